@@ -1,0 +1,141 @@
+import { isIP } from "node:net";
+import { ControlError } from "./control_error.ts";
+
+/** How far a connection came. */
+export type Stage = "connecting" | "TLS handshake" | "waiting for the answer";
+
+/** Where a connection goes, for messages. */
+export interface Target {
+  /** The name or address that the certificate must be for. */
+  readonly server: string;
+  readonly address: string;
+  readonly port: number;
+}
+
+const RENEW = "get a new bundle from the operator of the server";
+
+/** Certificate alerts of RFC 8446, section 6.2: what the server holds against the client's. */
+const CERTIFICATE_ALERT =
+  /ALERT_(BAD_CERTIFICATE|UNSUPPORTED_CERTIFICATE|CERTIFICATE_\w+|UNKNOWN_CA|ACCESS_DENIED)/;
+
+const OTHER_AUTHORITY: ReadonlySet<string> = new Set([
+  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+  "UNABLE_TO_GET_ISSUER_CERT",
+  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+  "DEPTH_ZERO_SELF_SIGNED_CERT",
+  "SELF_SIGNED_CERT_IN_CHAIN",
+  "CERT_SIGNATURE_FAILURE",
+  "INVALID_PURPOSE",
+]);
+
+/** Says in words of ours what an error of the socket in `stage` means. */
+export function explainFailure(error: Error, stage: Stage, target: Target): ControlError {
+  if (error instanceof ControlError) return error;
+  const code = (error as NodeJS.ErrnoException).code ?? "";
+  if (stage === "connecting") return explainConnect(code, error.message, target);
+  if (code === "CERT_HAS_EXPIRED" || code === "CERT_NOT_YET_VALID") {
+    const fault = code === "CERT_HAS_EXPIRED" ? "has expired" : "is not valid yet";
+    return new ControlError(
+      "server certificate out of date",
+      `Cannot trust the server at ${place(target)}: its certificate ${fault}; have its operator ` +
+        "renew it, and check the clock of this machine",
+      { retryable: true },
+    );
+  }
+  if (OTHER_AUTHORITY.has(code)) {
+    return new ControlError(
+      "server certificate of another authority",
+      `Cannot trust the server at ${place(target)}: its certificate is not a server certificate ` +
+        "of the authority in this client's bundle; check the address, or get a bundle of this " +
+        "server from its operator",
+      { retryable: false },
+    );
+  }
+  const alert = CERTIFICATE_ALERT.exec(code)?.[1];
+  if (alert !== undefined) return clientRefused(target, alert.toLowerCase().replaceAll("_", " "));
+  if (code === "ERR_SSL_WRONG_VERSION_NUMBER" || /ALERT_(PROTOCOL|HANDSHAKE)/.test(code)) {
+    return new ControlError(
+      "not a control server",
+      `Cannot talk to ${
+        place(target)
+      }: what listens there does not speak TLS as a Fluxify server ` +
+        "does; check the address and the port of the control plane",
+      { retryable: false },
+    );
+  }
+  return explainClose(stage, target);
+}
+
+/** Says what it means when the server closes in `stage` without an answer. */
+export function explainClose(stage: Stage, target: Target): ControlError {
+  if (stage === "waiting for the answer") return clientRefused(target, null);
+  return new ControlError(
+    "connection lost",
+    `Lost the connection to ${place(target)} in the TLS handshake: the server may be busy or ` +
+      "restarting, or something else listens there; try again, then check the address and port",
+    { retryable: true },
+  );
+}
+
+export function explainTimeout(stage: Stage, target: Target, timeoutMs: number): ControlError {
+  const seconds = `${Math.max(0.1, Math.round(timeoutMs / 100) / 10)} s`;
+  const message = stage === "connecting"
+    ? `No answer from ${
+      place(target)
+    } within ${seconds}: check the address, that the server runs, ` +
+      `and that firewalls let TCP port ${target.port} through`
+    : `Connected to ${place(target)}, but ${
+      stage === "TLS handshake" ? "the TLS handshake did not end" : "the server did not answer"
+    } within ${seconds}: check the address and port, and the log of the server`;
+  return new ControlError("timed out", message, { retryable: true });
+}
+
+/** `names` is what the certificate of the server is for, in Node's words: "DNS:a, IP Address:b". */
+export function wrongServerName(target: Target, names: string): ControlError {
+  const list = names.replaceAll("IP Address:", "").replaceAll("DNS:", "");
+  const remedy = list === ""
+    ? "have its operator make one that names it"
+    : "connect by one of these names, or have its operator add the one you use";
+  return new ControlError(
+    "server certificate of another name",
+    `Cannot trust the server at ${place(target)}: its certificate is for ${list || "no name"}, ` +
+      `not for ${target.server}; ${remedy}`,
+    { retryable: false },
+  );
+}
+
+/** The address and port, with the name in front when there is one. */
+export function place({ server, address, port }: Target): string {
+  const plain = isIP(address) === 6 ? `[${address}]:${port}` : `${address}:${port}`;
+  return server === address ? plain : `${server} (${plain})`;
+}
+
+function clientRefused(target: Target, alert: string | null): ControlError {
+  const said = alert === null ? "closed the connection without a word" : `says '${alert}'`;
+  return new ControlError(
+    "client certificate refused",
+    `The server at ${place(target)} ${said}, most likely because it does not accept the ` +
+      "certificate of this client: check that it has not expired or been revoked and that the " +
+      `bundle is of this server, and ${RENEW} if so; its log says more`,
+    { retryable: true },
+  );
+}
+
+function explainConnect(code: string, message: string, target: Target): ControlError {
+  if (code === "ECONNREFUSED") {
+    return new ControlError(
+      "connection refused",
+      `Cannot connect to ${
+        place(target)
+      }: nothing listens there; check that the server runs, and ` +
+        "the address and port",
+      { retryable: true },
+    );
+  }
+  return new ControlError(
+    "unreachable",
+    `Cannot reach ${place(target)} (${code || message}): check that this machine is online and ` +
+      "has a route to the server",
+    { retryable: true },
+  );
+}

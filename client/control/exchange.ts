@@ -1,0 +1,119 @@
+/**
+ * The control plane of the client: one question to the server, one session or one ControlError that
+ * a person can act on. Only the authority in the client's own bundle is trusted, never those of the
+ * system, and the certificate must be for the name or address that was asked for. An exchange ends
+ * in the time given, whatever the network does, and leaves no connection behind. The exchange itself
+ * is section 1 of docs/protocol.md.
+ */
+import {
+  CONTROL_EXCHANGE_TIMEOUT_MS,
+  type ControlGrant,
+  type ControlResponse,
+  encodeRequest,
+} from "../../lib/protocol/wire/control_message.ts";
+import { checkClientCredentials, type ClientCredentials } from "./client_credentials.ts";
+import { ask } from "./connection.ts";
+import { abortedError, ControlError } from "./control_error.ts";
+import { plainHost, resolveServer, type ServerAddress } from "./resolve_server.ts";
+
+export type { ClientCredentials };
+
+export interface ExchangeOptions {
+  /** A name or an IPv4 or IPv6 address: what the server's certificate must be for. */
+  readonly server: string;
+  readonly port: number;
+  readonly credentials: ClientCredentials;
+  /** What the client can use, section 4 of docs/protocol.md. */
+  readonly features: readonly string[];
+  readonly clientVersion: string;
+  /** Where to connect, in this order; without it what resolveServer() finds. */
+  readonly addresses?: readonly ServerAddress[];
+  /** For everything together; 10 s by default. */
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** Failures of one address after which the next one is worth trying. */
+const NEXT_ADDRESS_AFTER: ReadonlySet<string> = new Set([
+  "unreachable",
+  "connection refused",
+  "timed out",
+]);
+
+/** Asks the server for a session. Throws ControlError. */
+export async function exchange(options: ExchangeOptions): Promise<ControlGrant> {
+  const { credentials, signal, timeoutMs = CONTROL_EXCHANGE_TIMEOUT_MS } = options;
+  checkClientCredentials(credentials, Date.now());
+  const { features, clientVersion } = options;
+  const request = encodeRequest({ clientName: "", features, clientVersion });
+  const server = plainHost(options.server);
+  const deadlineMs = performance.now() + timeoutMs;
+  const addresses = options.addresses ?? await resolveWithin(server, timeoutMs, signal);
+  const failures: ControlError[] = [];
+  for (const [index, { address }] of addresses.entries()) {
+    // What is left is shared out, so that one silent address cannot use up the time of the others.
+    const shareMs = (deadlineMs - performance.now()) / (addresses.length - index);
+    const target = { server, address, port: options.port, credentials, signal };
+    try {
+      return grantFrom(await ask(target, request, Math.max(1, shareMs)));
+    } catch (error) {
+      if (!(error instanceof ControlError) || !NEXT_ADDRESS_AFTER.has(error.code)) throw error;
+      failures.push(error);
+    }
+  }
+  throw unreached(server, failures);
+}
+
+function grantFrom(response: ControlResponse): ControlGrant {
+  if (response.kind === "grant") return response;
+  throw new ControlError("refused by the server", `The server refuses: ${response.message}`, {
+    retryable: !FINAL_REFUSALS.has(response.code),
+    serverCode: response.code,
+  });
+}
+
+/** Codes of the server's error object that asking again does not change. */
+const FINAL_REFUSALS: ReadonlySet<string> = new Set([
+  "bad_certificate",
+  "revoked",
+  "malformed",
+  "too_large",
+  "name_mismatch",
+]);
+
+/** The system's resolver cannot be interrupted, so what it finds too late is dropped. */
+async function resolveWithin(
+  server: string,
+  timeoutMs: number,
+  signal?: AbortSignal,
+): Promise<ServerAddress[]> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const onAbort = () => reject(abortedError());
+  const timer = setTimeout(() => reject(resolverTimeout(server, timeoutMs)), timeoutMs);
+  signal?.addEventListener("abort", onAbort, { once: true });
+  if (signal?.aborted) onAbort();
+  try {
+    return await Promise.race([resolveServer(server), promise]);
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", onAbort);
+  }
+}
+
+function resolverTimeout(server: string, timeoutMs: number): ControlError {
+  return new ControlError(
+    "name not found",
+    `Cannot find the server '${server}': no answer from DNS within ${timeoutMs} ms; check that DNS ` +
+      "works on this machine",
+    { retryable: true },
+  );
+}
+
+/** One error for all addresses: the last failure decides, the others are told. */
+function unreached(server: string, failures: readonly ControlError[]): ControlError {
+  const last = failures.at(-1);
+  if (last === undefined) throw new RangeError(`Cannot connect to ${server}: no address was given`);
+  if (failures.length === 1) return last;
+  const message = failures.map((failure) => failure.message).join("; then: ");
+  return new ControlError(last.code, message, { retryable: last.retryable });
+}

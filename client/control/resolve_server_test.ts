@@ -1,0 +1,37 @@
+import { deepEqual, equal, ok } from "node:assert/strict";
+import { ControlError } from "./control_error.ts";
+import { alternateFamilies, plainHost, resolveServer } from "./resolve_server.ts";
+
+Deno.test("resolveServer() returns addresses as they are", async () => {
+  deepEqual(await resolveServer("192.0.2.1"), [{ address: "192.0.2.1", family: 4 }]);
+  deepEqual(await resolveServer("2001:db8::1"), [{ address: "2001:db8::1", family: 6 }]);
+  deepEqual(await resolveServer("[2001:db8::1]"), [{ address: "2001:db8::1", family: 6 }]);
+});
+
+Deno.test("resolveServer() finds names", async () => {
+  const addresses = await resolveServer("localhost");
+  ok(addresses.some(({ address }) => address === "127.0.0.1" || address === "::1"));
+});
+
+Deno.test("resolveServer() says what to do about a name that is nowhere", async () => {
+  // Longer than a label may be (RFC 1035, section 2.3.4), so no resolver has to be asked.
+  const host = `${"x".repeat(64)}.invalid`;
+  const error = await resolveServer(host).then(() => null, (error) => error);
+  ok(error instanceof ControlError);
+  equal(error.code, "name not found");
+  ok(error.retryable && error.message.includes("check the spelling"));
+});
+
+Deno.test("alternateFamilies() starts with the preferred family and keeps every address", () => {
+  const v6 = (address: string) => ({ address, family: 6 as const });
+  const v4 = (address: string) => ({ address, family: 4 as const });
+  const mixed = alternateFamilies([v6("::1"), v6("::2"), v6("::3"), v4("192.0.2.1")]);
+  equal(mixed.map(({ address }) => address).join(), "::1,192.0.2.1,::2,::3");
+  deepEqual(alternateFamilies([]), []);
+});
+
+Deno.test("plainHost() takes brackets off IPv6 addresses only", () => {
+  equal(plainHost("[::1]"), "::1");
+  equal(plainHost("[name]"), "[name]");
+  equal(plainHost("name"), "name");
+});

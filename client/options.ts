@@ -1,0 +1,170 @@
+/**
+ * `fluxify-client`: the end of the tunnel with several links. This file reads its command line
+ * into a value; it writes nothing, opens nothing and never exits. A further mode is a further
+ * member of ClientCommand.
+ */
+import { Command, Option } from "@commander-js/extra-typings";
+import { UsageError } from "../lib/cli/exit.ts";
+import { parseAddress, parseHost, parseInterfaceName } from "../lib/cli/host_name.ts";
+import { integerIn } from "../lib/cli/integer.ts";
+import { parseList } from "../lib/cli/list.ts";
+import { type Accept, givenFlags, parseProgram, type Print } from "../lib/cli/program.ts";
+import {
+  controlPortOption,
+  engineOption,
+  logJsonOption,
+  logOptions,
+  pathFor,
+  reorderBufferSizeOption,
+  reorderFlushTimeoutOption,
+  type TunnelOptions,
+  tunnelOptions,
+  verboseOption,
+} from "../lib/cli/tunnel_options.ts";
+import { expandHome } from "../lib/cli/user_home.ts";
+import { VERSION } from "../lib/cli/version.ts";
+
+export const CLIENT_PROGRAM = "fluxify-client";
+/** Bonding is for two links or more: with one there is nothing to add up. */
+export const BONDED_LINKS_MIN = 2;
+
+/** A local link to carry a path, as the user named it. */
+export interface LinkChoice {
+  interfaceName: string;
+  /** The address to send from, or null: the one the interface has. */
+  sourceAddress: string | null;
+}
+
+export interface BondOptions extends TunnelOptions {
+  /** Name or address of the server. */
+  server: string;
+  /** In the user's order; empty: choose from what the machine has. */
+  links: LinkChoice[];
+  pkiFolder: string;
+  /** File of the client's certificate, or null: the one in `pkiFolder`. */
+  certFile: string | null;
+  /** MTU of the TUN device in bytes, or null: as the paths allow. */
+  tunMtu: number | null;
+}
+
+export interface RestoreOptions extends Pick<TunnelOptions, "logLevel" | "logFormat"> {}
+
+export type ClientCommand =
+  | { command: "bond"; options: BondOptions }
+  | { command: "restore"; options: RestoreOptions }
+  | Print;
+
+/**
+ * Reads the arguments behind the program's name. `home` is the home of the user who called sudo:
+ * `~` in paths stands for it.
+ */
+export function parseClientOptions(argv: readonly string[], home: string): ClientCommand {
+  return parseProgram<ClientCommand>((accept) => buildProgram(accept, home), argv);
+}
+
+function buildProgram(accept: Accept<ClientCommand>, home: string) {
+  const program = new Command(CLIENT_PROGRAM)
+    .description("Carries this machine's traffic to a fluxify-server over several links at once.")
+    .version(VERSION, "--version", "show the version")
+    .helpOption("-h, --help", "show this help")
+    .enablePositionalOptions()
+    .addOption(new Option("-b, --bond", "bonding mode: one tunnel over all links"))
+    .addOption(
+      new Option("--server <host>", "name or address of the server")
+        .argParser((text) => parseHost("-server", text)),
+    )
+    .addOption(controlPortOption())
+    .addOption(
+      new Option("--ifaces <list>", "links to use, as in eth0,wlan0 (default: all that work)")
+        .argParser(parseInterfaces),
+    )
+    .addOption(
+      new Option("--ips <list>", "source addresses, in the order of -ifaces; items may be empty")
+        .argParser(parseAddresses),
+    )
+    .addOption(
+      new Option("--pki <folder>", "folder of this client's certificates")
+        .default("~/.fluxify").argParser(pathFor("-pki")),
+    )
+    .addOption(
+      new Option("--cert <file>", "this client's certificate (default: the one in -pki)")
+        .argParser(pathFor("-cert")),
+    )
+    .addOption(
+      new Option("--mtu <bytes>", "MTU of the tunnel, 576 to 9000 (0: as the links allow)")
+        .default(0).argParser(integerIn("-mtu", 576, 9000, 0)),
+    )
+    .addOption(reorderBufferSizeOption())
+    .addOption(reorderFlushTimeoutOption())
+    .addOption(engineOption())
+    .addOption(verboseOption())
+    .addOption(logJsonOption())
+    .addHelpText("after", "\nOne dash is enough: -server host is --server host.")
+    .action((raw) => {
+      if (!raw.bond) {
+        throw new UsageError("this version has bonding mode only: give -b -server HOST");
+      }
+      if (raw.server === undefined) throw new UsageError("-b needs -server HOST");
+      accept({
+        command: "bond",
+        options: {
+          server: raw.server,
+          links: pairLinks(raw.ifaces ?? [], raw.ips ?? []),
+          pkiFolder: expandHome(raw.pki, home),
+          certFile: raw.cert === undefined ? null : expandHome(raw.cert, home),
+          tunMtu: raw.mtu === 0 ? null : raw.mtu,
+          ...tunnelOptions(raw),
+        },
+      });
+    });
+
+  program.command("restore")
+    .description("undo what a client that was killed left behind: routes, rules, devices")
+    .addOption(verboseOption())
+    .addOption(logJsonOption())
+    .action((raw) => {
+      const useless = givenFlags(program)[0];
+      if (useless) throw new UsageError(`${useless} means nothing before 'restore'`);
+      accept({ command: "restore", options: logOptions(raw) });
+    });
+  return program;
+}
+
+function parseInterfaces(text: string): string[] {
+  return parseList("-ifaces", text, "refuse").map((name) => parseInterfaceName("-ifaces", name));
+}
+
+function parseAddresses(text: string): string[] {
+  return parseList("-ips", text, "keep")
+    .map((address) => address === "" ? "" : parseAddress("-ips", address));
+}
+
+function pairLinks(interfaces: string[], addresses: string[]): LinkChoice[] {
+  if (addresses.length > 0 && addresses.length !== interfaces.length) {
+    throw new UsageError(
+      `-ips has ${addresses.length} items and -ifaces ${interfaces.length}: ` +
+        "they go together, an empty item stands for any address",
+    );
+  }
+  if (interfaces.length > 0 && interfaces.length < BONDED_LINKS_MIN) {
+    throw new UsageError(
+      `-b needs at least two interfaces, and -ifaces names only '${interfaces[0]}'`,
+    );
+  }
+  const links = interfaces.map((interfaceName, index) => ({
+    interfaceName,
+    sourceAddress: addresses[index] || null,
+  }));
+  refuseTwins(links);
+  return links;
+}
+
+/** One interface twice is two paths over one wire, unless two addresses tell them apart. */
+function refuseTwins(links: LinkChoice[]) {
+  const seen = new Set<string>();
+  for (const { interfaceName, sourceAddress } of links) {
+    const key = `${interfaceName} ${sourceAddress ?? ""}`;
+    if (seen.has(key)) throw new UsageError(`-ifaces names '${interfaceName}' twice`);
+    seen.add(key);
+  }
+}

@@ -1,0 +1,48 @@
+import { deepEqual } from "node:assert/strict";
+import fc from "fast-check";
+import { type KnownFlags, rewriteGoFlags } from "./go_flags.ts";
+
+const KNOWN: KnownFlags = new Map([
+  ["--port", "value"],
+  ["--mss-clamp", "value"],
+  ["--regen", "switch"],
+  ["--verbose", "switch"],
+  ["-v", "switch"],
+  ["-b", "switch"],
+]);
+
+Deno.test("rewriteGoFlags() gives known long options their second dash", () => {
+  const cases: [string[], string[]][] = [
+    [["-port", "8000"], ["--port", "8000"]],
+    [["-port=8000"], ["--port=8000"]],
+    [["-mss-clamp=pmtu"], ["--mss-clamp=pmtu"]],
+    [["--port=8000"], ["--port=8000"]],
+    [["--port", "8000"], ["--port", "8000"]],
+    [["-regen", "-port", "1"], ["--regen", "--port", "1"]],
+    [["-port="], ["--port="]],
+  ];
+  for (const [argv, expected] of cases) deepEqual(rewriteGoFlags(argv, KNOWN), expected);
+});
+
+Deno.test("rewriteGoFlags() leaves everything else alone", () => {
+  const untouched = [["-v"], ["-b"], ["-l"], ["-vb"], ["-prot", "1"], ["--prot"], ["-"], ["-=x"]];
+  untouched.push(["port"], ["cert", "new", "port"], [""], ["---port"], ["-8000"]);
+  for (const argv of untouched) deepEqual(rewriteGoFlags(argv, KNOWN), argv);
+});
+
+Deno.test("rewriteGoFlags() does not touch values or what follows --", () => {
+  deepEqual(rewriteGoFlags(["-port", "-regen"], KNOWN), ["--port", "-regen"]);
+  deepEqual(rewriteGoFlags(["--port", "-regen"], KNOWN), ["--port", "-regen"]);
+  deepEqual(rewriteGoFlags(["-port=1", "-regen"], KNOWN), ["--port=1", "--regen"]);
+  deepEqual(rewriteGoFlags(["-regen", "--", "-port"], KNOWN), ["--regen", "--", "-port"]);
+  deepEqual(rewriteGoFlags(["-port"], KNOWN), ["--port"]);
+});
+
+Deno.test("rewriteGoFlags() is done after one pass and keeps the number of arguments", () => {
+  const word = fc.constantFrom("-port", "--port", "-port=1", "-v", "-regen", "--", "x", "-x", "");
+  fc.assert(fc.property(fc.array(word, { maxLength: 12 }), (argv) => {
+    const once = rewriteGoFlags(argv, KNOWN);
+    deepEqual(once.length, argv.length);
+    deepEqual(rewriteGoFlags(once, KNOWN), once);
+  }));
+});

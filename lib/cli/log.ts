@@ -1,0 +1,63 @@
+import { configureSync, jsonLinesFormatter, type LogRecord } from "@logtape/logtape";
+import { escapeControl } from "./exit.ts";
+
+/** The root of every logger of the project: `getLogger(["fluxify", "server"])`. */
+export const LOG_CATEGORY = "fluxify";
+
+const ENCODER = new TextEncoder();
+/** A stderr that takes nothing this many times in a row is given up for that line. */
+const WRITE_ATTEMPTS_MAX = 16;
+
+export interface LogOptions {
+  /** `"debug"` is what -v asks for. */
+  level: "debug" | "info";
+  /** `"text"` for people, `"json"` for one JSON object a line (`--log-json`). */
+  format: "text" | "json";
+  /** Takes whole lines, each with its line feed. */
+  write(line: string): void;
+}
+
+/** Directs every logger of the project to `options.write`; a second call replaces the first. */
+export function setUpLogging(options: LogOptions): void {
+  const format = options.format === "json" ? jsonLinesFormatter : formatTextLine;
+  const sink = (record: LogRecord) => options.write(format(record));
+  configureSync({
+    reset: true,
+    sinks: { lines: sink },
+    loggers: [
+      { category: LOG_CATEGORY, lowestLevel: options.level, sinks: ["lines"] },
+      { category: ["logtape", "meta"], lowestLevel: "warning", sinks: ["lines"] },
+    ],
+  });
+}
+
+/**
+ * `2026-03-01T08:00:00.000Z info  message`, always one line: what a peer put into a value cannot
+ * make a second one.
+ */
+export function formatTextLine(record: LogRecord): string {
+  const time = new Date(record.timestamp).toISOString();
+  const message = record.message.map((part, index) => index % 2 === 0 ? part : formatValue(part));
+  return `${time} ${record.level.padEnd(7)} ${escapeControl(message.join(""))}\n`;
+}
+
+/**
+ * Writes the whole line to stderr. Never throws: a program that carries packets does not end
+ * because nobody reads its log.
+ */
+export function writeToStderr(line: string): void {
+  let rest = ENCODER.encode(line);
+  for (let attempt = 0; attempt < WRITE_ATTEMPTS_MAX && rest.byteLength > 0; attempt++) {
+    try {
+      rest = rest.subarray(Deno.stderr.writeSync(rest));
+    } catch (error) {
+      if (!(error instanceof Deno.errors.WouldBlock)) return;
+    }
+  }
+}
+
+function formatValue(value: unknown): string {
+  if (typeof value === "string") return value;
+  if (value instanceof Error) return value.message;
+  return Deno.inspect(value, { colors: false, compact: true, breakLength: Infinity });
+}

@@ -1,0 +1,113 @@
+import type { CommandUnknownOpts } from "@commander-js/extra-typings";
+import { EXIT_OK, EXIT_USAGE, failureText, UsageError } from "./exit.ts";
+import { type KnownFlags, rewriteGoFlags } from "./go_flags.ts";
+
+/** The command line was answered by parsing it: write `text`, then end with `exitCode`. */
+export interface Print {
+  command: "print";
+  /** For stdout when `exitCode` is 0, else for stderr. Ends in a line feed. */
+  text: string;
+  exitCode: number;
+}
+
+/** Hands what an action made of the command line to parseProgram(). */
+export type Accept<Parsed> = (parsed: Parsed) => void;
+
+const HELP_WIDTH = 100;
+
+/**
+ * Parses `argv` (without the program's name) with the program that `build` makes. Each of its
+ * actions calls `accept` with its result or throws UsageError. Help, the version and every error
+ * come back as Print: nothing is written and the process does not exit. `help` is added to the
+ * commands.
+ */
+export function parseProgram<Parsed>(
+  build: (accept: Accept<Parsed>) => CommandUnknownOpts,
+  argv: readonly string[],
+): Parsed | Print {
+  let parsed: Parsed | undefined;
+  const program = build((value) => parsed = value);
+  let written = "";
+  const write = (text: string) => written += text;
+  for (const command of withSubcommands(program)) {
+    command.exitOverride().configureOutput({
+      writeOut: write,
+      writeErr: () => {}, // errors are thrown as well, and their text is ours to choose
+      getOutHelpWidth: () => HELP_WIDTH,
+      getOutHasColors: () => false,
+    });
+    if (command.commands.length > 0) command.helpCommand("help [command]", "show a command's help");
+  }
+  try {
+    program.parse(rewriteGoFlags(argv, knownFlags(program)), { from: "user" });
+  } catch (error) {
+    return printFor(program, error, written);
+  }
+  return parsed ?? usagePrint(program, missingCommand(program));
+}
+
+/** Every flag of `program` and its sub-commands, and whether it takes a value. */
+export function knownFlags(program: CommandUnknownOpts): KnownFlags {
+  const flags = new Map<string, "value" | "switch">([["--help", "switch"], ["-h", "switch"]]);
+  for (const { options } of withSubcommands(program)) {
+    for (const option of options) {
+      const kind = option.required ? "value" : "switch";
+      if (option.long) flags.set(option.long, kind);
+      if (option.short) flags.set(option.short, kind);
+    }
+  }
+  return flags;
+}
+
+/** The flags the user gave to `command` itself, as they are usually written: `["-port", "-b"]`. */
+export function givenFlags(command: CommandUnknownOpts): string[] {
+  return command.options
+    .filter((option) => command.getOptionValueSource(option.attributeName()) === "cli")
+    .map((option) => option.short ?? option.long?.slice(1) ?? option.flags);
+}
+
+function printFor(program: CommandUnknownOpts, error: unknown, written: string): Print {
+  if (error instanceof UsageError) return usagePrint(program, error.message);
+  if (!isCommanderError(error)) throw error;
+  if (error.exitCode === EXIT_OK) return { command: "print", text: written, exitCode: EXIT_OK };
+  if (error.code === "commander.help") return usagePrint(program, missingCommand(program));
+  const message = error.message.replace(/^error: /, "").replaceAll("\n", " ");
+  return usagePrint(program, message + suggestionFor(program, error.code, message));
+}
+
+function usagePrint(program: CommandUnknownOpts, message: string): Print {
+  const text = failureText(program.name(), new UsageError(message), "one line");
+  return { command: "print", text, exitCode: EXIT_USAGE };
+}
+
+function missingCommand(program: CommandUnknownOpts): string {
+  return `a command is missing, see '${program.name()} --help'`;
+}
+
+/** commander suggests only for two dashes: `-prot` deserves "Did you mean" as much as `--prot`. */
+function suggestionFor(program: CommandUnknownOpts, code: string, message: string): string {
+  const word = /^unknown option '-([^-'][^'=]+)/.exec(message)?.[1];
+  if (code !== "commander.unknownOption" || word === undefined) return "";
+  try {
+    program.parse([`--${word}`], { from: "user" });
+  } catch (error) {
+    const suggestion = error instanceof Error ? /\(Did you mean .*\)$/.exec(error.message) : null;
+    if (suggestion) return ` ${suggestion[0]}`;
+  }
+  return "";
+}
+
+function withSubcommands(command: CommandUnknownOpts): CommandUnknownOpts[] {
+  return [command, ...command.commands.flatMap(withSubcommands)];
+}
+
+interface CommanderErrorShape {
+  code: string;
+  exitCode: number;
+  message: string;
+}
+
+function isCommanderError(error: unknown): error is CommanderErrorShape {
+  return error instanceof Error && "code" in error && typeof error.code === "string" &&
+    error.code.startsWith("commander.");
+}

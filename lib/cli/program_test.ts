@@ -1,0 +1,81 @@
+import { deepEqual, equal, throws } from "node:assert/strict";
+import { Command } from "@commander-js/extra-typings";
+import { UsageError } from "./exit.ts";
+import { integerIn } from "./integer.ts";
+import { type Accept, givenFlags, knownFlags, parseProgram } from "./program.ts";
+
+const build = (accept: Accept<unknown>) => {
+  const program = new Command("fly")
+    .version("1.2.3", "--version")
+    .option("--port <port>", "a port", integerIn("-port", 1, 65535), 1)
+    .option("-v, --verbose", "more")
+    .action((raw) => accept(raw));
+  const cert = program.command("cert");
+  cert.command("new").argument("<name>").action((name) => accept({ name }));
+  return program;
+};
+
+const parse = (...argv: string[]) => parseProgram<unknown>(build, argv);
+const usage = (text: string) => ({ command: "print", text: `fly: ${text}\n`, exitCode: 2 });
+
+Deno.test("parseProgram() returns what the action accepts", () => {
+  deepEqual(parse("-port", "80", "-v"), { port: 80, verbose: true });
+  deepEqual(parse("cert", "new", "laptop"), { name: "laptop" });
+});
+
+Deno.test("parseProgram() returns help and version as text for stdout", () => {
+  deepEqual(parse("-version"), { command: "print", text: "1.2.3\n", exitCode: 0 });
+  for (const argv of [["-help"], ["-h"], ["help"]]) {
+    const printed = parse(...argv) as { text: string; exitCode: number };
+    equal(printed.exitCode, 0);
+    equal(printed.text.split("\n")[0], "Usage: fly [options] [command]");
+  }
+});
+
+Deno.test("parseProgram() returns every wrong command line as one line for stderr", () => {
+  deepEqual(parse("-port", "x"), usage("-port must be 1 to 65535, not 'x'"));
+  deepEqual(parse("-port"), usage("option '--port <port>' argument missing"));
+  deepEqual(parse("cert"), usage("a command is missing, see 'fly --help'"));
+  deepEqual(parse("cert", "new"), usage("missing required argument 'name'"));
+  deepEqual(parse("cert", "nwe"), usage("unknown command 'nwe' (Did you mean new?)"));
+  deepEqual(
+    parse("\x1b[2J"),
+    usage("too many arguments. Expected 0 arguments but got 1: \\x1b[2J."),
+  );
+});
+
+Deno.test("parseProgram() suggests for one dash as for two", () => {
+  deepEqual(parse("--prot"), usage("unknown option '--prot' (Did you mean --port?)"));
+  deepEqual(parse("-prot", "1"), usage("unknown option '-prot' (Did you mean --port?)"));
+  deepEqual(parse("-prot=1"), usage("unknown option '-prot=1' (Did you mean --port?)"));
+  deepEqual(parse("-x"), usage("unknown option '-x'"));
+  deepEqual(parse("-zzzzzz"), usage("unknown option '-zzzzzz'"));
+});
+
+Deno.test("parseProgram() lets a defect of its own through", () => {
+  const broken = () =>
+    new Command("fly").action(() => {
+      throw new TypeError("a defect");
+    });
+  throws(() => parseProgram(broken, []), TypeError);
+  const refusing = () =>
+    new Command("fly").action(() => {
+      throw new UsageError("no");
+    });
+  deepEqual(parseProgram(refusing, []), usage("no"));
+});
+
+Deno.test("knownFlags() covers sub-commands and knows what takes a value", () => {
+  const flags = knownFlags(build(() => {}));
+  equal(flags.get("--port"), "value");
+  equal(flags.get("--verbose"), "switch");
+  equal(flags.get("-v"), "switch");
+  equal(flags.get("--help"), "switch");
+});
+
+Deno.test("givenFlags() lists what the user gave, not the defaults", () => {
+  const program = new Command("fly").option("--port <port>", "", "1").option("-v, --verbose")
+    .option("--regen");
+  program.parse(["-v", "--port", "1"], { from: "user" });
+  deepEqual(givenFlags(program), ["-port", "-v"]);
+});

@@ -1,0 +1,28 @@
+import { deepEqual, equal, throws } from "node:assert/strict";
+import { UsageError } from "./exit.ts";
+import { pathFor, tunnelOptions } from "./tunnel_options.ts";
+
+Deno.test("tunnelOptions() names the units", () => {
+  const raw = {
+    ctrl: 8443,
+    reorderBufferSize: 128,
+    reorderFlushTimeout: 50,
+    engine: "auto",
+    logJson: true,
+  } as const;
+  deepEqual(tunnelOptions(raw), {
+    controlPort: 8443,
+    reorderBufferSize: 128,
+    reorderFlushTimeoutMs: 50,
+    engine: "auto",
+    logLevel: "info",
+    logFormat: "json",
+  });
+});
+
+Deno.test("pathFor() refuses an empty path", () => {
+  equal(pathFor("-pki")("./pki"), "./pki");
+  for (const text of ["", "  ", "a\0b"]) {
+    throws(() => pathFor("-pki")(text), new UsageError(`-pki must be a path, not '${text}'`));
+  }
+});

@@ -1,0 +1,160 @@
+/**
+ * UDP sockets of Linux: socket addresses, options and the offloads of include/uapi/linux/udp.h.
+ * Every offload is probed; a missing one is done without.
+ */
+import { isIPv4, isIPv6 } from "node:net";
+import { parseCidr } from "cidr-tools";
+import { SyscallError } from "../libc/errno.ts";
+import type { Libc } from "../libc/libc.ts";
+
+export const AF_INET = 2;
+export const AF_INET6 = 10;
+const SOCK_DGRAM = 2;
+const SOCK_NONBLOCK = 0o4000;
+const SOCK_CLOEXEC = 0o2000000;
+
+const SOL_SOCKET = 1;
+const SO_SNDBUF = 7;
+const SO_RCVBUF = 8;
+const SO_BINDTODEVICE = 25;
+const SO_SNDBUFFORCE = 32;
+const SO_RCVBUFFORCE = 33;
+
+const SOL_IP = 0;
+const IP_PKTINFO = 8;
+const IP_MTU_DISCOVER = 10;
+const IP_PMTUDISC_DONT = 0;
+export const SOL_IPV6 = 41;
+const IPV6_MTU_DISCOVER = 23;
+const IPV6_V6ONLY = 26;
+const IPV6_RECVPKTINFO = 49;
+export const IPV6_PKTINFO = 50;
+
+export const SOL_UDP = 17;
+export const UDP_SEGMENT = 103;
+export const UDP_GRO = 104;
+
+export const MSG_DONTWAIT = 0x40;
+
+/** Room for a burst of 64 KiB super-datagrams. */
+const SOCKET_BUFFER_BYTES = 4 * 1024 * 1024;
+
+export interface UdpSocket {
+  readonly fd: number;
+  /** Whether the kernel cuts one send into many datagrams. */
+  readonly gso: boolean;
+  /** Whether the kernel hands many datagrams over in one receive. */
+  readonly gro: boolean;
+}
+
+/** An address and port as a `struct sockaddr_in` or `sockaddr_in6`. @throws RangeError */
+export function encodeSockaddr(host: string, port: number, scope = 0): Uint8Array {
+  if (isIPv4(host)) {
+    const bytes = new Uint8Array(16);
+    const view = new DataView(bytes.buffer);
+    view.setUint16(0, AF_INET, true);
+    view.setUint16(2, port);
+    view.setUint32(4, Number(parseCidr(host).start));
+    return bytes;
+  }
+  if (!isIPv6(host)) throw new RangeError(`Cannot use '${host}': it is no IP address`);
+  const bytes = new Uint8Array(28);
+  const view = new DataView(bytes.buffer);
+  view.setUint16(0, AF_INET6, true);
+  view.setUint16(2, port);
+  const { start } = parseCidr(host);
+  view.setBigUint64(8, BigInt.asUintN(64, start >> 64n));
+  view.setBigUint64(16, BigInt.asUintN(64, start));
+  view.setUint32(24, scope, true);
+  return bytes;
+}
+
+/** What a path of the client needs of its socket. */
+export interface PathSocketOptions {
+  /** The interface the socket is bound to. */
+  readonly device: string;
+  /** The server's IP address and data port. */
+  readonly server: string;
+  readonly port: number;
+  /** The source address, when it is prescribed. */
+  readonly source?: string;
+}
+
+/**
+ * A socket that sends through one interface only and is connected to the server.
+ * @throws SyscallError
+ */
+export function openPathSocket(libc: Libc, options: PathSocketOptions): UdpSocket {
+  const isV6 = isIPv6(options.server);
+  const fd = libc.socket(
+    isV6 ? AF_INET6 : AF_INET,
+    SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
+  );
+  try {
+    libc.setOptionString(
+      fd,
+      SOL_SOCKET,
+      SO_BINDTODEVICE,
+      options.device,
+      `bind a socket to interface ${options.device}`,
+    );
+    if (options.source !== undefined) {
+      libc.bind(fd, encodeSockaddr(options.source, 0), `bind a socket to ${options.source}`);
+    }
+    libc.connect(
+      fd,
+      encodeSockaddr(options.server, options.port),
+      `reach ${options.server} through ${options.device}`,
+    );
+    return tune(libc, fd);
+  } catch (error) {
+    libc.closeFile(fd);
+    throw error;
+  }
+}
+
+/**
+ * The server's socket: both families on one port, or IPv4 alone where the machine has no IPv6. It
+ * reports the local address of each datagram (as IPv6, IPv4 mapped), so that answers leave from there.
+ * @throws SyscallError, EADDRINUSE among them.
+ */
+export function openServerSocket(libc: Libc, port: number): UdpSocket & { isV6: boolean } {
+  const type = SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
+  const action = `listen on UDP port ${port}`;
+  let fd: number;
+  try {
+    fd = libc.socket(AF_INET6, type);
+  } catch (error) {
+    if (!(error instanceof SyscallError)) throw error;
+    fd = libc.socket(AF_INET, type);
+    libc.bind(fd, encodeSockaddr("0.0.0.0", port), action);
+    libc.setOption(fd, SOL_IP, IP_PKTINFO, 1, "learn local addresses");
+    return { ...tune(libc, fd), isV6: false };
+  }
+  try {
+    libc.setOption(fd, SOL_IPV6, IPV6_V6ONLY, 0, "listen on both IP families");
+    libc.setOption(fd, SOL_IPV6, IPV6_RECVPKTINFO, 1, "learn local addresses");
+    libc.bind(fd, encodeSockaddr("::", port), action);
+    return { ...tune(libc, fd), isV6: true };
+  } catch (error) {
+    libc.closeFile(fd);
+    throw error;
+  }
+}
+
+/** Buffers, fragmentation and offloads: each only where the kernel has it. */
+function tune(libc: Libc, fd: number): UdpSocket {
+  for (
+    const [force, plain] of [[SO_RCVBUFFORCE, SO_RCVBUF], [SO_SNDBUFFORCE, SO_SNDBUF]] as const
+  ) {
+    if (libc.trySetOption(fd, SOL_SOCKET, force, SOCKET_BUFFER_BYTES) !== 0) {
+      libc.trySetOption(fd, SOL_SOCKET, plain, SOCKET_BUFFER_BYTES);
+    }
+  }
+  // Outer datagrams may be fragmented on a link smaller than we believe: late beats lost.
+  libc.trySetOption(fd, SOL_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT);
+  libc.trySetOption(fd, SOL_IPV6, IPV6_MTU_DISCOVER, IP_PMTUDISC_DONT);
+  const gso = libc.trySetOption(fd, SOL_UDP, UDP_SEGMENT, 0) === 0;
+  const gro = libc.trySetOption(fd, SOL_UDP, UDP_GRO, 1) === 0;
+  return { fd, gso, gro };
+}

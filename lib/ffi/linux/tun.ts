@@ -1,0 +1,97 @@
+/**
+ * TUN devices of Linux (Documentation/networking/tuntap.rst, include/uapi/linux/if_tun.h): one IP
+ * packet a read or write, and with a virtio header in front up to 64 KiB of one TCP flow.
+ */
+import { EACCES, EBUSY, ENOENT, ENXIO, EPERM, SyscallError } from "../libc/errno.ts";
+import type { Libc } from "../libc/libc.ts";
+
+const O_RDWR = 2;
+const O_NONBLOCK = 0o4000;
+const O_CLOEXEC = 0o2000000;
+
+const TUNSETIFF = 0x400454ca;
+const TUNSETOFFLOAD = 0x400454d0;
+const IFF_TUN = 0x0001;
+const IFF_NO_PI = 0x1000;
+const IFF_VNET_HDR = 0x4000;
+const TUN_F_CSUM = 0x01;
+const TUN_F_TSO4 = 0x02;
+const TUN_F_TSO6 = 0x04;
+const INTERFACE_NAME_MAX = 15;
+/** sizeof(struct ifreq) on 64-bit Linux. */
+const IFREQ_LENGTH = 40;
+
+export const TUN_PATH = "/dev/net/tun";
+/** sizeof(struct virtio_net_hdr). */
+export const VNET_HEADER_LENGTH = 10;
+
+export interface TunDevice {
+  readonly fd: number;
+  readonly name: string;
+  /** Whether reads and writes carry a virtio header, and so super-packets. */
+  readonly vnetHeader: boolean;
+}
+
+/** Why a TUN device could not be made, in words that say what to do. */
+export class TunError extends Error {
+  override readonly name = "TunError";
+}
+
+/**
+ * Makes the TUN device `name`; it goes away when the descriptor is closed. With `offload`, the
+ * device takes and gives TCP super-packets where the kernel can.
+ * @throws TunError
+ */
+export function openTun(libc: Libc, name: string, offload: boolean): TunDevice {
+  if (name.length === 0 || name.length > INTERFACE_NAME_MAX) {
+    throw new TunError(
+      `Cannot name a TUN device '${name}': use 1 to ${INTERFACE_NAME_MAX} characters`,
+    );
+  }
+  if (offload) {
+    const fd = openDevice(libc, name, IFF_TUN | IFF_NO_PI | IFF_VNET_HDR);
+    try {
+      const features = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6;
+      libc.ioctlNumber(fd, TUNSETOFFLOAD, features, "turn TUN offloads on");
+      return { fd, name, vnetHeader: true };
+    } catch {
+      libc.closeFile(fd);
+    }
+  }
+  return { fd: openDevice(libc, name, IFF_TUN | IFF_NO_PI), name, vnetHeader: false };
+}
+
+function openDevice(libc: Libc, name: string, flags: number): number {
+  let fd = -1;
+  try {
+    fd = libc.openFile(TUN_PATH, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    const request = new Uint8Array(IFREQ_LENGTH);
+    new TextEncoder().encodeInto(name, request);
+    new DataView(request.buffer).setUint16(16, flags, true);
+    libc.ioctl(fd, TUNSETIFF, request, `make TUN device ${name}`);
+    return fd;
+  } catch (error) {
+    if (fd >= 0) libc.closeFile(fd);
+    throw error instanceof SyscallError ? explain(name, error) : error;
+  }
+}
+
+function explain(name: string, error: SyscallError): TunError {
+  switch (error.errno) {
+    case ENOENT:
+    case ENXIO:
+      return new TunError(
+        `Cannot open ${TUN_PATH}: this kernel has no TUN driver loaded; try "modprobe tun", ` +
+          "or give the container --device /dev/net/tun",
+      );
+    case EPERM:
+    case EACCES:
+      return new TunError(`Cannot make TUN device ${name}: not permitted; run with sudo`);
+    case EBUSY:
+      return new TunError(
+        `Cannot make TUN device ${name}: another program uses it; stop that one first`,
+      );
+    default:
+      return new TunError(error.message);
+  }
+}

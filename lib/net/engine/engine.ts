@@ -1,0 +1,108 @@
+/**
+ * The data plane as the rest of a program sees it: sessions and paths go in, events and counters
+ * come out. Two engines keep this promise and the same wire: `native` (a thread that blocks in poll,
+ * libc and libcrypto) and `portable` (the event loop, Deno.listenDatagram and WebCrypto).
+ */
+import type { DropCounters, DropReason } from "../../protocol/drop_reason.ts";
+import type { PathState } from "../../protocol/path/liveness.ts";
+import type { Role } from "../../protocol/session/session.ts";
+
+export type EngineName = "native" | "portable";
+
+export interface EngineSession {
+  readonly role: Role;
+  /** u32, not 0. */
+  readonly id: number;
+  /** 32 bytes; copied. */
+  readonly key: Uint8Array;
+  readonly x1: boolean;
+  /** The client's addresses inside the tunnel. */
+  readonly ipv4: string;
+  readonly ipv6: string;
+  /** Packets a reorder buffer may hold. */
+  readonly reorderBufferSize: number;
+  readonly reorderFlushTimeoutMs: number;
+  /** What people call the session: the certificate's name. */
+  readonly name: string;
+}
+
+/** A link of the client, with a socket that is bound to it and connected to the server. */
+export interface EnginePath {
+  /** 0 to 255, chosen by the client. */
+  readonly id: number;
+  readonly name: string;
+  /** Owned by the engine from here on. */
+  readonly fd: number;
+  readonly gso: boolean;
+}
+
+export type EngineEvent =
+  | {
+    readonly kind: "path changed";
+    readonly session: number;
+    readonly path: number;
+    readonly name: string;
+    readonly state: PathState;
+    /** Where the path leads, as the server sees it. */
+    readonly peer: string;
+  }
+  /** The peer ended the session. */
+  | { readonly kind: "bye"; readonly session: number }
+  /** Nothing authentic has come for {@link SESSION_IDLE_MS}; the engine has dropped the session. */
+  | { readonly kind: "idle"; readonly session: number }
+  /** The engine cannot go on. */
+  | { readonly kind: "fault"; readonly message: string };
+
+/** A session from which nothing is heard for so long is removed. */
+export const SESSION_IDLE_MS = 120_000;
+/** What a replaced session goes on receiving, so that nothing in flight is lost. */
+export const REPLACED_SESSION_MS = 10_000;
+
+export interface PathReport {
+  readonly id: number;
+  readonly name: string;
+  readonly peer: string;
+  readonly state: PathState;
+  /** Null before the first measurement, and on the server. */
+  readonly rttMs: number | null;
+  readonly jitterMs: number | null;
+  readonly heardMsAgo: number | null;
+  readonly sentPackets: number;
+  readonly sentBytes: number;
+  readonly receivedPackets: number;
+  readonly receivedBytes: number;
+}
+
+export interface SessionReport {
+  readonly id: number;
+  readonly name: string;
+  readonly paths: readonly PathReport[];
+  readonly reorder: {
+    readonly bufferedEvents: number;
+    readonly reorderedEvents: number;
+    readonly drops: number;
+    readonly flushes: number;
+    readonly maxDepth: number;
+  };
+}
+
+export interface Engine extends AsyncDisposable {
+  readonly name: EngineName;
+  /** Live counters; reading them costs the data path nothing. */
+  readonly drops: DropCounters;
+  /** A session of the same inner addresses is replaced; its packets are taken a while longer. */
+  openSession(session: EngineSession): void;
+  /** Ends a session: the peer is told, the keys are wiped. Unknown ids are ignored. */
+  closeSession(id: number): void;
+  addPath(session: number, path: EnginePath): void;
+  removePath(session: number, path: number): void;
+  report(): Promise<SessionReport[]>;
+  /** Ends all sessions and returns when the data path has stopped. */
+  stop(): Promise<void>;
+}
+
+/** For one line of log: `replayed 3, not authentic 12`. */
+export function describeDrops(drops: DropCounters): string {
+  const entries: [DropReason, number][] = drops.entries();
+  return entries.length === 0 ? "none" : entries.map((entry) => entry.join(" ")).join(", ");
+}

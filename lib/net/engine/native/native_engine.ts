@@ -1,0 +1,139 @@
+/** The native engine, seen from the main thread: starts the worker and steers it. */
+import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
+import { Libc } from "../../../ffi/libc/libc.ts";
+import { Libcrypto } from "../../../ffi/libcrypto/aes_gcm.ts";
+import type { TunDevice } from "../../../ffi/linux/tun.ts";
+import { DropCounters } from "../../../protocol/drop_reason.ts";
+import type { Engine, EngineEvent, EnginePath, EngineSession, SessionReport } from "../engine.ts";
+import type { EngineSocket } from "./sockets.ts";
+import type { Command, NativeWorkerData, Notice } from "./worker.ts";
+
+/** A worker that does not end by itself is ended after this. */
+const STOP_TIMEOUT_MS = 2000;
+const REPORTS_WAITING_MAX = 16;
+
+export interface NativeEngineOptions {
+  readonly libc: Libc;
+  readonly tun: TunDevice;
+  /** The server's socket, or null for a client, whose paths bring theirs. */
+  readonly sharedSocket: EngineSocket & { readonly isV6: boolean } | null;
+  /** Called on the main thread. */
+  readonly onEvent: (event: EngineEvent) => void;
+  /** The module that runs `runNativeWorker` when `isNativeWorker`: as a rule the program's entry. */
+  readonly workerModule: URL;
+}
+
+/** Why this machine cannot run the native engine, or null when it can. */
+export function nativeEngineObstacle(): string | null {
+  if (Deno.build.os !== "linux") return `it needs Linux, and this is ${Deno.build.os}`;
+  try {
+    Libc.open().unload();
+    Libcrypto.open().unload();
+    return null;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+export class NativeEngine implements Engine {
+  readonly name = "native";
+  readonly drops: DropCounters;
+  readonly #libc: Libc;
+  readonly #wakeFd: number;
+  readonly #port: MessagePort;
+  readonly #worker: Worker;
+  readonly #onEvent: (event: EngineEvent) => void;
+  readonly #reports = new Map<number, (sessions: SessionReport[]) => void>();
+  readonly #stopped = Promise.withResolvers<void>();
+  #lastRequest = 0;
+  #isStopping = false;
+
+  constructor(options: NativeEngineOptions) {
+    this.#libc = options.libc;
+    this.#onEvent = options.onEvent;
+    this.#wakeFd = options.libc.eventfd();
+    const drops = new SharedArrayBuffer(DropCounters.BYTES);
+    this.drops = new DropCounters(new Float64Array(drops));
+    const { port1, port2 } = new MessageChannel();
+    this.#port = port1;
+    const data: NativeWorkerData = {
+      fluxifyEngine: "native",
+      port: port2,
+      tun: options.tun,
+      wakeFd: this.#wakeFd,
+      sharedSocket: options.sharedSocket,
+      drops,
+    };
+    port1.on("message", (notice: Notice) => this.#receive(notice));
+    this.#worker = new Worker(options.workerModule, { workerData: data, transferList: [port2] });
+    this.#worker.on("error", (error: Error) => {
+      this.#onEvent({ kind: "fault", message: error.message });
+      this.#stopped.resolve();
+    });
+    this.#worker.on("exit", () => this.#stopped.resolve());
+  }
+
+  openSession(session: EngineSession): void {
+    this.#command({ kind: "open session", session });
+  }
+
+  closeSession(id: number): void {
+    this.#command({ kind: "close session", id });
+  }
+
+  addPath(session: number, path: EnginePath): void {
+    this.#command({ kind: "add path", session, path });
+  }
+
+  removePath(session: number, path: number): void {
+    this.#command({ kind: "remove path", session, path });
+  }
+
+  report(): Promise<SessionReport[]> {
+    if (this.#isStopping || this.#reports.size >= REPORTS_WAITING_MAX) return Promise.resolve([]);
+    const request = ++this.#lastRequest;
+    const { promise, resolve } = Promise.withResolvers<SessionReport[]>();
+    this.#reports.set(request, resolve);
+    this.#command({ kind: "report", request });
+    return promise;
+  }
+
+  async stop(): Promise<void> {
+    if (!this.#isStopping) {
+      this.#isStopping = true;
+      this.#command({ kind: "stop" });
+      const timer = setTimeout(() => this.#stopped.resolve(), STOP_TIMEOUT_MS);
+      await this.#stopped.promise;
+      clearTimeout(timer);
+      await this.#worker.terminate();
+      this.#port.close();
+      this.#libc.closeFile(this.#wakeFd);
+      for (const resolve of this.#reports.values()) resolve([]);
+      this.#reports.clear();
+    }
+    await this.#stopped.promise;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
+  #command(command: Command): void {
+    this.#port.postMessage(command);
+    this.#libc.signalEventfd(this.#wakeFd);
+  }
+
+  #receive(notice: Notice): void {
+    switch (notice.kind) {
+      case "report":
+        this.#reports.get(notice.request)?.(notice.sessions);
+        this.#reports.delete(notice.request);
+        break;
+      case "stopped":
+        this.#stopped.resolve();
+        break;
+      default:
+        this.#onEvent(notice);
+    }
+  }
+}

@@ -1,0 +1,210 @@
+/**
+ * TUN -> classify flow -> pick path -> cut into segments -> number and frame -> seal -> UDP batch.
+ * The methods stand in the order in which a packet meets them.
+ */
+import { VNET_HEADER_LENGTH } from "../../../ffi/linux/tun.ts";
+import type { TunDevice } from "../../../ffi/linux/tun.ts";
+import type { Libc } from "../../../ffi/libc/libc.ts";
+import type { DropCounters } from "../../../protocol/drop_reason.ts";
+import { FlowKey, readFlowKey } from "../../../protocol/outbound/flow_key.ts";
+import type { FlowTable } from "../../../protocol/outbound/flow_table.ts";
+import { pickPath } from "../../../protocol/outbound/pick_path.ts";
+import { TcpSegmenter } from "../../../protocol/outbound/segment.ts";
+import { completeChecksum } from "../../../protocol/packet/checksum.ts";
+import {
+  PROTOCOL_TCP,
+  PROTOCOL_UDP,
+  TCP_CHECKSUM,
+  UDP_CHECKSUM,
+} from "../../../protocol/packet/ip.ts";
+import type { SessionPath } from "../../../protocol/session/session_path.ts";
+import {
+  FLAG_PARTIAL_CHECKSUM,
+  HEADER_LENGTH,
+  PAYLOAD_OFFSET,
+  RECORD_OVERHEAD,
+  TYPE_PACKET,
+} from "../../../protocol/wire/header.ts";
+import { type Layout, PACKET_BYTES_MAX } from "./layout.ts";
+import type { NativeSession, SessionTable } from "./sessions.ts";
+import {
+  VNET_CHECKSUM_OFFSET,
+  VNET_CHECKSUM_START,
+  VNET_FLAG_NEEDS_CHECKSUM,
+  VNET_GSO_NONE,
+  VNET_GSO_SIZE,
+  VNET_GSO_TCPV4,
+  VNET_GSO_TCPV6,
+  VNET_GSO_TYPE,
+} from "./tun_writer.ts";
+import type { UdpSender } from "./udp_sender.ts";
+
+/** Packets read before the other direction gets its turn. */
+const READS_PER_TURN = 32;
+const READ_LENGTH = BigInt(PACKET_BYTES_MAX + VNET_HEADER_LENGTH);
+const US_PER_MS = 1000;
+
+export class Outbound {
+  readonly #libc: Libc;
+  readonly #tun: TunDevice;
+  readonly #layout: Layout;
+  readonly #view: DataView;
+  readonly #addresses: readonly bigint[];
+  readonly #sessions: SessionTable;
+  readonly #flows: FlowTable;
+  readonly #sender: UdpSender;
+  readonly #drops: DropCounters;
+  readonly #flow = new FlowKey();
+  readonly #segmenter: TcpSegmenter;
+  readonly #packet: number;
+
+  constructor(
+    libc: Libc,
+    tun: TunDevice,
+    layout: Layout,
+    sessions: SessionTable,
+    flows: FlowTable,
+    sender: UdpSender,
+    drops: DropCounters,
+  ) {
+    this.#libc = libc;
+    this.#tun = tun;
+    this.#layout = layout;
+    this.#view = layout.arena.view;
+    this.#addresses = layout.arena.addresses;
+    this.#sessions = sessions;
+    this.#flows = flows;
+    this.#sender = sender;
+    this.#drops = drops;
+    this.#segmenter = new TcpSegmenter(layout.arena.bytes, layout.arena.view);
+    this.#packet = layout.tunRead + (tun.vnetHeader ? VNET_HEADER_LENGTH : 0);
+  }
+
+  /** Hot. Sends what waits in the TUN device, up to a turn's worth. */
+  run(now: number): void {
+    const start = this.#addresses[this.#layout.tunRead]!;
+    const sendTime = Math.round(now * US_PER_MS) >>> 0;
+    for (let reads = 0; reads < READS_PER_TURN; reads++) {
+      const length = this.#libc.read(this.#tun.fd, start, READ_LENGTH);
+      if (length <= 0) break;
+      this.#forward(this.#layout.tunRead + length - this.#packet, now, sendTime);
+    }
+    this.#sender.flush(now);
+  }
+
+  #forward(length: number, now: number, sendTime: number): void {
+    const flow = this.#flow;
+    if (!readFlowKey(this.#view, this.#packet, length, flow)) {
+      return this.#drops.count("not IP");
+    }
+    const entry = this.#sessions.forPacket(flow);
+    if (entry === null) return this.#drops.count("no session for destination");
+    const { session } = entry;
+    const path = pickPath(session, this.#flows, flow, now);
+    if (path === null) return this.#drops.count("no live path");
+    session.notePacketSent(path, now);
+    if (!this.#tun.vnetHeader) {
+      return this.#sealPacket(session, path, this.#packet, length, 0, now, sendTime);
+    }
+    const gso = this.#view.getUint8(this.#layout.tunRead + VNET_GSO_TYPE);
+    if (gso === VNET_GSO_NONE) this.#sendWhole(session, path, length, now, sendTime);
+    else if (gso === VNET_GSO_TCPV4 || gso === VNET_GSO_TCPV6) {
+      this.#sendSegments(session, path, now, sendTime);
+    } else {
+      this.#drops.count("bad offload request");
+    }
+  }
+
+  /** A packet of ordinary size; its checksum may still be the sender's kernel's to complete. */
+  #sendWhole(
+    session: NativeSession,
+    path: SessionPath,
+    length: number,
+    now: number,
+    sendTime: number,
+  ): void {
+    const view = this.#view;
+    const packet = this.#packet;
+    const header = this.#layout.tunRead;
+    let flags = 0;
+    if ((view.getUint8(header) & VNET_FLAG_NEEDS_CHECKSUM) !== 0) {
+      const start = packet + view.getUint16(header + VNET_CHECKSUM_START, true);
+      const field = start + view.getUint16(header + VNET_CHECKSUM_OFFSET, true);
+      if (field + 2 > packet + length) return this.#drops.count("bad offload request");
+      if (session.x1 && this.#isTransportChecksum(start, field)) flags = FLAG_PARTIAL_CHECKSUM;
+      else completeChecksum(view, start, packet + length, field);
+    }
+    this.#sealPacket(session, path, packet, length, flags, now, sendTime);
+  }
+
+  /** Whether `field` is the checksum the receiver expects to be partial, not one further inside. */
+  #isTransportChecksum(start: number, field: number): boolean {
+    const { transport, protocol } = this.#flow;
+    return start === transport &&
+      (protocol === PROTOCOL_TCP && field === start + TCP_CHECKSUM ||
+        protocol === PROTOCOL_UDP && field === start + UDP_CHECKSUM);
+  }
+
+  #sendSegments(session: NativeSession, path: SessionPath, now: number, sendTime: number): void {
+    const segmenter = this.#segmenter;
+    const { transport, end, protocol } = this.#flow;
+    const segmentSize = this.#view.getUint16(this.#layout.tunRead + VNET_GSO_SIZE, true);
+    const isTcp = protocol === PROTOCOL_TCP && transport >= 0;
+    if (!isTcp || segmenter.begin(this.#packet, transport, end, segmentSize) === 0) {
+      return this.#drops.count("bad offload request");
+    }
+    const transportDistance = transport - this.#packet;
+    const flags = session.x1 ? FLAG_PARTIAL_CHECKSUM : 0;
+    while (segmenter.next()) {
+      const { offset, length } = segmenter;
+      if (flags === 0) {
+        const start = offset + transportDistance;
+        completeChecksum(this.#view, start, offset + length, start + TCP_CHECKSUM);
+      }
+      this.#sealPacket(session, path, offset, length, flags, now, sendTime);
+    }
+  }
+
+  #sealPacket(
+    session: NativeSession,
+    path: SessionPath,
+    packet: number,
+    length: number,
+    flags: number,
+    now: number,
+    sendTime: number,
+  ): void {
+    this.seal(session, path, TYPE_PACKET, packet, length, flags, now, sendTime);
+  }
+
+  /** Hot. Makes the `length` bytes at `payload` of the arena a record of `type`, and queues it. */
+  seal(
+    session: NativeSession,
+    path: SessionPath,
+    type: number,
+    payload: number,
+    length: number,
+    flags: number,
+    now: number,
+    sendTime: number,
+  ): void {
+    const at = this.#addresses;
+    const recordLength = length + RECORD_OVERHEAD;
+    const record = this.#sender.reserve(session, path, recordLength, now);
+    const sealer = session.writeRecord(this.#view, record, type, path, length, flags, sendTime);
+    const body = record + PAYLOAD_OFFSET;
+    const sealed = sealer.seal(
+      at[record + HEADER_LENGTH]!,
+      at[record]!,
+      HEADER_LENGTH,
+      at[payload]!,
+      length,
+      at[body]!,
+      at[body + length]!,
+    );
+    if (!sealed) {
+      this.#sender.cancel(recordLength);
+      this.#drops.count("send failed");
+    }
+  }
+}

@@ -1,0 +1,47 @@
+/** The UDP sockets of the native engine, numbered so that a path can name one. */
+
+export interface EngineSocket {
+  readonly fd: number;
+  readonly gso: boolean;
+}
+
+/** A client has one for each link; more than that is a mistake. */
+export const SOCKETS_MAX = 64;
+
+export class SocketTable {
+  readonly #sockets: (EngineSocket | null)[] = [];
+
+  /**
+   * @param isConnected whether each socket is connected to its peer (client), else the one socket
+   * speaks to many (server).
+   * @param isV6 whether an unconnected socket takes IPv6 addresses, IPv4 mapped.
+   */
+  constructor(readonly isConnected: boolean, readonly isV6: boolean) {}
+
+  /** Returns the socket's number. @throws RangeError when there are too many. */
+  add(socket: EngineSocket): number {
+    const free = this.#sockets.indexOf(null);
+    if (free >= 0) {
+      this.#sockets[free] = socket;
+      return free;
+    }
+    if (this.#sockets.length >= SOCKETS_MAX) throw new RangeError("Cannot use more sockets");
+    return this.#sockets.push(socket) - 1;
+  }
+
+  /** Hot. */
+  get(number: number): EngineSocket {
+    return this.#sockets[number]!;
+  }
+
+  remove(number: number): void {
+    this.#sockets[number] = null;
+  }
+
+  /** The numbers in use, and their sockets. */
+  *entries(): Iterable<[number, EngineSocket]> {
+    for (const [number, socket] of this.#sockets.entries()) {
+      if (socket !== null) yield [number, socket];
+    }
+  }
+}

@@ -1,0 +1,192 @@
+/**
+ * The last outbound stage: sealed records wait in one buffer until the batch is full or changes its
+ * path, and leave in one send that the kernel cuts into datagrams (UDP_SEGMENT).
+ *
+ * All records of a batch have the length of its first one, but the last may be shorter.
+ */
+import {
+  EADDRNOTAVAIL,
+  EAGAIN,
+  EHOSTUNREACH,
+  ENETDOWN,
+  ENETUNREACH,
+  ENOBUFS,
+  ENODEV,
+  ENXIO,
+} from "../../../ffi/libc/errno.ts";
+import type { Libc } from "../../../ffi/libc/libc.ts";
+import { cmsgSpace, MessageBuffer } from "../../../ffi/linux/message.ts";
+import {
+  AF_INET,
+  AF_INET6,
+  IPV6_PKTINFO,
+  MSG_DONTWAIT,
+  SOL_IPV6,
+  SOL_UDP,
+  UDP_SEGMENT,
+} from "../../../ffi/linux/socket.ts";
+import type { DropCounters } from "../../../protocol/drop_reason.ts";
+import type { SessionPath } from "../../../protocol/session/session_path.ts";
+import type { Layout } from "./layout.ts";
+import type { NativeSession } from "./sessions.ts";
+import type { SocketTable } from "./sockets.ts";
+
+/** Below the longest UDP payload of IPv4 (65,507) and IPv6. */
+const BATCH_BYTES_MAX = 65_400;
+/** UDP_MAX_SEGMENTS of every kernel that has UDP_SEGMENT. */
+const BATCH_RECORDS_MAX = 64;
+const PKTINFO6_LENGTH = 20;
+const SOCKADDR_IN_LENGTH = 16;
+const SOCKADDR_IN6_LENGTH = 28;
+const CONTROL_BYTES = cmsgSpace(2) + cmsgSpace(PKTINFO6_LENGTH);
+
+export class UdpSender {
+  readonly #libc: Libc;
+  readonly #sockets: SocketTable;
+  readonly #drops: DropCounters;
+  readonly #view: DataView;
+  readonly #message: MessageBuffer;
+  readonly #buffer: number;
+  #session: NativeSession | null = null;
+  #path: SessionPath | null = null;
+  #used = 0;
+  #records = 0;
+  #recordLength = 0;
+  #isClosed = false;
+
+  constructor(libc: Libc, sockets: SocketTable, layout: Layout, drops: DropCounters) {
+    this.#libc = libc;
+    this.#sockets = sockets;
+    this.#drops = drops;
+    this.#view = layout.arena.view;
+    this.#message = new MessageBuffer(layout.arena, CONTROL_BYTES);
+    this.#buffer = layout.send;
+  }
+
+  /** Hot. Where to write a record of `length` bytes for `path`; what does not fit leaves before. */
+  reserve(session: NativeSession, path: SessionPath, length: number, now: number): number {
+    const fits = this.#path === path && this.#session === session && !this.#isClosed &&
+      length <= this.#recordLength && this.#records < BATCH_RECORDS_MAX &&
+      this.#used + length <= BATCH_BYTES_MAX;
+    if (!fits) {
+      this.flush(now);
+      this.#session = session;
+      this.#path = path;
+      this.#recordLength = length;
+      this.#isClosed = false;
+    }
+    const offset = this.#buffer + this.#used;
+    this.#used += length;
+    this.#records++;
+    if (length < this.#recordLength) this.#isClosed = true;
+    return offset;
+  }
+
+  /** Takes back the record reserved last: it could not be sealed. */
+  cancel(length: number): void {
+    this.#used -= length;
+    this.#records--;
+    this.#isClosed = true;
+  }
+
+  /** Hot. Sends what has been reserved. */
+  flush(now: number): void {
+    const path = this.#path;
+    const session = this.#session;
+    if (path === null || session === null || this.#records === 0) return;
+    const { fd, gso } = this.#sockets.get(path.socket);
+    const records = this.#records;
+    const bytes = this.#used;
+    this.#records = 0;
+    this.#used = 0;
+    this.#path = null;
+    let errno = gso || records === 1 ? this.#send(fd, path, this.#buffer, bytes, records) : -1;
+    // A link with a smaller MTU than a record refuses the batch; single datagrams may be fragmented.
+    if (errno !== 0 && errno !== EAGAIN && records > 1 && !isLinkGone(errno)) {
+      errno = this.#sendOneByOne(fd, path, bytes);
+    }
+    if (errno !== 0) this.#failed(session, path, errno, records, now);
+    else if (path.isLinkGone) session.linkWorks(path, now);
+  }
+
+  #sendOneByOne(fd: number, path: SessionPath, bytes: number): number {
+    let failure = 0;
+    for (let at = 0; at < bytes; at += this.#recordLength) {
+      const length = Math.min(this.#recordLength, bytes - at);
+      failure = this.#send(fd, path, this.#buffer + at, length, 1) || failure;
+    }
+    return failure;
+  }
+
+  /** Returns 0 or the errno. */
+  #send(fd: number, path: SessionPath, offset: number, bytes: number, records: number): number {
+    const message = this.#message;
+    message.setData(offset, bytes);
+    let control = message.control;
+    if (records > 1) {
+      const data = message.writeCmsg(control, SOL_UDP, UDP_SEGMENT, 2);
+      this.#view.setUint16(data, this.#recordLength, true);
+      control += cmsgSpace(2);
+    }
+    if (this.#sockets.isConnected) {
+      message.setNameLength(0);
+    } else {
+      control = this.#address(path, control);
+    }
+    message.setControlLength(control - message.control);
+    const sent = this.#libc.sendmsg(fd, message.address, MSG_DONTWAIT);
+    return sent < 0 ? -sent : 0;
+  }
+
+  /** Writes the peer's address, and the local one it knows us by. Returns the end of the control data. */
+  #address(path: SessionPath, control: number): number {
+    const view = this.#view;
+    const message = this.#message;
+    const { peer } = path;
+    const name = message.name;
+    view.setUint16(name + 2, peer.port);
+    if (!this.#sockets.isV6) {
+      view.setUint16(name, AF_INET, true);
+      view.setInt32(name + 4, peer.a3);
+      message.setNameLength(SOCKADDR_IN_LENGTH);
+      return control;
+    }
+    view.setUint16(name, AF_INET6, true);
+    view.setUint32(name + 4, 0);
+    view.setInt32(name + 8, peer.a0);
+    view.setInt32(name + 12, peer.a1);
+    view.setInt32(name + 16, peer.a2);
+    view.setInt32(name + 20, peer.a3);
+    view.setUint32(name + 24, peer.scope, true);
+    message.setNameLength(SOCKADDR_IN6_LENGTH);
+    if ((peer.local0 | peer.local1 | peer.local2 | peer.local3) === 0) return control;
+    const data = message.writeCmsg(control, SOL_IPV6, IPV6_PKTINFO, PKTINFO6_LENGTH);
+    view.setInt32(data, peer.local0);
+    view.setInt32(data + 4, peer.local1);
+    view.setInt32(data + 8, peer.local2);
+    view.setInt32(data + 12, peer.local3);
+    view.setUint32(data + 16, peer.scope, true);
+    return control + cmsgSpace(PKTINFO6_LENGTH);
+  }
+
+  #failed(
+    session: NativeSession,
+    path: SessionPath,
+    errno: number,
+    records: number,
+    now: number,
+  ): void {
+    if (errno === EAGAIN || errno === ENOBUFS) {
+      this.#drops.count("send buffer full", records);
+      return;
+    }
+    this.#drops.count("send failed", records);
+    if (this.#sockets.isConnected && isLinkGone(errno)) session.linkFailed(path, now);
+  }
+}
+
+/** Whether the kernel says that the link itself cannot carry anything. */
+function isLinkGone(errno: number): boolean {
+  return errno === ENETDOWN || errno === ENETUNREACH || errno === ENODEV || errno === ENXIO ||
+    errno === EHOSTUNREACH || errno === EADDRNOTAVAIL;
+}

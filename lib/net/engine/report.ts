@@ -1,0 +1,24 @@
+/** What an engine reports of a session. */
+import type { ReorderCounters } from "../../protocol/inbound/reorder_buffer.ts";
+import type { Cipher } from "../../protocol/session/key_epochs.ts";
+import type { Session } from "../../protocol/session/session.ts";
+import type { SessionReport } from "./engine.ts";
+
+export function reportSession<S extends Cipher, O extends Cipher>(
+  session: Session<S, O>,
+  name: string,
+  reorder: ReorderCounters,
+  now: number,
+): SessionReport {
+  const paths = [...session.paths].map((path) => ({
+    id: path.id,
+    name: path.name,
+    peer: path.peer.toString(),
+    state: path.liveness.state,
+    rttMs: path.rtt.smoothedMs,
+    jitterMs: path.rtt.jitterMs,
+    heardMsAgo: path.lastHeardAt === -Infinity ? null : now - path.lastHeardAt,
+    ...path.counters,
+  }));
+  return { id: session.id, name, paths, reorder: { ...reorder } };
+}

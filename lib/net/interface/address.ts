@@ -1,0 +1,32 @@
+import { isIP } from "node:net";
+import { containsCidr, normalizeCidr } from "cidr-tools";
+
+export type AddressFamily = 4 | 6;
+
+/** Throws RangeError when `address` is neither IPv4 nor IPv6. A zone ("%eth0") is not accepted. */
+export function familyOf(address: string): AddressFamily {
+  const family = address.includes("%") ? 0 : isIP(address);
+  if (family === 4 || family === 6) return family;
+  throw new RangeError(`"${address}" is not an IPv4 or IPv6 address`);
+}
+
+/** Whether both are written forms of one address, such as fd00::1 and FD00:0::1. */
+export function sameAddress(one: string, other: string): boolean {
+  return familyOf(one) === familyOf(other) && normalizeCidr(one) === normalizeCidr(other);
+}
+
+/** Whether `address` lies in `prefix`, such as 10.8.0.0/24. Never across families. */
+export function prefixContains(prefix: string, address: string): boolean {
+  return containsCidr(prefix, address);
+}
+
+/** The route to one address alone: 192.0.2.1/32, 2001:db8::1/128. */
+export function hostPrefix(address: string): string {
+  return familyOf(address) === 4 ? `${address}/32` : `${address}/128`;
+}
+
+/** Whether packets to `address` never leave this machine by definition: 127.0.0.0/8, ::1. */
+export function isLoopback(address: string): boolean {
+  if (familyOf(address) === 4) return prefixContains("127.0.0.0/8", address);
+  return sameAddress(address, "::1") || prefixContains("::ffff:127.0.0.0/104", address);
+}

@@ -1,0 +1,103 @@
+import type { CommandRunner } from "../command/runner.ts";
+import { type SysctlAccess, SystemSysctl } from "../sysctl/sysctl.ts";
+import { ownerOf, readJournal, removeJournal } from "./journal_file.ts";
+import { isRunning, ownIdentity, type ProcessIdentity } from "./process_identity.ts";
+import type { ChangeRecord, JournalText } from "./record.ts";
+import { StateDirectory } from "./state_directory.ts";
+import { otherClaim } from "./sysctl_claims.ts";
+import { undoChange, type UndoTools } from "./undo.ts";
+
+export interface RestoreOptions {
+  /** The parameters of this process's namespace unless given. */
+  sysctl?: SysctlAccess;
+  /** That of this process unless given. */
+  identity?: ProcessIdentity;
+}
+
+/**
+ * Undoes what programs that did not end properly have left behind in this network namespace.
+ * Returns a line for people about each journal found. What fails is said there too and stays on
+ * record. Throws JournalError when the directory cannot be used.
+ */
+export async function restoreStale(
+  runner: CommandRunner,
+  directory?: string,
+  options: RestoreOptions = {},
+): Promise<string[]> {
+  const state = await StateDirectory.open(directory);
+  const own = options.identity ?? await ownIdentity();
+  const tools = { runner, sysctl: options.sysctl ?? new SystemSysctl() };
+  return await state.exclusively(async () => {
+    const lines: string[] = [];
+    for (const path of await state.journalPaths()) {
+      lines.push(...await restoreOne(path, state, own, tools));
+    }
+    return lines;
+  });
+}
+
+async function restoreOne(
+  path: string,
+  state: StateDirectory,
+  own: ProcessIdentity,
+  tools: UndoTools,
+): Promise<string[]> {
+  using file = await Deno.open(path).catch(() => null);
+  if (file === null) return []; // its program has just ended properly
+  const journal = await readJournal(path);
+  const owner = ownerOf(path, journal.header);
+  const changes = count(journal.outstanding.length);
+  // Held by the kernel for the owner as long as it lives, whatever its process id means here.
+  const owned = !await file.tryLock(true);
+  if (owned || await isRunning(journal.header ?? identityIn(path, own), own)) {
+    return [`${owner} is running and keeps its ${changes}`];
+  }
+  if (journal.header === undefined && journal.outstanding.length > 0) {
+    return [`cannot tell whose ${changes} are in ${path}: look at it, then remove it`];
+  }
+  if (isElsewhere(journal, own)) {
+    return [`left ${changes} by ${owner} alone: made in another network namespace`];
+  }
+
+  const sameBoot = journal.header?.bootId === own.bootId;
+  const due = journal.outstanding.filter((change) => sameBoot || change.kind === "file");
+  const lines: string[] = [];
+  const failed: ChangeRecord[] = [];
+  for (const change of due.reverse()) {
+    try {
+      const line = await undoChange(change, tools, async ({ path: parameter, value }) => {
+        return (await otherClaim(state, path, own, parameter, value))?.owner;
+      });
+      if (line !== null) lines.push(line);
+    } catch (error) {
+      failed.push(change);
+      lines.push(`could not undo a change by ${owner}: ${messageOf(error)}`);
+    }
+  }
+  if (failed.length === 0) await removeJournal(path);
+  const undone = count(due.length - failed.length);
+  const dropped = journal.outstanding.length - due.length;
+  if (undone !== count(0)) lines.unshift(`undid ${undone} left by ${owner}, which is gone`);
+  if (dropped > 0) lines.push(`${count(dropped)} by ${owner} ended with an earlier boot`);
+  return lines;
+}
+
+/** Only kernel state is bound to a namespace, and none outlives its boot. */
+function isElsewhere({ header, outstanding }: JournalText, own: ProcessIdentity): boolean {
+  return outstanding.length > 0 && header?.bootId === own.bootId &&
+    header.network !== own.network;
+}
+
+/** Between making its file and writing the first line, a program is known by the name alone. */
+function identityIn(path: string, own: ProcessIdentity): ProcessIdentity {
+  const [, pid, startTime] = path.slice(path.lastIndexOf("/") + 1).split(".");
+  return { ...own, pid: Number(pid), startTime: startTime ?? "" };
+}
+
+function count(changes: number): string {
+  return changes === 1 ? "1 change" : `${changes} changes`;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,75 @@
+import { join } from "node:path";
+
+const DEFAULT_DIRECTORY = "/var/lib/fluxify";
+const SUFFIX = ".journal";
+const LOCK_NAME = "lock";
+const LOCK_WAIT_MS = 30_000;
+const LOCK_RETRY_MS = 20;
+
+/** The journal cannot be kept, so that nothing on this machine may be changed. */
+export class JournalError extends Error {
+  override name = "JournalError";
+}
+
+/**
+ * The directory that holds the journals of all processes. Its contents become commands run as
+ * root, so it must belong to this user and be writable by nobody else.
+ */
+export class StateDirectory {
+  private constructor(readonly path: string) {}
+
+  /** `path`, else FLUXIFY_STATE_DIR, else /var/lib/fluxify; made when missing. */
+  static async open(path?: string): Promise<StateDirectory> {
+    const directory = path ?? (Deno.env.get("FLUXIFY_STATE_DIR") || DEFAULT_DIRECTORY);
+    try {
+      await Deno.mkdir(directory, { recursive: true, mode: 0o700 });
+      const info = await Deno.lstat(directory);
+      if (!info.isDirectory || info.uid !== Deno.uid()) {
+        throw new JournalError("it is not a directory of the user running this program");
+      }
+      if (((info.mode ?? 0) & 0o022) !== 0) throw new JournalError("others may write to it");
+    } catch (error) {
+      throw cannotRecord(directory, error);
+    }
+    return new StateDirectory(directory);
+  }
+
+  async journalPaths(): Promise<string[]> {
+    const paths: string[] = [];
+    for await (const entry of Deno.readDir(this.path)) {
+      if (entry.isFile && entry.name.endsWith(SUFFIX)) paths.push(join(this.path, entry.name));
+    }
+    return paths.sort();
+  }
+
+  journalPath(name: string): string {
+    return join(this.path, name + SUFFIX);
+  }
+
+  /** Runs `action` while no other process does the same. Throws JournalError after 30 s. */
+  async exclusively<T>(action: () => Promise<T>): Promise<T> {
+    const path = join(this.path, LOCK_NAME);
+    using file = await Deno.open(path, { create: true, write: true, mode: 0o600 }).catch(
+      (error) => {
+        throw cannotRecord(this.path, error);
+      },
+    );
+    for (let waitedMs = 0; !await file.tryLock(true); waitedMs += LOCK_RETRY_MS) {
+      if (waitedMs >= LOCK_WAIT_MS) {
+        throw new JournalError(`Cannot lock ${path}: another process holds it; look for one stuck`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, LOCK_RETRY_MS));
+    }
+    return await action();
+  }
+}
+
+export function cannotRecord(path: string, error: unknown): JournalError {
+  if (error instanceof JournalError && error.cause !== undefined) return error;
+  const reason = error instanceof Error ? error.message : String(error);
+  return new JournalError(
+    `Cannot record changes to this machine in ${path}: ${reason}; make it writable for this user ` +
+      "alone and make room on its disk, or name another directory in FLUXIFY_STATE_DIR",
+    { cause: error },
+  );
+}

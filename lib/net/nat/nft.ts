@@ -1,0 +1,64 @@
+import { CommandError } from "../command/runner.ts";
+import type { HostJournal } from "../journal/host_journal.ts";
+
+export interface NftOptions {
+  tun: string;
+  subnet4: string;
+  subnet6: string;
+  /** Any interface but the tunnel when empty. */
+  egress: readonly string[];
+}
+
+const TABLE = ["inet", "fluxify"];
+const LIST_TABLE = ["nft", "list", "table", ...TABLE];
+
+/**
+ * Masquerades in a table of our own, which goes as a whole. Returns notices for people. Throws when
+ * IPv4 cannot be masqueraded or another server has the table.
+ */
+export async function addNftTable(journal: HostJournal, options: NftOptions): Promise<string[]> {
+  if ((await journal.runner.run(LIST_TABLE)).code === 0) {
+    throw new Error(
+      `Cannot masquerade: the nft table ${TABLE.join(" ")} is there already; stop the other ` +
+        `server, or remove what it left with "nft delete table ${TABLE.join(" ")}"`,
+    );
+  }
+  const notices = [
+    "a table of nft cannot overrule another one: where a firewall drops forwarded packets, let " +
+    `those of ${options.tun} pass in its own rules`,
+  ];
+  const { subnet4, subnet6 } = options;
+  try {
+    await addTable(journal, options, [`ip saddr ${subnet4}`, `ip6 saddr ${subnet6}`]);
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error;
+    await addTable(journal, options, [`ip saddr ${subnet4}`]);
+    notices.push(`clients reach the Internet over IPv4 only: ${error.message}`);
+  }
+  return notices;
+}
+
+async function addTable(
+  journal: HostJournal,
+  { tun, egress }: NftOptions,
+  sources: readonly string[],
+): Promise<void> {
+  const way = egress.length === 0
+    ? `oifname != "${tun}"`
+    : `oifname { ${egress.map((name) => `"${name}"`).join(", ")} }`;
+  const lines = [
+    `table ${TABLE.join(" ")} {`,
+    "  chain postrouting {",
+    "    type nat hook postrouting priority 100; policy accept;",
+    ...sources.map((source) => `    ${source} ${way} masquerade comment "fluxify"`),
+    "  }",
+    "}",
+    "",
+  ];
+  await journal.apply({
+    kind: "command",
+    argv: ["nft", "-f", "-"],
+    input: lines.join("\n"),
+    undo: ["nft", "delete", "table", ...TABLE],
+  });
+}

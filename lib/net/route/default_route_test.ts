@@ -1,0 +1,67 @@
+import assert from "node:assert/strict";
+import { FakeRunner } from "../command/runner.ts";
+import { HostJournal } from "../journal/host_journal.ts";
+import { TestDirectory } from "../journal/test_directory.ts";
+import { TestMachine } from "../journal/test_machine.ts";
+import { DefaultRoute } from "./default_route.ts";
+
+Deno.test("DefaultRoute takes back what it did when the rest fails", async () => {
+  await using directory = await TestDirectory.create();
+  const runner = new FakeRunner().on("ip", "")
+    .on("ip -4 route add 128.0.0.0/1", { code: 2, stderr: "RTNETLINK answers: File exists" });
+  const journal = await HostJournal.open({ program: "t", runner, directory: directory.path });
+  const route = new DefaultRoute(journal, "tunnel");
+  await assert.rejects(route.enable([4]), /stop the other VPN/);
+  assert.equal(runner.lines.at(-1), "ip -4 route del 0.0.0.0/1 dev tunnel scope link");
+  assert.deepEqual(await journal.undoAll(), []);
+});
+
+Deno.test({
+  name: "netns: DefaultRoute turns all but the links' own networks into the tunnel",
+  ignore: Deno.uid() !== 0,
+  fn: async () => {
+    await using machine = await TestMachine.create("default-route");
+    const before = await machine.snapshot();
+    const deviceTo = async (address: string) => {
+      const text = await machine.namespace.sh(`ip route get ${address}`);
+      return / dev (\S+)/.exec(text)?.[1];
+    };
+    const journal = await machine.openJournal();
+    const route = new DefaultRoute(journal, "tunnel");
+    assert.deepEqual(await route.enable(), []);
+    for (const address of ["8.8.8.8", "198.18.0.1", "2001:db8:77::1", "fd12::1"]) {
+      assert.equal(await deviceTo(address), "tunnel", address);
+    }
+    assert.equal(await deviceTo("192.0.2.55"), "fiber");
+    assert.equal(await deviceTo("2001:db8:2::55"), "mobile");
+
+    // DHCP renews the default route meanwhile, and a second client wants the traffic too.
+    await machine.namespace.sh("ip route replace default via 192.0.2.1");
+    const during = await machine.snapshot();
+    const other = await machine.openJournal("other");
+    await assert.rejects(new DefaultRoute(other, "fiber").enable(), /0\.0\.0\.0\/1.*on tunnel/);
+    await other.undoAll();
+    assert.equal(await machine.snapshot(), during);
+
+    await route.disable();
+    assert.equal(await machine.snapshot(), before);
+    await route.enable([6]);
+    assert.equal(await deviceTo("8.8.8.8"), "fiber");
+    assert.deepEqual(await journal.undoAll(), []);
+    assert.equal(await machine.snapshot(), before);
+  },
+});
+
+Deno.test({
+  name: "netns: DefaultRoute says when the tunnel has no IPv6, and survives a tunnel that is gone",
+  ignore: Deno.uid() !== 0,
+  fn: async () => {
+    await using machine = await TestMachine.create("default-route");
+    await machine.namespace.sh("sysctl -q -w net.ipv6.conf.tunnel.disable_ipv6=1");
+    const journal = await machine.openJournal();
+    const [notice] = await new DefaultRoute(journal, "tunnel").enable();
+    assert.match(notice!, /IPv6 is switched off on tunnel/);
+    await machine.namespace.sh("ip link delete dev tunnel");
+    assert.deepEqual(await journal.undoAll(), []);
+  },
+});

@@ -1,0 +1,231 @@
+import { basename, dirname, join } from "node:path";
+import { PkiError } from "./pki_error.ts";
+
+/** Certificates and CRLs are public, as far as the directory (mode 0700) lets anyone see them. */
+export const PUBLIC_FILE_MODE = 0o644;
+export const SECRET_FILE_MODE = 0o600;
+const SECRET_DIRECTORY_MODE = 0o700;
+
+/** A bundle with an RSA 16384 key and a dozen CA certificates is below 64 KiB. */
+const FILE_BYTES_MAX = 256 * 1024;
+
+const LOCK_WAIT_MAX_MS = 10_000;
+const LOCK_RETRY_MS = 50;
+
+/** A file to be written as part of one step. */
+export interface PendingFile {
+  path: string;
+  text: string;
+  mode: typeof PUBLIC_FILE_MODE | typeof SECRET_FILE_MODE;
+}
+
+/**
+ * Reads a text file of at most 256 KiB (a pipe will do).
+ * @throws {PkiError} "not found", "unreadable" or "damaged" (too large)
+ */
+export async function readSmallFile(path: string): Promise<string> {
+  const buffer = new Uint8Array(FILE_BYTES_MAX + 1);
+  let length = 0;
+  try {
+    using file = await Deno.open(path, { read: true });
+    while (length < buffer.length) {
+      const count = await file.read(buffer.subarray(length));
+      if (count === null) break;
+      length += count;
+    }
+  } catch (cause) {
+    throw readError(path, cause);
+  }
+  if (length > FILE_BYTES_MAX) {
+    throw new PkiError(
+      "damaged",
+      path,
+      `Cannot use ${path}: it is larger than ${FILE_BYTES_MAX} bytes, so it is no certificate or key; name the right file`,
+    );
+  }
+  return new TextDecoder().decode(buffer.subarray(0, length));
+}
+
+/**
+ * Writes the files as one step: every byte of every file is on disk under a temporary name before
+ * the first gets its own name, so a full disk leaves all old files as they were. The names are
+ * given in the order of `files`: put the file whose presence says "complete" last.
+ * `beforeNaming` runs between the two halves.
+ * @throws {PkiError} "disk full", "not writable" or "write failed"
+ */
+export async function writeFilesAtomically(
+  files: readonly PendingFile[],
+  beforeNaming: () => Promise<void> = () => Promise.resolve(),
+): Promise<void> {
+  const suffix = crypto.randomUUID().slice(0, 8);
+  const staged: { temporary: string; path: string }[] = [];
+  try {
+    for (const file of files) {
+      const temporary = join(dirname(file.path), `.${basename(file.path)}.${suffix}.tmp`);
+      staged.push({ temporary, path: file.path });
+      await asWrite(file.path, () => writeDurably(temporary, file));
+    }
+    await beforeNaming();
+    for (const { temporary, path } of staged) {
+      await asWrite(path, () => Deno.rename(temporary, path));
+    }
+    for (const directory of new Set(files.map((file) => dirname(file.path)))) {
+      await asWrite(directory, () => syncDirectory(directory));
+    }
+  } catch (error) {
+    for (const { temporary } of staged) await removeIfPresent(temporary);
+    throw error;
+  }
+}
+
+/** Creates `path` and its parents; what it creates is for the owner only (mode 0700). */
+export async function makeSecretDirectory(path: string): Promise<void> {
+  await asWrite(path, () => Deno.mkdir(path, { recursive: true, mode: SECRET_DIRECTORY_MODE }));
+}
+
+/** Moves a file or directory within one directory tree. Returns false when there is none. */
+export async function moveIfPresent(from: string, to: string): Promise<boolean> {
+  if (!await exists(from)) return false;
+  await asWrite(from, () => Deno.rename(from, to));
+  return true;
+}
+
+/**
+ * Runs `action` while no other process changes `directory`. The lock ends with its process, so
+ * there is nothing to clean up after a crash.
+ * @throws {PkiError} "locked" when that takes longer than `waitMaxMs` (10 s), "not writable"
+ */
+export async function withDirectoryLock<T>(
+  directory: string,
+  action: () => Promise<T>,
+  waitMaxMs = LOCK_WAIT_MAX_MS,
+): Promise<T> {
+  const path = join(directory, ".lock");
+  using file = await asWrite(
+    directory,
+    () => Deno.open(path, { write: true, create: true, mode: SECRET_FILE_MODE }),
+  );
+  for (let waitedMs = 0; !await file.tryLock(true); waitedMs += LOCK_RETRY_MS) {
+    if (waitedMs >= waitMaxMs) {
+      throw new PkiError(
+        "locked",
+        path,
+        `Cannot change ${directory}: another process holds ${path}; end it ("fuser ${path}" names it) and try again`,
+      );
+    }
+    await new Promise((resolve) => setTimeout(resolve, LOCK_RETRY_MS));
+  }
+  return await action();
+}
+
+/** A sentence for the operator when others than the owner may use the key file, else null. */
+export async function looseModeNotice(path: string): Promise<string | null> {
+  const mode = await modeOf(path);
+  if (mode === null || (mode & 0o077) === 0) return null;
+  const octal = (mode & 0o777).toString(8).padStart(4, "0");
+  return `${path} holds a private key and other users of this machine have access to it (mode ${octal}): run "chmod 600 ${path}"`;
+}
+
+/** @throws {PkiError} "unreadable" when that cannot be told */
+export async function exists(path: string): Promise<boolean> {
+  try {
+    await Deno.lstat(path);
+    return true;
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotFound) return false;
+    throw readError(path, cause);
+  }
+}
+
+/** The PKI refusal for a failed read of `path`. */
+export function readError(path: string, cause: unknown): PkiError {
+  if (cause instanceof Deno.errors.NotFound) {
+    return new PkiError(
+      "not found",
+      path,
+      `Cannot read ${path}: there is no such file; check the path`,
+      { cause },
+    );
+  }
+  const why = cause instanceof Deno.errors.PermissionDenied
+    ? `this user may not read it; run as its owner, or "chown" it to the user who runs Fluxify`
+    : cause instanceof Deno.errors.IsADirectory
+    ? "it is a directory; name a file in it"
+    : `${reasonOf(cause)}; check the path and the disk`;
+  return new PkiError("unreadable", path, `Cannot read ${path}: ${why}`, { cause });
+}
+
+async function modeOf(path: string): Promise<number | null> {
+  try {
+    return (await Deno.stat(path)).mode;
+  } catch (cause) {
+    throw readError(path, cause);
+  }
+}
+
+async function writeDurably(temporary: string, file: PendingFile): Promise<void> {
+  using handle = await Deno.open(temporary, { write: true, createNew: true, mode: file.mode });
+  let rest = new TextEncoder().encode(file.text);
+  while (rest.length > 0) rest = rest.subarray(await handle.write(rest));
+  await handle.sync();
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  using handle = await Deno.open(path, { read: true });
+  await handle.sync();
+}
+
+async function removeIfPresent(path: string): Promise<void> {
+  try {
+    await Deno.remove(path);
+  } catch {
+    // The error that made the file superfluous is the one to report.
+  }
+}
+
+async function asWrite<T>(path: string, write: () => Promise<T>): Promise<T> {
+  try {
+    return await write();
+  } catch (cause) {
+    throw cause instanceof PkiError ? cause : writeError(path, cause);
+  }
+}
+
+function writeError(path: string, cause: unknown): PkiError {
+  switch (codeOf(cause)) {
+    case "ENOSPC":
+    case "EDQUOT":
+      return new PkiError(
+        "disk full",
+        path,
+        `Cannot write ${path}: the disk is full; free some space and try again (no file is half-written)`,
+        { cause },
+      );
+    case "EACCES":
+    case "EPERM":
+    case "EROFS":
+      return new PkiError(
+        "not writable",
+        path,
+        `Cannot write ${path}: the directory is not writable for this user; run as its owner, or choose another directory`,
+        { cause },
+      );
+    default:
+      return new PkiError(
+        "write failed",
+        path,
+        `Cannot write ${path}: ${reasonOf(cause)}; check the path and the disk`,
+        { cause },
+      );
+  }
+}
+
+function codeOf(cause: unknown): string | undefined {
+  return cause instanceof Error ? (cause as Error & { code?: string }).code : undefined;
+}
+
+/** What the system said, without Deno's repetition of the call and the path. */
+function reasonOf(cause: unknown): string {
+  const message = cause instanceof Error ? cause.message : String(cause);
+  return message.replace(/ \(os error \d+\).*$/s, "");
+}

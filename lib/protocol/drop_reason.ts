@@ -1,0 +1,70 @@
+/**
+ * Why a packet or datagram went no further. A drop is a normal event: it is counted, never thrown
+ * and never logged one by one.
+ */
+export const DROP_REASONS = [
+  // a datagram from the network
+  "too short",
+  "too long",
+  "unknown version",
+  "unknown type",
+  "length mismatch",
+  "unknown session",
+  "wrong direction",
+  "unknown epoch",
+  "unknown sender",
+  "replayed",
+  "not authentic",
+  "no room for path",
+  "bad gzip",
+  "bad message",
+  "late",
+  "duplicate",
+  // a packet inside the tunnel
+  "not IP",
+  "foreign source",
+  "no session for destination",
+  "no live path",
+  "bad offload request",
+  "too big for path",
+  // the ends
+  "send buffer full",
+  "send failed",
+  "TUN refused",
+] as const;
+
+export type DropReason = typeof DROP_REASONS[number];
+
+const INDEX = new Map<DropReason, number>(DROP_REASONS.map((reason, index) => [reason, index]));
+
+/** Counts drops by reason in memory that another thread may read, such as a SharedArrayBuffer. */
+export class DropCounters {
+  static readonly BYTES = DROP_REASONS.length * 8;
+  readonly #counts: Float64Array;
+
+  /** @param counts one float64 for each of {@link DROP_REASONS}, in their order. */
+  constructor(counts: Float64Array = new Float64Array(DROP_REASONS.length)) {
+    if (counts.length !== DROP_REASONS.length) {
+      throw new RangeError(`Cannot count drops in ${counts.length} numbers`);
+    }
+    this.#counts = counts;
+  }
+
+  count(reason: DropReason, packets = 1): void {
+    this.#counts[INDEX.get(reason)!]! += packets;
+  }
+
+  get(reason: DropReason): number {
+    return this.#counts[INDEX.get(reason)!]!;
+  }
+
+  get total(): number {
+    return this.#counts.reduce((sum, count) => sum + count, 0);
+  }
+
+  /** The reasons that occurred, with their counts. */
+  entries(): [DropReason, number][] {
+    return DROP_REASONS.map((reason): [DropReason, number] => [reason, this.get(reason)])
+      .filter(([, count]) => count > 0);
+  }
+}

@@ -1,0 +1,223 @@
+/**
+ * Remembers on which path each flow goes, so that its packets stay in order without a reorder
+ * buffer. Bounded: a flow idle for `idleMs` is forgotten, and when there is no room the one least
+ * recently used. All memory is taken in the constructor; each call does a constant amount of work.
+ *
+ * A flow is known by two 32-bit hashes; two flows that agree in both share a path, which is
+ * harmless. A path that is lost is forgotten by raising its generation: its flows are found stale
+ * when they are next met, and sink to the end of the list otherwise.
+ */
+
+/** Flows remembered at most, unless told. */
+export const FLOWS_MAX = 65_536;
+export const FLOW_IDLE_MS = 60_000;
+/** lookup(): the flow has no path. */
+export const NO_PATH = -1;
+
+const PATHS_MAX = 256;
+const NONE = -1;
+/** Idle flows put out on each assignment: more than come in, so the idle do not pile up. */
+const EXPIRED_PER_ASSIGN = 2;
+
+export interface FlowTableOptions {
+  /** A power of two, 2 to FLOWS_MAX. */
+  readonly capacity?: number;
+  /** More than 0. */
+  readonly idleMs?: number;
+  /**
+   * int32, secret and random, so that nobody can choose flows that meet in one place of the index.
+   */
+  readonly seed?: number;
+}
+
+export class FlowTable {
+  readonly #capacity: number;
+  readonly #idleMs: number;
+  readonly #seed: number;
+
+  /** Open addressing with linear probing, at most half full: an entry number, or NONE. */
+  readonly #index: Int32Array;
+  readonly #mask: number;
+
+  readonly #hashA: Int32Array;
+  readonly #hashB: Int32Array;
+  readonly #path: Uint8Array;
+  readonly #generation: Uint32Array;
+  readonly #usedAt: Float64Array;
+
+  /**
+   * The entries in use as a ring by time of use. Entry `capacity` is where its ends meet: its newer
+   * neighbour is the oldest entry, its older neighbour the newest.
+   */
+  readonly #older: Int32Array;
+  readonly #newer: Int32Array;
+  /** The entries not in use, chained through `#older`. */
+  #free = 0;
+
+  readonly #pathGeneration = new Uint32Array(PATHS_MAX);
+  readonly #pathFlows = new Uint32Array(PATHS_MAX);
+  #size = 0;
+
+  /** Throws RangeError for an option out of its range. */
+  constructor(options: FlowTableOptions = {}) {
+    const { capacity = FLOWS_MAX, idleMs = FLOW_IDLE_MS, seed = 0 } = options;
+    const isPowerOfTwo = Number.isInteger(capacity) && (capacity & (capacity - 1)) === 0;
+    if (!isPowerOfTwo || capacity < 2 || capacity > FLOWS_MAX) {
+      throw new RangeError(`Cannot track flows: use a power of two from 2 to ${FLOWS_MAX}`);
+    }
+    if (!(idleMs > 0)) {
+      throw new RangeError("Cannot track flows: use an idle time of more than 0 ms");
+    }
+    this.#capacity = capacity;
+    this.#idleMs = idleMs;
+    this.#seed = seed;
+    this.#index = new Int32Array(2 * capacity).fill(NONE);
+    this.#mask = 2 * capacity - 1;
+    this.#hashA = new Int32Array(capacity);
+    this.#hashB = new Int32Array(capacity);
+    this.#path = new Uint8Array(capacity);
+    this.#generation = new Uint32Array(capacity);
+    this.#usedAt = new Float64Array(capacity);
+    this.#older = new Int32Array(capacity + 1);
+    this.#newer = new Int32Array(capacity + 1);
+    this.#older[capacity] = this.#newer[capacity] = capacity;
+    for (let entry = 0; entry < capacity; entry++) this.#older[entry] = entry + 1;
+    this.#older[capacity - 1] = NONE;
+  }
+
+  /** Flows with a path; those idle but not yet put out are counted. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** The path of a flow, which counts as a use of it at `now` (ms); NO_PATH when it has none. */
+  lookup(hashA: number, hashB: number, now: number): number {
+    const entry = this.#index[this.#placeOf(hashA, hashB)]!;
+    if (entry === NONE) return NO_PATH;
+    if (this.#isStale(entry) || now - this.#usedAt[entry]! >= this.#idleMs) {
+      this.#remove(entry);
+      return NO_PATH;
+    }
+    this.#use(entry, now);
+    return this.#path[entry]!;
+  }
+
+  /**
+   * Puts a flow on `path`, 0 to 255, whether it had one or not. Throws RangeError for another path.
+   */
+  assign(hashA: number, hashB: number, path: number, now: number): void {
+    if (path >>> 0 !== path || path >= PATHS_MAX) {
+      throw new RangeError(`Cannot assign a flow to path ${path}: use a path from 0 to 255`);
+    }
+    let entry = this.#index[this.#placeOf(hashA, hashB)]!;
+    if (entry === NONE) {
+      this.#putOutIdle(now);
+      if (this.#free === NONE) this.#remove(this.#newer[this.#capacity]!);
+      entry = this.#insert(hashA, hashB);
+    } else {
+      this.#uncount(entry);
+    }
+    this.#path[entry] = path;
+    this.#generation[entry] = this.#pathGeneration[path]!;
+    this.#pathFlows[path]!++;
+    this.#size++;
+    this.#use(entry, now);
+  }
+
+  /** Leaves the flows of `path` without a path, at once and at no cost. Answers how many. */
+  forgetPath(path: number): number {
+    const flows = this.#pathFlows[path] ?? 0;
+    if (flows === 0) return 0;
+    this.#pathGeneration[path]!++;
+    this.#pathFlows[path] = 0;
+    this.#size -= flows;
+    return flows;
+  }
+
+  #isStale(entry: number): boolean {
+    return this.#generation[entry] !== this.#pathGeneration[this.#path[entry]!];
+  }
+
+  /** The place in the index of the flow, or the free one where it would go. */
+  #placeOf(hashA: number, hashB: number): number {
+    let place = this.#homeOf(hashA, hashB);
+    for (;;) {
+      const entry = this.#index[place]!;
+      if (entry === NONE) return place;
+      if (this.#hashA[entry] === (hashA | 0) && this.#hashB[entry] === (hashB | 0)) return place;
+      place = (place + 1) & this.#mask;
+    }
+  }
+
+  /** Mixes both hashes and the seed so that each bit reaches the place. */
+  #homeOf(hashA: number, hashB: number): number {
+    let mixed = Math.imul(hashA ^ this.#seed, 0x85ebca6b);
+    mixed = Math.imul(mixed ^ (mixed >>> 15) ^ hashB, 0xc2b2ae35);
+    mixed = Math.imul(mixed ^ (mixed >>> 13) ^ this.#seed, 0x27d4eb2f);
+    return (mixed ^ (mixed >>> 16)) & this.#mask;
+  }
+
+  #insert(hashA: number, hashB: number): number {
+    const entry = this.#free;
+    this.#free = this.#older[entry]!;
+    this.#hashA[entry] = hashA;
+    this.#hashB[entry] = hashB;
+    this.#index[this.#placeOf(hashA, hashB)] = entry;
+    this.#older[entry] = this.#newer[entry] = entry;
+    return entry;
+  }
+
+  #putOutIdle(now: number): void {
+    for (let count = 0; count < EXPIRED_PER_ASSIGN; count++) {
+      const entry = this.#newer[this.#capacity]!;
+      if (entry === this.#capacity || now - this.#usedAt[entry]! < this.#idleMs) return;
+      this.#remove(entry);
+    }
+  }
+
+  #remove(entry: number): void {
+    this.#uncount(entry);
+    this.#unindex(this.#placeOf(this.#hashA[entry]!, this.#hashB[entry]!));
+    this.#unlink(entry);
+    this.#older[entry] = this.#free;
+    this.#free = entry;
+  }
+
+  /** A stale flow has been taken from the counts with its path. */
+  #uncount(entry: number): void {
+    if (this.#isStale(entry)) return;
+    this.#pathFlows[this.#path[entry]!]!--;
+    this.#size--;
+  }
+
+  /** Frees a place, and moves back what was put further on because of it. */
+  #unindex(place: number): void {
+    let free = place;
+    for (let next = (free + 1) & this.#mask;; next = (next + 1) & this.#mask) {
+      const entry = this.#index[next]!;
+      if (entry === NONE) break;
+      const home = this.#homeOf(this.#hashA[entry]!, this.#hashB[entry]!);
+      if (((next - home) & this.#mask) < ((next - free) & this.#mask)) continue;
+      this.#index[free] = entry;
+      free = next;
+    }
+    this.#index[free] = NONE;
+  }
+
+  /** Makes the entry the newest. */
+  #use(entry: number, now: number): void {
+    this.#usedAt[entry] = now;
+    this.#unlink(entry);
+    const ends = this.#capacity;
+    const newest = this.#older[ends]!;
+    this.#older[entry] = newest;
+    this.#newer[entry] = ends;
+    this.#newer[newest] = entry;
+    this.#older[ends] = entry;
+  }
+
+  #unlink(entry: number): void {
+    this.#newer[this.#older[entry]!] = this.#newer[entry]!;
+    this.#older[this.#newer[entry]!] = this.#older[entry]!;
+  }
+}

@@ -1,0 +1,107 @@
+/** The paths of one session, by id, by socket and by peer: at most {@link PATHS_MAX}. */
+import type { WeightedChoice } from "../schedule/weighted_choice.ts";
+import type { PeerAddress } from "./peer_address.ts";
+import { SessionPath } from "./session_path.ts";
+
+/** Links of one client; more than anybody has, and few enough to look through. */
+export const PATHS_MAX = 16;
+/** Of the whole weight, what each usable path gets at least. */
+const WEIGHT_FLOOR = 0.15;
+/** Added to every RTT, so that a very near path does not take everything. */
+const RTT_OFFSET_MS = 10;
+
+export interface NewPath {
+  /** 0 to 255. */
+  readonly id: number;
+  readonly name: string;
+  /** The engine's number of the socket. */
+  readonly socket: number;
+  /** Where it leads; null when the socket is connected. */
+  readonly peer: PeerAddress | null;
+}
+
+export class PathTable implements Iterable<SessionPath> {
+  readonly #paths: SessionPath[] = [];
+  readonly #byId: (SessionPath | null)[] = new Array(256).fill(null);
+  readonly #graceMs: number;
+
+  /** @param graceMs how long a peer may be silent on a path in the ordinary course of things. */
+  constructor(graceMs: number) {
+    this.#graceMs = graceMs;
+  }
+
+  get count(): number {
+    return this.#paths.length;
+  }
+
+  [Symbol.iterator](): Iterator<SessionPath> {
+    return this.#paths[Symbol.iterator]();
+  }
+
+  /** Null when the table is full or has the id. */
+  add(path: NewPath): SessionPath | null {
+    if (this.#paths.length >= PATHS_MAX || this.#byId[path.id] !== null) return null;
+    const added = new SessionPath(path.id, path.name, path.socket, this.#graceMs);
+    if (path.peer !== null) added.peer.copyFrom(path.peer);
+    this.#paths.push(added);
+    this.#byId[path.id] = added;
+    return added;
+  }
+
+  remove(id: number): void {
+    const path = this.byId(id);
+    if (path === null) return;
+    this.#paths.splice(this.#paths.indexOf(path), 1);
+    this.#byId[id] = null;
+  }
+
+  /** Hot. */
+  byId(id: number): SessionPath | null {
+    return this.#byId[id] ?? null;
+  }
+
+  bySocket(socket: number): SessionPath | null {
+    for (const path of this.#paths) if (path.socket === socket) return path;
+    return null;
+  }
+
+  byPeer(peer: PeerAddress): SessionPath | null {
+    for (const path of this.#paths) if (path.peer.equals(peer)) return path;
+    return null;
+  }
+
+  freeId(): number {
+    return this.#byId.indexOf(null);
+  }
+
+  /** Paths that new flows may use. */
+  usable(): SessionPath[] {
+    return this.#paths.filter(isUsable);
+  }
+
+  /** The path to use when none is usable: the one heard from last, or null without any. */
+  lastHeard(): SessionPath | null {
+    let best: SessionPath | null = null;
+    for (const path of this.#paths) {
+      if (best === null || path.lastHeardAt > best.lastHeardAt) best = path;
+    }
+    return best;
+  }
+
+  /** Gives each usable path its share of the new flows, the rest none. */
+  weigh(choice: WeightedChoice): void {
+    const usable = this.usable();
+    const nearness = (path: SessionPath) => 1 / ((path.rtt.smoothedMs ?? 0) + RTT_OFFSET_MS);
+    const total = usable.reduce((sum, path) => sum + nearness(path), 0);
+    const shared = Math.max(0, 1 - WEIGHT_FLOOR * usable.length);
+    for (const path of this.#paths) {
+      const weight = isUsable(path) ? WEIGHT_FLOOR + shared * nearness(path) / total : 0;
+      choice.setWeight(path.id, weight);
+    }
+  }
+}
+
+/** Hot. Whether packets may go this way. */
+export function isUsable(path: SessionPath): boolean {
+  return path.liveness.state === "up" && path.isUsableForPeer;
+}

@@ -1,0 +1,495 @@
+/**
+ * One session between a client and the server: its keys, its paths, and what it has to say besides
+ * packets. Pure: time comes in as `now` (milliseconds of one monotonic clock), what to send comes
+ * out of `pollTransmit`, what to tell the outside out of `pollEvent`.
+ *
+ * Outbound, an engine asks for a path, lets `writeRecord` fill header and nonce, and seals. Inbound,
+ * it decodes the header, asks `openerFor`, opens the record in place, and calls `accept`; only then
+ * has anything the record says been believed.
+ */
+import type { DropReason } from "../drop_reason.ts";
+import type { PathState } from "../path/liveness.ts";
+import { WeightedChoice } from "../schedule/weighted_choice.ts";
+import {
+  CounterNonce,
+  decodeNonce,
+  DIRECTION_CLIENT_TO_SERVER,
+  DIRECTION_SERVER_TO_CLIENT,
+  encodeHeader,
+  encodeNonce,
+  HEADER_LENGTH,
+  NONCE_LENGTH,
+  RecordHeader,
+  TYPE_CONTROL,
+  TYPE_HANDSHAKE,
+  TYPE_HEARTBEAT,
+  TYPE_PACKET,
+} from "../wire/header.ts";
+import { directionKeys } from "../wire/key_schedule.ts";
+import { decodeTunnelMessage, encodeTunnelMessage } from "../wire/tunnel_message.ts";
+import { decodeHeartbeat, encodeHeartbeat } from "./heartbeat.ts";
+import {
+  type Cipher,
+  type CipherSuite,
+  EPOCH_MS,
+  EPOCH_PACKETS,
+  type EpochLimits,
+  type ReceiveEpoch,
+  ReceiveKeys,
+  SendKeys,
+} from "./key_epochs.ts";
+import { type NewPath, PathTable } from "./path_table.ts";
+import type { PeerAddress } from "./peer_address.ts";
+import type { SessionPath } from "./session_path.ts";
+import { V1Freshness } from "./v1_freshness.ts";
+
+export const HEARTBEAT_IDLE_MS = 2000;
+/** While packets flow, or a path is in doubt. */
+export const HEARTBEAT_ACTIVE_MS = 200;
+/** Packets within this time mean that they flow. */
+const ACTIVITY_MS = 2000;
+/** Control records waiting to be sent; a peer that asks for more answers than this gets fewer. */
+const TRANSMITS_MAX = 64;
+const EVENTS_MAX = 256;
+
+export type Role = "client" | "server";
+
+/** Fills bytes with randomness fit for nonces. */
+export type RandomSource = (into: Uint8Array<ArrayBuffer>) => void;
+
+export interface SessionOptions<S extends Cipher, O extends Cipher> {
+  readonly role: Role;
+  /** u32, not 0. */
+  readonly id: number;
+  /** 32 bytes from the control exchange; copied. */
+  readonly key: Uint8Array;
+  /** Whether both sides speak x1; else v1. */
+  readonly x1: boolean;
+  readonly suite: CipherSuite<S, O>;
+  readonly random: RandomSource;
+  readonly now: number;
+  readonly epochLimits?: EpochLimits;
+}
+
+/** A record that is not a packet: heartbeat, handshake or control message. */
+export interface Transmit {
+  readonly type: number;
+  readonly path: SessionPath;
+  readonly payload: Uint8Array<ArrayBuffer>;
+}
+
+export type SessionEvent =
+  | { readonly name: "path changed"; readonly path: SessionPath; readonly state: PathState }
+  | { readonly name: "bye" };
+
+/** Random nonces are drawn many at a time. */
+const NONCES_DRAWN = 1024;
+
+export class Session<S extends Cipher, O extends Cipher> {
+  readonly role: Role;
+  readonly id: number;
+  readonly x1: boolean;
+  readonly paths: PathTable;
+  /** Chooses the path of a new flow. */
+  readonly choice = new WeightedChoice();
+  /** When anything authentic last came, on any path. */
+  lastHeardAt: number;
+
+  readonly #random: RandomSource;
+  readonly #sendKeys: SendKeys<S>;
+  readonly #receiveKeys: ReceiveKeys<O>;
+  readonly #sendDirection: number;
+  readonly #header = new RecordHeader();
+  readonly #nonce = new CounterNonce();
+  readonly #transmits: Transmit[] = [];
+  readonly #events: SessionEvent[] = [];
+  readonly #freshness = new V1Freshness();
+  #sequence = 0;
+  #lastPacketAt = -Infinity;
+  #nonces = new Uint8Array(NONCES_DRAWN * NONCE_LENGTH);
+  #noncesUsed = NONCES_DRAWN;
+  #refusal: DropReason = "not authentic";
+  #candidate: ReceiveEpoch<O>;
+
+  constructor(options: SessionOptions<S, O>) {
+    const { role, x1, suite, now } = options;
+    this.role = role;
+    this.id = options.id;
+    this.x1 = x1;
+    this.lastHeardAt = now;
+    this.#random = options.random;
+    this.#header.session = options.id | 0;
+    const isClient = role === "client";
+    this.#sendDirection = isClient ? DIRECTION_CLIENT_TO_SERVER : DIRECTION_SERVER_TO_CLIENT;
+    const { clientToServer, serverToClient } = x1 ? directionKeys(options.key) : {
+      clientToServer: options.key.slice(),
+      serverToClient: options.key.slice(),
+    };
+    const limits = x1 ? options.epochLimits ?? { packets: EPOCH_PACKETS, ms: EPOCH_MS } : null;
+    this.#sendKeys = new SendKeys(suite, isClient ? clientToServer : serverToClient, limits, now);
+    this.#receiveKeys = new ReceiveKeys(suite, isClient ? serverToClient : clientToServer, x1);
+    this.#candidate = this.#receiveKeys.current;
+    const answersWithin = isClient ? 0 : 2 * (x1 ? HEARTBEAT_ACTIVE_MS : HEARTBEAT_IDLE_MS);
+    this.paths = new PathTable(answersWithin);
+  }
+
+  // Outbound
+
+  /**
+   * Hot. Writes header and nonce of a record at `offset`; the payload of `payloadLength` bytes goes
+   * behind them. Returns what seals it.
+   */
+  writeRecord(
+    view: DataView,
+    offset: number,
+    type: number,
+    path: SessionPath,
+    payloadLength: number,
+    flags: number,
+    sendTime: number,
+  ): S {
+    const header = this.#header;
+    header.type = type;
+    header.payloadLength = payloadLength;
+    header.sequence = type === TYPE_PACKET ? this.#nextSequence() : 0;
+    path.counters.sentPackets++;
+    path.counters.sentBytes += payloadLength;
+    if (this.x1) {
+      const keys = this.#sendKeys;
+      header.flags = flags;
+      header.pathId = path.id;
+      header.epoch = keys.epoch;
+      header.sendTime = sendTime;
+      encodeHeader(view, offset, header);
+      encodeNonce(view, offset, this.#sendDirection, path.id, keys.nextCounter(path.id));
+    } else {
+      encodeHeader(view, offset, header);
+      this.#writeRandomNonce(view, offset + HEADER_LENGTH);
+    }
+    return this.#sendKeys.sealer;
+  }
+
+  /** Hot. To be called before the records of one packet of the TUN device are written for `path`. */
+  notePacketSent(path: SessionPath, now: number): void {
+    // The client's packets want no answer of their own, its heartbeats do. The server has only the
+    // client's heartbeats to go by, and those come while there are packets.
+    if (this.role === "server") path.liveness.sent(now);
+    this.#notePackets(now);
+    this.#sendKeys.advanceIfDue(now);
+  }
+
+  #nextSequence(): number {
+    // 0 means "not sequenced", so the counter passes it over.
+    this.#sequence = this.#sequence === 0xffffffff ? 1 : this.#sequence + 1;
+    return this.#sequence;
+  }
+
+  #writeRandomNonce(view: DataView, offset: number): void {
+    if (this.#noncesUsed === NONCES_DRAWN) {
+      this.#random(this.#nonces);
+      this.#noncesUsed = 0;
+    }
+    const start = this.#noncesUsed++ * NONCE_LENGTH;
+    for (let i = 0; i < NONCE_LENGTH; i++) view.setUint8(offset + i, this.#nonces[start + i]!);
+  }
+
+  // Inbound
+
+  /** Why the last `openerFor` or `accept` gave null. */
+  get refusal(): DropReason {
+    return this.#refusal;
+  }
+
+  /** Hot. What may open the record at `offset`, or null: see `refusal`. Changes nothing. */
+  openerFor(view: DataView, offset: number, header: RecordHeader, now: number): O | null {
+    if (!this.x1) return this.#receiveKeys.current.opener;
+    const nonce = this.#nonce;
+    decodeNonce(view, offset, nonce);
+    if (nonce.direction === this.#sendDirection) return this.#refuse("wrong direction");
+    if (nonce.pathId !== header.pathId || nonce.counterHigh !== 0) {
+      return this.#refuse("unknown sender");
+    }
+    const epoch = this.#receiveKeys.select(header.epoch, now);
+    if (epoch === null) return this.#refuse("unknown epoch");
+    const window = epoch.window(nonce.pathId, nonce.sender);
+    const isFresh = window === null ? nonce.counter !== 0 : window.isFresh(nonce.counter);
+    if (!isFresh) return this.#refuse("replayed");
+    this.#candidate = epoch;
+    return epoch.opener;
+  }
+
+  /**
+   * Hot. The record `openerFor` was last asked about has been opened: it is authentic. Moves the
+   * replay window and the path. Returns the path it came on, or null: see `refusal`.
+   *
+   * @param from where the record came from; null when the socket is connected to the peer.
+   * @param view with the record at `offset`, its payload opened in place.
+   */
+  accept(
+    header: RecordHeader,
+    view: DataView,
+    offset: number,
+    socket: number,
+    from: PeerAddress | null,
+    now: number,
+  ): SessionPath | null {
+    const path = this.x1
+      ? this.#acceptX1(header, socket, from, now)
+      : this.#acceptV1(header, view, offset, socket, from);
+    if (path === null) return null;
+    path.counters.receivedPackets++;
+    path.counters.receivedBytes += header.payloadLength;
+    this.#heard(path, now);
+    return path;
+  }
+
+  #acceptX1(
+    header: RecordHeader,
+    socket: number,
+    from: PeerAddress | null,
+    now: number,
+  ): SessionPath | null {
+    const { pathId, sender, counter } = this.#nonce;
+    const epoch = this.#candidate;
+    const window = epoch.window(pathId, sender) ?? epoch.openWindow(pathId, sender);
+    if (window === null) return this.#refuse("no room for path");
+    const isNewest = counter > window.highest;
+    if (!window.accept(counter)) return this.#refuse("replayed");
+    this.#receiveKeys.confirm(epoch, now);
+    let path = this.paths.byId(header.pathId);
+    if (path === null) {
+      if (from === null) return this.#refuse("no room for path");
+      path = this.#openPath({
+        id: header.pathId,
+        name: `path ${header.pathId}`,
+        socket,
+        peer: from,
+      });
+      if (path === null) return this.#refuse("no room for path");
+    } else if (from !== null && isNewest && !path.peer.equals(from)) {
+      path.peer.copyFrom(from);
+      path.socket = socket;
+    }
+    return path;
+  }
+
+  /** v1 has no replay window, so only what proves to be new may open a path. */
+  #acceptV1(
+    header: RecordHeader,
+    view: DataView,
+    offset: number,
+    socket: number,
+    from: PeerAddress | null,
+  ): SessionPath | null {
+    if (from === null) return this.paths.bySocket(socket) ?? this.#refuse("no room for path");
+    const known = this.paths.byPeer(from);
+    const isData = header.type !== TYPE_HANDSHAKE && header.type !== TYPE_HEARTBEAT;
+    if (isData) return known ?? this.#refuse("no room for path");
+    const isFresh = this.#freshness.see(header, view, offset);
+    if (known !== null) return known;
+    if (!isFresh) return this.#refuse("replayed");
+    const id = this.paths.freeId();
+    const path = this.#openPath({ id, name: `path ${id}`, socket, peer: from });
+    return path ?? this.#refuse("no room for path");
+  }
+
+  #refuse(reason: DropReason): null {
+    this.#refusal = reason;
+    return null;
+  }
+
+  /** Hot. A packet of the peer's has come. */
+  notePacketReceived(now: number): void {
+    this.#notePackets(now);
+  }
+
+  /** Handles an authentic record that is not a packet. Returns why it is dropped, or null. */
+  receiveControl(
+    type: number,
+    payload: Uint8Array,
+    path: SessionPath,
+    now: number,
+  ): DropReason | null {
+    switch (type) {
+      case TYPE_HANDSHAKE:
+        return null;
+      case TYPE_HEARTBEAT:
+        return this.#receiveHeartbeat(payload, path, now);
+      case TYPE_CONTROL:
+        return this.x1 ? this.#receiveMessage(payload) : "unknown type";
+      default:
+        return "unknown type";
+    }
+  }
+
+  #receiveHeartbeat(payload: Uint8Array, path: SessionPath, now: number): DropReason | null {
+    const clock = decodeHeartbeat(payload);
+    if (clock === null) return "bad message";
+    if (this.role === "server") {
+      this.#transmit({ type: TYPE_HEARTBEAT, path, payload: payload.slice() });
+      return null;
+    }
+    const roundTrip = now - clock;
+    if (!(roundTrip >= 0)) return "bad message";
+    path.rtt.add(roundTrip);
+    path.liveness.rttMeasured(roundTrip);
+    this.#reweigh();
+    return null;
+  }
+
+  #receiveMessage(payload: Uint8Array): DropReason | null {
+    const message = decodeTunnelMessage(payload);
+    if (message === null) return "bad message";
+    switch (message.type) {
+      case "bye":
+        this.#emit({ name: "bye" });
+        return null;
+      case "paths":
+        for (const path of this.paths) path.isUsableForPeer = message.usable.includes(path.id);
+        this.#reweigh();
+        return null;
+      default:
+        message satisfies never;
+        return null;
+    }
+  }
+
+  // Paths
+
+  /** Adds a path of the client's own. Its handshake and first heartbeat are sent at once. */
+  addPath(path: NewPath, now: number): SessionPath {
+    const added = this.#openPath(path);
+    if (added === null) {
+      throw new RangeError(`Cannot add path ${path.id}: the session has too many`);
+    }
+    added.heartbeatAt = now;
+    return added;
+  }
+
+  removePath(id: number): void {
+    this.paths.remove(id);
+    this.choice.setWeight(id, 0);
+  }
+
+  /** The kernel refused to send on the path: its link is gone. */
+  linkFailed(path: SessionPath, now: number): void {
+    path.isLinkGone = true;
+    path.liveness.linkDown(now);
+    this.#noteState(path);
+  }
+
+  /** The kernel sends on the path again. */
+  linkWorks(path: SessionPath, now: number): void {
+    path.isLinkGone = false;
+    path.liveness.linkUp(now);
+    path.heartbeatAt = Math.min(path.heartbeatAt, now);
+    this.#noteState(path);
+  }
+
+  #openPath(path: NewPath): SessionPath | null {
+    const opened = this.paths.add(path);
+    if (opened !== null) this.#reweigh();
+    return opened;
+  }
+
+  #heard(path: SessionPath, now: number): void {
+    this.lastHeardAt = path.lastHeardAt = now;
+    path.liveness.heard(now);
+    if (path.liveness.state !== path.reportedState) this.#noteState(path);
+  }
+
+  #noteState(path: SessionPath): void {
+    const { state } = path.liveness;
+    if (state === path.reportedState) return;
+    path.reportedState = state;
+    this.#emit({ name: "path changed", path, state });
+    this.#reweigh();
+    if (this.role === "client" && this.x1) this.#announcePaths();
+  }
+
+  /** Tells the server which paths work, on one that does: it may not have noticed yet. */
+  #announcePaths(): void {
+    const usable = this.paths.usable();
+    const path = usable[0];
+    if (path === undefined) return;
+    const message = encodeTunnelMessage({ type: "paths", usable: usable.map(({ id }) => id) });
+    this.#transmit({ type: TYPE_CONTROL, path, payload: message });
+  }
+
+  #reweigh(): void {
+    this.paths.weigh(this.choice);
+  }
+
+  // Time
+
+  /** Does what is due at `now`. */
+  handleTimeout(now: number): void {
+    this.#receiveKeys.handleTimeout(now);
+    this.#sendKeys.advanceIfDue(now);
+    for (const path of this.paths) {
+      path.liveness.poll(now);
+      this.#noteState(path);
+      if (this.role === "client" && now >= path.heartbeatAt) this.#sendHeartbeat(path, now);
+    }
+  }
+
+  /** When `handleTimeout` is to be called next, in milliseconds of the clock of `now`. */
+  nextTimeout(): number {
+    let next = Infinity;
+    for (const path of this.paths) {
+      next = Math.min(next, path.heartbeatAt, path.liveness.nextDeadline());
+    }
+    return next;
+  }
+
+  #sendHeartbeat(path: SessionPath, now: number): void {
+    const isUp = path.liveness.state === "up";
+    if (!isUp) this.#transmit({ type: TYPE_HANDSHAKE, path, payload: new Uint8Array(0) });
+    this.#transmit({ type: TYPE_HEARTBEAT, path, payload: encodeHeartbeat(now) });
+    path.liveness.sent(now);
+    const isActive = now - this.#lastPacketAt < ACTIVITY_MS;
+    path.heartbeatAt = now + (isActive || !isUp ? HEARTBEAT_ACTIVE_MS : HEARTBEAT_IDLE_MS);
+  }
+
+  #notePackets(now: number): void {
+    const wasIdle = now - this.#lastPacketAt >= ACTIVITY_MS;
+    this.#lastPacketAt = now;
+    if (!wasIdle || this.role === "server") return;
+    for (const path of this.paths) {
+      path.heartbeatAt = Math.min(path.heartbeatAt, now + HEARTBEAT_ACTIVE_MS);
+    }
+  }
+
+  // What comes out
+
+  /** The next record to send that is not a packet, or null. */
+  pollTransmit(): Transmit | null {
+    return this.#transmits.shift() ?? null;
+  }
+
+  pollEvent(): SessionEvent | null {
+    return this.#events.shift() ?? null;
+  }
+
+  /** Tells the peer that this side ends the session; v1 has no word for it. */
+  sayBye(): void {
+    if (!this.x1) return;
+    for (const path of this.paths.usable()) {
+      this.#transmit({ type: TYPE_CONTROL, path, payload: encodeTunnelMessage({ type: "bye" }) });
+    }
+  }
+
+  #transmit(transmit: Transmit): void {
+    if (this.#transmits.length < TRANSMITS_MAX) this.#transmits.push(transmit);
+  }
+
+  #emit(event: SessionEvent): void {
+    if (this.#events.length < EVENTS_MAX) this.#events.push(event);
+  }
+
+  /** Wipes the keys. The session must not be used afterwards. */
+  free(): void {
+    this.#sendKeys.free();
+    this.#receiveKeys.free();
+  }
+}

@@ -1,0 +1,262 @@
+/**
+ * The request and the response of the control exchange: one JSON object each way on a TLS
+ * connection. Unknown fields are ignored, known ones must be right. What is wrong is told by field
+ * and with what to do, never with the value: a response carries the session key.
+ */
+
+import * as v from "valibot";
+import { type JsonObject, JsonObjectReader } from "./json_object_reader.ts";
+import { KEY_LENGTH } from "./key_schedule.ts";
+import { isClientIpv4, isClientIpv6 } from "./tunnel_address.ts";
+
+export const CONTROL_REQUEST_BYTES_MAX = 16_384;
+export const CONTROL_RESPONSE_BYTES_MAX = 16_384;
+/** For the whole exchange, TLS handshake included. */
+export const CONTROL_EXCHANGE_TIMEOUT_MS = 10_000;
+
+/** Characters of a certificate's common name (ub-common-name, RFC 5280). */
+export const CLIENT_NAME_LENGTH_MAX = 64;
+export const CLIENT_VERSION_LENGTH_MAX = 64;
+export const FEATURES_MAX = 32;
+export const FEATURE_LENGTH_MAX = 32;
+export const ERROR_CODE_LENGTH_MAX = 64;
+export const ERROR_MESSAGE_LENGTH_MAX = 1024;
+/** Bytes: what every IPv4 link carries (RFC 791 with RFC 879), and what a length field holds. */
+export const TUN_MTU_MIN = 576;
+export const TUN_MTU_MAX = 65_535;
+
+const U32_MAX = 0xffffffff;
+const PORT_MAX = 65_535;
+
+export interface ControlRequest {
+  /** Empty, or the common name of the certificate. */
+  readonly clientName: string;
+  /** The features the client can use. */
+  readonly features: readonly string[];
+  /** For logs; empty when the client did not say. */
+  readonly clientVersion: string;
+}
+
+export interface ControlGrant {
+  readonly kind: "grant";
+  /** u32, not 0. */
+  readonly sessionId: number;
+  /** KEY_LENGTH bytes; the holder wipes them. */
+  readonly sessionKey: Uint8Array;
+  readonly udpPort: number;
+  /** A host of a /24 whose host 1 is the server, as dotted text. */
+  readonly clientIp: string;
+  /** A host of a /64 whose host 1 is the server, as text with colons. */
+  readonly clientIp6: string;
+  /** Those of the request that the server enables. */
+  readonly features: readonly string[];
+  /** Of the server's TUN device, in bytes; null when it did not say. */
+  readonly mtu: number | null;
+}
+
+export interface ControlRefusal {
+  readonly kind: "refusal";
+  /** For programs. */
+  readonly code: string;
+  /** For people: says what to do. */
+  readonly message: string;
+}
+
+export type ControlResponse = ControlGrant | ControlRefusal;
+
+/** A control message cannot be used. The message is fit for a log and for the peer. */
+export class ControlMessageError extends Error {
+  override readonly name = "ControlMessageError";
+
+  constructor(
+    readonly reason: "incomplete" | "too large" | "malformed" | "invalid",
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+const PLAIN_TEXT = v.pipe(v.string(), v.regex(/^\P{Cc}*$/u));
+/** Text of the peer's that will be shown: it must not steer the terminal. */
+const SHOWN_TEXT = v.pipe(v.string(), v.transform((text) => text.replace(/\p{Cc}+/gu, " ")));
+const FEATURE = v.pipe(v.string(), v.regex(/^[!-~]+$/), v.maxLength(FEATURE_LENGTH_MAX));
+const FEATURES = v.nullish(v.pipe(v.array(FEATURE), v.maxLength(FEATURES_MAX)), []);
+
+const REQUEST = v.object({
+  client_name: v.nullish(v.pipe(PLAIN_TEXT, v.maxLength(CLIENT_NAME_LENGTH_MAX)), ""),
+  features: FEATURES,
+  client_version: v.nullish(v.pipe(SHOWN_TEXT, v.maxLength(CLIENT_VERSION_LENGTH_MAX)), ""),
+});
+
+const GRANT = v.object({
+  session_id: integer(1, U32_MAX),
+  session_key: v.pipe(v.string(), v.transform(decodeKey), v.instance(Uint8Array)),
+  udp_port: integer(1, PORT_MAX),
+  client_ip: v.pipe(v.string(), v.check(isClientIpv4)),
+  client_ip6: v.pipe(v.string(), v.check(isClientIpv6)),
+  features: FEATURES,
+  mtu: v.nullish(integer(TUN_MTU_MIN, TUN_MTU_MAX), null),
+});
+
+const REFUSAL = v.object({
+  error: v.object({
+    code: v.pipe(SHOWN_TEXT, v.minLength(1), v.maxLength(ERROR_CODE_LENGTH_MAX)),
+    message: v.pipe(SHOWN_TEXT, v.maxLength(ERROR_MESSAGE_LENGTH_MAX)),
+  }),
+});
+
+/** What a field must be, by its name on the wire. */
+const RULES: Readonly<Record<string, string>> = {
+  client_name: `leave client_name empty or send the certificate's common name, at most ` +
+    `${CLIENT_NAME_LENGTH_MAX} characters`,
+  features: `send features as at most ${FEATURES_MAX} words of at most ${FEATURE_LENGTH_MAX} ` +
+    `printable ASCII characters`,
+  client_version: `send client_version as at most ${CLIENT_VERSION_LENGTH_MAX} characters`,
+  session_id: `session_id must be an integer from 1 to ${U32_MAX}`,
+  session_key: `session_key must be the base64 of exactly ${KEY_LENGTH} bytes`,
+  udp_port: `udp_port must be an integer from 1 to ${PORT_MAX}`,
+  client_ip: `client_ip must be an IPv4 address such as 10.8.0.2, not the first, last or ` +
+    `server's (.1) of its /24`,
+  client_ip6: `client_ip6 must be an IPv6 address such as fd00:8:0::2, not the server's (::1) of ` +
+    `its /64`,
+  mtu: `mtu must be an integer from ${TUN_MTU_MIN} to ${TUN_MTU_MAX}`,
+  error: `error must have a code of 1 to ${ERROR_CODE_LENGTH_MAX} characters and a message of at ` +
+    `most ${ERROR_MESSAGE_LENGTH_MAX}`,
+};
+
+type Part = "request" | "response";
+
+/** What the reader of each part is to do about it. */
+const ADVICE: Readonly<Record<Part, string>> = {
+  request: "send one complete JSON object with client_name",
+  response: "check that the address and port are those of a Fluxify server's control port",
+};
+
+/** Reads a request as its bytes arrive. */
+export function createRequestReader(): JsonObjectReader {
+  return new JsonObjectReader(CONTROL_REQUEST_BYTES_MAX);
+}
+
+/** Reads a response as its bytes arrive. */
+export function createResponseReader(): JsonObjectReader {
+  return new JsonObjectReader(CONTROL_RESPONSE_BYTES_MAX);
+}
+
+/** Throws ControlMessageError and nothing else. */
+export function parseRequest(object: JsonObject): ControlRequest {
+  const fields = check(REQUEST, object, "request");
+  return {
+    clientName: fields.client_name,
+    features: fields.features,
+    clientVersion: fields.client_version,
+  };
+}
+
+/** Throws ControlMessageError and nothing else. A refusal is an answer, not an error. */
+export function parseResponse(object: JsonObject): ControlResponse {
+  if (object.error !== undefined && object.error !== null) {
+    return { kind: "refusal", ...check(REFUSAL, object, "response").error };
+  }
+  const fields = check(GRANT, object, "response");
+  return {
+    kind: "grant",
+    sessionId: fields.session_id,
+    sessionKey: fields.session_key,
+    udpPort: fields.udp_port,
+    clientIp: fields.client_ip,
+    clientIp6: fields.client_ip6,
+    features: fields.features,
+    mtu: fields.mtu,
+  };
+}
+
+/** Reads a request that is there as a whole. Throws ControlMessageError and nothing else. */
+export function decodeRequest(bytes: Uint8Array): ControlRequest {
+  return parseRequest(readObject(createRequestReader(), bytes, "request"));
+}
+
+/** Reads a response that is there as a whole. Throws ControlMessageError and nothing else. */
+export function decodeResponse(bytes: Uint8Array): ControlResponse {
+  return parseResponse(readObject(createResponseReader(), bytes, "response"));
+}
+
+/** The bytes to send. Throws ControlMessageError for what a peer would refuse. */
+export function encodeRequest(request: ControlRequest): Uint8Array<ArrayBuffer> {
+  const object = {
+    client_name: request.clientName,
+    features: request.features,
+    client_version: request.clientVersion,
+  };
+  parseRequest(object);
+  return encodeObject(object);
+}
+
+/** The bytes to send. Throws ControlMessageError for what a peer would refuse. */
+export function encodeResponse(response: ControlResponse): Uint8Array<ArrayBuffer> {
+  const object = response.kind === "refusal"
+    ? { error: { code: response.code, message: response.message } }
+    : {
+      session_id: response.sessionId,
+      session_key: response.sessionKey.toBase64(),
+      udp_port: response.udpPort,
+      client_ip: response.clientIp,
+      client_ip6: response.clientIp6,
+      features: response.features,
+      ...(response.mtu === null ? {} : { mtu: response.mtu }),
+    };
+  parseResponse(object);
+  return encodeObject(object);
+}
+
+/** For a reader that ended in `state`: why the message cannot be used, and what to do. */
+export function unusable(
+  part: Part,
+  state: "incomplete" | "too large" | "malformed",
+): ControlMessageError {
+  const bytesMax = part === "request" ? CONTROL_REQUEST_BYTES_MAX : CONTROL_RESPONSE_BYTES_MAX;
+  const causes = {
+    "incomplete": "it ended before the JSON object did",
+    "too large": `it is larger than ${bytesMax} bytes`,
+    "malformed": "it is not a JSON object",
+  };
+  return new ControlMessageError(
+    state,
+    `Cannot use the control ${part}: ${causes[state]}; ${ADVICE[part]}`,
+  );
+}
+
+function readObject(reader: JsonObjectReader, bytes: Uint8Array, part: Part): JsonObject {
+  const result = reader.read(bytes);
+  if (result.state === "complete") return result.object;
+  throw unusable(part, result.state);
+}
+
+function check<Schema extends v.GenericSchema>(
+  schema: Schema,
+  object: JsonObject,
+  part: Part,
+): v.InferOutput<Schema> {
+  const result = v.safeParse(schema, object, { abortEarly: true });
+  if (result.success) return result.output;
+  // Not the issue's own message: it would quote the value.
+  const field = String(result.issues[0].path?.[0]?.key);
+  const problem = RULES[field] ?? ADVICE[part];
+  throw new ControlMessageError("invalid", `Cannot use the control ${part}: ${problem}`);
+}
+
+function integer(min: number, max: number) {
+  return v.pipe(v.number(), v.integer(), v.minValue(min), v.maxValue(max));
+}
+
+function decodeKey(text: string): Uint8Array | null {
+  if (!/^[A-Za-z0-9+/]{43}=$/.test(text)) return null;
+  try {
+    return Uint8Array.fromBase64(text, { lastChunkHandling: "strict" });
+  } catch {
+    return null;
+  }
+}
+
+function encodeObject(object: JsonObject): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(JSON.stringify(object));
+}

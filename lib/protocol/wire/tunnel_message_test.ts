@@ -1,0 +1,70 @@
+import { deepEqual, equal, ok, throws } from "node:assert/strict";
+import fc from "fast-check";
+import {
+  decodeTunnelMessage,
+  encodeTunnelMessage,
+  TUNNEL_MESSAGE_BYTES_MAX,
+} from "./tunnel_message.ts";
+
+const bytes = (text: string) => new TextEncoder().encode(text);
+const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+const ALL_PATHS = Array.from({ length: 256 }, (_, id) => id);
+
+Deno.test("tunnel messages on the wire", () => {
+  equal(text(encodeTunnelMessage({ type: "bye" })), '{"type":"bye"}');
+  equal(
+    text(encodeTunnelMessage({ type: "paths", usable: [0, 2] })),
+    '{"type":"paths","usable":[0,2]}',
+  );
+});
+
+Deno.test("the longest list of paths fits", () => {
+  const encoded = encodeTunnelMessage({ type: "paths", usable: ALL_PATHS });
+  ok(encoded.length <= TUNNEL_MESSAGE_BYTES_MAX, `${encoded.length} bytes`);
+  deepEqual(decodeTunnelMessage(encoded), { type: "paths", usable: ALL_PATHS });
+});
+
+Deno.test("unknown fields are ignored", () => {
+  deepEqual(decodeTunnelMessage(bytes('{"type":"bye","reason":"x"}')), { type: "bye" });
+  deepEqual(decodeTunnelMessage(bytes(' {"usable":[],"type":"paths","a":{}}')), {
+    type: "paths",
+    usable: [],
+  });
+});
+
+Deno.test("anything unknown or invalid is null", () => {
+  const refused = ["", "{", "null", "1", '"bye"', "[]", "{}", '{"type":1}', '{"type":"hello"}'];
+  refused.push('{"type":"bye"}}', '{"type":"BYE"}', '\ufeff{"type":"bye"}', '{"type":["bye"]}');
+  refused.push(
+    '{"type":"paths"}',
+    '{"type":"paths","usable":null}',
+    '{"type":"paths","usable":{}}',
+  );
+  for (const id of ["-1", "256", "0.5", '"0"', "null", "1e999", "[0]", "0,0"]) {
+    refused.push(`{"type":"paths","usable":[${id}]}`);
+  }
+  for (const message of refused) equal(decodeTunnelMessage(bytes(message)), null, message);
+  const notUtf8 = bytes('{"type":"bye","a":"?"}');
+  notUtf8[notUtf8.indexOf(0x3f)] = 0xff;
+  equal(decodeTunnelMessage(notUtf8), null);
+});
+
+Deno.test("a message of 1024 bytes is read, one of 1025 is not", () => {
+  const message = bytes('{"type":"bye"}'.padEnd(TUNNEL_MESSAGE_BYTES_MAX));
+  deepEqual(decodeTunnelMessage(message), { type: "bye" });
+  equal(decodeTunnelMessage(bytes(text(message) + " ")), null);
+});
+
+Deno.test("path ids a peer would refuse are not sent", () => {
+  for (const usable of [[-1], [256], [0.5], [NaN], [3, 3], [...ALL_PATHS, 0]]) {
+    throws(() => encodeTunnelMessage({ type: "paths", usable }), RangeError);
+  }
+});
+
+Deno.test("property: a list of paths survives the wire", () => {
+  const lists = fc.uniqueArray(fc.nat({ max: 255 }), { maxLength: 256 });
+  fc.assert(fc.property(lists, (usable) => {
+    const message = { type: "paths", usable } as const;
+    deepEqual(decodeTunnelMessage(encodeTunnelMessage(message)), message);
+  }));
+});

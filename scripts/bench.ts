@@ -1,0 +1,141 @@
+/**
+ * Measures Fluxify and what to compare it with, on one machine: both programs and iperf3 in network
+ * namespaces with plain veth links (scripts/bench/testbed.ts draws them).
+ *
+ *     sudo deno task bench                  a table, in about eight minutes
+ *     sudo deno task bench -- --quick       in under 50 seconds
+ *     sudo deno task bench -- --json        one JSON object (BenchReport) on standard output
+ *
+ * Progress goes to standard error. Exit code 0 when Fluxify, or what `--only` named instead, was measured,
+ * whether it reached the targets or not; else 1. OpenVPN and wireguard-go may be missing.
+ */
+
+import { parseArgs } from "node:util";
+import { type FigureName, FIGURES } from "./bench/figures.ts";
+import { Measurement } from "./bench/measure.ts";
+import { FULL, makePlan, QUICK } from "./bench/plan.ts";
+import { formatReport, makeReport } from "./bench/report.ts";
+import { isInstalled, startSubjects } from "./bench/start.ts";
+import { type SubjectName, SUBJECTS } from "./bench/subject.ts";
+import { tcpCongestionControl } from "./bench/testbed.ts";
+
+const FIGURE_NAMES = FIGURES.map(({ name }) => name);
+
+const USAGE = `Usage: sudo deno task bench [-- [--quick] [--json] [--only LIST] [--figures LIST]]
+
+  --quick         short runs, under 50 seconds in all; leaves out what does not fit
+  --json          print only one JSON object on standard output:
+                  {"figures": [{"name", "unit", "fluxify", "raw", "openvpn", "wireguardGo"}]}
+                  with numbers, or null for what was not measured
+  --only LIST     subjects to measure: ${SUBJECTS.join(",")}
+  --figures LIST  figures to measure: ${FIGURE_NAMES.slice(0, 5).join(",")},
+                  ${FIGURE_NAMES.slice(5).join(",")}
+  --help          this text
+
+OpenVPN and wireguard-go are measured where they are installed. The environment
+variable WIREGUARD_GO names another wireguard-go than that of the system.`;
+
+interface Options {
+  quick: boolean;
+  json: boolean;
+  subjects: readonly SubjectName[];
+  figures: readonly FigureName[];
+}
+
+/** Throws an Error for people when the arguments cannot be understood. */
+export function parseOptions(args: readonly string[]): Options | "help" {
+  const { values } = parseArgs({
+    args: args.filter((arg) => arg !== "--"),
+    options: {
+      quick: { type: "boolean", default: false },
+      json: { type: "boolean", default: false },
+      only: { type: "string" },
+      figures: { type: "string" },
+      help: { type: "boolean", short: "h", default: false },
+    },
+  });
+  if (values.help) return "help";
+  return {
+    quick: values.quick,
+    json: values.json,
+    subjects: choose("--only", values.only, SUBJECTS),
+    figures: choose("--figures", values.figures, FIGURE_NAMES),
+  };
+}
+
+function choose<T extends string>(option: string, text: string | undefined, all: readonly T[]) {
+  if (text === undefined) return all;
+  const chosen = text.split(",").map((word) => word.trim());
+  const wrong = chosen.find((word) => !all.some((name) => name === word));
+  if (wrong !== undefined) {
+    throw new Error(`${option} does not know '${wrong}', only ${all.join(", ")}`);
+  }
+  return all.filter((name) => chosen.includes(name));
+}
+
+/** What keeps the benchmark from running here, in words for a person; null when nothing does. */
+async function obstacle(): Promise<string | null> {
+  if (Deno.build.os !== "linux") return "The benchmark needs Linux: it builds network namespaces";
+  if (Deno.uid() !== 0) {
+    return "The benchmark needs root to build its network; run it with sudo: sudo deno task bench";
+  }
+  const packages = { ip: "iproute2", iperf3: "iperf3", ping: "iputils-ping" };
+  for (const [program, name] of Object.entries(packages)) {
+    if (!await isInstalled(program)) {
+      return `The benchmark needs ${program}; install it: apt-get install ${name}`;
+    }
+  }
+  return null;
+}
+
+function progress(text: string): void {
+  const seconds = (performance.now() / 1000).toFixed(0).padStart(3);
+  console.error(`${seconds} s · ${text}`);
+}
+
+/** Returns whether Fluxify, when asked for, was measured. */
+async function runBench({ quick, json, subjects: names, figures }: Options): Promise<boolean> {
+  const effort = quick ? QUICK : FULL;
+  progress("starting the tunnels");
+  await using cleanup = new AsyncDisposableStack();
+  const subjects = await startSubjects(names, cleanup, {
+    wireguardGo: Deno.env.get("WIREGUARD_GO") || "wireguard-go",
+    progress,
+  });
+  const descriptions = [
+    ...subjects.map(({ name, description }) => `${name}: ${description}`),
+    `TCP congestion control of this host: ${tcpCongestionControl()}`,
+  ];
+  descriptions.forEach(progress);
+
+  const measurement = new Measurement(effort, subjects, progress);
+  const measured = await measurement.run(
+    makePlan(effort, subjects.map(({ name }) => name), figures),
+  );
+  const report = makeReport(measurement.samples, figures);
+  console.log(json ? JSON.stringify(report) : formatReport(report, descriptions));
+  return !names.includes("fluxify") || measured.includes("fluxify");
+}
+
+async function main(): Promise<number> {
+  const options = parseOptions(Deno.args);
+  if (options === "help") {
+    console.log(USAGE);
+    return 0;
+  }
+  const why = await obstacle();
+  if (why !== null) {
+    console.error(why);
+    return 1;
+  }
+  return await runBench(options) ? 0 : 1;
+}
+
+if (import.meta.main) {
+  try {
+    Deno.exitCode = await main();
+  } catch (error) {
+    console.error(`The benchmark failed: ${(error as Error).message}`);
+    Deno.exitCode = 1;
+  }
+}

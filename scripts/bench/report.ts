@@ -1,0 +1,92 @@
+/** What the benchmark found, for programs and for people. */
+
+import { type Figure, type FigureName, FIGURES } from "./figures.ts";
+import type { Samples } from "./samples.ts";
+import type { SubjectName } from "./subject.ts";
+
+export type FigureResult = { name: FigureName; unit: string } & Record<SubjectName, number | null>;
+
+export interface BenchReport {
+  /** Null: not measured, or without meaning for that subject. */
+  figures: FigureResult[];
+}
+
+export type Verdict = "pass" | "miss" | "unknown";
+
+export function makeReport(samples: Samples, names: readonly FigureName[]): BenchReport {
+  const figures = FIGURES.filter(({ name }) => names.includes(name)).map((figure) => {
+    const value = (subject: SubjectName) => {
+      const median = samples.median(figure.name, subject);
+      return median === null ? null : Number(median.toFixed(figure.digits));
+    };
+    return {
+      name: figure.name,
+      unit: figure.unit,
+      fluxify: value("fluxify"),
+      raw: value("raw"),
+      openvpn: value("openvpn"),
+      wireguardGo: value("wireguardGo"),
+    };
+  });
+  return { figures };
+}
+
+/** Whether Fluxify reached the figure's target. */
+export function verdict({ target, better }: Figure, result: FigureResult): Verdict {
+  const limit = target.kind === "at most" ? target.value : result[target.subject];
+  if (result.fluxify === null || limit === null) return "unknown";
+  const reached = better === "higher" ? result.fluxify >= limit : result.fluxify <= limit;
+  return reached ? "pass" : "miss";
+}
+
+/** The table, without colour, at most 100 columns. `descriptions`: a line for each subject. */
+export function formatReport(report: BenchReport, descriptions: readonly string[]): string {
+  const rows = report.figures.map((result) => {
+    const figure = FIGURES.find(({ name }) => name === result.name)!;
+    const number = (value: number | null) => value === null ? "-" : value.toFixed(figure.digits);
+    return [
+      result.name,
+      number(result.fluxify),
+      number(result.raw),
+      number(result.openvpn),
+      number(result.wireguardGo),
+      result.unit,
+      ratio(result.fluxify, result.wireguardGo),
+      ratio(result.fluxify, result.openvpn),
+      targetText(figure),
+      verdict(figure, result),
+    ];
+  });
+  const header = ["figure", "fluxify", "raw", "openvpn", "wg-go", "", "/wg-go", "/openvpn"];
+  return [
+    "",
+    ...descriptions.map((text) => `  ${text}`),
+    "",
+    formatRow([...header, "target", ""]),
+    ...rows.map(formatRow),
+    "",
+    "  /wg-go, /openvpn: fluxify divided by theirs. The targets of tcp*, udp_pps and",
+    "  cpu_s_per_gb are wg-go's own figures. -: not measured, or no meaning",
+    "",
+  ].join("\n");
+}
+
+const WIDTHS = [17, 8, 8, 9, 8, 10, 7, 9, 10, 8];
+const LEFT_ALIGNED = new Set([0, 5, 8, 9]);
+
+function formatRow(cells: readonly string[]): string {
+  const padded = cells.map((cell, i) => {
+    const width = WIDTHS[i] ?? 0;
+    return LEFT_ALIGNED.has(i) ? ` ${cell}`.padEnd(width) : cell.padStart(width);
+  });
+  return ` ${padded.join("")}`.trimEnd();
+}
+
+function ratio(a: number | null, b: number | null): string {
+  return a === null || b === null || b === 0 ? "-" : (a / b).toFixed(2);
+}
+
+function targetText({ target, better }: Figure): string {
+  const sign = better === "higher" ? "≥" : "≤";
+  return target.kind === "at most" ? `${sign} ${target.value}` : `${sign} wg-go`;
+}

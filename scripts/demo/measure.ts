@@ -1,0 +1,88 @@
+/** The demo's measurements, each a download as a person would make it. */
+
+import type { Namespace } from "../../tests/netns/namespace.ts";
+import { INTERNET_ADDRESS, type Lab, SERVER_ADDRESS } from "../lab/lab.ts";
+import type { ReceiveResult, SendResult } from "./stream.ts";
+
+const IPERF_PORT = "5201";
+const STREAM_PORT = "5300";
+const START_TIMEOUT_MS = 20_000;
+const STREAM_TIMEOUT_MS = 60_000;
+const STREAM_PROGRAM = new URL("stream.ts", import.meta.url).pathname;
+
+/** TCP needs this long to find the rate; it does not count. */
+const RAMP_SECONDS = 1;
+const ALONE_SECONDS = 3;
+const BONDED_SECONDS = 6;
+const BONDED_FLOWS = 8;
+const STREAM_SECONDS = 8;
+const CUT_AFTER_MS = 3_000;
+
+export interface CutResult {
+  longestGapMs: number;
+  /** The transfer went on over what was left, and every byte arrived. */
+  lossFree: boolean;
+  megabytes: number;
+}
+
+/** Starts the iperf3 servers that `measureAlone` and `measureBonded` download from. */
+export async function startDownloadServers(lab: Lab): Promise<void> {
+  for (const namespace of [lab.server, lab.internet]) {
+    const child = namespace.spawn(["iperf3", "-s", "-p", IPERF_PORT, "--forceflush"]);
+    await child.waitForLine(/listening/, START_TIMEOUT_MS);
+  }
+}
+
+/** Mbit/s of one plain TCP download over one link, from the server itself: there is no tunnel. */
+export function measureAlone(lab: Lab, link: string): Promise<number> {
+  return download(lab.client, SERVER_ADDRESS, ALONE_SECONDS, "--bind-dev", link);
+}
+
+/** Mbit/s of eight TCP downloads from the internet host together, through the tunnel. */
+export function measureBonded(lab: Lab): Promise<number> {
+  return download(lab.client, INTERNET_ADDRESS, BONDED_SECONDS, "-P", String(BONDED_FLOWS));
+}
+
+async function download(
+  client: Namespace,
+  address: string,
+  seconds: number,
+  ...options: string[]
+): Promise<number> {
+  const { stdout } = await client.runWith(
+    { timeoutMs: (seconds + RAMP_SECONDS) * 1000 + START_TIMEOUT_MS },
+    ...["iperf3", "-c", address, "-p", IPERF_PORT, "--json", "--reverse"],
+    ...["--time", String(seconds), "--omit", String(RAMP_SECONDS), "--connect-timeout", "5000"],
+    ...options,
+  );
+  const bitsPerSecond: unknown = JSON.parse(stdout)?.end?.sum_received?.bits_per_second;
+  if (typeof bitsPerSecond !== "number") throw new Error("iperf3 reported no received rate");
+  return bitsPerSecond / 1e6;
+}
+
+/** One download from the internet host through the tunnel, in the middle of which a link is cut. */
+export async function measureCut(lab: Lab, link: string): Promise<CutResult> {
+  const program = [Deno.execPath(), "run", "-A", STREAM_PROGRAM];
+  const sender = lab.internet.spawn([...program, "send", STREAM_PORT, String(STREAM_SECONDS)]);
+  await sender.waitForLine(/listening/, START_TIMEOUT_MS);
+  const receiver = lab.client.spawn([...program, "receive", INTERNET_ADDRESS, STREAM_PORT]);
+  await receiver.waitForLine(/receiving/, START_TIMEOUT_MS);
+  await new Promise((resolve) => setTimeout(resolve, CUT_AFTER_MS));
+  await lab.cut(link);
+
+  const received = await result<ReceiveResult>(receiver.waitForLine(/^\{.*\}$/, STREAM_TIMEOUT_MS));
+  // A receiver that gave up leaves the sender with nobody to tell it.
+  const sent = received.ended
+    ? await result<SendResult>(sender.waitForLine(/^\{.*\}$/, START_TIMEOUT_MS))
+    : null;
+  await sender.stop("SIGKILL");
+  return {
+    longestGapMs: received.longestGapMs,
+    lossFree: sent !== null && sent.bytes === received.bytes && sent.sha256 === received.sha256,
+    megabytes: received.bytes / 1e6,
+  };
+}
+
+async function result<T>(line: Promise<RegExpExecArray>): Promise<T> {
+  return JSON.parse((await line)[0]);
+}

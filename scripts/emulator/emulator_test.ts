@@ -1,0 +1,129 @@
+import { equal, ok, rejects } from "node:assert/strict";
+import { Namespace, needsRoot } from "../../tests/netns/namespace.ts";
+import { configure } from "../../tests/netns/veth.ts";
+import { Emulator } from "./emulator.ts";
+import type { ConfigurationInput } from "./control.ts";
+
+/*
+ *   left                      emulator                       right
+ *     one    10.2.1.1/24 ==== one-a .. one-b ==== 10.2.1.2/24    one
+ *     ...
+ */
+async function cable(links: ConfigurationInput["links"]) {
+  await using stack = new AsyncDisposableStack();
+  const left = stack.use(await Namespace.create("left"));
+  const right = stack.use(await Namespace.create("right"));
+  const emulator = stack.use(await Emulator.start({ links }));
+  for (const [i, { name }] of links.entries()) {
+    await emulator.place(name, { namespace: left, name }, { namespace: right, name });
+    await configure(left, { name, addresses: [`10.2.${i + 1}.1/24`] });
+    await configure(right, { name, addresses: [`10.2.${i + 1}.2/24`] });
+  }
+  const cleanup = stack.move();
+  return { left, right, emulator, [Symbol.asyncDispose]: () => cleanup.disposeAsync() };
+}
+
+/** Round trip times of `count` pings, in milliseconds; shorter than `count` when some were lost. */
+async function ping(from: Namespace, address: string, count: number): Promise<number[]> {
+  const { stdout } = await from.run(
+    ...["sh", "-c", `ping -c${count} -i0.02 -W1 ${address} || true`],
+  );
+  return [...stdout.matchAll(/time=([\d.]+) ms/g)].map((match) => Number(match[1]));
+}
+
+/** Goodput in Mbit/s of one TCP flow from left to right, without its first second. */
+async function goodput(left: Namespace, address: string, port: number): Promise<number> {
+  const { stdout } = await left.run(
+    ...["iperf3", "-J", "-c", address, "-p", String(port), "-t", "3", "-O", "1"],
+  );
+  return JSON.parse(stdout).end.sum_received.bits_per_second / 1e6;
+}
+
+async function serveIperf(right: Namespace, ports: number[]): Promise<void> {
+  for (const port of ports) {
+    const server = right.spawn(["iperf3", "-s", "-p", String(port), "--forceflush"]);
+    await server.waitForLine(/listening/, 5_000);
+  }
+}
+
+Deno.test({
+  name: "netns: a link has its delay",
+  ...needsRoot(),
+  async fn() {
+    await using lab = await cable([{
+      name: "one",
+      up: { rateMbit: 100, delayMs: 12 },
+      down: { rateMbit: 100, delayMs: 8 },
+    }]);
+    const times = (await ping(lab.left, "10.2.1.2", 30)).toSorted((a, b) => a - b);
+    const medianMs = times[15]!;
+    ok(medianMs >= 20 && medianMs < 21, `median ${medianMs} ms instead of 20`);
+  },
+});
+
+Deno.test({
+  name: "netns: links carry their rates, three at once, and change them",
+  ...needsRoot(),
+  async fn() {
+    const names = ["one", "two", "three"];
+    await using lab = await cable(names.map((name, i) => ({
+      name,
+      up: { rateMbit: [200, 20, 10][i], delayMs: 10 },
+      down: { rateMbit: 200, delayMs: 10 },
+    })));
+    await serveIperf(lab.right, [5201, 5202, 5203]);
+    const run = () =>
+      Promise.all(names.map((_, i) => goodput(lab.left, `10.2.${i + 1}.2`, 5201 + i)));
+    const within = (actual: number[], rates: number[]) => {
+      for (const [i, rate] of rates.entries()) {
+        // A full frame carries 1448 of 1500 bytes.
+        const share = actual[i]! / (rate * 1448 / 1500);
+        ok(share > 0.95 && share < 1.01, `${actual[i]} Mbit/s of ${rate}`);
+      }
+    };
+    within(await run(), [200, 20, 10]);
+    await lab.emulator.change("one", { rateMbit: 15 }, "up");
+    await lab.emulator.change("two", { rateMbit: 30 }, "both");
+    within(await run(), [15, 30, 10]);
+    const { one } = await lab.emulator.statistics();
+    equal(one!.up.settings.rateMbit, 15);
+    ok(one!.up.deliveredPackets > 1000);
+  },
+});
+
+Deno.test({
+  name: "netns: a cut link is silent and comes back",
+  ...needsRoot(),
+  async fn() {
+    await using lab = await cable([{ name: "one" }]);
+    equal((await ping(lab.left, "10.2.1.2", 3)).length, 3);
+    await lab.emulator.change("one", { cut: true });
+    equal((await ping(lab.left, "10.2.1.2", 3)).length, 0);
+    await lab.emulator.change("one", { cut: false });
+    equal((await ping(lab.left, "10.2.1.2", 3)).length, 3);
+    await rejects(lab.emulator.change("two", { cut: true }), /none of that name/);
+    await rejects(lab.emulator.change("one", { rateMbit: -1 }), /rateMbit/);
+    equal((await ping(lab.left, "10.2.1.2", 1)).length, 1);
+  },
+});
+
+Deno.test({
+  name: "netns: a link whose device is taken away does not disturb the others",
+  ...needsRoot(),
+  async fn() {
+    await using lab = await cable([{ name: "one" }, { name: "two" }]);
+    await lab.left.run("ip", "link", "set", "one", "down");
+    await lab.left.run("ip", "link", "delete", "one");
+    equal((await ping(lab.left, "10.2.2.2", 3)).length, 3);
+    const before = await cpuTicks(lab.emulator.pid);
+    await ping(lab.left, "10.2.2.2", 20);
+    const used = await cpuTicks(lab.emulator.pid) - before;
+    ok(used < 20, `the emulator spins: ${used} ticks in 0.4 s`);
+  },
+});
+
+async function cpuTicks(pid: number): Promise<number> {
+  const stat = await Deno.readTextFile(`/proc/${pid}/stat`);
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return Number(fields[11]) + Number(fields[12]);
+}

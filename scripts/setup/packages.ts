@@ -1,0 +1,84 @@
+/**
+ * What tests, demo and benchmarks need besides Deno, and how a Debian or Ubuntu machine gets it.
+ *
+ * This file: which package has which program.
+ */
+
+/** Debian's name of the package for each program we call. */
+const PACKAGE_OF = {
+  curl: "curl",
+  dig: "bind9-dnsutils",
+  ethtool: "ethtool",
+  getent: "libc-bin",
+  gzip: "gzip",
+  ip: "iproute2",
+  ip6tables: "iptables",
+  iperf3: "iperf3",
+  iptables: "iptables",
+  mount: "mount",
+  nft: "nftables",
+  nsenter: "util-linux",
+  openssl: "openssl",
+  ping: "iputils-ping",
+  ps: "procps",
+  setpriv: "util-linux",
+  sha256sum: "coreutils",
+  socat: "socat",
+  ss: "iproute2",
+  sudo: "sudo",
+  sysctl: "procps",
+  tcpdump: "tcpdump",
+  traceroute: "traceroute",
+  unshare: "util-linux",
+} as const;
+
+/** A program we know how to install. */
+export type Tool = keyof typeof PACKAGE_OF;
+
+/** What `deno task test` needs. */
+export const TEST_TOOLS: readonly Tool[] = [
+  "gzip",
+  "ip",
+  "iperf3",
+  "iptables",
+  "nft",
+  "nsenter",
+  "openssl",
+  "ping",
+  "ps",
+  "sysctl",
+  "unshare",
+];
+
+/** The packages that hold `tools`, each once, in alphabetical order. */
+export function packagesFor(tools: readonly Tool[]): string[] {
+  return [...new Set(tools.map((tool) => PACKAGE_OF[tool]))].sort();
+}
+
+/** Debian's default PATH for users lacks the sbin folders where `ip` and `iptables` live. */
+const SYSTEM_FOLDERS = ["/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/bin", "/bin"];
+
+/** `path` with the folders of system programs behind it where they are missing. */
+export function withSystemFolders(path: string): string {
+  const folders = path.split(":").filter((folder) => folder !== "");
+  return [...folders, ...SYSTEM_FOLDERS.filter((folder) => !folders.includes(folder))].join(":");
+}
+
+/** The tools that no folder of `path` has as an executable file. */
+export function missingTools(
+  tools: readonly Tool[],
+  path: string,
+  isExecutable: (file: string) => boolean = isExecutableFile,
+): Tool[] {
+  const folders = withSystemFolders(path).split(":");
+  return tools.filter((tool) => !folders.some((folder) => isExecutable(`${folder}/${tool}`)));
+}
+
+function isExecutableFile(file: string): boolean {
+  try {
+    const { isFile, mode } = Deno.statSync(file);
+    return isFile && mode !== null && (mode & 0o111) !== 0;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,144 @@
+/**
+ * The `fluxify-server cert` commands as values: options in, lines and an exit code out. They read
+ * and write the PKI directory and nothing else; a running server notices by itself what they
+ * change. Each refusal of the PKI becomes one line and exit code 1; any other error is a defect
+ * and is thrown.
+ */
+import { formatDate } from "../../lib/pki/certificate.ts";
+import { requireNewClientName } from "../../lib/pki/client_name.ts";
+import { type ClientSummary, openClientRegistry } from "../../lib/pki/client_registry.ts";
+import { PkiError } from "../../lib/pki/pki_error.ts";
+import { openServerPki } from "../../lib/pki/server_pki.ts";
+import { exists } from "../../lib/pki/secure_file.ts";
+import { serverTree } from "../../lib/pki/server_tree.ts";
+import { formatTable } from "./table.ts";
+
+/** Options that all commands share. */
+export interface CertificateOptions {
+  /** The server's PKI directory (`-pki`). */
+  directory: string;
+  /** Print JSON, dates as ISO 8601, for programs. */
+  format: "text" | "json";
+  now: Date;
+}
+
+export interface NamedCertificateOptions extends CertificateOptions {
+  /** The client's name. */
+  name: string;
+}
+
+export interface CommandOutcome {
+  exitCode: typeof EXIT_OK | typeof EXIT_REFUSED;
+  /** For standard output. */
+  lines: string[];
+  /** For standard error: notices, or the refusal. */
+  errorLines: string[];
+}
+
+export const EXIT_OK = 0;
+export const EXIT_REFUSED = 1;
+
+/** `cert new NAME`: issues a client certificate; makes the CA when the directory has none. */
+export function newCertificate(options: NamedCertificateOptions): Promise<CommandOutcome> {
+  return outcomeOf(async () => {
+    const { directory, name, now } = options;
+    requireNewClientName(name); // before a CA is made for nothing
+    const { registry, notices } = await openOrCreate(directory, now);
+    const issued = await registry.issue(name, now);
+    const { serial, notAfter, bundlePath } = issued;
+    const text = [
+      `Certificate for ${name} issued: serial ${serial}, valid until ${formatDate(notAfter)}`,
+      `Copy ${bundlePath} to the client over a safe channel: it holds the client's private key`,
+      `On the client: fluxify-client -cert ${name}.bundle`,
+    ];
+    return { lines: render(options, issued, text), errorLines: notices };
+  });
+}
+
+/** `cert list`: all clients, then revoked certificates that have no file any more. */
+export function listCertificates(options: CertificateOptions): Promise<CommandOutcome> {
+  return outcomeOf(async () => {
+    const { directory, now } = options;
+    const registry = await openClientRegistry(directory);
+    const clients = await registry.list(now);
+    const text = clients.length === 0
+      ? [`There are no clients in ${directory} yet: "fluxify-server cert new NAME" makes one`]
+      : formatTable(["NAME", "SERIAL", "EXPIRES", "STATUS"], clients.map(rowOf));
+    return { lines: render(options, clients, text), errorLines: [] };
+  });
+}
+
+/** `cert show NAME`: everything about one client's certificate. */
+export function showCertificate(options: NamedCertificateOptions): Promise<CommandOutcome> {
+  return outcomeOf(async () => {
+    const { directory, name, now } = options;
+    const registry = await openClientRegistry(directory);
+    const client = await registry.show(name, now);
+    const rows = [
+      ["Name", client.name],
+      ["Common name", printable(client.commonName)],
+      ["Serial", client.serial],
+      ["Status", client.status],
+      ["Revoked", client.revokedAt === null ? "no" : formatDate(client.revokedAt)],
+      ["Valid from", formatDate(client.notBefore)],
+      ["Valid until", formatDate(client.notAfter)],
+      ["SHA-256", client.fingerprint],
+      ["Certificate", client.certPath],
+      ["Bundle", client.bundlePath ?? "none"],
+      ["Revoked before", client.revokedEarlier.join(", ") || "none"],
+    ];
+    return { lines: render(options, client, formatTable(null, rows)), errorLines: [] };
+  });
+}
+
+/** `cert revoke NAME`: a running server ends the client's session and refuses it from then on. */
+export function revokeCertificate(options: NamedCertificateOptions): Promise<CommandOutcome> {
+  return outcomeOf(async () => {
+    const { directory, name, now } = options;
+    const registry = await openClientRegistry(directory);
+    const { revocation, notices } = await registry.revoke(name, now);
+    const text = [
+      `Certificate of ${name} revoked: serial ${revocation.serial}`,
+      `A running server ends its session within a second or two; "fluxify-server cert new ${name}" issues a new certificate`,
+    ];
+    return { lines: render(options, { name, ...revocation }, text), errorLines: notices };
+  });
+}
+
+/** An existing tree is opened without regard to the server's own certificate. */
+async function openOrCreate(directory: string, now: Date) {
+  const notices: string[] = [];
+  if (!await exists(serverTree(directory).ca)) {
+    const pki = await openServerPki(directory, { hosts: [], regenerate: false, now });
+    notices.push(
+      ...pki.notices,
+      `Start the server with -hosts and the names clients use: they are added to its certificate`,
+    );
+  }
+  return { registry: await openClientRegistry(directory), notices };
+}
+
+async function outcomeOf(
+  command: () => Promise<Pick<CommandOutcome, "lines" | "errorLines">>,
+): Promise<CommandOutcome> {
+  try {
+    return { exitCode: EXIT_OK, ...await command() };
+  } catch (error) {
+    if (!(error instanceof PkiError)) throw error;
+    return { exitCode: EXIT_REFUSED, lines: [], errorLines: [error.message] };
+  }
+}
+
+function render({ format }: CertificateOptions, value: unknown, text: string[]): string[] {
+  return format === "json" ? [JSON.stringify(value)] : text;
+}
+
+function rowOf({ name, serial, notAfter, status }: ClientSummary): string[] {
+  const expires = notAfter === null ? "-" : formatDate(notAfter);
+  return [printable(name), serial || "-", expires, status];
+}
+
+/** Names of other programs' certificates may hold anything, also what steers a terminal. */
+function printable(text: string): string {
+  return text.replaceAll(/\p{C}/gu, "?");
+}

@@ -1,0 +1,166 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { loadClientCredentials } from "../../lib/pki/client_credentials.ts";
+import { openServerPki } from "../../lib/pki/server_pki.ts";
+import { TemporaryDirectory } from "../../lib/pki/testing/temporary_directory.ts";
+import {
+  listCertificates,
+  newCertificate,
+  revokeCertificate,
+  showCertificate,
+} from "./certificate_command.ts";
+
+const NOW = new Date("2026-06-01T12:00:00Z");
+
+function options(directory: string, format: "text" | "json" = "text") {
+  return { directory, format, now: NOW };
+}
+
+Deno.test("cert new makes the CA and a bundle, and says where to copy it", async () => {
+  await using directory = await TemporaryDirectory.create();
+  const { path } = directory;
+  const first = await newCertificate({ ...options(path), name: "alice" });
+  assert.equal(first.exitCode, 0);
+  assert.match(
+    first.lines[0]!,
+    /^Certificate for alice issued: serial [0-9A-F]{32}, valid until 2028-05-31 12:00 UTC$/,
+  );
+  assert.equal(
+    first.lines[1],
+    `Copy ${path}/clients/alice.bundle to the client over a safe channel: it holds the client's private key`,
+  );
+  assert.equal(first.lines[2], "On the client: fluxify-client -cert alice.bundle");
+  assert.match(
+    first.errorLines.join("\n"),
+    /A new CA .* were made in[^]*Start the server with -hosts/,
+  );
+  const second = await newCertificate({ ...options(path), name: "bob" });
+  assert.deepEqual(second.errorLines, []);
+  const bundle = join(path, "clients/bob.bundle");
+  assert.equal((await loadClientCredentials("/nonexistent", bundle, NOW)).commonName, "bob");
+});
+
+Deno.test("cert new leaves the server's certificate alone, even an expired one", async () => {
+  await using directory = await TemporaryDirectory.create();
+  const { path } = directory;
+  await openServerPki(path, { hosts: ["192.0.2.1"], regenerate: false, now: NOW });
+  const server = join(path, "server.pem");
+  const before = await Deno.readTextFile(server);
+  const now = new Date("2030-01-01T00:00:00Z");
+  const { exitCode } = await newCertificate({ ...options(path), now, name: "alice" });
+  assert.equal(exitCode, 0);
+  assert.equal(await Deno.readTextFile(server), before);
+});
+
+Deno.test("cert list is a table of clients, and says how to make the first", async () => {
+  await using directory = await TemporaryDirectory.create();
+  const { path } = directory;
+  const pki = await openServerPki(path, { hosts: [], regenerate: false, now: NOW });
+  const empty = await listCertificates(options(path));
+  assert.match(empty.lines.join(), /no clients in .* yet: "fluxify-server cert new NAME"/);
+  const alice = await pki.issueClient("alice", NOW);
+  const bob = await pki.issueClient("bob-the-router", NOW);
+  await revokeCertificate({ ...options(path), name: "alice" });
+  await Deno.writeTextFile(join(path, "clients", "odd\u202ename.pem"), "");
+  const { lines, exitCode } = await listCertificates(options(path));
+  assert.equal(exitCode, 0);
+  assert.deepEqual(lines, [
+    `NAME            SERIAL                            EXPIRES               STATUS`,
+    `alice           ${alice.serial}  2028-05-31 12:00 UTC  revoked`,
+    `bob-the-router  ${bob.serial}  2028-05-31 12:00 UTC  valid`,
+    `odd?name        -                                 -                     unreadable`,
+  ]);
+});
+
+Deno.test("cert show tells everything about one client, but no key", async () => {
+  await using directory = await TemporaryDirectory.create();
+  const { path } = directory;
+  await newCertificate({ ...options(path), name: "alice" });
+  const { lines } = await showCertificate({ ...options(path), name: "alice" });
+  const text = lines.join("\n");
+  assert.match(text, /^Name +alice\nCommon name +alice\nSerial +[0-9A-F]{32}\nStatus +valid\n/);
+  assert.match(text, /\nRevoked +no\nValid from +2026-06-01 11:00 UTC\nValid until +2028-05-31 12/);
+  assert.match(
+    text,
+    /\nSHA-256 +([0-9A-F]{2}:){31}[0-9A-F]{2}\nCertificate +.*alice\.pem\nBundle +/,
+  );
+  assert.doesNotMatch(text, /PRIVATE|-----/);
+});
+
+Deno.test("cert revoke, then new: a running server sees the old serial revoked", async () => {
+  await using directory = await TemporaryDirectory.create();
+  const { path } = directory;
+  const running = await openServerPki(path, { hosts: [], regenerate: false, now: NOW });
+  const { serial } = await running.issueClient("alice", NOW);
+  const { lines, errorLines } = await revokeCertificate({ ...options(path), name: "alice" });
+  assert.equal(lines[0], `Certificate of alice revoked: serial ${serial}`);
+  assert.match(lines[1]!, /"fluxify-server cert new alice" issues a new certificate$/);
+  assert.deepEqual(errorLines, []);
+  assert.deepEqual(running.revocations.poll().map((entry) => [entry.serial, entry.commonName]), [
+    [serial, "alice"],
+  ]);
+  assert.equal((await newCertificate({ ...options(path), name: "alice" })).exitCode, 0);
+  const { lines: shown } = await showCertificate({ ...options(path), name: "alice" });
+  assert.match(shown.at(-1)!, new RegExp(`^Revoked before +${serial}$`));
+});
+
+Deno.test("each command prints one line of JSON on demand", async () => {
+  await using directory = await TemporaryDirectory.create();
+  const json = options(directory.path, "json");
+  const results: unknown[] = [];
+  for (
+    const outcome of [
+      await newCertificate({ ...json, name: "alice" }),
+      await listCertificates(json),
+      await showCertificate({ ...json, name: "alice" }),
+      await revokeCertificate({ ...json, name: "alice" }),
+    ]
+  ) {
+    assert.equal(outcome.lines.length, 1);
+    results.push(JSON.parse(outcome.lines[0]!));
+  }
+  const [issued, listed, shown, revoked] = results as [
+    Record<string, unknown>,
+    Record<string, unknown>[],
+    Record<string, unknown>,
+    Record<string, unknown>,
+  ];
+  const { serial } = issued;
+  const notAfter = "2028-05-31T12:00:00.000Z";
+  assert.deepEqual(listed, [{ name: "alice", serial, notAfter, status: "valid" }]);
+  assert.equal(shown.serial, serial);
+  assert.deepEqual(revoked, {
+    name: "alice",
+    serial,
+    commonName: "alice",
+    revokedAt: NOW.toISOString(),
+    notAfter,
+  });
+});
+
+Deno.test("refusals are one line on standard error and exit code 1", async () => {
+  await using directory = await TemporaryDirectory.create();
+  const { path } = directory;
+  for (
+    const command of [
+      () => listCertificates(options(path)),
+      () => showCertificate({ ...options(path), name: "alice" }),
+      () => revokeCertificate({ ...options(path), name: "alice" }),
+    ]
+  ) {
+    const { exitCode, lines, errorLines } = await command();
+    assert.deepEqual([exitCode, lines, errorLines.length], [1, [], 1]);
+    assert.match(
+      errorLines[0]!,
+      /Cannot find a CA in .*: .*ca\.pem is missing; check the directory/,
+    );
+  }
+  const bad = await newCertificate({ ...options(path), name: "../x" });
+  assert.equal(bad.exitCode, 1);
+  assert.match(bad.errorLines.join("\n"), /^Cannot use "\.\.\/x" as a client name: /);
+  assert.deepEqual(directory.names(), [], "neither looking nor a bad name makes anything");
+  await newCertificate({ ...options(path), name: "alice" });
+  const taken = await newCertificate({ ...options(path), name: "alice" });
+  assert.equal(taken.exitCode, 1);
+  assert.match(taken.errorLines.join("\n"), /^Cannot issue a certificate for alice: .* exists; /);
+});

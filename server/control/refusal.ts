@@ -1,0 +1,48 @@
+import type {
+  ControlMessageError,
+  ControlRefusal,
+} from "../../lib/protocol/wire/control_message.ts";
+
+/** The codes of this folder; `grant` may refuse with others. Clients retry on none but the last. */
+export type RefusalCode =
+  | "bad_certificate"
+  | "revoked"
+  | "malformed"
+  | "too_large"
+  | "name_mismatch"
+  | "unavailable";
+
+export function badCertificate(problem: string): ControlRefusal {
+  return refusal("bad_certificate", `${problem}; ask the operator of the server for a new bundle`);
+}
+
+export function revoked(commonName: string): ControlRefusal {
+  return refusal(
+    "revoked",
+    `the certificate of '${commonName}' has been revoked; ask the operator of the server for a ` +
+      "new bundle",
+  );
+}
+
+export function unusableRequest(error: ControlMessageError): ControlRefusal {
+  return refusal(error.reason === "too large" ? "too_large" : "malformed", error.message);
+}
+
+export function nameMismatch(commonName: string): ControlRefusal {
+  return refusal(
+    "name_mismatch",
+    `client_name is not the name in the certificate; leave it empty or send '${commonName}'`,
+  );
+}
+
+export function unavailable(): ControlRefusal {
+  return refusal(
+    "unavailable",
+    "the server could not make a session; try again later, and ask its operator to read its log " +
+      "if this goes on",
+  );
+}
+
+function refusal(code: RefusalCode, message: string): ControlRefusal {
+  return { kind: "refusal", code, message };
+}

@@ -1,0 +1,163 @@
+/**
+ * `fluxify-server`: the end of the tunnel with the public address. This file reads its command
+ * line into a value; it writes nothing, opens nothing and never exits.
+ */
+import { Command, Option } from "@commander-js/extra-typings";
+import { durationMsIn } from "../lib/cli/duration.ts";
+import { UsageError } from "../lib/cli/exit.ts";
+import { parseHost, parseInterfaceName } from "../lib/cli/host_name.ts";
+import { integerIn } from "../lib/cli/integer.ts";
+import { parseList } from "../lib/cli/list.ts";
+import { type Accept, givenFlags, parseProgram, type Print } from "../lib/cli/program.ts";
+import {
+  controlPortOption,
+  engineOption,
+  logJsonOption,
+  pathFor,
+  reorderBufferSizeOption,
+  reorderFlushTimeoutOption,
+  type TunnelOptions,
+  tunnelOptions,
+  verboseOption,
+} from "../lib/cli/tunnel_options.ts";
+import { requireNewClientName, requireStoredClientName } from "../lib/pki/client_name.ts";
+import { PkiError } from "../lib/pki/pki_error.ts";
+import { VERSION } from "../lib/cli/version.ts";
+
+export const SERVER_PROGRAM = "fluxify-server";
+
+export interface ServerOptions extends TunnelOptions {
+  /** UDP port of the data plane. */
+  port: number;
+  /** The interface towards the internet, or null: the one of the default route. */
+  egressInterface: string | null;
+  /** Folder of the server's own certificate authority. */
+  pkiFolder: string;
+  /** `"regenerate"` replaces the authority: every client needs a new certificate. */
+  pki: "keep" | "regenerate";
+  /** Names and addresses the server's certificate is valid for. */
+  hosts: string[];
+  /** How often to log counters, or null for never. */
+  metricsEveryMs: number | null;
+}
+
+/** What `cert` does, to whom, in which authority. */
+export type CertCommand =
+  | { command: "cert"; action: "new" | "show" | "revoke"; name: string; pkiFolder: string }
+  | { command: "cert"; action: "list"; pkiFolder: string };
+
+export type ServerCommand = { command: "serve"; options: ServerOptions } | CertCommand | Print;
+
+const AUTHORITY_FOLDER = "folder of the certificate authority";
+
+/** Reads the arguments behind the program's name. */
+export function parseServerOptions(argv: readonly string[]): ServerCommand {
+  return parseProgram<ServerCommand>(buildProgram, argv);
+}
+
+function buildProgram(accept: Accept<ServerCommand>) {
+  const program = new Command(SERVER_PROGRAM)
+    .description("Carries the traffic of its clients, who reach it over several links at once.")
+    .version(VERSION, "--version", "show the version")
+    .helpOption("-h, --help", "show this help")
+    .enablePositionalOptions()
+    .addOption(
+      new Option("--port <port>", "UDP port of the data plane")
+        .default(8000).argParser(integerIn("-port", 1, 65535)),
+    )
+    .addOption(controlPortOption())
+    .addOption(
+      new Option("--iface <name>", "interface towards the internet (default: by the default route)")
+        .argParser((text) => parseInterfaceName("-iface", text)),
+    )
+    .addOption(pkiOption(AUTHORITY_FOLDER).default("./pki"))
+    .addOption(new Option("--regen", "make a new certificate authority: old certificates end"))
+    .addOption(
+      new Option("--hosts <list>", "names and addresses clients reach this server by")
+        .default(["127.0.0.1", "localhost"], "127.0.0.1,localhost").argParser(parseHosts),
+    )
+    .addOption(reorderBufferSizeOption())
+    .addOption(reorderFlushTimeoutOption())
+    .addOption(
+      new Option("--metrics-every <time>", "log counters this often (0: never)")
+        .default(0, "0").argParser(durationMsIn("-metrics-every", 0, 3_600_000)),
+    )
+    .addOption(engineOption())
+    .addOption(verboseOption())
+    .addOption(logJsonOption())
+    .addHelpText("after", "\nOne dash is enough: -port 8000 is --port 8000.")
+    .action((raw) => {
+      accept({
+        command: "serve",
+        options: {
+          port: raw.port,
+          egressInterface: raw.iface ?? null,
+          pkiFolder: raw.pki,
+          pki: raw.regen ? "regenerate" : "keep",
+          hosts: [...raw.hosts],
+          metricsEveryMs: raw.metricsEvery === 0 ? null : raw.metricsEvery,
+          ...tunnelOptions(raw),
+        },
+      });
+    });
+
+  const cert = program.command("cert").description("client certificates");
+  for (
+    const [action, description] of [
+      ["new", "make a certificate for a client"],
+      ["show", "show a client's certificate"],
+      ["revoke", "refuse a client from now on"],
+    ] as const
+  ) {
+    cert.command(action).description(description).argument("<name>", "the client's name")
+      .addOption(pkiOption(`${AUTHORITY_FOLDER} (default: ./pki)`))
+      .action((name, raw) => {
+        refuseServeFlags();
+        accept({
+          command: "cert",
+          action,
+          name: checkClientName(action, name),
+          pkiFolder: folder(raw),
+        });
+      });
+  }
+  cert.command("list").description("list the clients' certificates")
+    .addOption(pkiOption(`${AUTHORITY_FOLDER} (default: ./pki)`))
+    .action((raw) => {
+      refuseServeFlags();
+      accept({ command: "cert", action: "list", pkiFolder: folder(raw) });
+    });
+  return program;
+
+  /** `-pki` may stand before `cert` as well as behind it. */
+  function folder(raw: { pki?: string | undefined }): string {
+    return raw.pki ?? program.opts().pki;
+  }
+
+  function refuseServeFlags() {
+    const useless = givenFlags(program).find((flag) => flag !== "-pki");
+    if (useless) throw new UsageError(`${useless} means nothing to 'cert'`);
+  }
+}
+
+function pkiOption(description: string) {
+  return new Option("--pki <folder>", description)
+    .argParser(pathFor("-pki"));
+}
+
+function parseHosts(text: string): string[] {
+  const hosts = parseList("-hosts", text, "refuse").map((host) => parseHost("-hosts", host));
+  if (hosts.length === 0) throw new UsageError("-hosts must name at least one host");
+  return [...new Set(hosts)];
+}
+
+/** A new name follows our rule; an old one may come from another program's tree. */
+function checkClientName(action: "new" | "show" | "revoke", name: string): string {
+  try {
+    if (action === "new") requireNewClientName(name);
+    else requireStoredClientName(name);
+  } catch (error) {
+    throw error instanceof PkiError ? new UsageError(error.message) : error;
+  }
+  return name;
+}

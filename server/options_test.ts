@@ -1,0 +1,198 @@
+import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { VERSION } from "../lib/cli/version.ts";
+import { parseServerOptions, type ServerOptions } from "./options.ts";
+
+const DEFAULTS: ServerOptions = {
+  port: 8000,
+  controlPort: 8443,
+  egressInterface: null,
+  pkiFolder: "./pki",
+  pki: "keep",
+  hosts: ["127.0.0.1", "localhost"],
+  reorderBufferSize: 128,
+  reorderFlushTimeoutMs: 50,
+  metricsEveryMs: null,
+  engine: "auto",
+  logLevel: "info",
+  logFormat: "text",
+};
+
+const HELP = `Usage: fluxify-server [options] [command]
+
+Carries the traffic of its clients, who reach it over several links at once.
+
+Options:
+  --version                        show the version
+  --port <port>                    UDP port of the data plane (default: 8000)
+  --ctrl <port>                    TCP port of the control plane (default: 8443)
+  --iface <name>                   interface towards the internet (default: by the default route)
+  --pki <folder>                   folder of the certificate authority (default: "./pki")
+  --regen                          make a new certificate authority: old certificates end
+  --hosts <list>                   names and addresses clients reach this server by (default:
+                                   127.0.0.1,localhost)
+  --reorder-buffer-size <packets>  packets the reorder buffer holds at most (default: 128)
+  --reorder-flush-timeout <time>   how long to wait for a missing packet (default: 50ms)
+  --metrics-every <time>           log counters this often (0: never) (default: 0)
+  --engine <name>                  data plane: native, portable or auto (default: "auto")
+  -v, --verbose                    log more, and errors in full
+  --log-json                       log one JSON object a line
+  -h, --help                       show this help
+
+Commands:
+  cert                             client certificates
+  help [command]                   show a command's help
+
+One dash is enough: -port 8000 is --port 8000.
+`;
+
+const CERT_NEW_HELP = `Usage: fluxify-server cert new [options] <name>
+
+make a certificate for a client
+
+Arguments:
+  name            the client's name
+
+Options:
+  --pki <folder>  folder of the certificate authority (default: ./pki)
+  -h, --help      show this help
+`;
+
+/** The one line on stderr for a refused command line. */
+function refusal(...argv: string[]): string {
+  const parsed = parseServerOptions(argv);
+  ok(parsed.command === "print", `${argv.join(" ")} was accepted`);
+  equal(parsed.exitCode, 2);
+  return parsed.text;
+}
+
+Deno.test("parseServerOptions() has a default for everything", () => {
+  deepEqual(parseServerOptions([]), { command: "serve", options: DEFAULTS });
+});
+
+Deno.test("parseServerOptions() reads every option, with one dash or two", () => {
+  const options: ServerOptions = {
+    port: 9000,
+    controlPort: 9443,
+    egressInterface: "eth1",
+    pkiFolder: "/etc/fluxify",
+    pki: "regenerate",
+    hosts: ["198.51.100.7", "2001:db8::7", "vpn.example.com"],
+    reorderBufferSize: 65536,
+    reorderFlushTimeoutMs: 10_000,
+    metricsEveryMs: 1000,
+    engine: "portable",
+    logLevel: "debug",
+    logFormat: "json",
+  };
+  const values = [
+    ["port", "9000"],
+    ["ctrl", "9443"],
+    ["iface", "eth1"],
+    ["pki", "/etc/fluxify"],
+    ["hosts", "198.51.100.7,[2001:db8::7],vpn.example.com,198.51.100.7"],
+    ["reorder-buffer-size", "65536"],
+    ["reorder-flush-timeout", "10s"],
+    ["metrics-every", "1s"],
+    ["engine", "portable"],
+  ];
+  for (const dashes of ["-", "--"]) {
+    const switches = [`${dashes}regen`, `${dashes}verbose`, `${dashes}log-json`];
+    const spaced = values.flatMap(([name, value]) => [`${dashes}${name}`, value!]);
+    const joined = values.map(([name, value]) => `${dashes}${name}=${value}`);
+    deepEqual(parseServerOptions([...spaced, ...switches]), { command: "serve", options });
+    deepEqual(parseServerOptions([...switches, ...joined]), { command: "serve", options });
+  }
+  deepEqual(parseServerOptions(["-v"]), {
+    command: "serve",
+    options: { ...DEFAULTS, logLevel: "debug" },
+  });
+});
+
+Deno.test("parseServerOptions() names the option and what was wrong with it", () => {
+  const cases: [string, string, string][] = [
+    ["port", "0", "-port must be 1 to 65535, not '0'"],
+    ["port", "x", "-port must be 1 to 65535, not 'x'"],
+    ["ctrl", "65536", "-ctrl must be 1 to 65535, not '65536'"],
+    ["iface", "a/b", "-iface must hold names of network interfaces, not 'a/b'"],
+    ["pki", "", "-pki must be a path, not ''"],
+    ["hosts", "", "-hosts must name at least one host"],
+    ["hosts", "a,,b", "-hosts has an empty item in 'a,,b'"],
+    ["hosts", "a:1", "-hosts must be an IP address or a host name, not 'a:1'"],
+    ["reorder-buffer-size", "0", "-reorder-buffer-size must be 1 to 65536, not '0'"],
+    ["reorder-buffer-size", "65537", "-reorder-buffer-size must be 1 to 65536, not '65537'"],
+    ["reorder-flush-timeout", "11s", "-reorder-flush-timeout must be 0 to 10s, not '11s'"],
+    [
+      "reorder-flush-timeout",
+      "50",
+      "-reorder-flush-timeout must be a duration such as 50ms, 1s or 2m, not '50'",
+    ],
+    ["metrics-every", "2h", "-metrics-every must be 0 to 1h, not '2h'"],
+    ["engine", "fast", "-engine must be native, portable or auto, not 'fast'"],
+  ];
+  for (const [name, value, message] of cases) {
+    equal(refusal(`-${name}`, value), `fluxify-server: ${message}\n`);
+    equal(refusal(`--${name}=${value}`), `fluxify-server: ${message}\n`);
+  }
+});
+
+Deno.test("parseServerOptions() refuses what it does not know", () => {
+  equal(refusal("-prot", "1"), "fluxify-server: unknown option '-prot' (Did you mean --port?)\n");
+  equal(refusal("--prot"), "fluxify-server: unknown option '--prot' (Did you mean --port?)\n");
+  equal(refusal("-port"), "fluxify-server: option '--port <port>' argument missing\n");
+  equal(
+    refusal("serve"),
+    "fluxify-server: too many arguments. Expected 0 arguments but got 1: serve.\n",
+  );
+});
+
+Deno.test("parseServerOptions() reads cert commands", () => {
+  for (const action of ["new", "show", "revoke"] as const) {
+    deepEqual(parseServerOptions(["cert", action, "laptop", "-pki", "p"]), {
+      command: "cert",
+      action,
+      name: "laptop",
+      pkiFolder: "p",
+    });
+  }
+  const list = { command: "cert", action: "list" };
+  deepEqual(parseServerOptions(["cert", "list"]), { ...list, pkiFolder: "./pki" });
+  deepEqual(parseServerOptions(["-pki", "p", "cert", "list"]), { ...list, pkiFolder: "p" });
+  deepEqual(parseServerOptions(["-pki", "p", "cert", "list", "-pki=./pki"]), {
+    ...list,
+    pkiFolder: "./pki",
+  });
+});
+
+Deno.test("parseServerOptions() refuses cert commands that make no sense", () => {
+  const cases: [string[], string][] = [
+    [["cert"], "a command is missing, see 'fluxify-server --help'"],
+    [["cert", "new"], "missing required argument 'name'"],
+    [["cert", "nwe", "x"], "unknown command 'nwe' (Did you mean new?)"],
+    [["cert", "list", "-port", "1"], "unknown option '--port'"],
+    [["-port", "1", "cert", "list"], "-port means nothing to 'cert'"],
+    [["cert", "list", "-pki", ""], "-pki must be a path, not ''"],
+  ];
+  for (const [argv, message] of cases) equal(refusal(...argv), `fluxify-server: ${message}\n`);
+  for (const name of ["../x", ".x", "a b", "a/b", "x".repeat(65), "ü", "", "a-key"]) {
+    match(refusal("cert", "new", name), /^fluxify-server: Cannot use ".*" as a client name: .*\n$/);
+  }
+  for (const action of ["show", "revoke"]) {
+    match(refusal("cert", action, "../x"), /^fluxify-server: Cannot look for a client named .*\n$/);
+  }
+});
+
+Deno.test("parseServerOptions() prints help and version", () => {
+  for (const flag of ["-h", "-help", "--help"]) {
+    deepEqual(parseServerOptions([flag]), { command: "print", text: HELP, exitCode: 0 });
+  }
+  deepEqual(parseServerOptions(["cert", "new", "--help"]), {
+    command: "print",
+    text: CERT_NEW_HELP,
+    exitCode: 0,
+  });
+  deepEqual(parseServerOptions(["--version"]), {
+    command: "print",
+    text: `${VERSION}\n`,
+    exitCode: 0,
+  });
+});
