@@ -21,6 +21,9 @@ import { tcpCongestionControl } from "./bench/testbed.ts";
 
 const FIGURE_NAMES = FIGURES.map(({ name }) => name);
 
+/** Above it something else takes a noticeable share of the cores. */
+const QUIET_LOAD_MAX = 0.5;
+
 const USAGE = `Usage: sudo deno task bench [-- [--quick] [--json] [--only LIST] [--figures LIST]]
 
   --quick         short runs, under 50 seconds in all; leaves out what does not fit
@@ -93,9 +96,18 @@ function progress(text: string): void {
   console.error(`${seconds} s · ${text}`);
 }
 
-/** Returns whether Fluxify, when asked for, was measured. */
+/** A sentence on what else the machine was doing; null when it was quiet. */
+function describeLoad(): string | null {
+  const [load = 0] = Deno.loadavg();
+  if (load < QUIET_LOAD_MAX) return null;
+  return `the machine was busy at the start (load ${load.toFixed(1)}): expect lower figures, ` +
+    "and compare only within one run";
+}
+
+/** Returns whether what had to be measured was: Fluxify, or without it all that was asked for. */
 async function runBench({ quick, json, subjects: names, figures }: Options): Promise<boolean> {
   const effort = quick ? QUICK : FULL;
+  const load = describeLoad();
   progress("starting the tunnels");
   await using cleanup = new AsyncDisposableStack();
   const subjects = await startSubjects(names, cleanup, {
@@ -105,6 +117,7 @@ async function runBench({ quick, json, subjects: names, figures }: Options): Pro
   const descriptions = [
     ...subjects.map(({ name, description }) => `${name}: ${description}`),
     `TCP congestion control of this host: ${tcpCongestionControl()}`,
+    ...(load === null ? [] : [load]),
   ];
   descriptions.forEach(progress);
 
@@ -114,7 +127,8 @@ async function runBench({ quick, json, subjects: names, figures }: Options): Pro
   );
   const report = makeReport(measurement.samples, figures);
   console.log(json ? JSON.stringify(report) : formatReport(report, descriptions));
-  return !names.includes("fluxify") || measured.includes("fluxify");
+  const required = names.includes("fluxify") ? ["fluxify" as const] : names;
+  return required.every((name) => measured.includes(name));
 }
 
 async function main(): Promise<number> {

@@ -1,11 +1,13 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { ControlError } from "./control_error.ts";
 
+const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
+
 /** PEM texts of a client's bundle. */
 export interface ClientCredentials {
   readonly certPem: string;
   readonly keyPem: string;
-  /** The authority of the server. No other one is trusted. */
+  /** The authority of the server, or several while it is being replaced. No other is trusted. */
   readonly caPem: string;
 }
 
@@ -17,7 +19,8 @@ export interface ClientCredentials {
  */
 export function checkClientCredentials(credentials: ClientCredentials, nowMs: number): void {
   const certificate = readCertificate(credentials.certPem, "client certificate");
-  const authority = readCertificate(credentials.caPem, "authority's certificate");
+  const authorities = (credentials.caPem.match(PEM_CERTIFICATE) ?? [])
+    .map((pem) => readCertificate(pem, "authority's certificate"));
   let matches: boolean;
   try {
     matches = certificate.checkPrivateKey(createPrivateKey(credentials.keyPem));
@@ -25,8 +28,8 @@ export function checkClientCredentials(credentials: ClientCredentials, nowMs: nu
     throw badCredentials("its key is not a private key in PEM");
   }
   if (!matches) throw badCredentials("its key belongs to another certificate");
-  if (!certificate.verify(authority.publicKey)) {
-    throw badCredentials("its certificate was not signed by the authority in it");
+  if (!authorities.some((authority) => certificate.verify(authority.publicKey))) {
+    throw badCredentials("its certificate was not signed by an authority in it");
   }
   if (nowMs > Date.parse(certificate.validTo)) {
     throw new ControlError(

@@ -1,5 +1,5 @@
 import { isIP } from "node:net";
-import { ControlError } from "./control_error.ts";
+import { ControlError, type ControlErrorCode } from "./control_error.ts";
 
 /** How far a connection came. */
 export type Stage = "connecting" | "TLS handshake" | "waiting for the answer";
@@ -18,39 +18,32 @@ const RENEW = "get a new bundle from the operator of the server";
 const CERTIFICATE_ALERT =
   /ALERT_(BAD_CERTIFICATE|UNSUPPORTED_CERTIFICATE|CERTIFICATE_\w+|UNKNOWN_CA|ACCESS_DENIED)/;
 
-const OTHER_AUTHORITY: ReadonlySet<string> = new Set([
-  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
-  "UNABLE_TO_GET_ISSUER_CERT",
-  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
-  "DEPTH_ZERO_SELF_SIGNED_CERT",
-  "SELF_SIGNED_CERT_IN_CHAIN",
-  "CERT_SIGNATURE_FAILURE",
-  "INVALID_PURPOSE",
-]);
+export type UntrustedBecause =
+  | "expired"
+  | "not valid yet"
+  | "not for servers"
+  | "other authority";
+
+/** By the code of node:tls. The last ones may stand for other reasons too: see lookAgain(). */
+const UNTRUSTED: Readonly<Record<string, UntrustedBecause>> = {
+  CERT_HAS_EXPIRED: "expired",
+  CERT_NOT_YET_VALID: "not valid yet",
+  INVALID_PURPOSE: "not for servers",
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: "other authority",
+  UNABLE_TO_GET_ISSUER_CERT: "other authority",
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "other authority",
+  DEPTH_ZERO_SELF_SIGNED_CERT: "other authority",
+  SELF_SIGNED_CERT_IN_CHAIN: "other authority",
+  CERT_SIGNATURE_FAILURE: "other authority",
+};
 
 /** Says in words of ours what an error of the socket in `stage` means. */
 export function explainFailure(error: Error, stage: Stage, target: Target): ControlError {
   if (error instanceof ControlError) return error;
   const code = (error as NodeJS.ErrnoException).code ?? "";
   if (stage === "connecting") return explainConnect(code, error.message, target);
-  if (code === "CERT_HAS_EXPIRED" || code === "CERT_NOT_YET_VALID") {
-    const fault = code === "CERT_HAS_EXPIRED" ? "has expired" : "is not valid yet";
-    return new ControlError(
-      "server certificate out of date",
-      `Cannot trust the server at ${place(target)}: its certificate ${fault}; have its operator ` +
-        "renew it, and check the clock of this machine",
-      { retryable: true },
-    );
-  }
-  if (OTHER_AUTHORITY.has(code)) {
-    return new ControlError(
-      "server certificate of another authority",
-      `Cannot trust the server at ${place(target)}: its certificate is not a server certificate ` +
-        "of the authority in this client's bundle; check the address, or get a bundle of this " +
-        "server from its operator",
-      { retryable: false },
-    );
-  }
+  const because = UNTRUSTED[code];
+  if (because !== undefined) return untrustedServer(target, because);
   const alert = CERTIFICATE_ALERT.exec(code)?.[1];
   if (alert !== undefined) return clientRefused(target, alert.toLowerCase().replaceAll("_", " "));
   if (code === "ERR_SSL_WRONG_VERSION_NUMBER" || /ALERT_(PROTOCOL|HANDSHAKE)/.test(code)) {
@@ -72,7 +65,8 @@ export function explainClose(stage: Stage, target: Target): ControlError {
   return new ControlError(
     "connection lost",
     `Lost the connection to ${place(target)} in the TLS handshake: the server may be busy or ` +
-      "restarting, or something else listens there; try again, then check the address and port",
+      "restarting or refuse this client's certificate, or something else listens there; try again, " +
+      "then check the address and the port",
     { retryable: true },
   );
 }
@@ -89,6 +83,43 @@ export function explainTimeout(stage: Stage, target: Target, timeoutMs: number):
     } within ${seconds}: check the address and port, and the log of the server`;
   return new ControlError("timed out", message, { retryable: true });
 }
+
+export function untrustedServer(target: Target, because: UntrustedBecause): ControlError {
+  const [code, retryable, reason, remedy] = UNTRUSTED_WORDS[because];
+  const message = `Cannot trust the server at ${
+    place(target)
+  }: its certificate ${reason}; ${remedy}`;
+  return new ControlError(code, message, { retryable });
+}
+
+const UNTRUSTED_WORDS: Readonly<
+  Record<UntrustedBecause, readonly [ControlErrorCode, boolean, string, string]>
+> = {
+  "expired": [
+    "server certificate out of date",
+    true,
+    "has expired",
+    "have its operator renew it, and check the clock of this machine",
+  ],
+  "not valid yet": [
+    "server certificate out of date",
+    true,
+    "is not valid yet",
+    "check the clock of this machine",
+  ],
+  "not for servers": [
+    "server certificate of another authority",
+    false,
+    "was not made for a server",
+    "something else plays the server: check the address, and tell its operator",
+  ],
+  "other authority": [
+    "server certificate of another authority",
+    false,
+    "is not of the authority in this client's bundle",
+    "check the address, or get a bundle of this server from its operator",
+  ],
+};
 
 /** `names` is what the certificate of the server is for, in Node's words: "DNS:a, IP Address:b". */
 export function wrongServerName(target: Target, names: string): ControlError {

@@ -15,6 +15,7 @@ import { checkClientCredentials, type ClientCredentials } from "./client_credent
 import { ask } from "./connection.ts";
 import { abortedError, ControlError } from "./control_error.ts";
 import { plainHost, resolveServer, type ServerAddress } from "./resolve_server.ts";
+import { lookAgain } from "./second_look.ts";
 
 export type { ClientCredentials };
 
@@ -49,15 +50,20 @@ export async function exchange(options: ExchangeOptions): Promise<ControlGrant> 
   const server = plainHost(options.server);
   const deadlineMs = performance.now() + timeoutMs;
   const addresses = options.addresses ?? await resolveWithin(server, timeoutMs, signal);
+  const leftMs = () => Math.max(1, deadlineMs - performance.now());
   const failures: ControlError[] = [];
   for (const [index, { address }] of addresses.entries()) {
     // What is left is shared out, so that one silent address cannot use up the time of the others.
-    const shareMs = (deadlineMs - performance.now()) / (addresses.length - index);
+    const shareMs = leftMs() / (addresses.length - index);
     const target = { server, address, port: options.port, credentials, signal };
     try {
-      return grantFrom(await ask(target, request, Math.max(1, shareMs)));
+      return grantFrom(await ask(target, request, shareMs));
     } catch (error) {
-      if (!(error instanceof ControlError) || !NEXT_ADDRESS_AFTER.has(error.code)) throw error;
+      if (!(error instanceof ControlError)) throw error;
+      if (error.code === "server certificate of another authority") {
+        throw await lookAgain(target, credentials.caPem, leftMs());
+      }
+      if (!NEXT_ADDRESS_AFTER.has(error.code)) throw error;
       failures.push(error);
     }
   }

@@ -1,7 +1,9 @@
 import { once } from "node:events";
 import net, { type AddressInfo } from "node:net";
 import tls, { type TLSSocket } from "node:tls";
-import type { ClientCredentials, ExchangeOptions } from "./exchange.ts";
+import { equal, ok } from "node:assert/strict";
+import { ControlError, type ControlErrorCode } from "./control_error.ts";
+import { type ClientCredentials, exchange, type ExchangeOptions } from "./exchange.ts";
 import { TestAuthority, type TestCertificate } from "./test_certificates.ts";
 
 /** The authority, server and client certificates that most cases share. */
@@ -55,19 +57,20 @@ export function startTlsServer(
     ...options.tls,
   }, (socket) => {
     socket.on("error", () => {});
+    socket.allowHalfOpen = true;
     serve(socket);
   });
   server.on("tlsClientError", (_error, socket) => socket.destroy());
   return startTcpServer((socket) => void server.emit("connection", socket), options.host);
 }
 
-/** A TCP server on the loopback; its connections stay half-open until it closes them. */
+/** A TCP server on the loopback. */
 export async function startTcpServer(
   serve: (socket: net.Socket) => void,
   host = "127.0.0.1",
 ): Promise<TestServer> {
   const open = new Set<net.Socket>();
-  const server = net.createServer({ allowHalfOpen: true }, (socket) => {
+  const server = net.createServer((socket) => {
     open.add(socket);
     socket.on("error", () => {});
     socket.once("close", () => open.delete(socket));
@@ -103,4 +106,35 @@ export async function until(what: string, state: () => boolean): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
   throw new Error(`It never came to this: ${what}`);
+}
+
+/** A response as it is on the wire. */
+export const GRANT = {
+  session_id: 7,
+  session_key: "q".repeat(42) + "o=",
+  udp_port: 8000,
+  client_ip: "10.8.0.2",
+  client_ip6: "fd00:8::2",
+};
+
+/** A server that answers with `answer` when the client has half-closed. */
+export function startServer(pki: TestPki, answer: string, end: "ends" | "stays open" = "ends") {
+  const options = { certificate: pki.server, clientAuthority: pki.authority };
+  return startTlsServer(options, (socket) => {
+    socket.resume();
+    socket.on("end", () => end === "ends" ? socket.end(answer) : socket.write(answer));
+  });
+}
+
+/** Runs an exchange that must fail with `code`, and returns its error. */
+export async function failure(
+  code: ControlErrorCode,
+  options: ExchangeOptions,
+): Promise<ControlError> {
+  const error = await exchange(options).then(() => null, (error) => error);
+  ok(error instanceof ControlError, `a ControlError '${code}', not ${error}`);
+  equal(error.code, code, error.message);
+  ok(!error.message.endsWith("."), error.message);
+  ok(!error.message.includes("PRIVATE KEY"));
+  return error;
 }

@@ -13,7 +13,7 @@ const UDP_SOCKET_BUFFER = "2M";
 const START_TIMEOUT_MS = 5_000;
 const CONNECT_TIMEOUT_MS = 3_000;
 /** On top of the run itself. */
-const PATIENCE_MS = 6_000;
+const PATIENCE_MS = 4_000;
 
 /** Up: from the client to the server. */
 export type Direction = "up" | "down";

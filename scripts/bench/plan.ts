@@ -26,11 +26,11 @@ export const QUICK: Effort = {
   rounds: 1,
   warmUpSeconds: 1,
   tcpSeconds: 1,
-  pings: 50,
-  idleSeconds: 4,
+  pings: 30,
+  idleSeconds: 3,
   udp: { trialsMax: 5, attemptsPerRate: 1, seconds: 1 },
   carry: null,
-  deadlineMs: 43_000,
+  deadlineMs: 44_000,
 };
 
 export const FULL: Effort = {
@@ -90,14 +90,15 @@ export function makePlan(
 
 /** How long a step takes, about. */
 export function stepSeconds(step: Step, effort: Effort): number {
-  const overheadSeconds = 0.4;
+  const overheadSeconds = 0.2;
+  const secondsPerPing = 0.017;
   switch (step.kind) {
     case "warm up":
       return effort.warmUpSeconds + overheadSeconds;
     case "tcp":
       return effort.tcpSeconds + overheadSeconds;
     case "ping":
-      return 2 * effort.pings * 0.01 + overheadSeconds;
+      return 2 * effort.pings * secondsPerPing + overheadSeconds;
     case "udp":
       return effort.udp.trialsMax * (effort.udp.seconds + overheadSeconds);
     case "idle":

@@ -79,8 +79,7 @@ fi`;
   // The braces make the shell read the header to its end before it runs any of it: a file that was
   // cut off inside is a syntax error, and the payload behind it is never read as commands.
   return `#!/bin/sh
-# ${name}: this text unpacks and starts the program that follows it.
-{
+{ # ${name}: this text unpacks and starts the program that follows it.
 set -euf
 caller_path=\${PATH-}
 caller_umask=$(umask)
@@ -107,11 +106,12 @@ complete() {
 }
 unpack() {
   tail -c ${payloadBytes} -- "$self" | sha256sum | grep -q "^$digest " || fail "$self is damaged"
-  new=$(mktemp -d "$cache/.new.XXXXXXXXXX") || fail "cannot write to $cache"
-  trap 'rm -rf -- "$new"' EXIT
+  new=
+  trap '[ -z "$new" ] || rm -rf -- "$new"' EXIT
   trap 'exit 129' HUP
   trap 'exit 130' INT
   trap 'exit 143' TERM
+  new=$(mktemp -d "$cache/.new.XXXXXXXXXX") || fail "cannot write to $cache"
   tail -c ${payloadBytes} -- "$self" | head -c ${runtime.packed.byteLength} | gzip -dc >"$new/deno" ||
     fail "cannot unpack into $cache: is the disk full?"
   tail -c ${program.packed.byteLength} -- "$self" | gzip -dc >"$new/program.js" ||

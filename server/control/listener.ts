@@ -141,7 +141,10 @@ export class Listener implements ControlServer {
   #onSecure(socket: TLSSocket): void {
     const key = connectionKey(socket);
     const connection = key === null ? undefined : this.#connections.get(key);
-    if (connection === undefined || !socket.authorized) return void socket.destroy();
+    const certificate: Uint8Array | undefined = socket.getPeerCertificate()?.raw;
+    if (connection === undefined || certificate === undefined || !socket.authorized) {
+      return void socket.destroy();
+    }
     if (socket.isSessionReused()) {
       // Resumption presents no certificate, so nothing has checked its dates and its chain again.
       this.#journal.stats.resumed++;
@@ -152,7 +155,7 @@ export class Listener implements ControlServer {
     socket.allowHalfOpen = true;
     this.#handshakes.remove(connection);
     connection.stage = "exchange";
-    const identity = this.#readPeerIdentity(socket.getPeerCertificate().raw);
+    const identity = this.#readPeerIdentity(certificate);
     const commonName = "problem" in identity ? null : identity.commonName;
     this.#makeRoom(this.#exchanges.add(connection, commonName ?? ""));
     answerExchange(socket, identity, connection.address, this.#options).then((answer) => {

@@ -3,6 +3,7 @@
  * come out. Two engines keep this promise and the same wire: `native` (a thread that blocks in poll,
  * libc and libcrypto) and `portable` (the event loop, Deno.listenDatagram and WebCrypto).
  */
+import type { Libc } from "../../ffi/libc/libc.ts";
 import type { DropCounters, DropReason } from "../../protocol/drop_reason.ts";
 import type { PathState } from "../../protocol/path/liveness.ts";
 import type { Role } from "../../protocol/session/session.ts";
@@ -26,14 +27,30 @@ export interface EngineSession {
   readonly name: string;
 }
 
-/** A link of the client, with a socket that is bound to it and connected to the server. */
+/** A link of the client. The engine opens a socket that is bound to it. */
 export interface EnginePath {
   /** 0 to 255, chosen by the client. */
   readonly id: number;
   readonly name: string;
-  /** Owned by the engine from here on. */
-  readonly fd: number;
-  readonly gso: boolean;
+  /** The interface to send through. */
+  readonly device: string;
+  /** The server's IP address and data port. */
+  readonly server: string;
+  readonly port: number;
+  /** The source address, when it is prescribed. */
+  readonly source?: string;
+}
+
+export interface EngineOptions {
+  readonly libc: Libc;
+  /** What the TUN device is to be called. It is there once the engine is, without addresses. */
+  readonly tunName: string;
+  /** A server listens on one port for all; a client's paths bring sockets of their own. */
+  readonly role: { readonly kind: "server"; readonly port: number } | { readonly kind: "client" };
+  /** Called on the main thread. */
+  readonly onEvent: (event: EngineEvent) => void;
+  /** The module that runs `runNativeWorker` when `isNativeWorker`: as a rule the program's entry. */
+  readonly workerModule: URL;
 }
 
 export type EngineEvent =
@@ -94,6 +111,7 @@ export interface Engine extends AsyncDisposable {
   openSession(session: EngineSession): void;
   /** Ends a session: the peer is told, the keys are wiped. Unknown ids are ignored. */
   closeSession(id: number): void;
+  /** @throws SyscallError when the interface cannot be used. */
   addPath(session: number, path: EnginePath): void;
   removePath(session: number, path: number): void;
   report(): Promise<SessionReport[]>;

@@ -369,6 +369,7 @@ export class Session<S extends Cipher, O extends Cipher> {
   removePath(id: number): void {
     this.paths.remove(id);
     this.choice.setWeight(id, 0);
+    if (this.role === "client" && this.x1) this.#announcePaths();
   }
 
   /** The kernel refused to send on the path: its link is gone. */

@@ -36,7 +36,7 @@ import {
   TYPE_PACKET,
 } from "../../../protocol/wire/header.ts";
 import { type Layout, PACKET_BYTES_MAX } from "./layout.ts";
-import type { ReorderStream } from "./reordering.ts";
+import type { ReorderStream } from "../reordering.ts";
 import type { SessionEntry, SessionTable } from "./sessions.ts";
 import type { SocketTable } from "./sockets.ts";
 import type { TunWriter } from "./tun_writer.ts";
@@ -169,6 +169,7 @@ export class Inbound {
     if (!isAuthentic) return this.#drops.count("not authentic");
     const path = session.accept(header, this.#view, record, socket, peer, now);
     if (path === null) return this.#drops.count(session.refusal);
+    if (entry.isPending) this.#sessions.promote(entry, now);
     if (header.type === TYPE_PACKET) this.#receivePacket(entry, payload, now);
     else this.#receiveControl(entry, path, payload, now);
   }

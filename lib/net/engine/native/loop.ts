@@ -9,12 +9,7 @@ import type { TunDevice } from "../../../ffi/linux/tun.ts";
 import { DropCounters } from "../../../protocol/drop_reason.ts";
 import { FlowTable } from "../../../protocol/outbound/flow_table.ts";
 import { Session } from "../../../protocol/session/session.ts";
-import {
-  type EngineEvent,
-  type EnginePath,
-  type EngineSession,
-  SESSION_IDLE_MS,
-} from "../engine.ts";
+import { type EngineEvent, type EngineSession, SESSION_IDLE_MS } from "../engine.ts";
 import { Inbound } from "./inbound.ts";
 import { Layout } from "./layout.ts";
 import { Outbound } from "./outbound.ts";
@@ -200,7 +195,7 @@ export class Loop {
       now,
     });
     spec.key.fill(0);
-    this.sessions.add(new SessionEntry(session, spec), now);
+    this.sessions.add(new SessionEntry(session, spec));
   }
 
   closeSession(id: number): void {
@@ -211,11 +206,14 @@ export class Loop {
     this.#drop(entry);
   }
 
-  addPath(sessionId: number, path: EnginePath): void {
+  /** Adds a path with a socket of its own, which belongs to the loop from here on. */
+  addPath(sessionId: number, id: number, name: string, path: EngineSocket): void {
     const entry = this.sessions.byId(sessionId | 0);
-    if (entry === undefined) return this.#libc.closeFile(path.fd);
-    const socket = this.#sockets.add({ fd: path.fd, gso: path.gso });
-    entry.session.addPath({ id: path.id, name: path.name, socket, peer: null }, performance.now());
+    if (entry === undefined || entry.session.paths.byId(id) !== null) {
+      return this.#libc.closeFile(path.fd);
+    }
+    const socket = this.#sockets.add(path);
+    entry.session.addPath({ id, name, socket, peer: null }, performance.now());
     this.#buildPollSet();
   }
 

@@ -2,26 +2,22 @@
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { Libc } from "../../../ffi/libc/libc.ts";
 import { Libcrypto } from "../../../ffi/libcrypto/aes_gcm.ts";
-import type { TunDevice } from "../../../ffi/linux/tun.ts";
+import { openPathSocket, openServerSocket } from "../../../ffi/linux/socket.ts";
+import { openTun } from "../../../ffi/linux/tun.ts";
 import { DropCounters } from "../../../protocol/drop_reason.ts";
-import type { Engine, EngineEvent, EnginePath, EngineSession, SessionReport } from "../engine.ts";
-import type { EngineSocket } from "./sockets.ts";
+import type {
+  Engine,
+  EngineEvent,
+  EngineOptions,
+  EnginePath,
+  EngineSession,
+  SessionReport,
+} from "../engine.ts";
 import type { Command, NativeWorkerData, Notice } from "./worker.ts";
 
 /** A worker that does not end by itself is ended after this. */
 const STOP_TIMEOUT_MS = 2000;
 const REPORTS_WAITING_MAX = 16;
-
-export interface NativeEngineOptions {
-  readonly libc: Libc;
-  readonly tun: TunDevice;
-  /** The server's socket, or null for a client, whose paths bring theirs. */
-  readonly sharedSocket: EngineSocket & { readonly isV6: boolean } | null;
-  /** Called on the main thread. */
-  readonly onEvent: (event: EngineEvent) => void;
-  /** The module that runs `runNativeWorker` when `isNativeWorker`: as a rule the program's entry. */
-  readonly workerModule: URL;
-}
 
 /** Why this machine cannot run the native engine, or null when it can. */
 export function nativeEngineObstacle(): string | null {
@@ -48,10 +44,19 @@ export class NativeEngine implements Engine {
   #lastRequest = 0;
   #isStopping = false;
 
-  constructor(options: NativeEngineOptions) {
-    this.#libc = options.libc;
+  readonly #fds: number[];
+
+  /** @throws SyscallError (EADDRINUSE among them) and TunError. */
+  constructor(options: EngineOptions) {
+    const { libc, role } = options;
+    this.#libc = libc;
     this.#onEvent = options.onEvent;
-    this.#wakeFd = options.libc.eventfd();
+    const sharedSocket = role.kind === "server" ? openServerSocket(libc, role.port) : null;
+    this.#fds = sharedSocket === null ? [] : [sharedSocket.fd];
+    const tun = this.#orClose(() => openTun(libc, options.tunName, true));
+    this.#fds.push(tun.fd);
+    this.#wakeFd = this.#orClose(() => libc.eventfd());
+    this.#fds.push(this.#wakeFd);
     const drops = new SharedArrayBuffer(DropCounters.BYTES);
     this.drops = new DropCounters(new Float64Array(drops));
     const { port1, port2 } = new MessageChannel();
@@ -59,9 +64,9 @@ export class NativeEngine implements Engine {
     const data: NativeWorkerData = {
       fluxifyEngine: "native",
       port: port2,
-      tun: options.tun,
+      tun,
       wakeFd: this.#wakeFd,
-      sharedSocket: options.sharedSocket,
+      sharedSocket,
       drops,
     };
     port1.on("message", (notice: Notice) => this.#receive(notice));
@@ -82,7 +87,9 @@ export class NativeEngine implements Engine {
   }
 
   addPath(session: number, path: EnginePath): void {
-    this.#command({ kind: "add path", session, path });
+    const { id, name } = path;
+    const { fd, gso } = openPathSocket(this.#libc, path);
+    this.#command({ kind: "add path", session, id, name, socket: { fd, gso } });
   }
 
   removePath(session: number, path: number): void {
@@ -107,7 +114,7 @@ export class NativeEngine implements Engine {
       clearTimeout(timer);
       await this.#worker.terminate();
       this.#port.close();
-      this.#libc.closeFile(this.#wakeFd);
+      this.#closeFds();
       for (const resolve of this.#reports.values()) resolve([]);
       this.#reports.clear();
     }
@@ -118,7 +125,21 @@ export class NativeEngine implements Engine {
     return this.stop();
   }
 
+  #orClose<T>(open: () => T): T {
+    try {
+      return open();
+    } catch (error) {
+      this.#closeFds();
+      throw error;
+    }
+  }
+
+  #closeFds(): void {
+    for (const fd of this.#fds.splice(0)) this.#libc.closeFile(fd);
+  }
+
   #command(command: Command): void {
+    if (this.#fds.length === 0) return;
     this.#port.postMessage(command);
     this.#libc.signalEventfd(this.#wakeFd);
   }

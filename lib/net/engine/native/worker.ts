@@ -7,7 +7,7 @@ import {
 } from "node:worker_threads";
 import { Libc } from "../../../ffi/libc/libc.ts";
 import type { TunDevice } from "../../../ffi/linux/tun.ts";
-import type { EngineEvent, EnginePath, EngineSession, SessionReport } from "../engine.ts";
+import type { EngineEvent, EngineSession, SessionReport } from "../engine.ts";
 import { Loop } from "./loop.ts";
 import type { EngineSocket } from "./sockets.ts";
 
@@ -15,7 +15,13 @@ import type { EngineSocket } from "./sockets.ts";
 export type Command =
   | { readonly kind: "open session"; readonly session: EngineSession }
   | { readonly kind: "close session"; readonly id: number }
-  | { readonly kind: "add path"; readonly session: number; readonly path: EnginePath }
+  | {
+    readonly kind: "add path";
+    readonly session: number;
+    readonly id: number;
+    readonly name: string;
+    readonly socket: EngineSocket;
+  }
   | { readonly kind: "remove path"; readonly session: number; readonly path: number }
   | { readonly kind: "report"; readonly request: number }
   | { readonly kind: "stop" };
@@ -78,7 +84,7 @@ function handleMessages(loop: Loop, port: MessagePort, tell: (notice: Notice) =>
         loop.closeSession(command.id);
         break;
       case "add path":
-        loop.addPath(command.session, command.path);
+        loop.addPath(command.session, command.id, command.name, command.socket);
         break;
       case "remove path":
         loop.removePath(command.session, command.path);

@@ -2,7 +2,7 @@
  * The reorder stage of one session: its buffers (one for a v1 session, one for each stream of x1)
  * and copies of the packets they hold.
  */
-import { ReorderBuffer } from "../../../protocol/inbound/reorder_buffer.ts";
+import { ReorderBuffer } from "../../protocol/inbound/reorder_buffer.ts";
 
 /** Streams of one x1 session that may need order. */
 const STREAMS_MAX = 64;

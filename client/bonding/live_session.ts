@@ -1,0 +1,91 @@
+/** What is known of the session in use: which paths answer, and whether it is lost. */
+import { getLogger } from "@logtape/logtape";
+import { LOG_CATEGORY } from "../../lib/cli/log.ts";
+import type { EngineEvent } from "../../lib/net/engine/engine.ts";
+import type { PathState } from "../../lib/protocol/path/liveness.ts";
+
+/** The server is silent on every path for so long: the session is taken for lost. */
+const LOST_AFTER_MS = 1000;
+
+const log = getLogger([LOG_CATEGORY, "client"]);
+
+export class LiveSession {
+  #id: number | null = null;
+  readonly #states = new Map<number, PathState>();
+  #isOver = false;
+  #changed = Promise.withResolvers<void>();
+
+  get id(): number | null {
+    return this.#id;
+  }
+
+  /** Whether at least one path works. */
+  get isUp(): boolean {
+    return !this.#isOver && [...this.#states.values()].includes("up");
+  }
+
+  /** `id` is the session in use from now on. */
+  begin(id: number): void {
+    this.#id = id;
+    this.#states.clear();
+    this.#isOver = false;
+    this.#wake();
+  }
+
+  note(event: Exclude<EngineEvent, { kind: "fault" }>): void {
+    if (event.session !== this.#id) return;
+    if (event.kind === "path changed") {
+      this.#states.set(event.path, event.state);
+      const level = event.state === "up" || event.state === "probing" ? "info" : "warn";
+      log[level](`link ${event.name}: path is ${event.state}`);
+    } else {
+      this.#isOver = true;
+      log.warn(event.kind === "bye" ? "the server ended the session" : "the session fell silent");
+    }
+    this.#wake();
+  }
+
+  /** Waits until a path works, at most `timeoutMs`. Returns whether one does. */
+  async upWithin(timeoutMs: number, signal: AbortSignal): Promise<boolean> {
+    const deadline = performance.now() + timeoutMs;
+    while (!this.isUp && !signal.aborted) {
+      const leftMs = deadline - performance.now();
+      if (leftMs <= 0) break;
+      await this.#change(leftMs, signal);
+    }
+    return this.isUp;
+  }
+
+  /** Waits until the session is lost, `renewalMs` have passed, or `signal` is aborted. */
+  async lostOr(renewalMs: number, signal: AbortSignal): Promise<"lost" | "due" | "stopped"> {
+    const deadline = performance.now() + renewalMs;
+    for (;;) {
+      if (signal.aborted) return "stopped";
+      if (this.#isOver) return "lost";
+      if (!this.isUp && !await this.upWithin(LOST_AFTER_MS, signal)) {
+        return signal.aborted ? "stopped" : "lost";
+      }
+      const leftMs = deadline - performance.now();
+      if (leftMs <= 0) return "due";
+      await this.#change(leftMs, signal);
+    }
+  }
+
+  /** Waits for the next change, at most `timeoutMs`. */
+  async #change(timeoutMs: number, signal: AbortSignal): Promise<void> {
+    const changed = this.#changed.promise;
+    const over = Promise.withResolvers<void>();
+    const onAbort = () => over.resolve();
+    const timer = setTimeout(onAbort, timeoutMs);
+    signal.addEventListener("abort", onAbort, { once: true });
+    if (signal.aborted) onAbort();
+    await Promise.race([changed, over.promise]);
+    clearTimeout(timer);
+    signal.removeEventListener("abort", onAbort);
+  }
+
+  #wake(): void {
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers<void>();
+  }
+}

@@ -1,0 +1,33 @@
+/** `fluxify-client`: the program, and the thread of its data plane. */
+import { runProgram } from "../lib/cli/run_program.ts";
+import { readInvokingUser } from "../lib/cli/user_home.ts";
+import { isNativeWorker, runNativeWorker } from "../lib/net/engine/native/worker.ts";
+import { bond } from "./bonding/bond.ts";
+import { CLIENT_PROGRAM, parseClientOptions } from "./options.ts";
+import { restore } from "./restore.ts";
+
+async function main(): Promise<number> {
+  const parsed = parseClientOptions(Deno.args, readInvokingUser().home);
+  switch (parsed.command) {
+    case "bond":
+      return await runProgram(CLIENT_PROGRAM, parsed.options, (signal) => {
+        return bond(parsed.options, signal);
+      });
+    case "restore":
+      return await runProgram(CLIENT_PROGRAM, parsed.options, async () => {
+        for (const line of await restore()) print(Deno.stdout, `${line}\n`);
+      });
+    case "print":
+      print(parsed.exitCode === 0 ? Deno.stdout : Deno.stderr, parsed.text);
+      return parsed.exitCode;
+    default:
+      return parsed satisfies never;
+  }
+}
+
+function print(stream: { writeSync(bytes: Uint8Array): number }, text: string): void {
+  stream.writeSync(new TextEncoder().encode(text));
+}
+
+if (isNativeWorker()) runNativeWorker();
+else if (import.meta.main) Deno.exit(await main());

@@ -1,0 +1,60 @@
+import { deepEqual, equal, notDeepEqual, notEqual, ok } from "node:assert/strict";
+import type { EngineSession } from "../../lib/net/engine/engine.ts";
+import { POOL_SIZE } from "./address_pool.ts";
+import { SessionRegistry } from "./session_registry.ts";
+
+function makeRegistry() {
+  const opened: EngineSession[] = [];
+  const closed: number[] = [];
+  const registry = new SessionRegistry({
+    engine: {
+      openSession: (session) => void opened.push(session),
+      closeSession: (id) => void closed.push(id),
+    },
+    udpPort: 8000,
+    mtu: 1400,
+    reorderBufferSize: 128,
+    reorderFlushTimeoutMs: 50,
+    random: (into) => crypto.getRandomValues(into),
+  });
+  const grant = (commonName: string, features: string[] = ["x1", "telepathy"]) =>
+    registry.grant({ commonName, serialHex: "01", features });
+  return { registry, grant, opened, closed };
+}
+
+Deno.test("SessionRegistry grants what the engine was given, and only features it has", () => {
+  const { grant, opened } = makeRegistry();
+  const granted = grant("anna");
+  ok(granted.kind === "grant");
+  deepEqual(granted.features, ["x1"]);
+  deepEqual(opened[0]?.key, granted.sessionKey);
+  equal(opened[0]?.id, granted.sessionId);
+  equal(opened[0]?.x1, true);
+  equal(grant("old", []).kind, "grant");
+  equal(opened[1]?.x1, false);
+});
+
+Deno.test("SessionRegistry replaces a client's session: same addresses, new id and key", () => {
+  const { registry, grant } = makeRegistry();
+  const first = grant("anna");
+  const second = grant("anna");
+  ok(first.kind === "grant" && second.kind === "grant");
+  equal(second.clientIp, first.clientIp);
+  equal(second.clientIp6, first.clientIp6);
+  notEqual(second.sessionId, first.sessionId);
+  notDeepEqual(second.sessionKey, first.sessionKey);
+  equal([...registry.sessions].length, 1);
+  equal(registry.end(first.sessionId), false);
+  equal(registry.end(second.sessionId), true);
+  equal([...registry.sessions].length, 0);
+});
+
+Deno.test("SessionRegistry says what to do when the pool is full", () => {
+  const { grant } = makeRegistry();
+  for (let client = 0; client < POOL_SIZE; client++) {
+    equal(grant(`client ${client}`).kind, "grant");
+  }
+  const refused = grant("one too many");
+  ok(refused.kind === "refusal");
+  equal(refused.code, "pool_full");
+});
