@@ -100,8 +100,7 @@ function progress(text: string): void {
 function describeLoad(): string | null {
   const [load = 0] = Deno.loadavg();
   if (load < QUIET_LOAD_MAX) return null;
-  return `the machine was busy at the start (load ${load.toFixed(1)}): expect lower figures, ` +
-    "and compare only within one run";
+  return `The machine was busy at the start (load ${load.toFixed(1)}): expect lower figures`;
 }
 
 /** Returns whether what had to be measured was: Fluxify, or without it all that was asked for. */
@@ -125,6 +124,11 @@ async function runBench({ quick, json, subjects: names, figures }: Options): Pro
   const measured = await measurement.run(
     makePlan(effort, subjects.map(({ name }) => name), figures),
   );
+  const linkUse = measurement.linkUse.describe();
+  if (linkUse !== null) {
+    progress(linkUse);
+    descriptions.push(linkUse);
+  }
   const report = makeReport(measurement.samples, figures);
   console.log(json ? JSON.stringify(report) : formatReport(report, descriptions));
   const required = names.includes("fluxify") ? ["fluxify" as const] : names;

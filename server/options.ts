@@ -35,7 +35,10 @@ export interface ServerOptions extends TunnelOptions {
   pkiFolder: string;
   /** `"regenerate"` replaces the authority: every client needs a new certificate. */
   pki: "keep" | "regenerate";
-  /** Names and addresses the server's certificate is valid for. */
+  /**
+   * Names and addresses the server's certificate must be valid for. Empty: what it has is enough,
+   * and a new one gets the default.
+   */
   hosts: string[];
   /** How often to log counters, or null for never. */
   metricsEveryMs: number | null;
@@ -74,7 +77,7 @@ function buildProgram(accept: Accept<ServerCommand>) {
     .addOption(new Option("--regen", "make a new certificate authority: old certificates end"))
     .addOption(
       new Option("--hosts <list>", "names and addresses clients reach this server by")
-        .default(["127.0.0.1", "localhost"], "127.0.0.1,localhost").argParser(parseHosts),
+        .default([], "127.0.0.1,localhost").argParser(parseHosts),
     )
     .addOption(reorderBufferSizeOption())
     .addOption(reorderFlushTimeoutOption())

@@ -8,7 +8,7 @@ const DEFAULTS: ServerOptions = {
   egressInterface: null,
   pkiFolder: "./pki",
   pki: "keep",
-  hosts: ["127.0.0.1", "localhost"],
+  hosts: [],
   reorderBufferSize: 128,
   reorderFlushTimeoutMs: 50,
   metricsEveryMs: null,

@@ -32,7 +32,7 @@ export async function startFluxify(testbed: Testbed): Promise<Tunnel> {
   return {
     address: SERVER_TUNNEL_ADDRESS,
     pids: [serverProcess.pid, clientProcess.pid],
-    description: `Fluxify on Deno ${Deno.version.deno}, over ${LINKS.length} links`,
+    description: `Fluxify on Deno ${Deno.version.deno}, with ${LINKS.length} links`,
   };
 }
 

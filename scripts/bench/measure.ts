@@ -2,6 +2,7 @@
 
 import { TCP_FIGURES, type TcpFigure } from "./figures.ts";
 import { tcpRun, type UdpResult, udpRun } from "./iperf.ts";
+import { LinkUse } from "./link_use.ts";
 import { medianPingMs } from "./ping.ts";
 import { type Effort, type Step, stepSeconds } from "./plan.ts";
 import { cpuSeconds, residentMib } from "./process_usage.ts";
@@ -15,6 +16,8 @@ const [, DOWN] = TCP_FIGURES;
 
 export class Measurement {
   readonly samples = new Samples();
+  /** Fluxify's: the others have one link. */
+  readonly linkUse = new LinkUse();
   #effort: Effort;
   #subjects: Map<SubjectName, Subject>;
   #progress: (text: string) => void;
@@ -99,6 +102,7 @@ export class Measurement {
   }
 
   async #measureTcp(subject: Subject, figure: TcpFigure): Promise<void> {
+    const linksBefore = await subject.testbed.linkBytes();
     const cpuBefore = cpuSecondsOf(subject);
     const { bytes, megabits } = await tcpRun(subject.testbed, subject.address, {
       ...figure,
@@ -108,6 +112,9 @@ export class Measurement {
     if (subject.pids.length > 0 && figure.flows === 1 && bytes > 0) {
       const used = cpuSecondsOf(subject) - cpuBefore;
       this.samples.add("cpu_s_per_gb", subject.name, used / (bytes / BYTES_PER_GB));
+    }
+    if (subject.name === "fluxify") {
+      this.linkUse.add(figure.name, linksBefore, await subject.testbed.linkBytes());
     }
     this.#noteMemory(subject, bytes);
   }
@@ -178,7 +185,10 @@ export class Measurement {
       if (!end) continue;
       const half = notes.find(({ bytes }) => bytes >= end.bytes / 2)!;
       this.samples.add("rss_mib", name, end.mib);
-      this.#progress(`${name} carried ${(end.bytes / BYTES_PER_GB).toFixed(1)} GB of TCP`);
+      this.#progress(
+        `${name} carried ${(end.bytes / BYTES_PER_GB).toFixed(1)} GB of TCP, memory after each ` +
+          `run ${notes.map(({ mib }) => mib.toFixed(1)).join(" ")} MiB`,
+      );
       // The short runs of a quick plan cannot tell growth from settling.
       if (this.#effort.carry !== null) {
         this.samples.add("rss_growth_mib", name, end.mib - half.mib);

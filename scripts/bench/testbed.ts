@@ -64,6 +64,12 @@ export class Testbed implements AsyncDisposable {
     return new Testbed(client, server, directory, cleanup.move());
   }
 
+  /** Bytes that each link has carried so far, both directions together, in the order of LINKS. */
+  async linkBytes(): Promise<number[]> {
+    const { stdout } = await this.client.run("cat", "/proc/net/dev");
+    return LINKS.map((name) => parseInterfaceBytes(stdout, name));
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     return this.#cleanup.disposeAsync();
   }
@@ -84,4 +90,13 @@ async function addLink(
   await client.run(
     ...["ip", "route", "add", "default", "via", gateway, "dev", name, "metric", metric],
   );
+}
+
+/** Bytes received and sent by an interface; reads /proc/net/dev, proc(5). */
+export function parseInterfaceBytes(text: string, name: string): number {
+  const line = text.split("\n").find((line) => line.trimStart().startsWith(`${name}:`));
+  const counters = line?.slice(line.indexOf(":") + 1).trim().split(/\s+/).map(Number) ?? [];
+  const bytes = (counters[0] ?? NaN) + (counters[8] ?? NaN);
+  if (Number.isNaN(bytes)) throw new Error(`Cannot read the counters of ${name}`);
+  return bytes;
 }

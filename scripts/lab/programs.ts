@@ -14,6 +14,14 @@ export interface ProgramOptions extends Pick<SpawnOptions, "onLine" | "env"> {
   args?: readonly string[];
 }
 
+/** What a client needs of the lab: where it runs, its links, and a place for its state. */
+export type ClientSite = Pick<Lab, "client" | "links" | "directory">;
+
+export interface ClientOptions extends ProgramOptions {
+  /** Names of the interfaces; all links of the site unless given. */
+  links?: readonly string[];
+}
+
 /** Makes the certificate authority on first use, and a client's certificate. Returns the bundle. */
 export async function newClientCertificate(lab: Lab, name: string): Promise<string> {
   await lab.server.runWith(
@@ -26,41 +34,62 @@ export async function newClientCertificate(lab: Lab, name: string): Promise<stri
 
 /** Starts fluxify-server in the lab and returns when it takes clients. */
 export async function startServer(lab: Lab, options: ProgramOptions = {}): Promise<Child> {
+  const child = spawnServer(lab, options);
+  await child.waitForLine(/fluxify-server is ready/, START_TIMEOUT_MS);
+  return child;
+}
+
+/** Starts fluxify-server in the lab; it may end by itself, as its lines then say. */
+export function spawnServer(lab: Lab, options: ProgramOptions = {}): Child {
   const { args = [], env, onLine } = options;
-  const child = lab.server.spawn([
+  return lab.server.spawn([
     ...program("server"),
     ...["-pki", pkiDirectory(lab), "-hosts", SERVER_ADDRESS],
     ...["-ctrl", CONTROL_PORT, "-port", DATA_PORT, "-v"],
     ...args,
   ], { ...environment(lab, "server", env), onLine });
-  await child.waitForLine(/fluxify-server is ready/, START_TIMEOUT_MS);
-  return child;
 }
 
 /** Starts fluxify-client on all links, or those given, and returns when traffic flows. */
 export async function startClient(
-  lab: Lab,
+  site: ClientSite,
   bundle: string,
-  options: ProgramOptions & { links?: readonly string[] } = {},
+  options: ClientOptions = {},
 ): Promise<Child> {
-  const { args = [], env, onLine, links = lab.links.map(({ name }) => name) } = options;
-  const child = lab.client.spawn([
-    ...program("client"),
-    ...["-b", "-server", SERVER_ADDRESS, "-ifaces", links.join(","), "-cert", bundle],
-    ...args,
-  ], { ...environment(lab, "client", env), onLine });
+  const child = spawnClient(site, bundle, options);
   await child.waitForLine(/fluxify-client is up/, START_TIMEOUT_MS);
   return child;
 }
 
-function pkiDirectory(lab: Lab): string {
+/** Starts fluxify-client; it may end by itself, as its lines then say. */
+export function spawnClient(
+  site: ClientSite,
+  bundle: string,
+  options: ClientOptions = {},
+): Child {
+  const { args = [], env, onLine, links = site.links.map(({ name }) => name) } = options;
+  return site.client.spawn([
+    ...program("client"),
+    ...["-b", "-server", SERVER_ADDRESS, "-ifaces", links.join(","), "-cert", bundle],
+    ...args,
+  ], { ...environment(site, "client", env), onLine });
+}
+
+/** The folder of the server's certificate authority. */
+export function pkiDirectory(lab: Pick<Lab, "directory">): string {
   return join(lab.directory, "pki");
 }
 
-function program(name: "server" | "client"): string[] {
+/** The command that runs a program from source; its working directory is `environment().cwd`. */
+export function program(name: "server" | "client"): string[] {
   return [Deno.execPath(), "run", "-A", `${name}/main.ts`];
 }
 
-function environment(lab: Lab, name: "server" | "client", env: Record<string, string> = {}) {
+/** Where a program of the lab runs, and where it keeps its state. */
+export function environment(
+  lab: Pick<Lab, "directory">,
+  name: "server" | "client",
+  env: Record<string, string> = {},
+) {
   return { cwd: ROOT, env: { FLUXIFY_STATE_DIR: join(lab.directory, `${name}-state`), ...env } };
 }

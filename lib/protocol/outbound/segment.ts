@@ -35,9 +35,8 @@ export class TcpSegmenter {
   offset = 0;
   length = 0;
 
-  readonly #bytes: Uint8Array;
   readonly #view: DataView;
-  readonly #headers = new Uint8Array(HEADERS_BYTES_MAX);
+  readonly #headers = new Int32Array(HEADERS_BYTES_MAX / 4);
   #isIpv4 = false;
   #ipLength = 0;
   #headersLength = 0;
@@ -51,9 +50,8 @@ export class TcpSegmenter {
   #pseudoSum = 0;
   #index = 0;
 
-  /** @param bytes the memory super-packets lie in; `view` covers the same memory. */
-  constructor(bytes: Uint8Array, view: DataView) {
-    this.#bytes = bytes;
+  /** @param view of the memory super-packets lie in. */
+  constructor(view: DataView) {
     this.#view = view;
   }
 
@@ -87,8 +85,10 @@ export class TcpSegmenter {
       view.setUint16(packet + IPV4_IDENTIFICATION, 0);
       this.#ipSum = sumBytes(view, packet, this.#ipLength);
     }
-    // A loop, because a subarray for set() or copyWithin() would be an allocation.
-    for (let i = 0; i < headersLength; i++) this.#headers[i] = this.#bytes[packet + i]!;
+    // Words in a loop: headers come in multiples of 4, and a subarray for set() is an allocation.
+    for (let at = 0; at < headersLength; at += 4) {
+      this.#headers[at >>> 2] = view.getInt32(packet + at);
+    }
     this.#index = 0;
     return Math.max(1, Math.ceil((end - payload) / segmentSize));
   }
@@ -104,9 +104,10 @@ export class TcpSegmenter {
     const packet = start - this.#headersLength;
     this.offset = packet;
     this.length = end - packet;
-    const bytes = this.#bytes;
+    const view = this.#view;
     const headers = this.#headers;
-    for (let i = 0; i < this.#headersLength; i++) bytes[packet + i] = headers[i]!;
+    const headersLength = this.#headersLength;
+    for (let at = 0; at < headersLength; at += 4) view.setInt32(packet + at, headers[at >>> 2]!);
     this.#writeIp(packet);
     this.#writeTcp(packet + this.#ipLength, end === this.#payloadEnd);
     this.#payload = end;

@@ -88,6 +88,15 @@ export class PathTable implements Iterable<SessionPath> {
     return best;
   }
 
+  /** The path heard from longest ago, or null without any. */
+  longestSilent(): SessionPath | null {
+    let silent: SessionPath | null = null;
+    for (const path of this.#paths) {
+      if (silent === null || path.lastHeardAt < silent.lastHeardAt) silent = path;
+    }
+    return silent;
+  }
+
   /** Gives each usable path its share of the new flows, the rest none. */
   weigh(choice: WeightedChoice): void {
     const usable = this.usable();

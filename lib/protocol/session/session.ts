@@ -11,19 +11,12 @@ import type { DropReason } from "../drop_reason.ts";
 import type { PathState } from "../path/liveness.ts";
 import { WeightedChoice } from "../schedule/weighted_choice.ts";
 import {
-  CounterNonce,
-  decodeNonce,
   DIRECTION_CLIENT_TO_SERVER,
   DIRECTION_SERVER_TO_CLIENT,
-  encodeHeader,
-  encodeNonce,
-  HEADER_LENGTH,
-  NONCE_LENGTH,
-  RecordHeader,
+  type RecordHeader,
   TYPE_CONTROL,
   TYPE_HANDSHAKE,
   TYPE_HEARTBEAT,
-  TYPE_PACKET,
 } from "../wire/header.ts";
 import { directionKeys } from "../wire/key_schedule.ts";
 import { decodeTunnelMessage, encodeTunnelMessage } from "../wire/tunnel_message.ts";
@@ -34,13 +27,14 @@ import {
   EPOCH_MS,
   EPOCH_PACKETS,
   type EpochLimits,
-  type ReceiveEpoch,
   ReceiveKeys,
   SendKeys,
 } from "./key_epochs.ts";
 import { type NewPath, PathTable } from "./path_table.ts";
 import type { PeerAddress } from "./peer_address.ts";
 import type { SessionPath } from "./session_path.ts";
+import { type RandomSource, RecordWriter } from "./record_writer.ts";
+import { RecordVerifier } from "./record_verifier.ts";
 import { V1Freshness } from "./v1_freshness.ts";
 
 export const HEARTBEAT_IDLE_MS = 2000;
@@ -51,11 +45,10 @@ const ACTIVITY_MS = 2000;
 /** Control records waiting to be sent; a peer that asks for more answers than this gets fewer. */
 const TRANSMITS_MAX = 64;
 const EVENTS_MAX = 256;
+/** A path of the peer's that was silent for so long gives its place to a new one. */
+const SILENT_PATH_KEPT_MS = 30_000;
 
 export type Role = "client" | "server";
-
-/** Fills bytes with randomness fit for nonces. */
-export type RandomSource = (into: Uint8Array<ArrayBuffer>) => void;
 
 export interface SessionOptions<S extends Cipher, O extends Cipher> {
   readonly role: Role;
@@ -82,9 +75,6 @@ export type SessionEvent =
   | { readonly name: "path changed"; readonly path: SessionPath; readonly state: PathState }
   | { readonly name: "bye" };
 
-/** Random nonces are drawn many at a time. */
-const NONCES_DRAWN = 1024;
-
 export class Session<S extends Cipher, O extends Cipher> {
   readonly role: Role;
   readonly id: number;
@@ -95,21 +85,16 @@ export class Session<S extends Cipher, O extends Cipher> {
   /** When anything authentic last came, on any path. */
   lastHeardAt: number;
 
-  readonly #random: RandomSource;
-  readonly #sendKeys: SendKeys<S>;
+  readonly #writer: RecordWriter<S>;
   readonly #receiveKeys: ReceiveKeys<O>;
-  readonly #sendDirection: number;
-  readonly #header = new RecordHeader();
-  readonly #nonce = new CounterNonce();
+  readonly #verifier: RecordVerifier<O>;
   readonly #transmits: Transmit[] = [];
   readonly #events: SessionEvent[] = [];
   readonly #freshness = new V1Freshness();
-  #sequence = 0;
   #lastPacketAt = -Infinity;
-  #nonces = new Uint8Array(NONCES_DRAWN * NONCE_LENGTH);
-  #noncesUsed = NONCES_DRAWN;
   #refusal: DropReason = "not authentic";
-  #candidate: ReceiveEpoch<O>;
+  /** When the server is told again which paths work: what it was told last may have been lost. */
+  #announceAt: number;
 
   constructor(options: SessionOptions<S, O>) {
     const { role, x1, suite, now } = options;
@@ -117,18 +102,23 @@ export class Session<S extends Cipher, O extends Cipher> {
     this.id = options.id;
     this.x1 = x1;
     this.lastHeardAt = now;
-    this.#random = options.random;
-    this.#header.session = options.id | 0;
     const isClient = role === "client";
-    this.#sendDirection = isClient ? DIRECTION_CLIENT_TO_SERVER : DIRECTION_SERVER_TO_CLIENT;
+    const sendDirection = isClient ? DIRECTION_CLIENT_TO_SERVER : DIRECTION_SERVER_TO_CLIENT;
     const { clientToServer, serverToClient } = x1 ? directionKeys(options.key) : {
       clientToServer: options.key.slice(),
       serverToClient: options.key.slice(),
     };
     const limits = x1 ? options.epochLimits ?? { packets: EPOCH_PACKETS, ms: EPOCH_MS } : null;
-    this.#sendKeys = new SendKeys(suite, isClient ? clientToServer : serverToClient, limits, now);
+    this.#writer = new RecordWriter({
+      id: options.id,
+      x1,
+      direction: sendDirection,
+      keys: new SendKeys(suite, isClient ? clientToServer : serverToClient, limits, now),
+      random: options.random,
+    });
     this.#receiveKeys = new ReceiveKeys(suite, isClient ? serverToClient : clientToServer, x1);
-    this.#candidate = this.#receiveKeys.current;
+    this.#verifier = new RecordVerifier(this.#receiveKeys, sendDirection);
+    this.#announceAt = isClient && x1 ? now : Infinity;
     const answersWithin = isClient ? 0 : 2 * (x1 ? HEARTBEAT_ACTIVE_MS : HEARTBEAT_IDLE_MS);
     this.paths = new PathTable(answersWithin);
   }
@@ -148,25 +138,9 @@ export class Session<S extends Cipher, O extends Cipher> {
     flags: number,
     sendTime: number,
   ): S {
-    const header = this.#header;
-    header.type = type;
-    header.payloadLength = payloadLength;
-    header.sequence = type === TYPE_PACKET ? this.#nextSequence() : 0;
     path.counters.sentPackets++;
     path.counters.sentBytes += payloadLength;
-    if (this.x1) {
-      const keys = this.#sendKeys;
-      header.flags = flags;
-      header.pathId = path.id;
-      header.epoch = keys.epoch;
-      header.sendTime = sendTime;
-      encodeHeader(view, offset, header);
-      encodeNonce(view, offset, this.#sendDirection, path.id, keys.nextCounter(path.id));
-    } else {
-      encodeHeader(view, offset, header);
-      this.#writeRandomNonce(view, offset + HEADER_LENGTH);
-    }
-    return this.#sendKeys.sealer;
+    return this.#writer.write(view, offset, type, path.id, payloadLength, flags, sendTime);
   }
 
   /** Hot. To be called before the records of one packet of the TUN device are written for `path`. */
@@ -175,22 +149,7 @@ export class Session<S extends Cipher, O extends Cipher> {
     // client's heartbeats to go by, and those come while there are packets.
     if (this.role === "server") path.liveness.sent(now);
     this.#notePackets(now);
-    this.#sendKeys.advanceIfDue(now);
-  }
-
-  #nextSequence(): number {
-    // 0 means "not sequenced", so the counter passes it over.
-    this.#sequence = this.#sequence === 0xffffffff ? 1 : this.#sequence + 1;
-    return this.#sequence;
-  }
-
-  #writeRandomNonce(view: DataView, offset: number): void {
-    if (this.#noncesUsed === NONCES_DRAWN) {
-      this.#random(this.#nonces);
-      this.#noncesUsed = 0;
-    }
-    const start = this.#noncesUsed++ * NONCE_LENGTH;
-    for (let i = 0; i < NONCE_LENGTH; i++) view.setUint8(offset + i, this.#nonces[start + i]!);
+    this.#writer.advanceIfDue(now);
   }
 
   // Inbound
@@ -203,19 +162,8 @@ export class Session<S extends Cipher, O extends Cipher> {
   /** Hot. What may open the record at `offset`, or null: see `refusal`. Changes nothing. */
   openerFor(view: DataView, offset: number, header: RecordHeader, now: number): O | null {
     if (!this.x1) return this.#receiveKeys.current.opener;
-    const nonce = this.#nonce;
-    decodeNonce(view, offset, nonce);
-    if (nonce.direction === this.#sendDirection) return this.#refuse("wrong direction");
-    if (nonce.pathId !== header.pathId || nonce.counterHigh !== 0) {
-      return this.#refuse("unknown sender");
-    }
-    const epoch = this.#receiveKeys.select(header.epoch, now);
-    if (epoch === null) return this.#refuse("unknown epoch");
-    const window = epoch.window(nonce.pathId, nonce.sender);
-    const isFresh = window === null ? nonce.counter !== 0 : window.isFresh(nonce.counter);
-    if (!isFresh) return this.#refuse("replayed");
-    this.#candidate = epoch;
-    return epoch.opener;
+    const opener = this.#verifier.openerFor(view, offset, header, now);
+    return opener ?? this.#refuse(this.#verifier.refusal);
   }
 
   /**
@@ -235,7 +183,7 @@ export class Session<S extends Cipher, O extends Cipher> {
   ): SessionPath | null {
     const path = this.x1
       ? this.#acceptX1(header, socket, from, now)
-      : this.#acceptV1(header, view, offset, socket, from);
+      : this.#acceptV1(header, view, offset, socket, from, now);
     if (path === null) return null;
     path.counters.receivedPackets++;
     path.counters.receivedBytes += header.payloadLength;
@@ -249,24 +197,14 @@ export class Session<S extends Cipher, O extends Cipher> {
     from: PeerAddress | null,
     now: number,
   ): SessionPath | null {
-    const { pathId, sender, counter } = this.#nonce;
-    const epoch = this.#candidate;
-    const window = epoch.window(pathId, sender) ?? epoch.openWindow(pathId, sender);
-    if (window === null) return this.#refuse("no room for path");
-    const isNewest = counter > window.highest;
-    if (!window.accept(counter)) return this.#refuse("replayed");
-    this.#receiveKeys.confirm(epoch, now);
+    const standing = this.#verifier.accept(now);
+    if (standing === null) return this.#refuse(this.#verifier.refusal);
     let path = this.paths.byId(header.pathId);
     if (path === null) {
       if (from === null) return this.#refuse("no room for path");
-      path = this.#openPath({
-        id: header.pathId,
-        name: `path ${header.pathId}`,
-        socket,
-        peer: from,
-      });
+      path = this.#openPeerPath(header.pathId, socket, from, now);
       if (path === null) return this.#refuse("no room for path");
-    } else if (from !== null && isNewest && !path.peer.equals(from)) {
+    } else if (from !== null && standing === "newest" && !path.peer.equals(from)) {
       path.peer.copyFrom(from);
       path.socket = socket;
     }
@@ -280,6 +218,7 @@ export class Session<S extends Cipher, O extends Cipher> {
     offset: number,
     socket: number,
     from: PeerAddress | null,
+    now: number,
   ): SessionPath | null {
     if (from === null) return this.paths.bySocket(socket) ?? this.#refuse("no room for path");
     const known = this.paths.byPeer(from);
@@ -288,8 +227,7 @@ export class Session<S extends Cipher, O extends Cipher> {
     const isFresh = this.#freshness.see(header, view, offset);
     if (known !== null) return known;
     if (!isFresh) return this.#refuse("replayed");
-    const id = this.paths.freeId();
-    const path = this.#openPath({ id, name: `path ${id}`, socket, peer: from });
+    const path = this.#openPeerPath(this.paths.freeId(), socket, from, now);
     return path ?? this.#refuse("no room for path");
   }
 
@@ -366,9 +304,13 @@ export class Session<S extends Cipher, O extends Cipher> {
     return added;
   }
 
+  /** Removes a path, and what waits to be sent on it. */
   removePath(id: number): void {
     this.paths.remove(id);
     this.choice.setWeight(id, 0);
+    for (let index = this.#transmits.length - 1; index >= 0; index--) {
+      if (this.#transmits[index]!.path.id === id) this.#transmits.splice(index, 1);
+    }
     if (this.role === "client" && this.x1) this.#announcePaths();
   }
 
@@ -391,6 +333,22 @@ export class Session<S extends Cipher, O extends Cipher> {
     const opened = this.paths.add(path);
     if (opened !== null) this.#reweigh();
     return opened;
+  }
+
+  /** A path the peer opened. Where there is no room, the one that is silent longest makes it. */
+  #openPeerPath(
+    id: number,
+    socket: number,
+    peer: PeerAddress,
+    now: number,
+  ): SessionPath | null {
+    const path = { id, name: `path ${id}`, socket, peer };
+    const opened = this.#openPath(path);
+    if (opened !== null) return opened;
+    const silent = this.paths.longestSilent();
+    if (silent === null || now - silent.lastHeardAt < SILENT_PATH_KEPT_MS) return null;
+    this.removePath(silent.id);
+    return this.#openPath(path);
   }
 
   #heard(path: SessionPath, now: number): void {
@@ -426,17 +384,24 @@ export class Session<S extends Cipher, O extends Cipher> {
   /** Does what is due at `now`. */
   handleTimeout(now: number): void {
     this.#receiveKeys.handleTimeout(now);
-    this.#sendKeys.advanceIfDue(now);
+    this.#writer.advanceIfDue(now);
     for (const path of this.paths) {
-      path.liveness.poll(now);
+      const wasUp = path.reportedState === "up";
+      const state = path.liveness.poll(now);
       this.#noteState(path);
-      if (this.role === "client" && now >= path.heartbeatAt) this.#sendHeartbeat(path, now);
+      if (this.role === "server") continue;
+      // Asked again at once: one heartbeat lost on a quiet path must not take it down.
+      if (now >= path.heartbeatAt || (wasUp && state === "suspect")) this.#sendHeartbeat(path, now);
+    }
+    if (now >= this.#announceAt) {
+      this.#announceAt = now + HEARTBEAT_IDLE_MS;
+      this.#announcePaths();
     }
   }
 
   /** When `handleTimeout` is to be called next, in milliseconds of the clock of `now`. */
   nextTimeout(): number {
-    let next = Infinity;
+    let next = this.#announceAt;
     for (const path of this.paths) {
       next = Math.min(next, path.heartbeatAt, path.liveness.nextDeadline());
     }
@@ -490,7 +455,7 @@ export class Session<S extends Cipher, O extends Cipher> {
 
   /** Wipes the keys. The session must not be used afterwards. */
   free(): void {
-    this.#sendKeys.free();
+    this.#writer.free();
     this.#receiveKeys.free();
   }
 }

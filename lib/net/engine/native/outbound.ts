@@ -76,7 +76,7 @@ export class Outbound {
     this.#flows = flows;
     this.#sender = sender;
     this.#drops = drops;
-    this.#segmenter = new TcpSegmenter(layout.arena.bytes, layout.arena.view);
+    this.#segmenter = new TcpSegmenter(layout.arena.view);
     this.#packet = layout.tunRead + (tun.vnetHeader ? VNET_HEADER_LENGTH : 0);
   }
 

@@ -1,0 +1,136 @@
+/**
+ * A UDP socket of Deno's with a bounded queue in front: datagrams leave in the order in which they
+ * were handed over, and a full queue means that the kernel's is full too.
+ */
+import { isIPv6 } from "node:net";
+import type { Libc } from "../../../ffi/libc/libc.ts";
+import type { EnginePath } from "../engine.ts";
+import { bindToDevice, connectSocket, socketDescriptor, tuneSocket } from "./socket_descriptor.ts";
+
+const QUEUE_MAX = 256;
+/** A socket that cannot receive is asked again after this: the error may be an old datagram's. */
+const RETRY_MS = 10;
+
+export interface Outgoing {
+  readonly datagram: Uint8Array;
+  readonly to: Deno.NetAddr;
+  readonly sent: () => void;
+  /** @param code the kernel's name of the error, "" when there is none. */
+  readonly failed: (code: string) => void;
+}
+
+export interface Received {
+  readonly length: number;
+  readonly from: Deno.NetAddr;
+}
+
+export class DatagramSocket {
+  /** Whether it takes IPv6 addresses, IPv4 mapped. */
+  readonly isV6: boolean;
+  readonly #connection: Deno.DatagramConn;
+  readonly #queue: Outgoing[] = [];
+  #sending: Promise<void> | null = null;
+  #isClosed = false;
+
+  private constructor(connection: Deno.DatagramConn) {
+    this.#connection = connection;
+    this.isV6 = isIPv6((connection.addr as Deno.NetAddr).hostname);
+  }
+
+  /**
+   * A socket that sends through one interface only and is connected to the server.
+   * @throws SyscallError, and Deno's errors when the source address cannot be had.
+   */
+  static openPath(libc: Libc, path: EnginePath): DatagramSocket {
+    const any = isIPv6(path.server) ? "::" : "0.0.0.0";
+    return DatagramSocket.#open(libc, path.source ?? any, 0, (fd) => {
+      bindToDevice(libc, fd, path.device);
+      connectSocket(libc, fd, path.server, path.port);
+    });
+  }
+
+  /**
+   * The server's socket: both families on one port, or IPv4 alone where the machine has no IPv6.
+   * The kernel chooses the local address of answers, so a server with several should be called by
+   * the one its routes prefer.
+   * @throws Deno.errors.AddrInUse and Deno's other errors.
+   */
+  static openServer(libc: Libc, port: number): DatagramSocket {
+    try {
+      return DatagramSocket.#open(libc, "::", port, () => {});
+    } catch (error) {
+      if (!["EAFNOSUPPORT", "EADDRNOTAVAIL"].includes(errorCode(error))) throw error;
+      return DatagramSocket.#open(libc, "0.0.0.0", port, () => {});
+    }
+  }
+
+  static #open(
+    libc: Libc,
+    hostname: string,
+    port: number,
+    prepare: (fd: number) => void,
+  ): DatagramSocket {
+    const connection = Deno.listenDatagram({ transport: "udp", hostname, port });
+    try {
+      const fd = socketDescriptor(libc, connection.addr as Deno.NetAddr);
+      prepare(fd);
+      tuneSocket(libc, fd);
+      return new DatagramSocket(connection);
+    } catch (error) {
+      connection.close();
+      throw error;
+    }
+  }
+
+  /** The next datagram, in `into`; null when the socket has been closed. */
+  async receive(into: Uint8Array<ArrayBuffer>): Promise<Received | null> {
+    while (!this.#isClosed) {
+      try {
+        const [datagram, from] = await this.#connection.receive(into);
+        return { length: datagram.length, from: from as Deno.NetAddr };
+      } catch {
+        if (this.#isClosed) break;
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      }
+    }
+    return null;
+  }
+
+  /** False when there is no room for more: the link is slower than what is sent. */
+  send(outgoing: Outgoing): boolean {
+    if (this.#queue.length >= QUEUE_MAX) return false;
+    this.#queue.push(outgoing);
+    // Most sends are done at once; what the kernel has no room for yet makes the others wait.
+    this.#sending ??= this.#sendAll();
+    return true;
+  }
+
+  /** Resolves when what has been handed over has left, or failed to. */
+  async whenSent(): Promise<void> {
+    await this.#sending;
+  }
+
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#connection.close();
+  }
+
+  async #sendAll(): Promise<void> {
+    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
+      try {
+        await this.#connection.send(next.datagram, next.to);
+      } catch (error) {
+        next.failed(errorCode(error));
+        continue;
+      }
+      next.sent();
+    }
+    this.#sending = null;
+  }
+}
+
+function errorCode(error: unknown): string {
+  const code = error instanceof Error ? (error as { code?: unknown }).code : undefined;
+  return typeof code === "string" ? code : "";
+}

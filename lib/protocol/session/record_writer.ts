@@ -1,0 +1,98 @@
+/** The outbound half of a session's framing: numbers records, and writes their headers and nonces. */
+import {
+  encodeHeader,
+  encodeNonce,
+  HEADER_LENGTH,
+  NONCE_LENGTH,
+  RecordHeader,
+  TYPE_PACKET,
+} from "../wire/header.ts";
+import type { Cipher, SendKeys } from "./key_epochs.ts";
+
+/** Fills bytes with randomness fit for nonces. */
+export type RandomSource = (into: Uint8Array<ArrayBuffer>) => void;
+
+/** Random nonces are drawn many at a time. */
+const NONCES_DRAWN = 1024;
+
+export interface RecordWriterOptions<S extends Cipher> {
+  /** Of the session: u32, not 0. */
+  readonly id: number;
+  readonly x1: boolean;
+  /** The nonce's direction byte. */
+  readonly direction: number;
+  readonly keys: SendKeys<S>;
+  readonly random: RandomSource;
+}
+
+export class RecordWriter<S extends Cipher> {
+  readonly #x1: boolean;
+  readonly #direction: number;
+  readonly #keys: SendKeys<S>;
+  readonly #random: RandomSource;
+  readonly #header = new RecordHeader();
+  readonly #nonces = new Uint8Array(NONCES_DRAWN * NONCE_LENGTH);
+  #noncesUsed = NONCES_DRAWN;
+  #sequence = 0;
+
+  constructor(options: RecordWriterOptions<S>) {
+    this.#x1 = options.x1;
+    this.#direction = options.direction;
+    this.#keys = options.keys;
+    this.#random = options.random;
+    this.#header.session = options.id | 0;
+  }
+
+  /** Hot. Writes header and nonce at `offset`. Returns what seals the record. */
+  write(
+    view: DataView,
+    offset: number,
+    type: number,
+    pathId: number,
+    payloadLength: number,
+    flags: number,
+    sendTime: number,
+  ): S {
+    const header = this.#header;
+    const keys = this.#keys;
+    header.type = type;
+    header.payloadLength = payloadLength;
+    header.sequence = type === TYPE_PACKET ? this.#nextSequence() : 0;
+    if (this.#x1) {
+      header.flags = flags;
+      header.pathId = pathId;
+      header.epoch = keys.epoch;
+      header.sendTime = sendTime;
+      encodeHeader(view, offset, header);
+      encodeNonce(view, offset, this.#direction, pathId, keys.nextCounter(pathId));
+    } else {
+      encodeHeader(view, offset, header);
+      this.#writeRandomNonce(view, offset + HEADER_LENGTH);
+    }
+    return keys.sealer;
+  }
+
+  /** Moves to the next key when it is time. To be called once a batch. */
+  advanceIfDue(now: number): void {
+    this.#keys.advanceIfDue(now);
+  }
+
+  free(): void {
+    this.#keys.free();
+  }
+
+  #nextSequence(): number {
+    // 0 means "not sequenced", so the counter passes it over.
+    this.#sequence = this.#sequence === 0xffffffff ? 1 : this.#sequence + 1;
+    return this.#sequence;
+  }
+
+  #writeRandomNonce(view: DataView, offset: number): void {
+    if (this.#noncesUsed === NONCES_DRAWN) {
+      this.#random(this.#nonces);
+      this.#noncesUsed = 0;
+    }
+    const start = this.#noncesUsed++ * NONCE_LENGTH;
+    for (let i = 0; i < NONCE_LENGTH; i++) view.setUint8(offset + i, this.#nonces[start + i]!);
+  }
+}

@@ -1,0 +1,167 @@
+/** One end of a session without sockets and clock, driven as an engine drives it. */
+import { DropCounters, type DropReason } from "../../lib/protocol/drop_reason.ts";
+import { FlowKey } from "../../lib/protocol/outbound/flow_key.ts";
+import { FlowTable } from "../../lib/protocol/outbound/flow_table.ts";
+import { pickPath } from "../../lib/protocol/outbound/pick_path.ts";
+import type { EpochLimits } from "../../lib/protocol/session/key_epochs.ts";
+import type { PeerAddress } from "../../lib/protocol/session/peer_address.ts";
+import { type Role, Session, type SessionEvent } from "../../lib/protocol/session/session.ts";
+import type { SessionPath } from "../../lib/protocol/session/session_path.ts";
+import {
+  decodeHeader,
+  PAYLOAD_OFFSET,
+  RECORD_OVERHEAD,
+  RecordHeader,
+  TYPE_HEARTBEAT,
+  TYPE_PACKET,
+} from "../../lib/protocol/wire/header.ts";
+import type { RecordingOpener, RecordingSealer, RecordingSuite } from "./recording_suite.ts";
+
+export const SESSION_ID = 0xf1a2b3c4;
+export const SESSION_KEY = Uint8Array.from({ length: 32 }, (_, index) => index + 1);
+
+export interface PeerOptions {
+  readonly role: Role;
+  readonly x1: boolean;
+  readonly suite: RecordingSuite;
+  readonly random: () => number;
+  readonly epochLimits?: EpochLimits | undefined;
+  /** Takes a datagram the peer sends on a path. */
+  readonly send: (datagram: Uint8Array, path: SessionPath, now: number) => void;
+}
+
+/** What a packet of the tests carries: its flow and its number. */
+export interface TestPacket {
+  readonly flow: number;
+  readonly number: number;
+}
+
+export type Received = TestPacket & { readonly path: number; readonly at: number };
+export type TimedEvent = SessionEvent & { readonly at: number };
+
+export class Peer {
+  readonly session: Session<RecordingSealer, RecordingOpener>;
+  readonly drops = new DropCounters();
+  readonly received: Received[] = [];
+  readonly events: TimedEvent[] = [];
+  /** When a heartbeat was sent, and on which path. */
+  readonly heartbeats: { path: number; at: number }[] = [];
+  readonly flows = new FlowTable();
+  readonly #options: PeerOptions;
+  readonly #header = new RecordHeader();
+
+  constructor(options: PeerOptions) {
+    this.#options = options;
+    const { role, x1, suite, random, epochLimits } = options;
+    this.session = new Session({
+      role,
+      x1,
+      suite,
+      id: SESSION_ID,
+      key: SESSION_KEY,
+      random: (into) => {
+        for (let i = 0; i < into.length; i++) into[i] = random() * 256;
+      },
+      now: 0,
+      ...(epochLimits === undefined ? {} : { epochLimits }),
+    });
+  }
+
+  /** Sends a packet of the tunnel. Returns the path it took, or null when there is none. */
+  sendPacket(packet: TestPacket, now: number): SessionPath | null {
+    const key = new FlowKey();
+    key.hashA = packet.flow;
+    key.hashB = ~packet.flow;
+    const path = pickPath(this.session, this.flows, key, now);
+    if (path !== null) this.sendPacketOn(path, packet, now);
+    return path;
+  }
+
+  sendPacketOn(path: SessionPath, packet: TestPacket, now: number): void {
+    this.session.notePacketSent(path, now);
+    const payload = new Uint8Array(8);
+    const view = new DataView(payload.buffer);
+    view.setUint32(0, packet.flow);
+    view.setUint32(4, packet.number);
+    this.#sendRecord(TYPE_PACKET, path, payload, now);
+  }
+
+  /** Takes a datagram. Returns why it was dropped, or null. */
+  receive(
+    datagram: Uint8Array,
+    socket: number,
+    from: PeerAddress | null,
+    now: number,
+  ): DropReason | null {
+    const refusal = this.#receive(datagram, socket, from, now);
+    if (refusal !== null) this.drops.count(refusal);
+    this.#flush(now);
+    return refusal;
+  }
+
+  handleTimeout(now: number): void {
+    this.session.handleTimeout(now);
+    this.#flush(now);
+  }
+
+  /** Sends what the session wants to say by itself, and takes its events. */
+  flush(now: number): void {
+    this.#flush(now);
+  }
+
+  statesOf(path: number): string[] {
+    return this.events.flatMap((event) =>
+      event.name === "path changed" && event.path.id === path ? [event.state] : []
+    );
+  }
+
+  #receive(
+    datagram: Uint8Array,
+    socket: number,
+    from: PeerAddress | null,
+    now: number,
+  ): DropReason | null {
+    const { session } = this;
+    const header = this.#header;
+    const { arena } = this.#options.suite;
+    arena.bytes.set(datagram);
+    const refusal = decodeHeader(arena.view, 0, datagram.length, header);
+    if (refusal !== null) return refusal;
+    if (header.session !== (session.id | 0)) return "unknown session";
+    const opener = session.openerFor(arena.view, 0, header, now);
+    if (opener === null) return session.refusal;
+    if (!opener.open(header.payloadLength)) return "not authentic";
+    const path = session.accept(header, arena.view, 0, socket, from, now);
+    if (path === null) return session.refusal;
+    const payload = arena.bytes.slice(PAYLOAD_OFFSET, PAYLOAD_OFFSET + header.payloadLength);
+    if (header.type !== TYPE_PACKET) {
+      return session.receiveControl(header.type, payload, path, now);
+    }
+    session.notePacketReceived(now);
+    const view = new DataView(payload.buffer);
+    const packet = { flow: view.getUint32(0), number: view.getUint32(4) };
+    this.received.push({ ...packet, path: path.id, at: now });
+    return null;
+  }
+
+  #flush(now: number): void {
+    const { session } = this;
+    for (let next = session.pollTransmit(); next !== null; next = session.pollTransmit()) {
+      if (next.type === TYPE_HEARTBEAT) this.heartbeats.push({ path: next.path.id, at: now });
+      this.#sendRecord(next.type, next.path, next.payload, now);
+    }
+    for (let event = session.pollEvent(); event !== null; event = session.pollEvent()) {
+      this.events.push({ ...event, at: now });
+    }
+  }
+
+  #sendRecord(type: number, path: SessionPath, payload: Uint8Array, now: number): void {
+    const { suite, send } = this.#options;
+    const { view, bytes } = suite.arena;
+    const sendTime = Math.round(now * 1000) >>> 0;
+    const sealer = this.session.writeRecord(view, 0, type, path, payload.length, 0, sendTime);
+    bytes.set(payload, PAYLOAD_OFFSET);
+    sealer.seal(payload.length);
+    send(bytes.slice(0, RECORD_OVERHEAD + payload.length), path, now);
+  }
+}
