@@ -14,10 +14,13 @@ export type FigureName =
   | "rss_growth_mib"
   | "idle_cpu_percent";
 
-export type Target =
-  /** No worse than a subject on the same machine at the same time. */
-  | { kind: "as good as"; subject: SubjectName }
-  | { kind: "at most"; value: number };
+/** What is to be reached: every bar that applies. */
+export interface Target {
+  atLeast?: number;
+  atMost?: number;
+  /** So many times the figure of a subject measured in the same run. */
+  times?: Partial<Record<SubjectName, number>>;
+}
 
 export interface Figure {
   name: FigureName;
@@ -28,28 +31,29 @@ export interface Figure {
   target: Target;
 }
 
-const AS_WIREGUARD_GO: Target = { kind: "as good as", subject: "wireguardGo" };
+/** On a quiet machine with two cores; the ratios hold on any. */
+const TCP_TARGET: Target = { atLeast: 2500, times: { wireguardGo: 1.4, openvpn: 5 } };
 
-const rate = (name: FigureName, unit: string): Figure => (
-  { name, unit, better: "higher", digits: 0, target: AS_WIREGUARD_GO }
+const rate = (name: FigureName, unit: string, target: Target): Figure => (
+  { name, unit, better: "higher", digits: 0, target }
 );
 
-const cost = (name: FigureName, unit: string, digits: number, target: Target): Figure => (
-  { name, unit, better: "lower", digits, target }
+const cost = (name: FigureName, unit: string, digits: number, atMost: number): Figure => (
+  { name, unit, better: "lower", digits, target: { atMost } }
 );
 
 /** In the order of the report. */
 export const FIGURES: readonly Figure[] = [
-  rate("tcp1_up", "Mbit/s"),
-  rate("tcp1_down", "Mbit/s"),
-  rate("tcp8_up", "Mbit/s"),
-  rate("tcp8_down", "Mbit/s"),
-  cost("cpu_s_per_gb", "s/GB", 2, AS_WIREGUARD_GO),
-  cost("ping_added_ms", "ms", 3, { kind: "at most", value: 0.5 }),
-  rate("udp_pps", "packets/s"),
-  cost("rss_mib", "MiB", 1, { kind: "at most", value: 200 }),
-  cost("rss_growth_mib", "MiB", 1, { kind: "at most", value: 10 }),
-  cost("idle_cpu_percent", "%", 2, { kind: "at most", value: 2 }),
+  rate("tcp1_up", "Mbit/s", TCP_TARGET),
+  rate("tcp1_down", "Mbit/s", TCP_TARGET),
+  rate("tcp8_up", "Mbit/s", TCP_TARGET),
+  rate("tcp8_down", "Mbit/s", TCP_TARGET),
+  cost("cpu_s_per_gb", "s/GB", 2, 4),
+  cost("ping_added_ms", "ms", 3, 0.5),
+  rate("udp_pps", "packets/s", { atLeast: 60_000 }),
+  cost("rss_mib", "MiB", 1, 160),
+  cost("rss_growth_mib", "MiB", 1, 10),
+  cost("idle_cpu_percent", "%", 2, 1),
 ];
 
 export const TCP_FIGURES = [

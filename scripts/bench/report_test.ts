@@ -44,7 +44,9 @@ Deno.test("targets are reached or not, or nobody knows", () => {
   );
   deepEqual(verdicts, ["pass", "miss", "pass", "unknown"]);
   const [tcp] = figures;
-  equal(verdict(FIGURES[0]!, { ...tcp!, wireguardGo: null }), "unknown");
+  equal(verdict(FIGURES[0]!, { ...tcp!, wireguardGo: null }), "pass");
+  equal(verdict(FIGURES[0]!, { ...tcp!, wireguardGo: 2429 }), "miss");
+  equal(verdict(FIGURES[0]!, { ...tcp!, fluxify: 2499, wireguardGo: null }), "miss");
 });
 
 Deno.test("the table shows ratios and verdicts within 100 columns", () => {

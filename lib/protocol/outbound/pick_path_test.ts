@@ -1,0 +1,80 @@
+import { deepEqual, equal, ok } from "node:assert/strict";
+import type { Cipher } from "../session/key_epochs.ts";
+import { Session } from "../session/session.ts";
+import { FlowKey } from "./flow_key.ts";
+import { FlowTable } from "./flow_table.ts";
+import { pickPath } from "./pick_path.ts";
+
+const CIPHER: Cipher = { free() {} };
+
+function newSession() {
+  return new Session({
+    ...{ role: "client", x1: true, id: 1, key: new Uint8Array(32), now: 0 },
+    suite: { sealer: () => CIPHER, opener: () => CIPHER },
+    random: () => {},
+  });
+}
+
+/** A session with `count` paths that are up, and what picks the path of flow `number`. */
+function setUp(count: number) {
+  const session = newSession();
+  for (let id = 0; id < count; id++) {
+    const path = session.addPath({ id, name: `link ${id}`, socket: id, peer: null }, 0);
+    path.liveness.heard(0);
+    path.lastHeardAt = id;
+  }
+  session.paths.weigh(session.choice);
+  const flows = new FlowTable();
+  const pick = (number: number) => {
+    const flow = new FlowKey();
+    flow.hashA = number;
+    flow.hashB = -number;
+    return pickPath(session, flows, flow, 0)?.id ?? null;
+  };
+  return { session, flows, pick };
+}
+
+Deno.test("pickPath() keeps a flow on its path, and spreads flows", () => {
+  const { pick } = setUp(3);
+  const first = Array.from({ length: 30 }, (_, flow) => pick(flow));
+  for (const path of [0, 1, 2]) equal(first.filter((id) => id === path).length, 10);
+  deepEqual(Array.from({ length: 30 }, (_, flow) => pick(flow)), first);
+});
+
+Deno.test("pickPath() moves the flows of a path that fails, and leaves them where they went", () => {
+  const { session, pick } = setUp(2);
+  const flows = Array.from({ length: 10 }, (_, flow) => flow);
+  flows.forEach(pick);
+  const path = session.paths.byId(0)!;
+  session.linkFailed(path, 0);
+  ok(flows.every((flow) => pick(flow) === 1));
+  session.linkWorks(path, 0);
+  path.liveness.heard(0);
+  session.paths.weigh(session.choice);
+  ok(flows.every((flow) => pick(flow) === 1));
+  ok([20, 21, 22, 23].some((flow) => pick(flow) === 0), "new flows use it again");
+});
+
+Deno.test("pickPath() leaves a path the peer calls unusable, or that was removed", () => {
+  const { session, pick } = setUp(2);
+  const flows = Array.from({ length: 10 }, (_, flow) => flow);
+  flows.forEach(pick);
+  session.paths.byId(0)!.isUsableForPeer = false;
+  session.paths.weigh(session.choice);
+  ok(flows.every((flow) => pick(flow) === 1));
+  session.paths.byId(0)!.isUsableForPeer = true;
+  session.removePath(1);
+  session.paths.weigh(session.choice);
+  ok(flows.every((flow) => pick(flow) === 0));
+});
+
+Deno.test("pickPath() without a usable path tries the one heard from last, and pins nothing", () => {
+  const { session, flows, pick } = setUp(3);
+  for (const path of session.paths) session.linkFailed(path, 0);
+  equal(pick(1), 2);
+  equal(flows.size, 0);
+});
+
+Deno.test("pickPath() without any path gives null", () => {
+  equal(setUp(0).pick(1), null);
+});
