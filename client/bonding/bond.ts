@@ -140,7 +140,6 @@ class BondedClient {
   readonly #connected: Connected;
   readonly #runner: CommandRunner;
   #addresses = "";
-  #refreshing: Promise<void> = Promise.resolve();
 
   constructor(
     options: BondOptions,
@@ -176,8 +175,7 @@ class BondedClient {
 
   /** Something about links, addresses or routes has changed. */
   linksChanged(): void {
-    this.#refreshing = this.#refreshing
-      .then(() => this.#connected.links.refresh(this.#session.id))
+    this.#connected.links.refresh(this.#session.id)
       .catch((error) => log.warn("cannot follow the links: {error}", { error }));
   }
 

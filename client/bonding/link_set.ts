@@ -7,6 +7,7 @@ import { getLogger } from "@logtape/logtape";
 import { LOG_CATEGORY } from "../../lib/cli/log.ts";
 import type { CommandRunner } from "../../lib/net/command/runner.ts";
 import type { Engine } from "../../lib/net/engine/engine.ts";
+import type { NextHop } from "../../lib/net/gateway/routing_table.ts";
 import { listInterfaces } from "../../lib/net/interface/network_interface.ts";
 import type { ServerRoutes } from "../../lib/net/route/server_routes.ts";
 import type { ServerAddress } from "../control/resolve_server.ts";
@@ -26,8 +27,12 @@ export class LinkSet {
   readonly #links: readonly Link[];
   readonly #server: ServerAddress;
   readonly #states = new Map<string, LinkState>();
+  /** How each link led to the server when it last did. */
+  readonly #nextHops = new Map<string, NextHop>();
   readonly #paths = new Map<string, Path>();
   #port = 0;
+  /** Refreshes are done one after the other: two at once would each add what is missing. */
+  #turn: Promise<void> = Promise.resolve();
 
   constructor(
     runner: CommandRunner,
@@ -70,12 +75,25 @@ export class LinkSet {
   }
 
   /** Reads the links again and follows what has changed, for `session` if there is one. */
-  async refresh(session: number | null): Promise<void> {
+  refresh(session: number | null): Promise<void> {
+    const refreshed = this.#turn.then(() => this.#refresh(session));
+    this.#turn = refreshed.catch(() => {});
+    return refreshed;
+  }
+
+  async #refresh(session: number | null): Promise<void> {
     const interfaces = await listInterfaces(this.#runner);
     for (const link of this.#links) {
       const before = this.#states.get(link.name);
-      const state = await readLinkState(this.#runner, link, interfaces, this.#server.address);
+      const state = await readLinkState(
+        this.#runner,
+        link,
+        interfaces,
+        this.#server.address,
+        this.#nextHops.get(link.name),
+      );
       this.#states.set(link.name, state);
+      if (state.isUsable) this.#nextHops.set(link.name, state.nextHop);
       if (!state.isUsable) {
         if (before?.isUsable !== false) log.warn(`link ${link.name} ${state.why}`);
         this.#dropPath(link);

@@ -5,7 +5,7 @@
 import type { CommandRunner } from "../../lib/net/command/runner.ts";
 import { findNextHop } from "../../lib/net/gateway/gateway.ts";
 import type { NextHop } from "../../lib/net/gateway/routing_table.ts";
-import { familyOf } from "../../lib/net/interface/address.ts";
+import { familyOf, prefixContains } from "../../lib/net/interface/address.ts";
 import {
   findInterface,
   InterfaceError,
@@ -59,12 +59,17 @@ export function chooseLinks(
   return usable.map(({ link }, id) => ({ id, name: link.name, sourceAddress: null }));
 }
 
-/** How `link` stands now, as a way to `server`. */
+/**
+ * How `link` stands now, as a way to `server`. `known` is the way it had before: the kernel forgets
+ * the routes of a link that goes down, and where nobody gives it new ones when it is back, the old
+ * gateway is still the best guess as long as it is a neighbour.
+ */
 export async function readLinkState(
   runner: CommandRunner,
   link: Link,
   interfaces: readonly NetworkInterface[],
   server: string,
+  known: NextHop | undefined,
 ): Promise<LinkState> {
   const found = findInterface(interfaces, link.name);
   if (found === undefined) return { isUsable: false, why: "is not there" };
@@ -74,9 +79,17 @@ export async function readLinkState(
   if (!found.addresses.some((address) => address.family === family)) {
     return { isUsable: false, why: `has no IPv${family} address` };
   }
-  const nextHop = await findNextHop(runner, found, server);
+  const nextHop = await findNextHop(runner, found, server) ??
+    (known !== undefined && isNeighbour(known, found) ? known : undefined);
   if (nextHop === undefined) return { isUsable: false, why: `has no gateway to ${server}` };
   return { isUsable: true, interface: found, nextHop };
+}
+
+function isNeighbour({ gateway }: NextHop, { addresses }: NetworkInterface): boolean {
+  return gateway === undefined || gateway.onlink ||
+    addresses.some(({ address, prefixLength }) =>
+      prefixContains(`${address}/${prefixLength}`, gateway.address)
+    );
 }
 
 /** What tells one use of a link from another: when it changes, sockets have to be made anew. */

@@ -15,39 +15,41 @@ import {
 } from "./small_lab.ts";
 import { serveTransfers, Transfer } from "./transfer.ts";
 
-const PLAN = { to: INTERNET_ADDRESS, mbit: 16, seconds: 5, flows: 8 };
+const PLAN = { to: INTERNET_ADDRESS, mbit: 16, seconds: 3, flows: 8 };
 const STATE_TIMEOUT_MS = 20_000;
 
-/** Two ways to lose a link that the kernel tells of, and one that nobody tells of. */
-const FAULTS: readonly { name: string; lose: LinkChange; regain: LinkChange; isSilent: boolean }[] =
-  [
-    {
-      name: "the interface is set down",
-      lose: ({ client }, link) => client.run("ip", "link", "set", link, "down"),
-      async regain(lab, link) {
-        await lab.client.run("ip", "link", "set", link, "up");
-        await addGateways(lab, link);
-      },
-      isSilent: false,
-    },
-    {
-      name: "its carrier is lost",
-      lose: ({ router }, link) => router.run("ip", "link", "set", link, "down"),
-      async regain(lab, link) {
-        await lab.router.run("ip", "link", "set", link, "up");
-        await addRouterAddress(lab, link);
-      },
-      isSilent: false,
-    },
-    {
-      name: "it carries nothing, and nobody is told",
-      lose: ({ router }, link) => cutLink(router, link),
-      regain: ({ router }, link) => restoreLink(router, link),
-      isSilent: true,
-    },
-  ];
-
 type LinkChange = (lab: Lab, link: string) => Promise<unknown>;
+
+interface Fault {
+  name: string;
+  lose: LinkChange;
+  regain: LinkChange;
+}
+
+/** Two ways to lose a link that the kernel tells of, and one that nobody tells of. */
+const FAULTS: readonly Fault[] = [
+  {
+    name: "the interface is set down",
+    lose: ({ client }, link) => client.run("ip", "link", "set", link, "down"),
+    async regain(lab, link) {
+      await lab.client.run("ip", "link", "set", link, "up");
+      await addGateways(lab, link);
+    },
+  },
+  {
+    name: "its carrier is lost",
+    lose: ({ router }, link) => router.run("ip", "link", "set", link, "down"),
+    async regain(lab, link) {
+      await lab.router.run("ip", "link", "set", link, "up");
+      await addRouterAddress(lab, link);
+    },
+  },
+  {
+    name: "it carries nothing, and nobody is told",
+    lose: ({ router }, link) => cutLink(router, link),
+    regain: ({ router }, link) => restoreLink(router, link),
+  },
+];
 
 topic("e2e faults of a link", async (scenario) => {
   await using lab = await createSmallLab();
@@ -59,12 +61,11 @@ topic("e2e faults of a link", async (scenario) => {
       await scenario(`a transfer goes on when ${name} (${link})`, async (measure) => {
         const from = client.lineCount;
         const transfer = await Transfer.start(lab.client, PLAN);
-        await seconds(1);
-        await lose(lab, link);
+        await using loss = await LinkLoss.of(lab, [link], { lose, regain });
         await client.waitForLine(lostLine(link), STATE_TIMEOUT_MS, from);
         await seconds(1);
         const back = client.lineCount;
-        await regain(lab, link);
+        await loss.end();
         await client.waitForLine(upLine(link), STATE_TIMEOUT_MS, back);
         await transfer.complete(measure);
         equal(countLines(client, from, /asking the server for a new session/), 0);
@@ -87,17 +88,16 @@ topic("e2e faults of all links", async (scenario) => {
     await scenario(`both links: ${name}; nothing leaves beside the tunnel`, async (measure) => {
       const bypassBefore = await bypass.packets();
       const from = client.lineCount;
-      const transfer = await Transfer.start(lab.client, { ...PLAN, seconds: 3 });
-      for (const link of LINKS) await lose(lab, link);
+      const transfer = await Transfer.start(lab.client, PLAN);
+      await using loss = await LinkLoss.of(lab, LINKS, { lose, regain });
       await client.waitForLine(/no path answers: asking/, STATE_TIMEOUT_MS, from);
       await pingInVain(lab);
-      const back = client.lineCount;
       const backMs = performance.now();
-      for (const link of LINKS) await regain(lab, link);
-      await client.waitForLine(/connected again as|paths answer again/, STATE_TIMEOUT_MS, back);
-      measure("connected again after", performance.now() - backMs, "ms");
+      await loss.end();
       await pingAll(lab.client, FAR_ADDRESSES);
+      measure("ping answered again after", performance.now() - backMs, "ms");
       await transfer.complete(measure);
+      await client.waitForLine(/connected again as|paths answer again/, STATE_TIMEOUT_MS, from);
       for (const again of lastAddresses(client, from)) deepEqual(again, addresses);
       const leaked = await bypass.packets() - bypassBefore;
       measure("beside the tunnel", leaked, "packets");
@@ -123,8 +123,8 @@ topic("e2e faults of the server", async (scenario) => {
   ) {
     await scenario(`the client connects again after the server's ${signal}`, async (measure) => {
       const from = client.lineCount;
-      await server.stop(signal);
       const lostMs = performance.now();
+      await server.stop(signal);
       await client.waitForLine(why, STATE_TIMEOUT_MS, from);
       measure("noticed after", performance.now() - lostMs, "ms");
       await pingInVain(lab);
@@ -137,9 +137,53 @@ topic("e2e faults of the server", async (scenario) => {
       equal(await bypass.packets(), 0);
     });
   }
+
+  await scenario("the same while a link has no carrier", async () => {
+    const from = client.lineCount;
+    await using loss = await LinkLoss.of(lab, ["one"], FAULTS[1]!);
+    await client.waitForLine(lostLine("one"), STATE_TIMEOUT_MS, from);
+    await server.stop("SIGKILL");
+    server = await startServer(lab);
+    await client.waitForLine(/connected again as/, STATE_TIMEOUT_MS, from);
+    await pingAll(lab.client, FAR_ADDRESSES);
+    await loss.end();
+    await client.waitForLine(upLine("one"), STATE_TIMEOUT_MS, from);
+  });
   equal(await client.stop("SIGINT"), 0);
   equal(await server.stop("SIGINT"), 0);
 });
+
+/** Links that are lost until `end`, or until the scenario has failed. */
+class LinkLoss implements AsyncDisposable {
+  readonly #lab: Lab;
+  readonly #regain: LinkChange;
+  #links: readonly string[];
+
+  private constructor(lab: Lab, links: readonly string[], regain: LinkChange) {
+    this.#lab = lab;
+    this.#links = links;
+    this.#regain = regain;
+  }
+
+  static async of(
+    lab: Lab,
+    links: readonly string[],
+    { lose, regain }: Omit<Fault, "name">,
+  ): Promise<LinkLoss> {
+    for (const link of links) await lose(lab, link);
+    return new LinkLoss(lab, links, regain);
+  }
+
+  async end(): Promise<void> {
+    const links = this.#links;
+    this.#links = [];
+    for (const link of links) await this.#regain(this.#lab, link);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.end();
+  }
+}
 
 function lostLine(link: string): RegExp {
   return new RegExp(`link ${link}: path is (suspect|down)|link ${link} (is down|has no|is not)`);
@@ -161,10 +205,10 @@ function lastAddresses(child: Child, from: number): [string, string][] {
   });
 }
 
-/** Traffic that has nowhere to go for two seconds. */
+/** Traffic that has nowhere to go for a second. */
 async function pingInVain({ client }: Lab): Promise<void> {
   const pings = [INTERNET_ADDRESS, INTERNET_ADDRESS6].map((address) =>
-    client.run("ping", "-c10", "-i0.2", "-W1", address).then(() => true, () => false)
+    client.run("ping", "-c5", "-i0.2", "-W0.3", address).then(() => true, () => false)
   );
   ok(!(await Promise.all(pings)).includes(true), "a ping was answered while there was no tunnel");
 }

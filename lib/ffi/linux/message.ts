@@ -90,7 +90,7 @@ export class MessageBuffer {
     const end = this.control + this.controlLength;
     for (let at = this.control; at + CMSG_HEADER_LENGTH <= end;) {
       const length = view.getUint32(at, true);
-      if (length < CMSG_HEADER_LENGTH) return -1;
+      if (length < CMSG_HEADER_LENGTH || at + length > end) return -1;
       if (view.getInt32(at + 8, true) === level && view.getInt32(at + 12, true) === type) {
         return at + CMSG_HEADER_LENGTH;
       }

@@ -1,0 +1,281 @@
+import { deepEqual, equal, match } from "node:assert/strict";
+import { join } from "node:path";
+import { type Lab, SERVER_ADDRESS6 } from "../../scripts/lab/lab.ts";
+import {
+  type ClientSite,
+  environment,
+  newClientCertificate,
+  pkiDirectory,
+  program,
+  spawnClient,
+  spawnServer,
+  startServer,
+} from "../../scripts/lab/programs.ts";
+import { makeForeignTree, makeKey } from "../../lib/pki/testing/openssl.ts";
+import type { Child, Namespace } from "../netns/namespace.ts";
+import { hostState } from "./host_state.ts";
+import { topic } from "./scenario.ts";
+import { addSite, createSmallLab, type Ending, ending, SERVER_ADDRESS } from "./small_lab.ts";
+
+const EXIT_FAILURE = 1;
+const EXIT_USAGE = 2;
+const PORT_HOLDER = `
+  const [protocol, port] = Deno.args;
+  const options = { hostname: "0.0.0.0", port: Number(port) };
+  const held = protocol === "tcp" ? Deno.listen(options) : Deno.listenDatagram({ ...options, transport: "udp" });
+  console.log("held");
+  setTimeout(() => held.close(), 120_000);
+`;
+
+topic("e2e refusals of the server", async (scenario) => {
+  await using lab = await createSmallLab();
+  await newClientCertificate(lab, "laptop");
+  const before = await hostState(lab.server);
+  const refusal = (...args: string[]) => ending(spawnServer(lab, { args }));
+
+  await scenario("without root", async () => {
+    refused(await ending(asNobody(lab, lab.server, "server")), /must be root.*run with sudo$/m);
+  });
+
+  await scenario("without /dev/net/tun", async () => {
+    const command = [...program("server"), "-pki", pkiDirectory(lab)];
+    refused(
+      await withoutTun(lab, lab.server, "server", command),
+      /\/dev\/net\/tun is missing: run 'modprobe tun'/,
+    );
+  });
+
+  await scenario("an interface that is not there", async () => {
+    refused(await refusal("-iface", "nosuch"), /nosuch.*(wan|interfaces)/);
+  });
+
+  await scenario("its UDP port is in use", async () => {
+    await using _holder = await holdPort(lab.server, "udp", 8000);
+    refused(await refusal(), /UDP port 8000.*another program uses it.*-port/);
+  });
+
+  await scenario("its TCP control port is in use", async () => {
+    await using _holder = await holdPort(lab.server, "tcp", 8443);
+    refused(await refusal(), /TCP port 8443.*another program uses it.*another port/);
+  });
+
+  await scenario("another server runs already", async () => {
+    const first = await startServer(lab);
+    refused(await refusal("-port", "8001", "-ctrl", "8444"), /fluxify-srv/);
+    equal(await first.stop("SIGINT"), 0);
+  });
+
+  await scenario("an authority that cannot be read", async () => {
+    const pki = await copyOf(lab, "damaged");
+    await Deno.writeTextFile(join(pki, "ca.pem"), "not a certificate");
+    refused(await refusal("-pki", pki), /damaged\/ca\.pem/);
+    await Deno.remove(join(pki, "ca.pem"));
+    await Deno.mkdir(join(pki, "ca.pem"));
+    refused(await refusal("-pki", pki), /damaged\/ca\.pem/);
+  });
+
+  await scenario("a key of another certificate", async () => {
+    const pki = await copyOf(lab, "mismatched");
+    await makeKey("EC P-256", join(pki, "server-key.pem"));
+    refused(await refusal("-pki", pki), /server-key\.pem.*(not|match)/);
+  });
+
+  await scenario("nothing of all this has changed the machine", async () => {
+    deepEqual(await hostState(lab.server), before);
+  });
+});
+
+topic("e2e refusals of the client", async (scenario) => {
+  await using lab = await createSmallLab();
+  await using cleanup = new AsyncDisposableStack();
+  const tablet = await addSite(lab, cleanup, "tablet");
+  const bundle = await newClientCertificate(lab, "laptop");
+  await startServer(lab);
+  const before = await hostState(lab.client);
+  const refusal = (certificate: string, ...args: string[]) =>
+    ending(spawnClient(lab, certificate, { args }));
+
+  await scenario("without root", async () => {
+    const why = await ending(asNobody(lab, lab.client, "client"));
+    refused(why, /must be root.*run with sudo$/m);
+  });
+
+  await scenario("without /dev/net/tun", async () => {
+    const command = [...program("client"), "-b", "-server", SERVER_ADDRESS, "-cert", bundle];
+    refused(
+      await withoutTun(lab, lab.client, "client", command),
+      /\/dev\/net\/tun is missing: run 'modprobe tun'/,
+    );
+  });
+
+  await scenario("an interface that is not there", async () => {
+    refused(await refusal(bundle, "-ifaces", "one,nosuch"), /nosuch.*one.*two/);
+  });
+
+  await scenario("fewer than two interfaces", async () => {
+    const named = await refusal(bundle, "-ifaces", "one");
+    refused(named, /at least two interfaces.*only 'one'/, EXIT_USAGE);
+    await tablet.client.run("ip", "link", "set", "tab2", "down");
+    const command = [...program("client"), "-b", "-server", SERVER_ADDRESS, "-cert", bundle];
+    const found = await ending(tablet.client.spawn(command, environment(tablet, "client")));
+    refused(found, /at least two interfaces.*tab1.*tab2 \(.*down.*\).*-ifaces/);
+    const down = spawnClient(tablet, bundle);
+    refused(await ending(down), /at least two links must lead to.*tab2 is down/);
+    await tablet.client.run("ip", "link", "set", "tab2", "up");
+    await tablet.client.run(
+      ...["ip", "route", "add", "default", "via", "10.72.2.1", "dev", "tab2", "metric", "200"],
+    );
+  });
+
+  await scenario("a bundle that cannot be read", async () => {
+    refused(await refusal(join(lab.directory, "none.bundle")), /none\.bundle/);
+    refused(await refusal(lab.directory), /directory|folder/);
+    const half = await changedBundle(lab, bundle, "half", (text) => text.slice(0, text.length / 2));
+    refused(await refusal(half), /half\.bundle/);
+  });
+
+  await scenario("a bundle with another key", async () => {
+    const key = join(lab.directory, "other-key.pem");
+    await makeKey("EC P-256", key);
+    const other = await Deno.readTextFile(key);
+    const mixed = await changedBundle(lab, bundle, "mixed", (text) => {
+      return text.replace(
+        /-----BEGIN [A-Z ]*PRIVATE KEY-----[^]*?-----END [A-Z ]*PRIVATE KEY-----\n/,
+        other,
+      );
+    });
+    refused(await refusal(mixed), /mixed\.bundle.*is not its key/);
+  });
+
+  await scenario("a bundle of another server", async () => {
+    const other = await bundleOfAnotherServer(lab);
+    refused(await refusal(other), /is not of the authority in this client's bundle.*get a bundle/);
+  });
+
+  await scenario("a certificate the server did not issue", async () => {
+    const other = await Deno.readTextFile(await bundleOfAnotherServer(lab));
+    const ca = await Deno.readTextFile(join(pkiDirectory(lab), "ca.pem"));
+    const forged = join(lab.directory, "forged.bundle");
+    await Deno.writeTextFile(forged, other + ca, { mode: 0o600 });
+    const why = await refusal(forged);
+    refused(why, /does not accept the certificate of this client.*get a new bundle/);
+  });
+
+  await scenario("an expired certificate", async () => {
+    const directory = join(lab.directory, "expired");
+    await Deno.mkdir(directory);
+    const tree = await makeForeignTree(directory, { kind: "EC P-256" });
+    await tree.issueClient("late", "EC P-256", -1);
+    const why = await refusal(join(directory, "clients", "late.pem"));
+    refused(why, /late\.pem.*expired.*cert new late/);
+  });
+
+  await scenario("a server name that is not in its certificate", async () => {
+    const why = await refusal(bundle, "-server", SERVER_ADDRESS6);
+    refused(why, /certificate is for .*203\.0\.113\.10.*, not for 2001:db8:113::10/);
+  });
+
+  await scenario("nothing listens at the server's port", async () => {
+    const why = await refusal(bundle, "-ctrl", "9999");
+    refused(why, /Cannot connect to 203\.0\.113\.10:9999: nothing listens there/);
+  });
+
+  await scenario("server out of reach, and UDP blocked where TCP works", async (measure) => {
+    const tcp = ["-i", "tab+", "-p", "tcp", "-j", "DROP"];
+    await lab.router.run("iptables", "-w", "-I", "FORWARD", ...tcp);
+    const udp = ["-p", "udp", "--dport", "8000", "-s", "10.71.0.0/16", "-j", "DROP"];
+    await lab.server.run("iptables", "-w", "-I", "INPUT", ...udp);
+    const startMs = performance.now();
+    const timed = async (what: string, end: Promise<Ending>) => {
+      const result = await end;
+      measure(what, performance.now() - startMs, "ms");
+      return result;
+    };
+    const [unreachable, blocked] = await Promise.all([
+      timed("unreachable ended after", ending(spawnClient(tablet, bundle))),
+      timed("UDP blocked ended after", refusal(bundle)),
+    ]);
+    refused(unreachable, /No answer from 203\.0\.113\.10:8443 within.*firewalls let TCP port 8443/);
+    refused(
+      blocked,
+      /Cannot reach UDP port 8000 of 203\.0\.113\.10.*open the port in its firewall/,
+    );
+    await lab.server.run("iptables", "-w", "-D", "INPUT", ...udp);
+    await lab.router.run("iptables", "-w", "-D", "FORWARD", ...tcp);
+  });
+
+  await scenario("nothing of all this has changed the machine", async () => {
+    deepEqual(await hostState(lab.client), before);
+  });
+});
+
+/** One sentence, one line, the promised exit code. */
+function refused({ exitCode, text }: Ending, sentence: RegExp, code = EXIT_FAILURE): void {
+  match(text, sentence);
+  equal(exitCode, code, text);
+}
+
+/** As uid 65534, but able to read the files of this checkout and of Deno's cache wherever they are. */
+function asNobody(lab: Lab, machine: Namespace, name: "server" | "client"): Child {
+  const capability = "+dac_override";
+  return machine.spawn([
+    ...["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"],
+    ...[`--inh-caps=${capability}`, `--ambient-caps=${capability}`],
+    ...program(name),
+    ...(name === "client" ? ["-b", "-server", SERVER_ADDRESS, "-pki", "/nonexistent"] : []),
+  ], environment(lab, name));
+}
+
+/** Runs `command` where /dev/net is an empty folder. */
+function withoutTun(
+  lab: Lab,
+  machine: Namespace,
+  name: "server" | "client",
+  command: string[],
+): Promise<Ending> {
+  const script = 'mount -t tmpfs none /dev/net && exec "$@"';
+  const argv = ["unshare", "-m", "sh", "-c", script, "sh", ...command];
+  return ending(machine.spawn(argv, environment(lab, name)));
+}
+
+/** Another program with that port open, until it is disposed of. */
+async function holdPort(
+  machine: Namespace,
+  protocol: "tcp" | "udp",
+  port: number,
+): Promise<AsyncDisposable> {
+  const child = machine.spawn(
+    [...[Deno.execPath(), "eval", "--unstable-net", PORT_HOLDER, "--"], protocol, String(port)],
+  );
+  await child.waitForLine(/^held$/, 15_000);
+  return {
+    async [Symbol.asyncDispose]() {
+      await child.stop("SIGKILL");
+    },
+  };
+}
+
+/** A copy of the server's authority, to be damaged. */
+async function copyOf(lab: Lab, name: string): Promise<string> {
+  const path = join(lab.directory, name);
+  await lab.server.run("cp", "-r", pkiDirectory(lab), path);
+  return path;
+}
+
+async function changedBundle(
+  lab: Lab,
+  bundle: string,
+  name: string,
+  change: (text: string) => string,
+): Promise<string> {
+  const path = join(lab.directory, `${name}.bundle`);
+  await Deno.writeTextFile(path, change(await Deno.readTextFile(bundle)), { mode: 0o600 });
+  return path;
+}
+
+function bundleOfAnotherServer(lab: Lab): Promise<string> {
+  const elsewhere: Pick<ClientSite, "directory"> = { directory: join(lab.directory, "elsewhere") };
+  return newClientCertificate({ ...elsewhere, server: lab.server } as Lab, "laptop").catch(() =>
+    join(pkiDirectory(elsewhere), "clients", "laptop.bundle")
+  );
+}
