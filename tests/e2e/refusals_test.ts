@@ -2,7 +2,6 @@ import { deepEqual, equal, match } from "node:assert/strict";
 import { join } from "node:path";
 import { type Lab, SERVER_ADDRESS6 } from "../../scripts/lab/lab.ts";
 import {
-  type ClientSite,
   environment,
   newClientCertificate,
   pkiDirectory,
@@ -92,6 +91,7 @@ topic("e2e refusals of the client", async (scenario) => {
   const bundle = await newClientCertificate(lab, "laptop");
   await startServer(lab);
   const before = await hostState(lab.client);
+  let otherBundle = "";
   const refusal = (certificate: string, ...args: string[]) =>
     ending(spawnClient(lab, certificate, { args }));
 
@@ -148,12 +148,15 @@ topic("e2e refusals of the client", async (scenario) => {
   });
 
   await scenario("a bundle of another server", async () => {
-    const other = await bundleOfAnotherServer(lab);
-    refused(await refusal(other), /is not of the authority in this client's bundle.*get a bundle/);
+    otherBundle = await bundleOfAnotherServer(lab);
+    refused(
+      await refusal(otherBundle),
+      /is not of the authority in this client's bundle.*get a bundle/,
+    );
   });
 
   await scenario("a certificate the server did not issue", async () => {
-    const other = await Deno.readTextFile(await bundleOfAnotherServer(lab));
+    const other = await Deno.readTextFile(otherBundle);
     const ca = await Deno.readTextFile(join(pkiDirectory(lab), "ca.pem"));
     const forged = join(lab.directory, "forged.bundle");
     await Deno.writeTextFile(forged, other + ca, { mode: 0o600 });
@@ -215,15 +218,25 @@ function refused({ exitCode, text }: Ending, sentence: RegExp, code = EXIT_FAILU
   equal(exitCode, code, text);
 }
 
-/** As uid 65534, but able to read the files of this checkout and of Deno's cache wherever they are. */
+/**
+ * As uid 65534. The capability opens this checkout and the Deno binary wherever they are; of its
+ * cache, Deno asks what the user may do without it, hence a place that all may enter.
+ */
 function asNobody(lab: Lab, machine: Namespace, name: "server" | "client"): Child {
   const capability = "+dac_override";
+  const script = `mount --bind "$DENO_DIR" /mnt && export DENO_DIR=/mnt && exec setpriv \
+    --reuid=65534 --regid=65534 --clear-groups \
+    --inh-caps=${capability} --ambient-caps=${capability} "$@"`;
   return machine.spawn([
-    ...["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"],
-    ...[`--inh-caps=${capability}`, `--ambient-caps=${capability}`],
+    ...["unshare", "-m", "sh", "-c", script, "sh"],
     ...program(name),
     ...(name === "client" ? ["-b", "-server", SERVER_ADDRESS, "-pki", "/nonexistent"] : []),
-  ], environment(lab, name));
+  ], environment(lab, name, { DENO_DIR: denoCache() }));
+}
+
+function denoCache(): string {
+  const { stdout } = new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).outputSync();
+  return JSON.parse(new TextDecoder().decode(stdout)).denoDir;
 }
 
 /** Runs `command` where /dev/net is an empty folder. */
@@ -273,9 +286,10 @@ async function changedBundle(
   return path;
 }
 
-function bundleOfAnotherServer(lab: Lab): Promise<string> {
-  const elsewhere: Pick<ClientSite, "directory"> = { directory: join(lab.directory, "elsewhere") };
-  return newClientCertificate({ ...elsewhere, server: lab.server } as Lab, "laptop").catch(() =>
-    join(pkiDirectory(elsewhere), "clients", "laptop.bundle")
-  );
+/** Made with an authority of its own, in another folder of the lab. */
+async function bundleOfAnotherServer(lab: Lab): Promise<string> {
+  const pki = join(lab.directory, "elsewhere");
+  const command = [...program("server"), "cert", "new", "laptop", "-pki", pki];
+  await lab.server.runWith(environment(lab, "server"), ...command);
+  return join(pki, "clients", "laptop.bundle");
 }

@@ -4,7 +4,7 @@
  */
 import { isIPv4, isIPv6 } from "node:net";
 import { parseCidr } from "cidr-tools";
-import { SyscallError } from "../libc/errno.ts";
+import { EAFNOSUPPORT, SyscallError } from "../libc/errno.ts";
 import type { Libc } from "../libc/libc.ts";
 
 export const AF_INET = 2;
@@ -21,7 +21,6 @@ const SO_SNDBUFFORCE = 32;
 const SO_RCVBUFFORCE = 33;
 
 const SOL_IP = 0;
-const IP_PKTINFO = 8;
 const IP_MTU_DISCOVER = 10;
 const IP_PMTUDISC_DONT = 0;
 export const SOL_IPV6 = 41;
@@ -121,24 +120,26 @@ export function openPathSocket(libc: Libc, options: PathSocketOptions): UdpSocke
 export function openServerSocket(libc: Libc, port: number): UdpSocket & { isV6: boolean } {
   const type = SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
   const action = `listen on UDP port ${port}`;
-  let fd: number;
+  const { fd, isV6 } = openDatagramSocket(libc, type);
   try {
-    fd = libc.socket(AF_INET6, type);
-  } catch (error) {
-    if (!(error instanceof SyscallError)) throw error;
-    fd = libc.socket(AF_INET, type);
-    libc.bind(fd, encodeSockaddr("0.0.0.0", port), action);
-    libc.setOption(fd, SOL_IP, IP_PKTINFO, 1, "learn local addresses");
-    return { ...tune(libc, fd), isV6: false };
-  }
-  try {
-    libc.setOption(fd, SOL_IPV6, IPV6_V6ONLY, 0, "listen on both IP families");
-    libc.setOption(fd, SOL_IPV6, IPV6_RECVPKTINFO, 1, "learn local addresses");
-    libc.bind(fd, encodeSockaddr("::", port), action);
-    return { ...tune(libc, fd), isV6: true };
+    if (isV6) {
+      libc.setOption(fd, SOL_IPV6, IPV6_V6ONLY, 0, "listen on both IP families");
+      libc.setOption(fd, SOL_IPV6, IPV6_RECVPKTINFO, 1, "learn local addresses");
+    }
+    libc.bind(fd, encodeSockaddr(isV6 ? "::" : "0.0.0.0", port), action);
+    return { ...tune(libc, fd), isV6 };
   } catch (error) {
     libc.closeFile(fd);
     throw error;
+  }
+}
+
+function openDatagramSocket(libc: Libc, type: number): { fd: number; isV6: boolean } {
+  try {
+    return { fd: libc.socket(AF_INET6, type), isV6: true };
+  } catch (error) {
+    if (!(error instanceof SyscallError && error.errno === EAFNOSUPPORT)) throw error;
+    return { fd: libc.socket(AF_INET, type), isV6: false };
   }
 }
 

@@ -2,7 +2,7 @@
  * TUN devices of Linux (Documentation/networking/tuntap.rst, include/uapi/linux/if_tun.h): one IP
  * packet a read or write, and with a virtio header in front up to 64 KiB of one TCP flow.
  */
-import { EACCES, EBUSY, ENOENT, ENXIO, EPERM, SyscallError } from "../libc/errno.ts";
+import { EACCES, EBUSY, EINVAL, ENOENT, ENXIO, EPERM, SyscallError } from "../libc/errno.ts";
 import type { Libc } from "../libc/libc.ts";
 
 const O_RDWR = 2;
@@ -18,6 +18,7 @@ const TUN_F_CSUM = 0x01;
 const TUN_F_TSO4 = 0x02;
 const TUN_F_TSO6 = 0x04;
 const INTERFACE_NAME_MAX = 15;
+const INTERFACE_NAME = /^(?!\.\.?$)[A-Za-z0-9._-]{1,15}$/;
 /** sizeof(struct ifreq) on 64-bit Linux. */
 const IFREQ_LENGTH = 40;
 
@@ -43,9 +44,11 @@ export class TunError extends Error {
  * @throws TunError
  */
 export function openTun(libc: Libc, name: string, offload: boolean): TunDevice {
-  if (name.length === 0 || name.length > INTERFACE_NAME_MAX) {
+  // The kernel would refuse the rest, or take "%d" for a number to choose.
+  if (!INTERFACE_NAME.test(name)) {
     throw new TunError(
-      `Cannot name a TUN device '${name}': use 1 to ${INTERFACE_NAME_MAX} characters`,
+      `Cannot name a TUN device '${name}': use 1 to ${INTERFACE_NAME_MAX} letters, digits, ` +
+        `".", "_" and "-"`,
     );
   }
   if (offload) {
@@ -90,6 +93,11 @@ function explain(name: string, error: SyscallError): TunError {
     case EBUSY:
       return new TunError(
         `Cannot make TUN device ${name}: another program uses it; stop that one first`,
+      );
+    case EINVAL:
+      return new TunError(
+        `Cannot make TUN device ${name}: a device of that name is there already, and is no TUN ` +
+          "device of ours; choose another name",
       );
     default:
       return new TunError(error.message);

@@ -75,8 +75,13 @@ export class SessionTable<S extends Cipher, O extends Cipher>
 
   /** The peer has been heard on the entry: packets go to it, and the one before is dropped soon. */
   promote(entry: SessionEntry<S, O>, now: number): void {
-    const replaced = this.#byIpv4.get(entry.ipv4);
-    if (replaced !== undefined) replaced.closesAt = now + REPLACED_SESSION_MS;
+    // In the order they were added, so a late packet cannot bring back one of those before.
+    for (const older of this.#byId.values()) {
+      if (older === entry) break;
+      if (older.ipv4 !== entry.ipv4) continue;
+      older.isPending = false;
+      older.closesAt = Math.min(older.closesAt, now + REPLACED_SESSION_MS);
+    }
     entry.isPending = false;
     this.#use(entry);
   }

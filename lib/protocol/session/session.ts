@@ -7,8 +7,8 @@
  * it decodes the header, asks `openerFor`, opens the record in place, and calls `accept`; only then
  * has anything the record says been believed.
  */
+// long: one state machine; its transitions are read together
 import type { DropReason } from "../drop_reason.ts";
-import type { PathState } from "../path/liveness.ts";
 import { WeightedChoice } from "../schedule/weighted_choice.ts";
 import {
   DIRECTION_CLIENT_TO_SERVER,
@@ -21,19 +21,13 @@ import {
 import { directionKeys } from "../wire/key_schedule.ts";
 import { decodeTunnelMessage, encodeTunnelMessage } from "../wire/tunnel_message.ts";
 import { decodeHeartbeat, encodeHeartbeat } from "./heartbeat.ts";
-import {
-  type Cipher,
-  type CipherSuite,
-  EPOCH_MS,
-  EPOCH_PACKETS,
-  type EpochLimits,
-  ReceiveKeys,
-  SendKeys,
-} from "./key_epochs.ts";
+import { type Cipher, EPOCH_MS, EPOCH_PACKETS, ReceiveKeys, SendKeys } from "./key_epochs.ts";
 import { type NewPath, PathTable } from "./path_table.ts";
 import type { PeerAddress } from "./peer_address.ts";
+import type { Role, SessionOptions } from "./session_options.ts";
 import type { SessionPath } from "./session_path.ts";
-import { type RandomSource, RecordWriter } from "./record_writer.ts";
+import { Outbox, type SessionEvent, type Transmit } from "./outbox.ts";
+import { RecordWriter } from "./record_writer.ts";
 import { RecordVerifier } from "./record_verifier.ts";
 import { V1Freshness } from "./v1_freshness.ts";
 
@@ -42,38 +36,11 @@ export const HEARTBEAT_IDLE_MS = 2000;
 export const HEARTBEAT_ACTIVE_MS = 200;
 /** Packets within this time mean that they flow. */
 const ACTIVITY_MS = 2000;
-/** Control records waiting to be sent; a peer that asks for more answers than this gets fewer. */
-const TRANSMITS_MAX = 64;
-const EVENTS_MAX = 256;
 /** A path of the peer's that was silent for so long gives its place to a new one. */
 const SILENT_PATH_KEPT_MS = 30_000;
 
-export type Role = "client" | "server";
-
-export interface SessionOptions<S extends Cipher, O extends Cipher> {
-  readonly role: Role;
-  /** u32, not 0. */
-  readonly id: number;
-  /** 32 bytes from the control exchange; copied. */
-  readonly key: Uint8Array;
-  /** Whether both sides speak x1; else v1. */
-  readonly x1: boolean;
-  readonly suite: CipherSuite<S, O>;
-  readonly random: RandomSource;
-  readonly now: number;
-  readonly epochLimits?: EpochLimits;
-}
-
-/** A record that is not a packet: heartbeat, handshake or control message. */
-export interface Transmit {
-  readonly type: number;
-  readonly path: SessionPath;
-  readonly payload: Uint8Array<ArrayBuffer>;
-}
-
-export type SessionEvent =
-  | { readonly name: "path changed"; readonly path: SessionPath; readonly state: PathState }
-  | { readonly name: "bye" };
+export type { Role, SessionOptions } from "./session_options.ts";
+export type { SessionEvent, Transmit } from "./outbox.ts";
 
 export class Session<S extends Cipher, O extends Cipher> {
   readonly role: Role;
@@ -88,8 +55,7 @@ export class Session<S extends Cipher, O extends Cipher> {
   readonly #writer: RecordWriter<S>;
   readonly #receiveKeys: ReceiveKeys<O>;
   readonly #verifier: RecordVerifier<O>;
-  readonly #transmits: Transmit[] = [];
-  readonly #events: SessionEvent[] = [];
+  readonly #outbox = new Outbox();
   readonly #freshness = new V1Freshness();
   #lastPacketAt = -Infinity;
   #refusal: DropReason = "not authentic";
@@ -264,7 +230,7 @@ export class Session<S extends Cipher, O extends Cipher> {
     const clock = decodeHeartbeat(payload);
     if (clock === null) return "bad message";
     if (this.role === "server") {
-      this.#transmit({ type: TYPE_HEARTBEAT, path, payload: payload.slice() });
+      this.#outbox.transmit({ type: TYPE_HEARTBEAT, path, payload: payload.slice() });
       return null;
     }
     const roundTrip = now - clock;
@@ -280,7 +246,7 @@ export class Session<S extends Cipher, O extends Cipher> {
     if (message === null) return "bad message";
     switch (message.type) {
       case "bye":
-        this.#emit({ name: "bye" });
+        this.#outbox.emit({ name: "bye" });
         return null;
       case "paths":
         for (const path of this.paths) path.isUsableForPeer = message.usable.includes(path.id);
@@ -308,9 +274,7 @@ export class Session<S extends Cipher, O extends Cipher> {
   removePath(id: number): void {
     this.paths.remove(id);
     this.choice.setWeight(id, 0);
-    for (let index = this.#transmits.length - 1; index >= 0; index--) {
-      if (this.#transmits[index]!.path.id === id) this.#transmits.splice(index, 1);
-    }
+    this.#outbox.forgetPath(id);
     if (this.role === "client" && this.x1) this.#announcePaths();
   }
 
@@ -361,7 +325,7 @@ export class Session<S extends Cipher, O extends Cipher> {
     const { state } = path.liveness;
     if (state === path.reportedState) return;
     path.reportedState = state;
-    this.#emit({ name: "path changed", path, state });
+    this.#outbox.emit({ name: "path changed", path, state });
     this.#reweigh();
     if (this.role === "client" && this.x1) this.#announcePaths();
   }
@@ -372,7 +336,7 @@ export class Session<S extends Cipher, O extends Cipher> {
     const path = usable[0];
     if (path === undefined) return;
     const message = encodeTunnelMessage({ type: "paths", usable: usable.map(({ id }) => id) });
-    this.#transmit({ type: TYPE_CONTROL, path, payload: message });
+    this.#outbox.transmit({ type: TYPE_CONTROL, path, payload: message });
   }
 
   #reweigh(): void {
@@ -410,8 +374,8 @@ export class Session<S extends Cipher, O extends Cipher> {
 
   #sendHeartbeat(path: SessionPath, now: number): void {
     const isUp = path.liveness.state === "up";
-    if (!isUp) this.#transmit({ type: TYPE_HANDSHAKE, path, payload: new Uint8Array(0) });
-    this.#transmit({ type: TYPE_HEARTBEAT, path, payload: encodeHeartbeat(now) });
+    if (!isUp) this.#outbox.transmit({ type: TYPE_HANDSHAKE, path, payload: new Uint8Array(0) });
+    this.#outbox.transmit({ type: TYPE_HEARTBEAT, path, payload: encodeHeartbeat(now) });
     path.liveness.sent(now);
     const isActive = now - this.#lastPacketAt < ACTIVITY_MS;
     path.heartbeatAt = now + (isActive || !isUp ? HEARTBEAT_ACTIVE_MS : HEARTBEAT_IDLE_MS);
@@ -430,27 +394,23 @@ export class Session<S extends Cipher, O extends Cipher> {
 
   /** The next record to send that is not a packet, or null. */
   pollTransmit(): Transmit | null {
-    return this.#transmits.shift() ?? null;
+    return this.#outbox.nextTransmit();
   }
 
   pollEvent(): SessionEvent | null {
-    return this.#events.shift() ?? null;
+    return this.#outbox.nextEvent();
   }
 
   /** Tells the peer that this side ends the session; v1 has no word for it. */
   sayBye(): void {
     if (!this.x1) return;
     for (const path of this.paths.usable()) {
-      this.#transmit({ type: TYPE_CONTROL, path, payload: encodeTunnelMessage({ type: "bye" }) });
+      this.#outbox.transmit({
+        type: TYPE_CONTROL,
+        path,
+        payload: encodeTunnelMessage({ type: "bye" }),
+      });
     }
-  }
-
-  #transmit(transmit: Transmit): void {
-    if (this.#transmits.length < TRANSMITS_MAX) this.#transmits.push(transmit);
-  }
-
-  #emit(event: SessionEvent): void {
-    if (this.#events.length < EVENTS_MAX) this.#events.push(event);
   }
 
   /** Wipes the keys. The session must not be used afterwards. */

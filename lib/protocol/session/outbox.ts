@@ -1,0 +1,46 @@
+/** What a session has to say, until its driver asks: records for the peer, news for the program. */
+import type { PathState } from "../path/liveness.ts";
+import type { SessionPath } from "./session_path.ts";
+
+/** Control records waiting to be sent; a peer that asks for more answers than this gets fewer. */
+const TRANSMITS_MAX = 64;
+const EVENTS_MAX = 256;
+
+/** A record that is not a packet: heartbeat, handshake or control message. */
+export interface Transmit {
+  readonly type: number;
+  readonly path: SessionPath;
+  readonly payload: Uint8Array<ArrayBuffer>;
+}
+
+export type SessionEvent =
+  | { readonly name: "path changed"; readonly path: SessionPath; readonly state: PathState }
+  | { readonly name: "bye" };
+
+export class Outbox {
+  readonly #transmits: Transmit[] = [];
+  readonly #events: SessionEvent[] = [];
+
+  transmit(transmit: Transmit): void {
+    if (this.#transmits.length < TRANSMITS_MAX) this.#transmits.push(transmit);
+  }
+
+  /** Drops what was to leave on a path that is gone. */
+  forgetPath(id: number): void {
+    for (let index = this.#transmits.length - 1; index >= 0; index--) {
+      if (this.#transmits[index]!.path.id === id) this.#transmits.splice(index, 1);
+    }
+  }
+
+  emit(event: SessionEvent): void {
+    if (this.#events.length < EVENTS_MAX) this.#events.push(event);
+  }
+
+  nextTransmit(): Transmit | null {
+    return this.#transmits.shift() ?? null;
+  }
+
+  nextEvent(): SessionEvent | null {
+    return this.#events.shift() ?? null;
+  }
+}

@@ -1,0 +1,20 @@
+/** What a session is made of. */
+import type { Cipher, CipherSuite, EpochLimits } from "./key_epochs.ts";
+import type { RandomSource } from "./record_writer.ts";
+
+export type Role = "client" | "server";
+
+export interface SessionOptions<S extends Cipher, O extends Cipher> {
+  readonly role: Role;
+  /** u32, not 0. */
+  readonly id: number;
+  /** 32 bytes from the control exchange; copied. */
+  readonly key: Uint8Array;
+  /** Whether both sides speak x1; else v1. */
+  readonly x1: boolean;
+  readonly suite: CipherSuite<S, O>;
+  readonly random: RandomSource;
+  /** Milliseconds of the clock that every later `now` is read from. */
+  readonly now: number;
+  readonly epochLimits?: EpochLimits;
+}
