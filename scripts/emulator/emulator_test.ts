@@ -46,6 +46,24 @@ async function serveIperf(right: Namespace, ports: number[]): Promise<void> {
   }
 }
 
+/**
+ * Measures until `isGood`, at most so many times: a busy machine makes a link slower than it is, so
+ * the best of a few measurements is what the emulator holds.
+ */
+async function bestOf<T>(
+  attempts: number,
+  measure: () => Promise<T>,
+  isGood: (measured: T) => boolean,
+): Promise<void> {
+  const seen: T[] = [];
+  for (let attempt = 0; attempt < attempts; attempt++) {
+    const measured = await measure();
+    if (isGood(measured)) return;
+    seen.push(measured);
+  }
+  throw new Error(`not once within its limits: ${JSON.stringify(seen)}`);
+}
+
 Deno.test({
   name: "netns: a link has its delay",
   ...needsRoot(),
@@ -55,9 +73,12 @@ Deno.test({
       up: { rateMbit: 100, delayMs: 12 },
       down: { rateMbit: 100, delayMs: 8 },
     }]);
-    const times = (await ping(lab.left, "10.2.1.2", 30)).toSorted((a, b) => a - b);
-    const medianMs = times[15]!;
-    ok(medianMs >= 20 && medianMs < 21, `median ${medianMs} ms instead of 20`);
+    const median = async () => {
+      const times = (await ping(lab.left, "10.2.1.2", 30)).toSorted((a, b) => a - b);
+      ok(times[0]! >= 20, `an answer after ${times[0]} ms: sooner than the link has it`);
+      return times[15]!;
+    };
+    await bestOf(5, median, (medianMs) => medianMs < 21);
   },
 });
 
@@ -74,17 +95,18 @@ Deno.test({
     await serveIperf(lab.right, [5201, 5202, 5203]);
     const run = () =>
       Promise.all(names.map((_, i) => goodput(lab.left, `10.2.${i + 1}.2`, 5201 + i)));
-    const within = (actual: number[], rates: number[]) => {
-      for (const [i, rate] of rates.entries()) {
-        // A full frame carries 1448 of 1500 bytes.
-        const share = actual[i]! / (rate * 1448 / 1500);
-        ok(share > 0.95 && share < 1.01, `${actual[i]} Mbit/s of ${rate}`);
-      }
-    };
-    within(await run(), [200, 20, 10]);
+    const holds = (rates: number[]) =>
+      bestOf(5, run, (actual) =>
+        rates.every((rate, i) => {
+          // A full frame carries 1448 of 1500 bytes.
+          const share = actual[i]! / (rate * 1448 / 1500);
+          ok(share < 1.01, `${actual[i]} Mbit/s over a link of ${rate}`);
+          return share > 0.95;
+        }));
+    await holds([200, 20, 10]);
     await lab.emulator.change("one", { rateMbit: 15 }, "up");
     await lab.emulator.change("two", { rateMbit: 30 }, "both");
-    within(await run(), [15, 30, 10]);
+    await holds([15, 30, 10]);
     const { one } = await lab.emulator.statistics();
     equal(one!.up.settings.rateMbit, 15);
     ok(one!.up.deliveredPackets > 1000);
@@ -115,10 +137,13 @@ Deno.test({
     await lab.left.run("ip", "link", "set", "one", "down");
     await lab.left.run("ip", "link", "delete", "one");
     equal((await ping(lab.left, "10.2.2.2", 3)).length, 3);
-    const before = await cpuTicks(lab.emulator.pid);
-    await ping(lab.left, "10.2.2.2", 20);
-    const used = await cpuTicks(lab.emulator.pid) - before;
-    ok(used < 20, `the emulator spins: ${used} ticks in 0.4 s`);
+    const ticksUsed = async () => {
+      const before = await cpuTicks(lab.emulator.pid);
+      await ping(lab.left, "10.2.2.2", 20);
+      return await cpuTicks(lab.emulator.pid) - before;
+    };
+    // One that spins uses all of the 40 ticks this takes.
+    await bestOf(5, ticksUsed, (ticks) => ticks < 20);
   },
 });
 

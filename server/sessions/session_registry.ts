@@ -9,6 +9,11 @@ import { AddressPool, type InnerAddresses } from "./address_pool.ts";
 /** The features this server enables for clients that have them. */
 const FEATURES: readonly string[] = ["x1"];
 const SESSION_KEY_LENGTH = 32;
+/**
+ * Sessions of one client that the engine may have at a time: the one in use, and those that were to
+ * replace it and of which nothing has been heard.
+ */
+const SESSIONS_PER_CLIENT_MAX = 4;
 
 export interface ClientIdentity {
   readonly commonName: string;
@@ -37,6 +42,8 @@ export class SessionRegistry {
   readonly #options: RegistryOptions;
   readonly #pool = new AddressPool();
   readonly #byName = new Map<string, LiveSession>();
+  /** By client name, the sessions before the present one, the oldest first. */
+  readonly #replaced = new Map<string, number[]>();
 
   constructor(options: RegistryOptions) {
     this.#options = options;
@@ -79,6 +86,7 @@ export class SessionRegistry {
     };
     // The engine drops the session this one replaces, once the client speaks on the new one.
     engine.openSession(session);
+    this.#noteReplaced(commonName);
     this.#byName.set(commonName, { id, name: commonName, serialHex, addresses });
     return {
       kind: "grant",
@@ -92,14 +100,31 @@ export class SessionRegistry {
     };
   }
 
-  /** Ends a session now. False when it is none of ours, or has been replaced. */
+  /**
+   * Ends a session now, and those before it that the client may still use: it need not have spoken
+   * on the present one. False when it is none of ours, or has been replaced.
+   */
   end(id: number): boolean {
     const session = this.byId(id);
     if (session === undefined) return false;
-    this.#options.engine.closeSession(id);
+    for (const each of [...this.#replaced.get(session.name) ?? [], id]) {
+      this.#options.engine.closeSession(each);
+    }
+    this.#replaced.delete(session.name);
     this.#byName.delete(session.name);
     this.#pool.release(session.name);
     return true;
+  }
+
+  #noteReplaced(name: string): void {
+    const present = this.#byName.get(name);
+    if (present === undefined) return;
+    const replaced = [...this.#replaced.get(name) ?? [], present.id];
+    this.#replaced.set(name, replaced);
+    // Unknown to the engine unless the client asks for sessions and does not use them.
+    while (replaced.length >= SESSIONS_PER_CLIENT_MAX) {
+      this.#options.engine.closeSession(replaced.shift()!);
+    }
   }
 
   #newId(): number {
@@ -107,7 +132,12 @@ export class SessionRegistry {
     for (;;) {
       this.#options.random(bytes);
       const id = new DataView(bytes.buffer).getUint32(0);
-      if (id !== 0 && this.byId(id) === undefined) return id;
+      if (id !== 0 && !this.#isTaken(id)) return id;
     }
+  }
+
+  #isTaken(id: number): boolean {
+    return this.byId(id) !== undefined ||
+      [...this.#replaced.values()].some((replaced) => replaced.includes(id));
   }
 }

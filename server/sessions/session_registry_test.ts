@@ -49,6 +49,27 @@ Deno.test("SessionRegistry replaces a client's session: same addresses, new id a
   equal([...registry.sessions].length, 0);
 });
 
+Deno.test("SessionRegistry ends the sessions a client may still use with its present one", () => {
+  const { registry, grant, closed } = makeRegistry();
+  const ids = ["anna", "anna", "bob"].map((name) => {
+    const granted = grant(name);
+    ok(granted.kind === "grant");
+    return granted.sessionId;
+  });
+  equal(registry.end(ids[1]!), true);
+  deepEqual(closed, ids.slice(0, 2));
+});
+
+Deno.test("SessionRegistry bounds the sessions of a client that asks for many", () => {
+  const { registry, grant, opened, closed } = makeRegistry();
+  for (let exchange = 0; exchange < 100; exchange++) {
+    grant("anna");
+    ok(opened.length - closed.length <= 4);
+  }
+  equal(registry.end(opened.at(-1)!.id), true);
+  deepEqual(closed, opened.map(({ id }) => id));
+});
+
 Deno.test("SessionRegistry says what to do when the pool is full", () => {
   const { grant } = makeRegistry();
   for (let client = 0; client < POOL_SIZE; client++) {

@@ -85,7 +85,7 @@ for (const x1 of [true, false]) {
         ok(network.server.session.paths.count <= 16);
         if (x1) equal(network.server.drops.get("not authentic"), 0);
       }),
-      { numRuns: 60 },
+      { numRuns: 40 },
     );
   });
 }

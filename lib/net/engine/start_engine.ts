@@ -1,6 +1,7 @@
 /** Chooses the engine: the one that was asked for, or the fastest this machine can run. */
 import type { Engine, EngineName, EngineOptions } from "./engine.ts";
 import { NativeEngine, nativeEngineObstacle } from "./native/native_engine.ts";
+import { PortableEngine } from "./portable/portable_engine.ts";
 
 export type EngineChoice = EngineName | "auto";
 
@@ -12,12 +13,19 @@ export interface StartedEngine {
 
 /** @throws Error when the engine asked for cannot run here; SyscallError, TunError. */
 export function startEngine(choice: EngineChoice, options: EngineOptions): StartedEngine {
+  if (choice === "portable") {
+    return { engine: new PortableEngine(options), reason: "portable engine, as asked for" };
+  }
   const obstacle = nativeEngineObstacle();
-  if (choice === "native" && obstacle !== null) {
+  if (obstacle === null) {
+    const why = choice === "native" ? "as asked for" : "libc and libcrypto can be used";
+    return { engine: new NativeEngine(options), reason: `native engine: ${why}` };
+  }
+  if (choice === "native") {
     throw new Error(`Cannot run the native engine: ${obstacle}; try -engine portable`);
   }
   return {
-    engine: new NativeEngine(options),
-    reason: "native engine: libc and libcrypto are here",
+    engine: new PortableEngine(options),
+    reason: `portable engine, which is slower: the native one cannot run here (${obstacle})`,
   };
 }

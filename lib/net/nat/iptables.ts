@@ -9,16 +9,19 @@ export interface MasqueradeOptions {
   egress: readonly string[];
 }
 
-interface Rule {
-  table: "nat" | "filter";
-  chain: "POSTROUTING" | "FORWARD";
+export interface Rule {
+  table: "nat" | "filter" | "mangle";
+  chain: "PREROUTING" | "OUTPUT" | "POSTROUTING" | "FORWARD";
   /** First in FORWARD, before a firewall's own drops; last where only the match counts. */
   place: "first" | "last";
-  match: string[];
-  target: "MASQUERADE" | "ACCEPT";
+  match: readonly string[];
+  /** The comment by which people, and we, know the rule. */
+  tag: string;
+  /** What follows `-j`. */
+  target: readonly string[];
 }
 
-const TAG = ["-m", "comment", "--comment", "fluxify"];
+const SERVER_TAG = "fluxify";
 /** Seconds to wait for another program that holds the tables. */
 const LOCK_WAIT = ["-w", "5"];
 
@@ -28,18 +31,28 @@ export async function addIptablesRules(
   program: IptablesProgram,
   options: MasqueradeOptions,
 ): Promise<void> {
+  await addRules(journal, program, rulesFor(options));
+}
+
+/** As above, for any rules. A chain or table that a rule brings into being goes with it. */
+export async function addRules(
+  journal: HostJournal,
+  program: IptablesProgram,
+  rules: readonly Rule[],
+): Promise<void> {
   const added: ChangeId[] = [];
   const apply = async (change: Parameters<HostJournal["apply"]>[0]) => {
     const id = await journal.apply(change);
     if (id !== null) added.push(id);
   };
   try {
-    const tables = await presentTables(journal, program);
-    for (const rule of rulesFor(options)) {
+    const chains = await presentChains(journal, program);
+    for (const rule of rules) {
       if (await isPresent(journal, program, rule)) continue;
-      if (!tables.has(rule.table)) {
-        await apply({ kind: "table", program, table: rule.table, chain: rule.chain });
-        tables.add(rule.table);
+      const { table, chain } = rule;
+      if (chains !== null && !chains.has(`${table} ${chain}`)) {
+        await apply({ kind: "table", program, table, chain });
+        chains.add(`${table} ${chain}`);
       }
       await apply({
         kind: "command",
@@ -62,7 +75,8 @@ export function rulesFor({ tun, subnet, egress }: MasqueradeOptions): Rule[] {
       chain: "POSTROUTING",
       place: "last",
       match: ["-s", subnet, ...way],
-      target: "MASQUERADE",
+      tag: SERVER_TAG,
+      target: ["MASQUERADE"],
     })),
     {
       table: "filter",
@@ -73,22 +87,24 @@ export function rulesFor({ tun, subnet, egress }: MasqueradeOptions): Rule[] {
         ...["-o", tun, "-d", subnet],
         ...["-m", "conntrack", "--ctstate", "RELATED,ESTABLISHED,DNAT"],
       ],
-      target: "ACCEPT",
+      tag: SERVER_TAG,
+      target: ["ACCEPT"],
     },
     {
       table: "filter",
       chain: "FORWARD",
       place: "first",
       match: ["-i", tun, "-s", subnet],
-      target: "ACCEPT",
+      tag: SERVER_TAG,
+      target: ["ACCEPT"],
     },
   ];
 }
 
 function command(program: IptablesProgram, rule: Rule, verb: "-C" | "-A" | "-I" | "-D"): string[] {
-  const { table, chain, match, target } = rule;
+  const { table, chain, match, tag, target } = rule;
   const place = verb === "-I" ? ["1"] : [];
-  const what = [...match, ...TAG, "-j", target];
+  const what = [...match, "-m", "comment", "--comment", tag, "-j", ...target];
   return [program, ...LOCK_WAIT, "-t", table, verb, chain, ...place, ...what];
 }
 
@@ -100,12 +116,19 @@ async function isPresent(
   return (await journal.runner.run(command(program, rule, "-C"))).code === 0;
 }
 
-/** The tables that exist already. All, when that cannot be told: then none is removed later. */
-async function presentTables(
+/** The chains there are, as "table chain". Null when that cannot be told: then none is removed. */
+async function presentChains(
   journal: HostJournal,
   program: IptablesProgram,
-): Promise<Set<string>> {
+): Promise<Set<string> | null> {
   const result = await journal.runner.run([`${program}-save`]).catch(() => null);
-  if (result?.code !== 0) return new Set(["nat", "filter"]);
-  return new Set([...result.stdout.matchAll(/^\*(\w+)$/gm)].map((match) => match[1] ?? ""));
+  if (result?.code !== 0) return null;
+  const chains = new Set<string>();
+  let table = "";
+  for (const line of result.stdout.split("\n")) {
+    if (line.startsWith("*")) table = line.slice(1).trim();
+    const chain = /^:(\S+) /.exec(line)?.[1];
+    if (chain !== undefined) chains.add(`${table} ${chain}`);
+  }
+  return chains;
 }

@@ -52,7 +52,7 @@ export async function enableNat(journal: HostJournal, options: NatOptions): Prom
 }
 
 /** Null when the program is there and the kernel knows its NAT table. */
-async function whyUnusable(
+export async function whyUnusable(
   journal: HostJournal,
   program: IptablesProgram,
 ): Promise<string | null> {

@@ -28,14 +28,6 @@ export const EMPTY = -5;
 /** The largest `capacity`. */
 export const REORDER_CAPACITY_MAX = 65_536;
 
-/**
- * A sender that began again with low numbers looks like a stream of late packets. It is believed
- * when nothing but packets further back than the buffer is long has come for this time, and this
- * many: a slow path still emptying its queue, or a few copies, must not turn the numbering back.
- */
-export const RESTART_AFTER_MS = 2000;
-export const RESTART_PACKETS_MIN = 4;
-
 const HALF_RANGE = 0x80000000;
 const SEQUENCE_MAX = 0xffffffff;
 const NONE = -1;
@@ -91,9 +83,6 @@ export class ReorderBuffer {
   #oldest = NONE;
   #newest = NONE;
 
-  #farBehindCount = 0;
-  #farBehindSince = 0;
-
   /** Throws RangeError for an option out of its range. */
   constructor(options: ReorderOptions) {
     const { capacity, flushTimeoutMs, firstSequence = 1 } = options;
@@ -131,7 +120,10 @@ export class ReorderBuffer {
   offer(sequence: number, now: number): number {
     if (sequence === 0) return DELIVER_NOW;
     const distance = (sequence - this.#next) >>> 0;
-    if (distance >= HALF_RANGE) return this.#offerLate(sequence, now);
+    if (distance >= HALF_RANGE) {
+      this.counters.drops++;
+      return LATE;
+    }
     if (distance >= this.#capacity) {
       this.#overflowed = sequence;
       return OVERFLOW;
@@ -141,7 +133,6 @@ export class ReorderBuffer {
       this.counters.drops++;
       return DUPLICATE;
     }
-    this.#farBehindCount = 0;
     this.#overflowed = 0;
     if ((sequence - this.#highest) >>> 0 < HALF_RANGE) this.#highest = sequence;
     else this.counters.reorderedEvents++;
@@ -204,20 +195,6 @@ export class ReorderBuffer {
    */
   nextDeadline(): number {
     return this.#oldest === NONE ? Infinity : this.#arrivedAt[this.#oldest]! + this.#flushTimeoutMs;
-  }
-
-  #offerLate(sequence: number, now: number): number {
-    this.counters.drops++;
-    if ((this.#next - sequence) >>> 0 <= this.#capacity) return LATE;
-    if (this.#farBehindCount++ === 0) this.#farBehindSince = now;
-    const isRestart = this.#depth === 0 && this.#farBehindCount >= RESTART_PACKETS_MIN &&
-      now - this.#farBehindSince >= RESTART_AFTER_MS;
-    if (!isRestart) return LATE;
-    this.counters.drops--;
-    this.#farBehindCount = 0;
-    this.#highest = sequence;
-    this.#advanceTo(sequence, 1);
-    return DELIVER_NOW;
   }
 
   /** Expects `sequence + distance` next; the ring turns by `distance`. 0 is passed over. */

@@ -3,7 +3,6 @@ import {
   IPV4_CHECKSUM,
   IPV4_HEADER_LENGTH,
   IPV4_SOURCE,
-  IPV6_HEADER_LENGTH,
   IPV6_SOURCE,
 } from "./ip.ts";
 
@@ -57,10 +56,4 @@ export function completeChecksum(view: DataView, start: number, end: number, fie
   const checksum = ~fold(sumBytes(view, start, end - start)) & 0xffff;
   // In UDP 0 means "none"; in TCP 0xffff is the same number in ones' complement.
   view.setUint16(field, checksum === 0 ? 0xffff : checksum);
-}
-
-/** The length of the IP header that `packet` starts with, IPv6 extension headers not counted. */
-export function ipHeaderLength(view: DataView, packet: number): number {
-  const first = view.getUint8(packet);
-  return first >>> 4 === 4 ? (first & 0xf) * 4 : IPV6_HEADER_LENGTH;
 }

@@ -133,7 +133,14 @@ export class Inbound {
     peer.a3 = view.getInt32(name + 20);
     peer.scope = view.getUint32(name + 24, true);
     const local = this.#message.findCmsg(SOL_IPV6, IPV6_PKTINFO);
-    if (local < 0) return;
+    if (local < 0) {
+      peer.local0 =
+        peer.local1 =
+        peer.local2 =
+        peer.local3 =
+          0;
+      return;
+    }
     peer.local0 = view.getInt32(local);
     peer.local1 = view.getInt32(local + 4);
     peer.local2 = view.getInt32(local + 8);

@@ -14,6 +14,7 @@ import { Inbound } from "./inbound.ts";
 import { Layout } from "./layout.ts";
 import { Outbound } from "./outbound.ts";
 import { reportSession } from "../report.ts";
+import { emitSessionEvents } from "../session_events.ts";
 import { SessionEntry, SessionTable } from "./sessions.ts";
 import { type EngineSocket, SOCKETS_MAX, SocketTable } from "./sockets.ts";
 import { TunWriter } from "./tun_writer.ts";
@@ -76,7 +77,7 @@ export class Loop {
       tun,
       this.#layout,
       this.sessions,
-      new FlowTable(),
+      new FlowTable({ seed: crypto.getRandomValues(new Int32Array(1))[0]! }),
       this.#sender,
       this.#drops,
     );
@@ -132,7 +133,7 @@ export class Loop {
       const { session } = entry;
       session.handleTimeout(now);
       next = Math.min(next, session.nextTimeout(), entry.closesAt);
-      this.#reportEvents(entry);
+      emitSessionEvents(session, this.#options.emit);
       if (now >= entry.closesAt) this.#drop(entry);
       else if (now - session.lastHeardAt >= SESSION_IDLE_MS) {
         this.#options.emit({ kind: "idle", session: session.id });
@@ -155,32 +156,6 @@ export class Loop {
       }
     }
     this.#sender.flush(now);
-  }
-
-  #reportEvents({ session }: SessionEntry): void {
-    for (let event = session.pollEvent(); event !== null; event = session.pollEvent()) {
-      switch (event.name) {
-        case "bye":
-          this.#options.emit({ kind: "bye", session: session.id });
-          break;
-        case "path changed": {
-          const { path, state } = event;
-          const { id, name } = path;
-          const peer = path.peer.toString();
-          this.#options.emit({
-            kind: "path changed",
-            session: session.id,
-            path: id,
-            name,
-            state,
-            peer,
-          });
-          break;
-        }
-        default:
-          event satisfies never;
-      }
-    }
   }
 
   openSession(spec: EngineSession): void {

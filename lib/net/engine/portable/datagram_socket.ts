@@ -3,6 +3,13 @@
  * were handed over, and a full queue means that the kernel's is full too.
  */
 import { isIPv6 } from "node:net";
+import {
+  EACCES,
+  EADDRINUSE,
+  EADDRNOTAVAIL,
+  EAFNOSUPPORT,
+  SyscallError,
+} from "../../../ffi/libc/errno.ts";
 import type { Libc } from "../../../ffi/libc/libc.ts";
 import type { EnginePath } from "../engine.ts";
 import { bindToDevice, connectSocket, socketDescriptor, tuneSocket } from "./socket_descriptor.ts";
@@ -39,11 +46,11 @@ export class DatagramSocket {
 
   /**
    * A socket that sends through one interface only and is connected to the server.
-   * @throws SyscallError, and Deno's errors when the source address cannot be had.
+   * @throws SyscallError
    */
   static openPath(libc: Libc, path: EnginePath): DatagramSocket {
-    const any = isIPv6(path.server) ? "::" : "0.0.0.0";
-    return DatagramSocket.#open(libc, path.source ?? any, 0, (fd) => {
+    const source = path.source ?? (isIPv6(path.server) ? "::" : "0.0.0.0");
+    return DatagramSocket.#open(libc, source, 0, `bind a socket to ${source}`, (fd) => {
       bindToDevice(libc, fd, path.device);
       connectSocket(libc, fd, path.server, path.port);
     });
@@ -53,14 +60,15 @@ export class DatagramSocket {
    * The server's socket: both families on one port, or IPv4 alone where the machine has no IPv6.
    * The kernel chooses the local address of answers, so a server with several should be called by
    * the one its routes prefer.
-   * @throws Deno.errors.AddrInUse and Deno's other errors.
+   * @throws SyscallError, EADDRINUSE among them.
    */
   static openServer(libc: Libc, port: number): DatagramSocket {
+    const action = `listen on UDP port ${port}`;
     try {
-      return DatagramSocket.#open(libc, "::", port, () => {});
+      return DatagramSocket.#open(libc, "::", port, action, () => {});
     } catch (error) {
-      if (!["EAFNOSUPPORT", "EADDRNOTAVAIL"].includes(errorCode(error))) throw error;
-      return DatagramSocket.#open(libc, "0.0.0.0", port, () => {});
+      if (!(error instanceof SyscallError && error.errno === EAFNOSUPPORT)) throw error;
+      return DatagramSocket.#open(libc, "0.0.0.0", port, action, () => {});
     }
   }
 
@@ -68,9 +76,10 @@ export class DatagramSocket {
     libc: Libc,
     hostname: string,
     port: number,
+    action: string,
     prepare: (fd: number) => void,
   ): DatagramSocket {
-    const connection = Deno.listenDatagram({ transport: "udp", hostname, port });
+    const connection = listen(hostname, port, action);
     try {
       const fd = socketDescriptor(libc, connection.addr as Deno.NetAddr);
       prepare(fd);
@@ -127,6 +136,23 @@ export class DatagramSocket {
       next.sent();
     }
     this.#sending = null;
+  }
+}
+
+/** The failures that callers act on, or that people meet, by the kernel's name. */
+const ERRNOS: Readonly<Record<string, number>> = {
+  EACCES,
+  EADDRINUSE,
+  EADDRNOTAVAIL,
+  EAFNOSUPPORT,
+};
+
+function listen(hostname: string, port: number, action: string): Deno.DatagramConn {
+  try {
+    return Deno.listenDatagram({ transport: "udp", hostname, port });
+  } catch (error) {
+    const errno = ERRNOS[errorCode(error)];
+    throw errno === undefined ? error : new SyscallError(action, errno);
   }
 }
 

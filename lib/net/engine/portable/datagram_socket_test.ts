@@ -1,4 +1,5 @@
 import { deepEqual, equal, ok, rejects, throws } from "node:assert/strict";
+import { EADDRINUSE } from "../../../ffi/libc/errno.ts";
 import { Libc } from "../../../ffi/libc/libc.ts";
 import { DatagramSocket } from "./datagram_socket.ts";
 
@@ -64,7 +65,11 @@ Deno.test("a server's port that is taken is refused", () => {
   const libc = Libc.open();
   const port = freePort();
   const socket = DatagramSocket.openServer(libc, port);
-  throws(() => DatagramSocket.openServer(libc, port), Deno.errors.AddrInUse);
+  throws(() => DatagramSocket.openServer(libc, port), {
+    name: "SyscallError",
+    errno: EADDRINUSE,
+    message: `Cannot listen on UDP port ${port}: EADDRINUSE, address in use`,
+  });
   socket.close();
   libc.unload();
 });
@@ -89,6 +94,10 @@ Deno.test({
     equal((await socket.receive(buffer))?.length, 1);
     equal(buffer[0], 3);
     throws(() => DatagramSocket.openPath(libc, { ...path, device: "none0" }), /interface none0/);
+    throws(
+      () => DatagramSocket.openPath(libc, { ...path, source: "192.0.2.1" }),
+      /Cannot bind a socket to 192\.0\.2\.1: EADDRNOTAVAIL/,
+    );
     stranger.close();
     socket.close();
     server.close();

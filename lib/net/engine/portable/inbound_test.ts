@@ -9,6 +9,7 @@ import {
   sumPseudoHeader,
   writeIpv4Checksum,
 } from "../../../protocol/packet/checksum.ts";
+import type { EpochLimits } from "../../../protocol/session/key_epochs.ts";
 import { Session } from "../../../protocol/session/session.ts";
 import type { SessionPath } from "../../../protocol/session/session_path.ts";
 import {
@@ -31,6 +32,7 @@ import { WEB_CRYPTO_SUITE } from "./web_crypto.ts";
 const O_RDWR = 2;
 const O_APPEND = 0o2000;
 const COMPRESSION_OFFSET = 12;
+const EPOCH_OFFSET = 15;
 const SEQUENCE_OFFSET = 6;
 const UDP_OFFSET = 20;
 const FROM = { transport: "udp" as const, hostname: "::ffff:192.0.2.1", port: 40000 };
@@ -68,7 +70,7 @@ class Bench implements Disposable {
   readonly #file = Deno.makeTempFileSync();
   readonly #fd = this.#libc.openFile(this.#file, O_RDWR | O_APPEND);
 
-  constructor(x1: boolean) {
+  constructor(x1: boolean, epochLimits?: EpochLimits) {
     const common = {
       id: 0x89abcdef,
       key: new Uint8Array(32).fill(3),
@@ -77,7 +79,7 @@ class Bench implements Disposable {
       random: (into: Uint8Array<ArrayBuffer>) => crypto.getRandomValues(into),
       now: performance.now(),
     };
-    this.client = new Session({ ...common, role: "client" });
+    this.client = new Session({ ...common, role: "client", epochLimits });
     const path = { id: 0, name: "fiber", socket: 0, peer: null };
     this.path = this.client.addPath(path, performance.now());
     this.entry = new SessionEntry(new Session({ ...common, role: "server" }), {
@@ -221,6 +223,20 @@ Deno.test("x1: a copy is replayed, also while the first is being opened", async 
   bench.receive(record);
   equal((await bench.delivered()).length, 1);
   deepEqual(bench.drops.entries(), [["replayed", 2]]);
+});
+
+Deno.test("x1: records of two epochs may be under way together", async () => {
+  using bench = new Bench(true, { packets: 3, ms: Infinity });
+  const packets = ["1", "2", "3", "4", "5"].map((text) => udpPacket(text));
+  const records = [];
+  for (const packet of packets) {
+    bench.client.notePacketSent(bench.path, performance.now());
+    records.push(await bench.record(TYPE_PACKET, packet));
+  }
+  deepEqual(records.map((record) => record[EPOCH_OFFSET]), [0, 0, 0, 1, 1]);
+  for (const index of [0, 3, 1, 4, 2]) bench.receive(records[index]!);
+  deepEqual(await bench.delivered(), [0, 3, 1, 4, 2].map((index) => packets[index]));
+  equal(bench.drops.total, 0);
 });
 
 Deno.test("x1: a partial checksum is completed", async () => {

@@ -45,7 +45,7 @@ export class Outbound {
   readonly #sessions: SessionTable;
   readonly #sockets: SocketTable;
   readonly #drops: DropCounters;
-  readonly #flows = new FlowTable();
+  readonly #flows = new FlowTable({ seed: crypto.getRandomValues(new Int32Array(1))[0]! });
   readonly #flow = new FlowKey();
   readonly #sealing: InOrder<SealedRecord>;
   /** The addresses of paths in Deno's words, and what they were made from. */

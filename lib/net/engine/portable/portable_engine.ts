@@ -58,7 +58,7 @@ export class PortableEngine implements Engine {
   #isStopping = false;
   #stopped: Promise<void> | null = null;
 
-  /** @throws SyscallError, TunError, and Deno.errors.AddrInUse when the server's port is taken. */
+  /** @throws SyscallError (EADDRINUSE among them) and TunError. */
   constructor(options: PortableEngineOptions) {
     const { libc, role } = options;
     this.#libc = libc;

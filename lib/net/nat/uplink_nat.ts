@@ -1,0 +1,26 @@
+import type { AddressFamily } from "../interface/address.ts";
+import { checkInterfaceName } from "../interface/network_interface.ts";
+import type { HostJournal } from "../journal/host_journal.ts";
+import { whyUnusable } from "./nat.ts";
+import { addUplinkTable } from "./uplink_nft.ts";
+import { addUplinkRules, type NatUplink } from "./uplink_rules.ts";
+
+/**
+ * Masquerades what leaves on each uplink, and marks each connection with the uplink it began on, by
+ * iptables, or by nft without it. Undone by the journal. Returns a notice for people, or null.
+ * Throws, with everything as before, when neither can be had.
+ */
+export async function enableUplinkNat(
+  journal: HostJournal,
+  family: AddressFamily,
+  uplinks: readonly NatUplink[],
+): Promise<string | null> {
+  for (const { device } of uplinks) checkInterfaceName(device);
+  const problem = await whyUnusable(journal, family === 4 ? "iptables" : "ip6tables");
+  if (problem === null) {
+    await addUplinkRules(journal, family, uplinks);
+    return null;
+  }
+  await addUplinkTable(journal, family, uplinks);
+  return `${problem}; using nft instead`;
+}

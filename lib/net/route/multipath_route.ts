@@ -1,0 +1,126 @@
+import * as v from "valibot";
+import { type CommandRunner, runForList } from "../command/runner.ts";
+import type { NextHop } from "../gateway/routing_table.ts";
+import type { AddressFamily } from "../interface/address.ts";
+import { checkInterfaceName } from "../interface/network_interface.ts";
+
+/** Marks routes and rules as ours (rtm_protocol of linux/rtnetlink.h; this one is nobody else's). */
+export const OWN_PROTOCOL = "77";
+/** What `ip` takes. */
+export const WEIGHT_MAX = 256;
+
+export interface WeightedHop {
+  nextHop: NextHop;
+  /** From 1 to WEIGHT_MAX: its part of the connections, in relation to the others. */
+  weight: number;
+}
+
+export interface DefaultVia {
+  family: AddressFamily;
+  table: number;
+  /** At least one. */
+  hops: readonly WeightedHop[];
+}
+
+/** `ip route replace default table T nexthop via G dev I weight W ...`. Throws RangeError. */
+export function replaceDefault({ family, table, hops }: DefaultVia): string[] {
+  if (hops.length === 0) throw new RangeError("a route needs a next hop");
+  return [
+    ...["ip", `-${family}`, "route", "replace", "default"],
+    ...["table", String(table), "protocol", OWN_PROTOCOL],
+    ...(hops.length === 1
+      ? hopWords(family, hops[0]!)
+      : hops.flatMap((hop) => ["nexthop", ...hopWords(family, hop), "weight", weightWord(hop)])),
+  ];
+}
+
+/** Deletes what replaceDefault() put there. */
+export function deleteDefault(family: AddressFamily, table: number): string[] {
+  return [
+    ...["ip", `-${family}`, "route", "del", "default"],
+    ...["table", String(table), "protocol", OWN_PROTOCOL],
+  ];
+}
+
+function hopWords(family: AddressFamily, { nextHop: { device, gateway } }: WeightedHop): string[] {
+  return [
+    ...(gateway === undefined
+      ? []
+      : ["via", ...(gateway.family === family ? [] : ["inet6"]), gateway.address]),
+    ...["dev", checkInterfaceName(device)],
+    ...(gateway?.onlink ? ["onlink"] : []),
+  ];
+}
+
+function weightWord({ weight }: WeightedHop): string {
+  if (Number.isInteger(weight) && weight >= 1 && weight <= WEIGHT_MAX) return String(weight);
+  throw new RangeError(`a weight is 1 to ${WEIGHT_MAX}, not ${weight}`);
+}
+
+const HopSchema = v.object({
+  dev: v.string(),
+  gateway: v.optional(v.string()),
+  via: v.optional(v.object({ host: v.string() })),
+  weight: v.optional(v.number(), 1),
+  flags: v.optional(v.array(v.string()), []),
+});
+const RouteSchema = v.object({
+  dst: v.literal("default"),
+  table: v.pipe(v.string(), v.regex(/^\d+$/)),
+  protocol: v.literal(OWN_PROTOCOL),
+  dev: v.optional(v.string()),
+  gateway: v.optional(v.string()),
+  via: v.optional(v.object({ host: v.string() })),
+  flags: v.optional(v.array(v.string()), []),
+  nexthops: v.optional(v.array(HopSchema), []),
+});
+
+/**
+ * Our default routes as the kernel has them, a line for each table; one is the same as
+ * describeHops() of what was put there when nothing has happened to it since.
+ */
+export async function readOwnDefaults(
+  runner: CommandRunner,
+  family: AddressFamily,
+): Promise<Map<number, string>> {
+  const routes = await runForList(
+    runner,
+    ["ip", `-${family}`, "-j", "route", "show", "table", "all"],
+    RouteSchema,
+  );
+  return new Map(routes.map((route) => {
+    const { dev } = route;
+    const hops = dev === undefined ? route.nexthops : [{ ...route, dev, weight: 1 }];
+    return [
+      Number(route.table),
+      describe(hops.map((hop) => ({
+        device: hop.dev,
+        gateway: hop.gateway ?? hop.via?.host,
+        weight: hop.weight,
+        isDead: hop.flags.includes("dead"),
+      }))),
+    ];
+  }));
+}
+
+export function describeHops(hops: readonly WeightedHop[]): string {
+  return describe(hops.map(({ nextHop, weight }) => ({
+    device: nextHop.device,
+    gateway: nextHop.gateway?.address,
+    weight: hops.length === 1 ? 1 : weight,
+    isDead: false,
+  })));
+}
+
+interface DescribedHop {
+  device: string;
+  gateway: string | undefined;
+  weight: number;
+  isDead: boolean;
+}
+
+function describe(hops: readonly DescribedHop[]): string {
+  return hops.map(({ device, gateway, weight, isDead }) =>
+    `${device} via ${gateway ?? "none"} weight ${weight}${isDead ? " dead" : ""}`
+  ).sort().join(", ");
+}
