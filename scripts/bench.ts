@@ -15,9 +15,10 @@ import { type FigureName, FIGURES } from "./bench/figures.ts";
 import { Measurement } from "./bench/measure.ts";
 import { FULL, makePlan, QUICK } from "./bench/plan.ts";
 import { formatReport, makeReport } from "./bench/report.ts";
-import { isInstalled, startSubjects } from "./bench/start.ts";
+import { startSubjects } from "./bench/start.ts";
 import { type SubjectName, SUBJECTS } from "./bench/subject.ts";
 import { tcpCongestionControl } from "./bench/testbed.ts";
+import { type LabOptions, runLabCommand } from "./setup/lab_command.ts";
 
 const FIGURE_NAMES = FIGURES.map(({ name }) => name);
 
@@ -33,12 +34,13 @@ const USAGE = `Usage: sudo deno task bench [-- [--quick] [--json] [--only LIST] 
   --only LIST     subjects to measure: ${SUBJECTS.join(",")}
   --figures LIST  figures to measure: ${FIGURE_NAMES.slice(0, 5).join(",")},
                   ${FIGURE_NAMES.slice(5).join(",")}
+  --no-install    install nothing: print the command for what is missing
   --help          this text
 
 OpenVPN and wireguard-go are measured where they are installed. The environment
 variable WIREGUARD_GO names another wireguard-go than that of the system.`;
 
-interface Options {
+interface Options extends LabOptions {
   quick: boolean;
   json: boolean;
   subjects: readonly SubjectName[];
@@ -54,11 +56,13 @@ export function parseOptions(args: readonly string[]): Options | "help" {
       json: { type: "boolean", default: false },
       only: { type: "string" },
       figures: { type: "string" },
+      "no-install": { type: "boolean", default: false },
       help: { type: "boolean", short: "h", default: false },
     },
   });
   if (values.help) return "help";
   return {
+    install: values["no-install"] ? "print only" : "install",
     quick: values.quick,
     json: values.json,
     subjects: choose("--only", values.only, SUBJECTS),
@@ -74,21 +78,6 @@ function choose<T extends string>(option: string, text: string | undefined, all:
     throw new Error(`${option} does not know '${wrong}', only ${all.join(", ")}`);
   }
   return all.filter((name) => chosen.includes(name));
-}
-
-/** What keeps the benchmark from running here, in words for a person; null when nothing does. */
-async function obstacle(): Promise<string | null> {
-  if (Deno.build.os !== "linux") return "The benchmark needs Linux: it builds network namespaces";
-  if (Deno.uid() !== 0) {
-    return "The benchmark needs root to build its network; run it with sudo: sudo deno task bench";
-  }
-  const packages = { ip: "iproute2", iperf3: "iperf3", ping: "iputils-ping" };
-  for (const [program, name] of Object.entries(packages)) {
-    if (!await isInstalled(program)) {
-      return `The benchmark needs ${program}; install it: apt-get install ${name}`;
-    }
-  }
-  return null;
 }
 
 function progress(text: string): void {
@@ -135,25 +124,12 @@ async function runBench({ quick, json, subjects: names, figures }: Options): Pro
   return required.every((name) => measured.includes(name));
 }
 
-async function main(): Promise<number> {
-  const options = parseOptions(Deno.args);
-  if (options === "help") {
-    console.log(USAGE);
-    return 0;
-  }
-  const why = await obstacle();
-  if (why !== null) {
-    console.error(why);
-    return 1;
-  }
-  return await runBench(options) ? 0 : 1;
-}
-
 if (import.meta.main) {
-  try {
-    Deno.exitCode = await main();
-  } catch (error) {
-    console.error(`The benchmark failed: ${(error as Error).message}`);
-    Deno.exitCode = 1;
-  }
+  await runLabCommand({
+    task: "bench",
+    usage: USAGE,
+    tools: ["ip", "iperf3", "iptables", "openssl", "ping"],
+    parse: parseOptions,
+    run: runBench,
+  });
 }

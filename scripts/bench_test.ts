@@ -55,7 +55,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
     async fn() {
       const bench = startBench("--figures", "idle_cpu_percent");
       await bench.waitForLine(/warming up/, RUN_TIMEOUT_MS);
-      equal(await bench.stop(signal), signal === "SIGINT" ? 130 : 143);
+      equal(await bench.stop(signal, 30_000), signal === "SIGINT" ? 130 : 143);
       equal(bench.output("stdout"), "");
       await assertNothingLeft(bench.pid);
     },

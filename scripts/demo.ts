@@ -14,19 +14,21 @@
 import { parseArgs } from "node:util";
 import { formatReport, makeReport } from "./demo/report.ts";
 import { measureAlone, measureBonded, measureCut, startDownloadServers } from "./demo/measure.ts";
+import { type LabOptions, runLabCommand } from "./setup/lab_command.ts";
 import { INTERNET_ADDRESS, Lab, SERVER_ADDRESS } from "./lab/lab.ts";
 import { newClientCertificate, startClient, startServer } from "./lab/programs.ts";
 
-const USAGE = `Usage: sudo deno task demo [-- [--json] [--hold]]
+const USAGE = `Usage: sudo deno task demo [-- [--json] [--hold] [--no-install]]
 
   --json   print only one JSON object on standard output:
            {"links": [{"name", "rateMbit", "rttMs", "aloneMbit"}], "bondedMbit",
             "gain", "longestGapMs", "lossFreeAfterCut"}
            rateMbit and rttMs are what each link is set to, the rest is measured
   --hold   keep the lab afterwards, until Ctrl-C
+  --no-install  install nothing: print the command for what is missing
   --help   this text`;
 
-interface Options {
+interface Options extends LabOptions {
   json: boolean;
   hold: boolean;
 }
@@ -37,29 +39,13 @@ function parseOptions(args: readonly string[]): Options | "help" {
     options: {
       json: { type: "boolean", default: false },
       hold: { type: "boolean", default: false },
+      "no-install": { type: "boolean", default: false },
       help: { type: "boolean", short: "h", default: false },
     },
   });
-  return values.help ? "help" : { json: values.json, hold: values.hold };
-}
-
-/** What keeps the demo from running here, in words for a person; null when nothing does. */
-async function obstacle(): Promise<string | null> {
-  if (Deno.build.os !== "linux") return "The demo needs Linux: it builds network namespaces";
-  if (Deno.uid() !== 0) {
-    return "The demo needs root to build its network; run it with sudo: sudo deno task demo";
-  }
-  const packages = {
-    ip: "iproute2",
-    iperf3: "iperf3",
-    ping: "iputils-ping",
-    ip6tables: "iptables",
-  };
-  for (const [program, name] of Object.entries(packages)) {
-    const found = await new Deno.Command("which", { args: [program], stdout: "null" }).output();
-    if (!found.success) return `The demo needs ${program}; install it: apt-get install ${name}`;
-  }
-  return null;
+  if (values.help) return "help";
+  const install = values["no-install"] ? "print only" : "install";
+  return { json: values.json, hold: values.hold, install };
 }
 
 function progress(text: string): void {
@@ -112,25 +98,12 @@ function holdLab({ client, server, internet }: Lab): Promise<never> {
   return new Promise<never>(() => setInterval(() => {}, 60_000));
 }
 
-async function main(): Promise<number> {
-  const options = parseOptions(Deno.args);
-  if (options === "help") {
-    console.log(USAGE);
-    return 0;
-  }
-  const why = await obstacle();
-  if (why !== null) {
-    console.error(why);
-    return 1;
-  }
-  return await runDemo(options) ? 0 : 1;
-}
-
 if (import.meta.main) {
-  try {
-    Deno.exitCode = await main();
-  } catch (error) {
-    console.error(`The demo failed: ${(error as Error).message}`);
-    Deno.exitCode = 1;
-  }
+  await runLabCommand({
+    task: "demo",
+    usage: USAGE,
+    tools: ["ip", "iperf3", "iptables", "ping"],
+    parse: parseOptions,
+    run: runDemo,
+  });
 }

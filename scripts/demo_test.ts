@@ -22,7 +22,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
     async fn() {
       const demo = startDemo("--json");
       await demo.waitForLine(/fiber alone/, 30_000);
-      equal(await demo.stop(signal), signal === "SIGINT" ? 130 : 143);
+      equal(await demo.stop(signal, 30_000), signal === "SIGINT" ? 130 : 143);
       equal(demo.output("stdout"), "");
       doesNotMatch((await run("ip", "netns", "list")).stdout, new RegExp(`fx${demo.pid}-`));
       const left = [...Deno.readDirSync("/tmp")].filter(({ name }) =>

@@ -1,5 +1,5 @@
 import { equal, match, ok } from "node:assert/strict";
-import { TestAuthority } from "./test_certificates.ts";
+import { TestAuthority } from "../../tests/support/test_certificates.ts";
 import {
   createTestPki,
   credentialsOf,

@@ -4,7 +4,7 @@ import tls, { type TLSSocket } from "node:tls";
 import { equal, ok } from "node:assert/strict";
 import { ControlError, type ControlErrorCode } from "./control_error.ts";
 import { type ClientCredentials, exchange, type ExchangeOptions } from "./exchange.ts";
-import { TestAuthority, type TestCertificate } from "./test_certificates.ts";
+import { TestAuthority, type TestCertificate } from "../../tests/support/test_certificates.ts";
 
 /** The authority, server and client certificates that most cases share. */
 export interface TestPki extends AsyncDisposable {

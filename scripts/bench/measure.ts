@@ -12,7 +12,7 @@ import { LINK_ADDRESS } from "./testbed.ts";
 import { UdpSearch } from "./udp_search.ts";
 
 const BYTES_PER_GB = 1e9;
-const [, DOWN] = TCP_FIGURES;
+const [UP, DOWN] = TCP_FIGURES;
 
 export class Measurement {
   readonly samples = new Samples();
@@ -88,17 +88,18 @@ export class Measurement {
     return [...this.#subjects.values()].filter(({ pids }) => pids.length > 0);
   }
 
+  /** One tunnel after the other, both directions: a compiler that learns needs the machine alone. */
   async #warmUp(): Promise<void> {
     const seconds = this.#effort.warmUpSeconds;
-    const transfers = this.#tunnels().map(async ({ name, testbed, address }) => {
+    for (const { name, testbed, address } of this.#tunnels()) {
       try {
+        await tcpRun(testbed, address, { ...UP, seconds });
         await tcpRun(testbed, address, { ...DOWN, seconds });
       } catch (error) {
         this.#subjects.delete(name);
         this.#progress(`${name} is left out: ${(error as Error).message}`);
       }
-    });
-    await Promise.all(transfers);
+    }
   }
 
   async #measureTcp(subject: Subject, figure: TcpFigure): Promise<void> {

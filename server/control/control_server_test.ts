@@ -10,7 +10,7 @@ import {
   testGrant,
   until,
 } from "./test_bench.ts";
-import { TestAuthority } from "./test_certificates.ts";
+import { TestAuthority } from "../../tests/support/test_certificates.ts";
 
 Deno.test("a client with a certificate gets what grant() returns, over IPv4 and IPv6", async () => {
   await using bench = await startBench();

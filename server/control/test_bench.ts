@@ -7,7 +7,7 @@ import {
   type ControlServerOptions,
   startControlServer,
 } from "./control_server.ts";
-import { TestAuthority, type TestCertificate } from "./test_certificates.ts";
+import { TestAuthority, type TestCertificate } from "../../tests/support/test_certificates.ts";
 
 /** A control server on a port of the kernel's choice, with an authority and the client "alice". */
 export interface TestBench extends AsyncDisposable {
