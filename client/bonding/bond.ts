@@ -25,7 +25,7 @@ import { resolveServer, type ServerAddress } from "../control/resolve_server.ts"
 import { BONDED_LINKS_MIN, type BondOptions, CLIENT_PROGRAM } from "../options.ts";
 import { type ControlTarget, requestSession } from "./control_connection.ts";
 import { LinkSet } from "./link_set.ts";
-import { watchLinks } from "./link_watch.ts";
+import { watchLinks } from "../link_watch.ts";
 import { chooseLinks } from "./links.ts";
 import { LiveSession } from "./live_session.ts";
 import { chooseTunMtu } from "./tun_mtu.ts";
@@ -176,6 +176,7 @@ class BondedClient {
   /** Something about links, addresses or routes has changed. */
   linksChanged(): void {
     this.#connected.links.refresh(this.#session.id)
+      .then((isChanged) => isChanged && this.#session.nudge())
       .catch((error) => log.warn("cannot follow the links: {error}", { error }));
   }
 
@@ -191,9 +192,13 @@ class BondedClient {
 
   async #reconnect(reason: "lost" | "due", signal: AbortSignal): Promise<void> {
     for (let failures = 1; !signal.aborted; failures++) {
+      // The session may come back by itself, and the links may change, while the server is asked.
+      const interruption = reason === "lost" ? this.#session.interruption() : null;
+      const either = interruption === null ? signal : AbortSignal.any([signal, interruption]);
       try {
         const { target, routes, links } = this.#connected;
-        const grant = await requestSession(target, routes, links.usable(), signal);
+        if (routes !== null && links.usable().length === 0) throw new Error("no link is usable");
+        const grant = await requestSession(target, routes, links.usable(), either);
         await this.#open(grant, signal);
         log.info(reason === "lost" ? "connected again as {addresses}" : "session renewed", {
           addresses: this.#addresses,
@@ -201,13 +206,14 @@ class BondedClient {
         return;
       } catch (error) {
         if (signal.aborted) return;
-        if (error instanceof ControlError && !error.retryable) throw error;
-        if (failures === 1) log.warn("cannot connect, trying on: {error}", { error });
-        else log.debug("attempt {failures}: {error}", { failures, error });
+        if (!either.aborted) {
+          if (error instanceof ControlError && !error.retryable) throw error;
+          if (failures === 1) log.warn("cannot connect, trying on: {error}", { error });
+          else log.debug("attempt {failures}: {error}", { failures, error });
+          await pause(backoffMs(failures, Math.random()), either);
+        }
       }
-      // The session may come back by itself in the meantime, when the links do.
-      await this.#session.upWithin(backoffMs(failures, Math.random()), signal);
-      if (this.#session.isUp) {
+      if (reason === "lost" && this.#session.isUp) {
         log.info("the paths answer again");
         return;
       }
@@ -264,4 +270,13 @@ class BondedClient {
     for (const line of notices) log.warn("{line}", { line });
     this.#addresses = addresses;
   }
+}
+
+/** Waits, at most until `signal` is aborted. */
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  signal.addEventListener("abort", () => resolve(), { once: true });
+  if (signal.aborted) resolve();
+  return promise.finally(() => clearTimeout(timer));
 }

@@ -74,11 +74,25 @@ export class LinkSet {
     }).join(", ");
   }
 
-  /** Reads the links again and follows what has changed, for `session` if there is one. */
-  refresh(session: number | null): Promise<void> {
-    const refreshed = this.#turn.then(() => this.#refresh(session));
-    this.#turn = refreshed.catch(() => {});
+  /**
+   * Reads the links again and follows what has changed, for `session` if there is one. Returns
+   * whether a link came, went or leads elsewhere.
+   */
+  refresh(session: number | null): Promise<boolean> {
+    const refreshed = this.#turn.then(async () => {
+      const before = this.#describe();
+      await this.#refresh(session);
+      return this.#describe() !== before;
+    });
+    this.#turn = refreshed.then(() => {}, () => {});
     return refreshed;
+  }
+
+  #describe(): string {
+    return this.#links.map(({ name }) => {
+      const state = this.#states.get(name);
+      return state?.isUsable === true ? `${name} ${linkIdentity(state)}` : name;
+    }).join(", ");
   }
 
   async #refresh(session: number | null): Promise<void> {

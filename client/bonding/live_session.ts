@@ -14,6 +14,7 @@ export class LiveSession {
   readonly #states = new Map<number, PathState>();
   #isOver = false;
   #changed = Promise.withResolvers<void>();
+  #interruption: AbortController | null = null;
 
   get id(): number | null {
     return this.#id;
@@ -33,7 +34,7 @@ export class LiveSession {
   }
 
   note(event: Exclude<EngineEvent, { kind: "fault" }>): void {
-    if (event.session !== this.#id) return;
+    if (event.session !== this.#id || this.#isOver) return;
     if (event.kind === "path changed") {
       this.#states.set(event.path, event.state);
       const level = event.state === "up" || event.state === "probing" ? "info" : "warn";
@@ -43,6 +44,18 @@ export class LiveSession {
       log.warn(event.kind === "bye" ? "the server ended the session" : "the session fell silent");
     }
     this.#wake();
+    if (this.isUp) this.#interruption?.abort();
+  }
+
+  /** The links have changed: whatever waits for the server should try again. */
+  nudge(): void {
+    this.#interruption?.abort();
+  }
+
+  /** Aborted at the next nudge, or when a path works. */
+  interruption(): AbortSignal {
+    this.#interruption = new AbortController();
+    return this.#interruption.signal;
   }
 
   /** Waits until a path works, at most `timeoutMs`. Returns whether one does. */

@@ -39,13 +39,16 @@ export type Tool = keyof typeof PACKAGE_OF;
 export const TEST_TOOLS: readonly Tool[] = [
   "gzip",
   "ip",
+  "ip6tables",
   "iperf3",
   "iptables",
+  "mount",
   "nft",
   "nsenter",
   "openssl",
   "ping",
   "ps",
+  "setpriv",
   "sysctl",
   "unshare",
 ];

@@ -15,7 +15,7 @@ const STORM_TIMEOUT_MS = 60_000;
 const WARM_UP = 20_000;
 const STORM = 80_000;
 /** Datagrams a second. */
-const RATE = 15_000;
+const RATE = 20_000;
 /** What garbage collection and buffers make of a process that runs for ten seconds. */
 const GROWTH_MAX_MB = 32;
 /** Heartbeats and their echoes of both links, while the quiet storm lasts. */
@@ -32,7 +32,7 @@ topic("e2e hostile datagrams", async (scenario) => {
   const sender = lab.router.spawn([...SENDER, "one", "server"], { stdin: "piped" });
 
   await scenario("100,000 bad datagrams leave a transfer undisturbed", async (measure) => {
-    const plan = { to: INTERNET_ADDRESS, mbit: 8, seconds: 9, flows: 4 };
+    const plan = { to: INTERNET_ADDRESS, mbit: 8, seconds: 7, flows: 4 };
     const transfer = await Transfer.start(lab.client, plan);
     await sender.waitForLine(/^captured$/, 20_000);
     const from = [client.lineCount, server.lineCount] as const;

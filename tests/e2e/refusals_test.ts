@@ -1,4 +1,4 @@
-import { deepEqual, equal, match } from "node:assert/strict";
+import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { join } from "node:path";
 import { type Lab, SERVER_ADDRESS6 } from "../../scripts/lab/lab.ts";
 import {
@@ -11,20 +11,13 @@ import {
   startServer,
 } from "../../scripts/lab/programs.ts";
 import { makeForeignTree, makeKey } from "../../lib/pki/testing/openssl.ts";
-import type { Child, Namespace } from "../netns/namespace.ts";
+import { asNobody, holdPort, withoutTun } from "./hindrance.ts";
 import { hostState } from "./host_state.ts";
 import { topic } from "./scenario.ts";
 import { addSite, createSmallLab, type Ending, ending, SERVER_ADDRESS } from "./small_lab.ts";
 
 const EXIT_FAILURE = 1;
 const EXIT_USAGE = 2;
-const PORT_HOLDER = `
-  const [protocol, port] = Deno.args;
-  const options = { hostname: "0.0.0.0", port: Number(port) };
-  const held = protocol === "tcp" ? Deno.listen(options) : Deno.listenDatagram({ ...options, transport: "udp" });
-  console.log("held");
-  setTimeout(() => held.close(), 120_000);
-`;
 
 topic("e2e refusals of the server", async (scenario) => {
   await using lab = await createSmallLab();
@@ -91,6 +84,11 @@ topic("e2e refusals of the client", async (scenario) => {
   const bundle = await newClientCertificate(lab, "laptop");
   await startServer(lab);
   const before = await hostState(lab.client);
+  // These take as long as the client's patience, so they run beside the others.
+  const blocked = Promise.all(
+    BLOCKED.map((block, index) => tryBlocked(lab, cleanup, bundle, block, index + 2)),
+  );
+  blocked.catch(() => {}); // awaited at the end
   let otherBundle = "";
   const refusal = (certificate: string, ...args: string[]) =>
     ending(spawnClient(lab, certificate, { args }));
@@ -115,15 +113,15 @@ topic("e2e refusals of the client", async (scenario) => {
   await scenario("fewer than two interfaces", async () => {
     const named = await refusal(bundle, "-ifaces", "one");
     refused(named, /at least two interfaces.*only 'one'/, EXIT_USAGE);
-    await tablet.client.run("ip", "link", "set", "tab2", "down");
+    await tablet.client.run("ip", "link", "set", "tablet2", "down");
     const command = [...program("client"), "-b", "-server", SERVER_ADDRESS, "-cert", bundle];
     const found = await ending(tablet.client.spawn(command, environment(tablet, "client")));
-    refused(found, /at least two interfaces.*tab1.*tab2 \(.*down.*\).*-ifaces/);
+    refused(found, /at least two interfaces.*tablet1.*tablet2 \(.*down.*\).*-ifaces/);
     const down = spawnClient(tablet, bundle);
-    refused(await ending(down), /at least two links must lead to.*tab2 is down/);
-    await tablet.client.run("ip", "link", "set", "tab2", "up");
+    refused(await ending(down), /at least two links must lead to.*tablet2 is down/);
+    await tablet.client.run("ip", "link", "set", "tablet2", "up");
     await tablet.client.run(
-      ...["ip", "route", "add", "default", "via", "10.72.2.1", "dev", "tab2", "metric", "200"],
+      ...["ip", "route", "add", "default", "via", "10.72.2.1", "dev", "tablet2", "metric", "200"],
     );
   });
 
@@ -183,28 +181,12 @@ topic("e2e refusals of the client", async (scenario) => {
     refused(why, /Cannot connect to 203\.0\.113\.10:9999: nothing listens there/);
   });
 
-  await scenario("server out of reach, and UDP blocked where TCP works", async (measure) => {
-    const tcp = ["-i", "tab+", "-p", "tcp", "-j", "DROP"];
-    await lab.router.run("iptables", "-w", "-I", "FORWARD", ...tcp);
-    const udp = ["-p", "udp", "--dport", "8000", "-s", "10.71.0.0/16", "-j", "DROP"];
-    await lab.server.run("iptables", "-w", "-I", "INPUT", ...udp);
-    const startMs = performance.now();
-    const timed = async (what: string, end: Promise<Ending>) => {
-      const result = await end;
-      measure(what, performance.now() - startMs, "ms");
-      return result;
-    };
-    const [unreachable, blocked] = await Promise.all([
-      timed("unreachable ended after", ending(spawnClient(tablet, bundle))),
-      timed("UDP blocked ended after", refusal(bundle)),
-    ]);
-    refused(unreachable, /No answer from 203\.0\.113\.10:8443 within.*firewalls let TCP port 8443/);
-    refused(
-      blocked,
-      /Cannot reach UDP port 8000 of 203\.0\.113\.10.*open the port in its firewall/,
-    );
-    await lab.server.run("iptables", "-w", "-D", "INPUT", ...udp);
-    await lab.router.run("iptables", "-w", "-D", "FORWARD", ...tcp);
+  await scenario("the server is out of reach, or its UDP port blocked", async (measure) => {
+    for (const { what, seconds, sentence, ended, isAsBefore } of await blocked) {
+      measure(`${what}: ended after`, seconds, "s");
+      refused(ended, sentence);
+      ok(isAsBefore, `${what}: the machine has changed`);
+    }
   });
 
   await scenario("nothing of all this has changed the machine", async () => {
@@ -212,60 +194,41 @@ topic("e2e refusals of the client", async (scenario) => {
   });
 });
 
+/** What a firewall between client and server drops, and what the client says about it. */
+const BLOCKED = [
+  {
+    what: "server",
+    packets: ["-p", "tcp"],
+    sentence: /No answer from 203\.0\.113\.10:8443 within.*firewalls let TCP port 8443/,
+  },
+  {
+    what: "port",
+    packets: ["-p", "udp", "--dport", "8000"],
+    sentence: /Cannot reach UDP port 8000 of 203\.0\.113\.10.*open the port in its firewall/,
+  },
+];
+
+async function tryBlocked(
+  lab: Lab,
+  cleanup: AsyncDisposableStack,
+  bundle: string,
+  { what, packets, sentence }: typeof BLOCKED[number],
+  number: number,
+) {
+  const site = await addSite(lab, cleanup, what, number);
+  const drop = ["-A", "FORWARD", "-i", `${what}+`, "-o", "server", ...packets, "-j", "DROP"];
+  await lab.router.run("iptables", "-w", ...drop);
+  const before = await hostState(site.client);
+  const startMs = performance.now();
+  const ended = await ending(spawnClient(site, bundle));
+  const seconds = (performance.now() - startMs) / 1000;
+  return { what, seconds, sentence, ended, isAsBefore: await hostState(site.client) === before };
+}
+
 /** One sentence, one line, the promised exit code. */
 function refused({ exitCode, text }: Ending, sentence: RegExp, code = EXIT_FAILURE): void {
   match(text, sentence);
   equal(exitCode, code, text);
-}
-
-/**
- * As uid 65534. The capability opens this checkout and the Deno binary wherever they are; of its
- * cache, Deno asks what the user may do without it, hence a place that all may enter.
- */
-function asNobody(lab: Lab, machine: Namespace, name: "server" | "client"): Child {
-  const capability = "+dac_override";
-  const script = `mount --bind "$DENO_DIR" /mnt && export DENO_DIR=/mnt && exec setpriv \
-    --reuid=65534 --regid=65534 --clear-groups \
-    --inh-caps=${capability} --ambient-caps=${capability} "$@"`;
-  return machine.spawn([
-    ...["unshare", "-m", "sh", "-c", script, "sh"],
-    ...program(name),
-    ...(name === "client" ? ["-b", "-server", SERVER_ADDRESS, "-pki", "/nonexistent"] : []),
-  ], environment(lab, name, { DENO_DIR: denoCache() }));
-}
-
-function denoCache(): string {
-  const { stdout } = new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).outputSync();
-  return JSON.parse(new TextDecoder().decode(stdout)).denoDir;
-}
-
-/** Runs `command` where /dev/net is an empty folder. */
-function withoutTun(
-  lab: Lab,
-  machine: Namespace,
-  name: "server" | "client",
-  command: string[],
-): Promise<Ending> {
-  const script = 'mount -t tmpfs none /dev/net && exec "$@"';
-  const argv = ["unshare", "-m", "sh", "-c", script, "sh", ...command];
-  return ending(machine.spawn(argv, environment(lab, name)));
-}
-
-/** Another program with that port open, until it is disposed of. */
-async function holdPort(
-  machine: Namespace,
-  protocol: "tcp" | "udp",
-  port: number,
-): Promise<AsyncDisposable> {
-  const child = machine.spawn(
-    [...[Deno.execPath(), "eval", "--unstable-net", PORT_HOLDER, "--"], protocol, String(port)],
-  );
-  await child.waitForLine(/^held$/, 15_000);
-  return {
-    async [Symbol.asyncDispose]() {
-      await child.stop("SIGKILL");
-    },
-  };
 }
 
 /** A copy of the server's authority, to be damaged. */

@@ -4,7 +4,7 @@
  *
  *   client  one, two  10.71.1.2, 10.71.2.2 ---+
  *                                             router --- server, internet (see scripts/lab/lab.ts)
- *   tablet  tab1, tab2  10.72.1.2, 10.72.2.2 -+
+ *   tablet  tablet1, tablet2  10.72.1.2 ... --+
  */
 
 import { join } from "node:path";
@@ -50,24 +50,28 @@ export async function startBoth(
   return { lab, server, client, bundle };
 }
 
-/** A machine of its own on two further links of the router, for another client. */
+/**
+ * A machine of its own on two further links of the router, for another client: `number` 1 gives it
+ * 10.72.1.2 on `<label>1` and 10.72.2.2 on `<label>2`, number 2 has 10.73, and so on.
+ */
 export async function addSite(
   lab: Lab,
   cleanup: AsyncDisposableStack,
   label: string,
+  number = 1,
 ): Promise<ClientSite> {
   const client = cleanup.use(await Namespace.create(label));
-  const links = ["tab1", "tab2"].map((name) => ({ name, rateMbit: 0, rttMs: 0 }));
+  const links = [1, 2].map((link) => ({ name: `${label}${link}`, rateMbit: 0, rttMs: 0 }));
   for (const [index, { name }] of links.entries()) {
-    const number = index + 1;
+    const networks = [`10.${71 + number}.${index + 1}.`, `fd${71 + number}:${index + 1}::`];
     await connect(client, lab.router, {
-      a: { name, addresses: [`10.72.${number}.2/24`, `fd72:${number}::2/64`] },
-      b: { name, addresses: [`10.72.${number}.1/24`, `fd72:${number}::1/64`] },
+      a: { name, addresses: [`${networks[0]}2/24`, `${networks[1]}2/64`] },
+      b: { name, addresses: [`${networks[0]}1/24`, `${networks[1]}1/64`] },
     });
-    for (const gateway of [`10.72.${number}.1`, `fd72:${number}::1`]) {
+    for (const network of networks) {
       await client.run(
-        ...["ip", "route", "add", "default", "via", gateway, "dev", name],
-        ...["metric", String(number * 100)],
+        ...["ip", "route", "add", "default", "via", `${network}1`, "dev", name],
+        ...["metric", String((index + 1) * 100)],
       );
     }
   }

@@ -213,6 +213,18 @@ Deno.test("bye reaches the server on every path that works", () => {
   equal(network.server.events.filter(({ name }) => name === "bye").length, 2);
 });
 
+Deno.test("a path that is removed is told to be down", () => {
+  using network = new VirtualNetwork({ delaysMs: [10, 10] });
+  network.run(1000);
+  network.client.session.removePath(1);
+  network.client.flush(network.now);
+  network.run(100);
+  equal(network.client.statesOf(1).at(-1), "down");
+  network.client.session.removePath(1);
+  network.run(100);
+  equal(network.client.statesOf(1).filter((state) => state === "down").length, 1);
+});
+
 Deno.test("a link the kernel calls gone is left at once, and used again when it works", () => {
   using network = new VirtualNetwork({ delaysMs: [10, 10] });
   network.run(1000);

@@ -1,10 +1,5 @@
 /** The Internet checksum (RFC 1071) over packets that lie in a DataView. */
-import {
-  IPV4_CHECKSUM,
-  IPV4_HEADER_LENGTH,
-  IPV4_SOURCE,
-  IPV6_SOURCE,
-} from "./ip.ts";
+import { IPV4_CHECKSUM, IPV4_HEADER_LENGTH, IPV4_SOURCE, IPV6_SOURCE } from "./ip.ts";
 
 /** Folds a sum of 16-bit words to 16 bits. `sum` must be below 2^47. */
 export function fold(sum: number): number {

@@ -25,6 +25,12 @@ export const DOWN_AFTER_SUSPECT_MS = 1000;
  */
 export const RTT_UNMEASURED_MS = 300;
 
+/**
+ * The first round trip of a link includes finding the neighbour and whatever else wakes up. The
+ * average takes so many measurements to forget it; until then the least one is the better guess.
+ */
+const RTT_SETTLED_COUNT = 8;
+
 export type PathState = "probing" | "up" | "suspect" | "down";
 
 type State = Exclude<PathState, "down"> | "silent" | "link down";
@@ -113,7 +119,9 @@ export class Liveness {
   }
 
   #suspectAt(): number {
-    const roundTripMs = this.#rtt.smoothedMs ?? RTT_UNMEASURED_MS;
+    const rtt = this.#rtt;
+    const typicalMs = rtt.count < RTT_SETTLED_COUNT ? rtt.minimumMs : rtt.smoothedMs;
+    const roundTripMs = typicalMs ?? RTT_UNMEASURED_MS;
     const patienceMs = SUSPECT_AFTER_ROUND_TRIPS * roundTripMs + SUSPECT_AFTER_MS + this.#graceMs;
     return this.#unansweredSince + patienceMs;
   }

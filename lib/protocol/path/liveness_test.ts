@@ -31,6 +31,15 @@ Deno.test("a new path is probing until it is heard", () => {
   equal(path.nextDeadline(), Infinity);
 });
 
+Deno.test("a slow first round trip does not make the path patient for long", () => {
+  const path = new Liveness();
+  path.heard(0);
+  path.rttMeasured(500);
+  path.rttMeasured(ROUND_TRIP);
+  path.sent(10);
+  equal(path.nextDeadline(), 10 + PATIENCE);
+});
+
 Deno.test("a path that never answers is down without having been suspect", () => {
   const path = new Liveness();
   const downAt = 7 + 3 * RTT_UNMEASURED_MS + SUSPECT_AFTER_MS + DOWN_AFTER_SUSPECT_MS;

@@ -13,11 +13,17 @@ const VARIATION_GAIN = 1 / 4;
 const JITTER_GAIN = 1 / 16;
 
 export class Rtt {
+  #count = 0;
   #lastMs: number | null = null;
   #smoothedMs: number | null = null;
   #minimumMs: number | null = null;
   #variationMs: number | null = null;
   #jitterMs: number | null = null;
+
+  /** Measurements taken. */
+  get count(): number {
+    return this.#count;
+  }
 
   get lastMs(): number | null {
     return this.#lastMs;
@@ -56,11 +62,13 @@ export class Rtt {
       this.#jitterMs = jitterMs + JITTER_GAIN * (Math.abs(roundTripMs - this.#lastMs) - jitterMs);
     }
     this.#lastMs = roundTripMs;
+    this.#count++;
     return true;
   }
 
   /** Forgets everything, for a link that leads elsewhere than before. */
   reset(): void {
+    this.#count = 0;
     this.#lastMs = this.#smoothedMs = this.#minimumMs = null;
     this.#variationMs = this.#jitterMs = null;
   }

@@ -272,6 +272,12 @@ export class Session<S extends Cipher, O extends Cipher> {
 
   /** Removes a path, and what waits to be sent on it. */
   removePath(id: number): void {
+    const path = this.paths.byId(id);
+    if (path === null) return;
+    if (path.reportedState !== "down") {
+      path.reportedState = "down";
+      this.#outbox.emit({ name: "path changed", path, state: "down" });
+    }
     this.paths.remove(id);
     this.choice.setWeight(id, 0);
     this.#outbox.forgetPath(id);
