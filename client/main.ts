@@ -2,6 +2,7 @@
 import { runProgram } from "../lib/cli/run_program.ts";
 import { readInvokingUser } from "../lib/cli/user_home.ts";
 import { isNativeWorker, runNativeWorker } from "../lib/net/engine/native/worker.ts";
+import { balance } from "./balance/balance.ts";
 import { bond } from "./bonding/bond.ts";
 import { CLIENT_PROGRAM, parseClientOptions } from "./options.ts";
 import { restore } from "./restore.ts";
@@ -12,6 +13,10 @@ async function main(): Promise<number> {
     case "bond":
       return await runProgram(CLIENT_PROGRAM, parsed.options, (signal) => {
         return bond(parsed.options, signal);
+      });
+    case "balance":
+      return await runProgram(CLIENT_PROGRAM, parsed.options, (signal) => {
+        return balance(parsed.options, signal);
       });
     case "restore":
       return await runProgram(CLIENT_PROGRAM, parsed.options, async () => {

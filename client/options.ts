@@ -23,10 +23,34 @@ import {
 } from "../lib/cli/tunnel_options.ts";
 import { expandHome } from "../lib/cli/user_home.ts";
 import { VERSION } from "../lib/cli/version.ts";
+import {
+  BALANCE_FLAGS,
+  type BalanceKind,
+  balanceOption,
+  checkBalancedInterfaces,
+  externalIpUrlOption,
+  healthIntervalOption,
+  healthTargetOption,
+  statusEveryOption,
+  weightsOption,
+} from "./balance_options.ts";
 
 export const CLIENT_PROGRAM = "fluxify-client";
 /** Bonding is for two links or more: with one there is nothing to add up. */
 export const BONDED_LINKS_MIN = 2;
+
+/** Flags, as a user writes them, that only bonding mode knows. */
+const BOND_FLAGS = [
+  "-server",
+  "-ctrl",
+  "-ips",
+  "-pki",
+  "-cert",
+  "-mtu",
+  "-reorder-buffer-size",
+  "-reorder-flush-timeout",
+  "-engine",
+];
 
 /** A local link to carry a path, as the user named it. */
 export interface LinkChoice {
@@ -47,10 +71,26 @@ export interface BondOptions extends TunnelOptions {
   tunMtu: number | null;
 }
 
+export interface BalanceOptions extends Pick<TunnelOptions, "logLevel" | "logFormat"> {
+  /** In the user's order; empty: all with a gateway. */
+  interfaces: string[];
+  balance: BalanceKind;
+  /** By interface, 1 for those not named; null: by the quality of the links. */
+  weights: ReadonlyMap<string, number> | null;
+  healthIntervalMs: number;
+  /** Addresses to probe; empty: the gateway, then public resolvers. */
+  healthTargets: string[];
+  /** 0: only on SIGUSR1. */
+  statusEveryMs: number;
+  /** A web page that answers with the address it sees, or null: not asked. */
+  externalIpUrl: string | null;
+}
+
 export interface RestoreOptions extends Pick<TunnelOptions, "logLevel" | "logFormat"> {}
 
 export type ClientCommand =
   | { command: "bond"; options: BondOptions }
+  | { command: "balance"; options: BalanceOptions }
   | { command: "restore"; options: RestoreOptions }
   | Print;
 
@@ -64,11 +104,15 @@ export function parseClientOptions(argv: readonly string[], home: string): Clien
 
 function buildProgram(accept: Accept<ClientCommand>, home: string) {
   const program = new Command(CLIENT_PROGRAM)
-    .description("Carries this machine's traffic to a fluxify-server over several links at once.")
+    .description(
+      "Carries this machine's traffic over several links at once: to a fluxify-server (-b), or\n" +
+        "without a server, each connection over one of them (-l).",
+    )
     .version(VERSION, "--version", "show the version")
     .helpOption("-h, --help", "show this help")
     .enablePositionalOptions()
     .addOption(new Option("-b, --bond", "bonding mode: one tunnel over all links"))
+    .addOption(new Option("-l, --load-balance", "load-balance mode: no server, no tunnel"))
     .addOption(
       new Option("--server <host>", "name or address of the server")
         .argParser((text) => parseHost("-server", text)),
@@ -97,13 +141,40 @@ function buildProgram(accept: Accept<ClientCommand>, home: string) {
     .addOption(reorderBufferSizeOption())
     .addOption(reorderFlushTimeoutOption())
     .addOption(engineOption())
+    .addOption(balanceOption())
+    .addOption(weightsOption())
+    .addOption(healthIntervalOption())
+    .addOption(healthTargetOption())
+    .addOption(statusEveryOption())
+    .addOption(externalIpUrlOption())
     .addOption(verboseOption())
     .addOption(logJsonOption())
     .addHelpText("after", "\nOne dash is enough: -server host is --server host.")
     .action((raw) => {
-      if (!raw.bond) {
-        throw new UsageError("this version has bonding mode only: give -b -server HOST");
+      const given = givenFlags(program);
+      if (raw.bond && raw.loadBalance) {
+        throw new UsageError("-b and -l are two modes: give one of them");
       }
+      if (raw.loadBalance) {
+        refuseFlags(given, BOND_FLAGS, "-l");
+        const weights = raw.weights ?? null;
+        accept({
+          command: "balance",
+          options: {
+            interfaces: checkBalancedInterfaces(raw.ifaces ?? [], weights),
+            balance: raw.balance,
+            weights,
+            healthIntervalMs: raw.healthInterval,
+            healthTargets: raw.healthTarget ?? [],
+            statusEveryMs: raw.statusEvery,
+            externalIpUrl: raw.externalIpUrl ?? null,
+            ...logOptions(raw),
+          },
+        });
+        return;
+      }
+      if (!raw.bond) throw new UsageError("give a mode: -b -server HOST, or -l");
+      refuseFlags(given, BALANCE_FLAGS, "-b");
       if (raw.server === undefined) throw new UsageError("-b needs -server HOST");
       accept({
         command: "bond",
@@ -128,6 +199,11 @@ function buildProgram(accept: Accept<ClientCommand>, home: string) {
       accept({ command: "restore", options: logOptions(raw) });
     });
   return program;
+}
+
+function refuseFlags(given: readonly string[], foreign: readonly string[], mode: string): void {
+  const useless = given.find((flag) => foreign.includes(flag));
+  if (useless !== undefined) throw new UsageError(`${useless} means nothing with ${mode}`);
 }
 
 function parseInterfaces(text: string): string[] {

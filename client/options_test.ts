@@ -19,11 +19,13 @@ const DEFAULTS: BondOptions = {
 
 const HELP = `Usage: fluxify-client [options] [command]
 
-Carries this machine's traffic to a fluxify-server over several links at once.
+Carries this machine's traffic over several links at once: to a fluxify-server (-b), or
+without a server, each connection over one of them (-l).
 
 Options:
   --version                        show the version
   -b, --bond                       bonding mode: one tunnel over all links
+  -l, --load-balance               load-balance mode: no server, no tunnel
   --server <host>                  name or address of the server
   --ctrl <port>                    TCP port of the control plane (default: 8443)
   --ifaces <list>                  links to use, as in eth0,wlan0 (default: all that work)
@@ -35,6 +37,13 @@ Options:
   --reorder-buffer-size <packets>  packets the reorder buffer holds at most (default: 128)
   --reorder-flush-timeout <time>   how long to wait for a missing packet (default: 50ms)
   --engine <name>                  data plane: native, portable or auto (default: "auto")
+  --balance <kind>                 with -l: spread over all uplinks, or best for the nearest one
+                                   (default: "spread")
+  --weights <list>                 with -l: as in wan1=3,wan2=1 (default: by link quality)
+  --health-interval <time>         with -l: how often each uplink is probed (default: 5s)
+  --health-target <list>           with -l: addresses to probe (default: the gateway first)
+  --status-every <time>            with -l: log the status this often; 0 is never (default: 0)
+  --external-ip-url <url>          with -l: page that tells our address, to compare uplinks
   -v, --verbose                    log more, and errors in full
   --log-json                       log one JSON object a line
   -h, --help                       show this help
@@ -113,7 +122,7 @@ Deno.test("parseClientOptions() takes one interface twice when its addresses dif
 });
 
 Deno.test("parseClientOptions() asks for a mode and a server", () => {
-  const noMode = "fluxify-client: this version has bonding mode only: give -b -server HOST\n";
+  const noMode = "fluxify-client: give a mode: -b -server HOST, or -l\n";
   equal(refusal(), noMode);
   equal(refusal("-server", "vpn.example.com"), noMode);
   equal(refusal("-b"), "fluxify-client: -b needs -server HOST\n");

@@ -1,4 +1,5 @@
 /** Runs the body of a program: signals become an abort, errors one line and an exit code. */
+import { guardAgainstDebugger } from "./debugger_guard.ts";
 import { EXIT_OK, exitCodeFor, failureText } from "./exit.ts";
 import { setUpLogging, writeToStderr } from "./log.ts";
 
@@ -19,6 +20,7 @@ export async function runProgram(
   { logLevel, logFormat }: ProgramLog,
   body: (signal: AbortSignal) => Promise<void>,
 ): Promise<number> {
+  using _guard = guardAgainstDebugger();
   setUpLogging({ level: logLevel, format: logFormat, write: writeToStderr });
   const stop = new AbortController();
   const onSignal = () => stop.abort();

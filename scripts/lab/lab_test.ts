@@ -16,9 +16,14 @@ Deno.test({
     const { client, server, internet } = lab;
     for (const { name, rttMs } of lab.links) {
       for (const address of [SERVER_ADDRESS, SERVER_ADDRESS6]) {
-        const { stdout } = await client.run("ping", "-c5", "-i0.05", "-q", "-I", name, address);
-        const fastestMs = Number(/= ([\d.]+)\//.exec(stdout)?.[1]);
-        ok(fastestMs >= rttMs && fastestMs < rttMs * 1.05 + 1, `${name}: ${stdout}`);
+        // A busy machine makes a link slower than it is: one of a few looks has to see its delay.
+        let fastestMs = Infinity;
+        for (let look = 0; look < 5 && fastestMs >= rttMs * 1.05 + 1; look++) {
+          const { stdout } = await client.run("ping", "-c5", "-i0.05", "-q", "-I", name, address);
+          fastestMs = Number(/= ([\d.]+)\//.exec(stdout)?.[1]);
+          ok(fastestMs >= rttMs, `${name}: ${stdout}`);
+        }
+        ok(fastestMs < rttMs * 1.05 + 1, `${name}: ${fastestMs} ms instead of ${rttMs}`);
       }
     }
     for (const address of [INTERNET_ADDRESS, INTERNET_ADDRESS6]) {

@@ -21,6 +21,8 @@ const DEBIAN_PACKAGES: Record<string, string> = {
   "iptables-save": "iptables",
   "ip6tables-save": "iptables",
   nft: "nftables",
+  ping: "iputils-ping",
+  curl: "curl",
   sysctl: "procps",
 };
 

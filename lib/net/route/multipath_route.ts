@@ -88,19 +88,23 @@ export async function readOwnDefaults(
     ["ip", `-${family}`, "-j", "route", "show", "table", "all"],
     RouteSchema,
   );
-  return new Map(routes.map((route) => {
+  const hopsOf = new Map<number, DescribedHop[]>();
+  for (const route of routes) {
     const { dev } = route;
     const hops = dev === undefined ? route.nexthops : [{ ...route, dev, weight: 1 }];
-    return [
-      Number(route.table),
-      describe(hops.map((hop) => ({
+    const table = Number(route.table);
+    // Some versions show each hop of an IPv6 route as a route.
+    hopsOf.set(table, [
+      ...hopsOf.get(table) ?? [],
+      ...hops.map((hop) => ({
         device: hop.dev,
         gateway: hop.gateway ?? hop.via?.host,
         weight: hop.weight,
         isDead: hop.flags.includes("dead"),
-      }))),
-    ];
-  }));
+      })),
+    ]);
+  }
+  return new Map([...hopsOf].map(([table, hops]) => [table, describe(hops)]));
 }
 
 export function describeHops(hops: readonly WeightedHop[]): string {

@@ -24,18 +24,25 @@ export async function saveDefaults(
 }
 
 /**
- * Those of `saved` on `device` that went with their link and that nobody makes again: neither the
+ * Those of `saved` on `device`, through one of `gateways` (those it had last), that went with their link and that nobody makes again: neither the
  * same route nor another default route of this interface is in `present`.
  */
 export function lostDefaults(
   saved: readonly SavedDefault[],
   present: readonly SavedDefault[],
   device: string,
+  gateways: ReadonlySet<string | undefined>,
 ): SavedDefault[] {
   if (present.some(({ devices }) => devices.includes(device))) return [];
   return saved.filter(({ devices, words }) =>
-    devices.length === 1 && devices[0] === device && !RENEWED.test(words.join(" "))
+    devices.length === 1 && devices[0] === device && gateways.has(gatewayIn(words)) &&
+    !RENEWED.test(words.join(" "))
   );
+}
+
+function gatewayIn(words: readonly string[]): string | undefined {
+  const at = words.indexOf("via");
+  return at < 0 ? undefined : words[words[at + 1] === "inet6" ? at + 2 : at + 1];
 }
 
 /** The `ip` command that makes the route again; it fails where the place is taken. */

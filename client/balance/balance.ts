@@ -1,0 +1,181 @@
+/**
+ * Load-balance mode: the machine's connections are spread over several uplinks, without a server.
+ * Rules and routes go into tables of their own, every uplink is probed, and the routes follow what
+ * the probes and the kernel say. Whatever ends it, the machine is as it was before.
+ */
+import { getLogger } from "@logtape/logtape";
+import { LOG_CATEGORY } from "../../lib/cli/log.ts";
+import { inspectHost, refuseObstacle } from "../../lib/cli/preflight.ts";
+import { type CommandRunner, runChecked, SystemRunner } from "../../lib/net/command/runner.ts";
+import {
+  checkInterfaceName,
+  listInterfaces,
+  requireInterface,
+} from "../../lib/net/interface/network_interface.ts";
+import { HostJournal, restoreStale } from "../../lib/net/journal/host_journal.ts";
+import { inspectRules } from "../../lib/net/route/uplink_routes.ts";
+import { watchLinks } from "../link_watch.ts";
+import { type BalanceOptions, CLIENT_PROGRAM } from "../options.ts";
+import { Balancer } from "./balancer.ts";
+import { DefaultKeeper } from "./default_keeper.ts";
+import { askExternalAddress, sameUpstreamWarning } from "./external_address.ts";
+import type { Strategy } from "./family_balance.ts";
+import { Probing, type Subject } from "./probing.ts";
+import { formatStatus } from "./status.ts";
+import { readLinks } from "./uplinks.ts";
+
+const log = getLogger([LOG_CATEGORY, "client"]);
+const FAMILIES = [4, 6] as const;
+/** How often the counters are read, for the rates. */
+const SAMPLE_MS = 2_000;
+
+/** Runs until `signal` is aborted. @throws Error that says what to do, everything undone. */
+export async function balance(options: BalanceOptions, signal: AbortSignal): Promise<void> {
+  refuseObstacle(CLIENT_PROGRAM, { ...inspectHost(), tunDevice: "present" });
+  const runner = new SystemRunner();
+  await runChecked(runner, ["ping", "-V"]);
+  for (const line of await restoreStale(runner)) log.warn("{line}", { line });
+  for (const family of FAMILIES) {
+    const line = await inspectRules(runner, family);
+    if (line !== null) log.warn("{line}", { line });
+  }
+  const names = await chooseInterfaces(runner, options.interfaces);
+
+  // Disposed of from the last to the first: what is slow to end waits until everything is undone.
+  await using stack = new AsyncDisposableStack();
+  let probing: Probing | undefined;
+  let asked = Promise.resolve();
+  stack.defer(() => Promise.all([asked, probing?.ended()]).then(() => {}));
+  let balancer: Balancer | undefined;
+  stack.use(showStatus(() => balancer, options.statusEveryMs));
+  const keeper = stack.use(await DefaultKeeper.save(runner));
+  const journal = await HostJournal.open({ program: CLIENT_PROGRAM, runner });
+  stack.defer(async () => {
+    const errors = await journal.undoAll();
+    for (const error of errors) log.error("{error}", { error });
+    if (errors.length === 0) log.info("stopped: routes, rules and parameters are as before");
+  });
+
+  const ended = Promise.withResolvers<void>();
+  ended.promise.catch(() => {}); // awaited below, unless the start fails first
+  signal.addEventListener("abort", () => ended.resolve(), { once: true });
+  const running = balancer = new Balancer(journal, names, strategyOf(options), {
+    onRenewed: (renewed) => probing?.hurry(renewed),
+    onBare: (name, gateway) => keeper.linkIsBare(name, gateway),
+  });
+  await running.sample(performance.now());
+  await running.enable(await running.inspect());
+  stack.defer(() => running.settled());
+
+  const warn = (error: unknown) => log.warn("cannot follow the links: {error}", { error });
+  const follow = (wentDown: ReadonlySet<string>) => {
+    if (!signal.aborted) running.refresh(wentDown).catch(warn);
+  };
+  const subjects = FAMILIES.flatMap((family) =>
+    names.map((device): Subject => ({ family, device }))
+  );
+  const probes = probing = new Probing({
+    runner,
+    intervalMs: options.healthIntervalMs,
+    named: options.healthTargets,
+    wayOf: ({ family, device }) => running.wayOf(family, device),
+    onAnswer: ({ family, device }, roundTripMs) => {
+      if (running.probed(family, device, roundTripMs) && !signal.aborted) {
+        running.apply().catch(warn);
+      }
+    },
+    onFault: (error) => ended.reject(error),
+  }, subjects);
+  stack.defer(() => probes.stop());
+  stack.use(watchLinks(follow));
+  log.info(
+    `fluxify-client balances IPv${running.balanced().join(" and IPv")} over ${names.join(", ")}`,
+  );
+  const url = options.externalIpUrl;
+  if (url !== null) asked = compareExternalAddresses(runner, running, url);
+  if (signal.aborted) ended.resolve();
+  await ended.promise;
+  log.info("stopping");
+}
+
+/** Those the user names, or all with a gateway. Throws InterfaceError. */
+async function chooseInterfaces(
+  runner: CommandRunner,
+  named: readonly string[],
+): Promise<string[]> {
+  const interfaces = await listInterfaces(runner);
+  if (named.length > 0) {
+    for (const name of named) requireInterface(interfaces, checkInterfaceName(name));
+    return [...named];
+  }
+  const candidates = interfaces.filter(({ loopback }) => !loopback).map(({ name }) => name);
+  const { gateways } = await readLinks(runner, candidates, new Set());
+  const found = candidates.filter((name) => gateways[4].has(name) || gateways[6].has(name));
+  if (found.length >= 2) return found;
+  throw new Error(
+    `Cannot balance: at least two interfaces must have a gateway, and ${
+      found.length === 0 ? "none has" : `only ${found[0]} has`
+    } one`,
+  );
+}
+
+function strategyOf({ balance, weights }: BalanceOptions): Strategy {
+  if (balance === "best") return { kind: "best" };
+  return weights === null ? { kind: "by quality" } : { kind: "prescribed", weights };
+}
+
+/**
+ * Reads the counters regularly; shows the status on SIGUSR1, and each `everyMs` unless 0. To be called
+ * before there is something to show: a signal that nobody listens for ends the program.
+ */
+function showStatus(balancerNow: () => Balancer | undefined, everyMs: number): AsyncDisposable {
+  const sample = async () => await balancerNow()?.sample(performance.now());
+  let last = Promise.resolve();
+  const later = (action: () => Promise<void>) => () => {
+    last = last.then(action)
+      .catch((error) => log.warn("cannot read the counters: {error}", { error }));
+  };
+  const show = later(async () => {
+    await sample();
+    const balancer = balancerNow();
+    if (balancer === undefined) return;
+    for (const line of formatStatus(balancer.status())) log.info("{line}", { line });
+  });
+  const sampling = setInterval(later(sample), SAMPLE_MS);
+  const showing = everyMs === 0 ? undefined : setInterval(show, everyMs);
+  Deno.addSignalListener("SIGUSR1", show);
+  return {
+    async [Symbol.asyncDispose]() {
+      Deno.removeSignalListener("SIGUSR1", show);
+      clearInterval(sampling);
+      clearInterval(showing);
+      await last;
+    },
+  };
+}
+
+/** Warns once when uplinks are seen with one address. Asked once, beside everything else. */
+async function compareExternalAddresses(
+  runner: CommandRunner,
+  balancer: Balancer,
+  url: string,
+): Promise<void> {
+  try {
+    const family = balancer.balanced()[0]!;
+    const answers = await Promise.all(
+      balancer.names.map(async (name) =>
+        [name, await askExternalAddress(runner, name, family, url)] as const
+      ),
+    );
+    const known = new Map<string, string>();
+    for (const [name, address] of answers) {
+      if (address === null) log.info(`${url} tells no IPv${family} address over ${name}`);
+      else known.set(name, address);
+      log.debug("external address of {name}: {address}", { name, address });
+    }
+    const warning = sameUpstreamWarning(known);
+    if (warning !== null) log.warn("{warning}", { warning });
+  } catch (error) {
+    log.warn("-external-ip-url: {error}", { error });
+  }
+}

@@ -1,0 +1,198 @@
+import { getLogger } from "@logtape/logtape";
+import { LOG_CATEGORY } from "../../lib/cli/log.ts";
+import type { CommandRunner } from "../../lib/net/command/runner.ts";
+import type { NextHop } from "../../lib/net/gateway/routing_table.ts";
+import type { AddressFamily } from "../../lib/net/interface/address.ts";
+import type { HostJournal } from "../../lib/net/journal/host_journal.ts";
+import { FamilyBalance, type Strategy, UPLINKS_MIN } from "./family_balance.ts";
+import { type BalanceStatus, summarize } from "./status.ts";
+import { readCounters, Traffic } from "./traffic.ts";
+import { type LinkSnapshot, readLinks } from "./uplinks.ts";
+
+const log = getLogger([LOG_CATEGORY, "client"]);
+const FAMILIES = [4, 6] as const;
+const NOTHING: ReadonlySet<never> = new Set<never>();
+
+/** What the balancer tells of its uplinks. */
+export interface BalancerEvents {
+  /** They lead somewhere new, or again. */
+  onRenewed(names: readonly string[]): void;
+  /** The link is back, and its route through this gateway is not. */
+  onBare(name: string, gateway: string | undefined): void;
+}
+
+/** Follows links and probes, and keeps the routes of both families as they should be. */
+export class Balancer {
+  readonly #runner: CommandRunner;
+  readonly #families: Record<AddressFamily, FamilyBalance>;
+  readonly #traffic: ReadonlyMap<string, Traffic>;
+  readonly #events: BalancerEvents;
+  readonly #wentDown = new Set<string>();
+  #turn: Promise<void> = Promise.resolve();
+  /** A refresh that has not begun yet: it will see what others ask for in the meantime. */
+  #next: Promise<void> | null = null;
+  /** What the kernel refused is tried again with the next probe. */
+  #isIncomplete = false;
+
+  constructor(
+    journal: HostJournal,
+    readonly names: readonly string[],
+    strategy: Strategy,
+    events: BalancerEvents,
+  ) {
+    this.#runner = journal.runner;
+    this.#events = events;
+    this.#families = {
+      4: new FamilyBalance(journal, 4, names, strategy),
+      6: new FamilyBalance(journal, 6, names, strategy),
+    };
+    this.#traffic = new Map(names.map((name) => [name, new Traffic()]));
+  }
+
+  /** The families that are balanced. */
+  balanced(): AddressFamily[] {
+    return FAMILIES.filter((family) => this.#families[family].isBalanced);
+  }
+
+  /**
+   * Reads the links for the first time and judges whether there is something to balance.
+   * @throws Error that names the interface without a gateway, or says what is missing.
+   */
+  async inspect(): Promise<LinkSnapshot> {
+    const snapshot = await readLinks(this.#runner, this.names, NOTHING);
+    for (const family of FAMILIES) this.#families[family].follow(snapshot, NOTHING);
+    for (const name of this.names) {
+      const ways = FAMILIES.map((family) => this.#families[family].wayOf(name));
+      if (ways.some((way) => way?.isUsable)) continue;
+      const why = ways.map((way) => way?.isUsable === false ? way.why : "");
+      throw new Error(
+        `Cannot balance over ${name}: it ${[...new Set(why)].join(" and ")}; ` +
+          "give it one, with any metric, or leave it out of -ifaces",
+      );
+    }
+    const ready = FAMILIES.filter((family) => this.#isReady(family));
+    if (ready.length === 0) {
+      throw new Error(
+        `Cannot balance: at least two interfaces must have a gateway of one family, and ${
+          FAMILIES.map((family) => this.#describe(family)).join(", ")
+        }`,
+      );
+    }
+    for (const family of FAMILIES) {
+      if (!ready.includes(family)) {
+        log.warn(`IPv${family} is left alone: ${this.#describe(family)}`);
+      }
+    }
+    return snapshot;
+  }
+
+  /** Something has changed: reads the links again and follows. One refresh at a time. */
+  refresh(wentDown: ReadonlySet<string> = NOTHING): Promise<void> {
+    for (const name of wentDown) this.#wentDown.add(name);
+    if (this.#next !== null) return this.#next;
+    const next = this.#turn.then(() => {
+      this.#next = null;
+      return this.#refresh();
+    });
+    this.#next = next;
+    this.#turn = next.catch(() => {});
+    return next;
+  }
+
+  /** Brings the routes to what is known, without a new look at the links: probes are urgent. */
+  apply(): Promise<void> {
+    const applied = this.#turn.then(() => this.#apply(this.balanced()));
+    this.#turn = applied.catch(() => {});
+    return applied;
+  }
+
+  /** Takes the answer to a probe, null for none. Returns whether apply() is due. */
+  probed(family: AddressFamily, name: string, roundTripMs: number | null): boolean {
+    return this.#families[family].probed(name, roundTripMs) || this.#isIncomplete;
+  }
+
+  /** Where an uplink leads, or null when it leads nowhere. */
+  wayOf(family: AddressFamily, name: string): NextHop | null {
+    const way = this.#families[family].wayOf(name);
+    return way?.isUsable ? way.nextHop : null;
+  }
+
+  /** Reads the counters of the uplinks, for rates. */
+  async sample(nowMs: number): Promise<void> {
+    const counters = await readCounters(this.#runner);
+    for (const [name, traffic] of this.#traffic) traffic.add(nowMs, counters.get(name) ?? null);
+  }
+
+  /** As of the last sample. */
+  status(): BalanceStatus {
+    return summarize(this.names.map((name) => {
+      const traffic = this.#traffic.get(name)!;
+      return {
+        name,
+        ...traffic.totals,
+        ...traffic.rates(),
+        families: {
+          4: this.#families[4].status(name),
+          6: this.#families[6].status(name),
+        },
+      };
+    }));
+  }
+
+  /** Puts rules and routes of the families in place that have enough uplinks. */
+  async enable(snapshot: LinkSnapshot): Promise<void> {
+    for (const family of FAMILIES) {
+      if (this.#families[family].isBalanced || !this.#isReady(family)) continue;
+      await this.#families[family].enable(snapshot);
+    }
+  }
+
+  /** Resolves when no refresh is under way. */
+  async settled(): Promise<void> {
+    await this.#turn;
+  }
+
+  async #refresh(): Promise<void> {
+    const wentDown = new Set(this.#wentDown);
+    this.#wentDown.clear();
+    const snapshot = await readLinks(this.#runner, this.names, new Set(this.balanced()))
+      .catch((error) => {
+        for (const name of wentDown) this.#wentDown.add(name);
+        throw error;
+      });
+    const renewed = new Set<string>();
+    for (const family of FAMILIES) {
+      const names = this.#families[family].follow(snapshot, wentDown);
+      await this.#families[family].prepare(names);
+      for (const name of names) {
+        renewed.add(name);
+        if (snapshot.gateways[family].has(name)) continue;
+        this.#events.onBare(name, this.wayOf(family, name)?.gateway?.address);
+      }
+    }
+    const before = this.balanced();
+    await this.enable(snapshot);
+    await this.#apply(before);
+    // Probes go through the routes that have just been made.
+    if (renewed.size > 0) this.#events.onRenewed([...renewed]);
+  }
+
+  async #apply(families: readonly AddressFamily[]): Promise<void> {
+    this.#isIncomplete = false;
+    for (const family of families) {
+      if (!await this.#families[family].apply()) this.#isIncomplete = true;
+    }
+  }
+
+  #isReady(family: AddressFamily): boolean {
+    return this.#families[family].usable().length >= UPLINKS_MIN;
+  }
+
+  #describe(family: AddressFamily): string {
+    const names = this.#families[family].usable();
+    if (names.length === 0) return `no interface has an IPv${family} gateway`;
+    return `${names.length === 1 ? "only " : ""}${names.join(", ")} ${
+      names.length === 1 ? "has" : "have"
+    } an IPv${family} gateway`;
+  }
+}

@@ -1,0 +1,241 @@
+import { getLogger } from "@logtape/logtape";
+import { LOG_CATEGORY } from "../../lib/cli/log.ts";
+import type { NextHop } from "../../lib/net/gateway/routing_table.ts";
+import type { AddressFamily } from "../../lib/net/interface/address.ts";
+import { findInterface } from "../../lib/net/interface/network_interface.ts";
+import type { HostJournal } from "../../lib/net/journal/host_journal.ts";
+import { enableUplinkNat } from "../../lib/net/nat/uplink_nat.ts";
+import { markWithMask, uplinkMark } from "../../lib/net/nat/uplink_rules.ts";
+import { UplinkRoutes } from "../../lib/net/route/uplink_routes.ts";
+import { hashByFlow } from "../../lib/net/sysctl/multipath_hash.ts";
+import { loosenReversePath } from "../../lib/net/sysctl/reverse_path.ts";
+import { type BestChoice, chooseBest, NO_CHOICE } from "./best.ts";
+import { FAILURES_MAX, Health, type HealthReport } from "./health.ts";
+import { weightsByQuality } from "./nexthops.ts";
+import { planFamily } from "./plan.ts";
+import {
+  globalAddresses,
+  type KnownGateway,
+  type LinkSnapshot,
+  type Way,
+  wayOf,
+} from "./uplinks.ts";
+
+/** Fewer than this leaves nothing to balance. */
+export const UPLINKS_MIN = 2;
+/** Addresses of one interface whose connections from before are kept. */
+const ADDRESSES_MAX = 8;
+
+const log = getLogger([LOG_CATEGORY, "client"]);
+
+export type Strategy =
+  /** By these weights; 1 for those that are not named. */
+  | { kind: "prescribed"; weights: ReadonlyMap<string, number> }
+  | { kind: "by quality" }
+  | { kind: "best" };
+
+interface Uplink {
+  readonly name: string;
+  readonly slot: number;
+  readonly health: Health;
+  known: KnownGateway | null;
+  way: Way;
+}
+
+/** The uplinks of one address family: what is known of them, and what the kernel is told. */
+export class FamilyBalance {
+  readonly #strategy: Strategy;
+  readonly #journal: HostJournal;
+  readonly #uplinks: readonly Uplink[];
+  readonly #routes: UplinkRoutes;
+  #weights: ReadonlyMap<string, number> = new Map();
+  #choice: BestChoice = NO_CHOICE;
+  #state: "left alone" | "balanced" | "all down" = "left alone";
+  #shown = "";
+
+  constructor(
+    journal: HostJournal,
+    readonly family: AddressFamily,
+    names: readonly string[],
+    strategy: Strategy,
+  ) {
+    this.#journal = journal;
+    this.#strategy = strategy;
+    this.#uplinks = names.map((name, index) => ({
+      name,
+      slot: index + 1,
+      health: new Health(),
+      known: null,
+      way: { isUsable: false, why: "is not there" },
+    }));
+    this.#routes = new UplinkRoutes(
+      journal,
+      family,
+      this.#uplinks.map(({ name, slot }) => ({ device: name, slot })),
+    );
+    if (strategy.kind === "prescribed") this.#weights = strategy.weights;
+  }
+
+  get isBalanced(): boolean {
+    return this.#state !== "left alone";
+  }
+
+  /** The uplinks that lead to everywhere, whether they answer or not. */
+  usable(): string[] {
+    return this.#uplinks.filter(({ way }) => way.isUsable).map(({ name }) => name);
+  }
+
+  wayOf(name: string): Way | undefined {
+    return this.#uplinks.find((uplink) => uplink.name === name)?.way;
+  }
+
+  /** Takes in how the links are. Returns the uplinks that lead somewhere new. */
+  follow(snapshot: LinkSnapshot, wentDown: ReadonlySet<string>): string[] {
+    const renewed: string[] = [];
+    for (const uplink of this.#uplinks) {
+      const { name, health } = uplink;
+      const before = uplink.way;
+      const link = findInterface(snapshot.interfaces, name);
+      const found = snapshot.gateways[this.family].get(name);
+      const { way, known } = wayOf(link, this.family, found, uplink.known, wentDown.has(name));
+      uplink.way = way;
+      uplink.known = known;
+      if (!way.isUsable) {
+        if (health.linkDown() && this.isBalanced) this.#sayOut(name, way.why);
+        continue;
+      }
+      if (before.isUsable && sameGateway(before.nextHop, way.nextHop)) continue;
+      // At the start an uplink is taken to work until it is seen not to.
+      if (this.isBalanced) health.linkUp();
+      else health.assumeUp();
+      if (before.isUsable && this.isBalanced) {
+        log.info(`the IPv${this.family} gateway of ${name} is ${way.nextHop.gateway?.address}`);
+      }
+      renewed.push(name);
+    }
+    return renewed;
+  }
+
+  /** Takes the answer to a probe, null for none. Returns whether the routes may have to follow. */
+  probed(name: string, roundTripMs: number | null): boolean {
+    const uplink = this.#uplinks.find((candidate) => candidate.name === name);
+    if (uplink === undefined || !uplink.way.isUsable) return false;
+    const changed = uplink.health.probed(roundTripMs);
+    if (changed && uplink.health.isHealthy) log.info(`${name} is back for IPv${this.family}`);
+    else if (changed) this.#sayOut(name, `${FAILURES_MAX} probes were not answered`);
+    return this.#judge(changed || name === this.#choice.name) || changed;
+  }
+
+  /** Adds rules and routes; called once, when enough uplinks are usable. */
+  async enable(snapshot: LinkSnapshot): Promise<void> {
+    const { family } = this;
+    const devices = this.#uplinks.map(({ name, slot }) => {
+      const link = findInterface(snapshot.interfaces, name);
+      const addresses = link === undefined ? [] : globalAddresses(link, family, ADDRESSES_MAX);
+      return { device: name, slot, addresses };
+    });
+    const notices = [await hashByFlow(this.#journal, family)];
+    if (family === 4) await loosenReversePath(this.#journal, devices.map(({ device }) => device));
+    notices.push(await enableUplinkNat(this.#journal, family, devices));
+    for (const line of notices) if (line !== null) log.warn("{line}", { line });
+    this.#judge(true);
+    this.#state = "balanced";
+    for (const error of await this.#apply()) throw error;
+    await this.#routes.enable();
+  }
+
+  /** An interface that has come anew has the kernel's own parameters. */
+  async prepare(names: readonly string[]): Promise<void> {
+    if (this.family === 4 && this.isBalanced) await loosenReversePath(this.#journal, names);
+  }
+
+  /** Brings the kernel to what is known. False: something could not be done at present. */
+  async apply(): Promise<boolean> {
+    const errors = await this.#apply();
+    for (const error of errors) log.debug("IPv{family}: {error}", { family: this.family, error });
+    return errors.length === 0;
+  }
+
+  status(name: string): HealthReport & { weight: number } | null {
+    const uplink = this.#uplinks.find((candidate) => candidate.name === name);
+    if (!this.isBalanced || uplink === undefined) return null;
+    return { ...uplink.health.report(), weight: this.#weightOf(uplink) };
+  }
+
+  #weightOf({ name, health, way }: Uplink): number {
+    if (!health.isHealthy || !way.isUsable) return 0;
+    if (this.#strategy.kind === "best") return name === this.#choice.name ? 1 : 0;
+    return this.#weights.get(name) ?? 1;
+  }
+
+  async #apply(): Promise<Error[]> {
+    const snapshots = this.#uplinks.map(({ name, slot, way, health }) => ({
+      name,
+      slot,
+      nextHop: way.isUsable ? way.nextHop : null,
+      isHealthy: health.isHealthy,
+    }));
+    const best = this.#strategy.kind === "best" ? this.#choice.name : null;
+    const plan = planFamily(snapshots, this.#weights, best);
+    const errors = await this.#routes.apply(plan);
+    if (plan.shared === "keep") {
+      if (this.#state === "balanced") {
+        log.error(`all uplinks are down for IPv${this.family}: the last routes stay`);
+      }
+      this.#state = "all down";
+      return errors;
+    }
+    this.#state = "balanced";
+    const shown = plan.shared.map(({ nextHop, weight }) => `${nextHop.device} (${weight})`)
+      .join(", ");
+    if (shown !== this.#shown) log.info(`IPv${this.family} goes over ${shown}`);
+    this.#shown = shown;
+    return errors;
+  }
+
+  /** Weighs or chooses anew. Returns whether that changed anything. */
+  #judge(isRound: boolean): boolean {
+    const healthy = this.#uplinks.filter(({ health, way }) => health.isHealthy && way.isUsable)
+      .map(({ name, health }) => ({ name, ...health.report() }));
+    if (healthy.length === 0) return false;
+    switch (this.#strategy.kind) {
+      case "prescribed":
+        return false;
+      case "by quality": {
+        const before = this.#weights;
+        this.#weights = new Map([...before, ...weightsByQuality(before, healthy)]);
+        return healthy.some(({ name }) => before.get(name) !== this.#weights.get(name));
+      }
+      case "best": {
+        if (!isRound && this.#choice.name !== null) return false;
+        const before = this.#choice.name;
+        this.#choice = chooseBest(this.#choice, healthy);
+        return this.#choice.name !== before;
+      }
+      default:
+        return this.#strategy satisfies never;
+    }
+  }
+
+  #sayOut(name: string, why: string): void {
+    log.warn(`${name} is out for IPv${this.family}: ${why}`);
+    this.#forgetDatagrams(name);
+  }
+
+  /**
+   * Sockets that send datagrams for ever (VPNs, phones) would stay on an uplink that is out: there is
+   * no connection that could break. Where there is no `conntrack` they do.
+   */
+  #forgetDatagrams(name: string): void {
+    const slot = this.#uplinks.find((uplink) => uplink.name === name)?.slot;
+    if (!this.isBalanced || slot === undefined) return;
+    this.#journal.runner.run([
+      ...["conntrack", "-D", "-f", this.family === 4 ? "ipv4" : "ipv6", "-p", "udp"],
+      ...["-m", markWithMask(uplinkMark(slot))],
+    ]).catch((error) => log.debug("{error}", { error }));
+  }
+}
+
+function sameGateway(one: NextHop, other: NextHop): boolean {
+  return one.gateway?.address === other.gateway?.address;
+}

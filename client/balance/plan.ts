@@ -1,0 +1,37 @@
+/** What the kernel shall hold for one family, decided from a snapshot of its uplinks. */
+import type { NextHop } from "../../lib/net/gateway/routing_table.ts";
+import type { WeightedHop } from "../../lib/net/route/multipath_route.ts";
+import { weighHops } from "./nexthops.ts";
+
+export interface UplinkSnapshot {
+  name: string;
+  slot: number;
+  /** Null: the link is down, or has no address or gateway. */
+  nextHop: NextHop | null;
+  isHealthy: boolean;
+}
+
+export interface Plan {
+  /** The default route of each uplink's own table, by slot: also of those that do not answer. */
+  own: Map<number, NextHop>;
+  /** The hops of the shared default route; "keep": none is healthy, what there is stays. */
+  shared: WeightedHop[] | "keep";
+}
+
+/** `best` names the one uplink to use; null spreads over all. */
+export function planFamily(
+  uplinks: readonly UplinkSnapshot[],
+  weights: ReadonlyMap<string, number>,
+  best: string | null,
+): Plan {
+  const usable = uplinks.flatMap(({ nextHop, slot, ...rest }) =>
+    nextHop === null ? [] : [{ ...rest, nextHop, slot }]
+  );
+  const chosen = usable.filter(({ isHealthy, name }) =>
+    isHealthy && (best === null || best === name)
+  );
+  return {
+    own: new Map(usable.map(({ slot, nextHop }) => [slot, nextHop])),
+    shared: chosen.length === 0 ? "keep" : weighHops(chosen.map(({ nextHop }) => nextHop), weights),
+  };
+}

@@ -1,0 +1,127 @@
+import { deepEqual, equal, ok } from "node:assert/strict";
+import { type BalanceOptions, parseClientOptions } from "./options.ts";
+
+const DEFAULTS: BalanceOptions = {
+  interfaces: [],
+  balance: "spread",
+  weights: null,
+  healthIntervalMs: 5_000,
+  healthTargets: [],
+  statusEveryMs: 0,
+  externalIpUrl: null,
+  logLevel: "info",
+  logFormat: "text",
+};
+const parse = (...argv: string[]) => parseClientOptions(argv, "/home/mara");
+
+/** The one line on stderr for a refused command line. */
+function refusal(...argv: string[]): string {
+  const parsed = parse(...argv);
+  ok(parsed.command === "print", `${argv.join(" ")} was accepted`);
+  equal(parsed.exitCode, 2);
+  return parsed.text;
+}
+
+Deno.test("parseClientOptions() needs -l only", () => {
+  deepEqual(parse("-l"), { command: "balance", options: DEFAULTS });
+  deepEqual(parse("--load-balance", "-ifaces", ""), { command: "balance", options: DEFAULTS });
+});
+
+Deno.test("parseClientOptions() reads every option of -l", () => {
+  const options: BalanceOptions = {
+    interfaces: ["wan1", "wan2"],
+    balance: "best",
+    weights: new Map([["wan1", 3], ["wan2", 1]]),
+    healthIntervalMs: 500,
+    healthTargets: ["192.0.2.1", "2001:db8::1"],
+    statusEveryMs: 10_000,
+    externalIpUrl: "https://example.com/ip",
+    logLevel: "debug",
+    logFormat: "json",
+  };
+  const values = [
+    ["ifaces", "wan1,wan2"],
+    ["balance", "best"],
+    ["weights", "wan1=3,wan2=1"],
+    ["health-interval", "500ms"],
+    ["health-target", "192.0.2.1,2001:db8::1"],
+    ["status-every", "10s"],
+    ["external-ip-url", "https://example.com/ip"],
+  ];
+  for (const dashes of ["-", "--"]) {
+    const spaced = values.flatMap(([name, value]) => [`${dashes}${name}`, value!]);
+    const joined = values.map(([name, value]) => `${dashes}${name}=${value}`);
+    const expected = { command: "balance", options };
+    deepEqual(parse("-l", "-v", "-log-json", ...spaced), expected);
+    deepEqual(parse(...joined, "-l", "-v", "-log-json"), expected);
+  }
+});
+
+Deno.test("parseClientOptions() keeps the modes and their options apart", () => {
+  equal(refusal("-l", "-b"), "fluxify-client: -b and -l are two modes: give one of them\n");
+  const bondOnly = [
+    ["server", "h"],
+    ["ctrl", "8443"],
+    ["ips", "192.0.2.1,192.0.2.2"],
+    ["pki", "/x"],
+    ["cert", "/x"],
+    ["mtu", "1400"],
+    ["reorder-buffer-size", "9"],
+    ["reorder-flush-timeout", "1s"],
+    ["engine", "auto"],
+  ];
+  for (const [name, value] of bondOnly) {
+    equal(refusal("-l", `-${name}`, value!), `fluxify-client: -${name} means nothing with -l\n`);
+  }
+  const balanceOnly = [
+    ["balance", "best"],
+    ["weights", "a=1"],
+    ["health-interval", "1s"],
+    ["health-target", "192.0.2.1"],
+    ["status-every", "1s"],
+    ["external-ip-url", "http://h"],
+  ];
+  for (const [name, value] of balanceOnly) {
+    equal(
+      refusal("-b", "-server", "h", `-${name}`, value!),
+      `fluxify-client: -${name} means nothing with -b\n`,
+    );
+  }
+  equal(refusal("-l", "restore"), "fluxify-client: -l means nothing before 'restore'\n");
+});
+
+Deno.test("parseClientOptions() names the option of -l and what was wrong with it", () => {
+  const many = Array.from({ length: 64 }, (_, index) => `w${index}`).join(",");
+  const cases: [string, string, string][] = [
+    ["ifaces", "wan1", "-l needs at least two interfaces, and -ifaces names only 'wan1'"],
+    ["ifaces", "wan1,wan1", "-ifaces names 'wan1' twice"],
+    ["ifaces", many, "-l takes at most 63 interfaces, not 64"],
+    ["balance", "fair", "-balance must be spread or best, not 'fair'"],
+    ["weights", "wan1", "-weights must be a list such as wan1=3,wan2=1, not 'wan1'"],
+    ["weights", "a=1=2", "-weights must be a list such as wan1=3,wan2=1, not 'a=1=2'"],
+    ["weights", "a=1,a=2", "-weights names 'a' twice"],
+    ["weights", "=1", "-weights must hold names of network interfaces, not ''"],
+    ["weights", "a=0", "-weights a must be 1 to 256, not '0'"],
+    ["weights", "a=257", "-weights a must be 1 to 256, not '257'"],
+    ["weights", "a=1.5", "-weights a must be 1 to 256, not '1.5'"],
+    ["health-interval", "199ms", "-health-interval must be 200ms to 10m, not '199ms'"],
+    ["health-interval", "11m", "-health-interval must be 200ms to 10m, not '11m'"],
+    ["health-interval", "5", "-health-interval must be a duration such as 50ms, 1s or 2m, not '5'"],
+    ["health-target", "localhost", "-health-target must hold IP addresses, not 'localhost'"],
+    ["status-every", "999ms", "-status-every must be 1s to 24h, not '999ms'"],
+    [
+      "external-ip-url",
+      "file:///etc/passwd",
+      "-external-ip-url must be an http or https URL, not 'file:///etc/passwd'",
+    ],
+    ["external-ip-url", "-x", "-external-ip-url must be an http or https URL, not '-x'"],
+  ];
+  for (const [name, value, message] of cases) {
+    equal(refusal("-l", `-${name}=${value}`), `fluxify-client: ${message}\n`);
+  }
+  equal(
+    refusal("-l", "-ifaces", "a,b", "-weights", "c=2"),
+    "fluxify-client: -weights names 'c', which -ifaces does not\n",
+  );
+  equal(parse("-l", "-status-every", "0").command, "balance");
+});

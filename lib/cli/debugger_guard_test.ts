@@ -1,0 +1,50 @@
+import { ok } from "node:assert/strict";
+
+const GUARD = new URL("debugger_guard.ts", import.meta.url);
+
+/** Whether something takes connections at `address`, such as 127.0.0.1:9229. */
+async function listens(address: string): Promise<boolean> {
+  const [hostname, port] = address.split(":");
+  try {
+    using _ = await Deno.connect({ hostname: hostname!, port: Number(port) });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+Deno.test("guardAgainstDebugger() closes the inspector that SIGUSR1 opens", async () => {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: [
+      "eval",
+      `import { guardAgainstDebugger } from ${JSON.stringify(GUARD)};
+       guardAgainstDebugger();
+       console.error("guarded");
+       setTimeout(() => {}, 60_000);`,
+    ],
+    stdin: "null",
+    stdout: "null",
+    stderr: "piped",
+  }).spawn();
+  try {
+    let seen = "";
+    let address: string | undefined;
+    const decoder = new TextDecoder();
+    for await (const chunk of child.stderr) {
+      seen += decoder.decode(chunk, { stream: true });
+      if (/guarded/.test(seen) && !/listening/.test(seen)) child.kill("SIGUSR1");
+      address = /ws:\/\/([\d.:]+)\//.exec(seen)?.[1];
+      if (address !== undefined) break;
+    }
+    ok(address, `no inspector: ${seen}`);
+    let isOpen = true;
+    for (let look = 0; look < 200 && isOpen; look++) {
+      isOpen = await listens(address);
+      if (isOpen) await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    ok(!isOpen, `the inspector stays open at ${address}`);
+  } finally {
+    child.kill("SIGKILL");
+    await child.status;
+  }
+});

@@ -1,0 +1,133 @@
+/** An uplink that fails is out in time and comes back, and the others notice nothing. */
+import { deepEqual, equal, ok } from "node:assert/strict";
+import { type Child, needsRoot } from "../netns/namespace.ts";
+import { BalanceLab, equalStates, INTERVAL_MS } from "./balance_lab.ts";
+
+/** What is promised for an uplink that is silent, and for one that is down. */
+const SILENT_OUT_MS = 3 * INTERVAL_MS + 2_000;
+const DOWN_OUT_MS = 1_000;
+const BACK_MS = 10_000;
+const DOWNLOADS = 50;
+const STOP_TIMEOUT_MS = 10_000;
+
+/** Does something and waits until both families say so; prints how long it took. */
+async function until(
+  client: Child,
+  what: string,
+  limitMs: number,
+  pattern: (family: number) => RegExp,
+  action: () => Promise<unknown>,
+): Promise<void> {
+  const from = client.lineCount;
+  const begin = performance.now();
+  await action();
+  await Promise.all([4, 6].map((family) => client.waitForLine(pattern(family), limitMs, from)));
+  console.log(`${what}: ${((performance.now() - begin) / 1000).toFixed(2)} s`);
+}
+
+const isOut = (family: number) => new RegExp(`IPv${family} goes over wan2 \\(1\\)$`);
+const isBack = (family: number) => new RegExp(`IPv${family} goes over wan1 \\(1\\), wan2 \\(1\\)`);
+
+Deno.test({
+  name: "netns: a silent gateway and a link that goes down leave downloads elsewhere alone",
+  ...needsRoot(),
+  fn: async () => {
+    await using lab = await BalanceLab.create();
+    const before = await lab.state();
+    const client = await lab.start("-weights", "wan1=1,wan2=1");
+    const downloads = [];
+    for (const from of [lab.machine, lab.lan]) {
+      for (const family of [4, 6] as const) {
+        downloads.push(await lab.startDownloads(from, family, "wan2", DOWNLOADS));
+      }
+    }
+    const onlySecond = async () => {
+      for (const from of [lab.machine, lab.lan]) {
+        for (const family of [4, 6] as const) {
+          deepEqual(await lab.connections(from, family, 20), { wan1: 0, wan2: 20 });
+        }
+      }
+    };
+    let speak = () => Promise.resolve();
+    await until(client, "silent gateway, out after", SILENT_OUT_MS, isOut, async () => {
+      speak = await lab.silence("wan1");
+    });
+    await onlySecond();
+    await until(client, "answering again, back after", BACK_MS, isBack, () => speak());
+
+    const link = (...words: string[]) => lab.machine.run("ip", "link", "set", "wan1", ...words);
+    await until(client, "link down, out after", DOWN_OUT_MS, isOut, () => link("down"));
+    await onlySecond();
+    await until(client, "link up, back after", BACK_MS, isBack, async () => {
+      await link("up");
+      // The kernel drops IPv6 addresses with the link, and nobody but us gives them back here.
+      await lab.machine.run("ip", "address", "add", "fd01::2/64", "dev", "wan1", "nodad");
+    });
+    for (const family of ["-4", "-6"]) {
+      await untilShown(lab, ["ip", family, "route", "show", "default"], "dev wan1 metric 100");
+    }
+
+    const carrier = (state: string) => lab.routers.wan1.run("ip", "link", "set", "lan", state);
+    await until(client, "no carrier, out after", DOWN_OUT_MS, isOut, () => carrier("down"));
+    await until(client, "carrier, back after", BACK_MS, isBack, async () => {
+      await carrier("up");
+      await lab.routers.wan1.run("ip", "address", "add", "fd01::1/64", "dev", "lan", "nodad");
+    });
+
+    for (const child of downloads) {
+      await child.closeStdin();
+      const report = JSON.parse((await child.waitForLine(/^\{.*\}$/, 5_000))[0]);
+      console.log("downloads:", JSON.stringify(report));
+      equal(report.count, DOWNLOADS);
+      equal(report.failed, 0);
+      ok(report.leastBytes > 0);
+    }
+    equal(await client.stop("SIGTERM", STOP_TIMEOUT_MS), 0);
+    equalStates(await lab.state(), before, "in any order");
+  },
+});
+
+async function untilShown(lab: BalanceLab, command: string[], text: string): Promise<void> {
+  for (let attempt = 0; attempt < 50; attempt++) {
+    if ((await lab.machine.run(...command)).stdout.includes(text)) return;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  throw new Error(`"${command.join(" ")}" never shows "${text}"`);
+}
+
+Deno.test({
+  name: "netns: connections from before the start go on, and all links may fail",
+  ...needsRoot(),
+  fn: async () => {
+    await using lab = await BalanceLab.create();
+    const downloads = [
+      await lab.startDownloads(lab.machine, 4, "wan1", DOWNLOADS),
+      await lab.startDownloads(lab.machine, 6, "wan1", DOWNLOADS),
+    ];
+    const client = await lab.start();
+    await lab.connections(lab.machine, 4, 20);
+    for (const child of downloads) {
+      await child.closeStdin();
+      const report = JSON.parse((await child.waitForLine(/^\{.*\}$/, 5_000))[0]);
+      console.log("downloads:", JSON.stringify(report));
+      equal(report.failed, 0);
+    }
+    const from = client.lineCount;
+    const speak = [await lab.silence("wan1"), await lab.silence("wan2")];
+    const stays = (family: number) =>
+      client.waitForLine(
+        new RegExp(`all uplinks are down for IPv${family}: the last routes stay`),
+        SILENT_OUT_MS,
+        from,
+      );
+    await Promise.all([4, 6].map(stays));
+    ok((await lab.machine.run("ip", "route", "show", "table", "7700")).stdout.includes("default"));
+    for (const again of speak) await again();
+    await Promise.all(
+      [4, 6].map((family) =>
+        client.waitForLine(new RegExp(`is back for IPv${family}`), BACK_MS, from)
+      ),
+    );
+    equal(await client.stop("SIGINT", STOP_TIMEOUT_MS), 0);
+  },
+});
