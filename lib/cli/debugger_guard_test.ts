@@ -14,14 +14,16 @@ async function listens(address: string): Promise<boolean> {
 }
 
 Deno.test("guardAgainstDebugger() closes the inspector that SIGUSR1 opens", async () => {
+  const program = await Deno.makeTempFile({ prefix: "fluxify-guard-", suffix: ".ts" });
+  await Deno.writeTextFile(
+    program,
+    `import { guardAgainstDebugger } from ${JSON.stringify(GUARD)};
+     guardAgainstDebugger();
+     console.error("guarded");
+     setTimeout(() => Deno.exit(3), 20_000);`,
+  );
   const child = new Deno.Command(Deno.execPath(), {
-    args: [
-      "eval",
-      `import { guardAgainstDebugger } from ${JSON.stringify(GUARD)};
-       guardAgainstDebugger();
-       console.error("guarded");
-       setTimeout(() => {}, 60_000);`,
-    ],
+    args: ["run", "-A", "--no-check", program],
     stdin: "null",
     stdout: "null",
     stderr: "piped",
@@ -46,5 +48,6 @@ Deno.test("guardAgainstDebugger() closes the inspector that SIGUSR1 opens", asyn
   } finally {
     child.kill("SIGKILL");
     await child.status;
+    await Deno.remove(program);
   }
 });
