@@ -28,16 +28,19 @@ Deno.test("guardAgainstDebugger() closes the inspector that SIGUSR1 opens", asyn
     stdout: "null",
     stderr: "piped",
   }).spawn();
+  let signals: ReturnType<typeof setInterval> | undefined;
   try {
     let seen = "";
     let address: string | undefined;
     const decoder = new TextDecoder();
     for await (const chunk of child.stderr) {
       seen += decoder.decode(chunk, { stream: true });
-      if (/guarded/.test(seen) && !/listening/.test(seen)) child.kill("SIGUSR1");
+      // Sent again until it works: the runtime may not have got round to listening yet.
+      if (/guarded/.test(seen)) signals ??= setInterval(() => child.kill("SIGUSR1"), 100);
       address = /ws:\/\/([\d.:]+)\//.exec(seen)?.[1];
       if (address !== undefined) break;
     }
+    clearInterval(signals);
     ok(address, `no inspector: ${seen}`);
     let isOpen = true;
     for (let look = 0; look < 200 && isOpen; look++) {
@@ -46,6 +49,7 @@ Deno.test("guardAgainstDebugger() closes the inspector that SIGUSR1 opens", asyn
     }
     ok(!isOpen, `the inspector stays open at ${address}`);
   } finally {
+    clearInterval(signals);
     child.kill("SIGKILL");
     await child.status;
     await Deno.remove(program);
