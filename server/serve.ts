@@ -51,6 +51,7 @@ export async function serve(options: ServerOptions, signal: AbortSignal): Promis
 
   await using stack = new AsyncDisposableStack();
   const faults = Promise.withResolvers<never>();
+  faults.promise.catch(() => {}); // awaited below, unless the start fails first
   const onEvent = (event: EngineEvent) => handleEngineEvent(event, registry, faults.reject);
   const { engine, reason } = startServerEngine(options, libc, onEvent);
   stack.use(engine);

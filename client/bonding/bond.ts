@@ -57,6 +57,7 @@ export async function bond(options: BondOptions, signal: AbortSignal): Promise<v
 
   await using stack = new AsyncDisposableStack();
   const ended = Promise.withResolvers<never>();
+  ended.promise.catch(() => {}); // awaited below, unless the start fails first
   const session = new LiveSession();
   const { engine, reason } = startEngine(options.engine, {
     libc,
@@ -159,6 +160,7 @@ class BondedClient {
   /** Opens the first session and turns the traffic into it. */
   async start(signal: AbortSignal): Promise<void> {
     await this.#open(this.#connected.grant, signal);
+    if (signal.aborted) return;
     const { address } = this.#connected.target;
     if (this.#connected.routes !== null) {
       for (const line of await new DefaultRoute(this.#journal, TUN_NAME).enable()) {
