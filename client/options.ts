@@ -10,13 +10,17 @@ import { integerIn } from "../lib/cli/integer.ts";
 import { parseList } from "../lib/cli/list.ts";
 import { type Accept, givenFlags, parseProgram, type Print } from "../lib/cli/program.ts";
 import {
+  compressionOption,
   controlPortOption,
   engineOption,
   logJsonOption,
   logOptions,
   pathFor,
+  probePmtudOption,
+  rekeyEveryOption,
   reorderBufferSizeOption,
   reorderFlushTimeoutOption,
+  schedulerOption,
   type TunnelOptions,
   tunnelOptions,
   verboseOption,
@@ -50,6 +54,10 @@ const BOND_FLAGS = [
   "-reorder-buffer-size",
   "-reorder-flush-timeout",
   "-engine",
+  "-scheduler",
+  "-compression",
+  "-probe-pmtud",
+  "-rekey-every",
 ];
 
 /** A local link to carry a path, as the user named it. */
@@ -141,6 +149,10 @@ function buildProgram(accept: Accept<ClientCommand>, home: string) {
     .addOption(reorderBufferSizeOption())
     .addOption(reorderFlushTimeoutOption())
     .addOption(engineOption())
+    .addOption(schedulerOption("flow"))
+    .addOption(compressionOption())
+    .addOption(probePmtudOption())
+    .addOption(rekeyEveryOption())
     .addOption(balanceOption())
     .addOption(weightsOption())
     .addOption(healthIntervalOption())

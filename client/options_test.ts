@@ -1,6 +1,7 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { VERSION } from "../lib/cli/version.ts";
 import { type BondOptions, parseClientOptions } from "./options.ts";
+import { DEFAULT_TUNING } from "../lib/protocol/session/session_tuning.ts";
 
 const HOME = "/home/mara";
 const DEFAULTS: BondOptions = {
@@ -12,6 +13,7 @@ const DEFAULTS: BondOptions = {
   controlPort: 8443,
   reorderBufferSize: 128,
   reorderFlushTimeoutMs: 50,
+  tuning: DEFAULT_TUNING,
   engine: "auto",
   logLevel: "info",
   logFormat: "text",
@@ -86,6 +88,7 @@ Deno.test("parseClientOptions() reads every option, with one dash or two", () =>
     controlPort: 9443,
     reorderBufferSize: 1,
     reorderFlushTimeoutMs: 0,
+    tuning: DEFAULT_TUNING,
     engine: "native",
     logLevel: "debug",
     logFormat: "json",

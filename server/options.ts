@@ -10,12 +10,16 @@ import { integerIn } from "../lib/cli/integer.ts";
 import { parseList } from "../lib/cli/list.ts";
 import { type Accept, givenFlags, parseProgram, type Print } from "../lib/cli/program.ts";
 import {
+  compressionOption,
   controlPortOption,
   engineOption,
   logJsonOption,
   pathFor,
+  probePmtudOption,
+  rekeyEveryOption,
   reorderBufferSizeOption,
   reorderFlushTimeoutOption,
+  schedulerOption,
   type TunnelOptions,
   tunnelOptions,
   verboseOption,
@@ -86,6 +90,10 @@ function buildProgram(accept: Accept<ServerCommand>) {
         .default(0, "0").argParser(durationMsIn("-metrics-every", 0, 3_600_000)),
     )
     .addOption(engineOption())
+    .addOption(schedulerOption("as the client does"))
+    .addOption(compressionOption())
+    .addOption(probePmtudOption())
+    .addOption(rekeyEveryOption())
     .addOption(verboseOption())
     .addOption(logJsonOption())
     .addHelpText("after", "\nOne dash is enough: -port 8000 is --port 8000.")

@@ -1,6 +1,7 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { VERSION } from "../lib/cli/version.ts";
 import { parseServerOptions, type ServerOptions } from "./options.ts";
+import { DEFAULT_TUNING } from "../lib/protocol/session/session_tuning.ts";
 
 const DEFAULTS: ServerOptions = {
   port: 8000,
@@ -11,6 +12,7 @@ const DEFAULTS: ServerOptions = {
   hosts: [],
   reorderBufferSize: 128,
   reorderFlushTimeoutMs: 50,
+  tuning: DEFAULT_TUNING,
   metricsEveryMs: null,
   engine: "auto",
   logLevel: "info",
@@ -79,6 +81,7 @@ Deno.test("parseServerOptions() reads every option, with one dash or two", () =>
     hosts: ["198.51.100.7", "2001:db8::7", "vpn.example.com"],
     reorderBufferSize: 65536,
     reorderFlushTimeoutMs: 10_000,
+    tuning: DEFAULT_TUNING,
     metricsEveryMs: 1000,
     engine: "portable",
     logLevel: "debug",

@@ -61,6 +61,7 @@ export async function serve(options: ServerOptions, signal: AbortSignal): Promis
     mtu: TUN_MTU,
     reorderBufferSize: options.reorderBufferSize,
     reorderFlushTimeoutMs: options.reorderFlushTimeoutMs,
+    tuning: options.tuning,
     random: (into) => crypto.getRandomValues(into),
   });
 
@@ -180,6 +181,8 @@ function handleEngineEvent(
       log.debug("{name}: {path} from {peer} is {state}", { ...event, name, path: event.name });
       return;
     }
+    case "path MTU":
+      return;
     case "bye":
     case "idle": {
       const session = registry.byId(event.session);

@@ -63,8 +63,10 @@ export async function bond(options: BondOptions, signal: AbortSignal): Promise<v
     libc,
     tunName: TUN_NAME,
     role: { kind: "client" },
-    onEvent: (event) =>
-      event.kind === "fault" ? ended.reject(new Error(event.message)) : session.note(event),
+    onEvent: (event) => {
+      if (event.kind === "fault") ended.reject(new Error(event.message));
+      else if (event.kind !== "path MTU") session.note(event);
+    },
     workerModule: new URL(Deno.mainModule),
   });
   stack.use(engine);
@@ -237,6 +239,7 @@ class BondedClient {
       ipv6: grant.clientIp6,
       reorderBufferSize: this.#options.reorderBufferSize,
       reorderFlushTimeoutMs: this.#options.reorderFlushTimeoutMs,
+      tuning: this.#options.tuning,
       name: this.#connected.target.server,
     });
     grant.sessionKey.fill(0);

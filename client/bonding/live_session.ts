@@ -33,7 +33,7 @@ export class LiveSession {
     this.#wake();
   }
 
-  note(event: Exclude<EngineEvent, { kind: "fault" }>): void {
+  note(event: Exclude<EngineEvent, { kind: "fault" | "path MTU" }>): void {
     if (event.session !== this.#id || this.#isOver) return;
     if (event.kind === "path changed") {
       this.#states.set(event.path, event.state);

@@ -1,4 +1,10 @@
 import { Option } from "@commander-js/extra-typings";
+import {
+  COMPRESSION_MODES,
+  type CompressionMode,
+} from "../protocol/compression/compression_mode.ts";
+import { type SchedulerName, SCHEDULERS } from "../protocol/schedule/scheduler.ts";
+import type { SessionTuning } from "../protocol/session/session_tuning.ts";
 import { durationMsIn } from "./duration.ts";
 import { UsageError } from "./exit.ts";
 import { integerIn } from "./integer.ts";
@@ -6,7 +12,7 @@ import { integerIn } from "./integer.ts";
 /** Which implementation of the data plane to run; `"auto"` probes and takes the fastest. */
 export type EngineChoice = "native" | "portable" | "auto";
 
-const ENGINES: readonly string[] = ["native", "portable", "auto"] satisfies EngineChoice[];
+const ENGINES = ["native", "portable", "auto"] as const satisfies EngineChoice[];
 
 /** What both ends of the tunnel can be told. */
 export interface TunnelOptions {
@@ -17,6 +23,7 @@ export interface TunnelOptions {
   /** How long the reorder buffer waits for a missing packet. */
   reorderFlushTimeoutMs: number;
   engine: EngineChoice;
+  tuning: SessionTuning;
   /** What the log shows. */
   logLevel: "debug" | "info";
   logFormat: "text" | "json";
@@ -36,7 +43,24 @@ export const reorderFlushTimeoutOption = () =>
 
 export const engineOption = () =>
   new Option("--engine <name>", "data plane: native, portable or auto")
-    .default("auto" as EngineChoice).argParser(parseEngine);
+    .default("auto" as EngineChoice).argParser(oneOf("-engine", ENGINES));
+
+export const schedulerOption = (otherwise: string) =>
+  new Option(
+    "--scheduler <name>",
+    `how packets are spread: ${SCHEDULERS.join(", ")} (default: ${otherwise})`,
+  ).argParser(oneOf("-scheduler", SCHEDULERS));
+
+export const compressionOption = () =>
+  new Option("--compression <mode>", "compress packets: auto, off or always")
+    .default("auto" as CompressionMode).argParser(oneOf("-compression", COMPRESSION_MODES));
+
+export const probePmtudOption = () =>
+  new Option("--probe-pmtud", "find out what size of packets each path carries");
+
+export const rekeyEveryOption = () =>
+  new Option("--rekey-every <time>", "use one key for so long at most, 1s to 2m")
+    .default(120_000, "2m").argParser(durationMsIn("-rekey-every", 1000, 120_000));
 
 export const verboseOption = () => new Option("-v, --verbose", "log more, and errors in full");
 
@@ -48,6 +72,10 @@ export interface RawTunnelOptions {
   reorderBufferSize: number;
   reorderFlushTimeout: number;
   engine: EngineChoice;
+  scheduler?: SchedulerName | undefined;
+  compression: CompressionMode;
+  probePmtud?: true | undefined;
+  rekeyEvery: number;
   verbose?: true | undefined;
   logJson?: true | undefined;
 }
@@ -58,6 +86,12 @@ export function tunnelOptions(raw: RawTunnelOptions): TunnelOptions {
     reorderBufferSize: raw.reorderBufferSize,
     reorderFlushTimeoutMs: raw.reorderFlushTimeout,
     engine: raw.engine,
+    tuning: {
+      scheduler: raw.scheduler ?? null,
+      compression: raw.compression,
+      probeMtu: raw.probePmtud === true,
+      rekeyEveryMs: raw.rekeyEvery,
+    },
     ...logOptions(raw),
   };
 }
@@ -81,9 +115,15 @@ export function pathFor(flag: string): (text: string) => string {
   };
 }
 
-function parseEngine(text: string): EngineChoice {
-  if (!ENGINES.includes(text)) {
-    throw new UsageError(`-engine must be native, portable or auto, not '${text}'`);
-  }
-  return text as EngineChoice;
+/** A parser for the option `flag` that takes the words of `choices` only. It throws UsageError. */
+function oneOf<Choice extends string>(
+  flag: string,
+  choices: readonly Choice[],
+): (text: string) => Choice {
+  return (text) => {
+    const choice = choices.find((choice) => choice === text);
+    if (choice !== undefined) return choice;
+    const list = `${choices.slice(0, -1).join(", ")} or ${choices.at(-1)}`;
+    throw new UsageError(`${flag} must be ${list}, not '${text}'`);
+  };
 }

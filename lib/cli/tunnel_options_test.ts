@@ -1,6 +1,7 @@
 import { deepEqual, equal, throws } from "node:assert/strict";
 import { UsageError } from "./exit.ts";
 import { pathFor, tunnelOptions } from "./tunnel_options.ts";
+import { DEFAULT_TUNING } from "../protocol/session/session_tuning.ts";
 
 Deno.test("tunnelOptions() names the units", () => {
   const raw = {
@@ -8,12 +9,15 @@ Deno.test("tunnelOptions() names the units", () => {
     reorderBufferSize: 128,
     reorderFlushTimeout: 50,
     engine: "auto",
+    compression: "auto",
+    rekeyEvery: 120_000,
     logJson: true,
   } as const;
   deepEqual(tunnelOptions(raw), {
     controlPort: 8443,
     reorderBufferSize: 128,
     reorderFlushTimeoutMs: 50,
+    tuning: DEFAULT_TUNING,
     engine: "auto",
     logLevel: "info",
     logFormat: "json",

@@ -3,6 +3,7 @@
  * plane, and a source of randomness.
  */
 import type { Engine, EngineSession } from "../../lib/net/engine/engine.ts";
+import type { SessionTuning } from "../../lib/protocol/session/session_tuning.ts";
 import type { ControlResponse } from "../../lib/protocol/wire/control_message.ts";
 import { AddressPool, type InnerAddresses } from "./address_pool.ts";
 
@@ -28,6 +29,7 @@ export interface RegistryOptions {
   readonly mtu: number;
   readonly reorderBufferSize: number;
   readonly reorderFlushTimeoutMs: number;
+  readonly tuning: SessionTuning;
   readonly random: (into: Uint8Array<ArrayBuffer>) => void;
 }
 
@@ -82,6 +84,7 @@ export class SessionRegistry {
       ...addresses,
       reorderBufferSize: this.#options.reorderBufferSize,
       reorderFlushTimeoutMs: this.#options.reorderFlushTimeoutMs,
+      tuning: this.#options.tuning,
       name: commonName,
     };
     // The engine drops the session this one replaces, once the client speaks on the new one.

@@ -2,6 +2,7 @@ import { deepEqual, equal, notDeepEqual, notEqual, ok } from "node:assert/strict
 import type { EngineSession } from "../../lib/net/engine/engine.ts";
 import { POOL_SIZE } from "./address_pool.ts";
 import { SessionRegistry } from "./session_registry.ts";
+import { DEFAULT_TUNING } from "../../lib/protocol/session/session_tuning.ts";
 
 function makeRegistry() {
   const opened: EngineSession[] = [];
@@ -15,6 +16,7 @@ function makeRegistry() {
     mtu: 1400,
     reorderBufferSize: 128,
     reorderFlushTimeoutMs: 50,
+    tuning: DEFAULT_TUNING,
     random: (into) => crypto.getRandomValues(into),
   });
   const grant = (commonName: string, features: string[] = ["x1", "telepathy"]) =>

@@ -6,7 +6,9 @@
 import type { Libc } from "../../ffi/libc/libc.ts";
 import type { DropCounters, DropReason } from "../../protocol/drop_reason.ts";
 import type { PathState } from "../../protocol/path/liveness.ts";
+import type { SchedulerName } from "../../protocol/schedule/scheduler.ts";
 import type { Role } from "../../protocol/session/session.ts";
+import type { SessionTuning } from "../../protocol/session/session_tuning.ts";
 
 export type EngineName = "native" | "portable";
 
@@ -23,6 +25,7 @@ export interface EngineSession {
   /** Packets a reorder buffer may hold. */
   readonly reorderBufferSize: number;
   readonly reorderFlushTimeoutMs: number;
+  readonly tuning: SessionTuning;
   /** What people call the session: the certificate's name. */
   readonly name: string;
 }
@@ -63,6 +66,18 @@ export type EngineEvent =
     /** Where the path leads, as the server sees it. */
     readonly peer: string;
   }
+  /**
+   * The largest packet of the tunnel that a path carries has been found, or found to have changed.
+   * `wasBlackhole`: larger ones vanish without a word.
+   */
+  | {
+    readonly kind: "path MTU";
+    readonly session: number;
+    readonly path: number;
+    readonly name: string;
+    readonly mtu: number;
+    readonly wasBlackhole: boolean;
+  }
   /** The peer ended the session. */
   | { readonly kind: "bye"; readonly session: number }
   /** Nothing authentic has come for {@link SESSION_IDLE_MS}; the engine has dropped the session. */
@@ -80,9 +95,25 @@ export interface PathReport {
   readonly name: string;
   readonly peer: string;
   readonly state: PathState;
-  /** Null before the first measurement, and on the server. */
+  /** False: flows avoid the path for its quality; why is in `isBadFor`. */
+  readonly isGood: boolean;
+  /** `rtt`, `jitter`, `loss`; null for a good path. */
+  readonly isBadFor: "rtt" | "jitter" | "loss" | null;
+  /** Round trips: smoothed, last and least; null before the first measurement. */
   readonly rttMs: number | null;
+  readonly rttLastMs: number | null;
+  readonly rttMinMs: number | null;
   readonly jitterMs: number | null;
+  /** Mean deviation of the one-way delay of what is received; x1 only. */
+  readonly delayVariationMs: number | null;
+  /** Share of what was sent lately that did not arrive, 0 to 1; null when nothing is known. */
+  readonly loss: number | null;
+  /** 0 (useless) to 100, from loss, jitter and round trip; null before the first measurement. */
+  readonly score: number | null;
+  /** What the peer got over the path when it was full, bytes per second; null until it was. */
+  readonly deliveryRate: number | null;
+  /** The largest packet of the tunnel the path was found to carry; null when not looked for. */
+  readonly mtu: number | null;
   readonly heardMsAgo: number | null;
   readonly sentPackets: number;
   readonly sentBytes: number;
@@ -93,6 +124,7 @@ export interface PathReport {
 export interface SessionReport {
   readonly id: number;
   readonly name: string;
+  readonly scheduler: SchedulerName;
   readonly paths: readonly PathReport[];
   readonly reorder: {
     readonly bufferedEvents: number;

@@ -15,10 +15,19 @@ export function reportSession<S extends Cipher, O extends Cipher>(
     name: path.name,
     peer: path.peer.toString(),
     state: path.liveness.state,
+    isGood: true,
+    isBadFor: null,
     rttMs: path.rtt.smoothedMs,
+    rttLastMs: path.rtt.lastMs,
+    rttMinMs: path.rtt.minimumMs,
     jitterMs: path.rtt.jitterMs,
+    delayVariationMs: null,
+    loss: null,
+    score: null,
+    deliveryRate: null,
+    mtu: null,
     heardMsAgo: path.lastHeardAt === -Infinity ? null : now - path.lastHeardAt,
     ...path.counters,
   }));
-  return { id: session.id, name, paths, reorder: { ...reorder } };
+  return { id: session.id, name, scheduler: "flow" as const, paths, reorder: { ...reorder } };
 }

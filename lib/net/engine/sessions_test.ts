@@ -5,6 +5,7 @@ import type { Cipher } from "../../protocol/session/key_epochs.ts";
 import { type Role, Session } from "../../protocol/session/session.ts";
 import { REPLACED_SESSION_MS } from "./engine.ts";
 import { SessionEntry, SessionTable } from "./sessions.ts";
+import { DEFAULT_TUNING } from "../../protocol/session/session_tuning.ts";
 
 const CIPHER: Cipher = { free() {} };
 
@@ -17,7 +18,7 @@ function newEntry(id: number, host: number, role: Role = "server"): SessionEntry
   return new SessionEntry(session, {
     ...{ role, id, key, x1: true, name: `client ${id}` },
     ...{ ipv4: `10.8.0.${host}`, ipv6: `fd00:8::${host}` },
-    ...{ reorderBufferSize: 64, reorderFlushTimeoutMs: 50 },
+    ...{ reorderBufferSize: 64, reorderFlushTimeoutMs: 50, tuning: DEFAULT_TUNING },
   });
 }
 

@@ -28,6 +28,7 @@ import { Inbound } from "./inbound.ts";
 import { type PortableSession, SessionEntry, SessionTable } from "./sessions.ts";
 import { TunPort } from "./tun_port.ts";
 import { WEB_CRYPTO_SUITE } from "./web_crypto.ts";
+import { DEFAULT_TUNING } from "../../../protocol/session/session_tuning.ts";
 
 const O_RDWR = 2;
 const O_APPEND = 0o2000;
@@ -89,6 +90,7 @@ class Bench implements Disposable {
       ipv6: "fd00:8::2",
       reorderBufferSize: 8,
       reorderFlushTimeoutMs: 1000,
+      tuning: DEFAULT_TUNING,
       name: "test",
     });
     this.sessions.add(this.entry);

@@ -8,6 +8,7 @@ import type { Engine, EngineOptions } from "../engine.ts";
 import { NativeEngine } from "../native/native_engine.ts";
 import { isNativeWorker, runNativeWorker } from "../native/worker.ts";
 import { PortableEngine } from "./portable_engine.ts";
+import { DEFAULT_TUNING } from "../../../protocol/session/session_tuning.ts";
 
 const TUN_NAME = "fx0";
 const PORT = 8000;
@@ -44,6 +45,7 @@ async function run(role: "client" | "server", engineName: string, wire: string, 
     ipv6: "fd00:8::2",
     reorderBufferSize: 128,
     reorderFlushTimeoutMs: 50,
+    tuning: DEFAULT_TUNING,
     name: "test",
   });
   for (const [id, path] of paths.entries()) {

@@ -1,0 +1,21 @@
+/** What the operator may choose for a session. */
+import type { CompressionMode } from "../compression/compression_mode.ts";
+import type { SchedulerName } from "../schedule/scheduler.ts";
+import { EPOCH_MS } from "./key_epochs.ts";
+
+export interface SessionTuning {
+  /** How packets are spread over the paths; null on the server: as the client does. */
+  readonly scheduler: SchedulerName | null;
+  readonly compression: CompressionMode;
+  /** Whether to find out what size of packets each path carries. */
+  readonly probeMtu: boolean;
+  /** How long one key is used at most; x1 only. */
+  readonly rekeyEveryMs: number;
+}
+
+export const DEFAULT_TUNING: SessionTuning = {
+  scheduler: null,
+  compression: "auto",
+  probeMtu: false,
+  rekeyEveryMs: EPOCH_MS,
+};
