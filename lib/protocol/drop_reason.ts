@@ -20,6 +20,8 @@ export const DROP_REASONS = [
   "bad message",
   "late",
   "duplicate",
+  // one of several of the same packet, and not the first: as it should be
+  "copy",
   // a packet inside the tunnel
   "not IP",
   "foreign source",

@@ -49,7 +49,7 @@ function take(network: VirtualNetwork, step: Step): void {
     case "mend":
       return network.links[step.path]!.cut.clear();
     case "remove":
-      return session.removePath(step.path);
+      return session.removePath(step.path, network.now);
     case "add":
       if (session.paths.byId(step.path) === null) network.addPath(step.path);
       return;

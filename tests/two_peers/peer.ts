@@ -1,14 +1,18 @@
 /** One end of a session without sockets and clock, driven as an engine drives it. */
+import { CopyFilter } from "../../lib/protocol/inbound/copy_filter.ts";
 import { DropCounters, type DropReason } from "../../lib/protocol/drop_reason.ts";
 import { FlowKey } from "../../lib/protocol/outbound/flow_key.ts";
+import { Dispatch } from "../../lib/protocol/outbound/dispatch.ts";
 import { FlowTable } from "../../lib/protocol/outbound/flow_table.ts";
-import { pickPath } from "../../lib/protocol/outbound/pick_path.ts";
 import type { EpochLimits } from "../../lib/protocol/session/key_epochs.ts";
 import type { PeerAddress } from "../../lib/protocol/session/peer_address.ts";
+import { Outgoing } from "../../lib/protocol/session/outgoing.ts";
+import type { SchedulerName } from "../../lib/protocol/schedule/scheduler.ts";
 import { type Role, Session, type SessionEvent } from "../../lib/protocol/session/session.ts";
 import type { SessionPath } from "../../lib/protocol/session/session_path.ts";
 import {
   decodeHeader,
+  FLAG_COPY,
   PAYLOAD_OFFSET,
   RECORD_OVERHEAD,
   RecordHeader,
@@ -20,12 +24,16 @@ import type { RecordingOpener, RecordingSealer, RecordingSuite } from "./recordi
 export const SESSION_ID = 0xf1a2b3c4;
 export const SESSION_KEY = Uint8Array.from({ length: 32 }, (_, index) => index + 1);
 
+/** Of a packet of the tests; only its first eight bytes mean something. */
+const PACKET_BYTES = 1000;
+
 export interface PeerOptions {
   readonly role: Role;
   readonly x1: boolean;
   readonly suite: RecordingSuite;
   readonly random: () => number;
   readonly epochLimits?: EpochLimits | undefined;
+  readonly scheduler?: SchedulerName | null;
   /** Takes a datagram the peer sends on a path. */
   readonly send: (datagram: Uint8Array, path: SessionPath, now: number) => void;
 }
@@ -47,12 +55,15 @@ export class Peer {
   /** When a heartbeat was sent, and on which path. */
   readonly heartbeats: { path: number; at: number }[] = [];
   readonly flows = new FlowTable();
+  readonly dispatch = new Dispatch<RecordingSealer, RecordingOpener>(this.flows);
+  readonly #copies = new Map<number, CopyFilter>();
+  readonly #outgoing = new Outgoing();
   readonly #options: PeerOptions;
   readonly #header = new RecordHeader();
 
   constructor(options: PeerOptions) {
     this.#options = options;
-    const { role, x1, suite, random, epochLimits } = options;
+    const { role, x1, suite, random, epochLimits, scheduler = null } = options;
     this.session = new Session({
       role,
       x1,
@@ -63,6 +74,7 @@ export class Peer {
         for (let i = 0; i < into.length; i++) into[i] = random() * 256;
       },
       now: 0,
+      scheduler,
       ...(epochLimits === undefined ? {} : { epochLimits }),
     });
   }
@@ -72,18 +84,34 @@ export class Peer {
     const key = new FlowKey();
     key.hashA = packet.flow;
     key.hashB = ~packet.flow;
-    const path = pickPath(this.session, this.flows, key, now);
-    if (path !== null) this.sendPacketOn(path, packet, now);
-    return path;
+    const { dispatch, session } = this;
+    if (!dispatch.begin(session, key, PACKET_BYTES, now)) return null;
+    this.#outgoing.flags = dispatch.flags;
+    const paths = dispatch.next(PACKET_BYTES);
+    this.#sendPacket(paths, packet, dispatch.stream, now);
+    return paths[0]!;
   }
 
   sendPacketOn(path: SessionPath, packet: TestPacket, now: number): void {
     this.session.notePacketSent(path, now);
-    const payload = new Uint8Array(8);
+    this.#outgoing.flags = 0;
+    this.#sendPacket([path], packet, 0, now);
+  }
+
+  #sendPacket(
+    paths: readonly SessionPath[],
+    packet: TestPacket,
+    stream: number,
+    now: number,
+  ): void {
+    const payload = new Uint8Array(PACKET_BYTES);
     const view = new DataView(payload.buffer);
     view.setUint32(0, packet.flow);
     view.setUint32(4, packet.number);
-    this.#sendRecord(TYPE_PACKET, path, payload, now);
+    this.#outgoing.type = TYPE_PACKET;
+    this.#outgoing.stream = stream;
+    this.#outgoing.sequence = this.session.nextSequence(stream);
+    for (const path of paths) this.#sendRecord(path, payload, now);
   }
 
   /** Takes a datagram. Returns why it was dropped, or null. */
@@ -137,7 +165,12 @@ export class Peer {
     if (header.type !== TYPE_PACKET) {
       return session.receiveControl(header.type, payload, path, now);
     }
-    session.notePacketReceived(now);
+    session.notePacketReceived(path, now);
+    if (session.x1 && (header.flags & FLAG_COPY) !== 0) {
+      const filter = this.#copies.get(header.stream) ?? new CopyFilter();
+      this.#copies.set(header.stream, filter);
+      if (!filter.accept(header.sequence)) return "copy";
+    }
     const view = new DataView(payload.buffer);
     const packet = { flow: view.getUint32(0), number: view.getUint32(4) };
     this.received.push({ ...packet, path: path.id, at: now });
@@ -148,18 +181,20 @@ export class Peer {
     const { session } = this;
     for (let next = session.pollTransmit(); next !== null; next = session.pollTransmit()) {
       if (next.type === TYPE_HEARTBEAT) this.heartbeats.push({ path: next.path.id, at: now });
-      this.#sendRecord(next.type, next.path, next.payload, now);
+      this.#outgoing.type = next.type;
+      this.#outgoing.flags = this.#outgoing.stream = this.#outgoing.sequence = 0;
+      this.#sendRecord(next.path, next.payload, now);
     }
     for (let event = session.pollEvent(); event !== null; event = session.pollEvent()) {
       this.events.push({ ...event, at: now });
     }
   }
 
-  #sendRecord(type: number, path: SessionPath, payload: Uint8Array, now: number): void {
+  #sendRecord(path: SessionPath, payload: Uint8Array, now: number): void {
     const { suite, send } = this.#options;
     const { view, bytes } = suite.arena;
-    const sendTime = Math.round(now * 1000) >>> 0;
-    const sealer = this.session.writeRecord(view, 0, type, path, payload.length, 0, sendTime);
+    this.#outgoing.sendTime = Math.round(now * 1000) >>> 0;
+    const sealer = this.session.writeRecord(view, 0, path, payload.length, this.#outgoing);
     bytes.set(payload, PAYLOAD_OFFSET);
     sealer.seal(payload.length);
     send(bytes.slice(0, RECORD_OVERHEAD + payload.length), path, now);

@@ -21,7 +21,7 @@ function stateOf(peer: Peer) {
       peer: path.peer.toString(),
       state: path.liveness.state,
       lastHeardAt: path.lastHeardAt,
-      rttMs: path.rtt.smoothedMs,
+      rttMs: path.quality.rtt.smoothedMs,
       counters: { ...path.counters },
     })),
     lastHeardAt: session.lastHeardAt,

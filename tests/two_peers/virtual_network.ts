@@ -5,6 +5,7 @@
  *   client  path 0 == link 0, 203.0.113.1:4000 ==\
  *           path 1 == link 1, 203.0.113.2:4001 ===- server
  */
+import type { SchedulerName } from "../../lib/protocol/schedule/scheduler.ts";
 import type { EpochLimits } from "../../lib/protocol/session/key_epochs.ts";
 import { PeerAddress } from "../../lib/protocol/session/peer_address.ts";
 import type { SessionPath } from "../../lib/protocol/session/session_path.ts";
@@ -33,6 +34,8 @@ export interface NetworkOptions {
   readonly x1?: boolean;
   readonly seed?: number;
   readonly epochLimits?: EpochLimits;
+  /** The client's choice, which the server follows. */
+  readonly scheduler?: SchedulerName;
 }
 
 interface Delivery {
@@ -58,7 +61,7 @@ export class VirtualNetwork implements Disposable {
   #nextTick = 0;
 
   constructor(options: NetworkOptions) {
-    const { x1 = true, epochLimits } = options;
+    const { x1 = true, epochLimits, scheduler = "flow" } = options;
     this.random = randomNumbers(options.seed ?? 1);
     const { suite, random } = this;
     this.links = options.delaysMs.map((delayMs, index) => ({
@@ -70,7 +73,7 @@ export class VirtualNetwork implements Disposable {
       tap: null,
     }));
     this.client = new Peer({
-      ...{ role: "client", x1, suite, random, epochLimits },
+      ...{ role: "client", x1, suite, random, epochLimits, scheduler },
       send: (datagram, path) => this.#send(datagram, "up", this.links[path.socket]!),
     });
     this.server = new Peer({

@@ -7,6 +7,7 @@ import type { Libc } from "../../ffi/libc/libc.ts";
 import type { DropCounters, DropReason } from "../../protocol/drop_reason.ts";
 import type { PathState } from "../../protocol/path/liveness.ts";
 import type { SchedulerName } from "../../protocol/schedule/scheduler.ts";
+import type { Reason } from "../../protocol/schedule/standing.ts";
 import type { Role } from "../../protocol/session/session.ts";
 import type { SessionTuning } from "../../protocol/session/session_tuning.ts";
 
@@ -97,8 +98,8 @@ export interface PathReport {
   readonly state: PathState;
   /** False: flows avoid the path for its quality; why is in `isBadFor`. */
   readonly isGood: boolean;
-  /** `rtt`, `jitter`, `loss`; null for a good path. */
-  readonly isBadFor: "rtt" | "jitter" | "loss" | null;
+  /** Why flows avoid it; null for a good path. */
+  readonly isBadFor: Reason | null;
   /** Round trips: smoothed, last and least; null before the first measurement. */
   readonly rttMs: number | null;
   readonly rttLastMs: number | null;

@@ -2,6 +2,7 @@
  * The reorder stage of one session: its buffers (one for a v1 session, one for each stream of x1)
  * and copies of the packets they hold.
  */
+import { CopyFilter } from "../../protocol/inbound/copy_filter.ts";
 import { ReorderBuffer } from "../../protocol/inbound/reorder_buffer.ts";
 
 /** Streams of one x1 session that may need order. */
@@ -50,6 +51,7 @@ export class Reordering {
   readonly #capacity: number;
   readonly #flushTimeoutMs: number;
   readonly #streams = new Map<number, ReorderStream>();
+  readonly #copies = new Map<number, CopyFilter>();
 
   constructor(capacity: number, flushTimeoutMs: number) {
     this.#capacity = capacity;
@@ -64,6 +66,16 @@ export class Reordering {
     const stream = new ReorderStream(this.#capacity, this.#flushTimeoutMs);
     this.#streams.set(id, stream);
     return stream;
+  }
+
+  /** Whether a packet that was sent several times comes for the first time. */
+  isFirstCopy(stream: number, sequence: number): boolean {
+    let filter = this.#copies.get(stream);
+    if (filter === undefined) {
+      if (this.#copies.size >= STREAMS_MAX) return false;
+      this.#copies.set(stream, filter = new CopyFilter());
+    }
+    return filter.accept(sequence);
   }
 
   get streams(): Iterable<ReorderStream> {

@@ -15,19 +15,20 @@ export function reportSession<S extends Cipher, O extends Cipher>(
     name: path.name,
     peer: path.peer.toString(),
     state: path.liveness.state,
-    isGood: true,
-    isBadFor: null,
-    rttMs: path.rtt.smoothedMs,
-    rttLastMs: path.rtt.lastMs,
-    rttMinMs: path.rtt.minimumMs,
-    jitterMs: path.rtt.jitterMs,
-    delayVariationMs: null,
-    loss: null,
-    score: null,
-    deliveryRate: null,
+    isGood: path.standing.reason === null,
+    isBadFor: path.standing.reason,
+    rttMs: path.quality.rtt.smoothedMs,
+    rttLastMs: path.quality.rtt.lastMs,
+    rttMinMs: path.quality.rtt.minimumMs,
+    jitterMs: path.quality.jitterMs,
+    delayVariationMs: path.arrivals.delayVariationMs,
+    loss: path.quality.loss(now),
+    score: path.quality.score(now),
+    deliveryRate: path.quality.deliveryRate,
     mtu: null,
     heardMsAgo: path.lastHeardAt === -Infinity ? null : now - path.lastHeardAt,
     ...path.counters,
   }));
-  return { id: session.id, name, scheduler: "flow" as const, paths, reorder: { ...reorder } };
+  const { scheduler } = session.scheduling;
+  return { id: session.id, name, scheduler, paths, reorder: { ...reorder } };
 }

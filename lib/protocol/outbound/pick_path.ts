@@ -1,28 +1,50 @@
-/** Which path a packet takes: that of its flow while it works, else a new one by weight. */
+/** Which path a packet takes: that of its flow while it is good, else a new one by weight. */
 import type { Cipher } from "../session/key_epochs.ts";
-import { isUsable } from "../session/path_table.ts";
 import type { Session } from "../session/session.ts";
 import type { SessionPath } from "../session/session_path.ts";
 import type { FlowKey } from "./flow_key.ts";
 import type { FlowTable } from "./flow_table.ts";
 
+/** Records may be so much longer than what they carry, in the worst case of small segments. */
+const OVERHEAD_FACTOR = 2;
+
 /**
- * Hot. Pins new flows, and moves the flows of a path that no longer works.
+ * Hot. Pins new flows, and moves the flows of a path that no longer works or turned bad.
+ * @param bytes of the packet.
  * @returns null when the session has no path at all.
  */
 export function pickPath<S extends Cipher, O extends Cipher>(
   session: Session<S, O>,
   flows: FlowTable,
   flow: FlowKey,
+  bytes: number,
   now: number,
 ): SessionPath | null {
   const pinned = flows.lookup(flow.hashA, flow.hashB, now);
   if (pinned >= 0) {
     const path = session.paths.byId(pinned);
-    if (path !== null && isUsable(path)) return path;
+    if (path !== null && path.carriesFlows) return path;
   }
-  const chosen = session.choice.pick();
-  if (chosen < 0) return session.paths.lastHeard();
+  const chosen = session.scheduling.choice.pick();
+  if (chosen < 0) return lastResort(session, bytes);
   flows.assign(flow.hashA, flow.hashB, chosen, now);
   return session.paths.byId(chosen);
+}
+
+/** Hot. The path of one packet of `bytes` that is sent with no regard to its flow. */
+export function pickStripe<S extends Cipher, O extends Cipher>(
+  session: Session<S, O>,
+  bytes: number,
+): SessionPath | null {
+  const chosen = session.scheduling.choice.pick(bytes);
+  return chosen < 0 ? lastResort(session, bytes) : session.paths.byId(chosen);
+}
+
+/** The path heard from last: none works, but one may do so again before it is known. */
+export function lastResort<S extends Cipher, O extends Cipher>(
+  session: Session<S, O>,
+  bytes: number,
+): SessionPath | null {
+  const path = session.paths.lastHeard();
+  return path !== null && path.allowance >= OVERHEAD_FACTOR * bytes ? path : null;
 }

@@ -23,13 +23,13 @@ function setUp(count: number) {
     path.liveness.heard(0);
     path.lastHeardAt = id;
   }
-  session.paths.weigh(session.choice);
+  session.scheduling.judge(0);
   const flows = new FlowTable();
   const pick = (number: number) => {
     const flow = new FlowKey();
     flow.hashA = number;
     flow.hashB = -number;
-    return pickPath(session, flows, flow, 0)?.id ?? null;
+    return pickPath(session, flows, flow, 1000, 0)?.id ?? null;
   };
   return { session, flows, pick };
 }
@@ -50,7 +50,7 @@ Deno.test("pickPath() moves the flows of a path that fails, and leaves them wher
   ok(flows.every((flow) => pick(flow) === 1));
   session.linkWorks(path, 0);
   path.liveness.heard(0);
-  session.paths.weigh(session.choice);
+  session.scheduling.judge(0);
   ok(flows.every((flow) => pick(flow) === 1));
   ok([20, 21, 22, 23].some((flow) => pick(flow) === 0), "new flows use it again");
 });
@@ -60,11 +60,11 @@ Deno.test("pickPath() leaves a path the peer calls unusable, or that was removed
   const flows = Array.from({ length: 10 }, (_, flow) => flow);
   flows.forEach(pick);
   session.paths.byId(0)!.isUsableForPeer = false;
-  session.paths.weigh(session.choice);
+  session.scheduling.judge(0);
   ok(flows.every((flow) => pick(flow) === 1));
   session.paths.byId(0)!.isUsableForPeer = true;
-  session.removePath(1);
-  session.paths.weigh(session.choice);
+  session.removePath(1, 0);
+  session.scheduling.judge(0);
   ok(flows.every((flow) => pick(flow) === 0));
 });
 

@@ -1,7 +1,7 @@
 /**
- * Shares new flows out among paths by weight, evenly in time: each choice adds to every path's
- * credit its share of the whole, and the path with the most credit gets the flow and pays one. So
- * each path is ever less than one flow ahead of its share, and never more than the other paths
+ * Shares new flows, or packets, out among paths by weight, evenly in time (weighted deficit round
+ * robin): each choice adds to every path's credit its share of the whole, and the path with the most
+ * credit gets the flow and pays one. So each path is ever less than one flow ahead of its share, and never more than the other paths
  * together behind it; a run of one path is as short as the weights allow.
  */
 
@@ -46,20 +46,22 @@ export class WeightedChoice {
     }
   }
 
-  /** The path for the next flow, or NO_PATH. Of equals the lowest. */
-  pick(): number {
+  /**
+   * The path for the next flow, or for a packet of `cost` bytes; or NO_PATH. Of equals the lowest.
+   */
+  pick(cost = 1): number {
     let best = NO_PATH;
     let most = -Infinity;
     for (let index = 0; index < this.#count; index++) {
       const path = this.#active[index]!;
-      const credit = this.#credits[path]! + this.#weights[path]! / this.#total;
+      const credit = this.#credits[path]! + cost * this.#weights[path]! / this.#total;
       this.#credits[path] = credit;
       if (credit > most) {
         most = credit;
         best = path;
       }
     }
-    if (best !== NO_PATH) this.#credits[best]!--;
+    if (best !== NO_PATH) this.#credits[best]! -= cost;
     return best;
   }
 }

@@ -3,6 +3,11 @@ export const HEARTBEAT_LENGTH = 8;
 
 const NS_PER_MS = 1e6;
 
+/** What the heartbeat of `now` bears: the same in milliseconds, to the nanosecond. */
+export function heartbeatClock(now: number): number {
+  return Math.round(now * NS_PER_MS) / NS_PER_MS;
+}
+
 /** @param now in milliseconds, on the sender's own clock. */
 export function encodeHeartbeat(now: number): Uint8Array<ArrayBuffer> {
   const payload = new Uint8Array(HEARTBEAT_LENGTH);

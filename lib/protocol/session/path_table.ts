@@ -1,15 +1,9 @@
 /** The paths of one session, by id, by socket and by peer: at most {@link PATHS_MAX}. */
-import type { WeightedChoice } from "../schedule/weighted_choice.ts";
 import type { PeerAddress } from "./peer_address.ts";
 import { SessionPath } from "./session_path.ts";
 
 /** Links of one client; more than anybody has, and few enough to look through. */
 export const PATHS_MAX = 16;
-/** Of the whole weight, what each usable path gets at least. */
-const WEIGHT_FLOOR = 0.15;
-/** Added to every RTT, so that a very near path does not take everything. */
-const RTT_OFFSET_MS = 10;
-
 export interface NewPath {
   /** 0 to 255. */
   readonly id: number;
@@ -76,7 +70,7 @@ export class PathTable implements Iterable<SessionPath> {
 
   /** Paths that new flows may use. */
   usable(): SessionPath[] {
-    return this.#paths.filter(isUsable);
+    return this.#paths.filter((path) => path.isUsable);
   }
 
   /** The path to use when none is usable: the one heard from last, or null without any. */
@@ -96,21 +90,4 @@ export class PathTable implements Iterable<SessionPath> {
     }
     return silent;
   }
-
-  /** Gives each usable path its share of the new flows, the rest none. */
-  weigh(choice: WeightedChoice): void {
-    const usable = this.usable();
-    const nearness = (path: SessionPath) => 1 / ((path.rtt.smoothedMs ?? 0) + RTT_OFFSET_MS);
-    const total = usable.reduce((sum, path) => sum + nearness(path), 0);
-    const shared = Math.max(0, 1 - WEIGHT_FLOOR * usable.length);
-    for (const path of this.#paths) {
-      const weight = isUsable(path) ? WEIGHT_FLOOR + shared * nearness(path) / total : 0;
-      choice.setWeight(path.id, weight);
-    }
-  }
-}
-
-/** Hot. Whether packets may go this way. */
-export function isUsable(path: SessionPath): boolean {
-  return path.liveness.state === "up" && path.isUsableForPeer;
 }

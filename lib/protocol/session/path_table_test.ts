@@ -1,6 +1,5 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
-import { NO_PATH, WeightedChoice } from "../schedule/weighted_choice.ts";
-import { isUsable, PATHS_MAX, PathTable } from "./path_table.ts";
+import { PATHS_MAX, PathTable } from "./path_table.ts";
 import { PeerAddress } from "./peer_address.ts";
 
 function newPath(id: number, peer: PeerAddress | null = null) {
@@ -48,36 +47,11 @@ Deno.test("lastHeard() and longestSilent() are the two ends", () => {
   deepEqual([paths.lastHeard()!.id, paths.longestSilent()!.id], [1, 2]);
 });
 
-Deno.test("only paths that are up, for both sides, get a weight", () => {
+Deno.test("usable() has the paths that are up, for both sides, and lead to the peer for certain", () => {
   const paths = new PathTable(0);
-  for (let id = 0; id < 4; id++) paths.add(newPath(id))!.liveness.heard(0);
+  for (let id = 0; id < 5; id++) paths.add(newPath(id))!.liveness.heard(0);
   paths.byId(1)!.isUsableForPeer = false;
   paths.byId(2)!.liveness.linkDown(0);
+  paths.byId(4)!.allowance = 1000;
   deepEqual(paths.usable().map(({ id }) => id), [0, 3]);
-  ok(isUsable(paths.byId(0)!) && !isUsable(paths.byId(1)!));
-  const choice = new WeightedChoice();
-  paths.weigh(choice);
-  deepEqual([choice.pick(), choice.pick(), choice.pick()], [0, 3, 0]);
-  for (const path of paths) path.liveness.linkDown(0);
-  paths.weigh(choice);
-  equal(choice.pick(), NO_PATH);
-});
-
-Deno.test("nearer paths get more, far ones at least 15 in 100, and many paths something each", () => {
-  const shares = (roundTripsMs: number[]) => {
-    const paths = new PathTable(0);
-    for (const [id, roundTripMs] of roundTripsMs.entries()) {
-      const path = paths.add(newPath(id))!;
-      path.liveness.heard(0);
-      path.rtt.add(roundTripMs);
-    }
-    const choice = new WeightedChoice();
-    paths.weigh(choice);
-    const counts = roundTripsMs.map(() => 0);
-    for (let flow = 0; flow < 1000; flow++) counts[choice.pick()]!++;
-    return counts;
-  };
-  const [near, far] = shares([10, 2000]);
-  ok(near! > 800 && far! >= 149, `${near} and ${far}`);
-  ok(shares(Array(12).fill(50)).every((count) => count >= 82));
 });

@@ -25,6 +25,11 @@ export class RecordVerifier<O extends Cipher> {
     this.#candidate = keys.current;
   }
 
+  /** The counter of the record last asked about. */
+  get counter(): number {
+    return this.#nonce.counter;
+  }
+
   /** Hot. What may open the record at `offset`, or null: see `refusal`. Changes nothing. */
   openerFor(view: DataView, offset: number, header: RecordHeader, now: number): O | null {
     const nonce = this.#nonce;

@@ -5,13 +5,15 @@ import {
   HEADER_LENGTH,
   NONCE_LENGTH,
   RecordHeader,
-  TYPE_PACKET,
 } from "../wire/header.ts";
 import type { Cipher, SendKeys } from "./key_epochs.ts";
+import type { Outgoing } from "./outgoing.ts";
 
 /** Fills bytes with randomness fit for nonces. */
 export type RandomSource = (into: Uint8Array<ArrayBuffer>) => void;
 
+/** Streams a session sends in. */
+export const STREAMS_MAX = 64;
 /** Random nonces are drawn many at a time. */
 const NONCES_DRAWN = 1024;
 
@@ -33,7 +35,7 @@ export class RecordWriter<S extends Cipher> {
   readonly #header = new RecordHeader();
   readonly #nonces = new Uint8Array(NONCES_DRAWN * NONCE_LENGTH);
   #noncesUsed = NONCES_DRAWN;
-  #sequence = 0;
+  readonly #sequences = new Uint32Array(STREAMS_MAX);
 
   constructor(options: RecordWriterOptions<S>) {
     this.#x1 = options.x1;
@@ -47,22 +49,22 @@ export class RecordWriter<S extends Cipher> {
   write(
     view: DataView,
     offset: number,
-    type: number,
     pathId: number,
     payloadLength: number,
-    flags: number,
-    sendTime: number,
+    outgoing: Outgoing,
   ): S {
     const header = this.#header;
     const keys = this.#keys;
-    header.type = type;
+    header.type = outgoing.type;
     header.payloadLength = payloadLength;
-    header.sequence = type === TYPE_PACKET ? this.#nextSequence() : 0;
+    header.compression = outgoing.compression;
+    header.sequence = outgoing.sequence;
     if (this.#x1) {
-      header.flags = flags;
+      header.flags = outgoing.flags;
       header.pathId = pathId;
       header.epoch = keys.epoch;
-      header.sendTime = sendTime;
+      header.sendTime = outgoing.sendTime;
+      header.stream = outgoing.stream;
       encodeHeader(view, offset, header);
       encodeNonce(view, offset, this.#direction, pathId, keys.nextCounter(pathId));
     } else {
@@ -72,6 +74,14 @@ export class RecordWriter<S extends Cipher> {
     return keys.sealer;
   }
 
+  /** Hot. The next sequence number of a stream; v1 has the one stream 0. */
+  nextSequence(stream: number): number {
+    // 0 means "not sequenced", so the counter passes it over.
+    const sequence = (this.#sequences[stream]! + 1) >>> 0 || 1;
+    this.#sequences[stream] = sequence;
+    return sequence;
+  }
+
   /** Moves to the next key when it is time. To be called once a batch. */
   advanceIfDue(now: number): void {
     this.#keys.advanceIfDue(now);
@@ -79,12 +89,6 @@ export class RecordWriter<S extends Cipher> {
 
   free(): void {
     this.#keys.free();
-  }
-
-  #nextSequence(): number {
-    // 0 means "not sequenced", so the counter passes it over.
-    this.#sequence = this.#sequence === 0xffffffff ? 1 : this.#sequence + 1;
-    return this.#sequence;
   }
 
   #writeRandomNonce(view: DataView, offset: number): void {

@@ -9,35 +9,44 @@
  */
 // long: one state machine; its transitions are read together
 import type { DropReason } from "../drop_reason.ts";
-import { WeightedChoice } from "../schedule/weighted_choice.ts";
+import { Scheduling } from "../schedule/scheduling.ts";
 import {
   DIRECTION_CLIENT_TO_SERVER,
   DIRECTION_SERVER_TO_CLIENT,
+  RECORD_OVERHEAD,
   type RecordHeader,
   TYPE_CONTROL,
   TYPE_HANDSHAKE,
   TYPE_HEARTBEAT,
+  TYPE_PATH_FEEDBACK,
 } from "../wire/header.ts";
 import { directionKeys } from "../wire/key_schedule.ts";
-import { decodeTunnelMessage, encodeTunnelMessage } from "../wire/tunnel_message.ts";
-import { decodeHeartbeat, encodeHeartbeat } from "./heartbeat.ts";
+import {
+  decodeTunnelMessage,
+  encodeTunnelMessage,
+  type TunnelMessage,
+} from "../wire/tunnel_message.ts";
+import { decodeHeartbeat, encodeHeartbeat, heartbeatClock } from "./heartbeat.ts";
 import { type Cipher, EPOCH_MS, EPOCH_PACKETS, ReceiveKeys, SendKeys } from "./key_epochs.ts";
+import type { Outgoing } from "./outgoing.ts";
+import { PathReports } from "./path_reports.ts";
 import { type NewPath, PathTable } from "./path_table.ts";
+import { PeerPaths } from "./peer_paths.ts";
 import type { PeerAddress } from "./peer_address.ts";
 import type { Role, SessionOptions } from "./session_options.ts";
 import type { SessionPath } from "./session_path.ts";
 import { Outbox, type SessionEvent, type Transmit } from "./outbox.ts";
 import { RecordWriter } from "./record_writer.ts";
 import { RecordVerifier } from "./record_verifier.ts";
-import { V1Freshness } from "./v1_freshness.ts";
 
 export const HEARTBEAT_IDLE_MS = 2000;
 /** While packets flow, or a path is in doubt. */
 export const HEARTBEAT_ACTIVE_MS = 200;
 /** Packets within this time mean that they flow. */
 const ACTIVITY_MS = 2000;
-/** A path of the peer's that was silent for so long gives its place to a new one. */
-const SILENT_PATH_KEPT_MS = 30_000;
+/** What is judged all the time is judged no more often than this. */
+const JUDGE_MS = 100;
+const FLUSH_TIMEOUT_MS = 50;
 
 export type { Role, SessionOptions } from "./session_options.ts";
 export type { SessionEvent, Transmit } from "./outbox.ts";
@@ -47,8 +56,7 @@ export class Session<S extends Cipher, O extends Cipher> {
   readonly id: number;
   readonly x1: boolean;
   readonly paths: PathTable;
-  /** Chooses the path of a new flow. */
-  readonly choice = new WeightedChoice();
+  readonly scheduling: Scheduling;
   /** When anything authentic last came, on any path. */
   lastHeardAt: number;
 
@@ -56,9 +64,15 @@ export class Session<S extends Cipher, O extends Cipher> {
   readonly #receiveKeys: ReceiveKeys<O>;
   readonly #verifier: RecordVerifier<O>;
   readonly #outbox = new Outbox();
-  readonly #freshness = new V1Freshness();
+  readonly #peerPaths: PeerPaths;
+  readonly #reports: PathReports;
+  /** Whether the peer may choose how packets are spread. */
+  readonly #followsPeer: boolean;
   #lastPacketAt = -Infinity;
   #refusal: DropReason = "not authentic";
+  #judgedAt = -Infinity;
+  /** Whether the record accepted last came from where its path leads. */
+  #isFromPeer = true;
   /** When the server is told again which paths work: what it was told last may have been lost. */
   #announceAt: number;
 
@@ -87,6 +101,19 @@ export class Session<S extends Cipher, O extends Cipher> {
     this.#announceAt = isClient && x1 ? now : Infinity;
     const answersWithin = isClient ? 0 : 2 * (x1 ? HEARTBEAT_ACTIVE_MS : HEARTBEAT_IDLE_MS);
     this.paths = new PathTable(answersWithin);
+    this.#followsPeer = !isClient && (options.scheduler ?? null) === null;
+    this.scheduling = new Scheduling(
+      this.paths,
+      options.scheduler ?? "flow",
+      options.flushTimeoutMs ?? FLUSH_TIMEOUT_MS,
+    );
+    this.#reports = new PathReports(this.paths, this.#outbox, !isClient);
+    this.#peerPaths = new PeerPaths(
+      this.paths,
+      this.#outbox,
+      options.random,
+      (id, at) => this.removePath(id, at),
+    );
   }
 
   // Outbound
@@ -98,15 +125,19 @@ export class Session<S extends Cipher, O extends Cipher> {
   writeRecord(
     view: DataView,
     offset: number,
-    type: number,
     path: SessionPath,
     payloadLength: number,
-    flags: number,
-    sendTime: number,
+    outgoing: Outgoing,
   ): S {
     path.counters.sentPackets++;
     path.counters.sentBytes += payloadLength;
-    return this.#writer.write(view, offset, type, path.id, payloadLength, flags, sendTime);
+    path.allowance -= payloadLength + RECORD_OVERHEAD;
+    return this.#writer.write(view, offset, path.id, payloadLength, outgoing);
+  }
+
+  /** Hot. The next sequence number of a stream: one for each packet, however many copies it has. */
+  nextSequence(stream: number): number {
+    return this.#writer.nextSequence(stream);
   }
 
   /** Hot. To be called before the records of one packet of the TUN device are written for `path`. */
@@ -165,19 +196,16 @@ export class Session<S extends Cipher, O extends Cipher> {
   ): SessionPath | null {
     const standing = this.#verifier.accept(now);
     if (standing === null) return this.#refuse(this.#verifier.refusal);
-    let path = this.paths.byId(header.pathId);
-    if (path === null) {
-      if (from === null) return this.#refuse("no room for path");
-      path = this.#openPeerPath(header.pathId, socket, from, now);
-      if (path === null) return this.#refuse("no room for path");
-    } else if (from !== null && standing === "newest" && !path.peer.equals(from)) {
-      path.peer.copyFrom(from);
-      path.socket = socket;
-    }
+    const path = from === null
+      ? this.paths.byId(header.pathId)
+      : this.#peerPaths.ofX1(header, socket, from, standing, now);
+    if (path === null) return this.#refuse("no room for path");
+    this.#isFromPeer = from === null || path.peer.equals(from);
+    const { counter } = this.#verifier;
+    path.arrivals.arrived(header.epoch, counter, header.payloadLength, header.sendTime, now);
     return path;
   }
 
-  /** v1 has no replay window, so only what proves to be new may open a path. */
   #acceptV1(
     header: RecordHeader,
     view: DataView,
@@ -186,14 +214,10 @@ export class Session<S extends Cipher, O extends Cipher> {
     from: PeerAddress | null,
     now: number,
   ): SessionPath | null {
-    if (from === null) return this.paths.bySocket(socket) ?? this.#refuse("no room for path");
-    const known = this.paths.byPeer(from);
-    const isData = header.type !== TYPE_HANDSHAKE && header.type !== TYPE_HEARTBEAT;
-    if (isData) return known ?? this.#refuse("no room for path");
-    const isFresh = this.#freshness.see(header, view, offset);
-    if (known !== null) return known;
-    if (!isFresh) return this.#refuse("replayed");
-    const path = this.#openPeerPath(this.paths.freeId(), socket, from, now);
+    const path = from === null
+      ? this.paths.bySocket(socket)
+      : this.#peerPaths.ofV1(header, view, offset, socket, from, now);
+    if (path === "replayed") return this.#refuse("replayed");
     return path ?? this.#refuse("no room for path");
   }
 
@@ -202,9 +226,10 @@ export class Session<S extends Cipher, O extends Cipher> {
     return null;
   }
 
-  /** Hot. A packet of the peer's has come. */
-  notePacketReceived(now: number): void {
+  /** Hot. A packet of the peer's has come on `path`. */
+  notePacketReceived(path: SessionPath, now: number): void {
     this.#notePackets(now);
+    if (this.x1) this.#reports.packetArrived(path, now);
   }
 
   /** Handles an authentic record that is not a packet. Returns why it is dropped, or null. */
@@ -220,7 +245,9 @@ export class Session<S extends Cipher, O extends Cipher> {
       case TYPE_HEARTBEAT:
         return this.#receiveHeartbeat(payload, path, now);
       case TYPE_CONTROL:
-        return this.x1 ? this.#receiveMessage(payload) : "unknown type";
+        return this.x1 ? this.#receiveMessage(payload, path, now) : "unknown type";
+      case TYPE_PATH_FEEDBACK:
+        return this.x1 ? this.#receiveFeedback(payload, path, now) : "unknown type";
       default:
         return "unknown type";
     }
@@ -229,19 +256,27 @@ export class Session<S extends Cipher, O extends Cipher> {
   #receiveHeartbeat(payload: Uint8Array, path: SessionPath, now: number): DropReason | null {
     const clock = decodeHeartbeat(payload);
     if (clock === null) return "bad message";
+    if (this.x1) this.#reports.heartbeatArrived(path, now);
     if (this.role === "server") {
       this.#outbox.transmit({ type: TYPE_HEARTBEAT, path, payload: payload.slice() });
       return null;
     }
     const roundTrip = now - clock;
     if (!(roundTrip >= 0)) return "bad message";
-    path.rtt.add(roundTrip);
+    path.quality.rttMeasured(roundTrip, now);
+    path.quality.heartbeatAnswered(clock, now);
     path.liveness.rttMeasured(roundTrip);
-    this.#reweigh();
+    this.#judgeIfDue(now);
     return null;
   }
 
-  #receiveMessage(payload: Uint8Array): DropReason | null {
+  #receiveFeedback(payload: Uint8Array, path: SessionPath, now: number): DropReason | null {
+    const refusal = this.#reports.receive(payload, path, now);
+    this.#judgeIfDue(now);
+    return refusal;
+  }
+
+  #receiveMessage(payload: Uint8Array, path: SessionPath, now: number): DropReason | null {
     const message = decodeTunnelMessage(payload);
     if (message === null) return "bad message";
     switch (message.type) {
@@ -249,8 +284,22 @@ export class Session<S extends Cipher, O extends Cipher> {
         this.#outbox.emit({ name: "bye" });
         return null;
       case "paths":
-        for (const path of this.paths) path.isUsableForPeer = message.usable.includes(path.id);
-        this.#reweigh();
+        this.#receivePaths(message, now);
+        return null;
+      case "challenge":
+        if (this.role === "server") return "bad message";
+        this.#tell({ type: "response", token: message.token }, path);
+        return null;
+      case "response":
+        if (!this.#isFromPeer || !this.#peerPaths.challenges.answer(path, message.token)) {
+          return "bad message";
+        }
+        this.#judge(now);
+        return null;
+      case "mtu probe":
+        this.#tell({ type: "mtu answer", size: message.size }, path);
+        return null;
+      case "mtu answer":
         return null;
       default:
         message satisfies never;
@@ -258,20 +307,33 @@ export class Session<S extends Cipher, O extends Cipher> {
     }
   }
 
+  #receivePaths(message: TunnelMessage & { type: "paths" }, now: number): void {
+    for (const path of this.paths) path.isUsableForPeer = message.usable.includes(path.id);
+    if (this.#followsPeer && message.scheduler !== undefined) {
+      this.scheduling.scheduler = message.scheduler;
+    }
+    this.#judge(now);
+  }
+
+  #tell(message: TunnelMessage, path: SessionPath): void {
+    this.#outbox.transmit({ type: TYPE_CONTROL, path, payload: encodeTunnelMessage(message) });
+  }
+
   // Paths
 
   /** Adds a path of the client's own. Its handshake and first heartbeat are sent at once. */
   addPath(path: NewPath, now: number): SessionPath {
-    const added = this.#openPath(path);
+    const added = this.paths.add(path);
     if (added === null) {
       throw new RangeError(`Cannot add path ${path.id}: the session has too many`);
     }
     added.heartbeatAt = now;
+    this.#judge(now);
     return added;
   }
 
   /** Removes a path, and what waits to be sent on it. */
-  removePath(id: number): void {
+  removePath(id: number, now: number): void {
     const path = this.paths.byId(id);
     if (path === null) return;
     if (path.reportedState !== "down") {
@@ -279,7 +341,8 @@ export class Session<S extends Cipher, O extends Cipher> {
       this.#outbox.emit({ name: "path changed", path, state: "down" });
     }
     this.paths.remove(id);
-    this.choice.setWeight(id, 0);
+    this.scheduling.forget(path, now);
+    this.#peerPaths.challenges.forget(path);
     this.#outbox.forgetPath(id);
     if (this.role === "client" && this.x1) this.#announcePaths();
   }
@@ -288,51 +351,39 @@ export class Session<S extends Cipher, O extends Cipher> {
   linkFailed(path: SessionPath, now: number): void {
     path.isLinkGone = true;
     path.liveness.linkDown(now);
-    this.#noteState(path);
+    this.#noteState(path, now);
   }
 
   /** The kernel sends on the path again. */
   linkWorks(path: SessionPath, now: number): void {
     path.isLinkGone = false;
     path.liveness.linkUp(now);
+    path.quality.reset();
     path.heartbeatAt = Math.min(path.heartbeatAt, now);
-    this.#noteState(path);
+    this.#noteState(path, now);
   }
 
-  #openPath(path: NewPath): SessionPath | null {
-    const opened = this.paths.add(path);
-    if (opened !== null) this.#reweigh();
-    return opened;
-  }
-
-  /** A path the peer opened. Where there is no room, the one that is silent longest makes it. */
-  #openPeerPath(
-    id: number,
-    socket: number,
-    peer: PeerAddress,
-    now: number,
-  ): SessionPath | null {
-    const path = { id, name: `path ${id}`, socket, peer };
-    const opened = this.#openPath(path);
-    if (opened !== null) return opened;
-    const silent = this.paths.longestSilent();
-    if (silent === null || now - silent.lastHeardAt < SILENT_PATH_KEPT_MS) return null;
-    this.removePath(silent.id);
-    return this.#openPath(path);
+  /** Whether the peer can be sent packets: some path works, and leads to it for certain. */
+  get isReady(): boolean {
+    for (const path of this.paths) if (path.isUsable) return true;
+    return false;
   }
 
   #heard(path: SessionPath, now: number): void {
     this.lastHeardAt = path.lastHeardAt = now;
     path.liveness.heard(now);
-    if (path.liveness.state !== path.reportedState) this.#noteState(path);
+    if (path.liveness.state !== path.reportedState) this.#noteState(path, now);
   }
 
-  #noteState(path: SessionPath): void {
+  #noteState(path: SessionPath, now: number): void {
     const { state } = path.liveness;
-    if (state === path.reportedState) return;
+    const before = path.reportedState;
+    if (state === before) return;
     path.reportedState = state;
     this.#outbox.emit({ name: "path changed", path, state });
-    this.#reweigh();
+    if (state === "down") path.quality.forgetLoss();
+    if (state === "up" && before === "down") path.standing.recovered(now);
+    this.#judge(now);
     if (this.role === "client" && this.x1) this.#announcePaths();
   }
 
@@ -341,12 +392,17 @@ export class Session<S extends Cipher, O extends Cipher> {
     const usable = this.paths.usable();
     const path = usable[0];
     if (path === undefined) return;
-    const message = encodeTunnelMessage({ type: "paths", usable: usable.map(({ id }) => id) });
-    this.#outbox.transmit({ type: TYPE_CONTROL, path, payload: message });
+    const { scheduler } = this.scheduling;
+    this.#tell({ type: "paths", usable: usable.map(({ id }) => id), scheduler }, path);
   }
 
-  #reweigh(): void {
-    this.paths.weigh(this.choice);
+  #judge(now: number): void {
+    this.#judgedAt = now;
+    this.scheduling.judge(now);
+  }
+
+  #judgeIfDue(now: number): void {
+    if (now - this.#judgedAt >= JUDGE_MS) this.#judge(now);
   }
 
   // Time
@@ -358,11 +414,14 @@ export class Session<S extends Cipher, O extends Cipher> {
     for (const path of this.paths) {
       const wasUp = path.reportedState === "up";
       const state = path.liveness.poll(now);
-      this.#noteState(path);
+      this.#noteState(path, now);
       if (this.role === "server") continue;
       // Asked again at once: one heartbeat lost on a quiet path must not take it down.
       if (now >= path.heartbeatAt || (wasUp && state === "suspect")) this.#sendHeartbeat(path, now);
     }
+    this.#reports.handleTimeout(now);
+    this.#peerPaths.challenges.handleTimeout(now);
+    if (now >= this.scheduling.nextDeadline()) this.#judge(now);
     if (now >= this.#announceAt) {
       this.#announceAt = now + HEARTBEAT_IDLE_MS;
       this.#announcePaths();
@@ -371,9 +430,13 @@ export class Session<S extends Cipher, O extends Cipher> {
 
   /** When `handleTimeout` is to be called next, in milliseconds of the clock of `now`. */
   nextTimeout(): number {
-    let next = this.#announceAt;
+    let next = Math.min(
+      this.#announceAt,
+      this.scheduling.nextDeadline(),
+      this.#peerPaths.challenges.nextDeadline(),
+    );
     for (const path of this.paths) {
-      next = Math.min(next, path.heartbeatAt, path.liveness.nextDeadline());
+      next = Math.min(next, path.heartbeatAt, path.feedbackAt, path.liveness.nextDeadline());
     }
     return next;
   }
@@ -383,7 +446,8 @@ export class Session<S extends Cipher, O extends Cipher> {
     if (!isUp) this.#outbox.transmit({ type: TYPE_HANDSHAKE, path, payload: new Uint8Array(0) });
     this.#outbox.transmit({ type: TYPE_HEARTBEAT, path, payload: encodeHeartbeat(now) });
     path.liveness.sent(now);
-    const isActive = now - this.#lastPacketAt < ACTIVITY_MS;
+    path.quality.heartbeatSent(heartbeatClock(now));
+    const isActive = now - this.#lastPacketAt < ACTIVITY_MS || path.standing.reason !== null;
     path.heartbeatAt = now + (isActive || !isUp ? HEARTBEAT_ACTIVE_MS : HEARTBEAT_IDLE_MS);
   }
 
@@ -410,13 +474,7 @@ export class Session<S extends Cipher, O extends Cipher> {
   /** Tells the peer that this side ends the session; v1 has no word for it. */
   sayBye(): void {
     if (!this.x1) return;
-    for (const path of this.paths.usable()) {
-      this.#outbox.transmit({
-        type: TYPE_CONTROL,
-        path,
-        payload: encodeTunnelMessage({ type: "bye" }),
-      });
-    }
+    for (const path of this.paths.usable()) this.#tell({ type: "bye" }, path);
   }
 
   /** Wipes the keys. The session must not be used afterwards. */

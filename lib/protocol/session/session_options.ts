@@ -1,5 +1,6 @@
 /** What a session is made of. */
 import type { Cipher, CipherSuite, EpochLimits } from "./key_epochs.ts";
+import type { SchedulerName } from "../schedule/scheduler.ts";
 import type { RandomSource } from "./record_writer.ts";
 
 export type Role = "client" | "server";
@@ -17,4 +18,8 @@ export interface SessionOptions<S extends Cipher, O extends Cipher> {
   /** Milliseconds of the clock that every later `now` is read from. */
   readonly now: number;
   readonly epochLimits?: EpochLimits;
+  /** How packets are spread; null: on the server as the client does, on the client by flow. */
+  readonly scheduler?: SchedulerName | null;
+  /** How long the receiver waits for a packet out of order, in ms. */
+  readonly flushTimeoutMs?: number;
 }

@@ -2,8 +2,10 @@
  * One way between the two peers of a session: a link of the client's, and what is known of it.
  * Counters are read by whoever reports; the rest belongs to the session.
  */
+import { PathArrivals } from "../path/arrivals.ts";
 import { Liveness, type PathState } from "../path/liveness.ts";
-import { Rtt } from "../path/rtt.ts";
+import { PathQuality } from "../path/quality.ts";
+import { Standing } from "../schedule/standing.ts";
 import { PeerAddress } from "./peer_address.ts";
 
 export interface PathCounters {
@@ -14,8 +16,12 @@ export interface PathCounters {
 }
 
 export class SessionPath {
-  readonly rtt = new Rtt();
   readonly liveness: Liveness;
+  /** Of the path as this side sends on it. */
+  readonly quality = new PathQuality();
+  readonly standing = new Standing();
+  /** What comes in on it. */
+  readonly arrivals = new PathArrivals();
   /** Where the path leads. The engine reads it; the session moves it when the peer roams. */
   readonly peer = new PeerAddress();
   readonly counters: PathCounters = {
@@ -26,6 +32,8 @@ export class SessionPath {
   };
   /** When the next heartbeat is to be sent; Infinity on the side that only answers. */
   heartbeatAt = Infinity;
+  /** When the peer is to be told what arrived. */
+  feedbackAt = Infinity;
   lastHeardAt = -Infinity;
   /** The state last told to the outside. */
   reportedState: PathState = "probing";
@@ -33,6 +41,12 @@ export class SessionPath {
   isLinkGone = false;
   /** False when the peer has told us that the path does not work in its eyes. */
   isUsableForPeer = true;
+  /** Whether the scheduler gives the path a share. */
+  carriesFlows = false;
+  /**
+   * Bytes that may be sent to the address before it has proved to be the peer's; Infinity: it has.
+   */
+  allowance = Infinity;
 
   /**
    * @param socket the engine's number of the socket the path uses.
@@ -45,5 +59,10 @@ export class SessionPath {
     graceMs: number,
   ) {
     this.liveness = new Liveness({ graceMs });
+  }
+
+  /** Hot. Whether packets may go this way. */
+  get isUsable(): boolean {
+    return this.liveness.state === "up" && this.isUsableForPeer && this.allowance === Infinity;
   }
 }

@@ -137,7 +137,7 @@ Deno.test("fuzz: a tunnel message is decoded or null", () => {
     fc.property(INPUTS, (bytes) => {
       const message = decodeTunnelMessage(bytes);
       if (message === null) return;
-      ok(message.type === "bye" || message.usable.every((id) => id >= 0 && id <= 255));
+      ok(message.type !== "paths" || message.usable.every((id) => id >= 0 && id <= 255));
       deepEqual(decodeTunnelMessage(encodeTunnelMessage(message)), message);
     }),
     RUNS,

@@ -5,8 +5,10 @@
  */
 
 import * as v from "valibot";
+import { type SchedulerName, SCHEDULERS } from "../schedule/scheduler.ts";
 
 export const TUNNEL_MESSAGE_BYTES_MAX = 1024;
+const SPACE = 0x20;
 /** Paths of a session: their id is one byte. */
 const PATHS_MAX = 256;
 
@@ -14,9 +16,27 @@ export type TunnelMessage =
   /** The sender stops: the session can be ended at once. */
   | { readonly type: "bye" }
   /** The client's paths that work, by id, each once: the server sends on no other. */
-  | { readonly type: "paths"; readonly usable: readonly number[] };
+  | {
+    readonly type: "paths";
+    readonly usable: readonly number[];
+    /** How the client would have its packets spread. */
+    readonly scheduler?: SchedulerName | undefined;
+    /** The largest packet that all of the paths carry, in bytes. */
+    readonly mtu?: number | undefined;
+  }
+  /** The server asks whoever is at a new address of a path to prove to be its peer. */
+  | { readonly type: "challenge"; readonly token: string }
+  /** The client's proof: the token, on the same path. */
+  | { readonly type: "response"; readonly token: string }
+  /** Padded with spaces to the size that is tried; the answer is as long. */
+  | { readonly type: "mtu probe"; readonly size: number }
+  | { readonly type: "mtu answer"; readonly size: number };
 
 const PATH_ID = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(PATHS_MAX - 1));
+
+/** 16 random bytes in hexadecimal. */
+const TOKEN = v.pipe(v.string(), v.regex(/^[0-9a-f]{32}$/));
+const PACKET_SIZE = v.pipe(v.number(), v.integer(), v.minValue(68), v.maxValue(65_535));
 
 const MESSAGE = v.variant("type", [
   v.object({ type: v.literal("bye") }),
@@ -27,22 +47,43 @@ const MESSAGE = v.variant("type", [
       v.maxLength(PATHS_MAX),
       v.check((ids) => new Set(ids).size === ids.length),
     ),
+    scheduler: v.optional(v.picklist(SCHEDULERS)),
+    mtu: v.optional(PACKET_SIZE),
   }),
+  v.object({ type: v.literal("challenge"), token: TOKEN }),
+  v.object({ type: v.literal("response"), token: TOKEN }),
+  v.object({ type: v.literal("mtu probe"), size: PACKET_SIZE }),
+  v.object({ type: v.literal("mtu answer"), size: PACKET_SIZE }),
 ]);
 
-/** The plaintext to seal. Throws RangeError for path ids that are not 0 to 255, each once. */
+/**
+ * The plaintext to seal; probes and their answers are as long as their size says. Throws RangeError
+ * for a message a peer would not understand.
+ */
 export function encodeTunnelMessage(message: TunnelMessage): Uint8Array<ArrayBuffer> {
   if (!v.is(MESSAGE, message)) {
-    throw new RangeError("Cannot encode a tunnel message: use path ids from 0 to 255, each once");
+    throw new RangeError(`Cannot encode a tunnel message: "${message.type}" has invalid fields`);
   }
-  return new TextEncoder().encode(JSON.stringify(message));
+  const text = JSON.stringify(message);
+  return new TextEncoder().encode("size" in message ? text.padEnd(message.size) : text);
 }
 
 /** Reads an opened payload; null for anything unknown or invalid. Never throws. */
 export function decodeTunnelMessage(bytes: Uint8Array): TunnelMessage | null {
-  if (bytes.byteLength > TUNNEL_MESSAGE_BYTES_MAX) return null;
-  const result = v.safeParse(MESSAGE, parseJson(bytes), { abortEarly: true });
-  return result.success ? result.output : null;
+  const end = endOfText(bytes);
+  if (end > TUNNEL_MESSAGE_BYTES_MAX) return null;
+  const result = v.safeParse(MESSAGE, parseJson(bytes.subarray(0, end)), { abortEarly: true });
+  if (!result.success) return null;
+  // A probe that is not as long as it says proves nothing.
+  const isWhole = !("size" in result.output) || result.output.size === bytes.byteLength;
+  return isWhole ? result.output : null;
+}
+
+/** Where the spaces begin that fill a message up. */
+function endOfText(bytes: Uint8Array): number {
+  let end = bytes.byteLength;
+  while (end > 0 && bytes[end - 1] === SPACE) end--;
+  return end;
 }
 
 function parseJson(bytes: Uint8Array): unknown {

@@ -49,10 +49,20 @@ Deno.test("anything unknown or invalid is null", () => {
   equal(decodeTunnelMessage(notUtf8), null);
 });
 
-Deno.test("a message of 1024 bytes is read, one of 1025 is not", () => {
-  const message = bytes('{"type":"bye"}'.padEnd(TUNNEL_MESSAGE_BYTES_MAX));
-  deepEqual(decodeTunnelMessage(message), { type: "bye" });
-  equal(decodeTunnelMessage(bytes(text(message) + " ")), null);
+Deno.test("a message of 1024 bytes is read, one of 1025 is not; spaces behind it do not count", () => {
+  const filled = '{"type":"bye"' + " ".repeat(TUNNEL_MESSAGE_BYTES_MAX - 14) + "}";
+  deepEqual(decodeTunnelMessage(bytes(filled)), { type: "bye" });
+  equal(decodeTunnelMessage(bytes(filled.replace(" ", "  "))), null);
+  deepEqual(decodeTunnelMessage(bytes(filled + " ".repeat(9000))), { type: "bye" });
+});
+
+Deno.test("an MTU probe is as long as it says, or proves nothing", () => {
+  for (const type of ["mtu probe", "mtu answer"] as const) {
+    const probe = encodeTunnelMessage({ type, size: 1400 });
+    equal(probe.length, 1400);
+    deepEqual(decodeTunnelMessage(probe), { type, size: 1400 });
+    equal(decodeTunnelMessage(probe.subarray(0, 1399)), null);
+  }
 });
 
 Deno.test("path ids a peer would refuse are not sent", () => {

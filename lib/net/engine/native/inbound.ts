@@ -27,6 +27,7 @@ import {
   COMPRESSION_GZIP,
   COMPRESSION_NONE,
   decodeHeader,
+  FLAG_COPY,
   FLAG_ORDER_EXTENSION,
   FLAG_ORDERED,
   FLAG_PARTIAL_CHECKSUM,
@@ -176,9 +177,9 @@ export class Inbound {
     if (!isAuthentic) return this.#drops.count("not authentic");
     const path = session.accept(header, this.#view, record, socket, peer, now);
     if (path === null) return this.#drops.count(session.refusal);
-    if (entry.isPending) this.#sessions.promote(entry, now);
-    if (header.type === TYPE_PACKET) this.#receivePacket(entry, payload, now);
+    if (header.type === TYPE_PACKET) this.#receivePacket(entry, path, payload, now);
     else this.#receiveControl(entry, path, payload, now);
+    if (entry.isPending && session.isReady) this.#sessions.promote(entry, now);
   }
 
   #receiveControl(entry: SessionEntry, path: SessionPath, payload: number, now: number): void {
@@ -197,11 +198,15 @@ export class Inbound {
     this.#drain(entry, stream, now);
   }
 
-  #receivePacket(entry: SessionEntry, payload: number, now: number): void {
+  #receivePacket(entry: SessionEntry, path: SessionPath, payload: number, now: number): void {
     const header = this.#header;
     const { x1 } = entry.session;
-    entry.session.notePacketReceived(now);
+    entry.session.notePacketReceived(path, now);
     if ((header.flags & FLAG_ORDER_EXTENSION) !== 0) return this.#drops.count("bad message");
+    if (x1 && (header.flags & FLAG_COPY) !== 0) {
+      const isFirst = entry.reordering.isFirstCopy(header.stream, header.sequence);
+      if (!isFirst) return this.#drops.count("copy");
+    }
     if (header.compression !== COMPRESSION_NONE) {
       if (!this.#inflate(payload, header)) return this.#drops.count("bad gzip");
       payload = this.#layout.single;

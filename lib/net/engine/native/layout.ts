@@ -5,15 +5,17 @@ import { Arena } from "../../../ffi/memory/arena.ts";
 /** The longest IP packet, and the longest a UDP datagram of ours is ever made. */
 export const PACKET_BYTES_MAX = 65_535;
 const REGION_BYTES = 65_536 + 64;
+/** Batches being filled at a time, each for one path. */
+const SEND_BATCHES = 4;
 /** Message headers, iovecs and poll entries. */
 const CONTROL_BYTES = 8192;
 
 export class Layout {
-  readonly arena = new Arena(4 * REGION_BYTES + CONTROL_BYTES);
+  readonly arena = new Arena((3 + SEND_BATCHES) * REGION_BYTES + CONTROL_BYTES);
   /** A packet read from the TUN device, its virtio header in front. */
   readonly tunRead = this.arena.reserve(REGION_BYTES);
-  /** Records sealed, to leave in one send. */
-  readonly send = this.arena.reserve(REGION_BYTES);
+  /** Records sealed, each region to leave in one send. */
+  readonly send = Array.from({ length: SEND_BATCHES }, () => this.arena.reserve(REGION_BYTES));
   /** Datagrams received, opened in place. */
   readonly receive = this.arena.reserve(REGION_BYTES);
   /** One packet that did not come straight from a datagram: held for its turn, or inflated. */

@@ -14,6 +14,7 @@ import { Inbound } from "./inbound.ts";
 import { Layout } from "./layout.ts";
 import { Outbound } from "./outbound.ts";
 import { reportSession } from "../report.ts";
+import { sessionTuning } from "../session_tuning.ts";
 import { emitSessionEvents } from "../session_events.ts";
 import { SessionEntry, SessionTable } from "./sessions.ts";
 import { type EngineSocket, SOCKETS_MAX, SocketTable } from "./sockets.ts";
@@ -147,12 +148,11 @@ export class Loop {
   /** Sends heartbeats, echoes and messages that wait. */
   #sendControl(now: number): void {
     const { arena, single } = this.#layout;
-    const sendTime = Math.round(now * 1000) >>> 0;
     for (const { session } of this.sessions) {
       for (let next = session.pollTransmit(); next !== null; next = session.pollTransmit()) {
         const { payload, type, path } = next;
         arena.bytes.set(payload, single);
-        this.#outbound.seal(session, path, type, single, payload.length, 0, now, sendTime);
+        this.#outbound.sendControl(session, path, type, single, payload.length, now);
       }
     }
     this.#sender.flush(now);
@@ -168,6 +168,7 @@ export class Loop {
       suite: this.#libcrypto,
       random: (into) => crypto.getRandomValues(into),
       now,
+      ...sessionTuning(spec),
     });
     spec.key.fill(0);
     this.sessions.add(new SessionEntry(session, spec));
@@ -196,7 +197,7 @@ export class Loop {
     const entry = this.sessions.byId(sessionId | 0);
     const path = entry?.session.paths.byId(id) ?? null;
     if (entry === undefined || path === null) return;
-    entry.session.removePath(id);
+    entry.session.removePath(id, performance.now());
     this.#closeSocket(path.socket);
     this.#buildPollSet();
   }

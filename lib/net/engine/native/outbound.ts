@@ -5,10 +5,11 @@
 import { VNET_HEADER_LENGTH } from "../../../ffi/linux/tun.ts";
 import type { TunDevice } from "../../../ffi/linux/tun.ts";
 import type { Libc } from "../../../ffi/libc/libc.ts";
+import type { Opener, Sealer } from "../../../ffi/libcrypto/aes_gcm.ts";
 import type { DropCounters } from "../../../protocol/drop_reason.ts";
 import { FlowKey, readFlowKey } from "../../../protocol/outbound/flow_key.ts";
 import type { FlowTable } from "../../../protocol/outbound/flow_table.ts";
-import { pickPath } from "../../../protocol/outbound/pick_path.ts";
+import { Dispatch } from "../../../protocol/outbound/dispatch.ts";
 import { TcpSegmenter } from "../../../protocol/outbound/segment.ts";
 import { completeChecksum } from "../../../protocol/packet/checksum.ts";
 import {
@@ -17,6 +18,7 @@ import {
   TCP_CHECKSUM,
   UDP_CHECKSUM,
 } from "../../../protocol/packet/ip.ts";
+import { Outgoing } from "../../../protocol/session/outgoing.ts";
 import type { SessionPath } from "../../../protocol/session/session_path.ts";
 import {
   FLAG_PARTIAL_CHECKSUM,
@@ -51,7 +53,8 @@ export class Outbound {
   readonly #view: DataView;
   readonly #addresses: readonly bigint[];
   readonly #sessions: SessionTable;
-  readonly #flows: FlowTable;
+  readonly #dispatch: Dispatch<Sealer, Opener>;
+  readonly #outgoing = new Outgoing();
   readonly #sender: UdpSender;
   readonly #drops: DropCounters;
   readonly #flow = new FlowKey();
@@ -73,7 +76,7 @@ export class Outbound {
     this.#view = layout.arena.view;
     this.#addresses = layout.arena.addresses;
     this.#sessions = sessions;
-    this.#flows = flows;
+    this.#dispatch = new Dispatch(flows);
     this.#sender = sender;
     this.#drops = drops;
     this.#segmenter = new TcpSegmenter(layout.arena.view);
@@ -83,16 +86,16 @@ export class Outbound {
   /** Hot. Sends what waits in the TUN device, up to a turn's worth. */
   run(now: number): void {
     const start = this.#addresses[this.#layout.tunRead]!;
-    const sendTime = Math.round(now * US_PER_MS) >>> 0;
+    this.#outgoing.sendTime = Math.round(now * US_PER_MS) >>> 0;
     for (let reads = 0; reads < READS_PER_TURN; reads++) {
       const length = this.#libc.read(this.#tun.fd, start, READ_LENGTH);
       if (length <= 0) break;
-      this.#forward(this.#layout.tunRead + length - this.#packet, now, sendTime);
+      this.#forward(this.#layout.tunRead + length - this.#packet, now);
     }
     this.#sender.flush(now);
   }
 
-  #forward(length: number, now: number, sendTime: number): void {
+  #forward(length: number, now: number): void {
     const flow = this.#flow;
     if (!readFlowKey(this.#view, this.#packet, length, flow)) {
       return this.#drops.count("not IP");
@@ -100,29 +103,18 @@ export class Outbound {
     const entry = this.#sessions.forPacket(flow);
     if (entry === null) return this.#drops.count("no session for destination");
     const { session } = entry;
-    const path = pickPath(session, this.#flows, flow, now);
-    if (path === null) return this.#drops.count("no live path");
-    session.notePacketSent(path, now);
-    if (!this.#tun.vnetHeader) {
-      return this.#sealPacket(session, path, this.#packet, length, 0, now, sendTime);
+    if (!this.#dispatch.begin(session, flow, length, now)) {
+      return this.#drops.count("no live path");
     }
+    if (!this.#tun.vnetHeader) return this.#sendPacket(session, this.#packet, length, 0, now);
     const gso = this.#view.getUint8(this.#layout.tunRead + VNET_GSO_TYPE);
-    if (gso === VNET_GSO_NONE) this.#sendWhole(session, path, length, now, sendTime);
-    else if (gso === VNET_GSO_TCPV4 || gso === VNET_GSO_TCPV6) {
-      this.#sendSegments(session, path, now, sendTime);
-    } else {
-      this.#drops.count("bad offload request");
-    }
+    if (gso === VNET_GSO_NONE) this.#sendWhole(session, length, now);
+    else if (gso === VNET_GSO_TCPV4 || gso === VNET_GSO_TCPV6) this.#sendSegments(session, now);
+    else this.#drops.count("bad offload request");
   }
 
   /** A packet of ordinary size; its checksum may still be the sender's kernel's to complete. */
-  #sendWhole(
-    session: NativeSession,
-    path: SessionPath,
-    length: number,
-    now: number,
-    sendTime: number,
-  ): void {
+  #sendWhole(session: NativeSession, length: number, now: number): void {
     const view = this.#view;
     const packet = this.#packet;
     const header = this.#layout.tunRead;
@@ -134,7 +126,7 @@ export class Outbound {
       if (session.x1 && this.#isTransportChecksum(start, field)) flags = FLAG_PARTIAL_CHECKSUM;
       else completeChecksum(view, start, packet + length, field);
     }
-    this.#sealPacket(session, path, packet, length, flags, now, sendTime);
+    this.#sendPacket(session, packet, length, flags, now);
   }
 
   /** Whether `field` is the checksum the receiver expects to be partial, not one further inside. */
@@ -145,7 +137,7 @@ export class Outbound {
         protocol === PROTOCOL_UDP && field === start + UDP_CHECKSUM);
   }
 
-  #sendSegments(session: NativeSession, path: SessionPath, now: number, sendTime: number): void {
+  #sendSegments(session: NativeSession, now: number): void {
     const segmenter = this.#segmenter;
     const { transport, end, protocol } = this.#flow;
     const segmentSize = this.#view.getUint16(this.#layout.tunRead + VNET_GSO_SIZE, true);
@@ -161,37 +153,58 @@ export class Outbound {
         const start = offset + transportDistance;
         completeChecksum(this.#view, start, offset + length, start + TCP_CHECKSUM);
       }
-      this.#sealPacket(session, path, offset, length, flags, now, sendTime);
+      this.#sendPacket(session, offset, length, flags, now);
     }
   }
 
-  #sealPacket(
+  /** Hot. One packet as it is on the wire of the tunnel, on the path or paths it is to take. */
+  #sendPacket(
     session: NativeSession,
-    path: SessionPath,
     packet: number,
     length: number,
     flags: number,
     now: number,
-    sendTime: number,
   ): void {
-    this.seal(session, path, TYPE_PACKET, packet, length, flags, now, sendTime);
+    const dispatch = this.#dispatch;
+    const outgoing = this.#outgoing;
+    const paths = dispatch.next(length);
+    outgoing.type = TYPE_PACKET;
+    outgoing.flags = flags | dispatch.flags;
+    outgoing.stream = dispatch.stream;
+    outgoing.sequence = session.nextSequence(dispatch.stream);
+    for (let copy = 0; copy < paths.length; copy++) {
+      this.#seal(session, paths[copy]!, packet, length, now);
+    }
   }
 
-  /** Hot. Makes the `length` bytes at `payload` of the arena a record of `type`, and queues it. */
-  seal(
+  /** Sends a record that is no packet: the `length` bytes at `payload` of the arena. */
+  sendControl(
     session: NativeSession,
     path: SessionPath,
     type: number,
     payload: number,
     length: number,
-    flags: number,
     now: number,
-    sendTime: number,
+  ): void {
+    const outgoing = this.#outgoing;
+    outgoing.type = type;
+    outgoing.flags = outgoing.stream = outgoing.sequence = 0;
+    outgoing.sendTime = Math.round(now * US_PER_MS) >>> 0;
+    this.#seal(session, path, payload, length, now);
+  }
+
+  /** Hot. Makes the `length` bytes at `payload` of the arena a record, and queues it. */
+  #seal(
+    session: NativeSession,
+    path: SessionPath,
+    payload: number,
+    length: number,
+    now: number,
   ): void {
     const at = this.#addresses;
     const recordLength = length + RECORD_OVERHEAD;
     const record = this.#sender.reserve(session, path, recordLength, now);
-    const sealer = session.writeRecord(this.#view, record, type, path, length, flags, sendTime);
+    const sealer = session.writeRecord(this.#view, record, path, length, this.#outgoing);
     const body = record + PAYLOAD_OFFSET;
     const sealed = sealer.seal(
       at[record + HEADER_LENGTH]!,

@@ -1,6 +1,6 @@
 /**
- * The last outbound stage: sealed records wait in one buffer until the batch is full or changes its
- * path, and leave in one send that the kernel cuts into datagrams (UDP_SEGMENT).
+ * The last outbound stage: sealed records wait in a buffer for each path until it is full or the turn
+ * is over, and leave in one send that the kernel cuts into datagrams (UDP_SEGMENT).
  *
  * All records of a batch have the length of its first one, but the last may be shorter.
  */
@@ -40,19 +40,36 @@ const SOCKADDR_IN_LENGTH = 16;
 const SOCKADDR_IN6_LENGTH = 28;
 const CONTROL_BYTES = cmsgSpace(2) + cmsgSpace(PKTINFO6_LENGTH);
 
+/** Records that wait for one path. */
+class Batch {
+  session: NativeSession | null = null;
+  path: SessionPath | null = null;
+  used = 0;
+  records = 0;
+  recordLength = 0;
+  /** A shorter record ends it: the kernel cuts all pieces but the last to one length. */
+  isClosed = false;
+
+  /** @param buffer offset of its memory in the arena. */
+  constructor(readonly buffer: number) {}
+
+  hasRoomFor(length: number): boolean {
+    return !this.isClosed && length <= this.recordLength && this.records < BATCH_RECORDS_MAX &&
+      this.used + length <= BATCH_BYTES_MAX;
+  }
+}
+
 export class UdpSender {
   readonly #libc: Libc;
   readonly #sockets: SocketTable;
   readonly #drops: DropCounters;
   readonly #view: DataView;
   readonly #message: MessageBuffer;
-  readonly #buffer: number;
-  #session: NativeSession | null = null;
-  #path: SessionPath | null = null;
-  #used = 0;
-  #records = 0;
-  #recordLength = 0;
-  #isClosed = false;
+  readonly #batches: readonly Batch[];
+  /** The batch the last record went into. */
+  #batch: Batch;
+  /** The index of the batch that is emptied next when all are in use. */
+  #nextVictim = 0;
 
   constructor(libc: Libc, sockets: SocketTable, layout: Layout, drops: DropCounters) {
     this.#libc = libc;
@@ -60,72 +77,104 @@ export class UdpSender {
     this.#drops = drops;
     this.#view = layout.arena.view;
     this.#message = new MessageBuffer(layout.arena, CONTROL_BYTES);
-    this.#buffer = layout.send;
+    this.#batches = layout.send.map((buffer) => new Batch(buffer));
+    this.#batch = this.#batches[0]!;
   }
 
   /** Hot. Where to write a record of `length` bytes for `path`; what does not fit leaves before. */
   reserve(session: NativeSession, path: SessionPath, length: number, now: number): number {
-    const fits = this.#path === path && this.#session === session && !this.#isClosed &&
-      length <= this.#recordLength && this.#records < BATCH_RECORDS_MAX &&
-      this.#used + length <= BATCH_BYTES_MAX;
-    if (!fits) {
-      this.flush(now);
-      this.#session = session;
-      this.#path = path;
-      this.#recordLength = length;
-      this.#isClosed = false;
+    let batch = this.#batch;
+    if (batch.path !== path || batch.session !== session) {
+      batch = this.#batch = this.#batchFor(session, path, now);
     }
-    const offset = this.#buffer + this.#used;
-    this.#used += length;
-    this.#records++;
-    if (length < this.#recordLength) this.#isClosed = true;
+    if (batch.records > 0 && !batch.hasRoomFor(length)) this.#flush(batch, now);
+    if (batch.records === 0) {
+      batch.session = session;
+      batch.path = path;
+      batch.recordLength = length;
+      batch.isClosed = false;
+    }
+    const offset = batch.buffer + batch.used;
+    batch.used += length;
+    batch.records++;
+    if (length < batch.recordLength) batch.isClosed = true;
     return offset;
+  }
+
+  /** The batch of a path, or an empty one. */
+  #batchFor(session: NativeSession, path: SessionPath, now: number): Batch {
+    let empty: Batch | null = null;
+    for (const batch of this.#batches) {
+      if (batch.records === 0) empty ??= batch;
+      else if (batch.path === path && batch.session === session) return batch;
+    }
+    if (empty !== null) return empty;
+    const victim = this.#batches[this.#nextVictim]!;
+    this.#nextVictim = (this.#nextVictim + 1) % this.#batches.length;
+    this.#flush(victim, now);
+    return victim;
   }
 
   /** Takes back the record reserved last: it could not be sealed. */
   cancel(length: number): void {
-    this.#used -= length;
-    this.#records--;
-    this.#isClosed = true;
+    const batch = this.#batch;
+    batch.used -= length;
+    batch.records--;
+    batch.isClosed = true;
   }
 
   /** Hot. Sends what has been reserved. */
   flush(now: number): void {
-    const path = this.#path;
-    const session = this.#session;
-    if (path === null || session === null || this.#records === 0) return;
+    for (const batch of this.#batches) if (batch.records > 0) this.#flush(batch, now);
+  }
+
+  #flush(batch: Batch, now: number): void {
+    const { path, session, records, used, buffer, recordLength } = batch;
+    batch.records = 0;
+    batch.used = 0;
+    if (path === null || session === null || records === 0) return;
     const { fd, gso } = this.#sockets.get(path.socket);
-    const records = this.#records;
-    const bytes = this.#used;
-    this.#records = 0;
-    this.#used = 0;
-    this.#path = null;
-    let errno = gso || records === 1 ? this.#send(fd, path, this.#buffer, bytes, records) : -1;
+    let errno = gso || records === 1
+      ? this.#send(fd, path, buffer, used, records, recordLength)
+      : -1;
     // A link with a smaller MTU than a record refuses the batch; single datagrams may be fragmented.
     if (errno !== 0 && errno !== EAGAIN && records > 1 && !isLinkGone(errno)) {
-      errno = this.#sendOneByOne(fd, path, bytes);
+      errno = this.#sendOneByOne(fd, path, buffer, used, recordLength);
     }
     if (errno !== 0) this.#failed(session, path, errno, records, now);
     else if (path.isLinkGone) session.linkWorks(path, now);
   }
 
-  #sendOneByOne(fd: number, path: SessionPath, bytes: number): number {
+  #sendOneByOne(
+    fd: number,
+    path: SessionPath,
+    offset: number,
+    bytes: number,
+    recordLength: number,
+  ): number {
     let failure = 0;
-    for (let at = 0; at < bytes; at += this.#recordLength) {
-      const length = Math.min(this.#recordLength, bytes - at);
-      failure = this.#send(fd, path, this.#buffer + at, length, 1) || failure;
+    for (let at = 0; at < bytes; at += recordLength) {
+      const length = Math.min(recordLength, bytes - at);
+      failure = this.#send(fd, path, offset + at, length, 1, length) || failure;
     }
     return failure;
   }
 
   /** Returns 0 or the errno. */
-  #send(fd: number, path: SessionPath, offset: number, bytes: number, records: number): number {
+  #send(
+    fd: number,
+    path: SessionPath,
+    offset: number,
+    bytes: number,
+    records: number,
+    recordLength: number,
+  ): number {
     const message = this.#message;
     message.setData(offset, bytes);
     let control = message.control;
     if (records > 1) {
       const data = message.writeCmsg(control, SOL_UDP, UDP_SEGMENT, 2);
-      this.#view.setUint16(data, this.#recordLength, true);
+      this.#view.setUint16(data, recordLength, true);
       control += cmsgSpace(2);
     }
     if (this.#sockets.isConnected) {

@@ -11,6 +11,7 @@ import {
   COMPRESSION_GZIP,
   COMPRESSION_NONE,
   decodeHeader,
+  FLAG_COPY,
   FLAG_ORDER_EXTENSION,
   FLAG_ORDERED,
   PAYLOAD_OFFSET,
@@ -154,10 +155,10 @@ export class Inbound {
     const peer = from === null ? null : peerAddress(from);
     const path = session.accept(header, view, 0, socket, peer, now);
     if (path === null) return session.refusal;
-    if (entry.isPending) this.#sessions.promote(entry, now);
     const refusal = header.type === TYPE_PACKET
-      ? this.#acceptPacket(entry, text, now)
+      ? this.#acceptPacket(entry, path, text, now)
       : this.#acceptControl(entry, path, text!, now);
+    if (entry.isPending && session.isReady) this.#sessions.promote(entry, now);
     this.#hooks.accepted(entry, now);
     return refusal;
   }
@@ -170,12 +171,20 @@ export class Inbound {
     return refusal;
   }
 
-  #acceptPacket(entry: SessionEntry, packet: Uint8Array | null, now: number): DropReason | null {
+  #acceptPacket(
+    entry: SessionEntry,
+    path: SessionPath,
+    packet: Uint8Array | null,
+    now: number,
+  ): DropReason | null {
     const { flags, sequence, stream } = this.#header;
     const { x1 } = entry.session;
-    entry.session.notePacketReceived(now);
+    entry.session.notePacketReceived(path, now);
     if ((flags & FLAG_ORDER_EXTENSION) !== 0) return "bad message";
     if (packet === null) return "bad gzip";
+    if (x1 && (flags & FLAG_COPY) !== 0) {
+      if (!entry.reordering.isFirstCopy(stream, sequence)) return "copy";
+    }
     const isOrdered = x1 ? (flags & FLAG_ORDERED) !== 0 : sequence !== 0;
     if (!isOrdered) this.#delivery.deliver(entry, packet, flags);
     else this.#delivery.reorder(entry, x1 ? stream : 0, sequence, packet, flags, now);

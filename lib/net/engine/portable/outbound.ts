@@ -5,7 +5,8 @@
 import type { DropCounters } from "../../../protocol/drop_reason.ts";
 import { FlowKey, readFlowKey } from "../../../protocol/outbound/flow_key.ts";
 import { FlowTable } from "../../../protocol/outbound/flow_table.ts";
-import { pickPath } from "../../../protocol/outbound/pick_path.ts";
+import { Dispatch } from "../../../protocol/outbound/dispatch.ts";
+import { Outgoing } from "../../../protocol/session/outgoing.ts";
 import { PeerAddress } from "../../../protocol/session/peer_address.ts";
 import type { SessionPath } from "../../../protocol/session/session_path.ts";
 import { PAYLOAD_OFFSET, RECORD_OVERHEAD, TYPE_PACKET } from "../../../protocol/wire/header.ts";
@@ -14,6 +15,7 @@ import { netAddress } from "./net_address.ts";
 import type { PortableSession, SessionTable } from "./sessions.ts";
 import type { SocketTable } from "./socket_table.ts";
 import type { TunPort } from "./tun_port.ts";
+import type { WebOpener, WebSealer } from "./web_crypto.ts";
 
 /** Records being sealed; packets wait in the TUN device beyond that. */
 const SEALING_MAX = 64;
@@ -45,7 +47,10 @@ export class Outbound {
   readonly #sessions: SessionTable;
   readonly #sockets: SocketTable;
   readonly #drops: DropCounters;
-  readonly #flows = new FlowTable({ seed: crypto.getRandomValues(new Int32Array(1))[0]! });
+  readonly #dispatch = new Dispatch<WebSealer, WebOpener>(
+    new FlowTable({ seed: crypto.getRandomValues(new Int32Array(1))[0]! }),
+  );
+  readonly #outgoing = new Outgoing();
   readonly #flow = new FlowKey();
   readonly #sealing: InOrder<SealedRecord>;
   /** The addresses of paths in Deno's words, and what they were made from. */
@@ -96,10 +101,16 @@ export class Outbound {
     const entry = this.#sessions.forPacket(flow);
     if (entry === null) return this.#drops.count("no session for destination");
     const { session } = entry;
-    const path = pickPath(session, this.#flows, flow, now);
-    if (path === null) return this.#drops.count("no live path");
-    session.notePacketSent(path, now);
-    this.#seal(session, path, TYPE_PACKET, bytes.subarray(0, length), now);
+    const dispatch = this.#dispatch;
+    if (!dispatch.begin(session, flow, length, now)) return this.#drops.count("no live path");
+    const outgoing = this.#outgoing;
+    outgoing.type = TYPE_PACKET;
+    outgoing.flags = dispatch.flags;
+    outgoing.stream = dispatch.stream;
+    outgoing.sequence = session.nextSequence(dispatch.stream);
+    for (const path of dispatch.next(length)) {
+      this.#seal(session, path, bytes.subarray(0, length), now);
+    }
   }
 
   /** Sends the heartbeats, echoes and messages of a session that wait. */
@@ -107,22 +118,23 @@ export class Outbound {
     while (this.#sealing.count < SEALING_CONTROL_MAX) {
       const next = session.pollTransmit();
       if (next === null) return;
-      this.#seal(session, next.path, next.type, next.payload, now);
+      this.#outgoing.type = next.type;
+      this.#outgoing.flags = this.#outgoing.stream = this.#outgoing.sequence = 0;
+      this.#seal(session, next.path, next.payload, now);
     }
   }
 
   #seal(
     session: PortableSession,
     path: SessionPath,
-    type: number,
     payload: Uint8Array,
     now: number,
   ): void {
     const record = new Uint8Array(payload.length + RECORD_OVERHEAD);
     record.set(payload, PAYLOAD_OFFSET);
     const view = new DataView(record.buffer);
-    const sendTime = Math.round(now * US_PER_MS) >>> 0;
-    const sealer = session.writeRecord(view, 0, type, path, payload.length, 0, sendTime);
+    this.#outgoing.sendTime = Math.round(now * US_PER_MS) >>> 0;
+    const sealer = session.writeRecord(view, 0, path, payload.length, this.#outgoing);
     const seal = async () => ({ session, path, record, isSealed: await sealer.seal(record) });
     this.#sealing.push(seal());
   }

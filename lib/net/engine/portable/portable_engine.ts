@@ -18,6 +18,7 @@ import {
   type SessionReport,
 } from "../engine.ts";
 import { reportSession } from "../report.ts";
+import { sessionTuning } from "../session_tuning.ts";
 import { emitSessionEvents } from "../session_events.ts";
 import { DatagramSocket } from "./datagram_socket.ts";
 import { Delivery } from "./delivery.ts";
@@ -102,6 +103,7 @@ export class PortableEngine implements Engine {
       suite: WEB_CRYPTO_SUITE,
       random: (into) => crypto.getRandomValues(into),
       now,
+      ...sessionTuning(spec),
     });
     this.#sessions.add(new SessionEntry(session, { ...spec, key: new Uint8Array(0) }));
     this.#tickBy(now);
@@ -136,7 +138,7 @@ export class PortableEngine implements Engine {
     const entry = this.#sessions.byId(sessionId | 0);
     const path = entry?.session.paths.byId(id) ?? null;
     if (entry === undefined || path === null) return;
-    entry.session.removePath(id);
+    entry.session.removePath(id, performance.now());
     this.#closeSocket(path.socket);
   }
 

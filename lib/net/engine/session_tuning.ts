@@ -1,0 +1,11 @@
+/** What a session is told of what its operator chose. */
+import { EPOCH_PACKETS } from "../../protocol/session/key_epochs.ts";
+import type { EngineSession } from "./engine.ts";
+
+export function sessionTuning({ tuning, reorderFlushTimeoutMs }: EngineSession) {
+  return {
+    scheduler: tuning.scheduler,
+    flushTimeoutMs: reorderFlushTimeoutMs,
+    epochLimits: { packets: EPOCH_PACKETS, ms: tuning.rekeyEveryMs },
+  };
+}

@@ -1,0 +1,204 @@
+/**
+ * How good one path is, as its sender sees it: round trips and lost heartbeats measured on this
+ * side, and, between x1 peers, what the receiver of the path tells (`PathFeedback`). Pure.
+ *
+ * A path that is full looks bad: its queue adds delay and drops packets. Avoiding it for that would
+ * move its flows to another path, which would then be full, and so on for ever. So what happens
+ * while the queue of a path that carries our own load is filled does not count against it.
+ */
+import type { PathFeedback } from "../wire/path_feedback.ts";
+import { LossWindow } from "./loss_window.ts";
+import { Rtt } from "./rtt.ts";
+import { WindowedMinimum } from "./windowed_minimum.ts";
+
+const BASE_BUCKET_MS = 5000;
+const BASE_BUCKETS = 12;
+/** A least queueing delay above this, and twice the jitter, is a queue that does not drain. */
+const QUEUED_MS = 5;
+const QUEUED_JITTERS = 2;
+/** Bytes a second that we send: above, delay on the path may be of our own making. */
+const LOADED_RATE = 50_000;
+const LOAD_INTERVAL_MS = 500;
+/** No queue we should have to fill makes a longer delay than this: it is the path that got slow. */
+const OWN_QUEUE_MAX_MS = 300;
+/** The delivery rate is the highest of a window. */
+const RATE_BUCKET_MS = 5000;
+const RATE_BUCKETS = 6;
+/** Shorter intervals between two feedbacks say little about a rate. */
+const RATE_INTERVAL_MIN_MS = 50;
+/** Heartbeats whose answer is waited for; older ones count as lost. */
+const HEARTBEATS_MAX = 32;
+const HEARTBEAT_LOST_MS = 1000;
+const HEARTBEAT_LOST_ROUND_TRIPS = 3;
+const US_PER_MS = 1000;
+
+/** Loss, jitter and round trip that halve the score (loss) or a factor of it. */
+const SCORE_LOSS_ZERO = 0.2;
+const SCORE_JITTER_HALF_MS = 50;
+const SCORE_RTT_HALF_MS = 400;
+
+export class PathQuality {
+  readonly rtt = new Rtt();
+  readonly #base = new WindowedMinimum(BASE_BUCKET_MS, BASE_BUCKETS);
+  /** All that was lost, and what was lost though no queue was filled. */
+  readonly #loss = new LossWindow();
+  readonly #randomLoss = new LossWindow();
+  /** Rates are kept negative: a maximum is the least of those. */
+  readonly #rate = new WindowedMinimum(RATE_BUCKET_MS, RATE_BUCKETS);
+  #heartbeats: number[] = [];
+  #feedback: PathFeedback | null = null;
+  #feedbackAt = -Infinity;
+  /** The next feedback covers a time that does not count. */
+  #skipsNext = false;
+  #isQueued = false;
+  #jitterMs: number | null = null;
+  #knownRate: number | null = null;
+  #load = { bytes: 0, at: -Infinity, rate: 0 };
+
+  /** A heartbeat went out that bears the clock `now`. */
+  heartbeatSent(now: number): void {
+    const patienceMs = Math.max(
+      HEARTBEAT_LOST_MS,
+      HEARTBEAT_LOST_ROUND_TRIPS * (this.rtt.smoothedMs ?? 0),
+    );
+    const waiting = this.#heartbeats.filter((clock) => now - clock < patienceMs);
+    this.#countHeartbeats(this.#heartbeats.length - waiting.length, now);
+    this.#heartbeats = [...waiting.slice(1 - HEARTBEATS_MAX), now];
+  }
+
+  /** The answer to the heartbeat that bore `clock` is here. */
+  heartbeatAnswered(clock: number, now: number): void {
+    const index = this.#heartbeats.indexOf(clock);
+    if (index < 0) return;
+    this.#heartbeats.splice(index, 1);
+    // Between x1 peers the counters tell more, and about one way only.
+    if (this.#feedback === null) this.#addLoss(1, 0, now);
+  }
+
+  #countHeartbeats(lost: number, now: number): void {
+    if (lost > 0 && this.#feedback === null) this.#addLoss(lost, lost, now);
+  }
+
+  #addLoss(sent: number, lost: number, now: number): void {
+    this.#loss.add(sent, lost, now);
+    this.#randomLoss.add(sent, this.#isQueued ? 0 : lost, now);
+  }
+
+  /** A round trip was measured. One out of range is ignored. */
+  rttMeasured(roundTripMs: number, now: number): void {
+    if (this.rtt.add(roundTripMs)) this.#base.add(roundTripMs, now);
+  }
+
+  /** The receiver of the path has told what arrived. */
+  feedbackReceived(feedback: PathFeedback, now: number): void {
+    const before = this.#feedback;
+    const intervalMs = before === null ? 0 : ((feedback.clock - before.clock) | 0) / US_PER_MS;
+    // One that was overtaken by a later one says nothing new.
+    if (before !== null && intervalMs <= 0) return;
+    const jitterMs = feedback.jitter / US_PER_MS;
+    const queuedFrom = Math.max(QUEUED_MS, QUEUED_JITTERS * jitterMs);
+    const wasQueued = this.#isQueued;
+    this.#isQueued = feedback.queueDelay / US_PER_MS >= queuedFrom;
+    this.#feedback = feedback;
+    this.#feedbackAt = now;
+    this.#jitterMs = jitterMs;
+    const isSkipped = before === null || this.#skipsNext;
+    this.#skipsNext = false;
+    if (isSkipped) return;
+    const expected = (feedback.expected - before.expected) >>> 0;
+    const received = (feedback.received - before.received) >>> 0;
+    const isCongested = wasQueued || this.#isQueued;
+    this.#loss.add(expected, expected - received, now);
+    this.#randomLoss.add(expected, isCongested ? 0 : expected - received, now);
+    const bytes = (feedback.bytes - before.bytes) >>> 0;
+    if (isCongested && intervalMs >= RATE_INTERVAL_MIN_MS) {
+      this.#rate.add(-bytes * 1000 / intervalMs, now);
+      this.#knownRate = -this.#rate.least(now);
+    }
+  }
+
+  /** How much has been sent on the path in all; to be told about twice a second or more often. */
+  noteSent(bytes: number, now: number): void {
+    const load = this.#load;
+    const elapsedMs = now - load.at;
+    if (elapsedMs < LOAD_INTERVAL_MS) return;
+    const rate = elapsedMs === Infinity ? 0 : (bytes - load.bytes) * 1000 / elapsedMs;
+    this.#load = { bytes, at: now, rate };
+  }
+
+  /** The round trip to judge the path by, in ms: without the queue that our own load makes. */
+  judgedRttMs(now: number): number | null {
+    const smoothedMs = this.rtt.smoothedMs;
+    if (smoothedMs === null || this.#load.rate < LOADED_RATE) return smoothedMs;
+    const baseMs = Math.min(smoothedMs, this.#base.least(now));
+    return smoothedMs - baseMs > OWN_QUEUE_MAX_MS ? smoothedMs : baseMs;
+  }
+
+  /** The jitter to judge the path by, in ms. */
+  get judgedJitterMs(): number | null {
+    return this.#isQueued && this.#load.rate >= LOADED_RATE ? null : this.jitterMs;
+  }
+
+  /** The loss to judge the path by, 0 to 1. */
+  judgedLoss(now: number): number | null {
+    return this.#randomLoss.share(now);
+  }
+
+  /** Packets behind {@link judgedLoss}. */
+  judgedLostCount(now: number): number {
+    return this.#randomLoss.lostCount(now);
+  }
+
+  /** Mean deviation: of the one-way delay where the peer tells it, else of the round trip; ms. */
+  get jitterMs(): number | null {
+    return this.#jitterMs ?? this.rtt.jitterMs;
+  }
+
+  /** Share of what was sent lately that did not arrive, 0 to 1. */
+  loss(now: number): number | null {
+    return this.#loss.share(now);
+  }
+
+  /** What arrived when the path was full, bytes per second; null until it was. */
+  get deliveryRate(): number | null {
+    return this.#knownRate;
+  }
+
+  /** When the receiver was last heard of; -Infinity before. */
+  get feedbackAt(): number {
+    return this.#feedbackAt;
+  }
+
+  /** 0 (useless) to 100: how steady the path is; null before the first round trip. */
+  score(now: number): number | null {
+    const rttMs = this.judgedRttMs(now);
+    if (rttMs === null) return null;
+    const arriving = Math.max(0, 1 - (this.loss(now) ?? 0) / SCORE_LOSS_ZERO);
+    const even = SCORE_JITTER_HALF_MS / (SCORE_JITTER_HALF_MS + (this.judgedJitterMs ?? 0));
+    const near = SCORE_RTT_HALF_MS / (SCORE_RTT_HALF_MS + rttMs);
+    return Math.round(100 * arriving * even * near);
+  }
+
+  /** Forgets everything, for a link that leads elsewhere than before. */
+  reset(): void {
+    this.rtt.reset();
+    this.#base.reset();
+    this.#loss.reset();
+    this.#randomLoss.reset();
+    this.#rate.reset();
+    this.#heartbeats = [];
+    this.#feedback = null;
+    this.#feedbackAt = -Infinity;
+    this.#isQueued = false;
+    this.#jitterMs = null;
+    this.#knownRate = null;
+  }
+
+  /** The path was silent for a while: what was lost then is no property of it. */
+  forgetLoss(): void {
+    this.#loss.reset();
+    this.#randomLoss.reset();
+    this.#heartbeats = [];
+    this.#skipsNext = true;
+  }
+}

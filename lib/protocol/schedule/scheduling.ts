@@ -1,0 +1,84 @@
+/**
+ * Which paths of a session carry what. Judges the paths by their quality, shares new flows or
+ * packets out among the good ones, and tells for each packet where it goes.
+ */
+import type { PathTable } from "../session/path_table.ts";
+import type { SessionPath } from "../session/session_path.ts";
+import type { SchedulerName } from "./scheduler.ts";
+import { faultOf, type Limits, limitsFor, type PathMeasure } from "./standing.ts";
+import { WeightedChoice } from "./weighted_choice.ts";
+import { failOver, shareOut } from "./weights.ts";
+
+export class Scheduling {
+  /** Chooses the path of a new flow, or of a packet. */
+  readonly choice = new WeightedChoice();
+  /** The paths that work, good or not. */
+  live: readonly SessionPath[] = [];
+  scheduler: SchedulerName;
+  readonly #paths: PathTable;
+  readonly #limits: Limits;
+
+  /** @param flushTimeoutMs how long the receiver waits for a packet that is out of order. */
+  constructor(paths: PathTable, scheduler: SchedulerName, flushTimeoutMs: number) {
+    this.#paths = paths;
+    this.scheduler = scheduler;
+    this.#limits = limitsFor(flushTimeoutMs);
+  }
+
+  /** Judges all paths as they are at `now`. */
+  judge(now: number): void {
+    const paths = [...this.#paths];
+    const measures = paths.map((path) => measure(path, now));
+    const bestRttMs = measures.reduce<number | null>(
+      (best, { rttMs }, index) =>
+        rttMs !== null && paths[index]!.isUsable ? Math.min(best ?? Infinity, rttMs) : best,
+      null,
+    );
+    for (const [index, path] of paths.entries()) {
+      path.quality.noteSent(path.counters.sentBytes, now);
+      path.standing.judge(faultOf(measures[index]!, bestRttMs, this.#limits), now);
+    }
+    this.#shareOut(paths, measures, now);
+  }
+
+  #shareOut(paths: readonly SessionPath[], measures: readonly PathMeasure[], now: number): void {
+    const weighed = paths.map((path, index) => ({
+      isUsable: path.isUsable,
+      isGood: path.standing.reason === null,
+      rttMs: measures[index]!.rttMs,
+      score: path.quality.score(now),
+      deliveryRate: path.quality.deliveryRate,
+    }));
+    const weights = this.scheduler === "failover"
+      ? failOver(weighed, paths.findIndex(({ carriesFlows }) => carriesFlows))
+      : shareOut(weighed);
+    for (const [index, path] of paths.entries()) {
+      this.choice.setWeight(path.id, weights[index]!);
+      path.carriesFlows = weights[index]! > 0;
+    }
+    this.live = paths.filter(({ isUsable }) => isUsable);
+  }
+
+  /** The path has been removed. */
+  forget(path: SessionPath, now: number): void {
+    this.choice.setWeight(path.id, 0);
+    path.carriesFlows = false;
+    this.judge(now);
+  }
+
+  /** When a judgement may change though nothing is heard; Infinity: not before. */
+  nextDeadline(): number {
+    let next = Infinity;
+    for (const { standing } of this.#paths) next = Math.min(next, standing.nextDeadline);
+    return next;
+  }
+}
+
+function measure({ quality }: SessionPath, now: number): PathMeasure {
+  return {
+    rttMs: quality.judgedRttMs(now),
+    jitterMs: quality.judgedJitterMs,
+    loss: quality.judgedLoss(now),
+    lostCount: quality.judgedLostCount(now),
+  };
+}

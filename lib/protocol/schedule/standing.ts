@@ -1,0 +1,110 @@
+/**
+ * Whether flows avoid a path that works, for its quality: strict as to when it is left, slow to come
+ * back to, so that it does not flap. Pure.
+ */
+
+export type Fault = "rtt" | "jitter" | "loss";
+/** `recovering`: has been good, or up, for too short a time to be trusted. */
+export type Reason = Fault | "recovering";
+
+/** What a path is judged by; null where nothing is known, which is never held against it. */
+export interface PathMeasure {
+  readonly rttMs: number | null;
+  readonly jitterMs: number | null;
+  readonly loss: number | null;
+  readonly lostCount: number;
+}
+
+/** Beyond these a path is bad. */
+export interface Limits {
+  readonly jitterMs: number;
+  /** A path is bad whose round trip is longer than the best's by this factor and this much. */
+  readonly rttFactor: number;
+  readonly rttSlackMs: number;
+  readonly loss: number;
+}
+
+const RTT_FACTOR = 1.5;
+const LOSS = 0.02;
+/** Fewer packets lost than this are chance, whatever share they are. */
+const LOST_MIN = 3;
+const JITTER_SHARE = 0.3;
+const JITTER_MIN_MS = 10;
+const JITTER_MAX_MS = 25;
+const SLACK_MIN_MS = 10;
+
+/** Good for so long, and a path is trusted again. */
+export const PROBATION_MS = 2000;
+/** A path that turns bad again soon after is waited for twice as long, up to this. */
+export const PROBATION_MAX_MS = 32_000;
+const RELAPSE_MS = 60_000;
+
+/**
+ * The limits that go with a reorder buffer that waits for `flushTimeoutMs`. Disorder up to that is
+ * mended, so a round trip may be that much longer than the best's.
+ */
+export function limitsFor(flushTimeoutMs: number): Limits {
+  const jitterMs = JITTER_SHARE * flushTimeoutMs;
+  return {
+    jitterMs: Math.min(JITTER_MAX_MS, Math.max(JITTER_MIN_MS, jitterMs)),
+    rttFactor: RTT_FACTOR,
+    rttSlackMs: Math.max(SLACK_MIN_MS, flushTimeoutMs),
+    loss: LOSS,
+  };
+}
+
+/** What is wrong with a path beside one whose round trip is `bestRttMs`, or null. */
+export function faultOf(path: PathMeasure, bestRttMs: number | null, limits: Limits): Fault | null {
+  if (path.loss !== null && path.loss > limits.loss && path.lostCount >= LOST_MIN) return "loss";
+  if (path.jitterMs !== null && path.jitterMs > limits.jitterMs) return "jitter";
+  if (path.rttMs === null || bestRttMs === null) return null;
+  const isFar = path.rttMs > limits.rttFactor * bestRttMs &&
+    path.rttMs > bestRttMs + limits.rttSlackMs;
+  return isFar ? "rtt" : null;
+}
+
+export class Standing {
+  #reason: Reason | null = null;
+  #goodAgainAt = Infinity;
+  #probationMs = PROBATION_MS;
+  #leftAt = -Infinity;
+
+  /** Why the path is avoided, or null: it is good. */
+  get reason(): Reason | null {
+    return this.#reason;
+  }
+
+  /** When {@link judge} may change its mind though nothing else does; Infinity: not before. */
+  get nextDeadline(): number {
+    return this.#goodAgainAt;
+  }
+
+  /** Takes the verdict of `now`. */
+  judge(fault: Fault | null, now: number): void {
+    if (fault !== null) {
+      if (this.#reason === null || this.#reason === "recovering") this.#leave(now);
+      this.#reason = fault;
+      this.#goodAgainAt = Infinity;
+    } else if (this.#reason !== null) {
+      if (this.#goodAgainAt === Infinity) this.#goodAgainAt = now + this.#probationMs;
+      this.#reason = now >= this.#goodAgainAt ? null : "recovering";
+      if (this.#reason === null) this.#goodAgainAt = Infinity;
+    }
+  }
+
+  /** The path works again after it was down. */
+  recovered(now: number): void {
+    if (this.#reason !== null && this.#reason !== "recovering") return;
+    this.#leave(now);
+    this.#reason = "recovering";
+    this.#goodAgainAt = now + this.#probationMs;
+  }
+
+  #leave(now: number): void {
+    const isRelapse = now - this.#leftAt < RELAPSE_MS;
+    this.#probationMs = isRelapse
+      ? Math.min(PROBATION_MAX_MS, 2 * this.#probationMs)
+      : PROBATION_MS;
+    this.#leftAt = now;
+  }
+}

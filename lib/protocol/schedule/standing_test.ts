@@ -1,0 +1,68 @@
+import { deepEqual, equal } from "node:assert/strict";
+import { faultOf, limitsFor, type PathMeasure, PROBATION_MS, Standing } from "./standing.ts";
+
+const LIMITS = limitsFor(50);
+
+function measure(change: Partial<PathMeasure> = {}): PathMeasure {
+  return { rttMs: 20, jitterMs: 1, loss: 0, lostCount: 0, ...change };
+}
+
+Deno.test("limitsFor() follows the time a packet out of order is waited for", () => {
+  deepEqual([10, 50, 80, 500].map((ms) => limitsFor(ms).jitterMs), [10, 15, 24, 25]);
+  deepEqual([0, 50, 500].map((ms) => limitsFor(ms).rttSlackMs), [10, 50, 500]);
+});
+
+Deno.test("faultOf() names what is wrong, and holds nothing unknown against a path", () => {
+  equal(faultOf(measure(), 20, LIMITS), null);
+  equal(faultOf(measure({ loss: 0.05, lostCount: 5 }), 20, LIMITS), "loss");
+  equal(faultOf(measure({ loss: 0.05, lostCount: 2 }), 20, LIMITS), null, "two may be chance");
+  equal(faultOf(measure({ jitterMs: 16 }), 20, LIMITS), "jitter");
+  equal(faultOf(measure({ rttMs: 150 }), 20, LIMITS), "rtt");
+  equal(faultOf(measure({ rttMs: 69 }), 20, LIMITS), null, "within what reordering mends");
+  equal(faultOf(measure({ rttMs: 290 }), 200, LIMITS), null, "within half as much again");
+  const unknown = { rttMs: null, jitterMs: null, loss: null, lostCount: 0 };
+  equal(faultOf(unknown, 20, LIMITS), null);
+  equal(faultOf(measure(), null, LIMITS), null);
+});
+
+Deno.test("a path is left at once and trusted again after a time without fault", () => {
+  const standing = new Standing();
+  standing.judge("jitter", 1000);
+  equal(standing.reason, "jitter");
+  standing.judge(null, 1500);
+  equal(standing.reason, "recovering");
+  equal(standing.nextDeadline, 1500 + PROBATION_MS);
+  standing.judge(null, 1499 + PROBATION_MS);
+  equal(standing.reason, "recovering");
+  standing.judge(null, 1500 + PROBATION_MS);
+  equal(standing.reason, null);
+  equal(standing.nextDeadline, Infinity);
+});
+
+Deno.test("a path that relapses is waited for longer each time, up to a limit", () => {
+  const standing = new Standing();
+  let now = 0;
+  const waits: number[] = [];
+  for (let round = 0; round < 7; round++) {
+    standing.judge("loss", now);
+    const from = now;
+    while (standing.reason !== null) standing.judge(null, now += 500);
+    waits.push(now - from - 500);
+  }
+  deepEqual(waits, [2000, 4000, 8000, 16_000, 32_000, 32_000, 32_000]);
+  now += 60_000;
+  standing.judge("loss", now);
+  standing.judge(null, now);
+  equal(standing.nextDeadline - now, PROBATION_MS);
+});
+
+Deno.test("a path that was down is on probation, unless it is bad for a reason", () => {
+  const standing = new Standing();
+  standing.recovered(1000);
+  equal(standing.reason, "recovering");
+  standing.judge(null, 1000 + PROBATION_MS);
+  equal(standing.reason, null);
+  standing.judge("rtt", 90_000);
+  standing.recovered(90_001);
+  equal(standing.reason, "rtt");
+});

@@ -1,0 +1,72 @@
+/** How new flows, or packets, are shared out among the paths. Pure functions of a snapshot. */
+
+/** Of the whole weight, what each good path gets at least. */
+const WEIGHT_FLOOR = 0.15;
+/** Once rates are known, a path gets at least this, so that it is not forgotten. */
+const RATE_FLOOR = 0.02;
+/** Added to every RTT, so that a very near path does not take everything. */
+const RTT_OFFSET_MS = 10;
+/** Taken for the score of a path that has not been measured. */
+const SCORE_UNKNOWN = 50;
+
+export interface WeighedPath {
+  /** Whether packets may go this way at all. */
+  readonly isUsable: boolean;
+  /** Whether its quality is good. */
+  readonly isGood: boolean;
+  readonly rttMs: number | null;
+  /** 0 to 100, or null. */
+  readonly score: number | null;
+  /** Bytes per second, or null. */
+  readonly deliveryRate: number | null;
+}
+
+/**
+ * The weight of each path, 0 for those that are to carry nothing; the others add up to about 1. The
+ * good paths share; when all are bad the nearest carries everything.
+ */
+export function shareOut(paths: readonly WeighedPath[]): number[] {
+  const good = paths.filter(({ isUsable, isGood }) => isUsable && isGood);
+  if (good.length === 0) return onlyBest(paths, nearest(paths));
+  const areRatesKnown = good.every(({ deliveryRate }) => deliveryRate !== null && deliveryRate > 0);
+  const measure = areRatesKnown ? (path: WeighedPath) => path.deliveryRate! : merit;
+  const floor = areRatesKnown ? RATE_FLOOR : WEIGHT_FLOOR;
+  const total = good.reduce((sum, path) => sum + measure(path), 0);
+  const shared = Math.max(0, 1 - floor * good.length);
+  return paths.map((path) =>
+    path.isUsable && path.isGood ? floor + shared * measure(path) / total : 0
+  );
+}
+
+/**
+ * All for one path: `present`, while it is usable and no worse than bad beside good ones; else the
+ * nearest good one, or the nearest. `present` is its index, or -1.
+ */
+export function failOver(paths: readonly WeighedPath[], present: number): number[] {
+  const held = paths[present];
+  const anyGood = paths.some(({ isUsable, isGood }) => isUsable && isGood);
+  if (held?.isUsable === true && (held.isGood || !anyGood)) return onlyBest(paths, present);
+  return onlyBest(paths, nearest(paths));
+}
+
+function merit({ score, rttMs }: WeighedPath): number {
+  return ((score ?? SCORE_UNKNOWN) + 1) / ((rttMs ?? 0) + RTT_OFFSET_MS);
+}
+
+/** Of the good paths, or else the usable ones, the index of that with the least round trip; or -1. */
+function nearest(paths: readonly WeighedPath[]): number {
+  let best = -1;
+  for (const [index, path] of paths.entries()) {
+    if (path.isUsable && (best < 0 || isNearer(path, paths[best]!))) best = index;
+  }
+  return best;
+}
+
+function isNearer(path: WeighedPath, other: WeighedPath): boolean {
+  if (path.isGood !== other.isGood) return path.isGood;
+  return (path.rttMs ?? Infinity) < (other.rttMs ?? Infinity);
+}
+
+function onlyBest(paths: readonly WeighedPath[], best: number): number[] {
+  return paths.map((_, index) => index === best ? 1 : 0);
+}

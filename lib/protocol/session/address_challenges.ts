@@ -1,0 +1,81 @@
+/**
+ * Proves that a client is at the address its records seem to come from (x1): somebody on the way
+ * could send one on from elsewhere, and have the server flood whoever is there. Until the address
+ * has answered a challenge it gets at most three times what came from it.
+ */
+import { RECORD_OVERHEAD, TYPE_CONTROL } from "../wire/header.ts";
+import { encodeTunnelMessage } from "../wire/tunnel_message.ts";
+import type { Outbox } from "./outbox.ts";
+import type { RandomSource } from "./record_writer.ts";
+import type { SessionPath } from "./session_path.ts";
+
+/** Bytes sent for each received (RFC 9000, 8.1, has the same). */
+const AMPLIFICATION = 3;
+const TOKEN_BYTES = 16;
+const RETRY_MS = 200;
+
+interface Challenge {
+  readonly path: SessionPath;
+  readonly token: string;
+  sendAt: number;
+}
+
+export class AddressChallenges {
+  readonly #outbox: Outbox;
+  readonly #random: RandomSource;
+  readonly #open = new Map<number, Challenge>();
+
+  constructor(outbox: Outbox, random: RandomSource) {
+    this.#outbox = outbox;
+    this.#random = random;
+  }
+
+  /** A path leads to an address that has proved nothing yet. */
+  begin(path: SessionPath, now: number): void {
+    const token = new Uint8Array(TOKEN_BYTES);
+    this.#random(token);
+    path.allowance = 0;
+    this.#open.set(path.id, { path, token: token.toHex(), sendAt: now });
+  }
+
+  /** Hot. A record of `bytes` payload has come from the address of `path`. */
+  noteReceived(path: SessionPath, bytes: number, now: number): void {
+    path.allowance += AMPLIFICATION * (bytes + RECORD_OVERHEAD);
+    this.handleTimeout(now);
+  }
+
+  /**
+   * Takes an answer that came from the present address of the path. False: it is wrong. One more
+   * after the right one answers a challenge that was repeated.
+   */
+  answer(path: SessionPath, token: string): boolean {
+    const challenge = this.#open.get(path.id);
+    if (challenge === undefined) return true;
+    if (challenge.token !== token) return false;
+    this.#open.delete(path.id);
+    path.allowance = Infinity;
+    return true;
+  }
+
+  forget(path: SessionPath): void {
+    this.#open.delete(path.id);
+  }
+
+  /** Asks, and asks again. */
+  handleTimeout(now: number): void {
+    for (const challenge of this.#open.values()) {
+      const { path, token } = challenge;
+      if (now < challenge.sendAt) continue;
+      const payload = encodeTunnelMessage({ type: "challenge", token });
+      challenge.sendAt = now + RETRY_MS;
+      if (path.allowance < payload.length + RECORD_OVERHEAD) continue;
+      this.#outbox.transmit({ type: TYPE_CONTROL, path, payload });
+    }
+  }
+
+  nextDeadline(): number {
+    let next = Infinity;
+    for (const { sendAt } of this.#open.values()) next = Math.min(next, sendAt);
+    return next;
+  }
+}

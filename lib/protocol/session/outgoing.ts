@@ -1,0 +1,14 @@
+/** What a record says of itself besides its path and its length; one is filled anew for each. */
+import { COMPRESSION_NONE, TYPE_PACKET } from "../wire/header.ts";
+
+export class Outgoing {
+  type = TYPE_PACKET;
+  flags = 0;
+  compression = COMPRESSION_NONE;
+  /** Reorder domain; 0 in v1, and for what is delivered at once. */
+  stream = 0;
+  /** From `Session.nextSequence`; 0 for what is not a packet. */
+  sequence = 0;
+  /** This side's clock, microseconds modulo 2^32. */
+  sendTime = 0;
+}

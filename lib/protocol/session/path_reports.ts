@@ -1,0 +1,58 @@
+/** Tells the peer what arrives on each path, and takes what it tells (x1, type 5). */
+import type { DropReason } from "../drop_reason.ts";
+import { TYPE_PATH_FEEDBACK } from "../wire/header.ts";
+import { decodePathFeedback, encodePathFeedback } from "../wire/path_feedback.ts";
+import type { Outbox } from "./outbox.ts";
+import type { PathTable } from "./path_table.ts";
+import type { SessionPath } from "./session_path.ts";
+
+/** While packets arrive. */
+const FEEDBACK_MS = 100;
+const US_PER_MS = 1000;
+
+export class PathReports {
+  readonly #paths: PathTable;
+  readonly #outbox: Outbox;
+  /** Whether round trips are measured by feedback; else heartbeats do it. */
+  readonly #measuresRtt: boolean;
+
+  constructor(paths: PathTable, outbox: Outbox, measuresRtt: boolean) {
+    this.#paths = paths;
+    this.#outbox = outbox;
+    this.#measuresRtt = measuresRtt;
+  }
+
+  /** Hot. A packet came on `path`. */
+  packetArrived(path: SessionPath, now: number): void {
+    if (path.feedbackAt === Infinity) path.feedbackAt = now + FEEDBACK_MS;
+  }
+
+  /** A heartbeat, or its answer, came on `path`: the peer is told at once. */
+  heartbeatArrived(path: SessionPath, now: number): void {
+    path.feedbackAt = Math.min(path.feedbackAt, now);
+  }
+
+  /** Takes what the peer tells. Returns why it is dropped, or null. */
+  receive(payload: Uint8Array, path: SessionPath, now: number): DropReason | null {
+    const feedback = decodePathFeedback(payload);
+    if (feedback === null) return "bad message";
+    path.quality.feedbackReceived(feedback, now);
+    if (!this.#measuresRtt) return null;
+    const roundTripUs = (Math.round(now * US_PER_MS) - feedback.echo - feedback.hold) | 0;
+    path.quality.rttMeasured(roundTripUs / US_PER_MS, now);
+    path.liveness.rttMeasured(roundTripUs / US_PER_MS);
+    return null;
+  }
+
+  /** Sends what is due. */
+  handleTimeout(now: number): void {
+    for (const path of this.#paths) {
+      if (now < path.feedbackAt) continue;
+      path.feedbackAt = Infinity;
+      const feedback = path.arrivals.feedback(now);
+      if (feedback === null) continue;
+      const payload = encodePathFeedback(feedback);
+      this.#outbox.transmit({ type: TYPE_PATH_FEEDBACK, path, payload });
+    }
+  }
+}

@@ -1,0 +1,89 @@
+/**
+ * The server's side of paths: they are opened by what authentic records come from, and follow a
+ * client that gets another address, but only for the newest of its records.
+ */
+import type { Outbox } from "./outbox.ts";
+import type { NewPath, PathTable } from "./path_table.ts";
+import type { PeerAddress } from "./peer_address.ts";
+import type { Standing } from "./record_verifier.ts";
+import type { SessionPath } from "./session_path.ts";
+import type { RandomSource } from "./record_writer.ts";
+import { AddressChallenges } from "./address_challenges.ts";
+import { V1Freshness } from "./v1_freshness.ts";
+import { type RecordHeader, TYPE_HANDSHAKE, TYPE_HEARTBEAT } from "../wire/header.ts";
+
+/** A path of the peer's that was silent for so long gives its place to a new one. */
+const SILENT_PATH_KEPT_MS = 30_000;
+
+export class PeerPaths {
+  readonly challenges: AddressChallenges;
+  readonly #paths: PathTable;
+  readonly #freshness = new V1Freshness();
+  readonly #remove: (id: number, now: number) => void;
+
+  /** @param remove takes a path out of the session. */
+  constructor(
+    paths: PathTable,
+    outbox: Outbox,
+    random: RandomSource,
+    remove: (id: number, now: number) => void,
+  ) {
+    this.#paths = paths;
+    this.#remove = remove;
+    this.challenges = new AddressChallenges(outbox, random);
+  }
+
+  /** Hot. The path of an authentic x1 record; null: there is no room for it. */
+  ofX1(
+    header: RecordHeader,
+    socket: number,
+    from: PeerAddress,
+    standing: Standing,
+    now: number,
+  ): SessionPath | null {
+    let path = this.#paths.byId(header.pathId);
+    if (path === null) {
+      path = this.#open(header.pathId, socket, from, now);
+      if (path === null) return null;
+      this.challenges.begin(path, now);
+    } else if (standing === "newest" && !path.peer.equals(from)) {
+      path.peer.copyFrom(from);
+      path.socket = socket;
+      this.challenges.begin(path, now);
+    }
+    if (path.allowance !== Infinity && path.peer.equals(from)) {
+      this.challenges.noteReceived(path, header.payloadLength, now);
+    }
+    return path;
+  }
+
+  /**
+   * The path of an authentic v1 record. v1 has no replay window, so only what proves to be new may
+   * open a path.
+   */
+  ofV1(
+    header: RecordHeader,
+    view: DataView,
+    offset: number,
+    socket: number,
+    from: PeerAddress,
+    now: number,
+  ): SessionPath | "replayed" | null {
+    const known = this.#paths.byPeer(from);
+    if (header.type !== TYPE_HANDSHAKE && header.type !== TYPE_HEARTBEAT) return known;
+    const isFresh = this.#freshness.see(header, view, offset);
+    if (known !== null) return known;
+    return isFresh ? this.#open(this.#paths.freeId(), socket, from, now) : "replayed";
+  }
+
+  /** Where there is no room, the path that is silent longest makes it. */
+  #open(id: number, socket: number, peer: PeerAddress, now: number): SessionPath | null {
+    const path: NewPath = { id, name: `path ${id}`, socket, peer };
+    const opened = this.#paths.add(path);
+    if (opened !== null) return opened;
+    const silent = this.#paths.longestSilent();
+    if (silent === null || now - silent.lastHeardAt < SILENT_PATH_KEPT_MS) return null;
+    this.#remove(silent.id, now);
+    return this.#paths.add(path);
+  }
+}

@@ -1,0 +1,54 @@
+/**
+ * What the receiver of a path tells its sender (x1, type 5), on the path itself. Counts are since
+ * the path began, modulo 2^32, so that one that gets lost costs nothing but time:
+ *
+ *     0           4           8        12           16      20        24               28      32
+ *     | received  | expected  | bytes  | send time  | hold  | clock   | queueing delay | jitter |
+ */
+
+export const PATH_FEEDBACK_LENGTH = 32;
+
+export interface PathFeedback {
+  /** Records that arrived. */
+  readonly received: number;
+  /** Records that were sent, as far as the counters of those that arrived tell. */
+  readonly expected: number;
+  /** Payload bytes of those that arrived. */
+  readonly bytes: number;
+  /** The send time of the record heard last: the sender's clock, microseconds. */
+  readonly echo: number;
+  /** How long ago that was, microseconds. */
+  readonly hold: number;
+  /** The receiver's clock, microseconds. */
+  readonly clock: number;
+  /** What the records lately waited on the way, at the least, beyond the least ever; microseconds. */
+  readonly queueDelay: number;
+  /** Mean deviation of the delay (RFC 3550, 6.4.1), microseconds. */
+  readonly jitter: number;
+}
+
+export function encodePathFeedback(feedback: PathFeedback): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(PATH_FEEDBACK_LENGTH);
+  const view = new DataView(bytes.buffer);
+  const { received, expected, echo, hold, clock, queueDelay, jitter } = feedback;
+  const fields = [received, expected, feedback.bytes, echo, hold, clock, queueDelay, jitter];
+  for (const [index, field] of fields.entries()) view.setUint32(4 * index, field);
+  return bytes;
+}
+
+/** Null for anything of another length: a later version may say more, and means something else. */
+export function decodePathFeedback(payload: Uint8Array): PathFeedback | null {
+  if (payload.length !== PATH_FEEDBACK_LENGTH) return null;
+  const view = new DataView(payload.buffer, payload.byteOffset, payload.length);
+  const field = (index: number) => view.getUint32(4 * index);
+  return {
+    received: field(0),
+    expected: field(1),
+    bytes: field(2),
+    echo: field(3),
+    hold: field(4),
+    clock: field(5),
+    queueDelay: field(6),
+    jitter: field(7),
+  };
+}
