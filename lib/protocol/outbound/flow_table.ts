@@ -42,6 +42,7 @@ export class FlowTable {
   readonly #hashA: Int32Array;
   readonly #hashB: Int32Array;
   readonly #path: Uint8Array;
+  readonly #home: Uint8Array;
   readonly #generation: Uint32Array;
   readonly #usedAt: Float64Array;
 
@@ -53,6 +54,7 @@ export class FlowTable {
   readonly #newer: Int32Array;
   /** The entries not in use, chained through `#older`. */
   #free = 0;
+  #lastHome = NO_PATH;
 
   readonly #pathGeneration = new Uint32Array(PATHS_MAX);
   readonly #pathFlows = new Uint32Array(PATHS_MAX);
@@ -76,6 +78,7 @@ export class FlowTable {
     this.#hashA = new Int32Array(capacity);
     this.#hashB = new Int32Array(capacity);
     this.#path = new Uint8Array(capacity);
+    this.#home = new Uint8Array(capacity);
     this.#generation = new Uint32Array(capacity);
     this.#usedAt = new Float64Array(capacity);
     this.#older = new Int32Array(capacity + 1);
@@ -99,7 +102,13 @@ export class FlowTable {
       return NO_PATH;
     }
     this.#use(entry, now);
+    this.#lastHome = this.#home[entry]!;
     return this.#path[entry]!;
+  }
+
+  /** Of the flow looked up last: the path it was assigned, though it may be diverted from it. */
+  get home(): number {
+    return this.#lastHome;
   }
 
   /**
@@ -117,6 +126,19 @@ export class FlowTable {
     } else {
       this.#uncount(entry);
     }
+    this.#home[entry] = path;
+    this.#put(entry, path, now);
+  }
+
+  /** Puts a flow that has a path on another for the time being; `home` stays what it was. */
+  divert(hashA: number, hashB: number, path: number, now: number): void {
+    const entry = this.#index[this.#placeOf(hashA, hashB)]!;
+    if (entry === NONE) return this.assign(hashA, hashB, path, now);
+    this.#uncount(entry);
+    this.#put(entry, path, now);
+  }
+
+  #put(entry: number, path: number, now: number): void {
     this.#path[entry] = path;
     this.#generation[entry] = this.#pathGeneration[path]!;
     this.#pathFlows[path]!++;

@@ -9,7 +9,8 @@ import type { FlowTable } from "./flow_table.ts";
 const OVERHEAD_FACTOR = 2;
 
 /**
- * Hot. Pins new flows, and moves the flows of a path that no longer works or turned bad.
+ * Hot. Pins new flows, and moves the flows of a path that no longer works or turned bad. They go
+ * home when it is good again: else, after each fault, long flows would crowd on what is left.
  * @param bytes of the packet.
  * @returns null when the session has no path at all.
  */
@@ -22,12 +23,19 @@ export function pickPath<S extends Cipher, O extends Cipher>(
 ): SessionPath | null {
   const pinned = flows.lookup(flow.hashA, flow.hashB, now);
   if (pinned >= 0) {
-    const path = session.paths.byId(pinned);
+    const { paths } = session;
+    const { home } = flows;
+    if (home !== pinned && paths.byId(home)?.carriesFlows === true) {
+      flows.divert(flow.hashA, flow.hashB, home, now);
+      return paths.byId(home);
+    }
+    const path = paths.byId(pinned);
     if (path !== null && path.carriesFlows) return path;
   }
-  const chosen = session.scheduling.choice.pick();
+  const chosen = session.scheduling.flowChoice.pick(now);
   if (chosen < 0) return lastResort(session, bytes);
-  flows.assign(flow.hashA, flow.hashB, chosen, now);
+  if (pinned >= 0) flows.divert(flow.hashA, flow.hashB, chosen, now);
+  else flows.assign(flow.hashA, flow.hashB, chosen, now);
   return session.paths.byId(chosen);
 }
 
@@ -36,7 +44,7 @@ export function pickStripe<S extends Cipher, O extends Cipher>(
   session: Session<S, O>,
   bytes: number,
 ): SessionPath | null {
-  const chosen = session.scheduling.choice.pick(bytes);
+  const chosen = session.scheduling.packetChoice.pick(bytes);
   return chosen < 0 ? lastResort(session, bytes) : session.paths.byId(chosen);
 }
 

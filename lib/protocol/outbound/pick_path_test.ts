@@ -41,17 +41,17 @@ Deno.test("pickPath() keeps a flow on its path, and spreads flows", () => {
   deepEqual(Array.from({ length: 30 }, (_, flow) => pick(flow)), first);
 });
 
-Deno.test("pickPath() moves the flows of a path that fails, and leaves them where they went", () => {
+Deno.test("pickPath() moves the flows of a path that fails, and brings home those that began on it", () => {
   const { session, pick } = setUp(2);
   const flows = Array.from({ length: 10 }, (_, flow) => flow);
-  flows.forEach(pick);
+  const homes = flows.map(pick);
   const path = session.paths.byId(0)!;
   session.linkFailed(path, 0);
   ok(flows.every((flow) => pick(flow) === 1));
   session.linkWorks(path, 0);
   path.liveness.heard(0);
   session.scheduling.judge(0);
-  ok(flows.every((flow) => pick(flow) === 1));
+  deepEqual(flows.map(pick), homes);
   ok([20, 21, 22, 23].some((flow) => pick(flow) === 0), "new flows use it again");
 });
 

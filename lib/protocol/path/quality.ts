@@ -16,7 +16,7 @@ const BASE_BUCKETS = 12;
 /** A least queueing delay above this, and twice the jitter, is a queue that does not drain. */
 const QUEUED_MS = 5;
 const QUEUED_JITTERS = 2;
-/** Bytes a second that we send: above, delay on the path may be of our own making. */
+/** Bytes a second, both ways: above, delay on the path may be of our own making. */
 const LOADED_RATE = 50_000;
 const LOAD_INTERVAL_MS = 500;
 /** No queue we should have to fill makes a longer delay than this: it is the path that got slow. */
@@ -53,7 +53,9 @@ export class PathQuality {
   #isQueued = false;
   #jitterMs: number | null = null;
   #knownRate: number | null = null;
-  #load = { bytes: 0, at: -Infinity, rate: 0 };
+  #carried = { sent: 0, received: 0, at: -Infinity };
+  #sentRate = 0;
+  #receivedRate = 0;
 
   /** A heartbeat went out that bears the clock `now`. */
   heartbeatSent(now: number): void {
@@ -111,32 +113,44 @@ export class PathQuality {
     this.#loss.add(expected, expected - received, now);
     this.#randomLoss.add(expected, isCongested ? 0 : expected - received, now);
     const bytes = (feedback.bytes - before.bytes) >>> 0;
-    if (isCongested && intervalMs >= RATE_INTERVAL_MIN_MS) {
-      this.#rate.add(-bytes * 1000 / intervalMs, now);
+    const rate = 1000 * bytes / intervalMs;
+    if (isCongested && intervalMs >= RATE_INTERVAL_MIN_MS && rate >= LOADED_RATE) {
+      this.#rate.add(-rate, now);
       this.#knownRate = -this.#rate.least(now);
     }
   }
 
-  /** How much has been sent on the path in all; to be told about twice a second or more often. */
-  noteSent(bytes: number, now: number): void {
-    const load = this.#load;
-    const elapsedMs = now - load.at;
+  /** The bytes carried in all; to be told about twice a second or more often. */
+  noteCarried(sent: number, received: number, now: number): void {
+    const before = this.#carried;
+    const elapsedMs = now - before.at;
     if (elapsedMs < LOAD_INTERVAL_MS) return;
-    const rate = elapsedMs === Infinity ? 0 : (bytes - load.bytes) * 1000 / elapsedMs;
-    this.#load = { bytes, at: now, rate };
+    this.#sentRate = 1000 * (sent - before.sent) / elapsedMs;
+    this.#receivedRate = 1000 * (received - before.received) / elapsedMs;
+    this.#carried = { sent, received, at: now };
+  }
+
+  /** Bytes a second that we sent lately. */
+  get sentRate(): number {
+    return this.#sentRate;
+  }
+
+  /** Whether delay may be of our own making; a round trip has two ways. */
+  get #isLoaded(): boolean {
+    return this.#sentRate + this.#receivedRate >= LOADED_RATE;
   }
 
   /** The round trip to judge the path by, in ms: without the queue that our own load makes. */
   judgedRttMs(now: number): number | null {
     const smoothedMs = this.rtt.smoothedMs;
-    if (smoothedMs === null || this.#load.rate < LOADED_RATE) return smoothedMs;
+    if (smoothedMs === null || !this.#isLoaded) return smoothedMs;
     const baseMs = Math.min(smoothedMs, this.#base.least(now));
     return smoothedMs - baseMs > OWN_QUEUE_MAX_MS ? smoothedMs : baseMs;
   }
 
   /** The jitter to judge the path by, in ms. */
   get judgedJitterMs(): number | null {
-    return this.#isQueued && this.#load.rate >= LOADED_RATE ? null : this.jitterMs;
+    return this.#isQueued && this.#isLoaded ? null : this.jitterMs;
   }
 
   /** The loss to judge the path by, 0 to 1. */

@@ -4,14 +4,20 @@
  */
 import type { PathTable } from "../session/path_table.ts";
 import type { SessionPath } from "../session/session_path.ts";
+import { FlowChoice } from "./flow_choice.ts";
 import type { SchedulerName } from "./scheduler.ts";
 import { faultOf, type Limits, limitsFor, type PathMeasure } from "./standing.ts";
 import { WeightedChoice } from "./weighted_choice.ts";
 import { failOver, shareOut } from "./weights.ts";
 
+/** Bytes a second of a session: below, no path has a load worth counting. */
+const BUSY_RATE = 50_000;
+
 export class Scheduling {
-  /** Chooses the path of a new flow, or of a packet. */
-  readonly choice = new WeightedChoice();
+  /** Chooses the path of a new flow. */
+  readonly flowChoice = new FlowChoice();
+  /** Chooses the path of a packet that goes without regard to its flow. */
+  readonly packetChoice = new WeightedChoice();
   /** The paths that work, good or not. */
   live: readonly SessionPath[] = [];
   scheduler: SchedulerName;
@@ -35,7 +41,8 @@ export class Scheduling {
       null,
     );
     for (const [index, path] of paths.entries()) {
-      path.quality.noteSent(path.counters.sentBytes, now);
+      const { sentBytes, receivedBytes } = path.counters;
+      path.quality.noteCarried(sentBytes, receivedBytes, now);
       path.standing.judge(faultOf(measures[index]!, bestRttMs, this.#limits), now);
     }
     this.#shareOut(paths, measures, now);
@@ -52,16 +59,21 @@ export class Scheduling {
     const weights = this.scheduler === "failover"
       ? failOver(weighed, paths.findIndex(({ carriesFlows }) => carriesFlows))
       : shareOut(weighed);
+    const load = paths.reduce((sum, { quality }) => sum + quality.sentRate, 0);
     for (const [index, path] of paths.entries()) {
-      this.choice.setWeight(path.id, weights[index]!);
-      path.carriesFlows = weights[index]! > 0;
+      const weight = weights[index]!;
+      const busy = load < BUSY_RATE ? 0 : paths.length * path.quality.sentRate / load;
+      this.flowChoice.set(path.id, weight, busy);
+      this.packetChoice.setWeight(path.id, weight);
+      path.carriesFlows = weight > 0;
     }
     this.live = paths.filter(({ isUsable }) => isUsable);
   }
 
   /** The path has been removed. */
   forget(path: SessionPath, now: number): void {
-    this.choice.setWeight(path.id, 0);
+    this.flowChoice.set(path.id, 0, 0);
+    this.packetChoice.setWeight(path.id, 0);
     path.carriesFlows = false;
     this.judge(now);
   }

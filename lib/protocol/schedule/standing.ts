@@ -33,6 +33,8 @@ const JITTER_MIN_MS = 10;
 const JITTER_MAX_MS = 25;
 const SLACK_MIN_MS = 10;
 
+/** A fault that lasts so long is no mishap, such as the first moments of a large transfer make. */
+export const CONFIRM_MS = 1000;
 /** Good for so long, and a path is trusted again. */
 export const PROBATION_MS = 2000;
 /** A path that turns bad again soon after is waited for twice as long, up to this. */
@@ -65,6 +67,7 @@ export function faultOf(path: PathMeasure, bestRttMs: number | null, limits: Lim
 
 export class Standing {
   #reason: Reason | null = null;
+  #faultyAt = Infinity;
   #goodAgainAt = Infinity;
   #probationMs = PROBATION_MS;
   #leftAt = -Infinity;
@@ -76,13 +79,14 @@ export class Standing {
 
   /** When {@link judge} may change its mind though nothing else does; Infinity: not before. */
   get nextDeadline(): number {
-    return this.#goodAgainAt;
+    return Math.min(this.#goodAgainAt, this.#faultyAt);
   }
 
   /** Takes the verdict of `now`. */
   judge(fault: Fault | null, now: number): void {
+    if (fault === null) this.#faultyAt = Infinity;
+    if (fault !== null && !this.#isFaulty) return this.#suspect(fault, now);
     if (fault !== null) {
-      if (this.#reason === null || this.#reason === "recovering") this.#leave(now);
       this.#reason = fault;
       this.#goodAgainAt = Infinity;
     } else if (this.#reason !== null) {
@@ -92,9 +96,21 @@ export class Standing {
     }
   }
 
+  get #isFaulty(): boolean {
+    return this.#reason !== null && this.#reason !== "recovering";
+  }
+
+  #suspect(fault: Fault, now: number): void {
+    if (this.#faultyAt === Infinity) this.#faultyAt = now + CONFIRM_MS;
+    if (now < this.#faultyAt) return;
+    this.#faultyAt = this.#goodAgainAt = Infinity;
+    this.#leave(now);
+    this.#reason = fault;
+  }
+
   /** The path works again after it was down. */
   recovered(now: number): void {
-    if (this.#reason !== null && this.#reason !== "recovering") return;
+    if (this.#isFaulty) return;
     this.#leave(now);
     this.#reason = "recovering";
     this.#goodAgainAt = now + this.#probationMs;

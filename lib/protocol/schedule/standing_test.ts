@@ -1,5 +1,13 @@
 import { deepEqual, equal } from "node:assert/strict";
-import { faultOf, limitsFor, type PathMeasure, PROBATION_MS, Standing } from "./standing.ts";
+import {
+  CONFIRM_MS,
+  type Fault,
+  faultOf,
+  limitsFor,
+  type PathMeasure,
+  PROBATION_MS,
+  Standing,
+} from "./standing.ts";
 
 const LIMITS = limitsFor(50);
 
@@ -25,16 +33,37 @@ Deno.test("faultOf() names what is wrong, and holds nothing unknown against a pa
   equal(faultOf(measure(), null, LIMITS), null);
 });
 
-Deno.test("a path is left at once and trusted again after a time without fault", () => {
+/** Judges a path bad, for long enough that it is believed. Returns the time. */
+function condemn(standing: Standing, fault: Fault, now: number): number {
+  standing.judge(fault, now);
+  standing.judge(fault, now + CONFIRM_MS);
+  return now + CONFIRM_MS;
+}
+
+Deno.test("a fault counts once it lasts, and a short one never", () => {
   const standing = new Standing();
   standing.judge("jitter", 1000);
-  equal(standing.reason, "jitter");
+  equal(standing.reason, null);
+  equal(standing.nextDeadline, 1000 + CONFIRM_MS);
   standing.judge(null, 1500);
+  equal(standing.nextDeadline, Infinity);
+  standing.judge("loss", 1600);
+  standing.judge("jitter", 1599 + CONFIRM_MS);
+  equal(standing.reason, null);
+  standing.judge("loss", 1600 + CONFIRM_MS);
+  equal(standing.reason, "loss");
+});
+
+Deno.test("a bad path is trusted again after a time without fault", () => {
+  const standing = new Standing();
+  const now = condemn(standing, "jitter", 1000);
+  equal(standing.reason, "jitter");
+  standing.judge(null, now + 500);
   equal(standing.reason, "recovering");
-  equal(standing.nextDeadline, 1500 + PROBATION_MS);
-  standing.judge(null, 1499 + PROBATION_MS);
+  equal(standing.nextDeadline, now + 500 + PROBATION_MS);
+  standing.judge(null, now + 499 + PROBATION_MS);
   equal(standing.reason, "recovering");
-  standing.judge(null, 1500 + PROBATION_MS);
+  standing.judge(null, now + 500 + PROBATION_MS);
   equal(standing.reason, null);
   equal(standing.nextDeadline, Infinity);
 });
@@ -44,14 +73,13 @@ Deno.test("a path that relapses is waited for longer each time, up to a limit", 
   let now = 0;
   const waits: number[] = [];
   for (let round = 0; round < 7; round++) {
-    standing.judge("loss", now);
-    const from = now;
+    const from = now = condemn(standing, "loss", now);
     while (standing.reason !== null) standing.judge(null, now += 500);
     waits.push(now - from - 500);
   }
   deepEqual(waits, [2000, 4000, 8000, 16_000, 32_000, 32_000, 32_000]);
   now += 60_000;
-  standing.judge("loss", now);
+  now = condemn(standing, "loss", now);
   standing.judge(null, now);
   equal(standing.nextDeadline - now, PROBATION_MS);
 });
@@ -62,7 +90,6 @@ Deno.test("a path that was down is on probation, unless it is bad for a reason",
   equal(standing.reason, "recovering");
   standing.judge(null, 1000 + PROBATION_MS);
   equal(standing.reason, null);
-  standing.judge("rtt", 90_000);
-  standing.recovered(90_001);
+  standing.recovered(condemn(standing, "rtt", 90_000));
   equal(standing.reason, "rtt");
 });

@@ -1,0 +1,73 @@
+/**
+ * Chooses the path of a new flow: the one on which it has the most to expect, that is the path's
+ * weight divided by the flows it would share it with (the highest averages of D'Hondt). So flows
+ * that begin together are shared out by weight, and one that begins alone gets the best path, which
+ * a plain round robin gives it only by chance.
+ *
+ * What flows carry cannot be known when they begin, so each counts as a whole one for a moment, and
+ * after that by the load it makes, as the paths' owner tells it.
+ */
+
+/** pick(): no path has a weight. */
+export const NO_PATH = -1;
+
+const PATHS_MAX = 256;
+/** A new flow counts half after this: by then its load begins to show, or it has none. */
+const HALF_LIFE_MS = 40;
+
+export class FlowChoice {
+  readonly #weights = new Float64Array(PATHS_MAX);
+  /** New flows, fading. */
+  readonly #recent = new Float64Array(PATHS_MAX);
+  /** Flows that the load of the path amounts to. */
+  readonly #busy = new Float64Array(PATHS_MAX);
+  /** The paths with a weight, in ascending order: the first `#count` are valid. */
+  readonly #active = new Uint8Array(PATHS_MAX);
+  #count = 0;
+  #pickedAt = -Infinity;
+
+  /**
+   * Gives `path`, 0 to 255, a weight of 0 (never chosen) or more, in any unit, and a load, in flows.
+   * Throws RangeError for others.
+   */
+  set(path: number, weight: number, busy: number): void {
+    if (path >>> 0 !== path || path >= PATHS_MAX) {
+      throw new RangeError(`Cannot weigh path ${path}: use a path from 0 to ${PATHS_MAX - 1}`);
+    }
+    if (!(weight >= 0 && weight < Infinity && busy >= 0 && busy < Infinity)) {
+      throw new RangeError(`Cannot weigh path ${path} at ${weight} and ${busy}: use 0 or more`);
+    }
+    const comesOrGoes = (weight > 0) !== (this.#weights[path]! > 0);
+    this.#weights[path] = weight;
+    this.#busy[path] = busy;
+    if (comesOrGoes) this.#list();
+  }
+
+  #list(): void {
+    this.#count = 0;
+    for (let path = 0; path < PATHS_MAX; path++) {
+      if (this.#weights[path]! > 0) this.#active[this.#count++] = path;
+    }
+    this.#recent.fill(0);
+  }
+
+  /** The path for a flow that begins at `now` (ms), or NO_PATH. Of equals the lowest. */
+  pick(now: number): number {
+    const fading = 0.5 ** (Math.max(0, now - this.#pickedAt) / HALF_LIFE_MS);
+    this.#pickedAt = now;
+    let best = NO_PATH;
+    let most = 0;
+    for (let index = 0; index < this.#count; index++) {
+      const path = this.#active[index]!;
+      const recent = this.#recent[path]! * fading;
+      this.#recent[path] = recent;
+      const expected = this.#weights[path]! / (1 + recent + this.#busy[path]!);
+      if (best === NO_PATH || expected > most) {
+        most = expected;
+        best = path;
+      }
+    }
+    if (best !== NO_PATH) this.#recent[best]!++;
+    return best;
+  }
+}
