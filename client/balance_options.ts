@@ -73,6 +73,29 @@ export function checkBalancedInterfaces(
   return [...interfaces];
 }
 
+/**
+ * Refuses weights of interfaces that are not balanced, which parsing cannot know without -ifaces, and
+ * weights where there is nothing to weigh. Throws UsageError.
+ */
+export function checkWeights(
+  balance: BalanceKind,
+  weights: ReadonlyMap<string, number> | null,
+  balanced: readonly string[],
+): void {
+  if (weights === null) return;
+  if (balance === "best") {
+    throw new UsageError(
+      "-weights does not go with -balance best, which uses one uplink at a time",
+    );
+  }
+  const stranger = weights.keys().find((name) => !balanced.includes(name));
+  if (stranger !== undefined) {
+    throw new UsageError(
+      `-weights names '${stranger}', which is not one of the uplinks ${balanced.join(", ")}`,
+    );
+  }
+}
+
 function parseKind(text: string): BalanceKind {
   if (text === "spread" || text === "best") return text;
   throw new UsageError(`-balance must be spread or best, not '${text}'`);

@@ -1,4 +1,5 @@
-import { deepEqual, equal, ok } from "node:assert/strict";
+import { deepEqual, equal, ok, throws } from "node:assert/strict";
+import { checkWeights } from "./balance_options.ts";
 import { type BalanceOptions, parseClientOptions } from "./options.ts";
 
 const DEFAULTS: BalanceOptions = {
@@ -9,6 +10,7 @@ const DEFAULTS: BalanceOptions = {
   healthTargets: [],
   statusEveryMs: 0,
   externalIpUrl: null,
+  ui: false,
   logLevel: "info",
   logFormat: "text",
 };
@@ -36,6 +38,7 @@ Deno.test("parseClientOptions() reads every option of -l", () => {
     healthTargets: ["192.0.2.1", "2001:db8::1"],
     statusEveryMs: 10_000,
     externalIpUrl: "https://example.com/ip",
+    ui: true,
     logLevel: "debug",
     logFormat: "json",
   };
@@ -52,8 +55,8 @@ Deno.test("parseClientOptions() reads every option of -l", () => {
     const spaced = values.flatMap(([name, value]) => [`${dashes}${name}`, value!]);
     const joined = values.map(([name, value]) => `${dashes}${name}=${value}`);
     const expected = { command: "balance", options };
-    deepEqual(parse("-l", "-v", "-log-json", ...spaced), expected);
-    deepEqual(parse(...joined, "-l", "-v", "-log-json"), expected);
+    deepEqual(parse("-l", "-v", "-log-json", "-ui", ...spaced), expected);
+    deepEqual(parse(...joined, "-l", "-v", "-log-json", "--ui"), expected);
   }
 });
 
@@ -124,4 +127,15 @@ Deno.test("parseClientOptions() names the option of -l and what was wrong with i
     "fluxify-client: -weights names 'c', which -ifaces does not\n",
   );
   equal(parse("-l", "-status-every", "0").command, "balance");
+});
+
+Deno.test("checkWeights() refuses weights of strangers, and those that weigh nothing", () => {
+  const weights = new Map([["a", 2]]);
+  checkWeights("spread", weights, ["a", "b"]);
+  checkWeights("best", null, ["a", "b"]);
+  throws(
+    () => checkWeights("spread", weights, ["b", "c"]),
+    /-weights names 'a', which is not one of the uplinks b, c/,
+  );
+  throws(() => checkWeights("best", weights, ["a", "b"]), /does not go with -balance best/);
 });

@@ -1,66 +1,156 @@
 /**
- * Says when links, addresses or routes of this machine have changed, as the kernel reports it
- * through `ip monitor`; where that cannot be run, it says so every few seconds instead.
+ * Says when links, addresses, routes or rules of this machine have changed, as the kernel reports it
+ * through `ip monitor`. A monitor that ends is started again; while there is none, a change is said
+ * to have happened every few seconds.
  */
 
-/** One change comes as a burst of lines. */
-const SETTLE_MS = 100;
+/** What {@link watchLinks} watches with, and how patiently. */
+export interface LinkWatchOptions {
+  /** One change comes as a burst of lines: what follows within so long belongs to it. */
+  readonly settleMs?: number;
+  /** The program to run, and its arguments. */
+  readonly command?: readonly [string, ...string[]];
+  /** How long to wait before a monitor that ended is started again; doubled each time. */
+  readonly restartMs?: number;
+}
+
+/** `onChange` is called once in so long, however much happens; the first change waits less. */
+const INTERVAL_MS = 100;
 const POLL_MS = 2000;
+const RESTART_MS = 50;
+const RESTART_MS_MAX = 30_000;
+/** A monitor that ran for so long was not at fault itself. */
+const STEADY_MS = 10_000;
 /** More than any line of `ip monitor`. */
 const LINE_LENGTH_MAX = 64 * 1024;
+const COMMAND = ["ip", "monitor", "link", "address", "route", "rule"] as const;
 
 /** Takes the names of the links that were seen without carrier, or switched off, in between. */
 export type LinkChange = (wentDown: ReadonlySet<string>) => void;
 
 /**
- * Watches until it is disposed of. `onChange` is called at most once in {@link SETTLE_MS}, and at once
- * when a link goes down that was not known to.
+ * Watches until it is disposed of. `onChange` is called at most once in {@link INTERVAL_MS}, and at
+ * once when a link goes down that was not known to.
  */
-export function watchLinks(onChange: LinkChange): AsyncDisposable {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  let wentDown = new Set<string>();
-  const downNow = new Set<string>();
-  const tell = () => {
-    timer = undefined;
-    const down = wentDown;
-    wentDown = new Set();
-    onChange(down);
-  };
-  const changed = () => {
-    timer ??= setTimeout(tell, SETTLE_MS);
-  };
-  const monitor = startMonitor();
-  let poll: ReturnType<typeof setInterval> | undefined;
-  const watching = monitor === null ? Promise.resolve() : readLines(monitor, (line) => {
-    const link = linkIn(line);
-    if (link?.state === "up") downNow.delete(link.name);
-    if (link?.state === "down" && !downNow.has(link.name)) {
-      downNow.add(link.name);
-      wentDown.add(link.name);
-      clearTimeout(timer);
-      timer = setTimeout(tell);
-    }
-    changed();
-  });
-  let isDisposed = false;
-  watching.then(() => {
-    if (!isDisposed) poll = setInterval(changed, POLL_MS);
-  });
+export function watchLinks(onChange: LinkChange, options: LinkWatchOptions = {}): AsyncDisposable {
+  const { settleMs = INTERVAL_MS, command = COMMAND, restartMs = RESTART_MS } = options;
+  const changes = new Changes(onChange, settleMs);
+  const watching = new Monitors(command, restartMs, changes);
+  const ended = watching.run();
   return {
     async [Symbol.asyncDispose]() {
-      isDisposed = true;
-      clearTimeout(timer);
-      clearInterval(poll);
-      try {
-        monitor?.kill("SIGTERM");
-      } catch {
-        // It has ended by itself.
-      }
-      await watching;
-      clearTimeout(timer);
-      await monitor?.status;
+      watching.stop();
+      await ended;
+      changes.stop();
     },
   };
+}
+
+/** Gathers what the monitor says into calls of `onChange`. */
+class Changes {
+  readonly #onChange: LinkChange;
+  readonly #settleMs: number;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #toldMs = -INTERVAL_MS;
+  #wentDown = new Set<string>();
+  readonly #downNow = new Set<string>();
+
+  constructor(onChange: LinkChange, settleMs: number) {
+    this.#onChange = onChange;
+    this.#settleMs = settleMs;
+  }
+
+  noteLine(line: string): void {
+    const link = linkIn(line);
+    if (link?.state === "up") this.#downNow.delete(link.name);
+    if (link?.state === "down" && !this.#downNow.has(link.name)) {
+      this.#downNow.add(link.name);
+      this.#wentDown.add(link.name);
+      clearTimeout(this.#timer);
+      this.#timer = setTimeout(() => this.#tell());
+    }
+    this.note();
+  }
+
+  note(): void {
+    const sinceMs = performance.now() - this.#toldMs;
+    this.#timer ??= setTimeout(
+      () => this.#tell(),
+      Math.max(this.#settleMs, INTERVAL_MS - sinceMs),
+    );
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+  }
+
+  #tell(): void {
+    this.#timer = undefined;
+    this.#toldMs = performance.now();
+    const wentDown = this.#wentDown;
+    this.#wentDown = new Set();
+    this.#onChange(wentDown);
+  }
+}
+
+/** Runs one monitor after the other. */
+class Monitors {
+  readonly #command: readonly [string, ...string[]];
+  readonly #restartMs: number;
+  readonly #changes: Changes;
+  readonly #stopped = Promise.withResolvers<void>();
+  #isStopped = false;
+  #monitor: Deno.ChildProcess | null = null;
+
+  constructor(command: readonly [string, ...string[]], restartMs: number, changes: Changes) {
+    this.#command = command;
+    this.#restartMs = restartMs;
+    this.#changes = changes;
+  }
+
+  async run(): Promise<void> {
+    let waitMs = this.#restartMs;
+    while (!this.#isStopped) {
+      const startMs = performance.now();
+      // Nobody was listening until now; the monitor is by the time this is looked into.
+      this.#changes.note();
+      await this.#runOne();
+      if (performance.now() - startMs >= STEADY_MS) waitMs = this.#restartMs;
+      const poll = setInterval(() => this.#changes.note(), POLL_MS);
+      await this.#pause(waitMs);
+      clearInterval(poll);
+      waitMs = Math.min(2 * waitMs, RESTART_MS_MAX);
+    }
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#stopped.resolve();
+    try {
+      this.#monitor?.kill("SIGTERM");
+    } catch {
+      // It has ended by itself.
+    }
+  }
+
+  async #runOne(): Promise<void> {
+    const monitor = this.#monitor = start(this.#command);
+    if (monitor === null) return;
+    await Promise.all([
+      readLines(monitor.stdout, (line) => this.#changes.noteLine(line)),
+      // The kernel had more to say than `ip` could take: what was lost may have been of a link.
+      readLines(monitor.stderr, () => this.#changes.note()),
+    ]);
+    await monitor.status;
+    this.#monitor = null;
+  }
+
+  async #pause(ms: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, ms);
+    await Promise.race([promise, this.#stopped.promise]);
+    clearTimeout(timer);
+  }
 }
 
 /** A link as a line of `ip monitor` shows it. */
@@ -77,26 +167,22 @@ export function linkIn(line: string): SeenLink | null {
   return { name, state: isDown ? "down" : "up" };
 }
 
-function startMonitor(): Deno.ChildProcess | null {
+function start([program, ...args]: readonly [string, ...string[]]) {
   try {
-    return new Deno.Command("ip", {
-      args: ["monitor", "link", "address", "route"],
-      stdin: "null",
-      stdout: "piped",
-      stderr: "null",
-    }).spawn();
+    return new Deno.Command(program, { args, stdin: "null", stdout: "piped", stderr: "piped" })
+      .spawn();
   } catch {
     return null;
   }
 }
 
 async function readLines(
-  monitor: Deno.ChildProcess,
+  stream: ReadableStream<Uint8Array>,
   onLine: (line: string) => void,
 ): Promise<void> {
   const decoder = new TextDecoder();
   let rest = "";
-  for await (const bytes of monitor.stdout) {
+  for await (const bytes of stream) {
     const lines = (rest + decoder.decode(bytes, { stream: true })).split("\n");
     rest = (lines.pop() ?? "").slice(-LINE_LENGTH_MAX);
     for (const line of lines) onLine(line);

@@ -1,5 +1,5 @@
-import { equal } from "node:assert/strict";
-import { linkIn } from "./link_watch.ts";
+import { deepEqual, equal } from "node:assert/strict";
+import { linkIn, watchLinks } from "./link_watch.ts";
 
 Deno.test("linkIn() tells links that are off, without carrier or gone from those that are up", () => {
   const cases: [string, string | null][] = [
@@ -18,5 +18,55 @@ Deno.test("linkIn() tells links that are off, without carrier or gone from those
   for (const [line, expected] of cases) {
     const link = linkIn(line);
     equal(link && `${link.name} ${link.state}`, expected, line);
+  }
+});
+
+/** Waits until a call of `onChange` has brought what `test` is looking for. */
+function nextCall(test: (wentDown: ReadonlySet<string>) => boolean) {
+  const { promise, resolve } = Promise.withResolvers<ReadonlySet<string>>();
+  return {
+    promise,
+    onChange: (wentDown: ReadonlySet<string>) => {
+      if (test(wentDown)) resolve(wentDown);
+    },
+  };
+}
+
+const shell = (script: string) => ["sh", "-c", script] as const;
+
+Deno.test("watchLinks() names the links that went down, once", async () => {
+  const { promise, onChange } = nextCall((wentDown) => wentDown.size > 0);
+  const line = "echo '3: wan1@if2: <BROADCAST,MULTICAST> mtu 1500'";
+  await using _watch = watchLinks(onChange, {
+    settleMs: 10,
+    command: shell(`${line}; ${line}; exec sleep 60`),
+  });
+  deepEqual([...await promise], ["wan1"]);
+});
+
+Deno.test("watchLinks() starts a monitor that ended again, and looks what it has missed", async () => {
+  const file = await Deno.makeTempFile();
+  try {
+    let calls = 0;
+    const { promise, onChange } = nextCall(() => ++calls >= 3);
+    await using _watch = watchLinks(onChange, {
+      settleMs: 1,
+      restartMs: 1,
+      command: shell(`echo started >> ${file}`),
+    });
+    await promise;
+    equal((await Deno.readTextFile(file)).split("\n").length > 2, true);
+  } finally {
+    await Deno.remove(file);
+  }
+});
+
+Deno.test("watchLinks() looks by itself where there is no monitor, and when one complains", async () => {
+  const complaining = shell("while sleep 0.05; do echo 'netlink receive error' >&2; done");
+  for (const command of [["/nowhere/ip"], complaining] as const) {
+    let calls = 0;
+    const { promise, onChange } = nextCall(() => ++calls >= 3);
+    await using _watch = watchLinks(onChange, { settleMs: 1, restartMs: 1, command });
+    await promise;
   }
 });

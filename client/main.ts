@@ -11,12 +11,16 @@ async function main(): Promise<number> {
   const parsed = parseClientOptions(Deno.args, readInvokingUser().home);
   switch (parsed.command) {
     case "bond":
-      return await runProgram(CLIENT_PROGRAM, parsed.options, (signal) => {
-        return bond(parsed.options, signal);
+      return await runProgram(CLIENT_PROGRAM, parsed.options, async (signal) => {
+        if (!parsed.options.ui) return await bond(parsed.options, signal);
+        const { showBonding } = await import("./tui/show.ts");
+        await showBonding(parsed.options, signal);
       });
     case "balance":
-      return await runProgram(CLIENT_PROGRAM, parsed.options, (signal) => {
-        return balance(parsed.options, signal);
+      return await runProgram(CLIENT_PROGRAM, parsed.options, async (signal) => {
+        if (!parsed.options.ui) return await balance(parsed.options, signal);
+        const { showBalance } = await import("./tui/show.ts");
+        await showBalance(parsed.options, signal);
       });
     case "restore":
       return await runProgram(CLIENT_PROGRAM, parsed.options, async () => {

@@ -38,27 +38,19 @@ import {
   statusEveryOption,
   weightsOption,
 } from "./balance_options.ts";
+import {
+  BOND_FLAGS,
+  dnsOption,
+  killSwitchOption,
+  policyRoutingOption,
+  renewEveryOption,
+} from "./bond_options.ts";
 
 export const CLIENT_PROGRAM = "fluxify-client";
 /** Bonding is for two links or more: with one there is nothing to add up. */
 export const BONDED_LINKS_MIN = 2;
-
-/** Flags, as a user writes them, that only bonding mode knows. */
-const BOND_FLAGS = [
-  "-server",
-  "-ctrl",
-  "-ips",
-  "-pki",
-  "-cert",
-  "-mtu",
-  "-reorder-buffer-size",
-  "-reorder-flush-timeout",
-  "-engine",
-  "-scheduler",
-  "-compression",
-  "-probe-pmtud",
-  "-rekey-every",
-];
+/** Names or addresses of one server: one of each family is what they are for. */
+const SERVERS_MAX = 8;
 
 /** A local link to carry a path, as the user named it. */
 export interface LinkChoice {
@@ -68,7 +60,7 @@ export interface LinkChoice {
 }
 
 export interface BondOptions extends TunnelOptions {
-  /** Name or address of the server. */
+  /** Name or address of the server; several of one server with commas between. */
   server: string;
   /** In the user's order; empty: choose from what the machine has. */
   links: LinkChoice[];
@@ -77,6 +69,16 @@ export interface BondOptions extends TunnelOptions {
   certFile: string | null;
   /** MTU of the TUN device in bytes, or null: as the paths allow. */
   tunMtu: number | null;
+  /** How often the session is renewed. */
+  renewEveryMs: number;
+  /** Addresses of the servers to ask through the tunnel; empty: DNS stays as it is. */
+  dnsServers: string[];
+  /** Whether what does not go into the tunnel is dropped. */
+  killSwitch: boolean;
+  /** Whether each link gets a routing table of its own. */
+  policyRouting: boolean;
+  /** Whether a live full-screen status is shown. */
+  ui: boolean;
 }
 
 export interface BalanceOptions extends Pick<TunnelOptions, "logLevel" | "logFormat"> {
@@ -92,6 +94,8 @@ export interface BalanceOptions extends Pick<TunnelOptions, "logLevel" | "logFor
   statusEveryMs: number;
   /** A web page that answers with the address it sees, or null: not asked. */
   externalIpUrl: string | null;
+  /** Whether a live full-screen status is shown. */
+  ui: boolean;
 }
 
 export interface RestoreOptions extends Pick<TunnelOptions, "logLevel" | "logFormat"> {}
@@ -122,8 +126,8 @@ function buildProgram(accept: Accept<ClientCommand>, home: string) {
     .addOption(new Option("-b, --bond", "bonding mode: one tunnel over all links"))
     .addOption(new Option("-l, --load-balance", "load-balance mode: no server, no tunnel"))
     .addOption(
-      new Option("--server <host>", "name or address of the server")
-        .argParser((text) => parseHost("-server", text)),
+      new Option("--server <host>", "name or address of the server, or several, as in v4,v6")
+        .argParser(parseServers),
     )
     .addOption(controlPortOption())
     .addOption(
@@ -153,12 +157,17 @@ function buildProgram(accept: Accept<ClientCommand>, home: string) {
     .addOption(compressionOption())
     .addOption(probePmtudOption())
     .addOption(rekeyEveryOption())
+    .addOption(renewEveryOption())
+    .addOption(dnsOption())
+    .addOption(killSwitchOption())
+    .addOption(policyRoutingOption())
     .addOption(balanceOption())
     .addOption(weightsOption())
     .addOption(healthIntervalOption())
     .addOption(healthTargetOption())
     .addOption(statusEveryOption())
     .addOption(externalIpUrlOption())
+    .addOption(new Option("--ui", "show a live full-screen status"))
     .addOption(verboseOption())
     .addOption(logJsonOption())
     .addHelpText("after", "\nOne dash is enough: -server host is --server host.")
@@ -180,6 +189,7 @@ function buildProgram(accept: Accept<ClientCommand>, home: string) {
             healthTargets: raw.healthTarget ?? [],
             statusEveryMs: raw.statusEvery,
             externalIpUrl: raw.externalIpUrl ?? null,
+            ui: raw.ui === true,
             ...logOptions(raw),
           },
         });
@@ -196,13 +206,18 @@ function buildProgram(accept: Accept<ClientCommand>, home: string) {
           pkiFolder: expandHome(raw.pki, home),
           certFile: raw.cert === undefined ? null : expandHome(raw.cert, home),
           tunMtu: raw.mtu === 0 ? null : raw.mtu,
+          renewEveryMs: raw.renewEvery,
+          dnsServers: raw.dns ?? [],
+          killSwitch: raw.killSwitch === true,
+          policyRouting: raw.policyRouting === true,
+          ui: raw.ui === true,
           ...tunnelOptions(raw),
         },
       });
     });
 
   program.command("restore")
-    .description("undo what a client that was killed left behind: routes, rules, devices")
+    .description("undo what a client that was killed left behind: routes, DNS, kill switch")
     .addOption(verboseOption())
     .addOption(logJsonOption())
     .action((raw) => {
@@ -216,6 +231,15 @@ function buildProgram(accept: Accept<ClientCommand>, home: string) {
 function refuseFlags(given: readonly string[], foreign: readonly string[], mode: string): void {
   const useless = given.find((flag) => foreign.includes(flag));
   if (useless !== undefined) throw new UsageError(`${useless} means nothing with ${mode}`);
+}
+
+function parseServers(text: string): string {
+  const hosts = parseList("-server", text, "refuse");
+  if (hosts.length === 0) throw new UsageError("-server must be an IP address or a host name");
+  if (hosts.length > SERVERS_MAX) {
+    throw new UsageError(`-server takes at most ${SERVERS_MAX} items, not ${hosts.length}`);
+  }
+  return hosts.map((host) => parseHost("-server", host)).join(",");
 }
 
 function parseInterfaces(text: string): string[] {

@@ -6,7 +6,7 @@ import { Command, Option } from "@commander-js/extra-typings";
 import { durationMsIn } from "../lib/cli/duration.ts";
 import { UsageError } from "../lib/cli/exit.ts";
 import { parseHost, parseInterfaceName } from "../lib/cli/host_name.ts";
-import { integerIn } from "../lib/cli/integer.ts";
+import { integerIn, parseInteger } from "../lib/cli/integer.ts";
 import { parseList } from "../lib/cli/list.ts";
 import { type Accept, givenFlags, parseProgram, type Print } from "../lib/cli/program.ts";
 import {
@@ -15,7 +15,6 @@ import {
   engineOption,
   logJsonOption,
   pathFor,
-  probePmtudOption,
   rekeyEveryOption,
   reorderBufferSizeOption,
   reorderFlushTimeoutOption,
@@ -24,6 +23,7 @@ import {
   tunnelOptions,
   verboseOption,
 } from "../lib/cli/tunnel_options.ts";
+import { MSS_MAX, MSS_MIN, type MssClamp } from "../lib/net/nat/mss_clamp.ts";
 import { requireNewClientName, requireStoredClientName } from "../lib/pki/client_name.ts";
 import { PkiError } from "../lib/pki/pki_error.ts";
 import { VERSION } from "../lib/cli/version.ts";
@@ -44,6 +44,8 @@ export interface ServerOptions extends TunnelOptions {
    * and a new one gets the default.
    */
   hosts: string[];
+  /** What becomes of the segment size of TCP connections through the tunnel. */
+  mssClamp: MssClamp;
   /** How often to log counters, or null for never. */
   metricsEveryMs: number | null;
 }
@@ -83,6 +85,13 @@ function buildProgram(accept: Accept<ServerCommand>) {
       new Option("--hosts <list>", "names and addresses clients reach this server by")
         .default([], "127.0.0.1,localhost").argParser(parseHosts),
     )
+    .addOption(
+      new Option(
+        "--mss-clamp <what>",
+        "clamp the MSS of TCP: off, pmtu or fixed:<bytes>, 500 to 9000",
+      )
+        .default({ kind: "pmtu" } as MssClamp, "pmtu").argParser(parseMssClamp),
+    )
     .addOption(reorderBufferSizeOption())
     .addOption(reorderFlushTimeoutOption())
     .addOption(
@@ -92,7 +101,6 @@ function buildProgram(accept: Accept<ServerCommand>) {
     .addOption(engineOption())
     .addOption(schedulerOption("as the client does"))
     .addOption(compressionOption())
-    .addOption(probePmtudOption())
     .addOption(rekeyEveryOption())
     .addOption(verboseOption())
     .addOption(logJsonOption())
@@ -106,6 +114,7 @@ function buildProgram(accept: Accept<ServerCommand>) {
           pkiFolder: raw.pki,
           pki: raw.regen ? "regenerate" : "keep",
           hosts: [...raw.hosts],
+          mssClamp: raw.mssClamp,
           metricsEveryMs: raw.metricsEvery === 0 ? null : raw.metricsEvery,
           ...tunnelOptions(raw),
         },
@@ -160,6 +169,18 @@ function parseHosts(text: string): string[] {
   const hosts = parseList("-hosts", text, "refuse").map((host) => parseHost("-hosts", host));
   if (hosts.length === 0) throw new UsageError("-hosts must name at least one host");
   return [...new Set(hosts)];
+}
+
+/** `off`, `pmtu`, `fixed:1360`, or the number alone. */
+function parseMssClamp(text: string): MssClamp {
+  if (text === "off" || text === "pmtu") return { kind: text };
+  const mssBytes = parseInteger(text.replace(/^fixed:/, ""));
+  if (mssBytes !== null && mssBytes >= MSS_MIN && mssBytes <= MSS_MAX) {
+    return { kind: "fixed", mssBytes };
+  }
+  throw new UsageError(
+    `-mss-clamp must be off, pmtu or fixed:N with N from ${MSS_MIN} to ${MSS_MAX}, not '${text}'`,
+  );
 }
 
 /** A new name follows our rule; an old one may come from another program's tree. */

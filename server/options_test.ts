@@ -13,6 +13,7 @@ const DEFAULTS: ServerOptions = {
   reorderBufferSize: 128,
   reorderFlushTimeoutMs: 50,
   tuning: DEFAULT_TUNING,
+  mssClamp: { kind: "pmtu" },
   metricsEveryMs: null,
   engine: "auto",
   logLevel: "info",
@@ -32,10 +33,16 @@ Options:
   --regen                          make a new certificate authority: old certificates end
   --hosts <list>                   names and addresses clients reach this server by (default:
                                    127.0.0.1,localhost)
+  --mss-clamp <what>               clamp the MSS of TCP: off, pmtu or fixed:<bytes>, 500 to 9000
+                                   (default: pmtu)
   --reorder-buffer-size <packets>  packets the reorder buffer holds at most (default: 128)
   --reorder-flush-timeout <time>   how long to wait for a missing packet (default: 50ms)
   --metrics-every <time>           log counters this often (0: never) (default: 0)
   --engine <name>                  data plane: native, portable or auto (default: "auto")
+  --scheduler <name>               how packets are spread: flow, stripe, redundant, failover
+                                   (default: as the client does)
+  --compression <mode>             compress packets: auto, off or always (default: "auto")
+  --rekey-every <time>             use one key for so long at most, 1s to 2m (default: 2m)
   -v, --verbose                    log more, and errors in full
   --log-json                       log one JSON object a line
   -h, --help                       show this help
@@ -81,7 +88,13 @@ Deno.test("parseServerOptions() reads every option, with one dash or two", () =>
     hosts: ["198.51.100.7", "2001:db8::7", "vpn.example.com"],
     reorderBufferSize: 65536,
     reorderFlushTimeoutMs: 10_000,
-    tuning: DEFAULT_TUNING,
+    tuning: {
+      scheduler: "stripe",
+      compression: "off",
+      probeMtu: true,
+      rekeyEveryMs: 60_000,
+    },
+    mssClamp: { kind: "fixed", mssBytes: 1360 },
     metricsEveryMs: 1000,
     engine: "portable",
     logLevel: "debug",
@@ -97,9 +110,13 @@ Deno.test("parseServerOptions() reads every option, with one dash or two", () =>
     ["reorder-flush-timeout", "10s"],
     ["metrics-every", "1s"],
     ["engine", "portable"],
+    ["mss-clamp", "fixed:1360"],
+    ["scheduler", "stripe"],
+    ["compression", "off"],
+    ["rekey-every", "1m"],
   ];
   for (const dashes of ["-", "--"]) {
-    const switches = [`${dashes}regen`, `${dashes}verbose`, `${dashes}log-json`];
+    const switches = ["regen", "verbose", "log-json", "probe-pmtud"].map((name) => dashes + name);
     const spaced = values.flatMap(([name, value]) => [`${dashes}${name}`, value!]);
     const joined = values.map(([name, value]) => `${dashes}${name}=${value}`);
     deepEqual(parseServerOptions([...spaced, ...switches]), { command: "serve", options });
@@ -109,6 +126,23 @@ Deno.test("parseServerOptions() reads every option, with one dash or two", () =>
     command: "serve",
     options: { ...DEFAULTS, logLevel: "debug" },
   });
+});
+
+Deno.test("parseServerOptions() reads what -mss-clamp takes", () => {
+  const cases: [string, ServerOptions["mssClamp"]][] = [
+    ["off", { kind: "off" }],
+    ["pmtu", { kind: "pmtu" }],
+    ["fixed:500", { kind: "fixed", mssBytes: 500 }],
+    ["9000", { kind: "fixed", mssBytes: 9000 }],
+  ];
+  for (const [text, mssClamp] of cases) {
+    for (const argv of [["-mss-clamp", text], [`-mss-clamp=${text}`], [`--mss-clamp=${text}`]]) {
+      deepEqual(parseServerOptions(argv), {
+        command: "serve",
+        options: { ...DEFAULTS, mssClamp },
+      });
+    }
+  }
 });
 
 Deno.test("parseServerOptions() names the option and what was wrong with it", () => {
@@ -130,6 +164,13 @@ Deno.test("parseServerOptions() names the option and what was wrong with it", ()
       "-reorder-flush-timeout must be a duration such as 50ms, 1s or 2m, not '50'",
     ],
     ["metrics-every", "2h", "-metrics-every must be 0 to 1h, not '2h'"],
+    ...["", "fixed", "fixed:", "fixed:499", "9001", "on", "-1", "1e3", "fixed:fixed:900"].map((
+      text,
+    ): [string, string, string] => [
+      "mss-clamp",
+      text,
+      `-mss-clamp must be off, pmtu or fixed:N with N from 500 to 9000, not '${text}'`,
+    ]),
     ["engine", "fast", "-engine must be native, portable or auto, not 'fast'"],
   ];
   for (const [name, value, message] of cases) {

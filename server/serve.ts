@@ -8,16 +8,19 @@ import { inspectHost, refuseObstacle } from "../lib/cli/preflight.ts";
 import { EADDRINUSE, SyscallError } from "../lib/ffi/libc/errno.ts";
 import { Libc } from "../lib/ffi/libc/libc.ts";
 import { SystemRunner } from "../lib/net/command/runner.ts";
-import { describeDrops, type EngineEvent } from "../lib/net/engine/engine.ts";
+import { describeDrops, type Engine, type EngineEvent } from "../lib/net/engine/engine.ts";
 import { type StartedEngine, startEngine } from "../lib/net/engine/start_engine.ts";
 import { listInterfaces, requireInterface } from "../lib/net/interface/network_interface.ts";
 import { HostJournal, restoreStale } from "../lib/net/journal/host_journal.ts";
+import { clampMss, type MssClamp } from "../lib/net/nat/mss_clamp.ts";
 import { enableNat } from "../lib/net/nat/nat.ts";
 import { enableForwarding } from "../lib/net/sysctl/forwarding.ts";
 import { configureTun } from "../lib/net/tun_address/tun_address.ts";
 import { openServerPki, type ServerPki } from "../lib/pki/server_pki.ts";
 import { CONTROL_EXCHANGE_TIMEOUT_MS } from "../lib/protocol/wire/control_message.ts";
-import { type ControlEvent, startControlServer } from "./control/control_server.ts";
+import { CredentialReload } from "./certificates/reload.ts";
+import { startControlServer } from "./control/control_server.ts";
+import { handleEngineEvent, logControlEvent } from "./events.ts";
 import { metricsLine } from "./metrics.ts";
 import { SERVER_PROGRAM, type ServerOptions } from "./options.ts";
 import {
@@ -28,17 +31,27 @@ import {
   TUNNEL_SUBNET4,
   TUNNEL_SUBNET6,
 } from "./sessions/address_pool.ts";
+import { LeaseStore } from "./sessions/lease_store.ts";
 import { SessionRegistry } from "./sessions/session_registry.ts";
+import { TUN_MTU, TUN_NAME } from "./tun.ts";
 
-const TUN_NAME = "fluxify-srv";
-export const TUN_MTU = 1400;
 const HANDSHAKES_MAX = 64;
 const REVOCATION_POLL_MS = 1000;
 
 const log = getLogger([LOG_CATEGORY, "server"]);
 
-/** Serves until `signal` is aborted. @throws Error that says what to do, everything undone. */
-export async function serve(options: ServerOptions, signal: AbortSignal): Promise<void> {
+/** The event of the `hangUps` of {@link serve}. */
+export const HANG_UP = "hang-up";
+
+/**
+ * Serves until `signal` is aborted; reads its certificates again for each {@link HANG_UP}.
+ * @throws Error that says what to do, everything undone.
+ */
+export async function serve(
+  options: ServerOptions,
+  signal: AbortSignal,
+  hangUps: EventTarget,
+): Promise<void> {
   refuseObstacle(SERVER_PROGRAM, inspectHost());
   const libc = Libc.open();
   libc.forbidCoreDumps();
@@ -46,13 +59,23 @@ export async function serve(options: ServerOptions, signal: AbortSignal): Promis
   if (options.egressInterface !== null) {
     requireInterface(await listInterfaces(runner), options.egressInterface);
   }
-  for (const line of await restoreStale(runner)) log.warn("{line}", { line });
+  // A client's kill switch is not the server's to lift.
+  for (const line of await restoreStale(runner, undefined, { lasting: "leave" })) {
+    log.warn("{line}", { line });
+  }
   const pki = await openPki(options);
 
   await using stack = new AsyncDisposableStack();
   const faults = Promise.withResolvers<never>();
   faults.promise.catch(() => {}); // awaited below, unless the start fails first
   const onEvent = (event: EngineEvent) => handleEngineEvent(event, registry, faults.reject);
+  const store = new LeaseStore({
+    directory: options.pkiFolder,
+    warn: (line) => log.warn("{line}", { line }),
+  });
+  const { leases, problem } = await store.load();
+  if (problem !== null) log.warn("{problem}", { problem });
+  stack.use(store);
   const { engine, reason } = startServerEngine(options, libc, onEvent);
   stack.use(engine);
   const registry = new SessionRegistry({
@@ -63,6 +86,8 @@ export async function serve(options: ServerOptions, signal: AbortSignal): Promis
     reorderFlushTimeoutMs: options.reorderFlushTimeoutMs,
     tuning: options.tuning,
     random: (into) => crypto.getRandomValues(into),
+    leases,
+    onLeases: (changed) => store.save(changed),
   });
 
   const control = await startControlServer({
@@ -82,15 +107,14 @@ export async function serve(options: ServerOptions, signal: AbortSignal): Promis
   stack.defer(async () => {
     for (const error of await journal.undoAll()) log.error("{error}", { error });
   });
-  await changeHost(journal, options.egressInterface);
+  await changeHost(journal, options.egressInterface, options.mssClamp);
 
-  stack.adopt(watchRevocations(pki, registry), clearInterval);
+  const checkRevocations = revocationCheck(pki, registry);
+  stack.adopt(setInterval(checkRevocations, REVOCATION_POLL_MS), clearInterval);
+  const reload = new CredentialReload({ ...options, control, revocations: pki.revocations }, pki);
+  stack.use(reloadOnHangUp(hangUps, reload, checkRevocations));
   if (options.metricsEveryMs !== null) {
-    const report = async () => {
-      for (const session of await engine.report()) log.info(metricsLine(session));
-      log.info("dropped: {drops}", { drops: describeDrops(engine.drops) });
-    };
-    stack.adopt(setInterval(report, options.metricsEveryMs), clearInterval);
+    stack.adopt(setInterval(() => logMetrics(engine), options.metricsEveryMs), clearInterval);
   }
   log.info("{reason}", { reason });
   log.info(
@@ -132,7 +156,11 @@ function startServerEngine(
   }
 }
 
-async function changeHost(journal: HostJournal, egress: string | null): Promise<void> {
+async function changeHost(
+  journal: HostJournal,
+  egress: string | null,
+  clamp: MssClamp,
+): Promise<void> {
   const notices = await configureTun(journal.runner, TUN_NAME, {
     ipv4: SERVER_IPV4,
     prefix4: TUNNEL_PREFIX4,
@@ -147,16 +175,15 @@ async function changeHost(journal: HostJournal, egress: string | null): Promise<
     subnet6: TUNNEL_SUBNET6,
     ...(egress === null ? {} : { egress: [egress] }),
   });
-  for (const line of [...notices, ...nat.notices]) log.warn("{line}", { line });
+  notices.push(...nat.notices);
+  notices.push(...await clampMss(journal, { tun: TUN_NAME, clamp, backend: nat.backend }));
+  for (const line of notices) log.warn("{line}", { line });
 }
 
-/** Ends the live sessions of certificates that are revoked while the server runs. */
-function watchRevocations(
-  pki: ServerPki,
-  registry: SessionRegistry,
-): ReturnType<typeof setInterval> {
+/** Ends the live sessions of certificates that were revoked while the server runs. */
+function revocationCheck(pki: ServerPki, registry: SessionRegistry): () => void {
   let problem: string | null = null;
-  return setInterval(() => {
+  return () => {
     pki.revocations.poll();
     if (pki.revocations.problem !== problem) {
       problem = pki.revocations.problem;
@@ -167,55 +194,44 @@ function watchRevocations(
       registry.end(session.id);
       log.info("session of {name} ended: its certificate was revoked", { name: session.name });
     }
-  }, REVOCATION_POLL_MS);
+  };
 }
 
-function handleEngineEvent(
-  event: EngineEvent,
-  registry: SessionRegistry,
-  fail: (error: Error) => void,
-): void {
-  switch (event.kind) {
-    case "path changed": {
-      const { name = "?" } = registry.byId(event.session) ?? {};
-      log.debug("{name}: {path} from {peer} is {state}", { ...event, name, path: event.name });
-      return;
-    }
-    case "path MTU":
-      return;
-    case "bye":
-    case "idle": {
-      const session = registry.byId(event.session);
-      if (session === undefined || !registry.end(event.session)) return;
-      const why = event.kind === "bye" ? "it left" : "it has been silent for 2 minutes";
-      log.info("session of {name} ended: {why}", { name: session.name, why });
-      return;
-    }
-    case "fault":
-      return fail(new Error(event.message));
-    default:
-      event satisfies never;
-  }
+/** Reloads once for all hang-ups that come while it reloads. */
+function reloadOnHangUp(
+  hangUps: EventTarget,
+  reload: CredentialReload,
+  checkRevocations: () => void,
+): Disposable {
+  let state: "idle" | "reloading" | "reloading, and asked again" = "idle";
+  const onHangUp = async () => {
+    if (state !== "idle") return void (state = "reloading, and asked again");
+    do {
+      state = "reloading";
+      checkRevocations();
+      try {
+        const { line, notices } = await reload.run(new Date());
+        for (const notice of notices) log.info("{notice}", { notice });
+        log.info("{line}", { line });
+      } catch (error) {
+        log.error("{error}", { error });
+      }
+    } while (isAskedAgain());
+    state = "idle";
+  };
+  const isAskedAgain = () => state === "reloading, and asked again";
+  hangUps.addEventListener(HANG_UP, onHangUp);
+  return { [Symbol.dispose]: () => hangUps.removeEventListener(HANG_UP, onHangUp) };
 }
 
-function logControlEvent(event: ControlEvent): void {
-  switch (event.event) {
-    case "granted":
-      log.info("session for {commonName} from {remoteAddress}", { ...event });
-      return;
-    case "refused":
-      log.warn("refused {remoteAddress}: {message}", { ...event });
-      return;
-    case "handshakes failed":
-      log.warn("{count} handshakes failed, the last from {lastAddress}: {lastReason}", {
-        ...event,
-      });
-      return;
-    case "failed":
-      log.error("control plane: cannot {what}: {reason}", { ...event });
-      return;
-    default:
-      event satisfies never;
+async function logMetrics(engine: Engine): Promise<void> {
+  try {
+    for (const session of await engine.report()) {
+      log.info("{line}", { line: metricsLine(session), session });
+    }
+    log.info("dropped: {drops}", { drops: describeDrops(engine.drops) });
+  } catch (error) {
+    log.debug("Cannot report: {error}", { error });
   }
 }
 

@@ -13,33 +13,44 @@ import {
   requireInterface,
 } from "../../lib/net/interface/network_interface.ts";
 import { HostJournal, restoreStale } from "../../lib/net/journal/host_journal.ts";
-import { inspectRules } from "../../lib/net/route/uplink_routes.ts";
+import { refuseOtherBalancing } from "../../lib/net/route/uplink_policy.ts";
 import { watchLinks } from "../link_watch.ts";
+import { checkWeights } from "../balance_options.ts";
 import { type BalanceOptions, CLIENT_PROGRAM } from "../options.ts";
 import { Balancer } from "./balancer.ts";
 import { DefaultKeeper } from "./default_keeper.ts";
 import { askExternalAddress, sameUpstreamWarning } from "./external_address.ts";
 import type { Strategy } from "./family_balance.ts";
 import { Probing, type Subject } from "./probing.ts";
-import { formatStatus } from "./status.ts";
-import { readLinks } from "./uplinks.ts";
+import type { BalanceStatus } from "./status.ts";
+import { formatStatus } from "./status_text.ts";
+import { findUplinks } from "./uplinks.ts";
 
 const log = getLogger([LOG_CATEGORY, "client"]);
 const FAMILIES = [4, 6] as const;
 /** How often the counters are read, for the rates. */
 const SAMPLE_MS = 2_000;
+const monotonicMs = () => performance.now();
+
+/** For a user interface beside it. */
+export interface BalanceObserver {
+  /** It balances. `readStatus` reads the counters anew; call it as often as the screen changes. */
+  onBalancing(readStatus: () => Promise<BalanceStatus>): void;
+}
 
 /** Runs until `signal` is aborted. @throws Error that says what to do, everything undone. */
-export async function balance(options: BalanceOptions, signal: AbortSignal): Promise<void> {
+export async function balance(
+  options: BalanceOptions,
+  signal: AbortSignal,
+  observer?: BalanceObserver,
+): Promise<void> {
   refuseObstacle(CLIENT_PROGRAM, { ...inspectHost(), tunDevice: "present" });
   const runner = new SystemRunner();
   await runChecked(runner, ["ping", "-V"]);
   for (const line of await restoreStale(runner)) log.warn("{line}", { line });
-  for (const family of FAMILIES) {
-    const line = await inspectRules(runner, family);
-    if (line !== null) log.warn("{line}", { line });
-  }
+  for (const family of FAMILIES) await refuseOtherBalancing(runner, family);
   const names = await chooseInterfaces(runner, options.interfaces);
+  checkWeights(options.balance, options.weights, names);
 
   // Disposed of from the last to the first: what is slow to end waits until everything is undone.
   await using stack = new AsyncDisposableStack();
@@ -47,13 +58,19 @@ export async function balance(options: BalanceOptions, signal: AbortSignal): Pro
   let asked = Promise.resolve();
   stack.defer(() => Promise.all([asked, probing?.ended()]).then(() => {}));
   let balancer: Balancer | undefined;
-  stack.use(showStatus(() => balancer, options.statusEveryMs));
+  stack.use(showStatus(() => balancer, options.statusEveryMs, signal));
   const keeper = stack.use(await DefaultKeeper.save(runner));
+  let ready = false;
   const journal = await HostJournal.open({ program: CLIENT_PROGRAM, runner });
   stack.defer(async () => {
     const errors = await journal.undoAll();
     for (const error of errors) log.error("{error}", { error });
-    if (errors.length === 0) log.info("stopped: routes, rules and parameters are as before");
+    if (errors.length > 0) {
+      log.error('not all is as before: "fluxify-client restore" tries again what failed here');
+    }
+    if (errors.length === 0 && ready) {
+      log.info("stopped: routes, rules and parameters are as before");
+    }
   });
 
   const ended = Promise.withResolvers<void>();
@@ -63,7 +80,7 @@ export async function balance(options: BalanceOptions, signal: AbortSignal): Pro
     onRenewed: (renewed) => probing?.hurry(renewed),
     onBare: (name, gateway) => keeper.linkIsBare(name, gateway),
   });
-  await running.sample(performance.now());
+  await running.sample(monotonicMs);
   await running.enable(await running.inspect());
   stack.defer(() => running.settled());
 
@@ -88,9 +105,14 @@ export async function balance(options: BalanceOptions, signal: AbortSignal): Pro
   }, subjects);
   stack.defer(() => probes.stop());
   stack.use(watchLinks(follow));
+  ready = true;
   log.info(
     `fluxify-client balances IPv${running.balanced().join(" and IPv")} over ${names.join(", ")}`,
   );
+  observer?.onBalancing(async () => {
+    await running.sample(monotonicMs);
+    return running.status();
+  });
   const url = options.externalIpUrl;
   if (url !== null) asked = compareExternalAddresses(runner, running, url);
   if (signal.aborted) ended.resolve();
@@ -103,14 +125,12 @@ async function chooseInterfaces(
   runner: CommandRunner,
   named: readonly string[],
 ): Promise<string[]> {
-  const interfaces = await listInterfaces(runner);
   if (named.length > 0) {
+    const interfaces = await listInterfaces(runner);
     for (const name of named) requireInterface(interfaces, checkInterfaceName(name));
     return [...named];
   }
-  const candidates = interfaces.filter(({ loopback }) => !loopback).map(({ name }) => name);
-  const { gateways } = await readLinks(runner, candidates, new Set());
-  const found = candidates.filter((name) => gateways[4].has(name) || gateways[6].has(name));
+  const found = await findUplinks(runner);
   if (found.length >= 2) return found;
   throw new Error(
     `Cannot balance: at least two interfaces must have a gateway, and ${
@@ -128,8 +148,12 @@ function strategyOf({ balance, weights }: BalanceOptions): Strategy {
  * Reads the counters regularly; shows the status on SIGUSR1, and each `everyMs` unless 0. To be called
  * before there is something to show: a signal that nobody listens for ends the program.
  */
-function showStatus(balancerNow: () => Balancer | undefined, everyMs: number): AsyncDisposable {
-  const sample = async () => await balancerNow()?.sample(performance.now());
+function showStatus(
+  balancerNow: () => Balancer | undefined,
+  everyMs: number,
+  signal: AbortSignal,
+): AsyncDisposable {
+  const sample = async () => await balancerNow()?.sample(monotonicMs);
   let last = Promise.resolve();
   const later = (action: () => Promise<void>) => () => {
     last = last.then(action)
@@ -138,7 +162,7 @@ function showStatus(balancerNow: () => Balancer | undefined, everyMs: number): A
   const show = later(async () => {
     await sample();
     const balancer = balancerNow();
-    if (balancer === undefined) return;
+    if (balancer === undefined || signal.aborted) return;
     for (const line of formatStatus(balancer.status())) log.info("{line}", { line });
   });
   const sampling = setInterval(later(sample), SAMPLE_MS);

@@ -24,11 +24,13 @@ export interface BalancerEvents {
 /** Follows links and probes, and keeps the routes of both families as they should be. */
 export class Balancer {
   readonly #runner: CommandRunner;
+  readonly #kind: BalanceStatus["kind"];
   readonly #families: Record<AddressFamily, FamilyBalance>;
   readonly #traffic: ReadonlyMap<string, Traffic>;
   readonly #events: BalancerEvents;
   readonly #wentDown = new Set<string>();
   #turn: Promise<void> = Promise.resolve();
+  #sampling: Promise<void> = Promise.resolve();
   /** A refresh that has not begun yet: it will see what others ask for in the meantime. */
   #next: Promise<void> | null = null;
   /** What the kernel refused is tried again with the next probe. */
@@ -42,6 +44,7 @@ export class Balancer {
   ) {
     this.#runner = journal.runner;
     this.#events = events;
+    this.#kind = strategy.kind === "best" ? "best" : "spread";
     this.#families = {
       4: new FamilyBalance(journal, 4, names, strategy),
       6: new FamilyBalance(journal, 6, names, strategy),
@@ -67,7 +70,7 @@ export class Balancer {
       const why = ways.map((way) => way?.isUsable === false ? way.why : "");
       throw new Error(
         `Cannot balance over ${name}: it ${[...new Set(why)].join(" and ")}; ` +
-          "give it one, with any metric, or leave it out of -ifaces",
+          "give it an address and a default route, with any metric, or leave it out of -ifaces",
       );
     }
     const ready = FAMILIES.filter((family) => this.#isReady(family));
@@ -80,7 +83,11 @@ export class Balancer {
     }
     for (const family of FAMILIES) {
       if (!ready.includes(family)) {
-        log.warn(`IPv${family} is left alone: ${this.#describe(family)}`);
+        const line = `IPv${family} is left alone: ${this.#describe(family)}`;
+        if (this.#families[family].usable().length > 0) log.warn(line);
+        else log.info(line);
+      } else {
+        this.#families[family].sayWays();
       }
     }
     return snapshot;
@@ -117,26 +124,34 @@ export class Balancer {
     return way?.isUsable ? way.nextHop : null;
   }
 
-  /** Reads the counters of the uplinks, for rates. */
-  async sample(nowMs: number): Promise<void> {
-    const counters = await readCounters(this.#runner);
-    for (const [name, traffic] of this.#traffic) traffic.add(nowMs, counters.get(name) ?? null);
+  /** Reads the counters of the uplinks, for rates. One sample at a time: they must not go back. */
+  sample(nowMs: () => number): Promise<void> {
+    const sampled = this.#sampling.then(async () => {
+      const counters = await readCounters(this.#runner);
+      const atMs = nowMs();
+      for (const [name, traffic] of this.#traffic) traffic.add(atMs, counters.get(name) ?? null);
+    });
+    this.#sampling = sampled.catch(() => {});
+    return sampled;
   }
 
   /** As of the last sample. */
   status(): BalanceStatus {
-    return summarize(this.names.map((name) => {
-      const traffic = this.#traffic.get(name)!;
-      return {
-        name,
-        ...traffic.totals,
-        ...traffic.rates(),
-        families: {
-          4: this.#families[4].status(name),
-          6: this.#families[6].status(name),
-        },
-      };
-    }));
+    return summarize(
+      this.#kind,
+      this.names.map((name) => {
+        const traffic = this.#traffic.get(name)!;
+        return {
+          name,
+          ...traffic.totals,
+          ...traffic.rates(),
+          families: {
+            4: this.#families[4].status(name),
+            6: this.#families[6].status(name),
+          },
+        };
+      }),
+    );
   }
 
   /** Puts rules and routes of the families in place that have enough uplinks. */
@@ -149,7 +164,7 @@ export class Balancer {
 
   /** Resolves when no refresh is under way. */
   async settled(): Promise<void> {
-    await this.#turn;
+    for (let turn = null; turn !== this.#turn;) await (turn = this.#turn);
   }
 
   async #refresh(): Promise<void> {
@@ -180,8 +195,15 @@ export class Balancer {
   async #apply(families: readonly AddressFamily[]): Promise<void> {
     this.#isIncomplete = false;
     for (const family of families) {
-      if (!await this.#families[family].apply()) this.#isIncomplete = true;
+      const outcome = await this.#families[family].apply();
+      if (outcome === "in part") this.#isIncomplete = true;
+      if (outcome === "anew") this.#again();
     }
+  }
+
+  /** Looks at the links once more when this turn is over. */
+  #again(): void {
+    this.refresh().catch((error) => log.warn("cannot follow the links: {error}", { error }));
   }
 
   #isReady(family: AddressFamily): boolean {

@@ -1,112 +1,9 @@
 import { deepEqual, equal, match, rejects } from "node:assert/strict";
-import { FakeRunner } from "../../lib/net/command/runner.ts";
-import { HostJournal } from "../../lib/net/journal/host_journal.ts";
-import { TestDirectory } from "../../lib/net/journal/test_directory.ts";
-import { Balancer } from "./balancer.ts";
+import type { Balancer } from "./balancer.ts";
+import { type FakeMachine, withBalancer } from "./fake_machine.ts";
 import type { Strategy } from "./family_balance.ts";
 
 const EVEN: Strategy = { kind: "prescribed", weights: new Map() };
-const NEVER = { read: () => Promise.resolve(null), write: () => Promise.resolve() };
-
-interface FakeRoute {
-  dst: "default";
-  table?: string;
-  protocol?: string;
-  dev?: string;
-  gateway?: string;
-  nexthops?: { dev: string; gateway: string; weight: number; flags: string[] }[];
-  flags: string[];
-}
-
-/** A machine with links a and b (and maybe more) that keeps the routes it is told to. */
-class FakeMachine {
-  readonly down = new Set<string>();
-  readonly gateways = new Map([["a", "192.0.2.1"], ["b", "198.51.100.1"]]);
-  readonly addresses = new Map([["a", "192.0.2.2"], ["b", "198.51.100.2"], ["c", "10.0.0.2"]]);
-  readonly own = new Map<string, FakeRoute>();
-  readonly runner = new FakeRunner().on("", "")
-    .on("ip -j address show", () => JSON.stringify(this.#links()))
-    .on("ip -4 -j route show table all", () => JSON.stringify(this.#routes()))
-    .on("ip -6 -j route show table all", "[]")
-    .on("ip -4 -j route get", { code: 2, stderr: "unreachable" })
-    .on("ip -6 -j route get", { code: 2, stderr: "unreachable" })
-    .on("ip -4 route replace", (argv) => this.#replace(argv))
-    .on("ip -4 route del", (argv) => {
-      this.own.delete(argv[argv.indexOf("table") + 1]!);
-      return "";
-    });
-
-  /** The changes to routes since the last call, without what they have in common. */
-  changes(): string[] {
-    const lines = this.runner.calls.splice(0).map(({ argv }) => argv.join(" "))
-      .filter((line) => / route (?:replace|del) /.test(line));
-    return lines.map((line) =>
-      line.replace(/^ip -4 route /, "").replace("default table ", "").replace(" protocol 77", "")
-    );
-  }
-
-  #links(): unknown[] {
-    return [...this.addresses].map(([ifname, local], index) => ({
-      ifindex: index + 2,
-      ifname,
-      flags: this.down.has(ifname) ? ["BROADCAST"] : ["BROADCAST", "UP", "LOWER_UP"],
-      mtu: 1500,
-      addr_info: [{ family: "inet", local, prefixlen: 24, scope: "global" }],
-    }));
-  }
-
-  #routes(): FakeRoute[] {
-    const theirs = [...this.gateways].map(([dev, gateway]): FakeRoute => (
-      { dst: "default", gateway, dev, flags: [] }
-    ));
-    return [...theirs, ...this.own.values()];
-  }
-
-  #replace(argv: readonly string[]): string {
-    const table = argv[argv.indexOf("table") + 1]!;
-    const [head = [], ...hops] = argv.join(" ").split(" nexthop ").map((part) => part.split(" "));
-    const read = (words: string[]) => ({
-      dev: words[words.indexOf("dev") + 1]!,
-      gateway: words[words.indexOf("via") + 1]!,
-      weight: Number(words[words.indexOf("weight") + 1] ?? 1),
-      flags: [],
-    });
-    const route = { dst: "default", table, protocol: "77", flags: [] } as const;
-    this.own.set(
-      table,
-      hops.length === 0
-        ? { ...route, ...read(head), flags: [] }
-        : { ...route, nexthops: hops.map(read), flags: [] },
-    );
-    return "";
-  }
-}
-
-async function withBalancer(
-  names: string[],
-  strategy: Strategy,
-  test: (balancer: Balancer, machine: FakeMachine, events: string[]) => Promise<void>,
-): Promise<void> {
-  await using directory = await TestDirectory.create();
-  const machine = new FakeMachine();
-  const journal = await HostJournal.open({
-    program: "t",
-    runner: machine.runner,
-    sysctl: NEVER,
-    directory: directory.path,
-  });
-  const events: string[] = [];
-  const balancer = new Balancer(journal, names, strategy, {
-    onRenewed: (renewed) => events.push(`renewed ${renewed.join(" ")}`),
-    onBare: (name, gateway) => events.push(`bare ${name} ${gateway}`),
-  });
-  try {
-    await test(balancer, machine, events);
-  } finally {
-    deepEqual(await journal.undoAll(), []);
-    deepEqual([...machine.own], []);
-  }
-}
 
 async function start(balancer: Balancer, machine: FakeMachine): Promise<void> {
   await balancer.enable(await balancer.inspect());
@@ -125,7 +22,7 @@ Deno.test("Balancer puts a table for each uplink and the shared one in place", a
     deepEqual(machine.changes(), [
       "replace 7701 via 192.0.2.1 dev a",
       "replace 7702 via 198.51.100.1 dev b",
-      "replace 7700 nexthop via 192.0.2.1 dev a weight 1 nexthop via 198.51.100.1 dev b weight 1",
+      "replace main nexthop via 192.0.2.1 dev a weight 1 nexthop via 198.51.100.1 dev b weight 1",
     ]);
     await balancer.refresh();
     deepEqual(machine.changes(), []);
@@ -139,9 +36,62 @@ Deno.test("Balancer follows a new gateway, and probes over it at once", async ()
     await balancer.refresh();
     deepEqual(machine.changes(), [
       "replace 7701 via 192.0.2.9 dev a",
-      "replace 7700 nexthop via 192.0.2.9 dev a weight 1 nexthop via 198.51.100.1 dev b weight 1",
+      "replace main nexthop via 192.0.2.9 dev a weight 1 nexthop via 198.51.100.1 dev b weight 1",
     ]);
     deepEqual(events, ["renewed a"]);
+  });
+});
+
+Deno.test("Balancer follows a lease that goes before its route, and looks again", async () => {
+  await withBalancer(["a", "b"], EVEN, async (balancer, machine, events) => {
+    await start(balancer, machine);
+    machine.leases = ["default via 192.0.2.9 dev a proto dhcp"];
+    await balancer.refresh();
+    await balancer.settled();
+    deepEqual(machine.leases, []);
+    deepEqual(machine.changes(), [
+      "del default via 192.0.2.9 dev a proto dhcp",
+      "replace 7701 via 192.0.2.9 dev a",
+      "replace main nexthop via 192.0.2.9 dev a weight 1 nexthop via 198.51.100.1 dev b weight 1",
+    ]);
+    deepEqual(events, ["renewed a"]);
+  });
+});
+
+Deno.test("Balancer: a look at links that have not changed leaves probes valid", async () => {
+  await withBalancer(["a", "b"], EVEN, async (balancer, machine) => {
+    await start(balancer, machine);
+    const before = balancer.wayOf(4, "a");
+    await balancer.refresh();
+    equal(balancer.wayOf(4, "a"), before);
+  });
+});
+
+Deno.test("Balancer counts on when samples are asked for at once", async () => {
+  await withBalancer(["a", "b"], EVEN, async (balancer, machine) => {
+    await start(balancer, machine);
+    let nowMs = 0;
+    const sample = () => balancer.sample(() => nowMs += 1_000);
+    await Promise.all([sample(), sample(), sample()]);
+    const { kind, uplinks, receivedBytes, receivedBytesPerSecond, largest } = balancer.status();
+    deepEqual([kind, receivedBytes, receivedBytesPerSecond], ["spread", 2_000, 1_000]);
+    deepEqual(largest, { name: "a", share: 1 });
+    deepEqual(uplinks.map(({ name, families }) => [name, families[4]?.gateway, families[6]]), [
+      ["a", "192.0.2.1", null],
+      ["b", "198.51.100.1", null],
+    ]);
+    deepEqual(uplinks.map(({ families }) => families[4]?.connectionShare), [0.5, 0.5]);
+  });
+});
+
+Deno.test("Balancer.status() says why an uplink is out, and gives it no share", async () => {
+  await withBalancer(["a", "b"], EVEN, async (balancer, machine) => {
+    await start(balancer, machine);
+    machine.down.add("a");
+    await balancer.refresh(new Set(["a"]));
+    const [a, b] = balancer.status().uplinks.map(({ families }) => families[4]);
+    deepEqual([a?.state, a?.problem, a?.gateway], ["link down", "is down", null]);
+    deepEqual([a?.weight, a?.connectionShare, b?.connectionShare], [0, 0, 1]);
   });
 });
 
@@ -152,7 +102,7 @@ Deno.test("Balancer takes a link out that is down, and back when it answers", as
     machine.gateways.delete("a");
     machine.own.delete("7701"); // as the kernel does
     await balancer.refresh(new Set(["a"]));
-    deepEqual(machine.changes(), ["del 7701", "replace 7700 via 198.51.100.1 dev b"]);
+    deepEqual(machine.changes(), ["del 7701", "replace main via 198.51.100.1 dev b"]);
 
     machine.down.delete("a");
     await balancer.refresh();
@@ -161,7 +111,7 @@ Deno.test("Balancer takes a link out that is down, and back when it answers", as
     equal(balancer.probed(4, "a", 10), true);
     await balancer.refresh();
     deepEqual(machine.changes(), [
-      "replace 7700 nexthop via 192.0.2.1 dev a weight 1 nexthop via 198.51.100.1 dev b weight 1",
+      "replace main nexthop via 192.0.2.1 dev a weight 1 nexthop via 198.51.100.1 dev b weight 1",
     ]);
   });
 });
@@ -171,7 +121,7 @@ Deno.test("Balancer takes an uplink out whose gateway is withdrawn", async () =>
     await start(balancer, machine);
     machine.gateways.delete("a");
     await balancer.refresh();
-    deepEqual(machine.changes(), ["del 7701", "replace 7700 via 198.51.100.1 dev b"]);
+    deepEqual(machine.changes(), ["del 7701", "replace main via 198.51.100.1 dev b"]);
   });
 });
 
@@ -180,25 +130,25 @@ Deno.test("Balancer keeps the last routes when nobody answers", async () => {
     await start(balancer, machine);
     fail(balancer, "a");
     await balancer.refresh();
-    deepEqual(machine.changes(), ["replace 7700 via 198.51.100.1 dev b"]);
+    deepEqual(machine.changes(), ["replace main via 198.51.100.1 dev b"]);
     fail(balancer, "b");
     await balancer.refresh();
     deepEqual(machine.changes(), []);
     equal(balancer.probed(4, "a", 5), true);
     await balancer.refresh();
-    deepEqual(machine.changes(), ["replace 7700 via 192.0.2.1 dev a"]);
+    deepEqual(machine.changes(), ["replace main via 192.0.2.1 dev a"]);
   });
 });
 
 Deno.test("Balancer puts back what somebody else has taken away", async () => {
   await withBalancer(["a", "b"], EVEN, async (balancer, machine) => {
     await start(balancer, machine);
-    machine.own.get("7700")!.nexthops![0]!.flags.push("dead");
+    machine.own.get("main")!.nexthops![0]!.flags.push("dead");
     machine.own.delete("7702");
     await balancer.refresh();
     deepEqual(machine.changes().map((line) => line.split(" ").slice(0, 2).join(" ")), [
       "replace 7702",
-      "replace 7700",
+      "replace main",
     ]);
   });
 });
@@ -218,10 +168,10 @@ Deno.test("Balancer joins refreshes that are asked for at once", async () => {
 Deno.test("Balancer sends everything over the best, and over another when that is out", async () => {
   await withBalancer(["a", "b"], { kind: "best" }, async (balancer, machine) => {
     await balancer.enable(await balancer.inspect());
-    match(machine.changes().at(-1)!, /^replace 7700 via 192\.0\.2\.1 dev a$/);
+    match(machine.changes().at(-1)!, /^replace main via 192\.0\.2\.1 dev a$/);
     fail(balancer, "a");
     await balancer.refresh();
-    deepEqual(machine.changes(), ["replace 7700 via 198.51.100.1 dev b"]);
+    deepEqual(machine.changes(), ["replace main via 198.51.100.1 dev b"]);
   });
 });
 

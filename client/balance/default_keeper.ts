@@ -1,6 +1,7 @@
 import { getLogger } from "@logtape/logtape";
 import { LOG_CATEGORY } from "../../lib/cli/log.ts";
 import type { CommandRunner } from "../../lib/net/command/runner.ts";
+import { goesBefore } from "../../lib/net/route/defaults_aside.ts";
 import {
   lostDefaults,
   remakeDefault,
@@ -20,8 +21,8 @@ interface Waiting {
 }
 
 /**
- * The machine's own default routes are never changed here, but the kernel drops those of a link that
- * goes down. One that was there at the start, and that nobody gives back with the link, is put back
+ * The machine's own default routes behind ours are never changed, but the kernel drops those of a link
+ * that goes down. One that was there at the start, and that nobody gives back with the link, is put back
  * exactly as it was, so that the machine has the routes it had, whenever this program ends. That
  * makes again what was there before: it is no change to be undone, and in no journal.
  */
@@ -38,7 +39,7 @@ export class DefaultKeeper implements AsyncDisposable {
 
   static async save(runner: CommandRunner): Promise<DefaultKeeper> {
     const saved = [...await saveDefaults(runner, 4), ...await saveDefaults(runner, 6)];
-    return new DefaultKeeper(runner, saved);
+    return new DefaultKeeper(runner, saved.filter((route) => !goesBefore(route)));
   }
 
   /** A link is back without the route it had, through `gateway`. */

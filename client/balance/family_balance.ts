@@ -2,19 +2,21 @@ import { getLogger } from "@logtape/logtape";
 import { LOG_CATEGORY } from "../../lib/cli/log.ts";
 import type { NextHop } from "../../lib/net/gateway/routing_table.ts";
 import type { AddressFamily } from "../../lib/net/interface/address.ts";
-import { findInterface } from "../../lib/net/interface/network_interface.ts";
+import { findInterface, type NetworkInterface } from "../../lib/net/interface/network_interface.ts";
 import type { HostJournal } from "../../lib/net/journal/host_journal.ts";
 import { enableUplinkNat } from "../../lib/net/nat/uplink_nat.ts";
 import { markWithMask, uplinkMark } from "../../lib/net/nat/uplink_rules.ts";
-import { UplinkRoutes } from "../../lib/net/route/uplink_routes.ts";
+import { type Applied, UplinkRoutes } from "../../lib/net/route/uplink_routes.ts";
 import { hashByFlow } from "../../lib/net/sysctl/multipath_hash.ts";
 import { loosenReversePath } from "../../lib/net/sysctl/reverse_path.ts";
 import { type BestChoice, chooseBest, NO_CHOICE } from "./best.ts";
-import { FAILURES_MAX, Health, type HealthReport } from "./health.ts";
+import { FAILURES_MAX, Health } from "./health.ts";
 import { weightsByQuality } from "./nexthops.ts";
 import { planFamily } from "./plan.ts";
+import type { UplinkFigures } from "./status.ts";
 import {
   globalAddresses,
+  isNeighbour,
   type KnownGateway,
   type LinkSnapshot,
   type Way,
@@ -51,7 +53,10 @@ export class FamilyBalance {
   #weights: ReadonlyMap<string, number> = new Map();
   #choice: BestChoice = NO_CHOICE;
   #state: "left alone" | "balanced" | "all down" = "left alone";
+  /** The uplinks the shared route has led over last. */
+  #carrying: ReadonlySet<string> = new Set();
   #shown = "";
+  #ahead = "";
 
   constructor(
     journal: HostJournal,
@@ -89,6 +94,14 @@ export class FamilyBalance {
     return this.#uplinks.find((uplink) => uplink.name === name)?.way;
   }
 
+  /** Says where the uplinks lead, and which of them this family has to do without. */
+  sayWays(): void {
+    for (const { name, way } of this.#uplinks) {
+      if (way.isUsable) log.debug(this.#gatewayLine(way.nextHop));
+      else log.info(`IPv${this.family} goes without ${name}: it ${way.why}`);
+    }
+  }
+
   /** Takes in how the links are. Returns the uplinks that lead somewhere new. */
   follow(snapshot: LinkSnapshot, wentDown: ReadonlySet<string>): string[] {
     const renewed: string[] = [];
@@ -96,7 +109,7 @@ export class FamilyBalance {
       const { name, health } = uplink;
       const before = uplink.way;
       const link = findInterface(snapshot.interfaces, name);
-      const found = snapshot.gateways[this.family].get(name);
+      const found = this.#asideHop(link) ?? snapshot.gateways[this.family].get(name);
       const { way, known } = wayOf(link, this.family, found, uplink.known, wentDown.has(name));
       uplink.way = way;
       uplink.known = known;
@@ -104,12 +117,15 @@ export class FamilyBalance {
         if (health.linkDown() && this.isBalanced) this.#sayOut(name, way.why);
         continue;
       }
-      if (before.isUsable && sameGateway(before.nextHop, way.nextHop)) continue;
+      if (before.isUsable && sameHop(before.nextHop, way.nextHop)) {
+        uplink.way = before; // probes that are under way go the same way
+        continue;
+      }
       // At the start an uplink is taken to work until it is seen not to.
       if (this.isBalanced) health.linkUp();
       else health.assumeUp();
       if (before.isUsable && this.isBalanced) {
-        log.info(`the IPv${this.family} gateway of ${name} is ${way.nextHop.gateway?.address}`);
+        log.info(this.#gatewayLine(way.nextHop));
       }
       renewed.push(name);
     }
@@ -118,9 +134,13 @@ export class FamilyBalance {
 
   /** Takes the answer to a probe, null for none. Returns whether the routes may have to follow. */
   probed(name: string, roundTripMs: number | null): boolean {
+    this.#routes.aside.allow();
     const uplink = this.#uplinks.find((candidate) => candidate.name === name);
     if (uplink === undefined || !uplink.way.isUsable) return false;
     const changed = uplink.health.probed(roundTripMs);
+    if (roundTripMs === null && !changed && uplink.health.isHealthy) {
+      log.debug(`${name} did not answer a probe for IPv${this.family}`);
+    }
     if (changed && uplink.health.isHealthy) log.info(`${name} is back for IPv${this.family}`);
     else if (changed) this.#sayOut(name, `${FAILURES_MAX} probes were not answered`);
     return this.#judge(changed || name === this.#choice.name) || changed;
@@ -140,8 +160,7 @@ export class FamilyBalance {
     for (const line of notices) if (line !== null) log.warn("{line}", { line });
     this.#judge(true);
     this.#state = "balanced";
-    for (const error of await this.#apply()) throw error;
-    await this.#routes.enable();
+    for (const error of (await this.#apply()).errors) throw error;
   }
 
   /** An interface that has come anew has the kernel's own parameters. */
@@ -149,17 +168,28 @@ export class FamilyBalance {
     if (this.family === 4 && this.isBalanced) await loosenReversePath(this.#journal, names);
   }
 
-  /** Brings the kernel to what is known. False: something could not be done at present. */
-  async apply(): Promise<boolean> {
-    const errors = await this.#apply();
+  /**
+   * Brings the kernel to what is known. "in part": something could not be done at present. "anew":
+   * there were routes of others that may tell more than is known.
+   */
+  async apply(): Promise<"done" | "in part" | "anew"> {
+    const { errors, taken } = await this.#apply();
     for (const error of errors) log.debug("IPv{family}: {error}", { family: this.family, error });
-    return errors.length === 0;
+    if (errors.length > 0) return "in part";
+    return taken.length > 0 ? "anew" : "done";
   }
 
-  status(name: string): HealthReport & { weight: number } | null {
+  /** Null while this family is left alone. */
+  status(name: string): UplinkFigures["families"][AddressFamily] {
     const uplink = this.#uplinks.find((candidate) => candidate.name === name);
     if (!this.isBalanced || uplink === undefined) return null;
-    return { ...uplink.health.report(), weight: this.#weightOf(uplink) };
+    const { way, health } = uplink;
+    return {
+      ...health.report(),
+      gateway: way.isUsable ? way.nextHop.gateway?.address ?? null : null,
+      problem: way.isUsable ? null : way.why,
+      weight: this.#weightOf(uplink),
+    };
   }
 
   #weightOf({ name, health, way }: Uplink): number {
@@ -168,7 +198,7 @@ export class FamilyBalance {
     return this.#weights.get(name) ?? 1;
   }
 
-  async #apply(): Promise<Error[]> {
+  async #apply(): Promise<Applied> {
     const snapshots = this.#uplinks.map(({ name, slot, way, health }) => ({
       name,
       slot,
@@ -176,21 +206,43 @@ export class FamilyBalance {
       isHealthy: health.isHealthy,
     }));
     const best = this.#strategy.kind === "best" ? this.#choice.name : null;
-    const plan = planFamily(snapshots, this.#weights, best);
-    const errors = await this.#routes.apply(plan);
-    if (plan.shared === "keep") {
+    const plan = planFamily(snapshots, this.#weights, { best, last: this.#carrying });
+    const applied = await this.#routes.apply(plan);
+    this.#sayOthers(applied);
+    if (plan.isLast) {
       if (this.#state === "balanced") {
         log.error(`all uplinks are down for IPv${this.family}: the last routes stay`);
       }
       this.#state = "all down";
-      return errors;
+      return applied;
     }
     this.#state = "balanced";
+    if (plan.shared === "keep") return applied;
+    this.#carrying = new Set(plan.shared.map(({ nextHop }) => nextHop.device));
     const shown = plan.shared.map(({ nextHop, weight }) => `${nextHop.device} (${weight})`)
       .join(", ");
     if (shown !== this.#shown) log.info(`IPv${this.family} goes over ${shown}`);
     this.#shown = shown;
-    return errors;
+    return applied;
+  }
+
+  /** What becomes of the default routes of others that would go before ours. */
+  #sayOthers({ taken, ahead }: Applied): void {
+    for (const { words } of taken) {
+      log.info(`set aside until the end: ${words.join(" ")}`);
+    }
+    const shown = ahead.map(({ words }) => words.join(" ")).join("; ");
+    if (shown !== this.#ahead && shown !== "") {
+      log.warn(`another program's IPv${this.family} route goes before the balanced ones: ${shown}`);
+    }
+    this.#ahead = shown;
+  }
+
+  /** Where a route that is set aside leads: nobody can withdraw it, so it must still be near. */
+  #asideHop(link: NetworkInterface | undefined): NextHop | undefined {
+    if (link === undefined) return undefined;
+    const hop = this.#routes.aside.hopOf(link.name);
+    return hop !== undefined && isNeighbour(hop, link) ? hop : undefined;
   }
 
   /** Weighs or chooses anew. Returns whether that changed anything. */
@@ -207,7 +259,7 @@ export class FamilyBalance {
         return healthy.some(({ name }) => before.get(name) !== this.#weights.get(name));
       }
       case "best": {
-        if (!isRound && this.#choice.name !== null) return false;
+        if (!isRound && this.#choice.basis === "round trips") return false;
         const before = this.#choice.name;
         this.#choice = chooseBest(this.#choice, healthy);
         return this.#choice.name !== before;
@@ -215,6 +267,12 @@ export class FamilyBalance {
       default:
         return this.#strategy satisfies never;
     }
+  }
+
+  #gatewayLine({ device, gateway }: NextHop): string {
+    return gateway === undefined
+      ? `${device} leads on without an IPv${this.family} gateway`
+      : `the IPv${this.family} gateway of ${device} is ${gateway.address}`;
   }
 
   #sayOut(name: string, why: string): void {
@@ -236,6 +294,6 @@ export class FamilyBalance {
   }
 }
 
-function sameGateway(one: NextHop, other: NextHop): boolean {
-  return one.gateway?.address === other.gateway?.address;
+function sameHop({ gateway: one }: NextHop, { gateway: other }: NextHop): boolean {
+  return one?.address === other?.address && one?.onlink === other?.onlink;
 }

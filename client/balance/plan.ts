@@ -14,24 +14,35 @@ export interface UplinkSnapshot {
 export interface Plan {
   /** The default route of each uplink's own table, by slot: also of those that do not answer. */
   own: Map<number, NextHop>;
-  /** The hops of the shared default route; "keep": none is healthy, what there is stays. */
+  /** The hops of the shared default route; "keep": none leads on, what there is stays. */
   shared: WeightedHop[] | "keep";
+  /** None is healthy: the hops are those of `last`, wherever these lead meanwhile. */
+  isLast: boolean;
 }
 
-/** `best` names the one uplink to use; null spreads over all. */
+export interface Preference {
+  /** The one uplink to use; null spreads over all. */
+  best: string | null;
+  /** Who has carried the connections last. */
+  last: ReadonlySet<string>;
+}
+
 export function planFamily(
   uplinks: readonly UplinkSnapshot[],
   weights: ReadonlyMap<string, number>,
-  best: string | null,
+  { best, last }: Preference,
 ): Plan {
   const usable = uplinks.flatMap(({ nextHop, slot, ...rest }) =>
     nextHop === null ? [] : [{ ...rest, nextHop, slot }]
   );
-  const chosen = usable.filter(({ isHealthy, name }) =>
+  const healthy = usable.filter(({ isHealthy, name }) =>
     isHealthy && (best === null || best === name)
   );
+  const isLast = healthy.length === 0;
+  const chosen = isLast ? usable.filter(({ name }) => last.has(name)) : healthy;
   return {
     own: new Map(usable.map(({ slot, nextHop }) => [slot, nextHop])),
     shared: chosen.length === 0 ? "keep" : weighHops(chosen.map(({ nextHop }) => nextHop), weights),
+    isLast,
   };
 }

@@ -13,14 +13,15 @@ const uplink = (name: string, slot: number, isHealthy = true, isThere = true): U
   isHealthy,
   nextHop: isThere ? hop(name) : null,
 });
+const SPREAD = { best: null, last: new Set<string>() };
 const shares = (weights: Record<string, number>, ...uplinks: UplinkSnapshot[]) => {
-  const { shared } = planFamily(uplinks, new Map(Object.entries(weights)), null);
+  const { shared } = planFamily(uplinks, new Map(Object.entries(weights)), SPREAD);
   return shared === "keep" ? shared : shared.map((one) => [one.nextHop.device, one.weight]);
 };
 
 Deno.test("planFamily() spreads over the healthy, and keeps a table for each that leads on", () => {
   const uplinks = [uplink("a", 1), uplink("b", 2, false), uplink("c", 3, true, false)];
-  const plan = planFamily(uplinks, new Map(), null);
+  const plan = planFamily(uplinks, new Map(), SPREAD);
   deepEqual([...plan.own.keys()], [1, 2]);
   deepEqual(plan.shared, [{ nextHop: hop("a"), weight: 1 }]);
 });
@@ -31,9 +32,24 @@ Deno.test("planFamily() weighs, and keeps what there is when nobody is healthy",
   equal(shares({}, uplink("a", 1, false), uplink("b", 2, false)), "keep");
 });
 
+Deno.test("planFamily() keeps to the last when nobody is healthy, wherever they lead", () => {
+  const uplinks = [uplink("a", 1, false), uplink("b", 2, false), uplink("c", 3, false, false)];
+  const lastWere = (...names: string[]) => {
+    const { shared, isLast } = planFamily(uplinks, new Map(), { best: null, last: new Set(names) });
+    equal(isLast, true);
+    return shared;
+  };
+  deepEqual(lastWere("b", "c"), [{ nextHop: hop("b"), weight: 1 }]);
+  equal(lastWere("c"), "keep");
+  equal(planFamily([uplink("a", 1)], new Map(), SPREAD).isLast, false);
+});
+
 Deno.test("planFamily() sends everything over the best", () => {
   const uplinks = [uplink("a", 1), uplink("b", 2)];
-  deepEqual(planFamily(uplinks, new Map(), "b").shared, [{ nextHop: hop("b"), weight: 1 }]);
+  deepEqual(planFamily(uplinks, new Map(), { ...SPREAD, best: "b" }).shared, [{
+    nextHop: hop("b"),
+    weight: 1,
+  }]);
 });
 
 Deno.test("weighHops() keeps the proportions", () => {

@@ -1,34 +1,72 @@
-/** What a person is shown of load balancing: a value for the user interface, and lines for the log. */
+/**
+ * What load balancing is doing, as a value: for the user interface, and for the lines of the log,
+ * which status_text.ts writes. Made from figures that others have read; it reads nothing.
+ */
 import type { AddressFamily } from "../../lib/net/interface/address.ts";
 import type { HealthReport } from "./health.ts";
 import type { Bytes, Rates } from "./traffic.ts";
 
+/** One uplink in one address family. */
+export interface UplinkFamilyStatus extends HealthReport {
+  /** Null for an interface that leads to everywhere without one, and for one that leads nowhere. */
+  gateway: string | null;
+  /** Why it leads nowhere, such as "has no carrier"; null when it does lead on. */
+  problem: string | null;
+  /** Its weight among the next hops; 0 when it has none of the new connections. */
+  weight: number;
+  /** The part of the new connections it is given, 0 to 1. */
+  connectionShare: number;
+}
+
+/** Bytes are those since the start, rates those of the last seconds. */
 export interface UplinkStatus extends Bytes, Rates {
   name: string;
   /** Its part of the bytes of all uplinks since the start, 0 to 1. */
   share: number;
-  /** Null: this family is left alone. The weight is 0 for an uplink that is out. */
-  families: Record<AddressFamily, HealthReport & { weight: number } | null>;
+  /** Null: this family is left alone. */
+  families: Record<AddressFamily, UplinkFamilyStatus | null>;
 }
 
-export interface BalanceStatus extends Rates {
+export interface BalanceStatus extends Bytes, Rates {
+  kind: "spread" | "best";
+  /** In the user's order. */
   uplinks: UplinkStatus[];
-  /** Who carries most; null before anything has been carried. */
+  /** Who has carried most bytes; null before anything has been carried. */
   largest: { name: string; share: number } | null;
 }
 
-export type UplinkFigures = Omit<UplinkStatus, "share">;
+/** What is read of an uplink; the rest follows from that of all. */
+export interface UplinkFigures extends Bytes, Rates {
+  name: string;
+  families: Record<AddressFamily, Omit<UplinkFamilyStatus, "connectionShare"> | null>;
+}
 
-export function summarize(figures: readonly UplinkFigures[]): BalanceStatus {
+export function summarize(
+  kind: BalanceStatus["kind"],
+  figures: readonly UplinkFigures[],
+): BalanceStatus {
   const bytesOf = (one: Bytes) => one.receivedBytes + one.sentBytes;
   const totalBytes = sum(figures.map(bytesOf));
-  const uplinks = figures.map((one) => ({
+  const weightOf = (one: UplinkFigures, family: AddressFamily) => one.families[family]?.weight ?? 0;
+  const totalWeight = {
+    4: sum(figures.map((one) => weightOf(one, 4))),
+    6: sum(figures.map((one) => weightOf(one, 6))),
+  };
+  const withShare = (one: UplinkFigures, family: AddressFamily) => {
+    const report = one.families[family];
+    return report && { ...report, connectionShare: part(report.weight, totalWeight[family]) };
+  };
+  const uplinks = figures.map((one): UplinkStatus => ({
     ...one,
-    share: totalBytes === 0 ? 0 : bytesOf(one) / totalBytes,
+    share: part(bytesOf(one), totalBytes),
+    families: { 4: withShare(one, 4), 6: withShare(one, 6) },
   }));
   const largest = uplinks.toSorted((a, b) => b.share - a.share)[0];
   return {
+    kind,
     uplinks,
+    receivedBytes: sum(figures.map((one) => one.receivedBytes)),
+    sentBytes: sum(figures.map((one) => one.sentBytes)),
     receivedBytesPerSecond: sum(figures.map((one) => one.receivedBytesPerSecond)),
     sentBytesPerSecond: sum(figures.map((one) => one.sentBytesPerSecond)),
     largest: largest === undefined || totalBytes === 0
@@ -37,54 +75,8 @@ export function summarize(figures: readonly UplinkFigures[]): BalanceStatus {
   };
 }
 
-/** A line for each uplink and one for all. */
-export function formatStatus(status: BalanceStatus): string[] {
-  const lines = status.uplinks.map((uplink) => {
-    const families = ([4, 6] as const).flatMap((family) => {
-      const report = uplink.families[family];
-      return report === null ? [] : [`IPv${family} ${formatHealth(report)}`];
-    });
-    return [
-      `${uplink.name}: ${percent(uplink.share)} of the bytes, ${formatRates(uplink)}, ` +
-      `${bytes(uplink.receivedBytes)} received, ${bytes(uplink.sentBytes)} sent`,
-      ...families,
-    ].join("; ");
-  });
-  const { largest } = status;
-  const most = largest === null
-    ? "nothing carried so far"
-    : `the largest share is ${percent(largest.share)} on ${largest.name}`;
-  return [...lines, `all uplinks: ${formatRates(status)}; ${most}`];
-}
-
-function formatHealth(report: HealthReport & { weight: number }): string {
-  const { state, weight, rttMs, jitterMs, loss, score } = report;
-  return [
-    `${state}, weight ${weight}`,
-    `RTT ${milliseconds(rttMs)}`,
-    `jitter ${milliseconds(jitterMs)}`,
-    `loss ${percent(loss)}`,
-    `score ${score}`,
-  ].join(", ");
-}
-
-function formatRates({ receivedBytesPerSecond, sentBytesPerSecond }: Rates): string {
-  return `${bytes(receivedBytesPerSecond)}/s down, ${bytes(sentBytesPerSecond)}/s up`;
-}
-
-function bytes(count: number): string {
-  const units = ["B", "kB", "MB", "GB", "TB"];
-  const power = count < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(count) / 3));
-  const digits = power === 0 ? 0 : 1;
-  return `${(count / 1000 ** power).toFixed(digits)} ${units[power]}`;
-}
-
-function milliseconds(ms: number | null): string {
-  return ms === null ? "unknown" : `${ms.toFixed(1)} ms`;
-}
-
-function percent(part: number): string {
-  return `${(100 * part).toFixed(0)} %`;
+function part(one: number, all: number): number {
+  return all === 0 ? 0 : one / all;
 }
 
 function sum(numbers: readonly number[]): number {

@@ -4,14 +4,14 @@
  */
 import type { CommandRunner } from "../../lib/net/command/runner.ts";
 import { findDefaultGateways } from "../../lib/net/gateway/default_gateways.ts";
-import type { NextHop } from "../../lib/net/gateway/routing_table.ts";
+import { defaultGateway } from "../../lib/net/gateway/gateway.ts";
+import { type NextHop, readRoutes } from "../../lib/net/gateway/routing_table.ts";
 import { type AddressFamily, prefixContains } from "../../lib/net/interface/address.ts";
 import {
   findInterface,
   listInterfaces,
   type NetworkInterface,
 } from "../../lib/net/interface/network_interface.ts";
-import { isUplinkTable } from "../../lib/net/route/uplink_routes.ts";
 
 export interface LinkSnapshot {
   interfaces: readonly NetworkInterface[];
@@ -38,7 +38,7 @@ export type Way =
   | { isUsable: true; nextHop: NextHop }
   | { isUsable: false; why: string };
 
-/** Reads links and gateways. The kernel is asked only in families whose rules are not ours. */
+/** Reads links and gateways. The kernel is asked only in families that are not balanced. */
 export async function readLinks(
   runner: CommandRunner,
   names: readonly string[],
@@ -50,12 +50,30 @@ export async function readLinks(
     findDefaultGateways(runner, {
       family,
       links: links.filter(({ up, lowerUp }) => up && lowerUp),
-      isOwnTable: isUplinkTable,
       notFromKernel: balanced.has(family) ? new Set(names) : undefined,
     });
   const found = { 4: await gateways(4), 6: await gateways(6) };
   // Read last: routes are seen to be missing only where the link was still there after them.
   return { interfaces: await listInterfaces(runner), gateways: found };
+}
+
+/**
+ * The interfaces that are uplinks by themselves. A point-to-point one may be the tunnel of a VPN: it
+ * counts with a default route in the main table only. Throws CommandError.
+ */
+export async function findUplinks(runner: CommandRunner): Promise<string[]> {
+  const links = (await listInterfaces(runner)).filter(({ loopback }) => !loopback);
+  const { gateways } = await readLinks(runner, links.map(({ name }) => name), new Set());
+  const found = new Set<string>();
+  for (const family of [4, 6] as const) {
+    const routes = (await readRoutes(runner, family)).filter(({ table }) => table === "main");
+    for (const { name, pointToPoint } of links) {
+      const isUplink = gateways[family].has(name) &&
+        (!pointToPoint || defaultGateway(routes, name, family) !== undefined);
+      if (isUplink) found.add(name);
+    }
+  }
+  return links.map(({ name }) => name).filter((name) => found.has(name));
 }
 
 /**
@@ -108,7 +126,8 @@ export function globalAddresses(
     .map(({ address }) => address).slice(0, max);
 }
 
-function isNeighbour({ gateway }: NextHop, { addresses }: NetworkInterface): boolean {
+/** Whether a link as it is leads to this gateway. */
+export function isNeighbour({ gateway }: NextHop, { addresses }: NetworkInterface): boolean {
   return gateway === undefined || gateway.onlink ||
     addresses.some(({ address, prefixLength }) =>
       prefixContains(`${address}/${prefixLength}`, gateway.address)

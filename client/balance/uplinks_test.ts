@@ -1,6 +1,7 @@
 import { deepEqual, equal } from "node:assert/strict";
 import type { NetworkInterface } from "../../lib/net/interface/network_interface.ts";
-import { globalAddresses, type KnownGateway, wayOf } from "./uplinks.ts";
+import { FakeRunner } from "../../lib/net/command/runner.ts";
+import { findUplinks, globalAddresses, type KnownGateway, wayOf } from "./uplinks.ts";
 
 const address = (text: string, prefixLength: number, scope = "global") => ({
   family: text.includes(":") ? 6 as const : 4 as const,
@@ -88,4 +89,32 @@ Deno.test("globalAddresses() leaves out link-local ones and is bounded", () => {
   deepEqual(globalAddresses(link(), 6, 8), ["2001:db8::10"]);
   const many = link({ addresses: [1, 2, 3].map((n) => address(`192.0.2.${n}`, 24)) });
   deepEqual(globalAddresses(many, 4, 2), ["192.0.2.1", "192.0.2.2"]);
+});
+
+Deno.test("findUplinks() takes what has a gateway, and no tunnel that others route into", async () => {
+  const names = ["lo", "wan1", "lan0", "ppp0", "wg0", "wan2"];
+  const links = names.map((ifname, index) => ({
+    ifindex: index + 1,
+    ifname,
+    flags: [
+      ...["UP", "LOWER_UP"],
+      ...(ifname === "lo" ? ["LOOPBACK"] : []),
+      ...(ifname === "ppp0" || ifname === "wg0" ? ["POINTOPOINT"] : []),
+    ],
+    mtu: 1500,
+    addr_info: [{ family: "inet", local: `192.0.2.${index}`, prefixlen: 32 }],
+  }));
+  const routes = [
+    { dst: "default", dev: "wan1", gateway: "192.0.2.99", flags: ["onlink"] },
+    { dst: "default", dev: "ppp0", scope: "link", metric: 7, flags: [] },
+    { dst: "default", dev: "wg0", scope: "link", table: "51820", flags: [] },
+    { dst: "default", dev: "wan2", scope: "link", table: "102", flags: [] },
+  ];
+  const runner = new FakeRunner()
+    .on("ip -j address show", JSON.stringify(links))
+    .on("ip -4 -j route show table all", JSON.stringify(routes))
+    .on("ip -6 -j route show table all", "[]")
+    .on("ip -4 -j route get", { code: 2, stderr: "unreachable" })
+    .on("ip -6 -j route get", { code: 2, stderr: "unreachable" });
+  deepEqual(await findUplinks(runner), ["wan1", "ppp0", "wan2"]);
 });

@@ -1,83 +1,130 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { FakeRunner } from "../../lib/net/command/runner.ts";
 import type { EnginePath } from "../../lib/net/engine/engine.ts";
-import { LinkSet } from "./link_set.ts";
+import { HostJournal } from "../../lib/net/journal/host_journal.ts";
+import { TestDirectory } from "../../lib/net/journal/test_directory.ts";
+import { ServerRoutes } from "../../lib/net/route/server_routes.ts";
+import { LinkSet, OTHER_ADDRESS_AFTER_MS, type ServerEnd } from "./link_set.ts";
 
-const SERVER = { address: "203.0.113.10", family: 4 } as const;
+const SERVER: ServerEnd = {
+  address: "203.0.113.10",
+  family: 4,
+  host: "203.0.113.10",
+  routes: null,
+};
+const SERVER6: ServerEnd = { ...SERVER, address: "2001:db8:113::10", family: 6 };
 
-/** A machine with links a and b, whose carriers can be pulled. */
-function makeMachine() {
-  const down = new Set<string>();
-  const gateways = new Map([["a", "192.0.2.1"], ["b", "198.51.100.1"]]);
-  const link = (name: string, index: number, address: string) => ({
-    ifindex: index,
-    ifname: name,
-    flags: down.has(name) ? ["UP", "BROADCAST"] : ["UP", "LOWER_UP", "BROADCAST"],
-    mtu: 1500,
-    link_type: "ether",
-    addr_info: [{ family: "inet", local: address, prefixlen: 24, scope: "global" }],
-  });
-  const runner = new FakeRunner();
-  const answerLinks = () =>
-    runner.on("ip -j address", {
-      stdout: JSON.stringify([link("a", 2, "192.0.2.2"), link("b", 3, "198.51.100.2")]),
-    });
-  const answerRoutes = () =>
-    runner.on("ip -4 -j route", {
-      stdout: JSON.stringify([...gateways].map(([dev, gateway], metric) => (
-        { dst: "default", gateway, dev, metric, flags: [], protocol: "dhcp" }
-      ))),
-    });
-  const log: string[] = [];
-  const engine = {
-    addPath: (session: number, path: EnginePath) => void log.push(`add ${path.name} to ${session}`),
-    removePath: (session: number, id: number) => void log.push(`remove ${id} of ${session}`),
+interface FakeLink {
+  index: number;
+  hasCarrier: boolean;
+  addresses: string[];
+  gateways: string[];
+}
+
+/** A machine with links a and b, whose carriers, addresses and gateways can be changed. */
+function makeMachine(ends: readonly ServerEnd[] = [SERVER], runner = new FakeRunner()) {
+  const machine: Record<"a" | "b", FakeLink> = {
+    a: { index: 2, hasCarrier: true, addresses: ["192.0.2.2"], gateways: ["192.0.2.1"] },
+    b: { index: 3, hasCarrier: true, addresses: ["198.51.100.2"], gateways: ["198.51.100.1"] },
   };
-  const links = ["a", "b"].map((name, id) => ({ id, name, sourceAddress: null }));
-  const set = new LinkSet(runner, engine, null, links, SERVER);
+  const isV6 = (address: string) => address.includes(":");
+  const interfaces = () =>
+    Object.entries(machine).map(([ifname, { index, hasCarrier, addresses }]) => ({
+      ifindex: index,
+      ifname,
+      flags: ["UP", "BROADCAST", ...(hasCarrier ? ["LOWER_UP"] : [])],
+      mtu: 1500,
+      link_type: "ether",
+      addr_info: addresses.map((local) => ({
+        family: isV6(local) ? "inet6" : "inet",
+        local,
+        prefixlen: isV6(local) ? 64 : 24,
+        scope: "global",
+      })),
+    }));
+  const routes = (family: 4 | 6) =>
+    Object.entries(machine).flatMap(([dev, { gateways }], metric) =>
+      gateways.filter((gateway) => isV6(gateway) === (family === 6)).map((gateway) => (
+        { dst: "default", gateway, dev, metric, flags: [], protocol: "dhcp" }
+      ))
+    );
+  runner.on("ip -j address", () => JSON.stringify(interfaces()))
+    .on("ip -4 -j route", () => JSON.stringify(routes(4)))
+    .on("ip -6 -j route", () => JSON.stringify(routes(6)))
+    .on("ip -4 -j route get", { code: 2, stderr: "unreachable" })
+    .on("ip -6 -j route get", { code: 2, stderr: "unreachable" });
+  const log: string[] = [];
+  const set = new LinkSet({
+    runner,
+    engine: {
+      addPath: (session: number, { name, server }: EnginePath) => {
+        log.push(`add ${name} to ${session}${isV6(server) ? " over IPv6" : ""}`);
+      },
+      removePath: (session: number, id: number) => void log.push(`remove ${id} of ${session}`),
+    },
+    links: ["a", "b"].map((name, id) => ({ id, name, sourceAddress: null })),
+    ends,
+    tables: null,
+    prepare: (name) => Promise.resolve(void log.push(`prepare ${name}`)),
+  });
   const refresh = async (session: number | null) => {
-    answerLinks();
-    answerRoutes();
-    runner.on("ip -4 -j route get", { code: 2, stderr: "unreachable" });
     await set.refresh(session);
     return log.splice(0);
   };
-  return { set, refresh, down, gateways, log };
+  return { set, refresh, log, machine };
 }
 
 Deno.test("LinkSet makes one path for each link, once", async () => {
   const { set, refresh } = makeMachine();
-  deepEqual(await refresh(null), []);
+  deepEqual(await refresh(null), ["prepare a", "prepare b"]);
   deepEqual(set.usable(), ["a", "b"]);
   deepEqual(await refresh(7), ["add a to 7", "add b to 7"]);
   deepEqual(await refresh(7), []);
 });
 
 Deno.test("LinkSet drops the path of a link without carrier and makes it anew", async () => {
-  const { set, refresh, down } = makeMachine();
+  const { set, refresh, machine } = makeMachine();
   await refresh(7);
-  down.add("a");
+  machine.a.hasCarrier = false;
   deepEqual(await refresh(7), ["remove 0 of 7"]);
   deepEqual(set.usable(), ["b"]);
   equal(set.describeUnusable(), "a has no carrier");
-  down.clear();
+  machine.a.hasCarrier = true;
   deepEqual(await refresh(7), ["add a to 7"]);
+  equal(set.describeUnusable(), "");
 });
 
-Deno.test("LinkSet makes a path anew when its gateway changes", async () => {
-  const { refresh, gateways } = makeMachine();
+Deno.test("LinkSet makes a path anew when its gateway changes, or its source address goes", async () => {
+  const { refresh, machine } = makeMachine();
   await refresh(7);
-  gateways.set("b", "198.51.100.254");
+  machine.b.gateways = ["198.51.100.254"];
+  deepEqual(await refresh(7), ["remove 1 of 7", "add b to 7"]);
+  machine.b.addresses = ["198.51.100.3"];
   deepEqual(await refresh(7), ["remove 1 of 7", "add b to 7"]);
 });
 
+Deno.test("LinkSet leaves a path alone when its link gets further addresses", async () => {
+  const { refresh, machine } = makeMachine([SERVER, SERVER6]);
+  await refresh(7);
+  machine.a.addresses.push("192.0.2.3", "2001:db8:1::2");
+  machine.a.gateways.push("2001:db8:1::1");
+  deepEqual(await refresh(7), []);
+});
+
+Deno.test("LinkSet prepares an interface that was made anew under the same name", async () => {
+  const { refresh, machine } = makeMachine();
+  await refresh(7);
+  machine.a.index = 9;
+  deepEqual(await refresh(7), ["prepare a", "remove 0 of 7", "add a to 7"]);
+});
+
 Deno.test("LinkSet remembers the gateway of a link that came back without its routes", async () => {
-  const { set, refresh, down, gateways } = makeMachine();
+  const { set, refresh, machine } = makeMachine();
   await refresh(7);
-  down.add("a");
-  gateways.delete("a");
+  machine.a.hasCarrier = false;
+  machine.a.gateways = [];
   await refresh(7);
-  down.clear();
+  machine.a.hasCarrier = true;
   deepEqual(await refresh(7), ["add a to 7"]);
   deepEqual(set.usable(), ["a", "b"]);
 });
@@ -88,9 +135,85 @@ Deno.test("LinkSet gives a new session paths of its own, and leaves the old one'
   deepEqual(await refresh(8), ["add a to 8", "add b to 8"]);
 });
 
-Deno.test("LinkSet does two refreshes at once one after the other", async () => {
+Deno.test("LinkSet does refreshes one after the other, and one for all that wait", async () => {
   const { set, refresh, log } = makeMachine();
   await refresh(null);
   await Promise.all([set.refresh(7), set.refresh(7)]);
-  deepEqual(log, ["add a to 7", "add b to 7"]);
+  deepEqual(log.splice(0), ["add a to 7", "add b to 7"]);
+
+  const runner = new FakeRunner();
+  const other = makeMachine([SERVER], runner);
+  const first = other.set.refresh(null);
+  await Promise.resolve(); // the first has begun
+  await Promise.all([first, ...Array.from({ length: 50 }, () => other.set.refresh(7))]);
+  equal(runner.lines.filter((line) => line.startsWith("ip -j address")).length, 2);
+  deepEqual(other.log.slice(-2), ["add a to 7", "add b to 7"]);
+});
+
+Deno.test("LinkSet leads each link to an address of the server that it reaches", async () => {
+  const { set, refresh, machine } = makeMachine([SERVER, SERVER6]);
+  machine.b.addresses = ["2001:db8:2::2"];
+  machine.b.gateways = ["2001:db8:2::1"];
+  deepEqual(await refresh(7), [
+    ...["prepare a", "add a to 7"],
+    ...["prepare b", "add b to 7 over IPv6"],
+  ]);
+  deepEqual(set.ways().map(({ device, end }) => `${device} ${end.address}`), [
+    "a 203.0.113.10",
+    "b 2001:db8:113::10",
+  ]);
+  deepEqual(set.outerMtus(), [
+    { id: 0, link: "a", interfaceMtu: 1500, family: 4 },
+    { id: 1, link: "b", interfaceMtu: 1500, family: 6 },
+  ]);
+
+  machine.b.addresses.push("198.51.100.2");
+  machine.b.gateways.push("198.51.100.1");
+  deepEqual(await refresh(7), [], "what works is kept");
+  machine.b.addresses.shift();
+  deepEqual(await refresh(7), ["remove 1 of 7", "add b to 7"]);
+});
+
+Deno.test("LinkSet tries the other address of the server when a path stays silent", async () => {
+  const { set, refresh, machine } = makeMachine([SERVER, SERVER6]);
+  machine.a.addresses.push("2001:db8:1::2");
+  machine.a.gateways.push("2001:db8:1::1");
+  await refresh(7);
+  const up = new Set([1]);
+  const silentAt = (nowMs: number) => set.giveUpSilent(nowMs, (id) => up.has(id));
+  equal(silentAt(0), false);
+  equal(silentAt(OTHER_ADDRESS_AFTER_MS - 1), false);
+  equal(silentAt(OTHER_ADDRESS_AFTER_MS), true);
+  deepEqual(await refresh(7), ["remove 0 of 7", "add a to 7 over IPv6"]);
+  deepEqual(await refresh(7), []);
+
+  equal(silentAt(6000), false);
+  equal(silentAt(6000 + OTHER_ADDRESS_AFTER_MS), true);
+  deepEqual(await refresh(7), ["remove 0 of 7", "add a to 7"], "and back again");
+
+  up.clear(); // link b has no other way
+  up.add(0);
+  for (const nowMs of [20_000, 30_000, 40_000]) equal(silentAt(nowMs), false);
+});
+
+Deno.test("LinkSet goes on with the other links when one cannot be routed over", async () => {
+  await using directory = await TestDirectory.create();
+  const runner = new FakeRunner().on("ip", "");
+  const journal = await HostJournal.open({ program: "t", runner, directory: directory.path });
+  const { set, log } = makeMachine(
+    [{ ...SERVER, routes: new ServerRoutes(journal, SERVER.address) }],
+    runner,
+  );
+  runner.on("ip -4 route add 203.0.113.10/32 via 192.0.2.1", {
+    code: 2,
+    stderr: "Error: Nexthop has invalid gateway.",
+  });
+  await set.refresh(7);
+  deepEqual(log, ["prepare a", "prepare b", "add b to 7"]);
+  deepEqual(set.usable(), ["b"]);
+  runner.on("ip -4 route add", "");
+  await set.refresh(7);
+  deepEqual(log.slice(3), ["add a to 7"]);
+  await set.removeRoutes();
+  deepEqual(await journal.undoAll(), []);
 });

@@ -2,18 +2,25 @@
  * The links a client bonds: interfaces of this machine, each with its way to the server. What is
  * read here is a snapshot; links come and go, and are read again when the kernel says so.
  */
-import type { CommandRunner } from "../../lib/net/command/runner.ts";
+import { CommandError, type CommandRunner } from "../../lib/net/command/runner.ts";
 import { findNextHop } from "../../lib/net/gateway/gateway.ts";
-import type { NextHop } from "../../lib/net/gateway/routing_table.ts";
-import { familyOf, prefixContains } from "../../lib/net/interface/address.ts";
+import { type NextHop, readRoutes, type Route } from "../../lib/net/gateway/routing_table.ts";
+import {
+  type AddressFamily,
+  familyOf,
+  prefixContains,
+  sameAddress,
+} from "../../lib/net/interface/address.ts";
 import {
   findInterface,
   InterfaceError,
   linkCandidates,
+  listInterfaces,
   type NetworkInterface,
   requireInterface,
   requireSourceAddress,
 } from "../../lib/net/interface/network_interface.ts";
+import type { ServerAddress } from "../control/resolve_server.ts";
 import { BONDED_LINKS_MIN, type LinkChoice } from "../options.ts";
 
 export interface Link {
@@ -24,9 +31,19 @@ export interface Link {
   readonly sourceAddress: string | null;
 }
 
-/** What a link is at one moment. */
+/** How a link leads to one address of the server. */
+export interface ServerWay {
+  readonly server: ServerAddress;
+  readonly nextHop: NextHop;
+}
+
+/** What a link is at one moment; the ways are in the order the addresses were given. */
 export type LinkState =
-  | { readonly isUsable: true; readonly interface: NetworkInterface; readonly nextHop: NextHop }
+  | {
+    readonly isUsable: true;
+    readonly interface: NetworkInterface;
+    readonly ways: readonly [ServerWay, ...ServerWay[]];
+  }
   | { readonly isUsable: false; readonly why: string };
 
 /**
@@ -59,30 +76,93 @@ export function chooseLinks(
   return usable.map(({ link }, id) => ({ id, name: link.name, sourceAddress: null }));
 }
 
+/** Everything the ways of all links depend on, as it was at about one moment. */
+export interface Surroundings {
+  readonly interfaces: readonly NetworkInterface[];
+  readonly routes: ReadonlyMap<AddressFamily, readonly Route[]>;
+}
+
+/** Throws CommandError when they cannot be read. */
+export async function readSurroundings(
+  runner: CommandRunner,
+  families: readonly AddressFamily[],
+): Promise<Surroundings> {
+  const [interfaces, ...lists] = await Promise.all([
+    listInterfaces(runner),
+    ...families.map((family) => readRoutes(runner, family).catch(asCommandError)),
+  ]);
+  const routes = new Map<AddressFamily, readonly Route[]>();
+  for (const [index, family] of families.entries()) {
+    const list = lists[index]!;
+    if (!(list instanceof CommandError)) routes.set(family, list);
+    // A kernel without IPv6 cannot list its routes.
+    else if (interfaces.some(({ addresses }) => addresses.some((own) => own.family === family))) {
+      throw list;
+    }
+  }
+  return { interfaces, routes };
+}
+
+function asCommandError(error: unknown): CommandError {
+  if (error instanceof CommandError) return error;
+  throw error;
+}
+
 /**
- * How `link` stands now, as a way to `server`. `known` is the way it had before: the kernel forgets
- * the routes of a link that goes down, and where nobody gives it new ones when it is back, the old
- * gateway is still the best guess as long as it is a neighbour.
+ * How `link` stands now, as a way to any of `servers`. `known` are the ways it had before: the kernel
+ * forgets the routes of a link that goes down, and where nobody gives it new ones when it is back,
+ * the old gateway is still the best guess as long as it is a neighbour.
  */
 export async function readLinkState(
   runner: CommandRunner,
   link: Link,
-  interfaces: readonly NetworkInterface[],
-  server: string,
-  known: NextHop | undefined,
+  { interfaces, routes }: Surroundings,
+  servers: readonly ServerAddress[],
+  known: readonly ServerWay[] = [],
 ): Promise<LinkState> {
   const found = findInterface(interfaces, link.name);
   if (found === undefined) return { isUsable: false, why: "is not there" };
   if (!found.up) return { isUsable: false, why: "is down" };
   if (!found.lowerUp) return { isUsable: false, why: "has no carrier" };
-  const family = familyOf(server);
-  if (!found.addresses.some((address) => address.family === family)) {
-    return { isUsable: false, why: `has no IPv${family} address` };
+  const ways: ServerWay[] = [];
+  const guesses: ServerWay[] = [];
+  const lacks = new Set<string>();
+  for (const server of servers) {
+    const lack = whatItLacks(found, link, server.family);
+    if (lack !== null) {
+      lacks.add(lack);
+      continue;
+    }
+    const { address, family } = server;
+    const nextHop = await findNextHop(runner, found, address, routes.get(family));
+    const before = known.find((way) => way.server.address === address)?.nextHop;
+    if (nextHop !== undefined) ways.push({ server, nextHop });
+    else if (before !== undefined && isNeighbour(before, found)) {
+      guesses.push({ server, nextHop: before });
+    } else lacks.add(`has no gateway to ${address}`);
   }
-  const nextHop = await findNextHop(runner, found, server) ??
-    (known !== undefined && isNeighbour(known, found) ? known : undefined);
-  if (nextHop === undefined) return { isUsable: false, why: `has no gateway to ${server}` };
-  return { isUsable: true, interface: found, nextHop };
+  const [first, ...others] = ways.length > 0 ? ways : guesses;
+  if (first === undefined) return { isUsable: false, why: [...lacks].join(" and ") };
+  return { isUsable: true, interface: found, ways: [first, ...others] };
+}
+
+/** Why packets of the family cannot be sent on `found`, or null. */
+function whatItLacks(found: NetworkInterface, link: Link, family: AddressFamily): string | null {
+  const own = sendableAddresses(found, family);
+  const { sourceAddress } = link;
+  if (sourceAddress === null) return own.length > 0 ? null : `has no IPv${family} address`;
+  if (familyOf(sourceAddress) !== family) return `cannot send IPv${family} from ${sourceAddress}`;
+  return own.some((address) => sameAddress(address, sourceAddress))
+    ? null
+    : `no longer has the address ${sourceAddress}`;
+}
+
+/** Addresses of an interface that reach further than its wire. */
+export function sendableAddresses(link: NetworkInterface, family: AddressFamily): string[] {
+  return link.addresses
+    .filter((one) => one.family === family && one.isTentative !== true)
+    .filter(({ scope }) => family === 4 || scope !== "link")
+    .map(({ address }) => address);
 }
 
 function isNeighbour({ gateway }: NextHop, { addresses }: NetworkInterface): boolean {
@@ -92,10 +172,7 @@ function isNeighbour({ gateway }: NextHop, { addresses }: NetworkInterface): boo
     );
 }
 
-/** What tells one use of a link from another: when it changes, sockets have to be made anew. */
-export function linkIdentity(state: LinkState & { isUsable: true }): string {
-  const addresses = state.interface.addresses.map(({ address }) => address).sort();
-  return [state.interface.index, state.nextHop.gateway?.address ?? "on link", ...addresses].join(
-    " ",
-  );
+/** Where one use of a link leads: when it changes, sockets have to be made anew. */
+export function linkIdentity(link: NetworkInterface, { server, nextHop }: ServerWay): string {
+  return `${link.index} to ${server.address} via ${nextHop.gateway?.address ?? "no gateway"}`;
 }

@@ -25,6 +25,11 @@ export class LiveSession {
     return !this.#isOver && [...this.#states.values()].includes("up");
   }
 
+  /** Whether the path of that id works. */
+  isPathUp(id: number): boolean {
+    return !this.#isOver && this.#states.get(id) === "up";
+  }
+
   /** `id` is the session in use from now on. */
   begin(id: number): void {
     this.#id = id;

@@ -1,42 +1,121 @@
 /** The MTU of the TUN device: what fits into one datagram on every link. */
-import { RECORD_OVERHEAD } from "../../lib/protocol/wire/header.ts";
+import { IPV6_MTU_MIN } from "../../lib/protocol/packet/ip.ts";
+import { tunnelOverheadBytes } from "../../lib/protocol/packet/tunnel_overhead.ts";
 
 export const TUN_MTU_DEFAULT = 1400;
 /** IPv4 needs this much of every link (RFC 791); less is not worth a tunnel. */
 const TUN_MTU_MIN = 576;
-const UDP_HEADER_LENGTH = 8;
-const OUTER_HEADER_LENGTH = { 4: 20, 6: 40 } as const;
 
-export interface MtuFacts {
+/** A link that leads to the server. */
+export interface PathMtu {
+  /** Null: a link nobody needs to know by name. */
+  readonly link: string | null;
+  /** The MTU of the link's interface. */
+  readonly interfaceMtu: number;
+  /** IP version of what is sent over the link. */
+  readonly family: 4 | 6;
+  /** The largest packet of the tunnel that was found to arrive, or null when it is not known. */
+  readonly found: number | null;
+}
+
+export interface TunMtuFacts {
   /** What the user prescribed, or null. */
   readonly prescribed: number | null;
   /** The MTU of the server's TUN device, or null when it did not say. */
   readonly server: number | null;
-  /** The MTUs of the links. */
-  readonly links: readonly number[];
-  /** IP version of the outer packets. */
-  readonly family: 4 | 6;
+  /** Whether the tunnel carries IPv6, which no device of less than 1280 bytes does. */
+  readonly ipv6Inside: boolean;
+  /** The paths that are in use. */
+  readonly paths: readonly PathMtu[];
 }
 
-/** @returns the MTU in bytes, and what a person should know about it, or null. */
-export function chooseTunMtu(facts: MtuFacts): { mtu: number; notice: string | null } {
-  const overhead = OUTER_HEADER_LENGTH[facts.family] + UDP_HEADER_LENGTH + RECORD_OVERHEAD;
-  const smallest = Math.min(...facts.links);
-  const fitting = smallest - overhead;
-  const wanted = facts.prescribed ??
-    Math.min(TUN_MTU_DEFAULT, facts.server ?? TUN_MTU_DEFAULT);
-  if (wanted <= fitting) return { mtu: wanted, notice: null };
-  if (facts.prescribed !== null) {
-    return {
-      mtu: wanted,
-      notice:
-        `-mtu ${wanted} makes datagrams larger than the ${smallest} bytes of a link: they are ` +
-        `sent in fragments; ${fitting} would fit`,
-    };
-  }
-  const mtu = Math.max(TUN_MTU_MIN, fitting);
+export interface TunMtuDecision {
+  readonly mtu: number;
+  /** Why it is not what is wanted, or why what is wanted is not wise; else null. */
+  readonly reason: string | null;
+  /** What a person should be told that the decision before did not say, or null. */
+  readonly notice: string | null;
+}
+
+/**
+ * Decides from what is known. `before` is the decision that is in force, null for the first one.
+ *
+ * What a user prescribes stays, whatever an interface's MTU is: the kernel sends such datagrams in
+ * fragments. What a path was found to carry bounds that, too.
+ */
+export function decideTunMtu(facts: TunMtuFacts, before: TunMtuDecision | null): TunMtuDecision {
+  const { mtu, reason } = decide(facts);
+  if (before === null) return { mtu, reason, notice: reason };
+  if (reason !== null) return { mtu, reason, notice: reason === before.reason ? null : reason };
+  const notice = before.reason !== null && mtu > before.mtu
+    ? `every link carries packets of ${mtu} bytes: the tunnel's MTU is ${mtu} again`
+    : null;
+  return { mtu, reason, notice };
+}
+
+type Decided = Omit<TunMtuDecision, "notice">;
+
+function decide(facts: TunMtuFacts): Decided {
+  const { prescribed, paths } = facts;
+  if (prescribed !== null) return decidePrescribed(prescribed, facts);
+  const wanted = Math.min(TUN_MTU_DEFAULT, facts.server ?? TUN_MTU_DEFAULT);
+  const narrowest = smallest(paths, fitting);
+  if (narrowest === null || fitting(narrowest) >= wanted) return { mtu: wanted, reason: null };
+  const fits = fitting(narrowest);
+  const least = leastMtu(facts, wanted);
+  const mtu = Math.max(least, fits);
+  const limit = describeLimit(narrowest, fits);
+  if (mtu === fits) return { mtu, reason: `${limit}: the tunnel's MTU is ${mtu} now` };
+  const floor = facts.ipv6Inside ? "IPv6 needs" : "a tunnel needs";
   return {
     mtu,
-    notice: `the tunnel's MTU is ${mtu}, because a link carries ${smallest} bytes only`,
+    reason: `${limit}, and ${floor} ${least}: the tunnel's MTU is ${mtu} now, and what the link ` +
+      "does not carry is sent over it in fragments, if at all; leave the link out",
   };
+}
+
+function decidePrescribed(prescribed: number, facts: TunMtuFacts): Decided {
+  const { paths } = facts;
+  const found = smallest(paths, ({ found }) => found ?? Infinity);
+  if (found !== null && found.found !== null && found.found < prescribed) {
+    const mtu = Math.max(leastMtu(facts, prescribed), found.found);
+    return {
+      mtu,
+      reason: `${describeLimit(found, found.found)}: the tunnel's MTU is ${mtu} now, ` +
+        `not the ${prescribed} of -mtu`,
+    };
+  }
+  const narrowest = smallest(paths, fitting);
+  if (narrowest === null || fitting(narrowest) >= prescribed) {
+    return { mtu: prescribed, reason: null };
+  }
+  return {
+    mtu: prescribed,
+    reason: `-mtu ${prescribed} makes datagrams larger than the ${narrowest.interfaceMtu} bytes ` +
+      `of ${nameOf(narrowest)}: they are sent in fragments; ${fitting(narrowest)} would fit`,
+  };
+}
+
+function leastMtu({ ipv6Inside }: TunMtuFacts, wanted: number): number {
+  return Math.min(wanted, ipv6Inside ? IPV6_MTU_MIN : TUN_MTU_MIN);
+}
+
+/** The largest packet of the tunnel that goes over the path in one piece, as far as is known. */
+function fitting({ interfaceMtu, family, found }: PathMtu): number {
+  return Math.min(interfaceMtu - tunnelOverheadBytes(family), found ?? Infinity);
+}
+
+function smallest(paths: readonly PathMtu[], size: (path: PathMtu) => number): PathMtu | null {
+  let least: PathMtu | null = null;
+  for (const path of paths) if (least === null || size(path) < size(least)) least = path;
+  return least;
+}
+
+function describeLimit(path: PathMtu, fits: number): string {
+  const why = fits === path.found ? "" : `, because its own MTU is ${path.interfaceMtu} bytes`;
+  return `${nameOf(path)} carries packets of at most ${fits} bytes${why}`;
+}
+
+function nameOf({ link }: PathMtu): string {
+  return link === null ? "a link" : `link ${link}`;
 }

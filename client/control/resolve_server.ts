@@ -1,10 +1,16 @@
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
+import { canonicalAddress, sameAddress } from "../../lib/net/interface/address.ts";
 import { ControlError } from "./control_error.ts";
 
 export interface ServerAddress {
   readonly address: string;
   readonly family: 4 | 6;
+}
+
+/** An address of the server, and the name or address its certificate must be for. */
+export interface NamedAddress extends ServerAddress {
+  readonly host: string;
 }
 
 /** More than a server has in practice; each costs a share of the time for an exchange. */
@@ -20,7 +26,7 @@ export const SERVER_ADDRESSES_MAX = 8;
 export async function resolveServer(host: string): Promise<ServerAddress[]> {
   const literal = plainHost(host);
   const family = isIP(literal);
-  if (family === 4 || family === 6) return [{ address: literal, family }];
+  if (family === 4 || family === 6) return [{ address: canonicalAddress(literal), family }];
   let found: { address: string; family: number }[];
   try {
     found = await lookup(literal, { all: true, verbatim: true });
@@ -35,6 +41,36 @@ export async function resolveServer(host: string): Promise<ServerAddress[]> {
   return alternateFamilies(addresses).slice(0, SERVER_ADDRESSES_MAX);
 }
 
+/**
+ * The addresses of one server that goes by several names or addresses, as in
+ * "203.0.113.10,2001:db8:113::10", in the order of resolveServer(). A name that is not found does
+ * not count as long as another is.
+ *
+ * Throws ControlError "name not found" when none is.
+ */
+export async function resolveServers(hosts: string): Promise<NamedAddress[]> {
+  const found: NamedAddress[] = [];
+  let failure: unknown;
+  for (const host of hosts.split(",")) {
+    try {
+      const addresses = await resolveServer(host);
+      found.push(...addresses.map((address) => ({ ...address, host: plainHost(host) })));
+    } catch (error) {
+      failure ??= error;
+    }
+  }
+  if (found.length === 0) throw failure;
+  return alternateFamilies(found).slice(0, SERVER_ADDRESSES_MAX);
+}
+
+/** Which of `hosts`, comma-separated, an address is of: itself, or the first name. */
+export function hostFor(hosts: string, address: string): string {
+  const all = hosts.split(",").map(plainHost);
+  const isName = (host: string) => isIP(host) === 0;
+  return all.find((host) => !isName(host) && sameAddress(host, address)) ??
+    all.find(isName) ?? address;
+}
+
 /** Takes the brackets off an IPv6 address; certificates and sockets want it without. */
 export function plainHost(host: string): string {
   const bracketed = /^\[(.*)\]$/.exec(host)?.[1];
@@ -42,11 +78,13 @@ export function plainHost(host: string): string {
 }
 
 /** Keeps the order within each family. */
-export function alternateFamilies(addresses: readonly ServerAddress[]): ServerAddress[] {
+export function alternateFamilies<Address extends ServerAddress>(
+  addresses: readonly Address[],
+): Address[] {
   const preferred = addresses[0]?.family;
   const first = addresses.filter(({ family }) => family === preferred);
   const second = addresses.filter(({ family }) => family !== preferred);
-  const mixed: ServerAddress[] = [];
+  const mixed: Address[] = [];
   for (let i = 0; i < Math.max(first.length, second.length); i++) {
     mixed.push(...first.slice(i, i + 1), ...second.slice(i, i + 1));
   }

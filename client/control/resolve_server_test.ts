@@ -1,11 +1,33 @@
-import { deepEqual, equal, ok } from "node:assert/strict";
+import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import { ControlError } from "./control_error.ts";
-import { alternateFamilies, plainHost, resolveServer } from "./resolve_server.ts";
+import {
+  alternateFamilies,
+  plainHost,
+  resolveServer,
+  resolveServers,
+  SERVER_ADDRESSES_MAX,
+} from "./resolve_server.ts";
 
 Deno.test("resolveServer() returns addresses as they are", async () => {
   deepEqual(await resolveServer("192.0.2.1"), [{ address: "192.0.2.1", family: 4 }]);
   deepEqual(await resolveServer("2001:db8::1"), [{ address: "2001:db8::1", family: 6 }]);
   deepEqual(await resolveServer("[2001:db8::1]"), [{ address: "2001:db8::1", family: 6 }]);
+});
+
+Deno.test("resolveServer() writes addresses as the kernel does", async () => {
+  deepEqual(await resolveServer("2001:DB8:0:0::1"), [{ address: "2001:db8::1", family: 6 }]);
+});
+
+Deno.test("resolveServers() takes several names of one server, and does without some", async () => {
+  const nowhere = `${"x".repeat(64)}.invalid`;
+  deepEqual(await resolveServers(`203.0.113.10,192.0.2.1,${nowhere},2001:db8::1`), [
+    { address: "203.0.113.10", family: 4, host: "203.0.113.10" },
+    { address: "2001:db8::1", family: 6, host: "2001:db8::1" },
+    { address: "192.0.2.1", family: 4, host: "192.0.2.1" },
+  ]);
+  await rejects(resolveServers(`${nowhere},${nowhere}`), /check the spelling/);
+  const many = Array.from({ length: 20 }, (_, index) => `192.0.2.${index}`).join(",");
+  equal((await resolveServers(many)).length, SERVER_ADDRESSES_MAX);
 });
 
 Deno.test("resolveServer() finds names", async () => {

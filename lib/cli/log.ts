@@ -15,12 +15,17 @@ export interface LogOptions {
   format: "text" | "json";
   /** Takes whole lines, each with its line feed. */
   write(line: string): void;
+  /** Gets every record as well, as for a screen. */
+  tap?(record: LogRecord): void;
 }
 
 /** Directs every logger of the project to `options.write`; a second call replaces the first. */
 export function setUpLogging(options: LogOptions): void {
   const format = options.format === "json" ? jsonLinesFormatter : formatTextLine;
-  const sink = (record: LogRecord) => options.write(format(record));
+  const sink = (record: LogRecord) => {
+    options.write(format(record));
+    options.tap?.(record);
+  };
   configureSync({
     reset: true,
     sinks: { lines: sink },

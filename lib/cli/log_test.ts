@@ -36,6 +36,17 @@ Deno.test("setUpLogging() shows debug lines when asked", () => {
   deepEqual(lines.map(withoutTime), ["debug   probe [ 1, 2 ]\n"]);
 });
 
+Deno.test("setUpLogging() hands every record on that it writes", () => {
+  const levels: string[] = [];
+  const tap: LogOptions["tap"] = ({ level }) => levels.push(level);
+  const lines = logged({ level: "info", format: "text", tap }, () => {
+    getLogger(LOG_CATEGORY).debug("hidden");
+    getLogger(LOG_CATEGORY).warn("shown");
+  });
+  deepEqual(levels, ["warning"]);
+  equal(lines.length, 1);
+});
+
 Deno.test("setUpLogging() writes one JSON object a line", () => {
   const lines = logged({ level: "info", format: "json" }, () => {
     getLogger([LOG_CATEGORY, "server"]).info("two\nlines from {name}", { name: "a\u0007b" });

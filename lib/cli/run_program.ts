@@ -3,13 +3,19 @@ import { guardAgainstDebugger } from "./debugger_guard.ts";
 import { EXIT_OK, exitCodeFor, failureText } from "./exit.ts";
 import { setUpLogging, writeToStderr } from "./log.ts";
 
-/** What asks a program to stop. A hang-up counts: the terminal it was started from is gone. */
-const STOP_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+const STOP_SIGNALS = ["SIGINT", "SIGTERM"] as const;
 
 export interface ProgramLog {
   readonly logLevel: "debug" | "info";
   readonly logFormat: "text" | "json";
 }
+
+/**
+ * What a hang-up (SIGHUP) does: as a rule the program stops, because the terminal it was started
+ * from is gone. A program that reloads its settings then is called instead, unless its terminal is
+ * gone indeed.
+ */
+export type OnHangUp = "stop" | (() => void);
 
 /**
  * Runs `body` until it ends, and returns the exit code. The first signal aborts what `body` was
@@ -19,12 +25,20 @@ export async function runProgram(
   program: string,
   { logLevel, logFormat }: ProgramLog,
   body: (signal: AbortSignal) => Promise<void>,
+  onHangUp: OnHangUp = "stop",
 ): Promise<number> {
   using _guard = guardAgainstDebugger();
   setUpLogging({ level: logLevel, format: logFormat, write: writeToStderr });
   const stop = new AbortController();
   const onSignal = () => stop.abort();
+  const hadTerminal = Deno.stdin.isTerminal();
+  const hangUp = () => {
+    const isTerminalGone = hadTerminal && !Deno.stdin.isTerminal();
+    if (onHangUp === "stop" || isTerminalGone) stop.abort();
+    else onHangUp();
+  };
   for (const signal of STOP_SIGNALS) Deno.addSignalListener(signal, onSignal);
+  Deno.addSignalListener("SIGHUP", hangUp);
   try {
     await body(stop.signal);
     return EXIT_OK;
@@ -33,5 +47,6 @@ export async function runProgram(
     return exitCodeFor(error);
   } finally {
     for (const signal of STOP_SIGNALS) Deno.removeSignalListener(signal, onSignal);
+    Deno.removeSignalListener("SIGHUP", hangUp);
   }
 }

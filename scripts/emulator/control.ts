@@ -4,6 +4,7 @@
  *
  *     {"link":"fiber","direction":"down","rateMbit":5,"delayMs":40}   -> {"changed":"fiber"}
  *     {"link":"fiber","cut":true}                                     -> {"changed":"fiber"}
+ *     {"link":"fiber","mtuBytes":1400}                                -> {"changed":"fiber"}
  *     {"statistics":true}                                             -> {"statistics":{...}}
  *     anything else                                                   -> {"error":"..."}
  */
@@ -18,8 +19,10 @@ const settingsEntries = {
   delayMs: v.pipe(v.number(), v.minValue(0), v.maxValue(10_000)),
   jitterMs: v.pipe(v.number(), v.minValue(0), v.maxValue(10_000)),
   lossRate: v.pipe(v.number(), v.minValue(0), v.maxValue(1)),
+  duplicateRate: v.pipe(v.number(), v.minValue(0), v.maxValue(1)),
   queueMs: v.pipe(v.number(), v.minValue(0), v.maxValue(60_000)),
   queueBytes: v.nullable(v.pipe(v.number(), v.integer(), v.minValue(0))),
+  mtuBytes: v.nullable(v.pipe(v.number(), v.integer(), v.minValue(0))),
   reorder: v.boolean(),
   cut: v.boolean(),
 };

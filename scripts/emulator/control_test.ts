@@ -14,6 +14,12 @@ Deno.test("a change names its link, both directions unless said", () => {
     direction: "both",
     settings: { cut: true },
   });
+  deepEqual(parseRequest('{"link":"fiber","mtuBytes":1400,"duplicateRate":0.05}'), {
+    kind: "change",
+    link: "fiber",
+    direction: "both",
+    settings: { mtuBytes: 1400, duplicateRate: 0.05 },
+  });
   deepEqual(parseRequest('{"statistics":true}'), { kind: "statistics" });
 });
 
@@ -25,6 +31,9 @@ for (
     ['{"link":"x","rateMbit":0}', /rateMbit/],
     ['{"link":"x","rateMbit":"1"}', /rateMbit/],
     ['{"link":"x","lossRate":1.5}', /lossRate/],
+    ['{"link":"x","duplicateRate":-1}', /duplicateRate/],
+    ['{"link":"x","mtuBytes":-1}', /mtuBytes/],
+    ['{"link":"x","mtuBytes":1400.5}', /mtuBytes/],
     ['{"link":"x","delayMs":-1}', /delayMs/],
     ['{"link":"x","direction":"left"}', /direction/],
     ['{"link":"x","rateMbps":1}', /rateMbps/],

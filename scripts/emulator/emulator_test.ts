@@ -1,4 +1,4 @@
-import { equal, ok, rejects } from "node:assert/strict";
+import { doesNotMatch, equal, match, ok, rejects } from "node:assert/strict";
 import { Namespace, needsRoot } from "../../tests/netns/namespace.ts";
 import { configure } from "../../tests/netns/veth.ts";
 import { Emulator } from "./emulator.ts";
@@ -126,6 +126,39 @@ Deno.test({
     await rejects(lab.emulator.change("two", { cut: true }), /none of that name/);
     await rejects(lab.emulator.change("one", { rateMbit: -1 }), /rateMbit/);
     equal((await ping(lab.left, "10.2.1.2", 1)).length, 1);
+  },
+});
+
+Deno.test({
+  name: "netns: a link swallows what is larger than its MTU, and nobody is told",
+  ...needsRoot(),
+  async fn() {
+    await using lab = await cable([{ name: "one" }]);
+    const pingOf = async (packetBytes: number) => {
+      const command = `ping -c2 -i0.02 -W1 -Mdo -s${packetBytes - 28} 10.2.1.2 || true`;
+      return (await lab.left.run("sh", "-c", command)).stdout;
+    };
+    match(await pingOf(1500), /2 received/);
+    await lab.emulator.change("one", { mtuBytes: 1400 }, "up");
+    match(await pingOf(1400), /2 received/);
+    const silence = await pingOf(1401);
+    match(silence, /0 received/);
+    doesNotMatch(silence, /error|needed|too long/i);
+    equal((await lab.emulator.statistics()).one!.up.dropped["too large"], 2);
+    await lab.emulator.change("one", { mtuBytes: null });
+    match(await pingOf(1500), /2 received/);
+  },
+});
+
+Deno.test({
+  name: "netns: a link delivers packets twice",
+  ...needsRoot(),
+  async fn() {
+    await using lab = await cable([{ name: "one" }]);
+    equal((await ping(lab.left, "10.2.1.2", 1)).length, 1);
+    await lab.emulator.change("one", { duplicateRate: 1 }, "up");
+    const { stdout } = await lab.left.run("ping", "-c5", "-i0.02", "-W1", "10.2.1.2");
+    match(stdout, /\+\d+ duplicates/);
   },
 });
 

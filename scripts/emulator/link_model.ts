@@ -5,8 +5,9 @@
  *
  *     accept -> [ waiting: queue limit ] -> transmitter: rate -> [ in flight: delay, jitter ] -> due
  *
- * Promises: at most rate x time (plus one packet) leaves in any span; no packet leaves earlier than
- * its transmission time plus delay - jitter; without `reorder` packets leave in the order they came.
+ * Promises: at most rate x time (plus one packet, and copies) leaves in any span; no packet leaves
+ * earlier than its transmission time plus delay - jitter; without `reorder` packets leave in the order
+ * they came.
  *
  * The rate counts IP packets, headers included and the Ethernet header not, as internet providers
  * count: one bulk TCP flow gets about 95 % of it as goodput (1448 of 1500 bytes, less the ramp).
@@ -22,10 +23,14 @@ export interface DirectionSettings {
   jitterMs: number;
   /** Probability that a packet vanishes after it was transmitted, 0 to 1. */
   lossRate: number;
+  /** Probability that a packet that is not lost arrives twice, 0 to 1. Copies cost no rate. */
+  duplicateRate: number;
   /** The queue holds at most what the link transmits in this time, though always one packet. */
   queueMs: number;
   /** The queue holds at most these bytes; null: only `queueMs` limits it. */
   queueBytes: number | null;
+  /** Larger IP packets vanish, and nobody is told: a black hole. Null: none is too large. */
+  mtuBytes: number | null;
   /** Whether jitter may change the order of packets. */
   reorder: boolean;
   /** Carries nothing, and what was on the way is gone; nobody is told. */
@@ -37,8 +42,10 @@ export const DEFAULT_SETTINGS: DirectionSettings = {
   delayMs: 0,
   jitterMs: 0,
   lossRate: 0,
+  duplicateRate: 0,
   queueMs: 100,
   queueBytes: null,
+  mtuBytes: null,
   reorder: false,
   cut: false,
 };
@@ -46,13 +53,18 @@ export const DEFAULT_SETTINGS: DirectionSettings = {
 /** Longest packet the queue must always be able to take. */
 const PACKET_BYTES_MAX = 1504;
 
-export type DropReason = "queue full" | "lost" | "cut" | "no slot";
+export type DropReason = "queue full" | "lost" | "cut" | "no slot" | "too large";
+
+/** In place of a time: the packet has no copy that is still to come. */
+const NO_COPY = -1;
 
 export interface DirectionCounters {
   acceptedPackets: number;
   acceptedBytes: number;
+  /** Copies included. */
   deliveredPackets: number;
   deliveredBytes: number;
+  duplicatedPackets: number;
   dropped: Record<DropReason, number>;
 }
 
@@ -62,7 +74,8 @@ export class LinkDirection {
     acceptedBytes: 0,
     deliveredPackets: 0,
     deliveredBytes: 0,
-    dropped: { "queue full": 0, lost: 0, cut: 0, "no slot": 0 },
+    duplicatedPackets: 0,
+    dropped: { "queue full": 0, lost: 0, cut: 0, "no slot": 0, "too large": 0 },
   };
   #settings: DirectionSettings;
   #bytesPerMs = 0;
@@ -72,6 +85,7 @@ export class LinkDirection {
   #lengths: Int32Array;
   #acceptedAtMs: Float64Array;
   #dueAtMs: Float64Array;
+  #copyDueAtMs: Float64Array;
   #free: SlotRing;
   #waiting: SlotRing;
   #inFlight: SlotRing;
@@ -86,6 +100,7 @@ export class LinkDirection {
     this.#lengths = new Int32Array(slotCount);
     this.#acceptedAtMs = new Float64Array(slotCount);
     this.#dueAtMs = new Float64Array(slotCount);
+    this.#copyDueAtMs = new Float64Array(slotCount).fill(NO_COPY);
     this.#free = new SlotRing(slotCount);
     this.#waiting = new SlotRing(slotCount);
     this.#inFlight = new SlotRing(slotCount);
@@ -111,6 +126,7 @@ export class LinkDirection {
   accept(lengthBytes: number, nowMs: number): DropReason | null {
     this.#transmit(nowMs);
     if (this.#settings.cut) return this.#drop("cut");
+    if (lengthBytes > (this.#settings.mtuBytes ?? Infinity)) return this.#drop("too large");
     if (this.#free.length === 1) return this.#drop("no slot"); // one must remain as `nextSlot`
     if (
       this.#waitingBytes + lengthBytes > this.#queueLimitBytes && this.#busyUntilMs > nowMs
@@ -127,7 +143,7 @@ export class LinkDirection {
 
   /** The slot of the next packet that is due, or -1. It is the caller's until the next call. */
   pollDue(nowMs: number): number {
-    if (this.#deliveredSlot >= 0) this.#free.push(this.#deliveredSlot);
+    if (this.#deliveredSlot >= 0) this.#release(this.#deliveredSlot);
     this.#deliveredSlot = -1;
     this.#transmit(nowMs);
     if (this.#inFlight.length === 0) return -1;
@@ -181,8 +197,34 @@ export class LinkDirection {
       if (!reorder) dueMs = Math.max(dueMs, this.#lastDueMs);
       this.#lastDueMs = Math.max(this.#lastDueMs, dueMs);
       this.#dueAtMs[slot] = dueMs;
+      this.#maybeDuplicate(slot);
       this.#inFlight.insertSorted(slot, this.#dueAtMs);
     }
+  }
+
+  #maybeDuplicate(slot: number): void {
+    const { duplicateRate, reorder } = this.#settings;
+    if (duplicateRate === 0 || this.#random.next() >= duplicateRate) return;
+    // In order, the copy follows at once; else it makes its own way.
+    const dueMs = this.#dueAtMs[slot]!;
+    const copyDueMs = reorder ? this.#busyUntilMs + this.#packetDelayMs() : dueMs;
+    this.#dueAtMs[slot] = Math.min(dueMs, copyDueMs);
+    this.#copyDueAtMs[slot] = Math.max(dueMs, copyDueMs);
+    this.counters.duplicatedPackets++;
+  }
+
+  /** Takes the slot back, unless a copy of its packet is still to come. */
+  #release(slot: number): void {
+    const copyDueMs = this.#copyDueAtMs[slot]!;
+    if (copyDueMs === NO_COPY) {
+      this.#free.push(slot);
+      return;
+    }
+    const isNext = copyDueMs === this.#dueAtMs[slot];
+    this.#copyDueAtMs[slot] = NO_COPY;
+    this.#dueAtMs[slot] = copyDueMs;
+    if (isNext) this.#inFlight.unshift(slot);
+    else this.#inFlight.insertSorted(slot, this.#dueAtMs);
   }
 
   #packetDelayMs(): number {
@@ -198,6 +240,7 @@ export class LinkDirection {
         this.#drop("cut");
       }
     }
+    this.#copyDueAtMs.fill(NO_COPY);
     this.#waitingBytes = 0;
     this.#busyUntilMs = Math.min(this.#busyUntilMs, nowMs);
     this.#lastDueMs = 0;
@@ -225,6 +268,12 @@ class SlotRing {
 
   push(slot: number): void {
     this.#slots[(this.#head + this.length) % this.#slots.length] = slot;
+    this.length++;
+  }
+
+  unshift(slot: number): void {
+    this.#head = (this.#head + this.#slots.length - 1) % this.#slots.length;
+    this.#slots[this.#head] = slot;
     this.length++;
   }
 

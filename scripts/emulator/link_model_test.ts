@@ -56,6 +56,8 @@ const arbitrarySettings = fc.record({
   delayMs: fc.double({ min: 0, max: 50, noNaN: true }),
   jitterMs: fc.double({ min: 0, max: 20, noNaN: true }),
   lossRate: fc.constantFrom(0, 0, 0.1, 1),
+  duplicateRate: fc.constantFrom(0, 0, 0.3, 1),
+  mtuBytes: fc.constantFrom(null, null, 1000),
   queueMs: fc.double({ min: 0, max: 100, noNaN: true }),
   queueBytes: fc.constantFrom(null, 3000, 30_000),
   reorder: fc.boolean(),
@@ -90,27 +92,38 @@ Deno.test("whatever the settings: the rate holds, the delay holds, nothing is lo
       const { counters } = link;
 
       equal(deliveries.length, counters.deliveredPackets);
-      equal(acceptedPackets.size, counters.deliveredPackets + counters.dropped.lost);
-      equal(offers.length, acceptedPackets.size + counters.dropped["queue full"]);
+      const distinct = counters.deliveredPackets - counters.duplicatedPackets;
+      equal(acceptedPackets.size, distinct + counters.dropped.lost);
+      equal(new Set(deliveries.map(({ packet }) => packet)).size, distinct);
+      const tooLarge = offers.filter(({ bytes }) => bytes > (settings.mtuBytes ?? Infinity));
+      equal(counters.dropped["too large"], tooLarge.length);
+      equal(
+        offers.length,
+        acceptedPackets.size + counters.dropped["queue full"] + tooLarge.length,
+      );
       equal(link.queuedBytes, 0);
 
       const bytesPerMs = settings.rateMbit * 1000 / 8;
       const shortestMs = Math.max(0, settings.delayMs - settings.jitterMs);
-      const seen = new Set<number>();
+      const copies = new Map<number, number>();
+      const bytesSeen = new Map<number, number>();
       let lastMs = -1;
       for (const { packet, atMs } of deliveries) {
         const offer = offers[packet]!;
         ok(atMs + 1e-6 >= offer.atMs + offer.bytes / bytesPerMs + shortestMs, "too early");
         ok(atMs >= lastMs, "time went backwards");
-        ok(acceptedPackets.has(packet) && !seen.has(packet), "delivered twice or never accepted");
-        if (!settings.reorder) ok(!seen.size || packet > Math.max(...seen), "out of order");
-        seen.add(packet);
+        const count = (copies.get(packet) ?? 0) + 1;
+        ok(acceptedPackets.has(packet), "never accepted");
+        ok(count <= (settings.duplicateRate > 0 ? 2 : 1), "delivered too often");
+        if (!settings.reorder) ok(packet >= Math.max(0, ...copies.keys()), "out of order");
+        copies.set(packet, count);
+        bytesSeen.set(packet, offer.bytes);
         lastMs = atMs;
       }
 
       const first = deliveries[0];
       if (first && settings.jitterMs === 0) {
-        const bytes = deliveries.reduce((sum, { packet }) => sum + offers[packet]!.bytes, 0);
+        const bytes = bytesSeen.values().reduce((sum, bytes) => sum + bytes, 0);
         ok(bytes <= (lastMs - first.atMs) * bytesPerMs + offers[first.packet]!.bytes + 1e-6);
       }
     }),
@@ -130,7 +143,7 @@ Deno.test("the queue never holds more than its limit, and one packet always", ()
       link.accept(bytes, atMs);
       ok(link.queuedBytes <= Math.max(1504, limit));
     }
-    const idle = direction(settings);
+    const idle = direction({ ...settings, mtuBytes: null });
     equal(idle.accept(1504, 0), null);
   }));
 });
@@ -142,6 +155,44 @@ Deno.test("loss comes near its probability and repeats with the same seed", () =
   ok(Math.abs(lost - 1000) < 150, `${lost} of 20000 lost`);
   deepEqual(run(7), run(7));
   ok(run(7).length !== run(8).length);
+});
+
+Deno.test("as many packets arrive twice as told, and the copies cost no rate", () => {
+  const offers = Array.from({ length: 10_000 }, (_, i) => ({ atMs: i, bytes: 1000 }));
+  for (const reorder of [false, true]) {
+    const link = direction({ rateMbit: 8.1, duplicateRate: 0.1, jitterMs: 5, delayMs: 5, reorder });
+    const { deliveries } = carry(link, offers);
+    const copies = deliveries.length - offers.length;
+    equal(copies, link.counters.duplicatedPackets);
+    ok(Math.abs(copies - 1000) < 150, `${copies} of 10000 twice`);
+    equal(link.counters.dropped["queue full"], 0);
+  }
+});
+
+Deno.test("a copy that is still to come is gone when the link is cut", () => {
+  const link = direction({ duplicateRate: 1, delayMs: 10, jitterMs: 10, reorder: true });
+  for (let i = 0; i < 50; i++) link.accept(100, 0);
+  let due = 0;
+  while (link.pollDue(10) >= 0) due++;
+  ok(due > 0 && due < 100);
+  link.change({ cut: true }, 10);
+  equal(link.pollDue(100), -1);
+  link.change({ cut: false, duplicateRate: 0, jitterMs: 0 }, 100);
+  for (let i = 0; i < SLOTS - 1; i++) equal(link.accept(1, 100), null);
+});
+
+Deno.test("what is larger than the MTU vanishes, from the moment that is set", () => {
+  const link = direction({});
+  equal(link.accept(1500, 0), null);
+  link.change({ mtuBytes: 1400 }, 1);
+  equal(link.accept(1401, 1), "too large");
+  equal(link.accept(1400, 1), null);
+  link.change({ mtuBytes: null }, 2);
+  equal(link.accept(1500, 2), null);
+  let due = 0;
+  while (link.pollDue(100) >= 0) due++;
+  equal(due, 3);
+  equal(link.counters.dropped["too large"], 1);
 });
 
 Deno.test("with reorder, jitter overtakes; without, it does not", () => {

@@ -10,8 +10,8 @@ export const TUNNEL_PREFIX6 = 64;
 export const SERVER_IPV4 = "10.8.0.1";
 export const SERVER_IPV6 = "fd00:8::1";
 
-const HOST_MIN = 2;
-const HOST_MAX = 254;
+export const HOST_MIN = 2;
+export const HOST_MAX = 254;
 /** Clients that can be connected at one time. */
 export const POOL_SIZE = HOST_MAX - HOST_MIN + 1;
 
@@ -20,14 +20,47 @@ export interface InnerAddresses {
   readonly ipv6: string;
 }
 
-interface Lease {
+/** A host number that is kept for a client. */
+export interface Lease {
+  readonly name: string;
   readonly host: number;
-  isInUse: boolean;
+}
+
+interface Entry {
+  readonly host: number;
+  readonly isInUse: boolean;
 }
 
 export class AddressPool {
   /** By client name, the one released longest ago first. */
-  readonly #leases = new Map<string, Lease>();
+  readonly #leases = new Map<string, Entry>();
+
+  /**
+   * `leases` are those of clients that are not connected, the least recently used first. Throws
+   * RangeError when a name or a number is there twice, or a number is none of ours.
+   */
+  constructor(leases: readonly Lease[] = []) {
+    for (const { name, host } of leases) {
+      if (!Number.isInteger(host) || host < HOST_MIN || host > HOST_MAX) {
+        throw new RangeError(`no client has the host number ${host}`);
+      }
+      this.#leases.set(name, { host, isInUse: false });
+    }
+    const hosts = new Set(leases.map(({ host }) => host));
+    if (this.#leases.size !== leases.length || hosts.size !== leases.length) {
+      throw new RangeError("a name or a host number is leased twice");
+    }
+  }
+
+  /** All that is leased, the least recently used first; clients that are connected come last. */
+  get leases(): Lease[] {
+    const entries = [...this.#leases];
+    return [
+      ...entries.filter(([, { isInUse }]) => !isInUse),
+      ...entries.filter(([, e]) => e.isInUse),
+    ]
+      .map(([name, { host }]) => ({ name, host }));
+  }
 
   /** The addresses of `name`, the same as before if it had any; null when all are in use. */
   lease(name: string): InnerAddresses | null {

@@ -1,4 +1,4 @@
-import { deepEqual, equal, ok } from "node:assert/strict";
+import { deepEqual, equal, ok, throws } from "node:assert/strict";
 import fc from "fast-check";
 import { AddressPool, POOL_SIZE } from "./address_pool.ts";
 
@@ -27,6 +27,55 @@ Deno.test("AddressPool refuses when all addresses are in use, and takes the long
   deepEqual(pool.lease("new"), { ipv4: "10.8.0.9", ipv6: "fd00:8::9" });
   equal(pool.lease("client 7")?.ipv4, "10.8.0.5");
   equal(pool.lease("another"), null);
+});
+
+Deno.test("AddressPool goes on with the leases of an earlier one", () => {
+  const before = new AddressPool();
+  for (const name of ["a", "b", "c"]) before.lease(name);
+  before.release("b");
+  const leases = [{ name: "b", host: 3 }, { name: "a", host: 2 }, { name: "c", host: 4 }];
+  deepEqual(before.leases, leases);
+  const after = new AddressPool(before.leases);
+  equal(after.lease("d")?.ipv4, "10.8.0.5");
+  equal(after.lease("c")?.ipv4, "10.8.0.4");
+  deepEqual(after.leases.map(({ name }) => name), ["b", "a", "d", "c"]);
+});
+
+Deno.test("AddressPool gives away the least recently used lease of an earlier one", () => {
+  const leases = Array.from({ length: POOL_SIZE }, (_, index) => ({
+    name: `client ${index}`,
+    host: 254 - index,
+  }));
+  const pool = new AddressPool(leases);
+  equal(pool.lease("client 0")?.ipv4, "10.8.0.254");
+  equal(pool.lease("new")?.ipv4, "10.8.0.253");
+  equal(pool.lease("client 1")?.ipv4, "10.8.0.252");
+  equal(pool.leases.length, POOL_SIZE);
+});
+
+Deno.test("AddressPool refuses leases that cannot be", () => {
+  const twice = [{ name: "a", host: 2 }, { name: "a", host: 3 }];
+  throws(() => new AddressPool(twice), /leased twice/);
+  throws(() => new AddressPool([{ name: "a", host: 2 }, { name: "b", host: 2 }]), /leased twice/);
+  for (const host of [0, 1, 255, 2.5, NaN]) {
+    throws(() => new AddressPool([{ name: "a", host }]), /host number/);
+  }
+});
+
+Deno.test("AddressPool keeps every address through a restart, unless the room is needed", () => {
+  const names = fc.array(fc.integer({ min: 0, max: 300 }), { maxLength: 600 });
+  fc.assert(fc.property(names, names, (joining, leaving) => {
+    const before = new AddressPool();
+    const had = new Map<string, string>();
+    for (const name of joining) {
+      const addresses = before.lease(`${name}`);
+      if (addresses !== null) had.set(`${name}`, addresses.ipv4);
+    }
+    for (const name of leaving) before.release(`${name}`);
+    const after = new AddressPool(before.leases);
+    deepEqual(after.leases, before.leases);
+    for (const { name } of before.leases) equal(after.lease(name)?.ipv4, had.get(name));
+  }));
 });
 
 Deno.test("AddressPool never has one address in use twice", () => {

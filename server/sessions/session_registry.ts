@@ -5,7 +5,7 @@
 import type { Engine, EngineSession } from "../../lib/net/engine/engine.ts";
 import type { SessionTuning } from "../../lib/protocol/session/session_tuning.ts";
 import type { ControlResponse } from "../../lib/protocol/wire/control_message.ts";
-import { AddressPool, type InnerAddresses } from "./address_pool.ts";
+import { AddressPool, type InnerAddresses, type Lease, POOL_SIZE } from "./address_pool.ts";
 
 /** The features this server enables for clients that have them. */
 const FEATURES: readonly string[] = ["x1"];
@@ -31,6 +31,10 @@ export interface RegistryOptions {
   readonly reorderFlushTimeoutMs: number;
   readonly tuning: SessionTuning;
   readonly random: (into: Uint8Array<ArrayBuffer>) => void;
+  /** Of an earlier server, the least recently used first. */
+  readonly leases?: readonly Lease[];
+  /** Told whenever an address is given to a client, or one leaves. */
+  readonly onLeases?: (leases: readonly Lease[]) => void;
 }
 
 export interface LiveSession {
@@ -42,13 +46,14 @@ export interface LiveSession {
 
 export class SessionRegistry {
   readonly #options: RegistryOptions;
-  readonly #pool = new AddressPool();
+  readonly #pool: AddressPool;
   readonly #byName = new Map<string, LiveSession>();
   /** By client name, the sessions before the present one, the oldest first. */
   readonly #replaced = new Map<string, number[]>();
 
   constructor(options: RegistryOptions) {
     this.#options = options;
+    this.#pool = new AddressPool(options.leases);
   }
 
   get sessions(): Iterable<LiveSession> {
@@ -68,7 +73,9 @@ export class SessionRegistry {
       return {
         kind: "refusal",
         code: "pool_full",
-        message: "all addresses of this server are in use: wait until another client has left",
+        message:
+          `all ${POOL_SIZE} addresses of this server are in use: wait until another client ` +
+          "has left, or ask the operator of the server to end one that is not needed",
       };
     }
     const { engine, udpPort, mtu, random } = this.#options;
@@ -85,12 +92,14 @@ export class SessionRegistry {
       reorderBufferSize: this.#options.reorderBufferSize,
       reorderFlushTimeoutMs: this.#options.reorderFlushTimeoutMs,
       tuning: this.#options.tuning,
+      mtu,
       name: commonName,
     };
     // The engine drops the session this one replaces, once the client speaks on the new one.
     engine.openSession(session);
     this.#noteReplaced(commonName);
     this.#byName.set(commonName, { id, name: commonName, serialHex, addresses });
+    this.#options.onLeases?.(this.#pool.leases);
     return {
       kind: "grant",
       sessionId: id,
@@ -116,6 +125,7 @@ export class SessionRegistry {
     this.#replaced.delete(session.name);
     this.#byName.delete(session.name);
     this.#pool.release(session.name);
+    this.#options.onLeases?.(this.#pool.leases);
     return true;
   }
 

@@ -140,7 +140,7 @@ export class BalanceLab implements AsyncDisposable {
     };
   }
 
-  /** All the program could leave changed, to be compared byte by byte. */
+  /** All the program could leave changed, to be compared byte by byte; without what counts. */
   async state(): Promise<string> {
     const commands = [
       "ip route",
@@ -158,7 +158,7 @@ export class BalanceLab implements AsyncDisposable {
     for (const command of commands) {
       const { stdout } = await this.machine.run(...command.split(" "));
       const lines = stdout.split("\n").filter((line) => !line.startsWith("# "))
-        .map((line) => line.replace(/\[\d+:\d+\]/, ""));
+        .map((line) => line.replace(/\[\d+:\d+\]/, "").replace(/expires \d+sec/, "expires"));
       parts.push(`$ ${command}\n${lines.join("\n")}`);
     }
     return parts.join("\n");

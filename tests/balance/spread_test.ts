@@ -35,19 +35,37 @@ async function checkShares(lab: BalanceLab, band: readonly [number, number]): Pr
   }
 }
 
+const LEASE = "default via 10.1.0.1 dev wan1 proto dhcp src 10.1.0.2 mtu 1400 advmss 1300";
+
+/** Default routes of all kinds that are put back: also those that would go before ours. */
+async function addDefaults(lab: BalanceLab): Promise<void> {
+  const routes = [
+    `add ${LEASE}`,
+    "append default via 10.2.0.1 dev wan2 proto static",
+    "add default via 10.2.0.9 dev wan2 onlink metric 1",
+    "add default via 10.1.0.9 dev wan1 metric 300 onlink",
+    "add default proto static metric 400 nexthop via 10.1.0.1 weight 2 nexthop via 10.2.0.1",
+    "add default via fd02::1 dev wan2 metric 1 hoplimit 60 pref high",
+    "add default via fe80::9 dev wan1 proto ra metric 1024 expires 1800",
+    "append default via fe80::9 dev wan2 proto ra metric 1024",
+  ];
+  for (const route of routes) {
+    await lab.machine.run(
+      "ip",
+      ...(route.includes(":") ? ["-6"] : []),
+      "route",
+      ...route.split(" "),
+    );
+  }
+}
+
 Deno.test({
   name: "netns: two equal uplinks share the connections to one server",
   ...needsRoot(),
   fn: async () => {
     await using lab = await BalanceLab.create();
     // What was there before, of each kind: it has to be there afterwards.
-    await lab.machine.run(
-      ..."ip route add default via 10.1.0.9 dev wan1 metric 300 onlink".split(" "),
-    );
-    await lab.machine.run(
-      ..."ip route add default proto static metric 400 nexthop via 10.1.0.1 weight 2 nexthop via 10.2.0.1"
-        .split(" "),
-    );
+    await addDefaults(lab);
     await lab.machine.run(..."ip rule add from 192.0.2.77 table 77 priority 500".split(" "));
     await lab.machine.run(
       ..."iptables -t mangle -A FORWARD -p tcp -m comment --comment theirs -j ACCEPT".split(" "),
@@ -56,13 +74,21 @@ Deno.test({
     await lab.machine.sysctl("net.ipv4.conf.wan1.rp_filter", 1);
     const before = await lab.state();
     const client = await lab.start();
-    const { stdout } = await lab.machine.run("ip", "route", "show", "table", "7700");
-    match(stdout, /nexthop via 10\.1\.0\.1 dev wan1 weight 1[^]*nexthop via 10\.2\.0\.1 dev wan2/);
+    const routes = (await lab.machine.run("ip", "route")).stdout.replaceAll(/\s+/g, " ");
+    match(
+      routes,
+      /^default proto 77 metric 1 nexthop via 10\.1\.0\.1 dev wan1 weight 1 nexthop via 10\.2\.0\.1 dev wan2 weight 1 default via/,
+    );
+    match(
+      (await lab.machine.run("ip", "-6", "route", "show", "default")).stdout,
+      /^default proto 77 metric 1 .*\s+nexthop via fd01::1 .*\s+nexthop via fd02::1 /,
+    );
     await checkShares(lab, [0.4, 0.6]);
 
     const from = client.lineCount;
     client.signal("SIGUSR1");
-    const health = "healthy, weight \\d+, RTT [\\d.]+ ms, jitter [\\d.]+ ms, loss 0 %, score \\d+";
+    const health =
+      "healthy, weight \\d+ \\(\\d+ % of new connections\\), RTT [\\d.]+ ms, jitter [\\d.]+ ms, loss 0 %, score \\d+";
     for (const uplink of ["wan1", "wan2"]) {
       const status = new RegExp(
         `${uplink}: \\d+ % of the bytes, .*/s down, .*/s up, .* received, .* sent; ` +
@@ -90,10 +116,11 @@ Deno.test({
   ...needsRoot(),
   fn: async () => {
     await using lab = await BalanceLab.create();
+    await addDefaults(lab);
     const before = await lab.state();
     const client = await lab.start("-weights", "wan1=3,wan2=1", "-status-every", "1s");
     await checkShares(lab, [0.65, 0.85]);
-    await client.waitForLine(/wan1: \d+ % .*weight 3, /, 5_000);
+    await client.waitForLine(/wan1: \d+ % .*weight 3 \(75 % of new connections\), /, 5_000);
 
     const second = lab.spawn();
     await second.waitForLine(/stop the other fluxify-client -l first/, 20_000);
@@ -101,6 +128,8 @@ Deno.test({
 
     await client.stop("SIGKILL");
     ok(await lab.state() !== before);
+    // A DHCP client may renew its lease before anybody restores anything.
+    await lab.machine.run("ip", ..."route add".split(" "), ...LEASE.split(" "));
     match((await lab.restore()).stdout, /undid \d+ changes left by fluxify-client/);
     equalStates(await lab.state(), before);
   },

@@ -23,6 +23,8 @@ const SO_RCVBUFFORCE = 33;
 const SOL_IP = 0;
 const IP_MTU_DISCOVER = 10;
 const IP_PMTUDISC_DONT = 0;
+/** Never fragment, and let the sender find out itself what fits. */
+const IP_PMTUDISC_PROBE = 3;
 export const SOL_IPV6 = 41;
 const IPV6_MTU_DISCOVER = 23;
 const IPV6_V6ONLY = 26;
@@ -77,6 +79,8 @@ export interface PathSocketOptions {
   readonly port: number;
   /** The source address, when it is prescribed. */
   readonly source?: string;
+  /** Whether datagrams that are too large for the path are lost rather than sent in fragments. */
+  readonly forbidsFragments?: boolean;
 }
 
 /**
@@ -105,11 +109,19 @@ export function openPathSocket(libc: Libc, options: PathSocketOptions): UdpSocke
       encodeSockaddr(options.server, options.port),
       `reach ${options.server} through ${options.device}`,
     );
-    return tune(libc, fd);
+    const socket = tune(libc, fd);
+    if (options.forbidsFragments === true) forbidFragments(libc, fd);
+    return socket;
   } catch (error) {
     libc.closeFile(fd);
     throw error;
   }
+}
+
+/** Sets "don't fragment", for whoever probes what size a path carries. */
+export function forbidFragments(libc: Libc, fd: number): void {
+  libc.trySetOption(fd, SOL_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
+  libc.trySetOption(fd, SOL_IPV6, IPV6_MTU_DISCOVER, IP_PMTUDISC_PROBE);
 }
 
 /**

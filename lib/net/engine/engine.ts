@@ -27,6 +27,8 @@ export interface EngineSession {
   readonly reorderBufferSize: number;
   readonly reorderFlushTimeoutMs: number;
   readonly tuning: SessionTuning;
+  /** The largest packet of the tunnel that is wanted, in bytes. */
+  readonly mtu: number;
   /** What people call the session: the certificate's name. */
   readonly name: string;
 }
@@ -43,6 +45,8 @@ export interface EnginePath {
   readonly port: number;
   /** The source address, when it is prescribed. */
   readonly source?: string;
+  /** Whether datagrams that are too large for the path are lost rather than sent in fragments. */
+  readonly forbidsFragments?: boolean;
 }
 
 export interface EngineOptions {

@@ -25,7 +25,7 @@ export function reportSession<S extends Cipher, O extends Cipher>(
     loss: path.quality.loss(now),
     score: path.quality.score(now),
     deliveryRate: path.quality.deliveryRate,
-    mtu: null,
+    mtu: path.mtu,
     heardMsAgo: path.lastHeardAt === -Infinity ? null : now - path.lastHeardAt,
     ...path.counters,
   }));

@@ -19,6 +19,11 @@ export function emitSessionEvents<S extends Cipher, O extends Cipher>(
         emit({ kind: "path changed", ...path });
         break;
       }
+      case "path MTU": {
+        const { path: { id, name }, mtu, wasBlackhole } = event;
+        emit({ kind: "path MTU", session: session.id, path: id, name, mtu, wasBlackhole });
+        break;
+      }
       default:
         event satisfies never;
     }

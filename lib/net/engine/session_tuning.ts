@@ -2,8 +2,9 @@
 import { EPOCH_PACKETS } from "../../protocol/session/key_epochs.ts";
 import type { EngineSession } from "./engine.ts";
 
-export function sessionTuning({ tuning, reorderFlushTimeoutMs }: EngineSession) {
+export function sessionTuning({ tuning, reorderFlushTimeoutMs, mtu }: EngineSession) {
   return {
+    mtuCeiling: tuning.probeMtu ? mtu : null,
     scheduler: tuning.scheduler,
     flushTimeoutMs: reorderFlushTimeoutMs,
     epochLimits: { packets: EPOCH_PACKETS, ms: tuning.rekeyEveryMs },

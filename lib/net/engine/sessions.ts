@@ -1,5 +1,6 @@
 /** The sessions of an engine, found by session id or by the client's inner address. */
 import type { FlowKey } from "../../protocol/outbound/flow_key.ts";
+import type { RouterAddress } from "../../protocol/packet/too_big.ts";
 import { ipv4Word, ipv6Words } from "../../protocol/packet/inner_address.ts";
 import type { Cipher } from "../../protocol/session/key_epochs.ts";
 import type { Session } from "../../protocol/session/session.ts";
@@ -20,6 +21,11 @@ export class SessionEntry<S extends Cipher, O extends Cipher> {
     this.#ipv4 = ipv4Word(spec.ipv4);
     this.#ipv6 = ipv6Words(spec.ipv6);
     this.reordering = new Reordering(spec.reorderBufferSize, spec.reorderFlushTimeoutMs);
+  }
+
+  /** Whom packets that are too big for the client are answered by: its end of the tunnel. */
+  get router(): RouterAddress {
+    return { ipv4: this.#ipv4, ipv6: this.#ipv6 };
   }
 
   get ipv4(): number {

@@ -18,7 +18,7 @@ function newEntry(id: number, host: number, role: Role = "server"): SessionEntry
   return new SessionEntry(session, {
     ...{ role, id, key, x1: true, name: `client ${id}` },
     ...{ ipv4: `10.8.0.${host}`, ipv6: `fd00:8::${host}` },
-    ...{ reorderBufferSize: 64, reorderFlushTimeoutMs: 50, tuning: DEFAULT_TUNING },
+    ...{ reorderBufferSize: 64, reorderFlushTimeoutMs: 50, tuning: DEFAULT_TUNING, mtu: 1400 },
   });
 }
 

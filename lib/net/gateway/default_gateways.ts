@@ -10,28 +10,27 @@ const ELSEWHERE = { 4: "192.0.2.1", 6: "2001:db8::1" } as const;
 export interface GatewayQuestion {
   family: AddressFamily;
   links: readonly NetworkInterface[];
-  /** Tables of our own: what they say is what we have put there. */
-  isOwnTable(table: string): boolean;
   /** Links whose gateway only others can know: the kernel would answer with our own routes. */
   notFromKernel?: ReadonlySet<string>;
 }
 
 /**
  * The next hop to everywhere over each link, by the link's name: of its default route in any table,
- * else as the kernel says; a link that has one other end needs no gateway. Links without are left
+ * unless it is our own, else as the kernel says; a link that has one other end needs no gateway. Links without are left
  * out. Throws CommandError when the routes cannot be read.
  */
 export async function findDefaultGateways(
   runner: CommandRunner,
-  { family, links, isOwnTable, notFromKernel }: GatewayQuestion,
+  { family, links, notFromKernel }: GatewayQuestion,
 ): Promise<Map<string, NextHop>> {
-  const routes = (await readRoutes(runner, family)).filter(({ table }) => !isOwnTable(table));
+  const routes = await readRoutes(runner, family);
   const found = new Map<string, NextHop>();
   for (const link of links) {
     const { name } = link;
     const known = defaultGateway(routes, name, family) ??
       (notFromKernel?.has(name) ? undefined : await ask(runner, family, name));
-    if (known?.gateway !== undefined) found.set(name, known);
+    // A default route without a gateway is a way too: modems that are no Ethernet have such ones.
+    if (known !== undefined) found.set(name, known);
     else if (link.pointToPoint && hasAddress(link, family)) {
       found.set(name, { device: name, gateway: undefined });
     }

@@ -26,6 +26,12 @@ const ROUTES = [
   { dst: "default", gateway: "192.0.2.9", dev: "wan1", metric: 900 },
   { dst: "default", gateway: "198.51.100.1", dev: "wan2", table: "102", flags: ["onlink"] },
   { dst: "default", gateway: "10.0.0.1", dev: "wan3", table: "7703", protocol: "77" },
+  {
+    dst: "default",
+    protocol: "77",
+    metric: 1,
+    nexthops: [{ gateway: "192.0.2.99", dev: "wan1" }, { gateway: "10.0.0.1", dev: "wan3" }],
+  },
   { dst: "10.0.0.0/8", gateway: "10.5.0.1", dev: "wan4" },
 ];
 
@@ -38,14 +44,13 @@ function machine(routes: unknown) {
 const question = {
   family: 4,
   links: LINKS,
-  isOwnTable: (table: string) => table === "7703",
 } as const;
 const hop = (device: string, address: string, onlink = false) => ({
   device,
   gateway: { address, family: 4, onlink },
 });
 
-Deno.test("findDefaultGateways() reads all tables but our own, and low metrics first", async () => {
+Deno.test("findDefaultGateways() reads all tables but not our routes, and low metrics first", async () => {
   const found = await findDefaultGateways(machine(ROUTES), question);
   assert.deepEqual([...found], [
     ["wan1", hop("wan1", "192.0.2.1")],
@@ -72,6 +77,12 @@ Deno.test("findDefaultGateways() takes a link with one other end without a gatew
   const bare = link("ppp1", { pointToPoint: true, addresses: [] });
   const found = await findDefaultGateways(machine([]), { ...question, links: [ppp, bare] });
   assert.deepEqual([...found], [["ppp0", { device: "ppp0", gateway: undefined }]]);
+});
+
+Deno.test("findDefaultGateways() takes a default route without a gateway as it is", async () => {
+  const routes = [{ dst: "default", dev: "wan1", scope: "link", flags: [] }];
+  const found = await findDefaultGateways(machine(routes), { ...question, links: [link("wan1")] });
+  assert.deepEqual([...found], [["wan1", { device: "wan1", gateway: undefined }]]);
 });
 
 Deno.test("findDefaultGateways() reads IPv6 gateways that are link-local", async () => {

@@ -6,12 +6,12 @@
 import { CommandError, type CommandRunner } from "../command/runner.ts";
 import { type AddressFamily, familyOf, hostPrefix, prefixContains } from "../interface/address.ts";
 import type { NetworkInterface } from "../interface/network_interface.ts";
-import { askKernel, type NextHop, readRoutes, type Route } from "./routing_table.ts";
+import { askKernel, type NextHop, OWN_PROTOCOL, readRoutes, type Route } from "./routing_table.ts";
 
 /**
  * The next hop of the most specific of `routes` that leads to `address` on `device`; the main table
- * goes before others, a low metric before a high one. Routes to the address alone do not count: they
- * may be our own, of a gateway that has changed since.
+ * goes before others, a low metric before a high one. Routes to the address alone do not count, nor
+ * those of our own tables: they may be of a gateway that has changed since.
  */
 export function nextHopFor(
   routes: readonly Route[],
@@ -21,6 +21,7 @@ export function nextHopFor(
   const host = hostPrefix(address);
   const fitting = routes.flatMap((route) => {
     if (route.destination === address || route.destination === host) return [];
+    if (route.protocol === OWN_PROTOCOL) return [];
     if (!prefixContains(route.destination, address)) return [];
     const hop = route.nextHops.find((candidate) => candidate.device === device);
     return hop === undefined ? [] : [{ route, hop }];
@@ -45,16 +46,18 @@ export function defaultGateway(
 }
 
 /**
- * How `server` is reached over `link`, or undefined when no route of the link leads there.
+ * How `server` is reached over `link`, or undefined when no route of the link leads there. `routes`
+ * are those of the server's family in all tables, for who has read them already.
  * Throws CommandError when the routes cannot be read.
  */
 export async function findNextHop(
   runner: CommandRunner,
   link: NetworkInterface,
   server: string,
+  routes?: readonly Route[],
 ): Promise<NextHop | undefined> {
   const family = familyOf(server);
-  const known = nextHopFor(await readRoutes(runner, family), link.name, server);
+  const known = nextHopFor(routes ?? await readRoutes(runner, family), link.name, server);
   if (link.pointToPoint) return { device: link.name, gateway: undefined };
   if (known !== undefined) return known;
 

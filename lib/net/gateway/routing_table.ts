@@ -2,6 +2,9 @@ import * as v from "valibot";
 import { type CommandRunner, runForList } from "../command/runner.ts";
 import type { AddressFamily } from "../interface/address.ts";
 
+/** Marks routes and rules as ours (rtm_protocol of linux/rtnetlink.h; this one is nobody else's). */
+export const OWN_PROTOCOL = "77";
+
 /** Where a route sends packets: through a gateway on `device`, or straight onto it. */
 export interface NextHop {
   device: string;

@@ -10,9 +10,15 @@ export function familyOf(address: string): AddressFamily {
   throw new RangeError(`"${address}" is not an IPv4 or IPv6 address`);
 }
 
+/** The address as the kernel writes it: 2001:db8::1 for 2001:DB8:0::1. Throws RangeError. */
+export function canonicalAddress(address: string): string {
+  familyOf(address);
+  return normalizeCidr(address);
+}
+
 /** Whether both are written forms of one address, such as fd00::1 and FD00:0::1. */
 export function sameAddress(one: string, other: string): boolean {
-  return familyOf(one) === familyOf(other) && normalizeCidr(one) === normalizeCidr(other);
+  return canonicalAddress(one) === canonicalAddress(other);
 }
 
 /** Whether `address` lies in `prefix`, such as 10.8.0.0/24. Never across families. */

@@ -14,6 +14,8 @@ export interface InterfaceAddress {
   /** The other end of a point-to-point address. */
   peer: string | undefined;
   scope: string;
+  /** Still looked for on the wire, or found there: nothing can be sent from it (RFC 4862). */
+  isTentative?: true;
 }
 
 export interface NetworkInterface {
@@ -37,6 +39,9 @@ const AddressSchema = v.object({
   prefixlen: v.number(),
   address: v.optional(v.string()),
   scope: v.optional(v.string(), "global"),
+  tentative: v.optional(v.boolean(), false),
+  optimistic: v.optional(v.boolean(), false),
+  dadfailed: v.optional(v.boolean(), false),
 });
 
 const LinkSchema = v.object({
@@ -134,13 +139,14 @@ export class InterfaceError extends Error {
 function parseAddress(item: unknown): InterfaceAddress[] {
   const parsed = v.safeParse(AddressSchema, item);
   if (!parsed.success) return [];
-  const { local, prefixlen, address, scope } = parsed.output;
+  const { local, prefixlen, address, scope, tentative, optimistic, dadfailed } = parsed.output;
   return [{
     family: familyOf(local),
     address: local,
     prefixLength: prefixlen,
     peer: address,
     scope,
+    ...((tentative && !optimistic) || dadfailed ? { isTentative: true as const } : {}),
   }];
 }
 

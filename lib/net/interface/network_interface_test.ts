@@ -46,6 +46,33 @@ const LISTING = JSON.stringify([
   { ifindex: 7, ifname: "fluxify0", flags: ["POINTOPOINT", "UP", "LOWER_UP"], mtu: 1400 },
 ]);
 
+Deno.test("listInterfaces() tells addresses that nothing can be sent from yet", async () => {
+  const address = (local: string, more: object) => ({
+    ...{ family: "inet6", local, prefixlen: 64, scope: "global" },
+    ...more,
+  });
+  const [link] = await listInterfaces(
+    new FakeRunner().on(
+      "ip",
+      JSON.stringify([{
+        ...{ ifindex: 2, ifname: "eth0", flags: ["UP"], mtu: 1500 },
+        addr_info: [
+          address("2001:db8::1", {}),
+          address("2001:db8::2", { tentative: true }),
+          address("2001:db8::3", { tentative: true, optimistic: true }),
+          address("2001:db8::4", { dadfailed: true }),
+        ],
+      }]),
+    ),
+  );
+  assert.deepEqual(link!.addresses.map(({ isTentative }) => isTentative === true), [
+    false,
+    true,
+    false,
+    true,
+  ]);
+});
+
 const machine = () => listInterfaces(new FakeRunner().on("ip -j address show", LISTING));
 
 Deno.test("listInterfaces() reads names, states and addresses, and skips what it does not know", async () => {

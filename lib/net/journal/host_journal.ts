@@ -9,29 +9,24 @@
  */
 import { CommandError, type CommandRunner, runChecked } from "../command/runner.ts";
 import { type SysctlAccess, SystemSysctl } from "../sysctl/sysctl.ts";
+import type { Change, ChangeId, NftRuleChange } from "./change.ts";
 import { JournalFile } from "./journal_file.ts";
 import { ownIdentity, type ProcessIdentity } from "./process_identity.ts";
-import type { ChangeRecord, FileRecord, SysctlRecord, TableRecord } from "./record.ts";
+import {
+  type ChangeRecord,
+  type FileRecord,
+  isLasting,
+  type LastingRecord,
+  type SysctlRecord,
+} from "./record.ts";
 import { digestOf, replaceFile, saveFile } from "./saved_file.ts";
 import { cannotRecord, StateDirectory } from "./state_directory.ts";
 import { otherClaim } from "./sysctl_claims.ts";
 import { undoChange } from "./undo.ts";
 
+export type { Change, ChangeId } from "./change.ts";
 export { JournalError } from "./state_directory.ts";
 export { restoreStale } from "./stale.ts";
-
-export type Change =
-  /** `undo` must be harmless when the command was never run. */
-  | { kind: "command"; argv: readonly string[]; undo: readonly string[]; input?: string }
-  /** `sideEffects` are the paths of parameters the kernel changes along with this one. */
-  | { kind: "sysctl"; path: string; value: string; sideEffects?: readonly string[] }
-  /** Replaces a whole file, or a symbolic link by a file. `mode` is that of the new file. */
-  | { kind: "file"; path: string; content: string; mode?: number }
-  /** A firewall table about to be made by its first rule: removed when it is empty at the end. */
-  | ({ kind: "table" } & Pick<TableRecord, "program" | "table" | "chain">);
-
-/** A change that has been done; for `undo()` and `settle()`. */
-export type ChangeId = number;
 
 export interface JournalOptions {
   /** Letters, digits, "-" and "_"; shown to people, such as "fluxify-client". */
@@ -48,6 +43,8 @@ export interface JournalOptions {
 export class HostJournal {
   readonly runner: CommandRunner;
   readonly sysctl: SysctlAccess;
+  /** For people: what undoing left as it was, and why. */
+  readonly notices: string[] = [];
   readonly #directory: StateDirectory;
   readonly #file: JournalFile;
   #nextId = 1;
@@ -96,9 +93,12 @@ export class HostJournal {
         case "file":
           return this.#applyFile(change);
         case "table": {
-          const { program, table, chain } = change;
-          return this.#record({ id: this.#nextId++, kind: "table", program, table, chain });
+          const { program, table, chain, handover } = change;
+          const id = this.#nextId++;
+          return this.#record({ id, kind: "table", program, table, chain, handover });
         }
+        case "nft rule":
+          return this.#applyNftRule(change);
         default:
           return change satisfies never;
       }
@@ -115,20 +115,32 @@ export class HostJournal {
     return this.#inTurn(() => this.#file.settle(id));
   }
 
+  /** The lasting changes on record, oldest first: its own and those it has taken over. */
+  get lasting(): LastingRecord[] {
+    return [...this.#file.outstanding.values()].filter(isLasting);
+  }
+
+  /** Takes over a lasting change of a program that is gone. Throws JournalError. */
+  adopt(record: LastingRecord): Promise<ChangeId> {
+    return this.#inTurn(() => this.#record({ ...record, id: this.#nextId++ }));
+  }
+
   /**
    * Undoes everything, latest first, and removes the journal. Goes on after a failure: the errors
-   * are returned, and what could not be undone stays on record for the next start. May be called
-   * again.
+   * are returned, and what could not be undone stays on record for the next start, as do lasting
+   * changes that are to be left. May be called again.
    */
-  undoAll(): Promise<Error[]> {
+  undoAll(lasting: "undo" | "leave" = "undo"): Promise<Error[]> {
     return this.#inTurn(async () => {
       if (this.#state === "closed") return [];
       this.#state = "undoing";
       const errors: Error[] = [];
-      for (const id of [...this.#file.outstanding.keys()].reverse()) {
+      for (const [id, record] of [...this.#file.outstanding].reverse()) {
+        if (lasting === "leave" && isLasting(record)) continue;
         await this.#undo(id).catch((error) => errors.push(error));
       }
-      if (errors.length === 0) {
+      if (errors.length === 0 && this.#file.outstanding.size > 0) this.close();
+      else if (errors.length === 0) {
         this.#state = "closed";
         await this.#file.remove().catch((error) => errors.push(error));
       }
@@ -143,14 +155,25 @@ export class HostJournal {
     this.#file.close();
   }
 
-  async #applyCommand(change: Extract<Change, { kind: "command" }>): Promise<ChangeId> {
-    const id = await this.#record({
-      id: this.#nextId++,
-      kind: "command",
-      undo: [...change.undo],
-    });
+  #applyCommand(change: Extract<Change, { kind: "command" }>): Promise<ChangeId> {
+    const { kind, argv, undo, input, handover } = change;
+    return this.#recordAndRun({ id: this.#nextId++, kind, undo: [...undo], handover }, argv, input);
+  }
+
+  #applyNftRule({ kind, family, table, chain, rule, comment }: NftRuleChange): Promise<ChangeId> {
+    const argv = ["nft", "insert", "rule", family, table, chain, ...rule];
+    const record = { id: this.#nextId++, kind, family, table, chain, comment };
+    return this.#recordAndRun(record, [...argv, "comment", `"${comment}"`]);
+  }
+
+  async #recordAndRun(
+    record: ChangeRecord,
+    argv: readonly string[],
+    input?: string,
+  ): Promise<ChangeId> {
+    const id = await this.#record(record);
     try {
-      await runChecked(this.runner, change.argv, { input: change.input });
+      await runChecked(this.runner, argv, { input });
       return id;
     } catch (error) {
       const stopped = error instanceof CommandError && error.code === null;
@@ -234,10 +257,11 @@ export class HostJournal {
     const record = this.#file.outstanding.get(id);
     if (record === undefined) return;
     const undo = async () => {
-      await undoChange(record, this, async ({ path, value }) => {
+      const notice = await undoChange(record, this, async ({ path, value }) => {
         const claim = await otherClaim(this.#directory, this.path, this.#file.header, path, value);
         return claim?.owner;
       });
+      if (notice !== null) this.notices.push(notice);
       await this.#file.settle(id);
     };
     await (record.kind === "sysctl" ? this.#directory.exclusively(undo) : undo());

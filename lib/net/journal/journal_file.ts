@@ -138,6 +138,11 @@ export async function removeJournal(path: string): Promise<void> {
   await removeIfThere(path + COMPACTED_SUFFIX);
 }
 
+/** Notes in the journal of a program that is gone that a change needs no undo any more. */
+export async function noteSettled(path: string, id: number): Promise<void> {
+  await Deno.writeTextFile(path, formatLine({ settled: id }), { append: true, create: false });
+}
+
 /** "fluxify-client (process 812)", from the header or, when that is torn, from the file's name. */
 export function ownerOf(path: string, header: JournalHeader | undefined): string {
   const [program, pid] = basename(path).split(".");

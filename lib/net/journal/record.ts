@@ -34,6 +34,12 @@ const SavedFileSchema = v.variant("type", [
   }),
 ]);
 
+/**
+ * Present when the change is to stay when its program crashes or fails. What the text says is for
+ * the program that takes the change over.
+ */
+const Handover = v.optional(v.pipe(v.string(), v.maxLength(4096)));
+
 const Id = v.pipe(v.number(), v.integer(), v.minValue(1));
 
 const ChangeSchema = v.variant("kind", [
@@ -41,6 +47,7 @@ const ChangeSchema = v.variant("kind", [
     id: Id,
     kind: v.literal("command"),
     undo: v.pipe(v.array(v.string()), v.minLength(1)),
+    handover: Handover,
   }),
   v.object({
     id: Id,
@@ -65,6 +72,16 @@ const ChangeSchema = v.variant("kind", [
     program: v.picklist(["iptables", "ip6tables"]),
     table: v.string(),
     chain: v.string(),
+    handover: Handover,
+  }),
+  v.object({
+    id: Id,
+    kind: v.literal("nft rule"),
+    family: v.picklist(["ip", "ip6", "inet"]),
+    table: v.string(),
+    chain: v.string(),
+    /** By which the rule is found again; nobody else's may have it. */
+    comment: v.string(),
   }),
 ]);
 
@@ -76,6 +93,16 @@ export type ChangeRecord = v.InferOutput<typeof ChangeSchema>;
 export type SysctlRecord = Extract<ChangeRecord, { kind: "sysctl" }>;
 export type FileRecord = Extract<ChangeRecord, { kind: "file" }>;
 export type TableRecord = Extract<ChangeRecord, { kind: "table" }>;
+export type NftRuleRecord = Extract<ChangeRecord, { kind: "nft rule" }>;
+
+/** A change that stays when its program crashes. */
+export type LastingRecord =
+  & Extract<ChangeRecord, { kind: "command" | "table" }>
+  & { handover: string };
+
+export function isLasting(record: ChangeRecord): record is LastingRecord {
+  return (record.kind === "command" || record.kind === "table") && record.handover !== undefined;
+}
 
 export interface JournalText {
   /** Undefined when its writer came no further than the start of the first line. */

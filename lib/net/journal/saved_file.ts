@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { isDeepStrictEqual } from "node:util";
 import type { FileRecord, SavedFile } from "./record.ts";
 
 const SIZE_LIMIT_BYTES = 1024 * 1024;
@@ -41,6 +42,7 @@ export async function replaceFile(path: string, content: Uint8Array, mode: numbe
 export async function restoreFile(record: FileRecord): Promise<"restored" | "changed since"> {
   const { path, saved } = record;
   const present = await saveFile(path);
+  if (isDeepStrictEqual(present, saved)) return "restored"; // never done, or undone before
   if (present.type !== "file") return "changed since";
   if (digestOf(Uint8Array.fromBase64(present.base64)) !== record.digest) return "changed since";
   switch (saved.type) {
@@ -81,7 +83,8 @@ async function putInPlace(
     await Deno.rename(temporary, path);
   } catch (error) {
     await removeIfThere(temporary);
-    if (fallback === undefined) throw error;
+    // Through a symbolic link it would be the file of somebody else that is written.
+    if (fallback === undefined || !(await Deno.lstat(path).catch(() => null))?.isFile) throw error;
     await fallback();
   }
 }

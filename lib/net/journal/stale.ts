@@ -1,8 +1,9 @@
 import type { CommandRunner } from "../command/runner.ts";
 import { type SysctlAccess, SystemSysctl } from "../sysctl/sysctl.ts";
-import { ownerOf, readJournal, removeJournal } from "./journal_file.ts";
+import type { HostJournal } from "./host_journal.ts";
+import { noteSettled, ownerOf, readJournal, removeJournal } from "./journal_file.ts";
 import { isRunning, ownIdentity, type ProcessIdentity } from "./process_identity.ts";
-import type { ChangeRecord, JournalText } from "./record.ts";
+import { type ChangeRecord, isLasting, type JournalText } from "./record.ts";
 import { StateDirectory } from "./state_directory.ts";
 import { otherClaim } from "./sysctl_claims.ts";
 import { undoChange, type UndoTools } from "./undo.ts";
@@ -12,7 +13,14 @@ export interface RestoreOptions {
   sysctl?: SysctlAccess;
   /** That of this process unless given. */
   identity?: ProcessIdentity;
+  /**
+   * What to do with changes that are to stay when their program crashes: undo them as all others,
+   * leave them in place and on record, or hand them over to a journal. Undone unless given.
+   */
+  lasting?: LastingFate;
 }
+
+export type LastingFate = "undo" | "leave" | HostJournal;
 
 /**
  * Undoes what programs that did not end properly have left behind in this network namespace.
@@ -27,10 +35,12 @@ export async function restoreStale(
   const state = await StateDirectory.open(directory);
   const own = options.identity ?? await ownIdentity();
   const tools = { runner, sysctl: options.sysctl ?? new SystemSysctl() };
+  const { lasting = "undo" } = options;
   return await state.exclusively(async () => {
     const lines: string[] = [];
     for (const path of await state.journalPaths()) {
-      lines.push(...await restoreOne(path, state, own, tools));
+      if (typeof lasting !== "string" && path === lasting.path) continue;
+      lines.push(...await restoreOne(path, state, own, tools, lasting));
     }
     return lines;
   });
@@ -41,6 +51,7 @@ async function restoreOne(
   state: StateDirectory,
   own: ProcessIdentity,
   tools: UndoTools,
+  lasting: LastingFate,
 ): Promise<string[]> {
   using file = await Deno.open(path).catch(() => null);
   if (file === null) return []; // its program has just ended properly
@@ -60,8 +71,18 @@ async function restoreOne(
   }
 
   const sameBoot = journal.header?.bootId === own.bootId;
-  const due = journal.outstanding.filter((change) => sameBoot || change.kind === "file");
+  const valid = journal.outstanding.filter((change) => sameBoot || change.kind === "file");
+  const staying = lasting === "undo" ? [] : valid.filter(isLasting);
+  const due = lasting === "undo" ? valid : valid.filter((change) => !isLasting(change));
+  const kept = lasting === "leave" ? staying.length : 0;
   const lines: string[] = [];
+  if (typeof lasting !== "string") {
+    for (const change of staying) {
+      await lasting.adopt(change);
+      // Undone later on behalf of the one that is gone, it would be taken from its new owner.
+      await noteSettled(path, change.id);
+    }
+  }
   const failed: ChangeRecord[] = [];
   for (const change of due.reverse()) {
     try {
@@ -69,15 +90,17 @@ async function restoreOne(
         return (await otherClaim(state, path, own, parameter, value))?.owner;
       });
       if (line !== null) lines.push(line);
+      if (kept > 0) await noteSettled(path, change.id);
     } catch (error) {
       failed.push(change);
       lines.push(`could not undo a change by ${owner}: ${messageOf(error)}`);
     }
   }
-  if (failed.length === 0) await removeJournal(path);
+  if (failed.length === 0 && kept === 0) await removeJournal(path);
   const undone = count(due.length - failed.length);
-  const dropped = journal.outstanding.length - due.length;
+  const dropped = journal.outstanding.length - valid.length;
   if (undone !== count(0)) lines.unshift(`undid ${undone} left by ${owner}, which is gone`);
+  if (kept > 0) lines.push(`left ${count(kept)} by ${owner} in place, as they outlive it`);
   if (dropped > 0) lines.push(`${count(dropped)} by ${owner} ended with an earlier boot`);
   return lines;
 }

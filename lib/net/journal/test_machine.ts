@@ -1,6 +1,7 @@
 import { TestNamespace } from "../command/test_namespace.ts";
 import { CommandSysctl } from "../sysctl/sysctl.ts";
 import { HostJournal, restoreStale } from "./host_journal.ts";
+import type { RestoreOptions } from "./stale.ts";
 import { ownIdentity, type ProcessIdentity } from "./process_identity.ts";
 import { deadIdentity, TestDirectory } from "./test_directory.ts";
 
@@ -41,8 +42,9 @@ export class TestMachine implements AsyncDisposable {
     });
   }
 
-  async restoreStale(): Promise<string[]> {
+  async restoreStale(options: Pick<RestoreOptions, "lasting"> = {}): Promise<string[]> {
     return await restoreStale(this.namespace, this.directory.path, {
+      ...options,
       sysctl: this.sysctl,
       identity: await this.#here(ownIdentity()),
     });

@@ -1,5 +1,6 @@
 import { CommandError, type CommandRunner } from "../command/runner.ts";
 import type { SysctlAccess } from "../sysctl/sysctl.ts";
+import { deleteNftRules } from "./nft_rule.ts";
 import type { ChangeRecord, SysctlRecord, TableRecord } from "./record.ts";
 import { restoreFile } from "./saved_file.ts";
 
@@ -39,20 +40,25 @@ export async function undoChange(
     case "table":
       await dropEmptyTable(record, tools.runner);
       return null;
+    case "nft rule":
+      await deleteNftRules(record, tools.runner);
+      return null;
     default:
       return record satisfies never;
   }
 }
 
-/** The C locale's words of iproute2, iptables and nft for "there is nothing to remove". */
+/** The C locale's words of iproute2, iptables and nft for "there is nothing to undo". */
 const ALREADY_GONE = [
   "No such process", // route
   "Cannot find device",
+  "No such device", // resolvectl
   "does not exist",
   "Cannot assign requested address", // address
   "does a matching rule exist in that chain",
   "No chain/target/match by that name",
   "No such file or directory", // nft
+  "File exists", // a route to put back whose place somebody has taken
 ];
 
 function isAlreadyGone(stderr: string): boolean {

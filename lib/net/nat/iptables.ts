@@ -21,7 +21,8 @@ export interface Rule {
   target: readonly string[];
 }
 
-const SERVER_TAG = "fluxify";
+/** The comment on every rule of the server. */
+export const SERVER_TAG = "fluxify";
 /** Seconds to wait for another program that holds the tables. */
 const LOCK_WAIT = ["-w", "5"];
 
@@ -117,7 +118,7 @@ async function isPresent(
 }
 
 /** The chains there are, as "table chain". Null when that cannot be told: then none is removed. */
-async function presentChains(
+export async function presentChains(
   journal: HostJournal,
   program: IptablesProgram,
 ): Promise<Set<string> | null> {

@@ -1,11 +1,13 @@
 /**
  * Lets the clients of a server reach the Internet: their packets leave with the server's own address
  * (masquerading), and a firewall that forwards nothing by default (Docker's) lets the tunnel's
- * packets pass. Rules go in only where they are missing and are taken away by the journal.
+ * packets pass. Rules go in only where they are missing and are taken away by the journal. Start with
+ * `enableNat`; `clampMss` then lowers the segment size of connections through the tunnel.
  */
 import { MissingProgramError } from "../command/runner.ts";
 import { checkInterfaceName } from "../interface/network_interface.ts";
 import type { HostJournal } from "../journal/host_journal.ts";
+import { passForeignChains } from "./forward_pass.ts";
 import { addIptablesRules, type IptablesProgram } from "./iptables.ts";
 import { addNftTable } from "./nft.ts";
 
@@ -33,10 +35,13 @@ export async function enableNat(journal: HostJournal, options: NatOptions): Prom
   for (const name of [tun, ...egress]) checkInterfaceName(name);
   for (const subnet of [subnet4, subnet6]) checkSubnet(subnet);
 
+  const pass = (backend: NatResult["backend"]) =>
+    passForeignChains(journal, { tun, subnet4, subnet6, backend });
   const problem = await whyUnusable(journal, "iptables");
   if (problem !== null) {
     const notices = await addNftTable(journal, { tun, subnet4, subnet6, egress });
-    return { backend: "nft", notices: [`${problem}; using nft instead`, ...notices] };
+    notices.unshift(`${problem}; using nft instead`);
+    return { backend: "nft", notices: [...notices, ...await pass("nft")] };
   }
   await addIptablesRules(journal, "iptables", { tun, subnet: subnet4, egress });
   const notices: string[] = [];
@@ -48,7 +53,7 @@ export async function enableNat(journal: HostJournal, options: NatOptions): Prom
     const reason = error instanceof Error ? error.message : String(error);
     notices.push(`clients reach the Internet over IPv4 only: ${reason}`);
   }
-  return { backend: "iptables", notices };
+  return { backend: "iptables", notices: [...notices, ...await pass("iptables")] };
 }
 
 /** Null when the program is there and the kernel knows its NAT table. */

@@ -9,8 +9,9 @@ export interface NftOptions {
   egress: readonly string[];
 }
 
-const TABLE = ["inet", "fluxify"];
-const LIST_TABLE = ["nft", "list", "table", ...TABLE];
+/** Family and name of the server's table. */
+export const NFT_TABLE: readonly string[] = ["inet", "fluxify"];
+const LIST_TABLE = ["nft", "list", "table", ...NFT_TABLE];
 
 /**
  * Masquerades in a table of our own, which goes as a whole. Returns notices for people. Throws when
@@ -19,14 +20,11 @@ const LIST_TABLE = ["nft", "list", "table", ...TABLE];
 export async function addNftTable(journal: HostJournal, options: NftOptions): Promise<string[]> {
   if ((await journal.runner.run(LIST_TABLE)).code === 0) {
     throw new Error(
-      `Cannot masquerade: the nft table ${TABLE.join(" ")} is there already; stop the other ` +
-        `server, or remove what it left with "nft delete table ${TABLE.join(" ")}"`,
+      `Cannot masquerade: the nft table ${NFT_TABLE.join(" ")} is there already; stop the other ` +
+        `server, or remove what it left with "nft delete table ${NFT_TABLE.join(" ")}"`,
     );
   }
-  const notices = [
-    "a table of nft cannot overrule another one: where a firewall drops forwarded packets, let " +
-    `those of ${options.tun} pass in its own rules`,
-  ];
+  const notices: string[] = [];
   const { subnet4, subnet6 } = options;
   try {
     await addTable(journal, options, [`ip saddr ${subnet4}`, `ip6 saddr ${subnet6}`]);
@@ -47,7 +45,7 @@ async function addTable(
     ? `oifname != "${tun}"`
     : `oifname { ${egress.map((name) => `"${name}"`).join(", ")} }`;
   const lines = [
-    `table ${TABLE.join(" ")} {`,
+    `table ${NFT_TABLE.join(" ")} {`,
     "  chain postrouting {",
     "    type nat hook postrouting priority 100; policy accept;",
     ...sources.map((source) => `    ${source} ${way} masquerade comment "fluxify"`),
@@ -59,6 +57,6 @@ async function addTable(
     kind: "command",
     argv: ["nft", "-f", "-"],
     input: lines.join("\n"),
-    undo: ["nft", "delete", "table", ...TABLE],
+    undo: ["nft", "delete", "table", ...NFT_TABLE],
   });
 }

@@ -4,6 +4,7 @@ import { HostJournal } from "../journal/host_journal.ts";
 import { TestDirectory } from "../journal/test_directory.ts";
 import { TestMachine } from "../journal/test_machine.ts";
 import { enableUplinkNat } from "./uplink_nat.ts";
+import { uplinkTable } from "./uplink_nft.ts";
 import { markWithMask, uplinkMark, uplinkRules } from "./uplink_rules.ts";
 
 const UPLINKS = [
@@ -31,6 +32,17 @@ Deno.test("uplinkRules() masquerades each uplink once and tags every rule", () =
   assert.throws(() => uplinkRules([{ device: "-x", slot: 1, addresses: [] }]), {
     name: "InterfaceError",
   });
+});
+
+Deno.test("uplinkRules() leaves packets of sockets alone that bear a mark of others", () => {
+  const restoring = uplinkRules(UPLINKS).filter(({ target }) => target.includes("--restore-mark"));
+  assert.deepEqual(
+    restoring.map(({ chain, match }) => [chain, match.join(" ").includes("mark 0x0/0xc0ffffff")]),
+    [["PREROUTING", false], ["OUTPUT", true]],
+  );
+  const nft = uplinkTable(4, UPLINKS).split("\n").filter((line) => line.includes("mark set meta"));
+  assert.equal(nft.length, 4);
+  assert.equal(nft.filter((line) => /^ +meta mark and 0xc0ffffff == 0x0 /.test(line)).length, 2);
 });
 
 Deno.test("enableUplinkNat() adds nothing that is there, and so removes nothing", async () => {

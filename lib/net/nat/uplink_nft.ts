@@ -1,10 +1,17 @@
 import type { AddressFamily } from "../interface/address.ts";
 import type { HostJournal } from "../journal/host_journal.ts";
-import { type NatUplink, UPLINK_MARK_MASK, UPLINK_TAG, uplinkMark } from "./uplink_rules.ts";
+import {
+  type NatUplink,
+  OTHERS_MARK_MASK,
+  UPLINK_MARK_MASK,
+  UPLINK_TAG,
+  uplinkMark,
+} from "./uplink_rules.ts";
 
 const TABLE = "fluxify_balance";
 const MASK = `0x${UPLINK_MARK_MASK.toString(16)}`;
-const OTHERS = `0x${(0xffffffff - UPLINK_MARK_MASK).toString(16)}`;
+const OTHERS = `0x${OTHERS_MARK_MASK.toString(16)}`;
+const NOT_MARKED_BY_OTHERS = `meta mark and ${OTHERS} == 0x0`;
 const UNMARKED = `ct mark and ${MASK} == 0x0`;
 
 /** Does what the rules of iptables do, in a table of our own that comes and goes as a whole. */
@@ -63,7 +70,7 @@ export function uplinkTable(family: AddressFamily, uplinks: readonly NatUplink[]
     ...chain("output", "route hook output priority -150", [
       ...existing,
       ...midStream,
-      ...restored,
+      ...restored.map((rule) => `${NOT_MARKED_BY_OTHERS} ${rule}`),
     ]),
     ...chain("postrouting", "filter hook postrouting priority -150", leaving),
     ...chain("masquerade_uplinks", "nat hook postrouting priority 100", masqueraded),

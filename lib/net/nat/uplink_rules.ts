@@ -11,6 +11,7 @@ export const UPLINK_TAG = "fluxify-balance";
  * them. These are out of the way of Docker, Kubernetes, Tailscale and mwan3.
  */
 export const UPLINK_MARK_MASK = 0x3f000000;
+export const OTHERS_MARK_MASK = 0xffffffff - UPLINK_MARK_MASK;
 const UPLINK_MARK_SHIFT = 24;
 /** As many as the mark tells apart; 0 is no uplink. */
 export const UPLINKS_MAX = 63;
@@ -57,12 +58,12 @@ export function uplinkRules(uplinks: readonly NatUplink[]): Rule[] {
       ...markExisting("PREROUTING", uplink),
       markUnmarked("PREROUTING", ["-i", uplink.device], uplink),
     ]),
-    restoreMark("PREROUTING"),
+    restoreMark("PREROUTING", []),
     ...uplinks.flatMap((uplink) => [
       ...markExisting("OUTPUT", uplink),
       ...markMidStream(uplink),
     ]),
-    restoreMark("OUTPUT"),
+    restoreMark("OUTPUT", NOT_MARKED_BY_OTHERS),
     ...uplinks.map((uplink) => markUnmarked("POSTROUTING", ["-o", uplink.device], uplink)),
     ...uplinks.map(({ device }): Rule => ({
       table: "nat",
@@ -106,13 +107,19 @@ function markUnmarked(chain: Rule["chain"], match: string[], { slot }: NatUplink
   };
 }
 
-function restoreMark(chain: Rule["chain"]): Rule {
+/**
+ * A socket with a mark has its own routing: a VPN's rule lets packets past its tunnel that bear its mark
+ * and no other bit.
+ */
+const NOT_MARKED_BY_OTHERS = ["-m", "mark", "--mark", `0x0/0x${OTHERS_MARK_MASK.toString(16)}`];
+
+function restoreMark(chain: Rule["chain"], which: readonly string[]): Rule {
   const mask = `0x${UPLINK_MARK_MASK.toString(16)}`;
   return {
     table: "mangle",
     chain,
     place: "last",
-    match: ["-m", "connmark", "!", "--mark", markWithMask(0)],
+    match: [...which, "-m", "connmark", "!", "--mark", markWithMask(0)],
     tag: UPLINK_TAG,
     target: ["CONNMARK", "--restore-mark", "--nfmask", mask, "--ctmask", mask],
   };

@@ -53,6 +53,47 @@ Deno.test({
 });
 
 Deno.test({
+  name:
+    "netns: DefaultRoute leaves default routes of every kind as they are, also when they change",
+  ignore: Deno.uid() !== 0,
+  fn: async () => {
+    await using machine = await TestMachine.create("default-route");
+    const { namespace } = machine;
+    await namespace.sh(`
+      ip route add default via 10.99.0.1 dev fiber onlink metric 50 proto static
+      ip route add default via 198.51.100.1 dev mobile metric 300 proto dhcp src 198.51.100.10
+      ip route add default metric 400 nexthop via 192.0.2.1 weight 3 nexthop via 198.51.100.1 weight 1
+      ip route add default dev mobile scope link metric 500
+      ip route add default via 192.0.2.1 dev fiber table 102
+      ip route add unreachable default metric 4000
+      ip -6 route add default via fe80::1 dev fiber metric 50 proto ra expires 1800
+      ip -6 route add default via 2001:db8:1::9 dev fiber table 102
+    `);
+    const withoutAge = async () => (await machine.snapshot()).replace(/ expires \d+sec/g, "");
+    const before = await withoutAge();
+    const journal = await machine.openJournal();
+    await new DefaultRoute(journal, "tunnel").enable();
+    assert.match(await namespace.sh("ip route get 8.8.8.8"), / dev tunnel /);
+    const halves = /^.*(0\.0\.0\.0\/1|128\.0\.0\.0\/1|::\/1|8000::\/1) .*\n/gm;
+    assert.equal((await withoutAge()).replace(halves, ""), before);
+
+    // A lease is renewed, another one changes its gateway, and one ends.
+    const changes = `
+      ip route replace default via 192.0.2.1
+      ip route replace default via 198.51.100.9 dev mobile metric 300 proto dhcp src 198.51.100.10
+      ip route del default via 10.99.0.1 dev fiber metric 50
+    `;
+    await namespace.sh(changes);
+    assert.match(await namespace.sh("ip route get 8.8.8.8"), / dev tunnel /);
+    const during = (await withoutAge()).replace(halves, "");
+    assert.deepEqual(await journal.undoAll(), []);
+    assert.equal(await withoutAge(), during);
+    assert.match(during, /default via 198\.51\.100\.9 dev mobile proto dhcp/);
+    assert.doesNotMatch(during, /10\.99\.0\.1/);
+  },
+});
+
+Deno.test({
   name: "netns: DefaultRoute says when the tunnel has no IPv6, and survives a tunnel that is gone",
   ignore: Deno.uid() !== 0,
   fn: async () => {

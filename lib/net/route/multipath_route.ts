@@ -1,11 +1,14 @@
 import * as v from "valibot";
 import { type CommandRunner, runForList } from "../command/runner.ts";
-import type { NextHop } from "../gateway/routing_table.ts";
+import { type NextHop, OWN_PROTOCOL } from "../gateway/routing_table.ts";
 import type { AddressFamily } from "../interface/address.ts";
 import { checkInterfaceName } from "../interface/network_interface.ts";
 
-/** Marks routes and rules as ours (rtm_protocol of linux/rtnetlink.h; this one is nobody else's). */
-export const OWN_PROTOCOL = "77";
+/**
+ * The metric of our default route in the main table: before those that have one, and behind 0, which
+ * stays free. There a DHCP client may add its route, where a second one would be refused, and we see it.
+ */
+export const OWN_METRIC = 1;
 /** What `ip` takes. */
 export const WEIGHT_MAX = 256;
 
@@ -15,19 +18,21 @@ export interface WeightedHop {
   weight: number;
 }
 
+/** The number of a table of our own, or the main one, which others use too. */
+export type DefaultTable = number | "main";
+
 export interface DefaultVia {
   family: AddressFamily;
-  table: number;
+  table: DefaultTable;
   /** At least one. */
   hops: readonly WeightedHop[];
 }
 
-/** `ip route replace default table T nexthop via G dev I weight W ...`. Throws RangeError. */
+/** `ip route replace default nexthop via G dev I weight W ...`. Throws RangeError. */
 export function replaceDefault({ family, table, hops }: DefaultVia): string[] {
   if (hops.length === 0) throw new RangeError("a route needs a next hop");
   return [
-    ...["ip", `-${family}`, "route", "replace", "default"],
-    ...["table", String(table), "protocol", OWN_PROTOCOL],
+    ...["ip", `-${family}`, "route", "replace", "default", ...placeWords(table)],
     ...(hops.length === 1
       ? hopWords(family, hops[0]!)
       : hops.flatMap((hop) => ["nexthop", ...hopWords(family, hop), "weight", weightWord(hop)])),
@@ -35,11 +40,13 @@ export function replaceDefault({ family, table, hops }: DefaultVia): string[] {
 }
 
 /** Deletes what replaceDefault() put there. */
-export function deleteDefault(family: AddressFamily, table: number): string[] {
-  return [
-    ...["ip", `-${family}`, "route", "del", "default"],
-    ...["table", String(table), "protocol", OWN_PROTOCOL],
-  ];
+export function deleteDefault(family: AddressFamily, table: DefaultTable): string[] {
+  return ["ip", `-${family}`, "route", "del", "default", ...placeWords(table)];
+}
+
+function placeWords(table: DefaultTable): string[] {
+  const place = table === "main" ? ["metric", String(OWN_METRIC)] : ["table", String(table)];
+  return [...place, "protocol", OWN_PROTOCOL];
 }
 
 function hopWords(family: AddressFamily, { nextHop: { device, gateway } }: WeightedHop): string[] {
@@ -66,7 +73,7 @@ const HopSchema = v.object({
 });
 const RouteSchema = v.object({
   dst: v.literal("default"),
-  table: v.pipe(v.string(), v.regex(/^\d+$/)),
+  table: v.optional(v.string(), "main"),
   protocol: v.literal(OWN_PROTOCOL),
   dev: v.optional(v.string()),
   gateway: v.optional(v.string()),
@@ -82,17 +89,17 @@ const RouteSchema = v.object({
 export async function readOwnDefaults(
   runner: CommandRunner,
   family: AddressFamily,
-): Promise<Map<number, string>> {
+): Promise<Map<DefaultTable, string>> {
   const routes = await runForList(
     runner,
     ["ip", `-${family}`, "-j", "route", "show", "table", "all"],
     RouteSchema,
   );
-  const hopsOf = new Map<number, DescribedHop[]>();
+  const hopsOf = new Map<DefaultTable, DescribedHop[]>();
   for (const route of routes) {
     const { dev } = route;
     const hops = dev === undefined ? route.nexthops : [{ ...route, dev, weight: 1 }];
-    const table = Number(route.table);
+    const table = route.table === "main" ? route.table : Number(route.table);
     // Some versions show each hop of an IPv6 route as a route.
     hopsOf.set(table, [
       ...hopsOf.get(table) ?? [],

@@ -19,17 +19,17 @@ const hop = (
   weight,
 });
 const line = (family: 4 | 6, ...hops: WeightedHop[]) =>
-  replaceDefault({ family, table: 7700, hops }).join(" ");
+  replaceDefault({ family, table: "main", hops }).join(" ");
 
 Deno.test("replaceDefault() lists next hops with their weights", () => {
   assert.equal(
     line(4, hop("wan1", "192.0.2.1", 3), hop("wan2", "198.51.100.1", 1)),
-    "ip -4 route replace default table 7700 protocol 77 " +
+    "ip -4 route replace default metric 1 protocol 77 " +
       "nexthop via 192.0.2.1 dev wan1 weight 3 nexthop via 198.51.100.1 dev wan2 weight 1",
   );
   assert.equal(
     line(6, hop("wan1", "fe80::1", 1, { family: 6 }), hop("ppp0", null, 2)),
-    "ip -6 route replace default table 7700 protocol 77 " +
+    "ip -6 route replace default metric 1 protocol 77 " +
       "nexthop via fe80::1 dev wan1 weight 1 nexthop dev ppp0 weight 2",
   );
 });
@@ -37,7 +37,12 @@ Deno.test("replaceDefault() lists next hops with their weights", () => {
 Deno.test("replaceDefault() writes on-link and cross-family gateways, and one hop alone", () => {
   assert.equal(
     line(4, hop("wan1", "fe80::1", 7, { family: 6, onlink: true })),
-    "ip -4 route replace default table 7700 protocol 77 via inet6 fe80::1 dev wan1 onlink",
+    "ip -4 route replace default metric 1 protocol 77 via inet6 fe80::1 dev wan1 onlink",
+  );
+  assert.equal(deleteDefault(6, "main").join(" "), "ip -6 route del default metric 1 protocol 77");
+  assert.equal(
+    replaceDefault({ family: 4, table: 7701, hops: [hop("wan1", "192.0.2.1")] }).join(" "),
+    "ip -4 route replace default table 7701 protocol 77 via 192.0.2.1 dev wan1",
   );
   assert.equal(deleteDefault(6, 7701).join(" "), "ip -6 route del default table 7701 protocol 77");
 });
@@ -59,7 +64,7 @@ Deno.test("readOwnDefaults() tells what is ours, and whether it is as it was put
   const routes = [
     { dst: "default", gateway: "192.0.2.9", dev: "wan1", protocol: "dhcp", flags: [] },
     { dst: "default", table: "102", protocol: "static", gateway: "10.0.0.1", dev: "x", flags: [] },
-    { dst: "default", table: "7700", protocol: "77", flags: [], nexthops },
+    { dst: "default", metric: 1, protocol: "77", flags: [], nexthops },
     { dst: "default", table: "7701", protocol: "77", gateway: "192.0.2.1", dev: "wan1", flags: [] },
     { dst: "default", table: "7702", protocol: "77", dev: "ppp0", flags: [] },
   ];
@@ -69,22 +74,22 @@ Deno.test("readOwnDefaults() tells what is ours, and whether it is as it was put
       4,
     );
   assert.deepEqual([...await read()], [
-    [7700, describeHops(hops)],
+    ["main", describeHops(hops)],
     [7701, describeHops([hop("wan1", "192.0.2.1", 9)])],
     [7702, describeHops([hop("ppp0", null)])],
   ]);
   nexthops[0]!.flags = ["dead", "linkdown"];
-  assert.notEqual((await read()).get(7700), describeHops(hops));
+  assert.notEqual((await read()).get("main"), describeHops(hops));
 });
 
 Deno.test("readOwnDefaults() joins the hops that old versions show as routes", async () => {
   const route = (dev: string, gateway: string) => (
-    { dst: "default", table: "7700", protocol: "77", gateway, dev, flags: [] }
+    { dst: "default", metric: 1, protocol: "77", gateway, dev, flags: [] }
   );
   const runner = new FakeRunner()
     .on("ip -6 -j route", JSON.stringify([route("a", "fe80::1"), route("b", "fe80::2")]));
   assert.equal(
-    (await readOwnDefaults(runner, 6)).get(7700),
+    (await readOwnDefaults(runner, 6)).get("main"),
     describeHops([hop("a", "fe80::1"), hop("b", "fe80::2")]),
   );
 });

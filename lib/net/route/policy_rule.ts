@@ -1,6 +1,6 @@
-import type { AddressFamily } from "../interface/address.ts";
+import { OWN_PROTOCOL } from "../gateway/routing_table.ts";
+import { type AddressFamily, hostPrefix } from "../interface/address.ts";
 import { checkInterfaceName } from "../interface/network_interface.ts";
-import { OWN_PROTOCOL } from "./multipath_route.ts";
 
 /** A rule of the routing policy, as `ip rule` has it. */
 export interface PolicyRule {
@@ -12,15 +12,18 @@ export interface PolicyRule {
   mark?: string;
   /** For sockets bound to this interface. */
   boundTo?: string;
-  /** Passes over routes that are this long or shorter: 0 for default routes. */
+  /** For packets from this address. */
+  from?: string;
+  /** Passes over routes that are this long or shorter: 0 for default routes, 1 also for halves. */
   suppressPrefixLength?: number;
 }
 
 /** The `ip` command that adds or deletes exactly this rule. */
 export function ruleCommand(verb: "add" | "del", rule: PolicyRule): string[] {
-  const { family, priority, table, mark, boundTo, suppressPrefixLength } = rule;
+  const { family, priority, table, mark, boundTo, from, suppressPrefixLength } = rule;
   return [
     ...["ip", `-${family}`, "rule", verb, "priority", String(priority)],
+    ...(from === undefined ? [] : ["from", hostPrefix(from)]),
     ...(mark === undefined ? [] : ["fwmark", mark]),
     ...(boundTo === undefined ? [] : ["oif", checkInterfaceName(boundTo)]),
     ...["table", String(table)],

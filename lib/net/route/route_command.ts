@@ -1,6 +1,6 @@
 import { familyOf } from "../interface/address.ts";
 import { checkInterfaceName } from "../interface/network_interface.ts";
-import type { NextHop } from "../gateway/routing_table.ts";
+import { type NextHop, OWN_PROTOCOL } from "../gateway/routing_table.ts";
 
 export interface RouteEntry {
   /** With its length: 203.0.113.7/32, ::/1. */
@@ -8,11 +8,13 @@ export interface RouteEntry {
   nextHop: NextHop;
   /** The kernel's own default unless given. */
   metric?: number;
+  /** A table of ours: its routes bear our protocol. The main one unless given. */
+  table?: number;
 }
 
 /** The `ip` command that adds, puts in place or deletes exactly this route. */
 export function routeCommand(verb: "add" | "replace" | "del", route: RouteEntry): string[] {
-  const { destination, metric, nextHop: { device, gateway } } = route;
+  const { destination, metric, table, nextHop: { device, gateway } } = route;
   const family = familyOf(destination.slice(0, destination.indexOf("/")));
   const argv = ["ip", `-${family}`, "route", verb, destination];
   if (gateway !== undefined) {
@@ -22,6 +24,7 @@ export function routeCommand(verb: "add" | "replace" | "del", route: RouteEntry)
   if (gateway === undefined && family === 4) argv.push("scope", "link");
   if (gateway?.onlink) argv.push("onlink");
   if (metric !== undefined) argv.push("metric", String(metric));
+  if (table !== undefined) argv.push("table", String(table), "protocol", OWN_PROTOCOL);
   return argv;
 }
 

@@ -5,8 +5,8 @@
  * deleting.
  */
 import { CommandError } from "../command/runner.ts";
-import { type NextHop, readRoutes } from "../gateway/routing_table.ts";
-import { type AddressFamily, familyOf, hostPrefix } from "../interface/address.ts";
+import { type NextHop, readRoutes, type Route } from "../gateway/routing_table.ts";
+import { type AddressFamily, familyOf, hostPrefix, sameAddress } from "../interface/address.ts";
 import type { ChangeId, HostJournal } from "../journal/host_journal.ts";
 import { isTaken, routeCommand, type RouteEntry } from "./route_command.ts";
 
@@ -42,18 +42,20 @@ export class ServerRoutes {
 
   /**
    * Makes sure that the server has a route over the link, with this gateway. Call it again when the
-   * link comes back or its gateway changes. Throws CommandError or JournalError.
+   * link comes back or its gateway changes. `snapshot` is a list of all routes of the family, for who
+   * has read it already. Throws CommandError or JournalError.
    */
-  async ensure(nextHop: NextHop): Promise<void> {
+  async ensure(nextHop: NextHop, snapshot?: readonly Route[]): Promise<void> {
     const { device } = nextHop;
     const own = this.#routes.get(device);
     if (own === undefined) {
       this.#routes.set(device, await this.#add(nextHop, FIRST_METRIC));
       return;
     }
-    this.#routes.set(device, await this.#put(own, nextHop));
+    const present = snapshot === undefined ? await this.#present() : this.#in(snapshot);
+    this.#routes.set(device, await this.#put(own, nextHop, present));
     if (this.#preferred?.device === device) {
-      this.#preferred = { device, ...await this.#put(this.#preferred, nextHop) };
+      this.#preferred = { device, ...await this.#put(this.#preferred, nextHop, present) };
     }
   }
 
@@ -69,7 +71,8 @@ export class ServerRoutes {
       const added = await this.#add(own.nextHop, PREFERRED_METRIC);
       this.#preferred = { device, ...added };
     } else {
-      this.#preferred = { device, ...await this.#put(this.#preferred, own.nextHop) };
+      const moved = await this.#put(this.#preferred, own.nextHop, await this.#present());
+      this.#preferred = { device, ...moved };
     }
     return this.#preferred.metric === PREFERRED_METRIC;
   }
@@ -108,9 +111,9 @@ export class ServerRoutes {
   }
 
   /** Brings a route of ours to `nextHop`, in one step and at its metric. */
-  async #put(own: OwnRoute, nextHop: NextHop): Promise<OwnRoute> {
+  async #put(own: OwnRoute, nextHop: NextHop, routes: readonly Route[]): Promise<OwnRoute> {
     const { metric } = own;
-    const present = (await this.#present()).some((route) =>
+    const present = routes.some((route) =>
       route.metric === metric && route.nextHops.some((hop) => sameHop(hop, nextHop))
     );
     if (present && sameHop(own.nextHop, nextHop)) return own;
@@ -131,8 +134,14 @@ export class ServerRoutes {
     if (own.change !== null) await this.journal.undo(own.change);
   }
 
-  #present() {
+  #present(): Promise<Route[]> {
     return readRoutes(this.journal.runner, this.#family, ["exact", this.#destination]);
+  }
+
+  #in(snapshot: readonly Route[]): Route[] {
+    return snapshot.filter(({ table, destination }) =>
+      table === "main" && !destination.includes("/") && sameAddress(destination, this.server)
+    );
   }
 
   #entry(nextHop: NextHop, metric: number): RouteEntry {

@@ -10,14 +10,26 @@ export const PROTOCOL_ICMP6 = 58;
 export const IPV4_HEADER_LENGTH = 20;
 export const IPV4_TOTAL_LENGTH = 2;
 export const IPV4_IDENTIFICATION = 4;
+/** Flags and offset. */
+export const IPV4_FRAGMENT = 6;
+export const IPV4_TIME_TO_LIVE = 8;
+export const IPV4_PROTOCOL = 9;
 export const IPV4_CHECKSUM = 10;
 export const IPV4_SOURCE = 12;
 export const IPV4_DESTINATION = 16;
+export const IPV4_DONT_FRAGMENT = 0x4000;
+export const IPV4_MORE_FRAGMENTS = 0x2000;
+/** The offset of a fragment, in units of 8 bytes. */
+export const IPV4_FRAGMENT_OFFSET = 0x1fff;
 
 export const IPV6_HEADER_LENGTH = 40;
 export const IPV6_PAYLOAD_LENGTH = 4;
+export const IPV6_NEXT_HEADER = 6;
+export const IPV6_HOP_LIMIT = 7;
 export const IPV6_SOURCE = 8;
 export const IPV6_DESTINATION = 24;
+/** Every link carries so much (RFC 8200, 5). */
+export const IPV6_MTU_MIN = 1280;
 
 export const TCP_HEADER_LENGTH_MIN = 20;
 export const TCP_SEQUENCE = 4;

@@ -18,7 +18,7 @@ const QUEUED_MS = 5;
 const QUEUED_JITTERS = 2;
 /** Bytes a second, both ways: above, delay on the path may be of our own making. */
 const LOADED_RATE = 50_000;
-const LOAD_INTERVAL_MS = 500;
+const LOAD_INTERVAL_MS = 250;
 /** No queue we should have to fill makes a longer delay than this: it is the path that got slow. */
 const OWN_QUEUE_MAX_MS = 300;
 /** The delivery rate is the highest of a window. */
@@ -30,6 +30,9 @@ const RATE_INTERVAL_MIN_MS = 50;
 const HEARTBEATS_MAX = 32;
 const HEARTBEAT_LOST_MS = 1000;
 const HEARTBEAT_LOST_ROUND_TRIPS = 3;
+/** So many records lost at once, and this share of all, may be all that were large. */
+const LOST_MIN = 3;
+const VANISHING_SHARE = 0.3;
 const US_PER_MS = 1000;
 
 /** Loss, jitter and round trip that halve the score (loss) or a factor of it. */
@@ -51,6 +54,7 @@ export class PathQuality {
   /** The next feedback covers a time that does not count. */
   #skipsNext = false;
   #isQueued = false;
+  #isVanishing = false;
   #jitterMs: number | null = null;
   #knownRate: number | null = null;
   #carried = { sent: 0, received: 0, at: -Infinity };
@@ -113,6 +117,8 @@ export class PathQuality {
     this.#loss.add(expected, expected - received, now);
     this.#randomLoss.add(expected, isCongested ? 0 : expected - received, now);
     const bytes = (feedback.bytes - before.bytes) >>> 0;
+    const lost = expected - received;
+    this.#isVanishing = !isCongested && lost >= LOST_MIN && lost > expected * VANISHING_SHARE;
     const rate = 1000 * bytes / intervalMs;
     if (isCongested && intervalMs >= RATE_INTERVAL_MIN_MS && rate >= LOADED_RATE) {
       this.#rate.add(-rate, now);
@@ -120,7 +126,7 @@ export class PathQuality {
     }
   }
 
-  /** The bytes carried in all; to be told about twice a second or more often. */
+  /** The bytes carried in all; to be told several times a second. */
   noteCarried(sent: number, received: number, now: number): void {
     const before = this.#carried;
     const elapsedMs = now - before.at;
@@ -181,6 +187,11 @@ export class PathQuality {
   /** When the receiver was last heard of; -Infinity before. */
   get feedbackAt(): number {
     return this.#feedbackAt;
+  }
+
+  /** Whether much of what was sent last is gone, though no queue was filled. */
+  get isVanishing(): boolean {
+    return this.#isVanishing;
   }
 
   /** 0 (useless) to 100: how steady the path is; null before the first round trip. */

@@ -15,6 +15,13 @@ export interface Transmit {
 
 export type SessionEvent =
   | { readonly name: "path changed"; readonly path: SessionPath; readonly state: PathState }
+  /** The largest packet that the path carries was found, or has changed. */
+  | {
+    readonly name: "path MTU";
+    readonly path: SessionPath;
+    readonly mtu: number;
+    readonly wasBlackhole: boolean;
+  }
   | { readonly name: "bye" };
 
 export class Outbox {

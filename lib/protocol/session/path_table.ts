@@ -12,6 +12,8 @@ export interface NewPath {
   readonly socket: number;
   /** Where it leads; null when the socket is connected. */
   readonly peer: PeerAddress | null;
+  /** IP version of the datagrams; 4 unless told. */
+  readonly family?: 4 | 6;
 }
 
 export class PathTable implements Iterable<SessionPath> {
@@ -35,7 +37,7 @@ export class PathTable implements Iterable<SessionPath> {
   /** Null when the table is full or has the id. */
   add(path: NewPath): SessionPath | null {
     if (this.#paths.length >= PATHS_MAX || this.#byId[path.id] !== null) return null;
-    const added = new SessionPath(path.id, path.name, path.socket, this.#graceMs);
+    const added = new SessionPath(path.id, path.name, path.socket, this.#graceMs, path.family);
     if (path.peer !== null) added.peer.copyFrom(path.peer);
     this.#paths.push(added);
     this.#byId[path.id] = added;

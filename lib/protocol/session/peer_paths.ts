@@ -6,17 +6,22 @@ import type { Outbox } from "./outbox.ts";
 import type { NewPath, PathTable } from "./path_table.ts";
 import type { PeerAddress } from "./peer_address.ts";
 import type { Standing } from "./record_verifier.ts";
-import type { SessionPath } from "./session_path.ts";
+import { SessionPath } from "./session_path.ts";
 import type { RandomSource } from "./record_writer.ts";
 import { AddressChallenges } from "./address_challenges.ts";
 import { V1Freshness } from "./v1_freshness.ts";
-import { type RecordHeader, TYPE_HANDSHAKE, TYPE_HEARTBEAT } from "../wire/header.ts";
+import { type RecordHeader, TYPE_HANDSHAKE, TYPE_HEARTBEAT, TYPE_PACKET } from "../wire/header.ts";
 
 /** A path of the peer's that was silent for so long gives its place to a new one. */
 const SILENT_PATH_KEPT_MS = 30_000;
 
 export class PeerPaths {
   readonly challenges: AddressChallenges;
+  /**
+   * Stands for where v1 packets come from that are on no path: the handshake was lost or overtaken,
+   * or a NAT changed the port. They are as authentic as others, but open nothing.
+   */
+  readonly stray = new SessionPath(0, "unknown", 0, 0);
   readonly #paths: PathTable;
   readonly #freshness = new V1Freshness();
   readonly #remove: (id: number, now: number) => void;
@@ -70,6 +75,7 @@ export class PeerPaths {
     now: number,
   ): SessionPath | "replayed" | null {
     const known = this.#paths.byPeer(from);
+    if (header.type === TYPE_PACKET) return known ?? this.stray;
     if (header.type !== TYPE_HANDSHAKE && header.type !== TYPE_HEARTBEAT) return known;
     const isFresh = this.#freshness.see(header, view, offset);
     if (known !== null) return known;

@@ -26,9 +26,11 @@ import {
   encodeTunnelMessage,
   type TunnelMessage,
 } from "../wire/tunnel_message.ts";
-import { decodeHeartbeat, encodeHeartbeat, heartbeatClock } from "./heartbeat.ts";
+import { HEARTBEAT_ACTIVE_MS, HEARTBEAT_IDLE_MS, Heartbeats } from "./heartbeats.ts";
 import { type Cipher, EPOCH_MS, EPOCH_PACKETS, ReceiveKeys, SendKeys } from "./key_epochs.ts";
 import type { Outgoing } from "./outgoing.ts";
+import { MtuProbes } from "./mtu_probes.ts";
+import { PathAnnouncements } from "./path_announcements.ts";
 import { PathReports } from "./path_reports.ts";
 import { type NewPath, PathTable } from "./path_table.ts";
 import { PeerPaths } from "./peer_paths.ts";
@@ -39,15 +41,11 @@ import { Outbox, type SessionEvent, type Transmit } from "./outbox.ts";
 import { RecordWriter } from "./record_writer.ts";
 import { RecordVerifier } from "./record_verifier.ts";
 
-export const HEARTBEAT_IDLE_MS = 2000;
-/** While packets flow, or a path is in doubt. */
-export const HEARTBEAT_ACTIVE_MS = 200;
-/** Packets within this time mean that they flow. */
-const ACTIVITY_MS = 2000;
 /** What is judged all the time is judged no more often than this. */
 const JUDGE_MS = 100;
 const FLUSH_TIMEOUT_MS = 50;
 
+export { HEARTBEAT_ACTIVE_MS, HEARTBEAT_IDLE_MS } from "./heartbeats.ts";
 export type { Role, SessionOptions } from "./session_options.ts";
 export type { SessionEvent, Transmit } from "./outbox.ts";
 
@@ -64,17 +62,19 @@ export class Session<S extends Cipher, O extends Cipher> {
   readonly #receiveKeys: ReceiveKeys<O>;
   readonly #verifier: RecordVerifier<O>;
   readonly #outbox = new Outbox();
+  readonly #heartbeats: Heartbeats;
+  readonly #announcements: PathAnnouncements;
+  readonly #probes: MtuProbes;
   readonly #peerPaths: PeerPaths;
   readonly #reports: PathReports;
   /** Whether the peer may choose how packets are spread. */
   readonly #followsPeer: boolean;
-  #lastPacketAt = -Infinity;
   #refusal: DropReason = "not authentic";
   #judgedAt = -Infinity;
   /** Whether the record accepted last came from where its path leads. */
   #isFromPeer = true;
-  /** When the server is told again which paths work: what it was told last may have been lost. */
-  #announceAt: number;
+  /** The largest packet the peer's paths carry all, in bytes, as it says. */
+  #peerMtu = Infinity;
 
   constructor(options: SessionOptions<S, O>) {
     const { role, x1, suite, now } = options;
@@ -98,7 +98,6 @@ export class Session<S extends Cipher, O extends Cipher> {
     });
     this.#receiveKeys = new ReceiveKeys(suite, isClient ? serverToClient : clientToServer, x1);
     this.#verifier = new RecordVerifier(this.#receiveKeys, sendDirection);
-    this.#announceAt = isClient && x1 ? now : Infinity;
     const answersWithin = isClient ? 0 : 2 * (x1 ? HEARTBEAT_ACTIVE_MS : HEARTBEAT_IDLE_MS);
     this.paths = new PathTable(answersWithin);
     this.#followsPeer = !isClient && (options.scheduler ?? null) === null;
@@ -106,6 +105,13 @@ export class Session<S extends Cipher, O extends Cipher> {
       this.paths,
       options.scheduler ?? "flow",
       options.flushTimeoutMs ?? FLUSH_TIMEOUT_MS,
+    );
+    this.#heartbeats = new Heartbeats(this.paths, this.#outbox, role);
+    const ceiling = isClient && x1 ? options.mtuCeiling ?? null : null;
+    this.#probes = new MtuProbes(this.paths, this.#outbox, ceiling);
+    this.#announcements = new PathAnnouncements(
+      ...[this.paths, this.#outbox, this.scheduling, this.#probes] as const,
+      isClient && x1 ? now : Infinity,
     );
     this.#reports = new PathReports(this.paths, this.#outbox, !isClient);
     this.#peerPaths = new PeerPaths(
@@ -145,7 +151,8 @@ export class Session<S extends Cipher, O extends Cipher> {
     // The client's packets want no answer of their own, its heartbeats do. The server has only the
     // client's heartbeats to go by, and those come while there are packets.
     if (this.role === "server") path.liveness.sent(now);
-    this.#notePackets(now);
+    this.#heartbeats.notePackets(now);
+    path.mtuSearch?.trafficSeen();
     this.#writer.advanceIfDue(now);
   }
 
@@ -184,7 +191,8 @@ export class Session<S extends Cipher, O extends Cipher> {
     if (path === null) return null;
     path.counters.receivedPackets++;
     path.counters.receivedBytes += header.payloadLength;
-    this.#heard(path, now);
+    if (path === this.#peerPaths.stray) this.lastHeardAt = now;
+    else this.#heard(path, now);
     return path;
   }
 
@@ -228,7 +236,7 @@ export class Session<S extends Cipher, O extends Cipher> {
 
   /** Hot. A packet of the peer's has come on `path`. */
   notePacketReceived(path: SessionPath, now: number): void {
-    this.#notePackets(now);
+    this.#heartbeats.notePackets(now);
     if (this.x1) this.#reports.packetArrived(path, now);
   }
 
@@ -254,18 +262,9 @@ export class Session<S extends Cipher, O extends Cipher> {
   }
 
   #receiveHeartbeat(payload: Uint8Array, path: SessionPath, now: number): DropReason | null {
-    const clock = decodeHeartbeat(payload);
-    if (clock === null) return "bad message";
+    const refusal = this.#heartbeats.receive(payload, path, now);
+    if (refusal !== null) return refusal;
     if (this.x1) this.#reports.heartbeatArrived(path, now);
-    if (this.role === "server") {
-      this.#outbox.transmit({ type: TYPE_HEARTBEAT, path, payload: payload.slice() });
-      return null;
-    }
-    const roundTrip = now - clock;
-    if (!(roundTrip >= 0)) return "bad message";
-    path.quality.rttMeasured(roundTrip, now);
-    path.quality.heartbeatAnswered(clock, now);
-    path.liveness.rttMeasured(roundTrip);
     this.#judgeIfDue(now);
     return null;
   }
@@ -284,7 +283,9 @@ export class Session<S extends Cipher, O extends Cipher> {
         this.#outbox.emit({ name: "bye" });
         return null;
       case "paths":
-        this.#receivePaths(message, now);
+        this.#announcements.receive(message, this.#followsPeer);
+        this.#peerMtu = message.mtu ?? this.#peerMtu;
+        this.#judge(now);
         return null;
       case "challenge":
         if (this.role === "server") return "bad message";
@@ -300,19 +301,12 @@ export class Session<S extends Cipher, O extends Cipher> {
         this.#tell({ type: "mtu answer", size: message.size }, path);
         return null;
       case "mtu answer":
+        this.#probes.answered(path, message.size, now);
         return null;
       default:
         message satisfies never;
         return null;
     }
-  }
-
-  #receivePaths(message: TunnelMessage & { type: "paths" }, now: number): void {
-    for (const path of this.paths) path.isUsableForPeer = message.usable.includes(path.id);
-    if (this.#followsPeer && message.scheduler !== undefined) {
-      this.scheduling.scheduler = message.scheduler;
-    }
-    this.#judge(now);
   }
 
   #tell(message: TunnelMessage, path: SessionPath): void {
@@ -344,7 +338,7 @@ export class Session<S extends Cipher, O extends Cipher> {
     this.scheduling.forget(path, now);
     this.#peerPaths.challenges.forget(path);
     this.#outbox.forgetPath(id);
-    if (this.role === "client" && this.x1) this.#announcePaths();
+    this.#announcements.announce();
   }
 
   /** The kernel refused to send on the path: its link is gone. */
@@ -361,6 +355,16 @@ export class Session<S extends Cipher, O extends Cipher> {
     path.quality.reset();
     path.heartbeatAt = Math.min(path.heartbeatAt, now);
     this.#noteState(path, now);
+  }
+
+  /** The kernel would not send a packet of `bytes` on the path: it is too large for it. */
+  packetRefused(path: SessionPath, bytes: number, now: number): void {
+    this.#probes.refused(path, bytes, now);
+  }
+
+  /** Hot. The largest packet that all paths carry, in bytes; Infinity where that is not known. */
+  get packetBytesMax(): number {
+    return this.#peerMtu;
   }
 
   /** Whether the peer can be sent packets: some path works, and leads to it for certain. */
@@ -383,17 +387,9 @@ export class Session<S extends Cipher, O extends Cipher> {
     this.#outbox.emit({ name: "path changed", path, state });
     if (state === "down") path.quality.forgetLoss();
     if (state === "up" && before === "down") path.standing.recovered(now);
+    if (state === "up" && before !== "suspect") this.#probes.begin(path, now);
     this.#judge(now);
-    if (this.role === "client" && this.x1) this.#announcePaths();
-  }
-
-  /** Tells the server which paths work, on one that does: it may not have noticed yet. */
-  #announcePaths(): void {
-    const usable = this.paths.usable();
-    const path = usable[0];
-    if (path === undefined) return;
-    const { scheduler } = this.scheduling;
-    this.#tell({ type: "paths", usable: usable.map(({ id }) => id), scheduler }, path);
+    this.#announcements.announce();
   }
 
   #judge(now: number): void {
@@ -413,51 +409,33 @@ export class Session<S extends Cipher, O extends Cipher> {
     this.#writer.advanceIfDue(now);
     for (const path of this.paths) {
       const wasUp = path.reportedState === "up";
+      if (this.role === "server" && !this.x1) expectHeartbeat(path, now);
       const state = path.liveness.poll(now);
       this.#noteState(path, now);
       if (this.role === "server") continue;
       // Asked again at once: one heartbeat lost on a quiet path must not take it down.
-      if (now >= path.heartbeatAt || (wasUp && state === "suspect")) this.#sendHeartbeat(path, now);
+      const isInDoubt = wasUp && state === "suspect";
+      if (now >= path.heartbeatAt || isInDoubt) this.#heartbeats.send(path, now);
     }
     this.#reports.handleTimeout(now);
     this.#peerPaths.challenges.handleTimeout(now);
+    this.#probes.handleTimeout(now);
     if (now >= this.scheduling.nextDeadline()) this.#judge(now);
-    if (now >= this.#announceAt) {
-      this.#announceAt = now + HEARTBEAT_IDLE_MS;
-      this.#announcePaths();
-    }
+    this.#announcements.handleTimeout(now);
   }
 
   /** When `handleTimeout` is to be called next, in milliseconds of the clock of `now`. */
   nextTimeout(): number {
     let next = Math.min(
-      this.#announceAt,
+      this.#announcements.nextAt,
       this.scheduling.nextDeadline(),
       this.#peerPaths.challenges.nextDeadline(),
+      this.#probes.nextDeadline(),
     );
     for (const path of this.paths) {
       next = Math.min(next, path.heartbeatAt, path.feedbackAt, path.liveness.nextDeadline());
     }
     return next;
-  }
-
-  #sendHeartbeat(path: SessionPath, now: number): void {
-    const isUp = path.liveness.state === "up";
-    if (!isUp) this.#outbox.transmit({ type: TYPE_HANDSHAKE, path, payload: new Uint8Array(0) });
-    this.#outbox.transmit({ type: TYPE_HEARTBEAT, path, payload: encodeHeartbeat(now) });
-    path.liveness.sent(now);
-    path.quality.heartbeatSent(heartbeatClock(now));
-    const isActive = now - this.#lastPacketAt < ACTIVITY_MS || path.standing.reason !== null;
-    path.heartbeatAt = now + (isActive || !isUp ? HEARTBEAT_ACTIVE_MS : HEARTBEAT_IDLE_MS);
-  }
-
-  #notePackets(now: number): void {
-    const wasIdle = now - this.#lastPacketAt >= ACTIVITY_MS;
-    this.#lastPacketAt = now;
-    if (!wasIdle || this.role === "server") return;
-    for (const path of this.paths) {
-      path.heartbeatAt = Math.min(path.heartbeatAt, now + HEARTBEAT_ACTIVE_MS);
-    }
   }
 
   // What comes out
@@ -482,4 +460,10 @@ export class Session<S extends Cipher, O extends Cipher> {
     this.#writer.free();
     this.#receiveKeys.free();
   }
+}
+
+/** A v1 client says nothing of its paths, but its heartbeats come every 2 s on each that works. */
+function expectHeartbeat(path: SessionPath, now: number): void {
+  const expectedAt = path.lastHeardAt + HEARTBEAT_IDLE_MS;
+  if (now >= expectedAt) path.liveness.sent(expectedAt);
 }

@@ -20,6 +20,8 @@ export interface SessionOptions<S extends Cipher, O extends Cipher> {
   readonly epochLimits?: EpochLimits;
   /** How packets are spread; null: on the server as the client does, on the client by flow. */
   readonly scheduler?: SchedulerName | null;
+  /** On the client: the size of packets that is wanted, to be probed for; null: not probed. */
+  readonly mtuCeiling?: number | null;
   /** How long the receiver waits for a packet out of order, in ms. */
   readonly flushTimeoutMs?: number;
 }

@@ -4,6 +4,7 @@
  */
 import { PathArrivals } from "../path/arrivals.ts";
 import { Liveness, type PathState } from "../path/liveness.ts";
+import type { MtuSearch } from "../path/mtu_search.ts";
 import { PathQuality } from "../path/quality.ts";
 import { Standing } from "../schedule/standing.ts";
 import { PeerAddress } from "./peer_address.ts";
@@ -43,6 +44,10 @@ export class SessionPath {
   isUsableForPeer = true;
   /** Whether the scheduler gives the path a share. */
   carriesFlows = false;
+  /** Looks for the size of packets the path carries, or null: that is not asked. */
+  mtuSearch: MtuSearch | null = null;
+  /** The largest packet of the tunnel it carries, in bytes, once found. */
+  mtu: number | null = null;
   /**
    * Bytes that may be sent to the address before it has proved to be the peer's; Infinity: it has.
    */
@@ -57,6 +62,8 @@ export class SessionPath {
     readonly name: string,
     public socket: number,
     graceMs: number,
+    /** IP version of the datagrams. */
+    readonly family: 4 | 6 = 4,
   ) {
     this.liveness = new Liveness({ graceMs });
   }

@@ -2,7 +2,8 @@
  * UDP batch -> frame check -> open -> replay check -> inflate -> reorder -> coalesce -> TUN.
  * The methods stand in the order in which a record meets them.
  */
-import { constants, gunzipSync } from "node:zlib";
+import type { PacketCodec } from "../../../ffi/libdeflate/packet_codec.ts";
+import { COMPRESSIBLE_BYTES_MAX } from "../../../protocol/compression/flow_compression.ts";
 import type { Libc } from "../../../ffi/libc/libc.ts";
 import { cmsgSpace, MessageBuffer } from "../../../ffi/linux/message.ts";
 import {
@@ -44,8 +45,6 @@ import type { TunWriter } from "./tun_writer.ts";
 
 /** Receives before the other direction gets its turn. */
 const RECEIVES_PER_TURN = 16;
-/** A packet that was compressed was at most this long; more is a bomb. */
-const INFLATED_BYTES_MAX = 1500;
 const SOCKADDR_CAPACITY = 28;
 const CONTROL_BYTES = cmsgSpace(4) + cmsgSpace(20) + 64;
 const MAPPED_PREFIX = 0x0000ffff;
@@ -59,6 +58,7 @@ export class Inbound {
   readonly #sessions: SessionTable;
   readonly #writer: TunWriter;
   readonly #drops: DropCounters;
+  readonly #codec: PacketCodec;
   readonly #message: MessageBuffer;
   readonly #header = new RecordHeader();
   readonly #flow = new FlowKey();
@@ -72,6 +72,7 @@ export class Inbound {
     sessions: SessionTable,
     writer: TunWriter,
     drops: DropCounters,
+    codec: PacketCodec,
   ) {
     this.#libc = libc;
     this.#layout = layout;
@@ -81,6 +82,7 @@ export class Inbound {
     this.#sessions = sessions;
     this.#writer = writer;
     this.#drops = drops;
+    this.#codec = codec;
     this.#message = new MessageBuffer(layout.arena, CONTROL_BYTES);
     this.#message.setData(layout.receive, PACKET_BYTES_MAX);
   }
@@ -187,7 +189,7 @@ export class Inbound {
     const bytes = this.#layout.arena.bytes.subarray(payload, payload + header.payloadLength);
     const refusal = entry.session.receiveControl(header.type, bytes, path, now);
     if (refusal !== null) this.#drops.count(refusal);
-    // A v1 server spends sequence numbers on echoes; whoever waits for them waits in vain.
+    // A v1 server spends sequence numbers on echoes: nobody must wait for what is no packet.
     if (!entry.session.x1 && header.sequence !== 0) this.#skipSequence(entry, now);
   }
 
@@ -208,7 +210,10 @@ export class Inbound {
       if (!isFirst) return this.#drops.count("copy");
     }
     if (header.compression !== COMPRESSION_NONE) {
-      if (!this.#inflate(payload, header)) return this.#drops.count("bad gzip");
+      if (!this.#inflate(payload, header)) {
+        if (!x1 && header.sequence !== 0) this.#skipSequence(entry, now);
+        return this.#drops.count("bad gzip");
+      }
       payload = this.#layout.single;
     }
     const isOrdered = x1 ? (header.flags & FLAG_ORDERED) !== 0 : header.sequence !== 0;
@@ -220,19 +225,18 @@ export class Inbound {
   /** Inflates the packet into the region for single packets, and puts its new length in `header`. */
   #inflate(payload: number, header: RecordHeader): boolean {
     if (header.compression !== COMPRESSION_GZIP) return false;
-    const { bytes } = this.#layout.arena;
-    try {
-      const inflated = gunzipSync(bytes.subarray(payload, payload + header.payloadLength), {
-        maxOutputLength: INFLATED_BYTES_MAX,
-        finishFlush: constants.Z_FINISH,
-      });
-      this.#writer.flush();
-      bytes.set(inflated, this.#layout.single);
-      header.payloadLength = inflated.length;
-      return true;
-    } catch {
-      return false;
-    }
+    // What waits to be written may lie where the packet goes.
+    this.#writer.flush();
+    const { single } = this.#layout;
+    const length = this.#codec.inflate(
+      payload,
+      header.payloadLength,
+      single,
+      COMPRESSIBLE_BYTES_MAX,
+    );
+    if (length <= 0) return false;
+    header.payloadLength = length;
+    return true;
   }
 
   #reorder(entry: SessionEntry, payload: number, now: number): void {

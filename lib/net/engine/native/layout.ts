@@ -7,11 +7,13 @@ export const PACKET_BYTES_MAX = 65_535;
 const REGION_BYTES = 65_536 + 64;
 /** Batches being filled at a time, each for one path. */
 const SEND_BATCHES = 4;
+/** As long as a packet of the tunnel may be, whatever its MTU. */
+const MADE_BYTES = 9216;
 /** Message headers, iovecs and poll entries. */
 const CONTROL_BYTES = 8192;
 
 export class Layout {
-  readonly arena = new Arena((3 + SEND_BATCHES) * REGION_BYTES + CONTROL_BYTES);
+  readonly arena = new Arena((3 + SEND_BATCHES) * REGION_BYTES + MADE_BYTES + CONTROL_BYTES);
   /** A packet read from the TUN device, its virtio header in front. */
   readonly tunRead = this.arena.reserve(REGION_BYTES);
   /** Records sealed, each region to leave in one send. */
@@ -20,6 +22,8 @@ export class Layout {
   readonly receive = this.arena.reserve(REGION_BYTES);
   /** One packet that did not come straight from a datagram: held for its turn, or inflated. */
   readonly single = this.arena.reserve(REGION_BYTES);
+  /** A packet made here: an answer to one that is too big, or a part of it. */
+  readonly made = this.arena.reserve(MADE_BYTES);
   /** The virtio header of the packet written to the TUN device. */
   readonly vnetHeader = this.arena.reserve(VNET_HEADER_LENGTH);
 }

@@ -5,6 +5,7 @@
 import type { Libc } from "../../../ffi/libc/libc.ts";
 import { EINTR } from "../../../ffi/libc/errno.ts";
 import { Libcrypto, type Opener, type Sealer } from "../../../ffi/libcrypto/aes_gcm.ts";
+import { PacketCodec } from "../../../ffi/libdeflate/packet_codec.ts";
 import type { TunDevice } from "../../../ffi/linux/tun.ts";
 import { DropCounters } from "../../../protocol/drop_reason.ts";
 import { FlowTable } from "../../../protocol/outbound/flow_table.ts";
@@ -45,12 +46,22 @@ export interface LoopOptions {
   readonly handleMessages: (loop: Loop) => boolean;
 }
 
+export interface LoopPath {
+  readonly session: number;
+  readonly id: number;
+  readonly name: string;
+  /** IP version of the datagrams. */
+  readonly family: 4 | 6;
+  readonly socket: EngineSocket;
+}
+
 export class Loop {
   readonly sessions = new SessionTable();
   readonly #libc: Libc;
   readonly #options: LoopOptions;
   readonly #libcrypto = Libcrypto.open();
   readonly #layout = new Layout();
+  readonly #codec = PacketCodec.open(this.#layout.arena);
   readonly #sockets: SocketTable;
   readonly #drops: DropCounters;
   readonly #sender: UdpSender;
@@ -81,6 +92,8 @@ export class Loop {
       new FlowTable({ seed: crypto.getRandomValues(new Int32Array(1))[0]! }),
       this.#sender,
       this.#drops,
+      this.#codec,
+      writer,
     );
     this.#inbound = new Inbound(
       libc,
@@ -89,6 +102,7 @@ export class Loop {
       this.sessions,
       writer,
       this.#drops,
+      this.#codec,
     );
     this.#pollfds = arena.reserve((POLL_SOCKETS + SOCKETS_MAX) * POLLFD_LENGTH);
     this.#pollAddress = arena.address(this.#pollfds);
@@ -183,13 +197,14 @@ export class Loop {
   }
 
   /** Adds a path with a socket of its own, which belongs to the loop from here on. */
-  addPath(sessionId: number, id: number, name: string, path: EngineSocket): void {
-    const entry = this.sessions.byId(sessionId | 0);
+  addPath(path: LoopPath): void {
+    const { id, name, family } = path;
+    const entry = this.sessions.byId(path.session | 0);
     if (entry === undefined || entry.session.paths.byId(id) !== null) {
-      return this.#libc.closeFile(path.fd);
+      return this.#libc.closeFile(path.socket.fd);
     }
-    const socket = this.#sockets.add(path);
-    entry.session.addPath({ id, name, socket, peer: null }, performance.now());
+    const socket = this.#sockets.add(path.socket);
+    entry.session.addPath({ id, name, socket, peer: null, family }, performance.now());
     this.#buildPollSet();
   }
 
@@ -214,6 +229,7 @@ export class Loop {
   /** Ends all sessions, telling the peers. */
   close(): void {
     for (const entry of [...this.sessions]) this.closeSession(entry.session.id);
+    this.#codec.free();
   }
 
   #drop(entry: SessionEntry): void {

@@ -1,4 +1,5 @@
 /** The native engine, seen from the main thread: starts the worker and steers it. */
+import { isIPv6 } from "node:net";
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { Libc } from "../../../ffi/libc/libc.ts";
 import { Libcrypto } from "../../../ffi/libcrypto/aes_gcm.ts";
@@ -89,7 +90,8 @@ export class NativeEngine implements Engine {
   addPath(session: number, path: EnginePath): void {
     const { id, name } = path;
     const { fd, gso } = openPathSocket(this.#libc, path);
-    this.#command({ kind: "add path", session, id, name, socket: { fd, gso } });
+    const family = isIPv6(path.server) ? 6 : 4;
+    this.#command({ kind: "add path", session, id, name, family, socket: { fd, gso } });
   }
 
   removePath(session: number, path: number): void {

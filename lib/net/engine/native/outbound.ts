@@ -6,6 +6,9 @@ import { VNET_HEADER_LENGTH } from "../../../ffi/linux/tun.ts";
 import type { TunDevice } from "../../../ffi/linux/tun.ts";
 import type { Libc } from "../../../ffi/libc/libc.ts";
 import type { Opener, Sealer } from "../../../ffi/libcrypto/aes_gcm.ts";
+import type { PacketCodec } from "../../../ffi/libdeflate/packet_codec.ts";
+import type { CompressionMode } from "../../../protocol/compression/compression_mode.ts";
+import { FlowCompression } from "../../../protocol/compression/flow_compression.ts";
 import type { DropCounters } from "../../../protocol/drop_reason.ts";
 import { FlowKey, readFlowKey } from "../../../protocol/outbound/flow_key.ts";
 import type { FlowTable } from "../../../protocol/outbound/flow_table.ts";
@@ -21,6 +24,8 @@ import {
 import { Outgoing } from "../../../protocol/session/outgoing.ts";
 import type { SessionPath } from "../../../protocol/session/session_path.ts";
 import {
+  COMPRESSION_GZIP,
+  COMPRESSION_NONE,
   FLAG_PARTIAL_CHECKSUM,
   HEADER_LENGTH,
   PAYLOAD_OFFSET,
@@ -28,8 +33,10 @@ import {
   TYPE_PACKET,
 } from "../../../protocol/wire/header.ts";
 import { type Layout, PACKET_BYTES_MAX } from "./layout.ts";
-import type { NativeSession, SessionTable } from "./sessions.ts";
+import { Oversize } from "../oversize.ts";
+import type { NativeSession, SessionEntry, SessionTable } from "./sessions.ts";
 import {
+  type TunWriter,
   VNET_CHECKSUM_OFFSET,
   VNET_CHECKSUM_START,
   VNET_FLAG_NEEDS_CHECKSUM,
@@ -45,6 +52,8 @@ import type { UdpSender } from "./udp_sender.ts";
 const READS_PER_TURN = 32;
 const READ_LENGTH = BigInt(PACKET_BYTES_MAX + VNET_HEADER_LENGTH);
 const US_PER_MS = 1000;
+/** Of a TCP header: its length in words is in the upper half of this byte. */
+const TCP_DATA_OFFSET = 12;
 
 export class Outbound {
   readonly #libc: Libc;
@@ -60,6 +69,15 @@ export class Outbound {
   readonly #flow = new FlowKey();
   readonly #segmenter: TcpSegmenter;
   readonly #packet: number;
+  readonly #writer: TunWriter;
+  readonly #oversize: Oversize;
+  readonly #answerFlow = new FlowKey();
+  #session: NativeSession | null = null;
+  #now = 0;
+  readonly #codec: PacketCodec;
+  readonly #compression = new FlowCompression();
+  /** Of the session whose packet is under way. */
+  #compressionMode: CompressionMode = "off";
 
   constructor(
     libc: Libc,
@@ -69,6 +87,8 @@ export class Outbound {
     flows: FlowTable,
     sender: UdpSender,
     drops: DropCounters,
+    codec: PacketCodec,
+    writer: TunWriter,
   ) {
     this.#libc = libc;
     this.#tun = tun;
@@ -79,6 +99,12 @@ export class Outbound {
     this.#dispatch = new Dispatch(flows);
     this.#sender = sender;
     this.#drops = drops;
+    this.#codec = codec;
+    this.#writer = writer;
+    this.#oversize = new Oversize(layout.arena.view, layout.made, {
+      answer: (length) => this.#answer(length),
+      send: (length) => this.#sendPacket(this.#session!, layout.made, length, 0, this.#now),
+    });
     this.#segmenter = new TcpSegmenter(layout.arena.view);
     this.#packet = layout.tunRead + (tun.vnetHeader ? VNET_HEADER_LENGTH : 0);
   }
@@ -103,18 +129,20 @@ export class Outbound {
     const entry = this.#sessions.forPacket(flow);
     if (entry === null) return this.#drops.count("no session for destination");
     const { session } = entry;
+    this.#compressionMode = entry.spec.tuning.compression;
     if (!this.#dispatch.begin(session, flow, length, now)) {
       return this.#drops.count("no live path");
     }
-    if (!this.#tun.vnetHeader) return this.#sendPacket(session, this.#packet, length, 0, now);
+    if (!this.#tun.vnetHeader) return this.#sendOrAnswer(entry, length, 0, now);
     const gso = this.#view.getUint8(this.#layout.tunRead + VNET_GSO_TYPE);
-    if (gso === VNET_GSO_NONE) this.#sendWhole(session, length, now);
+    if (gso === VNET_GSO_NONE) this.#sendWhole(entry, length, now);
     else if (gso === VNET_GSO_TCPV4 || gso === VNET_GSO_TCPV6) this.#sendSegments(session, now);
     else this.#drops.count("bad offload request");
   }
 
   /** A packet of ordinary size; its checksum may still be the sender's kernel's to complete. */
-  #sendWhole(session: NativeSession, length: number, now: number): void {
+  #sendWhole(entry: SessionEntry, length: number, now: number): void {
+    const { session } = entry;
     const view = this.#view;
     const packet = this.#packet;
     const header = this.#layout.tunRead;
@@ -123,10 +151,31 @@ export class Outbound {
       const start = packet + view.getUint16(header + VNET_CHECKSUM_START, true);
       const field = start + view.getUint16(header + VNET_CHECKSUM_OFFSET, true);
       if (field + 2 > packet + length) return this.#drops.count("bad offload request");
-      if (session.x1 && this.#isTransportChecksum(start, field)) flags = FLAG_PARTIAL_CHECKSUM;
+      const mayStay = session.x1 && length <= session.packetBytesMax &&
+        this.#isTransportChecksum(start, field);
+      if (mayStay) flags = FLAG_PARTIAL_CHECKSUM;
       else completeChecksum(view, start, packet + length, field);
     }
-    this.#sendPacket(session, packet, length, flags, now);
+    this.#sendOrAnswer(entry, length, flags, now);
+  }
+
+  /** Sends the packet that was read, unless it is too big for the peer's paths. */
+  #sendOrAnswer(entry: SessionEntry, length: number, flags: number, now: number): void {
+    const { session } = entry;
+    const mtu = session.packetBytesMax;
+    if (length <= mtu) return this.#sendPacket(session, this.#packet, length, flags, now);
+    this.#drops.count("too big for path");
+    this.#session = session;
+    this.#now = now;
+    this.#oversize.handle(this.#view, this.#packet, length, mtu, entry.router, now);
+  }
+
+  /** Hands an answer to the kernel, which knows the way to who sent the packet. */
+  #answer(length: number): void {
+    const { made } = this.#layout;
+    if (!readFlowKey(this.#view, made, length, this.#answerFlow)) return;
+    this.#writer.deliver(made, this.#answerFlow, false);
+    this.#writer.flush();
   }
 
   /** Whether `field` is the checksum the receiver expects to be partial, not one further inside. */
@@ -140,8 +189,9 @@ export class Outbound {
   #sendSegments(session: NativeSession, now: number): void {
     const segmenter = this.#segmenter;
     const { transport, end, protocol } = this.#flow;
-    const segmentSize = this.#view.getUint16(this.#layout.tunRead + VNET_GSO_SIZE, true);
     const isTcp = protocol === PROTOCOL_TCP && transport >= 0;
+    const wanted = this.#view.getUint16(this.#layout.tunRead + VNET_GSO_SIZE, true);
+    const segmentSize = isTcp ? this.#fitting(wanted, session.packetBytesMax) : wanted;
     if (!isTcp || segmenter.begin(this.#packet, transport, end, segmentSize) === 0) {
       return this.#drops.count("bad offload request");
     }
@@ -157,6 +207,13 @@ export class Outbound {
     }
   }
 
+  /** Bytes of TCP payload that fit into packets of `mtu`, at most `wanted`. */
+  #fitting(wanted: number, mtu: number): number {
+    const { transport } = this.#flow;
+    const tcpHeader = (this.#view.getUint8(transport + TCP_DATA_OFFSET) >>> 4) * 4;
+    return Math.max(1, Math.min(wanted, mtu - (transport - this.#packet) - tcpHeader));
+  }
+
   /** Hot. One packet as it is on the wire of the tunnel, on the path or paths it is to take. */
   #sendPacket(
     session: NativeSession,
@@ -167,6 +224,12 @@ export class Outbound {
   ): void {
     const dispatch = this.#dispatch;
     const outgoing = this.#outgoing;
+    const compressed = this.#compress(packet, length, now);
+    outgoing.compression = compressed > 0 ? COMPRESSION_GZIP : COMPRESSION_NONE;
+    if (compressed > 0) {
+      packet = this.#layout.single;
+      length = compressed;
+    }
     const paths = dispatch.next(length);
     outgoing.type = TYPE_PACKET;
     outgoing.flags = flags | dispatch.flags;
@@ -175,6 +238,18 @@ export class Outbound {
     for (let copy = 0; copy < paths.length; copy++) {
       this.#seal(session, paths[copy]!, packet, length, now);
     }
+  }
+
+  /** Hot. Puts the gzip of the packet into the region for single packets; 0 when it stays plain. */
+  #compress(packet: number, length: number, now: number): number {
+    const compression = this.#compression;
+    const mode = this.#compressionMode;
+    const { bytes } = this.#layout.arena;
+    const capacity = compression.capacityFor(mode, this.#flow, bytes, packet, length, now);
+    if (capacity === 0) return 0;
+    const compressed = this.#codec.compress(packet, length, this.#layout.single, capacity);
+    compression.noteTry(compressed > 0);
+    return compressed;
   }
 
   /** Sends a record that is no packet: the `length` bytes at `payload` of the arena. */
@@ -189,6 +264,7 @@ export class Outbound {
     const outgoing = this.#outgoing;
     outgoing.type = type;
     outgoing.flags = outgoing.stream = outgoing.sequence = 0;
+    outgoing.compression = COMPRESSION_NONE;
     outgoing.sendTime = Math.round(now * US_PER_MS) >>> 0;
     this.#seal(session, path, payload, length, now);
   }

@@ -21,7 +21,7 @@ const NO_OFFLOAD = "00".repeat(VNET);
 function writeLayout(): Layout {
   const arena = new Arena(40_000);
   const [receive, vnetHeader] = [arena.reserve(30_000), arena.reserve(VNET)];
-  return { arena, receive, vnetHeader, tunRead: 0, send: [], single: 0 };
+  return { arena, receive, vnetHeader, tunRead: 0, send: [], single: 0, made: 0 };
 }
 
 class Writing implements Disposable {

@@ -8,6 +8,7 @@ import {
   EADDRNOTAVAIL,
   EAGAIN,
   EHOSTUNREACH,
+  EMSGSIZE,
   ENETDOWN,
   ENETUNREACH,
   ENOBUFS,
@@ -27,6 +28,7 @@ import {
 } from "../../../ffi/linux/socket.ts";
 import type { DropCounters } from "../../../protocol/drop_reason.ts";
 import type { SessionPath } from "../../../protocol/session/session_path.ts";
+import { RECORD_OVERHEAD } from "../../../protocol/wire/header.ts";
 import type { Layout } from "./layout.ts";
 import type { NativeSession } from "./sessions.ts";
 import type { SocketTable } from "./sockets.ts";
@@ -141,7 +143,11 @@ export class UdpSender {
     if (errno !== 0 && errno !== EAGAIN && records > 1 && !isLinkGone(errno)) {
       errno = this.#sendOneByOne(fd, path, buffer, used, recordLength);
     }
-    if (errno !== 0) this.#failed(session, path, errno, records, now);
+    // The records of a batch are of one length, so all were refused, but perhaps a shorter last one.
+    if (errno === EMSGSIZE) {
+      this.#drops.count("too big for path", records);
+      session.packetRefused(path, recordLength - RECORD_OVERHEAD, now);
+    } else if (errno !== 0) this.#failed(session, path, errno, records, now);
     else if (path.isLinkGone) session.linkWorks(path, now);
   }
 

@@ -20,6 +20,7 @@ function sendLayout(): Layout {
     receive: 0,
     single: 0,
     vnetHeader: 0,
+    made: 0,
   };
 }
 

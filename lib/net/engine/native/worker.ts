@@ -20,6 +20,7 @@ export type Command =
     readonly session: number;
     readonly id: number;
     readonly name: string;
+    readonly family: 4 | 6;
     readonly socket: EngineSocket;
   }
   | { readonly kind: "remove path"; readonly session: number; readonly path: number }
@@ -84,7 +85,7 @@ function handleMessages(loop: Loop, port: MessagePort, tell: (notice: Notice) =>
         loop.closeSession(command.id);
         break;
       case "add path":
-        loop.addPath(command.session, command.id, command.name, command.socket);
+        loop.addPath(command);
         break;
       case "remove path":
         loop.removePath(command.session, command.path);

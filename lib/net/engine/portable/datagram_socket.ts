@@ -12,6 +12,7 @@ import {
 } from "../../../ffi/libc/errno.ts";
 import type { Libc } from "../../../ffi/libc/libc.ts";
 import type { EnginePath } from "../engine.ts";
+import { forbidFragments } from "../../../ffi/linux/socket.ts";
 import { bindToDevice, connectSocket, socketDescriptor, tuneSocket } from "./socket_descriptor.ts";
 
 const QUEUE_MAX = 256;
@@ -53,6 +54,7 @@ export class DatagramSocket {
     return DatagramSocket.#open(libc, source, 0, `bind a socket to ${source}`, (fd) => {
       bindToDevice(libc, fd, path.device);
       connectSocket(libc, fd, path.server, path.port);
+      if (path.forbidsFragments === true) forbidFragments(libc, fd);
     });
   }
 
@@ -82,8 +84,8 @@ export class DatagramSocket {
     const connection = listen(hostname, port, action);
     try {
       const fd = socketDescriptor(libc, connection.addr as Deno.NetAddr);
-      prepare(fd);
       tuneSocket(libc, fd);
+      prepare(fd);
       return new DatagramSocket(connection);
     } catch (error) {
       connection.close();

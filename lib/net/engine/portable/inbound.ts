@@ -5,6 +5,8 @@
  * changes a session happens after it, in the order of arrival. The methods stand in the order in
  * which a record meets them.
  */
+import { COMPRESSIBLE_BYTES_MAX } from "../../../protocol/compression/flow_compression.ts";
+import { gunzipPacket } from "../../../protocol/compression/packet_gzip.ts";
 import type { DropCounters, DropReason } from "../../../protocol/drop_reason.ts";
 import type { SessionPath } from "../../../protocol/session/session_path.ts";
 import {
@@ -22,7 +24,6 @@ import {
 import { type DatagramBuffer, DatagramPool } from "./datagram_buffer.ts";
 import type { DatagramSocket } from "./datagram_socket.ts";
 import type { Delivery } from "./delivery.ts";
-import { gunzip } from "./gunzip.ts";
 import { InOrder } from "./in_order.ts";
 import { peerAddress } from "./net_address.ts";
 import type { SessionEntry, SessionTable } from "./sessions.ts";
@@ -30,8 +31,6 @@ import type { WebOpener } from "./web_crypto.ts";
 
 /** Records being opened; datagrams wait in their sockets beyond that, but for one of each socket. */
 const OPENING_MAX = 64;
-/** A packet that was compressed was at most this long; more is a bomb. */
-const INFLATED_BYTES_MAX = 1500;
 
 export interface Datagram {
   readonly buffer: DatagramBuffer;
@@ -128,7 +127,7 @@ export class Inbound {
     const text = compression === COMPRESSION_NONE
       ? sent
       : isAuthentic && compression === COMPRESSION_GZIP
-      ? await gunzip(sent, INFLATED_BYTES_MAX)
+      ? gunzipPacket(sent, COMPRESSIBLE_BYTES_MAX)
       : null;
     return { datagram, entry, opener, isAuthentic, text };
   }
@@ -181,7 +180,10 @@ export class Inbound {
     const { x1 } = entry.session;
     entry.session.notePacketReceived(path, now);
     if ((flags & FLAG_ORDER_EXTENSION) !== 0) return "bad message";
-    if (packet === null) return "bad gzip";
+    if (packet === null) {
+      if (!x1 && sequence !== 0) this.#delivery.skip(entry, sequence, now);
+      return "bad gzip";
+    }
     if (x1 && (flags & FLAG_COPY) !== 0) {
       if (!entry.reordering.isFirstCopy(stream, sequence)) return "copy";
     }

@@ -92,6 +92,7 @@ class Bench implements Disposable {
       reorderBufferSize: 8,
       reorderFlushTimeoutMs: 1000,
       tuning: DEFAULT_TUNING,
+      mtu: 1400,
       name: "test",
     });
     this.sessions.add(this.entry);

@@ -2,6 +2,9 @@
  * TUN -> classify flow -> pick path -> number and frame -> seal -> UDP.
  * The methods stand in the order in which a packet meets them.
  */
+import type { CompressionMode } from "../../../protocol/compression/compression_mode.ts";
+import { FlowCompression } from "../../../protocol/compression/flow_compression.ts";
+import { gzipPacket } from "../../../protocol/compression/packet_gzip.ts";
 import type { DropCounters } from "../../../protocol/drop_reason.ts";
 import { FlowKey, readFlowKey } from "../../../protocol/outbound/flow_key.ts";
 import { FlowTable } from "../../../protocol/outbound/flow_table.ts";
@@ -9,10 +12,17 @@ import { Dispatch } from "../../../protocol/outbound/dispatch.ts";
 import { Outgoing } from "../../../protocol/session/outgoing.ts";
 import { PeerAddress } from "../../../protocol/session/peer_address.ts";
 import type { SessionPath } from "../../../protocol/session/session_path.ts";
-import { PAYLOAD_OFFSET, RECORD_OVERHEAD, TYPE_PACKET } from "../../../protocol/wire/header.ts";
+import {
+  COMPRESSION_GZIP,
+  COMPRESSION_NONE,
+  PAYLOAD_OFFSET,
+  RECORD_OVERHEAD,
+  TYPE_PACKET,
+} from "../../../protocol/wire/header.ts";
 import { InOrder } from "./in_order.ts";
 import { netAddress } from "./net_address.ts";
-import type { PortableSession, SessionTable } from "./sessions.ts";
+import { Oversize } from "../oversize.ts";
+import type { PortableSession, SessionEntry, SessionTable } from "./sessions.ts";
 import type { SocketTable } from "./socket_table.ts";
 import type { TunPort } from "./tun_port.ts";
 import type { WebOpener, WebSealer } from "./web_crypto.ts";
@@ -52,6 +62,11 @@ export class Outbound {
   );
   readonly #outgoing = new Outgoing();
   readonly #flow = new FlowKey();
+  readonly #compression = new FlowCompression();
+  readonly #oversize: Oversize;
+  readonly #answerFlow = new FlowKey();
+  #entry: SessionEntry | null = null;
+  #now = 0;
   readonly #sealing: InOrder<SealedRecord>;
   /** The addresses of paths in Deno's words, and what they were made from. */
   readonly #addresses = new WeakMap<SessionPath, { peer: PeerAddress; to: Deno.NetAddr }>();
@@ -68,6 +83,11 @@ export class Outbound {
     this.#sessions = sessions;
     this.#sockets = sockets;
     this.#drops = drops;
+    this.#oversize = new Oversize(tun.inbound.view, 0, {
+      answer: (length) => this.#answer(length),
+      send: (length) =>
+        this.#sendPacket(this.#entry!, tun.inbound.bytes.subarray(0, length), this.#now),
+    });
     this.#sealing = new InOrder(SEALING_MAX, (sealed) => this.#send(sealed), fail);
   }
 
@@ -101,16 +121,46 @@ export class Outbound {
     const entry = this.#sessions.forPacket(flow);
     if (entry === null) return this.#drops.count("no session for destination");
     const { session } = entry;
+    if (!this.#dispatch.begin(session, flow, length, now)) {
+      return this.#drops.count("no live path");
+    }
+    const mtu = session.packetBytesMax;
+    if (length <= mtu) return this.#sendPacket(entry, bytes.subarray(0, length), now);
+    this.#drops.count("too big for path");
+    this.#entry = entry;
+    this.#now = now;
+    this.#oversize.handle(view, 0, length, mtu, entry.router, now);
+  }
+
+  /** Hands an answer, made where packets for the TUN device stand, to the kernel. */
+  #answer(length: number): void {
+    if (!readFlowKey(this.#tun.inbound.view, 0, length, this.#answerFlow)) return;
+    if (!this.#tun.write(this.#answerFlow, false)) this.#drops.count("TUN refused");
+  }
+
+  /** Sends one packet on the path or paths it is to take. */
+  #sendPacket(entry: SessionEntry, packet: Uint8Array, now: number): void {
+    const { session, spec: { tuning: { compression } } } = entry;
     const dispatch = this.#dispatch;
-    if (!dispatch.begin(session, flow, length, now)) return this.#drops.count("no live path");
     const outgoing = this.#outgoing;
     outgoing.type = TYPE_PACKET;
     outgoing.flags = dispatch.flags;
     outgoing.stream = dispatch.stream;
     outgoing.sequence = session.nextSequence(dispatch.stream);
-    for (const path of dispatch.next(length)) {
-      this.#seal(session, path, bytes.subarray(0, length), now);
-    }
+    const gzip = this.#compress(compression, packet, now);
+    outgoing.compression = gzip === null ? COMPRESSION_NONE : COMPRESSION_GZIP;
+    const payload = gzip ?? packet;
+    for (const path of dispatch.next(payload.length)) this.#seal(session, path, payload, now);
+  }
+
+  /** The gzip of a packet of the flow read last, or null when it stays plain. */
+  #compress(mode: CompressionMode, packet: Uint8Array, now: number): Uint8Array | null {
+    const { length } = packet;
+    const capacity = this.#compression.capacityFor(mode, this.#flow, packet, 0, length, now);
+    if (capacity === 0) return null;
+    const gzip = gzipPacket(packet, capacity);
+    this.#compression.noteTry(gzip !== null);
+    return gzip;
   }
 
   /** Sends the heartbeats, echoes and messages of a session that wait. */
@@ -120,6 +170,7 @@ export class Outbound {
       if (next === null) return;
       this.#outgoing.type = next.type;
       this.#outgoing.flags = this.#outgoing.stream = this.#outgoing.sequence = 0;
+      this.#outgoing.compression = COMPRESSION_NONE;
       this.#seal(session, next.path, next.payload, now);
     }
   }
@@ -148,7 +199,7 @@ export class Outbound {
       sent: () => {
         if (path.isLinkGone) session.linkWorks(path, performance.now());
       },
-      failed: (code) => this.#failed(session, path, code),
+      failed: (code) => this.#failed(session, path, record.length - RECORD_OVERHEAD, code),
     });
     if (!hasRoom) this.#drops.count("send buffer full");
   }
@@ -163,8 +214,12 @@ export class Outbound {
     return to;
   }
 
-  #failed(session: PortableSession, path: SessionPath, code: string): void {
+  #failed(session: PortableSession, path: SessionPath, bytes: number, code: string): void {
     if (code === "ENOBUFS" || code === "EAGAIN") return this.#drops.count("send buffer full");
+    if (code === "EMSGSIZE") {
+      session.packetRefused(path, bytes, performance.now());
+      return this.#drops.count("too big for path");
+    }
     this.#drops.count("send failed");
     const isClients = this.#sockets.server(path.socket) !== null;
     if (isClients && LINK_GONE.has(code)) session.linkFailed(path, performance.now());

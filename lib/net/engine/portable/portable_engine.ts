@@ -3,6 +3,7 @@
  * alone. It keeps the promise of `Engine` and the wire of the native engine with the same core;
  * what that has and this has not is speed, and the choice of the local address of a server's answers.
  */
+import { isIPv6 } from "node:net";
 import { AsyncPoll } from "../../../ffi/libc/async_poll.ts";
 import type { Libc } from "../../../ffi/libc/libc.ts";
 import { openTun } from "../../../ffi/linux/tun.ts";
@@ -125,7 +126,8 @@ export class PortableEngine implements Engine {
     const now = performance.now();
     try {
       const number = this.#sockets.add(socket, { transport: "udp", hostname: server, port });
-      entry.session.addPath({ id, name, socket: number, peer: null }, now);
+      const family = isIPv6(server) ? 6 : 4;
+      entry.session.addPath({ id, name, socket: number, peer: null, family }, now);
       this.#start(this.#inbound.run(number, socket, true));
     } catch (error) {
       socket.close();

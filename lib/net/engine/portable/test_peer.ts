@@ -46,6 +46,7 @@ async function run(role: "client" | "server", engineName: string, wire: string, 
     reorderBufferSize: 128,
     reorderFlushTimeoutMs: 50,
     tuning: DEFAULT_TUNING,
+    mtu: 1400,
     name: "test",
   });
   for (const [id, path] of paths.entries()) {

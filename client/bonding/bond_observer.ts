@@ -1,0 +1,19 @@
+/** What bonding tells a user interface beside it. */
+import type { SessionReport } from "../../lib/net/engine/engine.ts";
+
+export interface BondStatus {
+  /** As the user named it. */
+  readonly server: string;
+  readonly serverAddress: string;
+  /** Those of this machine inside the tunnel, as in `10.8.0.2 and fd00:8::2`. */
+  readonly addresses: string;
+  /** Names of the links, in the user's order, also of those that have no path at the moment. */
+  readonly links: readonly string[];
+  /** Null while there is none. */
+  readonly session: SessionReport | null;
+}
+
+export interface BondObserver {
+  /** There is a session. `readStatus` may be called as often as the screen changes. */
+  onBonding(readStatus: () => Promise<BondStatus>): void;
+}

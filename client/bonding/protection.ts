@@ -1,0 +1,128 @@
+/**
+ * The kill switch as a client in bonding mode uses it: in force before the first packet to the
+ * server and until the machine's own routes are back. When the client fails after it was up, the
+ * kill switch stays, as it does when the client is killed; the next start takes it over. Without
+ * the option, all of this does nothing.
+ */
+import { getLogger } from "@logtape/logtape";
+import { LOG_CATEGORY } from "../../lib/cli/log.ts";
+import { familyOf } from "../../lib/net/interface/address.ts";
+import { type HostJournal, restoreStale } from "../../lib/net/journal/host_journal.ts";
+import { adoptedServer, KillSwitch } from "../../lib/net/kill_switch/kill_switch.ts";
+import { ControlError } from "../control/control_error.ts";
+import {
+  hostFor,
+  type NamedAddress,
+  resolveServers,
+  type ServerAddress,
+} from "../control/resolve_server.ts";
+import type { BondOptions } from "../options.ts";
+
+const log = getLogger([LOG_CATEGORY, "client"]);
+
+export type ProtectionOptions = Pick<BondOptions, "server" | "controlPort" | "killSwitch">;
+
+export class Protection {
+  readonly #journal: HostJournal;
+  readonly #options: ProtectionOptions;
+  #killSwitch: KillSwitch | null = null;
+  #afterFailure: "lift" | "keep" = "lift";
+
+  constructor(journal: HostJournal, options: ProtectionOptions) {
+    this.#journal = journal;
+    this.#options = options;
+  }
+
+  /**
+   * Undoes what an earlier run left, but for its kill switch, which is ours from now on. To be done
+   * when no other client can run beside this one. @throws JournalError.
+   */
+  async takeOver(): Promise<void> {
+    if (!this.#options.killSwitch) return;
+    warn(await restoreStale(this.#journal.runner, undefined, { lasting: this.#journal }));
+    if (this.#journal.lasting.length > 0) this.#afterFailure = "keep";
+  }
+
+  /** Puts the kill switch in force. @throws Error, everything as before then. */
+  async enable(
+    tun: string,
+    links: readonly string[],
+    addresses: readonly ServerAddress[],
+  ): Promise<void> {
+    if (!this.#options.killSwitch) return;
+    const { server, controlPort } = this.#options;
+    const killSwitch = new KillSwitch(this.#journal, {
+      ...{ tun, links, server, controlPort },
+      addresses: addresses.map(({ address }) => address),
+    });
+    warn(await killSwitch.enable());
+    this.#killSwitch = killSwitch;
+    log.info("kill switch: nothing leaves this machine beside the tunnel");
+  }
+
+  /** The traffic goes into the tunnel: whatever happens now must not let it out. */
+  keepOnFailure(): void {
+    this.#afterFailure = "keep";
+  }
+
+  /** The server has told the port of its data plane. @throws CommandError. */
+  async allowDataPort(port: number): Promise<void> {
+    warn(await this.#killSwitch?.allowDataPort(port) ?? []);
+  }
+
+  /** Links or addresses have changed. */
+  follow(): void {
+    this.#killSwitch?.follow().then(warn, (error) => {
+      log.warn("the kill switch cannot follow the links: {error}", { error });
+    });
+  }
+
+  /** Undoes what the client did to the machine. */
+  async end(how: "stopped" | "failed"): Promise<void> {
+    const keep = how === "failed" && this.#afterFailure === "keep";
+    const errors = await this.#journal.undoAll(keep ? "leave" : "undo");
+    for (const error of errors) log.error("{error}", { error });
+    warn(this.#journal.notices);
+    if (keep && this.#journal.lasting.length > 0) {
+      log.error(
+        "the kill switch stays on: nothing leaves this machine until the client runs again, or " +
+          "'fluxify-client restore' lifts it",
+      );
+    }
+  }
+}
+
+/**
+ * The addresses of `server`. A kill switch that `journal` has taken over may keep the machine from
+ * asking DNS: then they are those it lets through. @throws ControlError.
+ */
+export async function findServer(
+  server: string,
+  journal: Pick<HostJournal, "lasting">,
+  resolve: typeof resolveServers = resolveServers,
+): Promise<NamedAddress[]> {
+  try {
+    return await resolve(server);
+  } catch (error) {
+    const known = adoptedServer(journal);
+    if (known === null || !(error instanceof ControlError)) throw error;
+    if (known.server === server) {
+      log.warn("the kill switch keeps DNS from answering: using the addresses known from before");
+      return known.addresses.map((address) => ({
+        address,
+        family: familyOf(address),
+        host: hostFor(server, address),
+      }));
+    }
+    throw new ControlError(
+      error.code,
+      `${error.message}; the kill switch of an earlier run is on and may be the reason: give the ` +
+        "server's address, or lift it with 'fluxify-client restore'",
+      { retryable: error.retryable },
+    );
+  }
+}
+
+function warn(lines: readonly string[]): void {
+  for (const line of lines) log.warn("{line}", { line });
+}

@@ -1,0 +1,41 @@
+import { deepEqual, equal } from "node:assert/strict";
+import { bondModels } from "./bond_view.ts";
+import { bondStatus, pathReport } from "./test_bond_status.ts";
+
+Deno.test("bondModels() tells rates from what a link has carried between two readings", async () => {
+  let status = bondStatus(["one"], [pathReport(0, "one", { receivedBytes: 0, sentBytes: 0 })]);
+  const read = bondModels(() => Promise.resolve(status), 5_000);
+  equal((await read(6_000)).uptimeMs, 1_000);
+  status = bondStatus(["one"], [
+    pathReport(0, "one", { receivedBytes: 250_000, sentBytes: 125 }),
+  ]);
+  const { rows: [row], totals } = await read(8_000);
+  deepEqual([row!.cells.down!.text, row!.cells.up!.text], ["1.0 Mbit/s", "500 bit/s"]);
+  deepEqual(totals, ["down 1.0 Mbit/s", "up 500 bit/s", "received 250 kB", "sent 125 B"]);
+});
+
+Deno.test("bondModels() shows a link without a path, and that there is no session", async () => {
+  const read = bondModels(() => Promise.resolve(bondStatus(["one", "two"], [])), 0);
+  const { rows } = await read(0);
+  deepEqual(rows.map(({ cells }) => cells.state), [
+    { text: "down", tone: "bad" },
+    { text: "down", tone: "bad" },
+  ]);
+  const without = { ...bondStatus(["one"]), session: null };
+  const { facts } = await bondModels(() => Promise.resolve(without), 0)(0);
+  equal(facts.at(-1), "no session");
+});
+
+Deno.test("a state has its word and its colour, and only a path that is up is judged", async () => {
+  const paths = (["probing", "up", "suspect", "down"] as const).map((state, id) =>
+    pathReport(id, state, { state, isGood: id % 2 === 0, isBadFor: "loss" })
+  );
+  const status = bondStatus(paths.map(({ name }) => name), paths);
+  const { rows } = await bondModels(() => Promise.resolve(status), 0)(0);
+  deepEqual(rows.map(({ cells }) => [cells.state, cells.quality!.text]), [
+    [{ text: "probing", tone: "warn" }, "-"],
+    [{ text: "up", tone: "good" }, "avoided: loss"],
+    [{ text: "suspect", tone: "warn" }, "-"],
+    [{ text: "down", tone: "bad" }, "-"],
+  ]);
+});

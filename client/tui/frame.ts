@@ -1,0 +1,242 @@
+/** The whole screen as a function of what is known, what the user did, and the size. */
+import { formatUptime, sparkline } from "./figures.ts";
+import type { LogLine } from "./log_lines.ts";
+import type { Button, ScreenState } from "./screen_state.ts";
+import type { StatusModel, StatusRow } from "./status_model.ts";
+import {
+  cut,
+  fit,
+  fitLine,
+  joinFitting,
+  type Line,
+  span,
+  spread,
+  type Tone,
+  wrap,
+} from "./styled_line.ts";
+import { visibleWidth } from "@earendil-works/pi-tui";
+import { headingLine, layOut, rowLine } from "./table.ts";
+
+export interface Size {
+  readonly columns: number;
+  readonly rows: number;
+}
+
+/** Where a click means something. */
+export interface Target {
+  /** Counted from 0. */
+  readonly line: number;
+  readonly from: number;
+  /** The column behind the last. */
+  readonly to: number;
+  readonly input:
+    | { readonly kind: "row"; readonly row: string }
+    | { readonly kind: "button"; readonly button: Button };
+}
+
+export interface Frame {
+  /** As many as the screen has rows, each exactly as wide as it. */
+  readonly lines: readonly Line[];
+  readonly targets: readonly Target[];
+  /** Whether the oldest line of the log is to be seen: there is nothing to scroll back to. */
+  readonly isLogAtStart: boolean;
+}
+
+/** Less than this is no screen to show anything on. */
+const COLUMNS_MIN = 24;
+const ROWS_MIN = 6;
+/** From here on there is room for what explains. */
+const FACTS_FROM_ROWS = 14;
+const DETAIL_WIDTH = 38;
+const LAST_MINUTE = "last minute";
+const LOG_LINES_MIN = 3;
+/** What a long message may take. */
+const MESSAGE_LINES_MAX = 4;
+
+const HELP = [
+  "q, Ctrl-C, [Stop]   end the client; asks first",
+  "up, down, k, j      select a link; Esc for none",
+  "click on a link     select it, or not any more",
+  "wheel, PgUp, PgDn   older and newer lines of the log",
+  "Home, End           the oldest and the newest line",
+  "?                   this help; again to leave it",
+  "",
+  "To select text for copying, hold Shift with the mouse.",
+];
+
+export function drawFrame(
+  model: StatusModel,
+  state: ScreenState,
+  log: readonly LogLine[],
+  size: Size,
+): Frame {
+  const width = Math.max(1, size.columns);
+  const height = Math.max(1, size.rows);
+  const canvas = new Canvas(width, height);
+  if (width < COLUMNS_MIN || height < ROWS_MIN) {
+    canvas.add([span("the terminal is too small", "warn")]);
+    canvas.fillTo(height - 1);
+  } else {
+    drawHead(canvas, model);
+    if (state.view === "help") { for (const line of HELP) canvas.add([span(` ${line}`)]); }
+    else drawStatus(canvas, model, state, log);
+    canvas.fillTo(height - 1);
+  }
+  drawFooter(canvas, state);
+  return canvas;
+}
+
+class Canvas implements Frame {
+  readonly lines: Line[] = [];
+  readonly targets: Target[] = [];
+  isLogAtStart = true;
+
+  constructor(readonly width: number, readonly height: number) {}
+
+  /** Lines left, the footer not counted. */
+  get room(): number {
+    return this.height - 1 - this.lines.length;
+  }
+
+  add(line: Line): void {
+    if (this.lines.length < this.height) this.lines.push(fitLine(line, this.width));
+  }
+
+  /** Makes it exactly `height` lines. */
+  fillTo(height: number): void {
+    this.lines.length = Math.min(this.lines.length, height);
+    while (this.lines.length < height) this.add([]);
+  }
+
+  /** The line that is added next answers to clicks. */
+  target(from: number, to: number, input: Target["input"]): void {
+    this.targets.push({ line: this.lines.length, from, to, input });
+  }
+}
+
+function drawHead(canvas: Canvas, model: StatusModel): void {
+  const uptime = `up ${formatUptime(model.uptimeMs)} `;
+  canvas.add([span(spread(` ${model.title}`, uptime, canvas.width), "bar")]);
+  const line = (parts: readonly string[]) => ` ${joinFitting(parts, canvas.width - 1)}`;
+  if (canvas.height >= FACTS_FROM_ROWS) canvas.add([span(line(model.facts), "dim")]);
+  canvas.add([span(line(model.totals), "strong")]);
+  if (canvas.height >= FACTS_FROM_ROWS) canvas.add([]);
+}
+
+function drawStatus(
+  canvas: Canvas,
+  model: StatusModel,
+  state: ScreenState,
+  log: readonly LogLine[],
+): void {
+  const { rows } = model;
+  const selected = rows.findIndex(({ key }) => key === state.selected);
+  const layout = layOut(model.columns, rows, canvas.width);
+  canvas.add(headingLine(layout));
+
+  const shownMax = Math.max(1, canvas.room - LOG_LINES_MIN);
+  // All of them, or as many as there is room for with the selected one among them.
+  const first = Math.max(0, Math.min(selected, rows.length - shownMax));
+  for (const row of rows.slice(first, first + shownMax)) {
+    canvas.target(0, canvas.width, { kind: "row", row: row.key });
+    canvas.add(rowLine(row, layout, row.key === state.selected ? "selected" : "not selected"));
+  }
+  if (selected >= 0) drawDetails(canvas, rows[selected]!);
+  drawLog(canvas, state, log);
+}
+
+/** Only if the log keeps its lines. */
+function drawDetails(canvas: Canvas, row: StatusRow): void {
+  const across = Math.max(1, Math.floor((canvas.width - 1) / DETAIL_WIDTH));
+  const down = Math.ceil(row.details.length / across);
+  const chart = sparkline(row.lastMinute, Math.max(1, canvas.width - 22));
+  if (canvas.room < down + 2 + LOG_LINES_MIN + 1) return;
+  canvas.add(rule(row.key, canvas.width));
+  const labels = [LAST_MINUTE, ...row.details.map(([label]) => label)];
+  const labelWidth = Math.max(...labels.map(visibleWidth));
+  for (let line = 0; line < down; line++) {
+    canvas.add(
+      Array.from({ length: across }, (_, column) => row.details[column * down + line])
+        .flatMap((detail) =>
+          detail === undefined ? [] : [
+            span(` ${fit(detail[0], labelWidth)} `, "dim"),
+            span(fit(detail[1], DETAIL_WIDTH - labelWidth - 2)),
+          ]
+        ),
+    );
+  }
+  canvas.add([span(` ${fit(LAST_MINUTE, labelWidth)} `, "dim"), span(chart)]);
+}
+
+function drawLog(canvas: Canvas, state: ScreenState, log: readonly LogLine[]): void {
+  const back = Math.min(state.logBack, Math.max(0, log.length - 1));
+  if (canvas.room > 1) {
+    canvas.add(rule(back === 0 ? "log" : `log, ${back} newer below`, canvas.width));
+  }
+  const height = canvas.room;
+  const lines: Line[] = [];
+  let index = log.length - 1 - back;
+  for (; index >= 0 && lines.length < height; index--) {
+    lines.unshift(...logEntry(log[index]!, canvas.width));
+  }
+  canvas.isLogAtStart = index < 0 && lines.length <= height;
+  for (const line of lines.slice(-height)) canvas.add(line);
+}
+
+const LEVEL_TONE: Record<LogLine["level"], Tone> = {
+  trace: "dim",
+  debug: "dim",
+  info: "plain",
+  warning: "warn",
+  error: "bad",
+  fatal: "bad",
+};
+
+function logEntry({ time, level, text }: LogLine, width: number): Line[] {
+  const margin = ` ${time} `;
+  const tone = LEVEL_TONE[level];
+  return wrap(text, width - margin.length, MESSAGE_LINES_MAX).map((piece, index) => [
+    span(index === 0 ? margin : " ".repeat(margin.length), "dim"),
+    span(piece, tone),
+  ]);
+}
+
+function rule(title: string, width: number): Line {
+  const text = `─ ${cut(title, width - 5)} `;
+  return [span(text + "─".repeat(Math.max(0, width - visibleWidth(text))), "dim")];
+}
+
+interface FooterPart {
+  readonly text: string;
+  readonly button?: Button;
+}
+
+function drawFooter(canvas: Canvas, state: ScreenState): void {
+  const parts: FooterPart[] = state.view === "asking to stop"
+    ? [
+      { text: "Stop? y/n" },
+      { text: "[Yes]", button: "yes" },
+      { text: "[No]", button: "no" },
+      { text: "the machine's own routes come back" },
+    ]
+    : [
+      { text: "[Stop]", button: "stop" },
+      { text: "[Help]", button: "help" },
+      { text: "q stop" },
+      { text: "? help" },
+      { text: "up/down select" },
+      { text: "wheel log" },
+    ];
+  const line = [span(" ")];
+  let at = 1;
+  for (const { text, button } of parts) {
+    if (at + text.length > canvas.width) break;
+    if (button !== undefined) {
+      canvas.target(at, at + text.length, { kind: "button", button });
+    }
+    const tone = button !== undefined ? "button" : state.view === "asking to stop" ? "warn" : "dim";
+    line.push(span(text, tone), span("  "));
+    at += text.length + 2;
+  }
+  canvas.add(line);
+}

@@ -1,0 +1,340 @@
+import { deepEqual, equal, ok } from "node:assert/strict";
+import { visibleWidth } from "@earendil-works/pi-tui";
+import fc from "fast-check";
+import { summarize, type UplinkFigures } from "../balance/status.ts";
+import { balanceModel } from "./balance_view.ts";
+import { bondModel } from "./bond_view.ts";
+import { drawFrame, type Frame, type Size } from "./frame.ts";
+import type { LogLine } from "./log_lines.ts";
+import { INITIAL_STATE } from "./screen_state.ts";
+import { paint, plainText } from "./styled_line.ts";
+import type { LinkTraffic } from "./rate_history.ts";
+import { bondStatus, pathReport } from "./test_bond_status.ts";
+
+const LOG: LogLine[] = [
+  logLine("info", "link fiber: path is up"),
+  logLine(
+    "warning",
+    "cannot use link lte: Cannot bind: no such device, and this message goes on for quite a while " +
+      "so that it has to be wrapped",
+  ),
+];
+
+const BONDED = bondModel(
+  bondStatus(["fiber", "wlp0s20f3u1", "日本語回線です", "lte"], [
+    pathReport(0, "fiber"),
+    pathReport(1, "wlp0s20f3u1", { isGood: false, isBadFor: "jitter", jitterMs: 31 }),
+    pathReport(2, "日本語回線です", { state: "suspect", rttMs: 812.4, heardMsAgo: 1900 }),
+  ]),
+  (link) => link === "lte" ? traffic(0, 0) : traffic(1_550_000, 12),
+  3_723_000,
+);
+
+const FAMILY = {
+  state: "healthy",
+  gateway: "192.0.2.1",
+  problem: null,
+  weight: 3,
+  rttMs: 12.34,
+  jitterMs: null,
+  loss: 0.05,
+  score: 90,
+  probes: 20,
+} as const;
+
+const BALANCED = balanceModel(
+  summarize("spread", [
+    uplink("wan1", 1_200_000_000, FAMILY, { ...FAMILY, state: "unanswered", weight: 0, loss: 1 }),
+    uplink("wan2", 400_000_000, { ...FAMILY, problem: "has no carrier", weight: 0 }, null),
+  ]),
+  () => traffic(1_550_000, 12),
+  61_000,
+);
+
+function logLine(level: LogLine["level"], text: string): LogLine {
+  return { time: "08:00:01", level, text, whole: `${text}\n` };
+}
+
+function traffic(receivedBytesPerSecond: number, sentBytesPerSecond: number): LinkTraffic {
+  return {
+    receivedBytes: 1_200_000_000,
+    sentBytes: 33_000_000,
+    receivedBytesPerSecond,
+    sentBytesPerSecond,
+    lastMinute: Array.from({ length: 60 }, (_, second) => second < 20 ? 0 : 1000 * second ** 2),
+  };
+}
+
+function uplink(
+  name: string,
+  receivedBytes: number,
+  ipv4: UplinkFigures["families"][4],
+  ipv6: UplinkFigures["families"][6],
+): UplinkFigures {
+  const rates = { receivedBytesPerSecond: 0, sentBytesPerSecond: 0 };
+  return { name, receivedBytes, sentBytes: 33_000_000, ...rates, families: { 4: ipv4, 6: ipv6 } };
+}
+
+/** Without the blanks at the ends of lines. */
+function shown({ lines }: Frame, { columns, rows }: Size): string[] {
+  const text = lines.map(plainText);
+  equal(text.length, rows);
+  for (const line of text) equal(visibleWidth(line), columns, line);
+  return text.map((line) => line.trimEnd());
+}
+
+Deno.test("drawFrame() shows bonding on 80 columns and 24 rows", () => {
+  const size = { columns: 80, rows: 24 };
+  const frame = drawFrame(BONDED, { ...INITIAL_STATE }, LOG, size);
+  deepEqual(shown(frame, size), [
+    " Fluxify bonding to vpn.example.org                                  up 1:02:03",
+    " 10.8.0.2 and fd00:8::2   server 203.0.113.10   scheduler flow   reordered 2",
+    " down 37.2 Mbit/s   up 288 bit/s   received 4.8 GB   sent 132 MB",
+    "",
+    "  LINK     STATE   QUALITY             RTT  JITTER  LOSS        DOWN          UP",
+    "  fiber    up      good            20.1 ms 0.34 ms   0 % 12.4 Mbit/s    96 bit/s",
+    "  wlp0s20… up      avoided: jitter 20.1 ms 31.0 ms   0 % 12.4 Mbit/s    96 bit/s",
+    "  日本語…  suspect -                812 ms 0.34 ms   0 % 12.4 Mbit/s    96 bit/s",
+    "  lte      down    not in use                                0 bit/s     0 bit/s",
+    "─ log ──────────────────────────────────────────────────────────────────────────",
+    " 08:00:01 link fiber: path is up",
+    " 08:00:01 cannot use link lte: Cannot bind: no such device, and this message",
+    "          goes on for quite a while so that it has to be wrapped",
+    ...blank(10),
+    " [Stop]  [Help]  q stop  ? help  up/down select  wheel log",
+  ]);
+});
+
+Deno.test("drawFrame() shows the details of a selected link", () => {
+  const size = { columns: 80, rows: 24 };
+  const frame = drawFrame(BONDED, { ...INITIAL_STATE, selected: "wlp0s20f3u1" }, LOG, size);
+  deepEqual(shown(frame, size), [
+    " Fluxify bonding to vpn.example.org                                  up 1:02:03",
+    " 10.8.0.2 and fd00:8::2   server 203.0.113.10   scheduler flow   reordered 2",
+    " down 37.2 Mbit/s   up 288 bit/s   received 4.8 GB   sent 132 MB",
+    "",
+    "  LINK     STATE   QUALITY             RTT  JITTER  LOSS        DOWN          UP",
+    "  fiber    up      good            20.1 ms 0.34 ms   0 % 12.4 Mbit/s    96 bit/s",
+    "> wlp0s20… up      avoided: jitter 20.1 ms 31.0 ms   0 % 12.4 Mbit/s    96 bit/s",
+    "  日本語…  suspect -                812 ms 0.34 ms   0 % 12.4 Mbit/s    96 bit/s",
+    "  lte      down    not in use                                0 bit/s     0 bit/s",
+    "─ wlp0s20f3u1 ──────────────────────────────────────────────────────────────────",
+    " leads to    203.0.113.10:8000         capacity    50.0 Mbit/s",
+    " RTT         20.1 ms, last 21.0 ms     path MTU    1400 bytes",
+    " least RTT   19.5 ms                   last heard  0.1 s ago",
+    " jitter      31.0 ms, one way 0.20 ms  received    1.2 GB",
+    " loss        0 %, score 98             sent        33.0 MB",
+    " last minute ____________________▁▂▂▂▂▂▂▂▂▃▃▃▃▃▃▄▄▄▄▄▄▅▅▅▅▅▆▆▆▆▇▇▇▇████",
+    "─ log ──────────────────────────────────────────────────────────────────────────",
+    " 08:00:01 link fiber: path is up",
+    " 08:00:01 cannot use link lte: Cannot bind: no such device, and this message",
+    "          goes on for quite a while so that it has to be wrapped",
+    ...blank(3),
+    " [Stop]  [Help]  q stop  ? help  up/down select  wheel log",
+  ]);
+});
+
+Deno.test("drawFrame() shows bonding on 120 columns and 40 rows, asked to stop", () => {
+  const size = { columns: 120, rows: 40 };
+  const frame = drawFrame(
+    BONDED,
+    { ...INITIAL_STATE, view: "asking to stop", selected: "fiber" },
+    LOG,
+    size,
+  );
+  deepEqual(shown(frame, size), [
+    " Fluxify bonding to vpn.example.org                                                                          up 1:02:03",
+    " 10.8.0.2 and fd00:8::2   server 203.0.113.10   scheduler flow   reordered 2   given up 1",
+    " down 37.2 Mbit/s   up 288 bit/s   received 4.8 GB   sent 132 MB",
+    "",
+    "  LINK          STATE    QUALITY              RTT      MIN   JITTER   LOSS  SCORE         DOWN           UP  LAST MINUTE",
+    "> fiber         up       good             20.1 ms  19.5 ms  0.34 ms    0 %     98  12.4 Mbit/s     96 bit/s  ___▁▂▃▃▅▆▇█",
+    "  wlp0s20f3u1   up       avoided: jitter  20.1 ms  19.5 ms  31.0 ms    0 %     98  12.4 Mbit/s     96 bit/s  ___▁▂▃▃▅▆▇█",
+    "  日本語回線…   suspect  -                 812 ms  19.5 ms  0.34 ms    0 %     98  12.4 Mbit/s     96 bit/s  ___▁▂▃▃▅▆▇█",
+    "  lte           down     not in use                                                    0 bit/s      0 bit/s  ___▁▂▃▃▅▆▇█",
+    "─ fiber ────────────────────────────────────────────────────────────────────────────────────────────────────────────────",
+    " leads to    203.0.113.10:8000         loss        0 %, score 98             received    1.2 GB",
+    " RTT         20.1 ms, last 21.0 ms     capacity    50.0 Mbit/s               sent        33.0 MB",
+    " least RTT   19.5 ms                   path MTU    1400 bytes",
+    " jitter      0.34 ms, one way 0.20 ms  last heard  0.1 s ago",
+    " last minute ____________________▁▂▂▂▂▂▂▂▂▂▃▃▃▃▃▃▃▄▄▄▄▄▅▅▅▅▅▆▆▆▆▆▇▇▇▇████",
+    "─ log ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────",
+    " 08:00:01 link fiber: path is up",
+    " 08:00:01 cannot use link lte: Cannot bind: no such device, and this message goes on for quite a while so that it has to",
+    "          be wrapped",
+    ...blank(20),
+    " Stop? y/n  [Yes]  [No]  the machine's own routes come back",
+  ]);
+});
+
+Deno.test("drawFrame() shows bonding on 40 columns and 10 rows, with the selected link in sight", () => {
+  const size = { columns: 40, rows: 10 };
+  const frame = drawFrame(BONDED, { ...INITIAL_STATE, selected: "lte" }, LOG, size);
+  deepEqual(shown(frame, size), [
+    " Fluxify bonding to vpn.exa… up 1:02:03",
+    " down 37.2 Mbit/s   up 288 bit/s",
+    "  LINK       STATE       RTT        DOWN",
+    "  wlp0s20f3… up      20.1 ms 12.4 Mbit/s",
+    "  日本語回…  suspect  812 ms 12.4 Mbit/s",
+    "> lte        down                0 bit/s",
+    "─ log ──────────────────────────────────",
+    "          message goes on for quite a",
+    "          while so that it has to be wr…",
+    " [Stop]  [Help]  q stop  ? help",
+  ]);
+});
+
+Deno.test("drawFrame() shows load balance on 80 columns and 24 rows, scrolled back", () => {
+  const size = { columns: 80, rows: 24 };
+  const frame = drawFrame(
+    BALANCED,
+    { ...INITIAL_STATE, selected: "wan2 IPv4", logBack: 1 },
+    LOG,
+    size,
+  );
+  deepEqual(shown(frame, size), [
+    " Fluxify load balance over 2 uplinks                                    up 1:01",
+    " connections: spread over all",
+    " down 24.8 Mbit/s   up 192 bit/s   most on wan1: 74 %   received 1.6 GB",
+    "",
+    "  UPLINK   IP   HEALTH       SHARE        DOWN          UP     RTT  JITTER  LOSS",
+    "  wan1     IPv4 healthy       74 % 12.4 Mbit/s    96 bit/s 12.3 ms       - 5.0 %",
+    "  wan1     IPv6 unanswered                                 12.3 ms       - 100 %",
+    "> wan2     IPv4 has no carr…  26 % 12.4 Mbit/s    96 bit/s 12.3 ms       - 5.0 %",
+    "─ wan2 IPv4 ────────────────────────────────────────────────────────────────────",
+    " gateway     192.0.2.1                 score       90",
+    " health      has no carrier            received    1.2 GB",
+    " weight      0, 0 % of connections     sent        33.0 MB",
+    " RTT         12.3 ms, jitter -         share       26 % of all bytes",
+    " loss        5.0 % of 20 probes",
+    " last minute ____________________▁▂▂▂▂▂▂▂▂▃▃▃▃▃▃▄▄▄▄▄▄▅▅▅▅▅▆▆▆▆▇▇▇▇████",
+    "─ log, 1 newer below ───────────────────────────────────────────────────────────",
+    " 08:00:01 link fiber: path is up",
+    ...blank(6),
+    " [Stop]  [Help]  q stop  ? help  up/down select  wheel log",
+  ]);
+});
+
+Deno.test("drawFrame() shows load balance on 120 columns and 16 rows", () => {
+  const size = { columns: 120, rows: 16 };
+  const frame = drawFrame(BALANCED, { ...INITIAL_STATE }, LOG, size);
+  deepEqual(shown(frame, size), [
+    " Fluxify load balance over 2 uplinks                                                                            up 1:01",
+    " connections: spread over all",
+    " down 24.8 Mbit/s   up 192 bit/s   most on wan1: 74 %   received 1.6 GB   sent 66.0 MB",
+    "",
+    "  UPLINK    IP    HEALTH          SHARE         DOWN           UP      RTT   JITTER   LOSS  SCORE  GIVEN  LAST MINUTE",
+    "  wan1      IPv4  healthy          74 %  12.4 Mbit/s     96 bit/s  12.3 ms        -  5.0 %     90  100 %  ____▁▂▂▃▄▄▅▆▇█",
+    "  wan1      IPv6  unanswered                                       12.3 ms        -  100 %     90    0 %",
+    "  wan2      IPv4  has no carrier   26 %  12.4 Mbit/s     96 bit/s  12.3 ms        -  5.0 %     90    0 %  ____▁▂▂▃▄▄▅▆▇█",
+    "─ log ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────",
+    " 08:00:01 link fiber: path is up",
+    " 08:00:01 cannot use link lte: Cannot bind: no such device, and this message goes on for quite a while so that it has to",
+    "          be wrapped",
+    ...blank(3),
+    " [Stop]  [Help]  q stop  ? help  up/down select  wheel log",
+  ]);
+});
+
+Deno.test("drawFrame() shows the help on 80 columns and 12 rows", () => {
+  const size = { columns: 80, rows: 12 };
+  const frame = drawFrame(BALANCED, { ...INITIAL_STATE, view: "help" }, LOG, size);
+  deepEqual(shown(frame, size), [
+    " Fluxify load balance over 2 uplinks                                    up 1:01",
+    " down 24.8 Mbit/s   up 192 bit/s   most on wan1: 74 %   received 1.6 GB",
+    " q, Ctrl-C, [Stop]   end the client; asks first",
+    " up, down, k, j      select a link; Esc for none",
+    " click on a link     select it, or not any more",
+    " wheel, PgUp, PgDn   older and newer lines of the log",
+    " Home, End           the oldest and the newest line",
+    " ?                   this help; again to leave it",
+    "",
+    " To select text for copying, hold Shift with the mouse.",
+    "",
+    " [Stop]  [Help]  q stop  ? help  up/down select  wheel log",
+  ]);
+});
+
+Deno.test("drawFrame() shows a terminal that is too small", () => {
+  const size = { columns: 20, rows: 3 };
+  const frame = drawFrame(BALANCED, { ...INITIAL_STATE }, LOG, size);
+  deepEqual(shown(frame, size), [
+    "the terminal is too…",
+    "",
+    " [Stop]  [Help]",
+  ]);
+});
+
+Deno.test("drawFrame() tells good from bad in colours as well", () => {
+  const { lines } = drawFrame(BONDED, INITIAL_STATE, LOG, { columns: 80, rows: 24 });
+  const painted = lines.map(paint);
+  ok(painted[5]!.includes("\x1b[32mup     \x1b[0m"), painted[5]);
+  ok(painted[6]!.includes("\x1b[33mavoided: jitter\x1b[0m"), painted[6]);
+  ok(painted[8]!.includes("\x1b[1;31mdown   \x1b[0m"), painted[8]);
+  ok(painted[11]!.includes("\x1b[33mcannot use link lte"), painted[11]);
+});
+
+Deno.test("drawFrame() says where clicks count", () => {
+  const size = { columns: 80, rows: 24 };
+  const { targets } = drawFrame(BONDED, INITIAL_STATE, LOG, size);
+  deepEqual(targets.filter(({ input }) => input.kind === "row").map(({ line }) => line), [
+    ...[5, 6, 7, 8],
+  ]);
+  deepEqual(targets.at(-2), {
+    line: 23,
+    from: 1,
+    to: 7,
+    input: { kind: "button", button: "stop" },
+  });
+  const asking = drawFrame(BONDED, { ...INITIAL_STATE, view: "asking to stop" }, LOG, size);
+  deepEqual(asking.targets.slice(-2).map(({ input }) => input), [
+    { kind: "button", button: "yes" },
+    { kind: "button", button: "no" },
+  ]);
+});
+
+Deno.test("drawFrame() says when the oldest line of the log is in sight", () => {
+  const log = Array.from({ length: 30 }, (_, number) => logLine("info", `line ${number}`));
+  const at = (logBack: number) =>
+    drawFrame(BONDED, { ...INITIAL_STATE, logBack }, log, { columns: 80, rows: 24 }).isLogAtStart;
+  deepEqual([at(0), at(16), at(17)], [false, false, true]);
+});
+
+Deno.test("drawFrame() is as large as the screen, whatever is in it", () => {
+  const text = fc.string({ unit: "binary", maxLength: 60 });
+  const size = fc.record({
+    columns: fc.integer({ min: 1, max: 200 }),
+    rows: fc.integer({ min: 1, max: 60 }),
+  });
+  const view = fc.constantFrom("status", "help", "asking to stop" as const);
+  fc.assert(
+    fc.property(
+      fc.array(text, { maxLength: 12 }),
+      size,
+      view,
+      text,
+      (names, size, view, message) => {
+        const model = bondModel(bondStatus(names), () => traffic(1e9, 1e12), 1e12);
+        const state = { view, selected: names.at(-1) ?? null, logBack: names.length };
+        const frame = drawFrame(
+          model,
+          state,
+          names.map((name) => logLine("error", message + name)),
+          size,
+        );
+        shown(frame, size);
+        // deno-lint-ignore no-control-regex
+        for (const line of frame.lines) ok(!/[\0-\x1f\x7f-\x9f]/.test(plainText(line)));
+        for (const { line, from, to } of frame.targets) {
+          ok(line < size.rows && from < to && to <= size.columns);
+        }
+      },
+    ),
+    // Measuring strange characters is slow.
+    { numRuns: 30 },
+  );
+});
+
+function blank(lines: number): string[] {
+  return Array.from({ length: lines }, () => "");
+}

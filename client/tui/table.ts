@@ -1,0 +1,88 @@
+/** Lays the table out: which columns there is room for, and one line for the heading and each row. */
+import { visibleWidth } from "@earendil-works/pi-tui";
+import { sparkline } from "./figures.ts";
+import type { Column, StatusRow } from "./status_model.ts";
+import { fit, type Line, span } from "./styled_line.ts";
+
+/** Before each line: whether it is selected. */
+const MARK_WIDTH = 2;
+/** From this width on columns stand two apart, below it one. */
+const WIDE_FROM = 100;
+/** The text of a cell that shows the last minute of its row. */
+export const SPARKLINE = "sparkline";
+/** A bar for each second of the last minute. */
+const SPARKLINE_MAX = 60;
+
+export interface LaidColumn {
+  readonly column: Column;
+  readonly width: number;
+}
+
+/** What there is room for, and how far apart. */
+export interface Layout {
+  readonly columns: readonly LaidColumn[];
+  readonly gap: string;
+}
+
+/** The columns that fit into `width`, in their order; always the one of the lowest rank. */
+export function layOut(
+  columns: readonly Column[],
+  rows: readonly StatusRow[],
+  width: number,
+): Layout {
+  const gap = width < WIDE_FROM ? " " : "  ";
+  const chosen = new Set<Column>();
+  let room = width - MARK_WIDTH;
+  for (const column of columns.toSorted((a, b) => a.rank - b.rank)) {
+    const needed = column.width + (chosen.size === 0 ? 0 : gap.length);
+    if (chosen.size > 0 && needed > room) continue;
+    chosen.add(column);
+    room -= needed;
+  }
+  const widen = (least: number, wanted: number) => {
+    const more = Math.max(0, Math.min(wanted - least, room));
+    room -= more;
+    return least + more;
+  };
+  return {
+    gap,
+    columns: columns.filter((column) => chosen.has(column)).map((column) => {
+      const least = Math.min(column.width, Math.max(1, width - MARK_WIDTH));
+      switch (column.grows) {
+        case undefined:
+          return { column, width: least };
+        case "to its longest text":
+          return { column, width: widen(least, longest(column.key, rows)) };
+        case "as a sparkline":
+          return { column, width: widen(least, SPARKLINE_MAX) };
+        default:
+          return column.grows satisfies never;
+      }
+    }),
+  };
+}
+
+function longest(key: string, rows: readonly StatusRow[]): number {
+  return Math.max(0, ...rows.map(({ cells }) => visibleWidth(cells[key]?.text ?? "")));
+}
+
+export function headingLine({ columns, gap }: Layout): Line {
+  const headings = columns.map(({ column, width }) => fit(column.heading, width, column.align));
+  return [span(" ".repeat(MARK_WIDTH)), span(headings.join(gap), "dim")];
+}
+
+export function rowLine(
+  row: StatusRow,
+  { columns, gap }: Layout,
+  selection: "selected" | "not selected",
+): Line {
+  const isSelected = selection === "selected";
+  const cells = columns.flatMap(({ column, width }, index) => {
+    const own = row.cells[column.key] ?? span("");
+    const isSparkline = column.grows === "as a sparkline" && own.text === SPARKLINE;
+    const cell = isSparkline ? span(sparkline(row.lastMinute, width), own.tone) : own;
+    const text = span(fit(cell.text, width, column.align), cell.tone);
+    return index === 0 ? [text] : [span(gap), text];
+  });
+  return [span(isSelected ? "> " : "  ", "strong"), ...cells];
+}

@@ -1,0 +1,220 @@
+import assert from "node:assert/strict";
+import { type CommandRunner, MissingProgramError } from "../command/runner.ts";
+import type { HostJournal } from "../journal/host_journal.ts";
+import { adoptedServer, KillSwitch } from "./kill_switch.ts";
+import {
+  CONTROL_PORT,
+  DATA_PORT,
+  SERVER,
+  SERVER6,
+  STRANGER,
+  STRANGER6,
+  TestSite,
+} from "./test_site.ts";
+
+const OPTIONS = {
+  tun: "mobile",
+  links: ["fiber"],
+  server: "vpn.example.com",
+  addresses: [SERVER, SERVER6],
+  controlPort: CONTROL_PORT,
+};
+
+const BACKENDS = ["nft", "iptables"] as const;
+
+async function openJournal(site: TestSite, backend: typeof BACKENDS[number]): Promise<HostJournal> {
+  const journal = await site.machine.openJournal("fluxify-client");
+  const { namespace } = site.machine;
+  const runner: CommandRunner = {
+    run: (argv, options) =>
+      backend === "iptables" && argv[0] === "nft" && argv[1] === "-f"
+        ? Promise.reject(new MissingProgramError("nft"))
+        : namespace.run(argv, options),
+  };
+  Object.defineProperty(journal, "runner", { value: runner });
+  return journal;
+}
+
+/** The snapshot without what the kernel learns by itself. */
+const stateOf = (site: TestSite) => site.machine.snapshot();
+
+/** Whether a packet passes that a mark sends on another way after the output hook. */
+async function markedReaches(site: TestSite): Promise<boolean> {
+  const { namespace } = site.machine;
+  await namespace.sh(`
+    ip route add ${STRANGER}/32 via 198.51.100.1
+    ip route add default via 192.0.2.1 table 99
+    ip rule add fwmark 9 table 99
+    nft add table ip marks
+    nft add chain ip marks output { type route hook output priority -150 ; }
+    nft add rule ip marks output udp dport 99 meta mark set 9
+  `);
+  const reached = await site.reaches(namespace, STRANGER, 99);
+  await namespace.sh(`
+    nft delete table ip marks
+    ip rule del fwmark 9 table 99
+    ip route del default table 99
+    ip route del ${STRANGER}/32
+  `);
+  return reached;
+}
+
+for (const backend of BACKENDS) {
+  Deno.test({
+    name: `netns: ${backend}: the kill switch lets out what it must, and nothing else`,
+    ignore: Deno.uid() !== 0,
+    fn: async () => {
+      await using site = await TestSite.create();
+      const { namespace } = site.machine;
+      const before = await stateOf(site);
+      for (const address of [STRANGER, STRANGER6]) {
+        assert.ok(await site.reaches(namespace, address, 53), `${address} before`);
+      }
+      assert.ok(await site.reaches(site.lan, STRANGER, 53));
+      assert.ok(await markedReaches(site));
+
+      const journal = await openJournal(site, backend);
+      const killSwitch = new KillSwitch(journal, OPTIONS);
+      const notices = await killSwitch.enable();
+      assert.equal(notices.length, backend === "nft" ? 0 : 1);
+
+      for (const address of [STRANGER, STRANGER6]) {
+        assert.ok(!await site.reaches(namespace, address, 53), `${address} from the machine`);
+        assert.ok(!await site.reaches(site.lan, address, 53), `${address} from the network`);
+      }
+      for (const address of [SERVER, SERVER6]) {
+        assert.ok(await site.reaches(namespace, address, CONTROL_PORT, "tcp"), address);
+        assert.ok(!await site.reaches(namespace, address, DATA_PORT), `${address} too early`);
+        assert.deepEqual(await killSwitch.allowDataPort(DATA_PORT), []);
+        assert.ok(await site.reaches(namespace, address, DATA_PORT), address);
+        for (const [port, protocol] of [[443, "tcp"], [DATA_PORT, "tcp"], [53, "udp"]] as const) {
+          assert.ok(!await site.reaches(namespace, address, port, protocol), `${address} ${port}`);
+        }
+        assert.ok(!await site.reaches(site.lan, address, DATA_PORT), `${address} for others`);
+        await killSwitch.allowDataPort(9);
+      }
+      // The links' own networks, neighbours that must be found anew, and the machine itself.
+      await namespace.sh("ip neigh flush dev fiber");
+      await namespace.sh("ip -6 neigh flush dev fiber");
+      for (const address of ["192.0.2.1", "2001:db8:1::1", "10.9.0.2", "fd09::2", "127.0.0.1"]) {
+        await site.ping(namespace, address);
+      }
+      await site.ping(site.lan, "10.9.0.1");
+      // Into the tunnel goes everything, from the machine and the network behind it.
+      await namespace.sh(`
+        ip route add ${STRANGER}/32 via 198.51.100.1
+        ip -6 route add ${STRANGER6}/128 via 2001:db8:2::1
+      `);
+      for (const from of [namespace, site.lan]) {
+        for (const address of [STRANGER, STRANGER6]) {
+          assert.ok(await site.reaches(from, address, 53, "udp", "mobile-far"), address);
+        }
+      }
+      await namespace.sh(`
+        ip route del ${STRANGER}/32
+        ip -6 route del ${STRANGER6}/128
+      `);
+
+      assert.ok(!await markedReaches(site), "routed by a mark");
+      assert.deepEqual(await journal.undoAll(), []);
+      assert.equal(await stateOf(site), before);
+      assert.ok(await site.reaches(namespace, STRANGER, 53), "afterwards");
+    },
+  });
+
+  Deno.test({
+    name: `netns: ${backend}: the kill switch outlives a crash, is taken over, and restored`,
+    ignore: Deno.uid() !== 0,
+    fn: async () => {
+      await using site = await TestSite.create();
+      const { namespace } = site.machine;
+      const before = await stateOf(site);
+      const crashed = await openJournal(site, backend);
+      const first = new KillSwitch(crashed, OPTIONS);
+      await first.enable();
+      await crashed.apply({
+        kind: "command",
+        argv: ["ip", "route", "add", "198.18.7.0/24", "via", "192.0.2.1"],
+        undo: ["ip", "route", "del", "198.18.7.0/24", "via", "192.0.2.1"],
+      });
+      crashed.close();
+      assert.ok(!await site.reaches(namespace, STRANGER, 53));
+
+      // Somebody else's start undoes the rest and leaves the kill switch.
+      const others = await site.machine.restoreStale({ lasting: "leave" });
+      assert.match(others.join(), /undid 1 change .*left \d+ changes? .* in place/);
+      assert.equal(await namespace.sh("ip route show 198.18.7.0/24"), "");
+      assert.ok(!await site.reaches(namespace, STRANGER, 53));
+
+      // The next client takes it over and fails; it stays.
+      const failing = await openJournal(site, backend);
+      await site.machine.restoreStale({ lasting: failing });
+      assert.deepEqual(adoptedServer(failing), {
+        server: "vpn.example.com",
+        addresses: [SERVER, SERVER6],
+      });
+      assert.ok(!await site.reaches(namespace, STRANGER, 53));
+      assert.deepEqual(await failing.undoAll("leave"), []);
+      assert.ok(!await site.reaches(namespace, STRANGER, 53));
+
+      // The one after it, with another server, stops as asked.
+      const journal = await openJournal(site, backend);
+      await site.machine.restoreStale({ lasting: journal });
+      const killSwitch = new KillSwitch(journal, { ...OPTIONS, addresses: [STRANGER] });
+      await killSwitch.enable();
+      assert.ok(await site.reaches(namespace, STRANGER, CONTROL_PORT, "tcp"));
+      assert.ok(!await site.reaches(namespace, SERVER, CONTROL_PORT, "tcp"));
+      assert.deepEqual(await journal.undoAll(), []);
+      assert.equal(await stateOf(site), before);
+      assert.deepEqual(await site.machine.directory.journals(), []);
+
+      // `fluxify-client restore` lifts one that was left.
+      const last = await openJournal(site, backend);
+      await new KillSwitch(last, OPTIONS).enable();
+      last.close();
+      assert.match((await site.machine.restoreStale()).join(), /undid \d+ changes?/);
+      assert.equal(await stateOf(site), before);
+    },
+  });
+}
+
+Deno.test({
+  name: "netns: the kill switch changes from iptables to nft without a gap, and follows the links",
+  ignore: Deno.uid() !== 0,
+  fn: async () => {
+    await using site = await TestSite.create();
+    const { namespace } = site.machine;
+    const before = await stateOf(site);
+    const crashed = await openJournal(site, "iptables");
+    await new KillSwitch(crashed, OPTIONS).enable();
+    crashed.close();
+
+    const journal = await openJournal(site, "nft");
+    await site.machine.restoreStale({ lasting: journal });
+    const killSwitch = new KillSwitch(journal, OPTIONS);
+    await killSwitch.enable();
+    assert.doesNotMatch(await namespace.sh("iptables-save"), /fluxify-kill/);
+    assert.ok(!await site.reaches(namespace, STRANGER, 53));
+
+    await namespace.sh("ip address add 198.18.0.1/24 dev fiber");
+    assert.ok(!await site.reaches(namespace, STRANGER, 53), "before it follows");
+    assert.deepEqual(await killSwitch.follow(), []);
+    await namespace.sh(`ip route add ${STRANGER}/32 via 192.0.2.1`);
+    assert.ok(await site.reaches(namespace, STRANGER, 53), "a network on the link");
+    await namespace.sh(`
+      ip route del ${STRANGER}/32
+      ip address del 198.18.0.1/24 dev fiber
+      ip address add 198.18.0.1/8 dev fiber
+    `);
+    await namespace.sh(`ip route add ${STRANGER}/32 via 192.0.2.1`);
+    assert.match((await killSwitch.follow()).join(), /198\.0\.0\.0\/8 on fiber: too large/);
+    assert.deepEqual(await killSwitch.follow(), [], "said once");
+    assert.ok(!await site.reaches(namespace, STRANGER, 53), "much of the Internet is not local");
+    await namespace.sh(`
+      ip route del ${STRANGER}/32
+      ip address del 198.18.0.1/8 dev fiber
+    `);
+    assert.deepEqual(await journal.undoAll(), []);
+    assert.equal(await stateOf(site), before);
+  },
+});

@@ -1,0 +1,339 @@
+/**
+ * Finds the largest packet that one path carries, in the manner of DPLPMTUD (RFC 8899): by sending
+ * probes of a size and hearing which arrive. It sends nothing itself and has no clock. Sizes are
+ * bytes of the IP packet inside the tunnel; a probe is a record whose plaintext has exactly that
+ * size, in a datagram that may not be fragmented.
+ *
+ *     searching   rounds of probes are sent, until a size arrives and 8 bytes more do not
+ *     done        the size is confirmed while there is traffic, and a larger one tried at times
+ *     disabled    no probe at all is answered, which says nothing of sizes; tried again later
+ *
+ * A search begins with the size that is wanted, alone: as a rule that is all. Then come rounds of
+ * several sizes at once, first those of links as they are, then those that divide what is left. A
+ * round ends when all its probes are answered or their time is up. An answer is proof. A probe
+ * without an answer speaks against its size only if a smaller one of the same round was answered, so
+ * that a path that is away for a while is not taken for a narrow one, and a size is given up only
+ * after three such rounds, the last two with three probes of it each, so that loss is not either.
+ *
+ * Times are milliseconds of any origin, never backwards.
+ */
+import { MtuRound, ROUND_LENGTH_MAX } from "./mtu_round.ts";
+
+/** A search ends this close below the size that does not fit. */
+export const MTU_STEP_BYTES = 8;
+/** Probes in one search, at most. */
+export const MTU_PROBES_MAX = 128;
+export const MTU_CONFIRM_EVERY_MS = 10_000;
+/** PMTU_RAISE_TIMER of RFC 8899, 5.1.1. */
+export const MTU_RAISE_EVERY_MS = 600_000;
+
+/** Every host takes so much (RFC 791). */
+const FLOOR_DEFAULT = 576;
+const IP_PACKET_MAX = 65_535;
+const ROUND_TRIPS_PER_TIMEOUT = 3;
+const TIMEOUT_MIN_MS = 200;
+const TIMEOUT_MAX_MS = 3_000;
+const ROUND_TRIP_UNKNOWN_MS = 200;
+/** MAX_PROBES of RFC 8899, 5.1.2, in rounds. */
+const REFUSALS_MAX = 3;
+const VOID_ROUNDS_MAX = 5;
+const PAUSE_MIN_MS = 10_000;
+/** Copies of the size that decides, once the others are known. */
+const DECISIVE_COPIES = 3;
+
+export interface MtuSearchOptions {
+  /** The size that is wanted; larger ones are not tried. */
+  readonly ceiling: number;
+  /** A path that carries less than this is not worth searching; 576 unless told. */
+  readonly floor?: number;
+  /** What a datagram on the link is longer than the packet in it. */
+  readonly overheadBytes: number;
+}
+
+/** What started the search: a size nobody knows, one to be confirmed, or one that is in doubt. */
+type Purpose = "find" | "confirm" | "doubt";
+
+/** How many rounds are of the target alone. */
+const LONE_ROUNDS: Record<Purpose, number> = { find: 1, confirm: 2, doubt: 0 };
+
+export type MtuSearchState = "searching" | "done" | "disabled";
+
+export class MtuSearch {
+  readonly #floor: number;
+  readonly #overheadBytes: number;
+  #ceiling: number;
+  #state: MtuSearchState = "searching";
+  #mtu: number | null = null;
+  #wasBlackhole = false;
+
+  #purpose: Purpose = "find";
+  /** The search looks no further up than this. */
+  #target = 0;
+  /** The largest size answered in this search; 0: none. */
+  #low = 0;
+  /** The smallest size that is thought not to fit. */
+  #high = 0;
+  /** Rounds that spoke against `#high`; Infinity: somebody said that it does not fit. */
+  #refusals = 0;
+  /** The largest size that was said to fit, until it is tried; 0: none. */
+  #hint = 0;
+  #rounds = 0;
+  #voidRounds = 0;
+  #probes = 0;
+  /** The largest size sent since the path is this one. */
+  #largestSent = 0;
+
+  readonly #round = new MtuRound();
+  #roundEndsAt = Infinity;
+  #timeoutMs = TIMEOUT_MIN_MS;
+
+  #pauseMs = PAUSE_MIN_MS;
+  #resumeAt = Infinity;
+  #confirmAt = Infinity;
+  #raiseAt = Infinity;
+  #hasTraffic = false;
+
+  /** Throws RangeError for sizes that are none. */
+  constructor(options: MtuSearchOptions) {
+    const { ceiling, floor = FLOOR_DEFAULT, overheadBytes } = options;
+    if (!(Number.isInteger(floor) && floor >= 68)) {
+      throw new RangeError("Cannot search for an MTU: use a floor of 68 bytes or more");
+    }
+    this.#floor = floor;
+    this.#overheadBytes = overheadBytes;
+    this.#ceiling = checkCeiling(ceiling, floor);
+    this.#begin("find", ceiling, 0);
+  }
+
+  /** As of the last call of any kind. */
+  get state(): MtuSearchState {
+    return this.#state;
+  }
+
+  /**
+   * The largest size known to arrive, null until one is. Stays what it was while it is in doubt,
+   * and grows during a search; final when `state` is "done".
+   */
+  get mtu(): number | null {
+    return this.#mtu;
+  }
+
+  /** Whether `mtu` is below the ceiling and nobody said so: larger packets vanish. */
+  get wasBlackhole(): boolean {
+    return this.#wasBlackhole;
+  }
+
+  get ceiling(): number {
+    return this.#ceiling;
+  }
+
+  /**
+   * The size of a probe to send now, which counts as sent; 0: none is due. Ask again until it is 0.
+   * @param roundTripMs of the path, smoothed; null when it is not known.
+   */
+  nextProbe(now: number, roundTripMs: number | null = null): number {
+    this.#startWhatIsDue(now);
+    while (this.#state === "searching") {
+      const size = this.#round.next();
+      if (size > 0) {
+        this.#probes++;
+        this.#largestSent = Math.max(this.#largestSent, size);
+        this.#roundEndsAt = now + this.#timeoutMs;
+        return size;
+      }
+      if (!this.#round.isSettled && now < this.#roundEndsAt) return 0;
+      this.#endRound();
+      const roundTrip = roundTripMs ?? ROUND_TRIP_UNKNOWN_MS;
+      this.#timeoutMs = Math.min(
+        Math.max(TIMEOUT_MIN_MS, ROUND_TRIPS_PER_TIMEOUT * roundTrip),
+        TIMEOUT_MAX_MS,
+      );
+      this.#planRound(now);
+    }
+    return 0;
+  }
+
+  /** The peer got a probe of this size, sent since the last reset. */
+  acknowledged(size: number, now: number): void {
+    if (size < this.#floor || size > this.#largestSent || size > this.#ceiling) return;
+    if (this.#state !== "searching") {
+      // So late that the search gave it up: the round trip has grown, and the size fits after all.
+      if (size > (this.#mtu ?? 0)) this.#begin("find", this.#ceiling, size);
+      return;
+    }
+    this.#pauseMs = PAUSE_MIN_MS;
+    this.#round.answered(size);
+    this.#passed(size);
+    if (this.#low >= this.#target) this.#finish(now);
+  }
+
+  /**
+   * A packet of this size was refused: by the kernel (EMSGSIZE), or a router's ICMP message that
+   * the kernel believed. `fits`: the largest size that would do, when that was said.
+   */
+  tooBig(size: number, _now: number, fits: number | null = null): void {
+    const isHint = fits !== null && fits >= this.#floor && fits < size;
+    const limit = isHint ? fits + 1 : size;
+    if (this.#state !== "searching") {
+      if (this.#mtu === null || limit > this.#mtu) return;
+      this.#begin("doubt", this.#mtu, 0);
+    } else if (limit <= this.#low) {
+      this.#begin("doubt", this.#target, 0);
+    }
+    if (limit > this.#high || this.#isSaidTooBig(limit)) return;
+    this.#high = limit;
+    this.#refusals = Infinity;
+    this.#hint = isHint ? fits : 0;
+    this.#round.refused(limit);
+  }
+
+  /** Large packets seem to vanish: is the size still right? */
+  suspectBlackhole(_now: number): void {
+    if (this.#state === "done" && this.#mtu !== null) this.#begin("doubt", this.#mtu, 0);
+  }
+
+  /** There is traffic on the path, so that its size is worth confirming. Hot. */
+  trafficSeen(): void {
+    this.#hasTraffic = true;
+  }
+
+  /** The path leads elsewhere: nothing is known any more, and the search begins at once. */
+  reset(_now: number, ceiling = this.#ceiling): void {
+    this.#ceiling = checkCeiling(ceiling, this.#floor);
+    this.#mtu = null;
+    this.#wasBlackhole = false;
+    this.#largestSent = 0;
+    this.#pauseMs = PAUSE_MIN_MS;
+    this.#begin("find", ceiling, 0);
+  }
+
+  /** When nextProbe() may have one next; Infinity: not before something is called. May be past. */
+  nextDeadline(): number {
+    switch (this.#state) {
+      case "searching":
+        return this.#round.isSent && !this.#round.isSettled ? this.#roundEndsAt : -Infinity;
+      case "done":
+        return this.#hasTraffic ? Math.min(this.#confirmAt, this.#raiseAt) : this.#raiseAt;
+      case "disabled":
+        return this.#resumeAt;
+      default:
+        return this.#state satisfies never;
+    }
+  }
+
+  #startWhatIsDue(now: number): void {
+    if (this.#state === "disabled") {
+      if (now >= this.#resumeAt) this.#begin("find", this.#ceiling, 0);
+    } else if (this.#state === "done") {
+      if (now >= this.#raiseAt) this.#begin("find", this.#ceiling, this.#mtu!);
+      else if (this.#hasTraffic && now >= this.#confirmAt) this.#begin("confirm", this.#mtu!, 0);
+    }
+  }
+
+  #begin(purpose: Purpose, target: number, low: number): void {
+    this.#state = "searching";
+    this.#purpose = purpose;
+    this.#target = target;
+    this.#low = 0;
+    this.#high = target + 1;
+    this.#refusals = this.#hint = 0;
+    this.#rounds = this.#voidRounds = this.#probes = 0;
+    this.#round.clear();
+    if (low > 0) this.#passed(low);
+  }
+
+  #passed(size: number): void {
+    if (size <= this.#low) return;
+    this.#low = size;
+    if (size >= this.#high) {
+      this.#high = this.#target + 1;
+      this.#refusals = 0;
+    }
+    if (this.#mtu === null || size > this.#mtu || this.#isRefuted()) this.#mtu = size;
+  }
+
+  /** Whether the size known so far was said not to fit: then any that does is better. */
+  #isRefuted(): boolean {
+    return this.#mtu !== null && this.#isSaidTooBig(this.#mtu);
+  }
+
+  #isSaidTooBig(size: number): boolean {
+    return this.#refusals === Infinity && size >= this.#high;
+  }
+
+  #endRound(): void {
+    if (!this.#round.isHeard) {
+      // The first probe is alone: nothing could have spoken for the path.
+      if (this.#round.length > 1) this.#voidRounds++;
+      return;
+    }
+    this.#voidRounds = 0;
+    const lost = this.#round.smallestLost(this.#low);
+    if (lost === 0) return;
+    this.#refusals = lost < this.#high ? 1 : this.#refusals + 1;
+    this.#high = Math.min(lost, this.#high);
+  }
+
+  #planRound(now: number): void {
+    if (this.#low >= this.#target) return this.#finish(now);
+    if (this.#isSaidTooBig(this.#floor)) {
+      this.#mtu = null;
+      return this.#pause(now);
+    }
+    if (this.#voidRounds >= VOID_ROUNDS_MAX) return this.#pause(now);
+    if (this.#probes + ROUND_LENGTH_MAX > MTU_PROBES_MAX) {
+      return this.#low > 0 ? this.#finish(now) : this.#pause(now);
+    }
+    const isNarrow = this.#low > 0 && this.#high - this.#low <= MTU_STEP_BYTES;
+    if (isNarrow && this.#refusals >= REFUSALS_MAX && this.#hint <= this.#low) {
+      return this.#finish(now);
+    }
+
+    this.#round.clear();
+    const round = this.#rounds++;
+    const loneRounds = LONE_ROUNDS[this.#purpose];
+    if (round < loneRounds && this.#refusals === 0) return this.#round.add(this.#target);
+    this.#round.add(this.#low > 0 ? this.#low : this.#floor);
+    if (this.#hint > this.#low) {
+      this.#round.add(this.#hint);
+      this.#hint = 0;
+      return;
+    }
+    const top = Math.min(this.#high, this.#target);
+    if (isNarrow) {
+      for (let i = 0; i < DECISIVE_COPIES; i++) this.#round.add(top);
+      return;
+    }
+    const from = Math.max(this.#low, this.#floor);
+    const isWide = this.#low <= this.#floor || round <= loneRounds;
+    if (!isWide || !this.#round.addLinkSizes(from, top, this.#overheadBytes)) {
+      this.#round.addDivisions(from, top, MTU_STEP_BYTES);
+    }
+    if (this.#high > this.#target) this.#round.add(top);
+  }
+
+  #finish(now: number): void {
+    if (this.#low < this.#target) this.#wasBlackhole = this.#refusals !== Infinity;
+    else if (this.#low >= this.#ceiling) this.#wasBlackhole = false;
+    this.#mtu = this.#low;
+    this.#state = "done";
+    this.#hasTraffic = false;
+    this.#confirmAt = now + MTU_CONFIRM_EVERY_MS;
+    const isSame = this.#purpose !== "find" && this.#low === this.#target;
+    if (this.#low >= this.#ceiling) this.#raiseAt = Infinity;
+    else if (!isSame) this.#raiseAt = now + MTU_RAISE_EVERY_MS;
+  }
+
+  #pause(now: number): void {
+    this.#state = "disabled";
+    this.#resumeAt = now + this.#pauseMs;
+    this.#pauseMs = Math.min(2 * this.#pauseMs, MTU_RAISE_EVERY_MS);
+  }
+}
+
+function checkCeiling(ceiling: number, floor: number): number {
+  if (Number.isInteger(ceiling) && ceiling >= floor && ceiling <= IP_PACKET_MAX) return ceiling;
+  throw new RangeError(
+    `Cannot search for an MTU of ${ceiling} bytes: use ${floor} to ${IP_PACKET_MAX}`,
+  );
+}

@@ -1,0 +1,387 @@
+import { deepEqual, equal, ok, throws } from "node:assert/strict";
+import fc from "fast-check";
+import { SeededRandom } from "../../../scripts/emulator/random.ts";
+import { tunnelOverheadBytes } from "../packet/tunnel_overhead.ts";
+import {
+  MTU_CONFIRM_EVERY_MS,
+  MTU_PROBES_MAX,
+  MTU_RAISE_EVERY_MS,
+  MTU_STEP_BYTES,
+  MtuSearch,
+} from "./mtu_search.ts";
+
+const OVERHEAD = tunnelOverheadBytes(4);
+const FOREVER_MS = 60_000;
+
+interface Path {
+  /** The largest packet that arrives; changeable while the search runs. */
+  mtu: number;
+  readonly rttMs: number;
+  /** Of probes, and of answers as well. */
+  readonly lossRate?: number;
+  /** What becomes of probes that are too large: nothing, or an answer that says so. */
+  readonly limit?: "silent" | "told" | "told what fits";
+}
+
+/** One path on virtual time. */
+class Laboratory {
+  readonly search: MtuSearch;
+  readonly sent: { size: number; atMs: number }[] = [];
+  nowMs = 0;
+  #path: Path;
+  #random: SeededRandom;
+  #arrivals: { atMs: number; run: () => void }[] = [];
+
+  constructor(path: Path, ceiling = 1400, seed = 1, overheadBytes = OVERHEAD) {
+    this.#path = path;
+    this.#random = new SeededRandom(seed);
+    this.search = new MtuSearch({ ceiling, overheadBytes });
+  }
+
+  /** Lets time pass until `isOver`, or `untilMs`. */
+  run(untilMs: number, isOver: () => boolean = () => false): void {
+    while (!isOver()) {
+      this.#sendAll();
+      if (isOver()) return;
+      const nextMs = Math.min(this.search.nextDeadline(), this.#arrivals[0]?.atMs ?? Infinity);
+      if (nextMs > untilMs) {
+        this.nowMs = untilMs;
+        return;
+      }
+      this.nowMs = Math.max(this.nowMs, nextMs);
+      while (this.#arrivals[0] && this.#arrivals[0].atMs <= this.nowMs) {
+        this.#arrivals.shift()!.run();
+      }
+    }
+  }
+
+  /** The time the search took. */
+  finish(untilMs = this.nowMs + FOREVER_MS): number {
+    const startMs = this.nowMs;
+    this.run(untilMs, () => this.search.state === "done");
+    equal(this.search.state, "done", `after ${this.sent.length} probes`);
+    return this.nowMs - startMs;
+  }
+
+  #sendAll(): void {
+    const { search } = this;
+    for (let size = this.#next(); size > 0; size = this.#next()) {
+      const path = this.#path;
+      const isLost = this.#isLost() || this.#isLost();
+      this.sent.push({ size, atMs: this.nowMs });
+      ok(this.sent.length < 10_000, "it never stops sending");
+      if (size <= path.mtu) {
+        if (!isLost) this.#after(path.rttMs, () => search.acknowledged(size, this.nowMs));
+      } else if (path.limit === "told") {
+        search.tooBig(size, this.nowMs);
+      } else if (path.limit === "told what fits") {
+        const fits = path.mtu;
+        this.#after(path.rttMs / 2, () => search.tooBig(size, this.nowMs, fits));
+      }
+    }
+  }
+
+  #next(): number {
+    return this.search.nextProbe(this.nowMs, this.#path.rttMs);
+  }
+
+  #isLost(): boolean {
+    return this.#random.next() < (this.#path.lossRate ?? 0);
+  }
+
+  #after(ms: number, run: () => void): void {
+    this.#arrivals.push({ atMs: this.nowMs + ms, run });
+    this.#arrivals.sort((a, b) => a.atMs - b.atMs);
+  }
+}
+
+/** Within 8 bytes below what the path carries, and never above. */
+function assertFound(mtu: number | null, trueMtu: number, message = ""): void {
+  ok(mtu !== null && mtu <= trueMtu, `${message}: ${mtu} is above ${trueMtu}`);
+  ok(mtu > trueMtu - MTU_STEP_BYTES, `${message}: ${mtu} is far below ${trueMtu}`);
+}
+
+const arbitraryMtu = fc.integer({ min: 576, max: 1400 });
+const arbitraryRtt = fc.integer({ min: 0, max: 400 });
+
+Deno.test("a path that carries what is wanted costs one probe and one round trip", () => {
+  const lab = new Laboratory({ mtu: 1400, rttMs: 40 });
+  equal(lab.search.mtu, null);
+  equal(lab.finish(), 40);
+  equal(lab.search.mtu, 1400);
+  equal(lab.search.wasBlackhole, false);
+  deepEqual(lab.sent, [{ size: 1400, atMs: 0 }]);
+  equal(lab.search.nextDeadline(), Infinity);
+});
+
+Deno.test("a black hole is found within 3 s over 100 ms, whatever its size", () => {
+  for (let mtu = 576; mtu < 1400; mtu++) {
+    const lab = new Laboratory({ mtu, rttMs: 100 });
+    const tookMs = lab.finish();
+    ok(tookMs < 3000, `${mtu}: after ${tookMs} ms`);
+    assertFound(lab.search.mtu, mtu);
+    ok(lab.search.wasBlackhole);
+    ok(lab.sent.length <= 40, `${mtu}: ${lab.sent.length} probes`);
+  }
+});
+
+Deno.test("a black hole below a jumbo frame is found within 3 s as well", () => {
+  for (let mtu = 1000; mtu < 8900; mtu += 37) {
+    const lab = new Laboratory({ mtu, rttMs: 100 }, 8900);
+    const tookMs = lab.finish();
+    ok(tookMs <= 3000, `${mtu}: after ${tookMs} ms`);
+    assertFound(lab.search.mtu, mtu);
+  }
+});
+
+Deno.test("the sizes of links as they are, are found to the byte", () => {
+  for (const family of [4, 6] as const) {
+    const overhead = tunnelOverheadBytes(family);
+    for (const link of [1280, 1400, 1420, 1460, 1472, 1480, 1492]) {
+      const lab = new Laboratory({ mtu: link - overhead, rttMs: 30 }, 1500 - overhead, 1, overhead);
+      lab.finish();
+      equal(lab.search.mtu, link - overhead);
+    }
+  }
+});
+
+Deno.test("the limit is found within 8 bytes for every size and round trip", () => {
+  const limit = fc.constantFrom("silent" as const, "told" as const, "told what fits" as const);
+  fc.assert(fc.property(arbitraryMtu, arbitraryRtt, limit, (mtu, rttMs, limit) => {
+    const lab = new Laboratory({ mtu, rttMs, limit });
+    lab.finish();
+    assertFound(lab.search.mtu, mtu);
+    equal(lab.search.wasBlackhole, mtu < 1400 && limit === "silent");
+    ok(lab.sent.length <= MTU_PROBES_MAX);
+  }));
+});
+
+Deno.test("loss of 5 % in each direction is not taken for a limit", () => {
+  for (let seed = 1; seed <= 400; seed++) {
+    const mtu = seed % 4 === 0 ? 1400 : 576 + (seed * 97) % 825;
+    const lab = new Laboratory({ mtu, rttMs: 50, lossRate: 0.05 }, 1400, seed);
+    lab.finish();
+    assertFound(lab.search.mtu, mtu, `seed ${seed}`);
+    ok(lab.sent.length <= MTU_PROBES_MAX, `seed ${seed}`);
+  }
+});
+
+Deno.test("what never answers is not taken for a narrow path, and is asked less and less", () => {
+  const lab = new Laboratory({ mtu: 0, rttMs: 50 });
+  lab.run(10_000, () => lab.search.state === "disabled");
+  equal(lab.search.state, "disabled");
+  equal(lab.search.mtu, null);
+  lab.run(24 * 3_600_000);
+  const hours = 24;
+  ok(lab.sent.length < hours * 6 * 60, `${lab.sent.length} probes in a day`);
+});
+
+Deno.test("a path that is away in the middle of a search is not taken for a narrow one", () => {
+  for (let awayMs = 0; awayMs < 1500; awayMs += 10) {
+    const path: Path = { mtu: 1400, rttMs: 100 };
+    const lab = new Laboratory(path, 1500 - OVERHEAD);
+    lab.run(awayMs);
+    path.mtu = 0;
+    lab.run(awayMs + 800);
+    path.mtu = 1400;
+    lab.finish();
+    assertFound(lab.search.mtu, 1400, `away after ${awayMs} ms`);
+  }
+});
+
+Deno.test("a refusal of the kernel ends in one round trip what it is said to carry", () => {
+  const lab = new Laboratory({ mtu: 1300, rttMs: 100, limit: "told what fits" });
+  equal(lab.finish(), 50 + 100);
+  equal(lab.search.mtu, 1300);
+  equal(lab.search.wasBlackhole, false);
+  deepEqual(lab.sent.map(({ size }) => size), [1400, 576, 1300]);
+});
+
+Deno.test("a limit that lies behind the one that was told is found", () => {
+  const lab = new Laboratory({ mtu: 1200, rttMs: 20 });
+  equal(lab.search.nextProbe(0, 20), 1400);
+  lab.search.tooBig(1400, 0, 1350);
+  lab.finish();
+  assertFound(lab.search.mtu, 1200);
+  ok(lab.search.wasBlackhole);
+});
+
+Deno.test("a path the kernel refuses everything for has no size", () => {
+  const lab = new Laboratory({ mtu: 100, rttMs: 20, limit: "told" });
+  lab.run(1000, () => lab.search.state === "disabled");
+  equal(lab.search.state, "disabled");
+  equal(lab.search.mtu, null);
+  ok(lab.sent.length < 20);
+});
+
+Deno.test("a size is confirmed while there is traffic, and only then", () => {
+  const lab = new Laboratory({ mtu: 1400, rttMs: 40 });
+  lab.finish();
+  lab.run(100_000);
+  equal(lab.sent.length, 1);
+  for (let i = 1; i <= 5; i++) {
+    lab.search.trafficSeen();
+    lab.run(100_000 + i * 2 * MTU_CONFIRM_EVERY_MS);
+    equal(lab.sent.length, 1 + i);
+    equal(lab.search.state, "done");
+  }
+});
+
+for (const limit of ["silent", "told", "told what fits"] as const) {
+  Deno.test(`a path that shrinks under traffic is noticed by confirming (${limit})`, () => {
+    for (let mtu = 600; mtu < 1392; mtu += 13) {
+      const path: Path = { mtu: 1400, rttMs: 100, limit };
+      const lab = new Laboratory(path);
+      lab.finish();
+      lab.search.trafficSeen();
+      lab.run(5000);
+      path.mtu = mtu;
+      const isLower = () => lab.search.state === "done" && lab.search.mtu! < 1400;
+      lab.run(5000 + MTU_CONFIRM_EVERY_MS + 3000, isLower);
+      assertFound(lab.search.mtu, mtu);
+      equal(lab.search.wasBlackhole, limit === "silent");
+    }
+  });
+}
+
+Deno.test("what the owner suspects is known within 3 s, and the size stays until then", () => {
+  const path: Path = { mtu: 1400, rttMs: 100 };
+  const lab = new Laboratory(path);
+  lab.finish();
+  path.mtu = 1234;
+  lab.search.suspectBlackhole(lab.nowMs);
+  equal(lab.search.state, "searching");
+  equal(lab.search.mtu, 1400);
+  ok(lab.finish() < 3000);
+  assertFound(lab.search.mtu, 1234);
+  ok(lab.search.wasBlackhole);
+});
+
+Deno.test("a suspicion that is wrong changes nothing", () => {
+  const lab = new Laboratory({ mtu: 1400, rttMs: 100 });
+  lab.finish();
+  lab.search.suspectBlackhole(lab.nowMs);
+  lab.finish();
+  equal(lab.search.mtu, 1400);
+  equal(lab.search.wasBlackhole, false);
+});
+
+Deno.test("a report of the kernel lowers the size that is in use, one of larger ones does not", () => {
+  const path: Path = { mtu: 1400, rttMs: 50 };
+  const lab = new Laboratory(path);
+  lab.finish();
+  lab.search.tooBig(1500, lab.nowMs, 1450);
+  equal(lab.search.state, "done");
+  path.mtu = 1350;
+  lab.search.tooBig(1390, lab.nowMs, 1350);
+  equal(lab.finish(), 50);
+  equal(lab.search.mtu, 1350);
+  equal(lab.search.wasBlackhole, false);
+});
+
+Deno.test("a path that grows is noticed after 10 minutes, or at once after a reset", () => {
+  const path: Path = { mtu: 1300, rttMs: 20 };
+  const lab = new Laboratory(path);
+  lab.finish();
+  const doneMs = lab.nowMs;
+  path.mtu = 1400;
+  lab.run(doneMs + MTU_RAISE_EVERY_MS - 1);
+  assertFound(lab.search.mtu, 1300);
+  lab.run(doneMs + MTU_RAISE_EVERY_MS + 20);
+  equal(lab.search.mtu, 1400);
+  equal(lab.search.wasBlackhole, false);
+
+  path.mtu = 1500;
+  lab.search.reset(lab.nowMs, 1500);
+  equal(lab.search.mtu, null);
+  equal(lab.finish(), 20);
+  equal(lab.search.mtu, 1500);
+});
+
+Deno.test("attempts to raise go on while there is traffic, and cost little", () => {
+  const lab = new Laboratory({ mtu: 1300, rttMs: 20 });
+  lab.finish();
+  const before = lab.sent.length;
+  for (let i = 0; i < 600; i++) {
+    lab.search.trafficSeen();
+    lab.run(lab.nowMs + 10_000);
+    assertFound(lab.search.mtu, 1300);
+  }
+  const raised = lab.sent.filter(({ size }) => size === 1400).length;
+  ok(raised >= 9 && raised <= 25, `${raised} attempts in 6000 s`);
+  ok(lab.sent.length - before < 600 + 10 * 25, `${lab.sent.length} probes`);
+});
+
+Deno.test("answers that are later than their time still count", () => {
+  // The owner thinks the round trip is short; it is not.
+  const search = new MtuSearch({ ceiling: 1400, overheadBytes: OVERHEAD });
+  const inFlight: { size: number; atMs: number }[] = [];
+  for (let nowMs = 0; nowMs < 20_000; nowMs += 10) {
+    for (let size = search.nextProbe(nowMs, 10); size > 0; size = search.nextProbe(nowMs, 10)) {
+      inFlight.push({ size, atMs: nowMs + 700 });
+    }
+    while (inFlight[0] && inFlight[0].atMs <= nowMs) {
+      search.acknowledged(inFlight.shift()!.size, nowMs);
+    }
+  }
+  equal(search.mtu, 1400);
+  equal(search.state, "done");
+});
+
+Deno.test("answers to what was not sent are ignored", () => {
+  const search = new MtuSearch({ ceiling: 1400, overheadBytes: OVERHEAD });
+  search.acknowledged(1400, 0);
+  equal(search.mtu, null);
+  equal(search.nextProbe(0, 10), 1400);
+  search.acknowledged(1401, 1);
+  equal(search.mtu, null);
+  search.acknowledged(1400, 1);
+  equal(search.mtu, 1400);
+});
+
+Deno.test("random calls never break its promises", () => {
+  const command = fc.oneof(
+    fc.record({ kind: fc.constant("ack" as const), size: fc.integer({ min: 1, max: 1600 }) }),
+    fc.record({
+      kind: fc.constant("too big" as const),
+      size: fc.integer({ min: 1, max: 1600 }),
+      fits: fc.option(fc.integer({ min: 1, max: 1600 })),
+    }),
+    fc.record({ kind: fc.constantFrom("suspect", "traffic", "reset") }),
+    fc.record({ kind: fc.constant("wait" as const), ms: fc.nat({ max: 700_000 }) }),
+  );
+  fc.assert(fc.property(fc.array(command, { maxLength: 60 }), (commands) => {
+    const search = new MtuSearch({ ceiling: 1400, overheadBytes: OVERHEAD });
+    let now = 0;
+    for (const command of commands) {
+      if (command.kind === "ack" && "size" in command) search.acknowledged(command.size, now);
+      else if (command.kind === "too big" && "fits" in command) {
+        search.tooBig(command.size, now, command.fits);
+      } else if (command.kind === "suspect") search.suspectBlackhole(now);
+      else if (command.kind === "traffic") search.trafficSeen();
+      else if (command.kind === "reset") search.reset(now);
+      else if ("ms" in command) now += command.ms;
+      for (let count = 0;; count++) {
+        const size = search.nextProbe(now, 20);
+        if (size === 0) break;
+        ok(size >= 576 && size <= 1400);
+        ok(count < MTU_PROBES_MAX, "it never stops sending");
+      }
+      ok(search.mtu === null || search.mtu <= 1400);
+      ok(search.nextDeadline() > now);
+    }
+  }));
+});
+
+Deno.test("sizes that are none are refused", () => {
+  const refused = (ceiling: number, floor?: number) =>
+    throws(() => new MtuSearch({ ceiling, floor, overheadBytes: OVERHEAD }), RangeError);
+  refused(575);
+  refused(65_536);
+  refused(1400.5);
+  refused(NaN);
+  refused(1400, 67);
+  refused(1400, NaN);
+  const search = new MtuSearch({ ceiling: 1400, overheadBytes: OVERHEAD });
+  throws(() => search.reset(0, 100), RangeError);
+});

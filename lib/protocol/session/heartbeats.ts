@@ -1,0 +1,67 @@
+/**
+ * The client asks on each path whether it works, more often while it matters; the server answers at
+ * once with what it was sent.
+ */
+import type { DropReason } from "../drop_reason.ts";
+import { TYPE_HANDSHAKE, TYPE_HEARTBEAT } from "../wire/header.ts";
+import { decodeHeartbeat, encodeHeartbeat, heartbeatClock } from "./heartbeat.ts";
+import type { Outbox } from "./outbox.ts";
+import type { PathTable } from "./path_table.ts";
+import type { Role } from "./session_options.ts";
+import type { SessionPath } from "./session_path.ts";
+
+export const HEARTBEAT_IDLE_MS = 2000;
+/** While packets flow, or a path is in doubt. */
+export const HEARTBEAT_ACTIVE_MS = 200;
+/** Packets within this time mean that they flow. */
+const ACTIVITY_MS = 2000;
+
+export class Heartbeats {
+  readonly #paths: PathTable;
+  readonly #outbox: Outbox;
+  readonly #role: Role;
+  #lastPacketAt = -Infinity;
+
+  constructor(paths: PathTable, outbox: Outbox, role: Role) {
+    this.#paths = paths;
+    this.#outbox = outbox;
+    this.#role = role;
+  }
+
+  /** Hot. A packet is sent, or has come. */
+  notePackets(now: number): void {
+    const wasIdle = now - this.#lastPacketAt >= ACTIVITY_MS;
+    this.#lastPacketAt = now;
+    if (!wasIdle || this.#role === "server") return;
+    for (const path of this.#paths) {
+      path.heartbeatAt = Math.min(path.heartbeatAt, now + HEARTBEAT_ACTIVE_MS);
+    }
+  }
+
+  /** Answers a heartbeat, or takes an answer. Returns why it is dropped, or null. */
+  receive(payload: Uint8Array, path: SessionPath, now: number): DropReason | null {
+    const clock = decodeHeartbeat(payload);
+    if (clock === null) return "bad message";
+    if (this.#role === "server") {
+      this.#outbox.transmit({ type: TYPE_HEARTBEAT, path, payload: payload.slice() });
+      return null;
+    }
+    const roundTrip = now - clock;
+    if (!(roundTrip >= 0)) return "bad message";
+    path.quality.rttMeasured(roundTrip, now);
+    path.quality.heartbeatAnswered(clock, now);
+    path.liveness.rttMeasured(roundTrip);
+    return null;
+  }
+
+  /** Sends one, and says when the next is due. */
+  send(path: SessionPath, now: number): void {
+    const isUp = path.liveness.state === "up";
+    if (!isUp) this.#outbox.transmit({ type: TYPE_HANDSHAKE, path, payload: new Uint8Array(0) });
+    this.#outbox.transmit({ type: TYPE_HEARTBEAT, path, payload: encodeHeartbeat(now) });
+    path.liveness.sent(now);
+    path.quality.heartbeatSent(heartbeatClock(now));
+    const isActive = now - this.#lastPacketAt < ACTIVITY_MS || path.standing.reason !== null;
+    path.heartbeatAt = now + (isActive || !isUp ? HEARTBEAT_ACTIVE_MS : HEARTBEAT_IDLE_MS);
+  }
+}

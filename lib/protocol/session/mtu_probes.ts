@@ -1,0 +1,86 @@
+/**
+ * Finds out on the client's side what size of packets each path carries (x1). A probe is a message
+ * of the tunnel as long as the packet it stands for, and its answer is as long as the probe, so both
+ * ways are tried. The sockets forbid fragments while there is probing.
+ */
+import { MtuSearch } from "../path/mtu_search.ts";
+import { tunnelOverheadBytes } from "../packet/tunnel_overhead.ts";
+import { TYPE_CONTROL } from "../wire/header.ts";
+import { encodeTunnelMessage } from "../wire/tunnel_message.ts";
+import type { Outbox } from "./outbox.ts";
+import type { PathTable } from "./path_table.ts";
+import type { SessionPath } from "./session_path.ts";
+
+export class MtuProbes {
+  readonly #paths: PathTable;
+  readonly #outbox: Outbox;
+  readonly #ceiling: number | null;
+
+  /** @param ceiling the size that is wanted, in bytes; null: nothing is probed. */
+  constructor(paths: PathTable, outbox: Outbox, ceiling: number | null) {
+    this.#paths = paths;
+    this.#outbox = outbox;
+    this.#ceiling = ceiling;
+  }
+
+  /** The path works, or works again and may lead elsewhere. */
+  begin(path: SessionPath, now: number): void {
+    if (this.#ceiling === null) return;
+    if (path.mtuSearch !== null) return path.mtuSearch.reset(now);
+    const overheadBytes = tunnelOverheadBytes(path.family);
+    path.mtuSearch = new MtuSearch({ ceiling: this.#ceiling, overheadBytes });
+  }
+
+  /** A probe of `size` has been answered. */
+  answered(path: SessionPath, size: number, now: number): void {
+    path.mtuSearch?.acknowledged(size, now);
+    this.handleTimeout(now);
+  }
+
+  /** The kernel would not send a packet of `size`. */
+  refused(path: SessionPath, size: number, now: number): void {
+    path.mtuSearch?.tooBig(size, now);
+    this.handleTimeout(now);
+  }
+
+  /** Sends the probes that are due, and tells what has been found. */
+  handleTimeout(now: number): void {
+    for (const path of this.#paths) {
+      const search = path.mtuSearch;
+      if (search === null || path.liveness.state !== "up") continue;
+      if (path.quality.isVanishing) search.suspectBlackhole(now);
+      const roundTripMs = path.quality.rtt.smoothedMs;
+      for (;;) {
+        const size = search.nextProbe(now, roundTripMs);
+        if (size === 0) break;
+        const payload = encodeTunnelMessage({ type: "mtu probe", size });
+        this.#outbox.transmit({ type: TYPE_CONTROL, path, payload });
+      }
+      const { mtu, state, wasBlackhole } = search;
+      if (state !== "done" || mtu === null || mtu === path.mtu) continue;
+      path.mtu = mtu;
+      this.#outbox.emit({ name: "path MTU", path, mtu, wasBlackhole });
+    }
+  }
+
+  nextDeadline(): number {
+    let next = Infinity;
+    for (const { mtuSearch, liveness } of this.#paths) {
+      if (mtuSearch !== null && liveness.state === "up") {
+        next = Math.min(next, mtuSearch.nextDeadline());
+      }
+    }
+    return next;
+  }
+
+  /** The largest packet that all paths that work carry, or null where one is not known yet. */
+  smallest(): number | null {
+    let smallest: number | null = null;
+    for (const path of this.#paths) {
+      if (!path.isUsable) continue;
+      if (path.mtu === null) return null;
+      smallest = Math.min(smallest ?? Infinity, path.mtu);
+    }
+    return smallest;
+  }
+}

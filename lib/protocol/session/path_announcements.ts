@@ -1,0 +1,64 @@
+/**
+ * What the client tells the server of its paths as a whole (x1): which of them work, how packets
+ * are to be spread over them, and what size they all carry. It knows first, and the server has only
+ * what it is told. Told again at times: what was told last may have been lost.
+ */
+import type { Scheduling } from "../schedule/scheduling.ts";
+import { TYPE_CONTROL } from "../wire/header.ts";
+import { encodeTunnelMessage, type TunnelMessage } from "../wire/tunnel_message.ts";
+import type { MtuProbes } from "./mtu_probes.ts";
+import type { Outbox } from "./outbox.ts";
+import type { PathTable } from "./path_table.ts";
+
+const REPEAT_MS = 2000;
+
+export class PathAnnouncements {
+  /** When it is due again; Infinity on the server, and towards a v1 peer. */
+  nextAt: number;
+  readonly #paths: PathTable;
+  readonly #outbox: Outbox;
+  readonly #scheduling: Scheduling;
+  readonly #probes: MtuProbes;
+
+  /** @param firstAt Infinity: this side announces nothing. */
+  constructor(
+    paths: PathTable,
+    outbox: Outbox,
+    scheduling: Scheduling,
+    probes: MtuProbes,
+    firstAt: number,
+  ) {
+    this.#paths = paths;
+    this.#outbox = outbox;
+    this.#scheduling = scheduling;
+    this.#probes = probes;
+    this.nextAt = firstAt;
+  }
+
+  /** Something has changed: the server is told on a path that works. */
+  announce(): void {
+    if (this.nextAt === Infinity) return;
+    const usable = this.#paths.usable();
+    const path = usable[0];
+    if (path === undefined) return;
+    const payload = encodeTunnelMessage({
+      type: "paths",
+      usable: usable.map(({ id }) => id),
+      scheduler: this.#scheduling.scheduler,
+      mtu: this.#probes.smallest() ?? undefined,
+    });
+    this.#outbox.transmit({ type: TYPE_CONTROL, path, payload });
+  }
+
+  handleTimeout(now: number): void {
+    if (now < this.nextAt) return;
+    this.nextAt = now + REPEAT_MS;
+    this.announce();
+  }
+
+  /** The server's side. @param obeys whether the client chooses how packets are spread. */
+  receive(message: TunnelMessage & { type: "paths" }, obeys: boolean): void {
+    for (const path of this.#paths) path.isUsableForPeer = message.usable.includes(path.id);
+    if (obeys && message.scheduler !== undefined) this.#scheduling.scheduler = message.scheduler;
+  }
+}

@@ -1,0 +1,73 @@
+import { equal, match, ok } from "node:assert/strict";
+import type { PathReport, SessionReport } from "../lib/net/engine/engine.ts";
+import { metricsLine } from "./metrics.ts";
+
+const PATH: PathReport = {
+  id: 0,
+  name: "path 0",
+  peer: "198.51.100.7:40000",
+  state: "up",
+  isGood: true,
+  isBadFor: null,
+  rttMs: 20.04,
+  rttLastMs: 21,
+  rttMinMs: 19.5,
+  jitterMs: 1.25,
+  delayVariationMs: 0.4,
+  loss: 0.015,
+  score: 87.4,
+  deliveryRate: 6_250_000.4,
+  mtu: 1400,
+  heardMsAgo: 119.6,
+  sentPackets: 10,
+  sentBytes: 12_345,
+  receivedPackets: 20,
+  receivedBytes: 67_890,
+};
+
+const UNKNOWN: PathReport = {
+  ...PATH,
+  id: 7,
+  peer: "[2001:db8::7]:40001",
+  state: "down",
+  isGood: false,
+  isBadFor: "loss",
+  rttMs: null,
+  jitterMs: null,
+  loss: null,
+  score: null,
+  deliveryRate: null,
+  mtu: null,
+  heardMsAgo: null,
+};
+
+const REORDER = { bufferedEvents: 1, reorderedEvents: 2, drops: 3, flushes: 4, maxDepth: 5 };
+
+function session(name: string, ...paths: PathReport[]): SessionReport {
+  return { id: 0xbeef, name, scheduler: "flow", paths, reorder: REORDER };
+}
+
+Deno.test("metricsLine() has a key for everything, and a unit for every number", () => {
+  equal(
+    metricsLine(session("laptop", PATH, UNKNOWN)),
+    "session=laptop id=0000beef scheduler=flow paths=2 " +
+      "path0.address=198.51.100.7:40000 path0.state=up path0.good=yes path0.badFor=- " +
+      "path0.rtt=20.0ms path0.jitter=1.3ms path0.loss=1.5% path0.score=87/100 " +
+      "path0.lastSeen=120ms path0.in=67890B path0.out=12345B path0.rate=6250000B/s " +
+      "path0.mtu=1400B " +
+      "path7.address=[2001:db8::7]:40001 path7.state=down path7.good=no path7.badFor=loss " +
+      "path7.rtt=- path7.jitter=- path7.loss=- path7.score=- path7.lastSeen=- " +
+      "path7.in=67890B path7.out=12345B path7.rate=- path7.mtu=- " +
+      "reorder.bufferedEvents=1 reorder.reorderedEvents=2 reorder.drops=3 reorder.flushes=4 " +
+      "reorder.maxDepth=5packets",
+  );
+});
+
+Deno.test("metricsLine() keeps its shape without paths, and whatever the client is called", () => {
+  for (const name of ["", "a b", 'x" id=1', "tab\there", "a=b"]) {
+    const line = metricsLine(session(name));
+    ok(line.startsWith(`session=${JSON.stringify(name)} id=0000beef `), line);
+    match(line, / paths=0 reorder\.bufferedEvents=1 /);
+    equal(line.split("\n").length, 1);
+  }
+});

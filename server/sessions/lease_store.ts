@@ -1,0 +1,138 @@
+import { join } from "node:path";
+import { SECRET_FILE_MODE, writeFilesAtomically } from "../../lib/pki/secure_file.ts";
+import type { Lease } from "./address_pool.ts";
+import { decodeLeases, encodeLeases, LEASE_FILE_BYTES_MAX, LEASE_FILE_NAME } from "./lease_file.ts";
+
+export interface LeaseStoreOptions {
+  /** The folder of the certificates. */
+  readonly directory: string;
+  /** For the operator: the leases are not on disk, or are again. */
+  readonly warn: (line: string) => void;
+}
+
+/** What an earlier server left. */
+export interface StoredLeases {
+  readonly leases: Lease[];
+  /** What is wrong with the file, for the operator, or null. */
+  readonly problem: string | null;
+}
+
+/**
+ * Keeps the leases on disk. A change costs its caller nothing: one write runs at a time, and what
+ * changes meanwhile goes into the next. A write that fails is a warning; the server works on, and
+ * tries again with the next change and when it stops.
+ */
+export class LeaseStore implements AsyncDisposable {
+  readonly path: string;
+  readonly #warn: (line: string) => void;
+  /** Not written yet. */
+  #pending: readonly Lease[] | null = null;
+  #writing: Promise<void> | null = null;
+  #problem: string | null = null;
+
+  constructor({ directory, warn }: LeaseStoreOptions) {
+    this.path = join(directory, LEASE_FILE_NAME);
+    this.#warn = warn;
+  }
+
+  /** Reads the leases; a damaged file is kept aside as `leases.json.damaged`. Never throws. */
+  async load(): Promise<StoredLeases> {
+    let text: string | null;
+    try {
+      text = await readBounded(this.path);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return { leases: [], problem: null };
+      return { leases: [], problem: this.#unreadable(error) };
+    }
+    try {
+      if (text === null) throw new Error(`it is larger than ${LEASE_FILE_BYTES_MAX} bytes`);
+      return { leases: decodeLeases(text), problem: null };
+    } catch (error) {
+      return { leases: [], problem: await this.#setAside(error) };
+    }
+  }
+
+  /** Writes `leases` soon; `flush` waits for it. */
+  save(leases: readonly Lease[]): void {
+    this.#pending = leases;
+    this.#writing ??= this.#writeAll();
+  }
+
+  /** Returns when what was saved is on disk, or could not be written. */
+  async flush(): Promise<void> {
+    await this.#writing;
+    // What failed before may succeed now.
+    if (this.#pending !== null) this.save(this.#pending);
+    await this.#writing;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.flush();
+  }
+
+  async #writeAll(): Promise<void> {
+    while (this.#pending !== null) {
+      const leases = this.#pending;
+      this.#pending = null;
+      const problem = await this.#write(leases);
+      if (problem === null) {
+        if (this.#problem !== null) this.#warn(`${this.path} is written again`);
+        this.#problem = null;
+        continue;
+      }
+      if (problem !== this.#problem) {
+        this.#warn(
+          `${problem}; until then clients may get other addresses when the server starts again`,
+        );
+      }
+      this.#problem = problem;
+      this.#pending ??= leases;
+      break;
+    }
+    // In one step with finding nothing to do: a later change starts the next write.
+    this.#writing = null;
+  }
+
+  async #write(leases: readonly Lease[]): Promise<string | null> {
+    try {
+      const text = encodeLeases(leases);
+      await writeFilesAtomically([{ path: this.path, text, mode: SECRET_FILE_MODE }]);
+      return null;
+    } catch (error) {
+      return messageOf(error);
+    }
+  }
+
+  async #setAside(error: unknown): Promise<string> {
+    const kept = `${this.path}.damaged`;
+    const found = `Cannot use the address leases in ${this.path}: ${messageOf(error)}`;
+    try {
+      await Deno.rename(this.path, kept);
+      return `${found}; the file is kept as ${kept}, and clients may get other addresses`;
+    } catch (cause) {
+      return `${found}; it could not be moved away either (${messageOf(cause)}) and is overwritten`;
+    }
+  }
+
+  #unreadable(error: unknown): string {
+    return `Cannot read the address leases in ${this.path}: ${messageOf(error)}; check its owner ` +
+      "and the disk, until then clients may get other addresses";
+  }
+}
+
+/** Null when there is more than a file of leases can hold. */
+async function readBounded(path: string): Promise<string | null> {
+  using file = await Deno.open(path, { read: true });
+  const buffer = new Uint8Array(LEASE_FILE_BYTES_MAX + 1);
+  let length = 0;
+  while (length < buffer.length) {
+    const count = await file.read(buffer.subarray(length));
+    if (count === null) return new TextDecoder().decode(buffer.subarray(0, length));
+    length += count;
+  }
+  return null;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

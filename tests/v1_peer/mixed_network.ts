@@ -1,0 +1,162 @@
+/**
+ * A session of lib/ on one side, a v1 session of the test-suite's own on the other, joined by
+ * virtual links on virtual time. Link k carries the client's path k.
+ */
+import { Peer } from "../two_peers/peer.ts";
+import { RecordingSuite } from "../two_peers/recording_suite.ts";
+import { SESSION_ID, SESSION_KEY } from "../two_peers/peer.ts";
+import { clientAddress, randomNumbers } from "../two_peers/virtual_network.ts";
+import { type ReceivedType, V1Session } from "./v1_session.ts";
+
+export interface MixedLink {
+  delayMs: number;
+  isCut: boolean;
+}
+
+export interface MixedOptions {
+  /** The role of the session of lib/. */
+  ours: "client" | "server";
+  delaysMs: readonly number[];
+  firstSequence?: number;
+}
+
+interface Delivery {
+  at: number;
+  link: number;
+  datagram: Uint8Array;
+  to: "ours" | "v1";
+}
+
+export interface Arrival {
+  type: ReceivedType;
+  link: number;
+  at: number;
+  payload: Uint8Array;
+}
+
+/** A v1 client's. */
+export const V1_HEARTBEAT_MS = 2000;
+/** The wall clock in nanoseconds, as the first clients send it: beyond 2^53. */
+export const WALL_CLOCK_NS = 1_790_000_000_123_456_789n;
+
+export class MixedNetwork implements Disposable {
+  now = 0;
+  readonly links: MixedLink[];
+  readonly ours: Peer;
+  readonly v1: V1Session;
+  /** Whatever the v1 side received, and the packets it delivered in order. */
+  readonly arrivals: Arrival[] = [];
+  readonly delivered: { flow: number; number: number }[] = [];
+  /** Links on which the v1 side has been addressed: a server knows no others. */
+  readonly #known = new Set<number>();
+  readonly #deliveries: Delivery[] = [];
+  readonly #oursIsClient: boolean;
+  #tasks: { at: number; everyMs: number; run: (now: number) => void }[] = [];
+
+  constructor(options: MixedOptions) {
+    const { ours, delaysMs, firstSequence } = options;
+    this.#oursIsClient = ours === "client";
+    this.links = delaysMs.map((delayMs) => ({ delayMs, isCut: false }));
+    const random = randomNumbers(1);
+    this.ours = new Peer({
+      ...{ role: ours, x1: false, suite: new RecordingSuite(), random },
+      send: (datagram, path) => {
+        const link = this.#oursIsClient ? path.socket : path.peer.port - 4000;
+        this.#send({ link, datagram, to: "v1" });
+      },
+    });
+    const other = randomNumbers(2);
+    this.v1 = new V1Session({
+      ...{ role: this.#oursIsClient ? "server" : "client", id: SESSION_ID, key: SESSION_KEY },
+      ...{ gzip: false, firstSequence },
+      random: (into) => into.forEach((_, i) => into[i] = other() * 256),
+    });
+    for (const link of this.links.keys()) {
+      if (this.#oursIsClient) {
+        const path = { id: link, name: `link ${link}`, socket: link, peer: null };
+        this.ours.session.addPath(path, 0);
+      } else {
+        this.sendV1(this.v1.handshake(), link);
+        this.every(V1_HEARTBEAT_MS, () => this.sendV1(this.v1.heartbeat(this.clockNs()), link));
+      }
+    }
+  }
+
+  clockNs(): bigint {
+    return WALL_CLOCK_NS + BigInt(Math.round(this.now * 1e6));
+  }
+
+  /** Links the v1 side may send packets on. */
+  get usableLinks(): number[] {
+    return this.#oursIsClient ? [...this.#known] : [...this.links.keys()];
+  }
+
+  every(everyMs: number, run: (now: number) => void): () => void {
+    const task = { at: this.now, everyMs, run };
+    this.#tasks.push(task);
+    return () => this.#tasks = this.#tasks.filter((other) => other !== task);
+  }
+
+  run(ms: number): void {
+    const end = this.now + ms;
+    for (; this.now < end; this.now++) this.#tick();
+  }
+
+  sendV1(datagram: Uint8Array, link: number): void {
+    this.#send({ link, datagram, to: "ours" });
+  }
+
+  sendV1Packet(packet: { flow: number; number: number }, link: number): void {
+    const payload = new Uint8Array(8);
+    new DataView(payload.buffer).setUint32(0, packet.flow);
+    new DataView(payload.buffer).setUint32(4, packet.number);
+    this.sendV1(this.v1.packet(payload), link);
+  }
+
+  /** Hands a datagram to our side at once, as if from another port of the first link. */
+  inject(datagram: Uint8Array, port: number) {
+    return this.ours.receive(datagram, 0, clientAddress(1, port), this.now);
+  }
+
+  [Symbol.dispose](): void {
+    this.ours.session.free();
+  }
+
+  #send(delivery: Omit<Delivery, "at">): void {
+    const link = this.links[delivery.link]!;
+    if (!link.isCut) this.#deliveries.push({ ...delivery, at: this.now + link.delayMs });
+  }
+
+  #tick(): void {
+    const { now } = this;
+    const due = this.#deliveries.filter(({ at }) => at <= now);
+    for (const delivery of due) this.#deliveries.splice(this.#deliveries.indexOf(delivery), 1);
+    for (const { datagram, link, to } of due) {
+      if (to === "v1") this.#receiveV1(datagram, link);
+      else if (this.#oursIsClient) this.ours.receive(datagram, link, null, now);
+      else this.ours.receive(datagram, 0, clientAddress(link + 1, 4000 + link), now);
+    }
+    for (const task of this.#tasks) {
+      if (task.at > now) continue;
+      task.at = now + task.everyMs;
+      task.run(now);
+    }
+    this.ours.handleTimeout(now);
+    this.#deliverV1();
+  }
+
+  #receiveV1(datagram: Uint8Array, link: number): void {
+    const received = this.v1.receive(datagram, this.now);
+    if (received === null) return;
+    this.#known.add(link);
+    this.arrivals.push({ type: received.type, link, at: this.now, payload: received.payload });
+    if (received.echo !== null) this.sendV1(received.echo, link);
+  }
+
+  #deliverV1(): void {
+    for (const payload of this.v1.deliver(this.now)) {
+      const view = new DataView(payload.buffer, payload.byteOffset);
+      this.delivered.push({ flow: view.getUint32(0), number: view.getUint32(4) });
+    }
+  }
+}
