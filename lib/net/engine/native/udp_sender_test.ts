@@ -41,6 +41,8 @@ class Sending implements Disposable {
   readonly session = {
     linkFailed: (path: SessionPath) => this.told.push(`${path.name} failed`),
     linkWorks: (path: SessionPath) => this.told.push(`${path.name} works`),
+    packetRefused: (path: SessionPath, bytes: number) =>
+      this.told.push(`${path.name} refused ${bytes} bytes`),
   } as unknown as NativeSession;
   readonly sockets: SocketTable;
   readonly sender: UdpSender;
@@ -146,8 +148,8 @@ Deno.test("a record longer than a datagram can be is counted, and those after it
   sending.put(100);
   sending.sender.flush(0);
   deepEqual(sending.arrived(), ["2x100"]);
-  deepEqual(sending.drops.entries(), [["send failed", 1]]);
-  deepEqual(sending.told, []);
+  deepEqual(sending.drops.entries(), [["too big for path", 1]]);
+  deepEqual(sending.told, ["link 0 refused 65535 bytes"]);
 });
 
 Deno.test("a link that works again is told once its packets leave", () => {
