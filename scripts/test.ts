@@ -1,21 +1,23 @@
 /**
  * `deno task test`: installs what the tests need, runs the whole suite, and ends with one line
  * `N passed, N failed`, whatever happens. Exits 1 when a test failed or none ran. As root the tests
- * in network namespaces run too.
+ * in network namespaces run too. Tests run side by side, unless files or folders are named.
  *
  *     deno task test -- --filter "reorder" lib/protocol
  */
-import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { ensureTools, MissingToolsError } from "./setup/ensure_tools.ts";
 import { TEST_TOOLS, withSystemFolders } from "./setup/packages.ts";
 import { parseTestArguments } from "./test/arguments.ts";
+import { groupTests, type TestGroups } from "./test/groups.ts";
 import { formatTally, isGood, type Tally, TallyReader } from "./test/tally.ts";
 
 const ROOT = resolve(import.meta.dirname!, "..");
 const FOLDERS = ["lib", "server", "client", "tests", "scripts"];
 /** Below CI's own limit of ten minutes, with room for its other steps. */
 const LIMIT_MS = 8 * 60_000;
+/** Processes at a time. */
+const TOGETHER_MAX = 4;
 /** How long output may still come from processes a test left behind. */
 const DRAIN_MS = 2_000;
 const NONE: Tally = { passed: 0, failed: 0, skipped: 0 };
@@ -103,9 +105,38 @@ function killGroup(leader: number) {
   }
 }
 
+/**
+ * Runs all groups, the first ones side by side, with the options `forDeno`. What a group prints is
+ * shown when it is done, in one piece.
+ */
+export async function runSuite(
+  { together, alone }: TestGroups,
+  forDeno: readonly string[],
+  root: string,
+  stop: AbortSignal,
+  output = TERMINAL,
+): Promise<Tally> {
+  const total = { ...NONE };
+  const runGroup = async (files: readonly string[]) => {
+    const parts: Uint8Array[] = [];
+    const write = (bytes: Uint8Array) => parts.push(bytes);
+    const tally = await runTests([...forDeno, ...files], root, stop, { ...output, write });
+    for (const part of parts) output.write(part);
+    for (const key of ["passed", "failed", "skipped"] as const) total[key] += tally[key];
+  };
+  const waiting = [...together];
+  const takeTurns = async () => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      await runGroup(next);
+    }
+  };
+  await Promise.all(Array.from({ length: TOGETHER_MAX }, takeTurns));
+  for (const files of alone) await runGroup(files);
+  return total;
+}
+
 async function main(argv: readonly string[], stop: AbortSignal): Promise<Tally> {
-  const folders = FOLDERS.filter((folder) => existsSync(resolve(ROOT, folder)));
-  const { install, forDeno } = parseTestArguments(argv, folders);
+  const { install, forDeno, namesFiles } = parseTestArguments(argv);
   try {
     await ensureTools(TEST_TOOLS, install);
   } catch (error) {
@@ -114,7 +145,9 @@ async function main(argv: readonly string[], stop: AbortSignal): Promise<Tally> 
     if (install === "print only") return NONE;
     // The tests that need none of them are worth their result.
   }
-  const tally = await runTests(forDeno, ROOT, stop);
+  const tally = namesFiles
+    ? await runTests(forDeno, ROOT, stop)
+    : await runSuite(groupTests(ROOT, FOLDERS), forDeno, ROOT, stop);
   if (stop.aborted) console.error(`deno test was stopped: ${stop.reason}`);
   if (tally.skipped > 0 && Deno.uid() !== 0) {
     console.error(

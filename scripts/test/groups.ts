@@ -1,0 +1,52 @@
+/**
+ * The suite in groups that run side by side. A test in namespaces mostly waits, so two cores carry
+ * several; each file of them is a process of its own, since namespaces are named by process. What
+ * measures how fast something is has the machine to itself, at the end.
+ */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+/** Their results mean something only on a machine that does nothing else. */
+const ALONE: readonly string[] = [
+  "scripts/emulator/emulator_test.ts",
+  "scripts/demo_test.ts",
+  "scripts/bench_test.ts",
+  "tests/e2e/schedulers_test.ts",
+];
+/** How test files say that they need namespaces. */
+const IN_NAMESPACES = /\bneedsRoot\b|\btopic\(|\bNamespace\.create\b/;
+const TEST_FILE = /_test\.ts$/;
+
+export interface TestGroups {
+  /** Run side by side, each in a process of its own, the first ones first. */
+  readonly together: readonly (readonly string[])[];
+  /** Run afterwards, one after the other. */
+  readonly alone: readonly (readonly string[])[];
+}
+
+/** The groups of all test files in `folders` of `root`. */
+export function groupTests(root: string, folders: readonly string[]): TestGroups {
+  const files = folders.flatMap((folder) => testFiles(root, folder)).sort();
+  const alone = files.filter((file) => ALONE.includes(file));
+  const shared = files.filter((file) => !ALONE.includes(file));
+  const isInNamespaces = (file: string) =>
+    IN_NAMESPACES.test(readFileSync(join(root, file), "utf8"));
+  const inNamespaces = shared.filter(isInNamespaces);
+  const plain = shared.filter((file) => !inNamespaces.includes(file));
+  // Scenarios take longest: begun first, they are not what the others wait for in the end.
+  const longestFirst = inNamespaces.toSorted((a, b) => rank(a) - rank(b));
+  return {
+    together: [...(plain.length > 0 ? [plain] : []), ...longestFirst.map((file) => [file])],
+    alone: alone.map((file) => [file]),
+  };
+}
+
+function rank(file: string): number {
+  return file.startsWith("tests/") ? 0 : 1;
+}
+
+function testFiles(root: string, folder: string): string[] {
+  return readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
+    .filter((file) => TEST_FILE.test(file))
+    .map((file) => join(folder, file));
+}

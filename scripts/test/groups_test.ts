@@ -1,0 +1,28 @@
+import { deepEqual } from "node:assert/strict";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { groupTests } from "./groups.ts";
+
+Deno.test("groupTests() gives every test in namespaces a process, and those that measure the end", () => {
+  const root = Deno.makeTempDirSync();
+  try {
+    const files = {
+      "lib/a_test.ts": "Deno.test()",
+      "lib/deep/b_test.ts": "Deno.test()",
+      "lib/c_test.ts": "...needsRoot()",
+      "lib/c.ts": "...needsRoot()",
+      "tests/d_test.ts": 'topic("x", f)',
+      "scripts/demo_test.ts": "Namespace.create()",
+    };
+    for (const [file, text] of Object.entries(files)) {
+      mkdirSync(dirname(join(root, file)), { recursive: true });
+      writeFileSync(join(root, file), text);
+    }
+    deepEqual(groupTests(root, ["lib", "scripts", "tests"]), {
+      together: [["lib/a_test.ts", "lib/deep/b_test.ts"], ["tests/d_test.ts"], ["lib/c_test.ts"]],
+      alone: [["scripts/demo_test.ts"]],
+    });
+  } finally {
+    Deno.removeSync(root, { recursive: true });
+  }
+});
