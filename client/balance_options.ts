@@ -22,7 +22,6 @@ export const BALANCE_FLAGS = [
   "-weights",
   "-health-interval",
   "-health-target",
-  "-status-every",
   "-external-ip-url",
 ];
 
@@ -44,7 +43,7 @@ export const healthTargetOption = () =>
     .argParser(parseTargets);
 
 export const statusEveryOption = () =>
-  new Option("--status-every <time>", "with -l: log the status this often; 0 is never")
+  new Option("--status-every <time>", "log the status this often; 0 is never")
     .default(0, "0").argParser(parseStatusEvery);
 
 export const externalIpUrlOption = () =>

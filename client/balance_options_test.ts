@@ -81,7 +81,6 @@ Deno.test("parseClientOptions() keeps the modes and their options apart", () => 
     ["weights", "a=1"],
     ["health-interval", "1s"],
     ["health-target", "192.0.2.1"],
-    ["status-every", "1s"],
     ["external-ip-url", "http://h"],
   ];
   for (const [name, value] of balanceOnly) {

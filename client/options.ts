@@ -79,6 +79,8 @@ export interface BondOptions extends TunnelOptions {
   policyRouting: boolean;
   /** Whether a live full-screen status is shown. */
   ui: boolean;
+  /** 0: only on SIGUSR1. */
+  statusEveryMs: number;
 }
 
 export interface BalanceOptions extends Pick<TunnelOptions, "logLevel" | "logFormat"> {
@@ -211,6 +213,7 @@ function buildProgram(accept: Accept<ClientCommand>, home: string) {
           killSwitch: raw.killSwitch === true,
           policyRouting: raw.policyRouting === true,
           ui: raw.ui === true,
+          statusEveryMs: raw.statusEvery,
           ...tunnelOptions(raw),
         },
       });

@@ -15,6 +15,7 @@ const DEFAULTS: BondOptions = {
   killSwitch: false,
   policyRouting: false,
   ui: false,
+  statusEveryMs: 0,
   controlPort: 8443,
   reorderBufferSize: 128,
   reorderFlushTimeoutMs: 50,
@@ -59,7 +60,7 @@ Options:
   --weights <list>                 with -l: as in wan1=3,wan2=1 (default: by link quality)
   --health-interval <time>         with -l: how often each uplink is probed (default: 5s)
   --health-target <list>           with -l: addresses to probe (default: the gateway first)
-  --status-every <time>            with -l: log the status this often; 0 is never (default: 0)
+  --status-every <time>            log the status this often; 0 is never (default: 0)
   --external-ip-url <url>          with -l: page that tells our address, to compare uplinks
   --ui                             show a live full-screen status
   -v, --verbose                    log more, and errors in full
@@ -106,6 +107,7 @@ Deno.test("parseClientOptions() reads every option, with one dash or two", () =>
     killSwitch: true,
     policyRouting: true,
     ui: true,
+    statusEveryMs: 10_000,
     controlPort: 9443,
     reorderBufferSize: 1,
     reorderFlushTimeoutMs: 0,
@@ -134,6 +136,7 @@ Deno.test("parseClientOptions() reads every option, with one dash or two", () =>
     ["compression", "always"],
     ["rekey-every", "1s"],
     ["renew-every", "1m30s"],
+    ["status-every", "10s"],
     ["dns", "1.1.1.1, 2606:4700:4700::1111"],
   ];
   const flags = ["log-json", "probe-pmtud", "kill-switch", "policy-routing", "ui"];

@@ -21,7 +21,7 @@ import { CONTROL_EXCHANGE_TIMEOUT_MS } from "../lib/protocol/wire/control_messag
 import { CredentialReload } from "./certificates/reload.ts";
 import { startControlServer } from "./control/control_server.ts";
 import { handleEngineEvent, logControlEvent } from "./events.ts";
-import { metricsLine } from "./metrics.ts";
+import { metricsLine } from "../lib/net/engine/metrics_line.ts";
 import { SERVER_PROGRAM, type ServerOptions } from "./options.ts";
 import {
   SERVER_IPV4,

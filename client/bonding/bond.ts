@@ -30,6 +30,7 @@ import { watchLinks } from "../link_watch.ts";
 import { chooseLinks } from "./links.ts";
 import { LiveSession } from "./live_session.ts";
 import { findServer, Protection } from "./protection.ts";
+import { showStatus } from "./show_status.ts";
 import { TunnelMtu } from "./tunnel_mtu.ts";
 
 const TUN_NAME = "fluxify";
@@ -81,6 +82,7 @@ export async function bond(
     workerModule: new URL(Deno.mainModule),
   });
   stack.use(engine);
+  stack.use(showStatus(engine, options.statusEveryMs));
   log.info("{reason}", { reason });
   const journal = await HostJournal.open({ program: CLIENT_PROGRAM, runner });
   const protection = new Protection(journal, options);

@@ -1,9 +1,9 @@
 /**
- * The lines of `-metrics-every`: one for each session, `key=value` with a space between. The unit of
+ * The lines of the server's `-metrics-every` and the client's `-status-every`: one for each session, `key=value` with a space between. The unit of
  * a number stands behind it or in its key; what is not known is `-`. Keys and their order stay: they
  * are documented in docs/operations.md, for grep and awk.
  */
-import type { PathReport, SessionReport } from "../lib/net/engine/engine.ts";
+import type { PathReport, SessionReport } from "./engine.ts";
 
 type Field = readonly [key: string, value: string];
 
@@ -26,12 +26,16 @@ export function metricsLine(session: SessionReport): string {
 
 function pathFields(path: PathReport): Field[] {
   const fields: Field[] = [
+    ["name", word(path.name)],
     ["address", word(path.peer)],
     ["state", path.state],
     ["good", path.isGood ? "yes" : "no"],
     ["badFor", word(path.isBadFor ?? "-")],
     ["rtt", known(path.rttMs, (ms) => `${ms.toFixed(1)}ms`)],
+    ["rttLast", known(path.rttLastMs, (ms) => `${ms.toFixed(1)}ms`)],
+    ["rttMin", known(path.rttMinMs, (ms) => `${ms.toFixed(1)}ms`)],
     ["jitter", known(path.jitterMs, (ms) => `${ms.toFixed(1)}ms`)],
+    ["delayVariation", known(path.delayVariationMs, (ms) => `${ms.toFixed(1)}ms`)],
     ["loss", known(path.loss, (share) => `${(share * 100).toFixed(1)}%`)],
     ["score", known(path.score, (points) => `${Math.round(points)}/100`)],
     ["lastSeen", known(path.heardMsAgo, (ms) => `${Math.round(ms)}ms`)],

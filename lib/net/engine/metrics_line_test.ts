@@ -1,6 +1,6 @@
 import { equal, match, ok } from "node:assert/strict";
-import type { PathReport, SessionReport } from "../lib/net/engine/engine.ts";
-import { metricsLine } from "./metrics.ts";
+import type { PathReport, SessionReport } from "./engine.ts";
+import { metricsLine } from "./metrics_line.ts";
 
 const PATH: PathReport = {
   id: 0,
@@ -33,7 +33,10 @@ const UNKNOWN: PathReport = {
   isGood: false,
   isBadFor: "loss",
   rttMs: null,
+  rttLastMs: null,
+  rttMinMs: null,
   jitterMs: null,
+  delayVariationMs: null,
   loss: null,
   score: null,
   deliveryRate: null,
@@ -51,12 +54,13 @@ Deno.test("metricsLine() has a key for everything, and a unit for every number",
   equal(
     metricsLine(session("laptop", PATH, UNKNOWN)),
     "session=laptop id=0000beef scheduler=flow paths=2 " +
-      "path0.address=198.51.100.7:40000 path0.state=up path0.good=yes path0.badFor=- " +
-      "path0.rtt=20.0ms path0.jitter=1.3ms path0.loss=1.5% path0.score=87/100 " +
+      'path0.name="path 0" path0.address=198.51.100.7:40000 path0.state=up path0.good=yes path0.badFor=- ' +
+      "path0.rtt=20.0ms path0.rttLast=21.0ms path0.rttMin=19.5ms path0.jitter=1.3ms " +
+      "path0.delayVariation=0.4ms path0.loss=1.5% path0.score=87/100 " +
       "path0.lastSeen=120ms path0.in=67890B path0.out=12345B path0.rate=6250000B/s " +
       "path0.mtu=1400B " +
-      "path7.address=[2001:db8::7]:40001 path7.state=down path7.good=no path7.badFor=loss " +
-      "path7.rtt=- path7.jitter=- path7.loss=- path7.score=- path7.lastSeen=- " +
+      'path7.name="path 0" path7.address=[2001:db8::7]:40001 path7.state=down path7.good=no path7.badFor=loss ' +
+      "path7.rtt=- path7.rttLast=- path7.rttMin=- path7.jitter=- path7.delayVariation=- path7.loss=- path7.score=- path7.lastSeen=- " +
       "path7.in=67890B path7.out=12345B path7.rate=- path7.mtu=- " +
       "reorder.bufferedEvents=1 reorder.reorderedEvents=2 reorder.drops=3 reorder.flushes=4 " +
       "reorder.maxDepth=5packets",

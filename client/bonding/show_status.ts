@@ -1,0 +1,25 @@
+/** Logs how the session and its paths are doing: on SIGUSR1, and each `everyMs` unless that is 0. */
+import { getLogger } from "@logtape/logtape";
+import { LOG_CATEGORY } from "../../lib/cli/log.ts";
+import { describeDrops, type Engine } from "../../lib/net/engine/engine.ts";
+import { metricsLine } from "../../lib/net/engine/metrics_line.ts";
+
+const log = getLogger([LOG_CATEGORY, "client"]);
+
+/** To be called before anybody may send the signal: one that nobody listens for ends the program. */
+export function showStatus(engine: Pick<Engine, "report" | "drops">, everyMs: number): Disposable {
+  const show = () => {
+    engine.report().then((sessions) => {
+      for (const session of sessions) log.info("{line}", { line: metricsLine(session), session });
+      log.info("dropped: {drops}", { drops: describeDrops(engine.drops) });
+    }).catch((error) => log.warn("cannot read the counters: {error}", { error }));
+  };
+  const showing = everyMs === 0 ? undefined : setInterval(show, everyMs);
+  Deno.addSignalListener("SIGUSR1", show);
+  return {
+    [Symbol.dispose]() {
+      Deno.removeSignalListener("SIGUSR1", show);
+      clearInterval(showing);
+    },
+  };
+}
