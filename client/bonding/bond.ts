@@ -97,14 +97,15 @@ export async function bond(
   const forbidsFragments = options.tuning.probeMtu;
   const prepare = (name: string) => loosenReversePath(journal, [name]);
 
-  const connected = await connect({
+  const connected = await unlessStopped(connect({
     server: options.server,
     target: { port: options.controlPort, credentials },
     addresses,
     journal,
     makeLinks: (ends) =>
       new LinkSet({ runner, engine, links, ends, tables, prepare, forbidsFragments }),
-  }, signal);
+  }, signal));
+  if (connected === "stopped") return log.info("stopped before the server answered");
   const bonded = new BondedClient(options, engine, journal, session, connected, protection);
   client = bonded;
   // Before the start reads the links once more, so that nothing is missed in between.
@@ -295,6 +296,16 @@ class BondedClient {
     });
     for (const line of notices) log.warn("{line}", { line });
     this.#addresses = addresses;
+  }
+}
+
+/** To stop while the server is asked is no failure. */
+async function unlessStopped<T>(asked: Promise<T>): Promise<T | "stopped"> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (error instanceof ControlError && error.code === "aborted") return "stopped";
+    throw error;
   }
 }
 
