@@ -18,6 +18,8 @@ const QUEUED_MS = 5;
 const QUEUED_JITTERS = 2;
 /** Bytes a second, both ways: above, delay on the path may be of our own making. */
 const LOADED_RATE = 50_000;
+/** Bytes a second: no path that is slower is worth knowing the rate of. */
+const FULL_RATE = 125_000;
 const LOAD_INTERVAL_MS = 250;
 /** No queue we should have to fill makes a longer delay than this: it is the path that got slow. */
 const OWN_QUEUE_MAX_MS = 300;
@@ -120,7 +122,10 @@ export class PathQuality {
     const lost = expected - received;
     this.#isVanishing = !isCongested && lost >= LOST_MIN && lost > expected * VANISHING_SHARE;
     const rate = 1000 * bytes / intervalMs;
-    if (isCongested && intervalMs >= RATE_INTERVAL_MIN_MS && rate >= LOADED_RATE) {
+    // A queue all the time, and a rate that is one: what little else there is may wait for other
+    // reasons, and must not be taken for all that the path carries.
+    const isFull = wasQueued && this.#isQueued && rate >= FULL_RATE;
+    if (isFull && intervalMs >= RATE_INTERVAL_MIN_MS) {
       this.#rate.add(-rate, now);
       this.#knownRate = -this.#rate.least(now);
     }
