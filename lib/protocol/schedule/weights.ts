@@ -6,6 +6,9 @@ const WEIGHT_FLOOR = 0.15;
 const RATE_FLOOR = 0.02;
 /** Added to every RTT, so that a very near path does not take everything. */
 const RTT_OFFSET_MS = 10;
+/** Paths whose round trips differ by less, as a factor or in ms, are about as near. */
+const ALIKE_FACTOR = 1.25;
+const ALIKE_MS = 5;
 /** Taken for the score of a path that has not been measured. */
 const SCORE_UNKNOWN = 50;
 
@@ -39,14 +42,21 @@ export function shareOut(paths: readonly WeighedPath[]): number[] {
 }
 
 /**
- * All for one path: `present`, while it is usable and no worse than bad beside good ones; else the
- * nearest good one, or the nearest. `present` is its index, or -1.
+ * All for one path, the nearest good one, or the nearest when none is good. `present` is the index
+ * of the one that has it, or -1: it keeps it while it is as good and about as near, so that two alike
+ * do not take turns.
  */
 export function failOver(paths: readonly WeighedPath[], present: number): number[] {
+  const best = nearest(paths);
   const held = paths[present];
-  const anyGood = paths.some(({ isUsable, isGood }) => isUsable && isGood);
-  if (held?.isUsable === true && (held.isGood || !anyGood)) return onlyBest(paths, present);
-  return onlyBest(paths, nearest(paths));
+  const isKept = held?.isUsable === true && best >= 0 && held.isGood === paths[best]!.isGood &&
+    !isMuchNearer(paths[best]!, held);
+  return onlyBest(paths, isKept ? present : best);
+}
+
+function isMuchNearer(path: WeighedPath, other: WeighedPath): boolean {
+  if (path.rttMs === null || other.rttMs === null) return false;
+  return other.rttMs > ALIKE_FACTOR * path.rttMs && other.rttMs > path.rttMs + ALIKE_MS;
 }
 
 function merit({ score, rttMs }: WeighedPath): number {

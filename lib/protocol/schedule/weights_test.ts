@@ -56,14 +56,16 @@ Deno.test("shareOut() promises: only usable paths, one at least if any, about 1 
   }));
 });
 
-Deno.test("failOver() stays where it is while that works, and is as good as others", () => {
+Deno.test("failOver() gives all to the best path, and stays among those that are alike", () => {
   const near = path({ rttMs: 10 });
   const far = path({ rttMs: 50 });
   deepEqual(failOver([far, near], -1), [0, 1]);
-  deepEqual(failOver([far, near], 0), [1, 0]);
+  deepEqual(failOver([far, near], 0), [0, 1], "the best is back");
+  deepEqual(failOver([path({ rttMs: 12 }), near], 0), [1, 0], "about as near");
+  deepEqual(failOver([path({ rttMs: null }), near], 0), [1, 0], "not known");
   deepEqual(failOver([{ ...far, isUsable: false }, near], 0), [0, 1]);
   deepEqual(failOver([{ ...near, isGood: false }, far], 0), [0, 1]);
-  deepEqual(failOver([{ ...far, isGood: false }, { ...near, isGood: false }], 0), [1, 0]);
+  deepEqual(failOver([{ ...far, isGood: false }, { ...near, isGood: false }], 0), [0, 1]);
   deepEqual(failOver([], -1), []);
 });
 
