@@ -1,14 +1,15 @@
 /**
  * `deno task e2e`: runs the end-to-end scenarios of tests/e2e/ and prints a table: what was tried,
- * whether it went as it should, how long it took, and what was measured.
+ * whether it went as it should, how long it took, and what was measured. Files run side by side, but
+ * for those that measure how fast something is.
  *
- *     sudo deno task e2e                       a table, row by row as they end
+ *     sudo deno task e2e                       a table, file by file as they end
  *     sudo deno task e2e -- --json             one JSON object (E2eReport) on standard output
  *     sudo deno task e2e -- --filter faults    the topics whose name has that in it
  *
  * Exit code 0 when all scenarios went well. Everything runs in network namespaces of its own.
  */
-import { join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { RESULTS_VARIABLE, type ScenarioResult } from "../tests/e2e/scenario.ts";
 import { formatEnd, formatScenario, makeReport } from "./e2e/report.ts";
@@ -16,10 +17,13 @@ import { ResultsFile } from "./e2e/results_file.ts";
 import { TemporaryDirectory } from "./lab/temporary_directory.ts";
 import { ensureTools } from "./setup/ensure_tools.ts";
 import { type Tool, withSystemFolders } from "./setup/packages.ts";
+import { groupTests } from "./test/groups.ts";
 
 const ROOT = resolve(import.meta.dirname!, "..");
 const FOLDER = "tests/e2e";
-const LIMIT_MS = 5 * 60_000;
+const LIMIT_MS = 15 * 60_000;
+/** Processes at a time. */
+const TOGETHER_MAX = 3;
 const TOOLS: readonly Tool[] = [
   ...["ip", "ip6tables", "iperf3", "iptables", "mount", "nft", "openssl", "ping"] as const,
   ...["setpriv", "sysctl", "unshare"] as const,
@@ -29,8 +33,9 @@ const USAGE = `Usage: sudo deno task e2e [-- [--json] [--filter TEXT]]
   --json         print only one JSON object on standard output:
                  {"passed", "failed", "seconds", "scenarios": [{"topic", "scenario", "passed",
                   "figures": [{"what", "value", "unit"}], "seconds", "failure"}]}
-  --filter TEXT  only the topics whose name has TEXT in it: traffic, host state, faults,
-                 refusals, hostile, certificates
+  --filter TEXT  only the topics whose name has TEXT in it: traffic, families, links, faults,
+                 link cut, schedulers, mtu, compression, renewal, policy routing, DNS,
+                 kill switch, SIGHUP, leases, mss, host state, certificates, refusals, hostile
   --help         this text`;
 
 interface Options {
@@ -50,47 +55,77 @@ function parseOptions(args: readonly string[]): Options | "help" {
   return values.help ? "help" : { json: values.json, filter: values.filter };
 }
 
-/** Runs `deno test`; its own report is shown only when it tells more than the results do. */
-async function runScenarios(
+/** What one file of scenarios came to. */
+interface FileOutcome {
+  results: ScenarioResult[];
+  success: boolean;
+}
+
+/** Runs a file; the report of `deno test` is shown only when it tells more than the results do. */
+async function runFile(
+  path: string,
   { filter }: Options,
-  file: ResultsFile,
-  onResult: (result: ScenarioResult) => void,
-): Promise<boolean> {
+  results: ResultsFile,
+  stop: AbortSignal,
+): Promise<FileOutcome> {
+  if (stop.aborted) return { results: [], success: false };
   const child = new Deno.Command(Deno.execPath(), {
     // Types are the business of `deno task check`.
-    args: [
-      ...[
-        "test",
-        "-A",
-        "--no-check",
-        "--permit-no-files",
-        ...filter === "" ? [] : ["--filter", filter],
-      ],
-      FOLDER,
-    ],
+    args: ["test", "-A", "--no-check", ...filter === "" ? [] : ["--filter", filter], path],
     cwd: ROOT,
     env: {
       PATH: withSystemFolders(Deno.env.get("PATH") ?? ""),
       DENO_NO_UPDATE_CHECK: "1",
       NO_COLOR: "1",
-      [RESULTS_VARIABLE]: file.path,
+      [RESULTS_VARIABLE]: results.path,
     },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
   }).spawn();
-  const stop = () => child.kill("SIGTERM");
-  const limit = setTimeout(stop, LIMIT_MS);
-  for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, stop);
-  const output = child.output();
-  await file.follow(output, onResult);
-  clearTimeout(limit);
-  for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.removeSignalListener(signal, stop);
-  const { success, stdout, stderr } = await output;
+  const end = () => {
+    try {
+      child.kill("SIGTERM");
+    } catch {
+      // It ended at the same moment.
+    }
+  };
+  stop.addEventListener("abort", end, { once: true });
+  const { success, stdout, stderr } = await child.output();
+  stop.removeEventListener("abort", end);
   if (!success) {
     await Deno.stderr.write(stdout);
     await Deno.stderr.write(stderr);
   }
+  return { results: await results.takeNew(), success };
+}
+
+/** Runs all files, and passes on the results of each in one piece. Says whether all went well. */
+async function runScenarios(
+  options: Options,
+  directory: string,
+  onResults: (results: readonly ScenarioResult[]) => void,
+): Promise<boolean> {
+  const stop = new AbortController();
+  const abort = () => stop.abort();
+  const limit = setTimeout(abort, LIMIT_MS);
+  for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, abort);
+  let success = true;
+  const run = async (path: string) => {
+    const file = new ResultsFile(join(directory, `${basename(path)}.jsonl`));
+    const outcome = await runFile(path, options, file, stop.signal);
+    success &&= outcome.success;
+    onResults(outcome.results);
+  };
+  const { together, alone } = groupTests(ROOT, [FOLDER]);
+  const waiting = together.flat();
+  const takeTurns = async () => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) await run(next);
+  };
+  await Promise.all(Array.from({ length: TOGETHER_MAX }, takeTurns));
+  for (const path of alone.flat()) await run(path);
+  clearTimeout(limit);
+  for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.removeSignalListener(signal, abort);
   return success;
 }
 
@@ -108,14 +143,12 @@ async function main(): Promise<number> {
   using directory = await TemporaryDirectory.create("e2e");
   const results: ScenarioResult[] = [];
   const startMs = performance.now();
-  const success = await runScenarios(
-    options,
-    new ResultsFile(join(directory.path, "results.jsonl")),
-    (result) => {
+  const success = await runScenarios(options, directory.path, (more) => {
+    for (const result of more) {
       if (!options.json) console.log(formatScenario(result, results.at(-1) ?? null));
       results.push(result);
-    },
-  );
+    }
+  });
   const report = makeReport(results, (performance.now() - startMs) / 1000);
   console.log(options.json ? JSON.stringify(report) : formatEnd(report));
   if (results.length === 0) console.error(`No scenario ran; is "${options.filter}" a topic?`);

@@ -1,7 +1,5 @@
 import type { ScenarioResult } from "../../tests/e2e/scenario.ts";
 
-const LOOK_EVERY_MS = 200;
-
 /** Results as the scenarios add them to a file, each once. */
 export class ResultsFile {
   readonly path: string;
@@ -21,20 +19,5 @@ export class ResultsFile {
     const lines = text.split("\n").slice(this.#taken, -1);
     this.#taken += lines.length;
     return lines.map((line) => JSON.parse(line));
-  }
-
-  /** Passes results on as they come, until `end` settles; then the last ones. */
-  async follow(end: Promise<unknown>, onResult: (result: ScenarioResult) => void): Promise<void> {
-    let hasEnded = false;
-    const ended = end.finally(() => hasEnded = true);
-    ended.catch(() => {}); // whoever passed it in deals with it
-    while (!hasEnded) {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      const timer = setTimeout(resolve, LOOK_EVERY_MS);
-      await Promise.race([promise, ended.catch(() => {})]);
-      clearTimeout(timer);
-      (await this.takeNew()).forEach(onResult);
-    }
-    (await this.takeNew()).forEach(onResult);
   }
 }

@@ -1,5 +1,7 @@
 /** Keys change while packets overtake each other, and no packet is lost to it. */
 import { deepEqual, equal, ok } from "node:assert/strict";
+import { SCHEDULERS } from "../../lib/protocol/schedule/scheduler.ts";
+import { Traffic } from "./traffic.ts";
 import { VirtualNetwork } from "./virtual_network.ts";
 
 /** Both sides send a packet on every path each 5 ms, numbered. Returns how many each sent. */
@@ -92,3 +94,52 @@ Deno.test("loss while the keys change costs the lost packets only", () => {
     ok(peer.received.length > sent * 2 * 0.7 && peer.received.length < sent * 2 * 0.9);
   }
 });
+
+for (const scheduler of SCHEDULERS) {
+  Deno.test(`${scheduler}: a new key each second costs no packet on links of different delay`, () => {
+    using network = new VirtualNetwork({
+      ...{ delaysMs: [5, 30], scheduler },
+      epochLimits: { packets: 1e9, ms: 1000 },
+    });
+    network.run(500);
+    const traffic = new Traffic(network, { everyMs: 5, flows: 4 });
+    network.run(6000);
+    traffic.stop();
+    network.run(1000);
+    // Six and a half seconds, two directions.
+    equal(network.suite.noncesByKey.size, 2 * 8);
+    for (const peer of [network.client, network.server]) {
+      const got = new Set(peer.received.map(({ flow, number }) => `${flow}:${number}`));
+      equal(got.size, 4 * traffic.count);
+      equal(peer.received.length, got.size, "none came twice");
+      const copies = peer.drops.get("copy");
+      deepEqual(peer.drops.entries(), scheduler === "redundant" ? [["copy", copies]] : []);
+      ok(scheduler !== "redundant" || copies > 0.9 * got.size);
+    }
+  });
+}
+
+for (const scheduler of ["stripe", "redundant"] as const) {
+  Deno.test(`${scheduler}: sequence numbers that wrap at 2^32 keep their order`, () => {
+    using network = new VirtualNetwork({
+      ...{ delaysMs: [5, 25], scheduler },
+      firstSequence: 2 ** 32 - 700,
+    });
+    network.run(500);
+    const traffic = new Traffic(network, { everyMs: 5, flows: 3 });
+    network.run(7000);
+    traffic.stop();
+    network.run(1000);
+    // Each flow has a stream of its own.
+    ok(traffic.count > 2 * 700 - 10, `${traffic.count}`);
+    for (const peer of [network.client, network.server]) {
+      for (const flow of [0, 1, 2]) {
+        const numbers = peer.received.filter((packet) => packet.flow === flow).map((packet) =>
+          packet.number
+        );
+        deepEqual(numbers, Array.from({ length: traffic.count }, (_, number) => number));
+      }
+      equal(peer.drops.get("late") + peer.drops.get("duplicate"), 0);
+    }
+  });
+}

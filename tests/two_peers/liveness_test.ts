@@ -181,6 +181,28 @@ Deno.test("the server learns which paths work even when it was told in lost mess
   ok(!network.server.session.paths.byId(1)!.isUsable);
 });
 
+Deno.test("what the client said of its paths is not undone by an older message", () => {
+  using network = new VirtualNetwork({ delaysMs: [60, 40] });
+  let isSaid = false;
+  network.run(1000);
+  exchangePackets(network);
+  network.links[0]!.tap = (datagram) => {
+    isSaid ||= datagram[1] === TYPE_CONTROL;
+    return true;
+  };
+  while (!isSaid) network.run(1);
+  network.run(5);
+  // On the near path this overtakes what was said just before on the far one.
+  const { session } = network.client;
+  session.linkFailed(session.paths.byId(0)!, network.now);
+  network.links[0]!.cut = new Set(["down"]);
+  network.client.flush(network.now);
+  network.run(41);
+  ok(!network.server.session.paths.byId(0)!.isUsable);
+  network.run(30);
+  ok(!network.server.session.paths.byId(0)!.isUsable);
+});
+
 Deno.test("a path the client removes is not used by the server any more", () => {
   using network = new VirtualNetwork({ delaysMs: [10, 10] });
   network.run(1000);

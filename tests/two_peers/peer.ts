@@ -1,9 +1,16 @@
 /** One end of a session without sockets and clock, driven as an engine drives it. */
 import { CopyFilter } from "../../lib/protocol/inbound/copy_filter.ts";
+import {
+  DELIVER_NOW,
+  DUPLICATE,
+  EMPTY,
+  ReorderBuffer,
+} from "../../lib/protocol/inbound/reorder_buffer.ts";
 import { DropCounters, type DropReason } from "../../lib/protocol/drop_reason.ts";
 import { FlowKey } from "../../lib/protocol/outbound/flow_key.ts";
 import { Dispatch } from "../../lib/protocol/outbound/dispatch.ts";
 import { FlowTable } from "../../lib/protocol/outbound/flow_table.ts";
+import { PROTOCOL_TCP } from "../../lib/protocol/packet/ip.ts";
 import type { EpochLimits } from "../../lib/protocol/session/key_epochs.ts";
 import type { PeerAddress } from "../../lib/protocol/session/peer_address.ts";
 import { Outgoing } from "../../lib/protocol/session/outgoing.ts";
@@ -13,6 +20,7 @@ import type { SessionPath } from "../../lib/protocol/session/session_path.ts";
 import {
   decodeHeader,
   FLAG_COPY,
+  FLAG_ORDERED,
   PAYLOAD_OFFSET,
   RECORD_OVERHEAD,
   RecordHeader,
@@ -24,8 +32,10 @@ import type { RecordingOpener, RecordingSealer, RecordingSuite } from "./recordi
 export const SESSION_ID = 0xf1a2b3c4;
 export const SESSION_KEY = Uint8Array.from({ length: 32 }, (_, index) => index + 1);
 
-/** Of a packet of the tests; only its first eight bytes mean something. */
+/** Of a packet of the tests, unless told; only its first eight bytes mean something. */
 const PACKET_BYTES = 1000;
+const REORDER_CAPACITY = 4096;
+const REORDER_FLUSH_MS = 500;
 
 export interface PeerOptions {
   readonly role: Role;
@@ -34,6 +44,9 @@ export interface PeerOptions {
   readonly random: () => number;
   readonly epochLimits?: EpochLimits | undefined;
   readonly scheduler?: SchedulerName | null;
+  readonly mtuCeiling?: number | null;
+  /** Of every stream, both ways. */
+  readonly firstSequence?: number | undefined;
   /** Takes a datagram the peer sends on a path. */
   readonly send: (datagram: Uint8Array, path: SessionPath, now: number) => void;
 }
@@ -56,14 +69,18 @@ export class Peer {
   readonly heartbeats: { path: number; at: number }[] = [];
   readonly flows = new FlowTable();
   readonly dispatch = new Dispatch<RecordingSealer, RecordingOpener>(this.flows);
+  /** Of the packets of the tests, in bytes. */
+  packetBytes = PACKET_BYTES;
   readonly #copies = new Map<number, CopyFilter>();
+  readonly #streams = new Map<number, { buffer: ReorderBuffer; held: Received[] }>();
   readonly #outgoing = new Outgoing();
   readonly #options: PeerOptions;
   readonly #header = new RecordHeader();
 
   constructor(options: PeerOptions) {
     this.#options = options;
-    const { role, x1, suite, random, epochLimits, scheduler = null } = options;
+    const { role, x1, suite, random, epochLimits, firstSequence } = options;
+    const { scheduler = null, mtuCeiling = null } = options;
     this.session = new Session({
       role,
       x1,
@@ -75,7 +92,9 @@ export class Peer {
       },
       now: 0,
       scheduler,
+      mtuCeiling,
       ...(epochLimits === undefined ? {} : { epochLimits }),
+      ...(firstSequence === undefined ? {} : { firstSequence }),
     });
   }
 
@@ -85,9 +104,10 @@ export class Peer {
     key.hashA = packet.flow;
     key.hashB = ~packet.flow;
     const { dispatch, session } = this;
-    if (!dispatch.begin(session, key, PACKET_BYTES, now)) return null;
+    key.protocol = PROTOCOL_TCP;
+    if (!dispatch.begin(session, key, this.packetBytes, now)) return null;
     this.#outgoing.flags = dispatch.flags;
-    const paths = dispatch.next(PACKET_BYTES);
+    const paths = dispatch.next(this.packetBytes);
     this.#sendPacket(paths, packet, dispatch.stream, now);
     return paths[0]!;
   }
@@ -104,7 +124,7 @@ export class Peer {
     stream: number,
     now: number,
   ): void {
-    const payload = new Uint8Array(PACKET_BYTES);
+    const payload = new Uint8Array(this.packetBytes);
     const view = new DataView(payload.buffer);
     view.setUint32(0, packet.flow);
     view.setUint32(4, packet.number);
@@ -129,6 +149,7 @@ export class Peer {
 
   handleTimeout(now: number): void {
     this.session.handleTimeout(now);
+    for (const { buffer, held } of this.#streams.values()) this.#drain(buffer, held, now);
     this.#flush(now);
   }
 
@@ -173,8 +194,33 @@ export class Peer {
     }
     const view = new DataView(payload.buffer);
     const packet = { flow: view.getUint32(0), number: view.getUint32(4) };
-    this.received.push({ ...packet, path: path.id, at: now });
+    const received = { ...packet, path: path.id, at: now };
+    if (session.x1 && (header.flags & FLAG_ORDERED) !== 0) return this.#reorder(header, received);
+    this.received.push(received);
     return null;
+  }
+
+  #reorder({ stream, sequence }: RecordHeader, packet: Received): DropReason | null {
+    const { firstSequence = 1 } = this.#options;
+    let ordered = this.#streams.get(stream);
+    if (ordered === undefined) {
+      const limits = { capacity: REORDER_CAPACITY, flushTimeoutMs: REORDER_FLUSH_MS };
+      ordered = { buffer: new ReorderBuffer({ ...limits, firstSequence }), held: [] };
+      this.#streams.set(stream, ordered);
+    }
+    const { buffer, held } = ordered;
+    const answer = buffer.offer(sequence, packet.at);
+    if (answer === DELIVER_NOW) this.received.push(packet);
+    else if (answer >= 0) held[answer] = packet;
+    else return answer === DUPLICATE ? "duplicate" : "late";
+    this.#drain(buffer, held, packet.at);
+    return null;
+  }
+
+  #drain(buffer: ReorderBuffer, held: Received[], now: number): void {
+    for (let slot = buffer.take(now); slot !== EMPTY; slot = buffer.take(now)) {
+      this.received.push(held[slot]!);
+    }
   }
 
   #flush(now: number): void {

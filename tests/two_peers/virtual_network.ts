@@ -21,6 +21,11 @@ export interface Link {
   jitterMs: number;
   /** Share of datagrams lost, 0 to 1. */
   loss: number;
+  /** What the link carries each way, in bytes per second, and what waits for it at most. */
+  rate: number;
+  queueMs: number;
+  /** Larger packets of the link vanish; in bytes, IPv4 and UDP included. */
+  mtu: number;
   /** Ways on which nothing passes. */
   cut: Set<Way>;
   /** Where the server sees the client. */
@@ -34,8 +39,11 @@ export interface NetworkOptions {
   readonly x1?: boolean;
   readonly seed?: number;
   readonly epochLimits?: EpochLimits;
-  /** The client's choice, which the server follows. */
+  /** The client's choice, which the server follows unless it has its own. */
   readonly scheduler?: SchedulerName;
+  readonly serverScheduler?: SchedulerName;
+  readonly mtuCeiling?: number;
+  readonly firstSequence?: number;
 }
 
 interface Delivery {
@@ -48,6 +56,8 @@ interface Delivery {
 
 /** Peers do not look at their timers more often than this, as engines do not. */
 const TICK_MS = 1;
+/** IPv4 and UDP. */
+const LINK_HEADERS_BYTES = 28;
 
 export class VirtualNetwork implements Disposable {
   now = 0;
@@ -57,27 +67,33 @@ export class VirtualNetwork implements Disposable {
   readonly server: Peer;
   readonly random: () => number;
   #deliveries: Delivery[] = [];
+  readonly #busyUntil = new WeakMap<Link, Record<Way, number>>();
   #tasks: { at: number; everyMs: number; run: (now: number) => void }[] = [];
   #nextTick = 0;
 
   constructor(options: NetworkOptions) {
-    const { x1 = true, epochLimits, scheduler = "flow" } = options;
+    const { x1 = true, epochLimits, firstSequence, scheduler = "flow" } = options;
+    const { serverScheduler = null, mtuCeiling = null } = options;
     this.random = randomNumbers(options.seed ?? 1);
     const { suite, random } = this;
     this.links = options.delaysMs.map((delayMs, index) => ({
       delayMs,
       jitterMs: 0,
       loss: 0,
+      rate: Infinity,
+      queueMs: 50,
+      mtu: Infinity,
       cut: new Set<Way>(),
       address: clientAddress(index + 1, 4000 + index),
       tap: null,
     }));
     this.client = new Peer({
-      ...{ role: "client", x1, suite, random, epochLimits, scheduler },
+      ...{ role: "client", x1, suite, random, epochLimits, firstSequence, scheduler, mtuCeiling },
       send: (datagram, path) => this.#send(datagram, "up", this.links[path.socket]!),
     });
     this.server = new Peer({
-      ...{ role: "server", x1, suite, random, epochLimits },
+      ...{ role: "server", x1, suite, random, epochLimits, firstSequence },
+      scheduler: serverScheduler,
       send: (datagram, path) => {
         const link = this.links.find(({ address }) => address.equals(path.peer));
         if (link !== undefined) this.#send(datagram, "down", link);
@@ -150,13 +166,25 @@ export class VirtualNetwork implements Disposable {
   #send(datagram: Uint8Array, way: Way, link: Link): void {
     if (link.tap !== null && !link.tap(datagram, way, this.now)) return;
     if (link.cut.has(way) || this.random() < link.loss) return;
-    const at = this.now + link.delayMs + this.random() * link.jitterMs;
-    const place = this.#deliveries.findIndex((other) => other.at > at);
+    const bytes = datagram.length + LINK_HEADERS_BYTES;
+    if (bytes > link.mtu) return;
+    const sentAt = this.#passBottleneck(bytes, way, link);
+    if (sentAt === null) return;
+    const at = sentAt + link.delayMs + this.random() * link.jitterMs;
     const from = new PeerAddress();
     from.copyFrom(link.address);
-    const delivery = { at, datagram, way, link, from };
-    if (place < 0) this.#deliveries.push(delivery);
-    else this.#deliveries.splice(place, 0, delivery);
+    const place = this.#deliveries.findLastIndex((other) => other.at <= at) + 1;
+    this.#deliveries.splice(place, 0, { at, datagram, way, link, from });
+  }
+
+  /** When the last bit is on the link; null: the queue before it is full. */
+  #passBottleneck(bytes: number, way: Way, link: Link): number | null {
+    if (link.rate === Infinity) return this.now;
+    const busyUntil = this.#busyUntil.get(link) ?? { up: 0, down: 0 };
+    this.#busyUntil.set(link, busyUntil);
+    const startsAt = Math.max(this.now, busyUntil[way]);
+    if (startsAt - this.now > link.queueMs) return null;
+    return busyUntil[way] = startsAt + 1000 * bytes / link.rate;
   }
 }
 

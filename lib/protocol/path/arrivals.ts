@@ -4,6 +4,7 @@
  * matters, so offset cancels out, and drift does within the window of the base delay.
  */
 import type { PathFeedback } from "../wire/path_feedback.ts";
+import { areVanishing, isQueueFilled } from "./congestion.ts";
 import { WindowedMinimum } from "./windowed_minimum.ts";
 
 /** The least delay of so long is the delay of the empty path. */
@@ -12,6 +13,8 @@ const BASE_BUCKETS = 6;
 const US_PER_MS = 1000;
 /** RFC 3550, 6.4.1. */
 const JITTER_GAIN = 1 / 16;
+/** Of the 256 that the wire tells apart: a path may be away for many, those further on are past. */
+const EPOCHS_AHEAD_MAX = 127;
 /** Twice the longest round trip believed: a larger jump is a clock that was set. */
 const DEVIATION_MAX_US = 20_000_000;
 
@@ -29,11 +32,20 @@ export class PathArrivals {
   #origin = 0;
   #relativeUs = 0;
   #leastUs = Infinity;
+  /** As of the last feedback. */
+  #told = { received: 0, expected: 0 };
+  #isQueued = false;
+  #isVanishing = false;
   readonly #base = new WindowedMinimum(BASE_BUCKET_MS, BASE_BUCKETS);
 
   /** Mean deviation of the one-way delay in ms; null before the second sending. */
   get delayVariationMs(): number | null {
     return this.#received < 2 ? null : this.#jitterUs / US_PER_MS;
+  }
+
+  /** Whether much of what was sent before the last feedback is gone, though no queue was filled. */
+  get isVanishing(): boolean {
+    return this.#isVanishing;
   }
 
   /**
@@ -53,7 +65,7 @@ export class PathArrivals {
       this.#expected++;
       this.#epoch = epoch;
       this.#highest = counter;
-    } else if (epoch === ((this.#epoch + 1) & 0xff)) {
+    } else if (((epoch - this.#epoch) & 0xff) <= EPOCHS_AHEAD_MAX) {
       this.#expected += counter;
       this.#epoch = epoch;
       this.#highest = counter;
@@ -83,6 +95,8 @@ export class PathArrivals {
     const leastUs = Math.min(this.#leastUs, this.#relativeUs);
     this.#leastUs = Infinity;
     this.#base.add(leastUs, now);
+    const queueDelay = leastUs - this.#base.least(now);
+    this.#noteLoss(queueDelay);
     return {
       received: this.#received >>> 0,
       expected: this.#expected >>> 0,
@@ -90,8 +104,17 @@ export class PathArrivals {
       echo: this.#sendTime,
       hold: Math.round((now - this.#arrivedAt) * US_PER_MS) >>> 0,
       clock: Math.round(now * US_PER_MS) >>> 0,
-      queueDelay: leastUs - this.#base.least(now),
+      queueDelay,
       jitter: Math.round(this.#jitterUs),
     };
+  }
+
+  #noteLoss(queueDelayUs: number): void {
+    const wasQueued = this.#isQueued;
+    this.#isQueued = isQueueFilled(queueDelayUs / US_PER_MS, this.#jitterUs / US_PER_MS);
+    const sent = this.#expected - this.#told.expected;
+    const lost = sent - (this.#received - this.#told.received);
+    this.#isVanishing = !wasQueued && !this.#isQueued && areVanishing(sent, lost);
+    this.#told = { received: this.#received, expected: this.#expected };
   }
 }

@@ -7,15 +7,13 @@
  * while the queue of a path that carries our own load is filled does not count against it.
  */
 import type { PathFeedback } from "../wire/path_feedback.ts";
+import { areVanishing, isQueueFilled } from "./congestion.ts";
 import { LossWindow } from "./loss_window.ts";
 import { Rtt } from "./rtt.ts";
 import { WindowedMinimum } from "./windowed_minimum.ts";
 
 const BASE_BUCKET_MS = 5000;
 const BASE_BUCKETS = 12;
-/** A least queueing delay above this, and twice the jitter, is a queue that does not drain. */
-const QUEUED_MS = 5;
-const QUEUED_JITTERS = 2;
 /** Bytes a second, both ways: above, delay on the path may be of our own making. */
 const LOADED_RATE = 50_000;
 /** Bytes a second: no path that is slower is worth knowing the rate of. */
@@ -32,9 +30,6 @@ const RATE_INTERVAL_MIN_MS = 50;
 const HEARTBEATS_MAX = 32;
 const HEARTBEAT_LOST_MS = 1000;
 const HEARTBEAT_LOST_ROUND_TRIPS = 3;
-/** So many records lost at once, and this share of all, may be all that were large. */
-const LOST_MIN = 3;
-const VANISHING_SHARE = 0.3;
 const US_PER_MS = 1000;
 
 /** Loss, jitter and round trip that halve the score (loss) or a factor of it. */
@@ -104,9 +99,8 @@ export class PathQuality {
     // One that was overtaken by a later one says nothing new.
     if (before !== null && intervalMs <= 0) return;
     const jitterMs = feedback.jitter / US_PER_MS;
-    const queuedFrom = Math.max(QUEUED_MS, QUEUED_JITTERS * jitterMs);
     const wasQueued = this.#isQueued;
-    this.#isQueued = feedback.queueDelay / US_PER_MS >= queuedFrom;
+    this.#isQueued = isQueueFilled(feedback.queueDelay / US_PER_MS, jitterMs);
     this.#feedback = feedback;
     this.#feedbackAt = now;
     this.#jitterMs = jitterMs;
@@ -120,7 +114,7 @@ export class PathQuality {
     this.#randomLoss.add(expected, isCongested ? 0 : expected - received, now);
     const bytes = (feedback.bytes - before.bytes) >>> 0;
     const lost = expected - received;
-    this.#isVanishing = !isCongested && lost >= LOST_MIN && lost > expected * VANISHING_SHARE;
+    this.#isVanishing = !isCongested && areVanishing(expected, lost);
     const rate = 1000 * bytes / intervalMs;
     // A queue all the time, and a rate that is one: what little else there is may wait for other
     // reasons, and must not be taken for all that the path carries.
@@ -219,7 +213,7 @@ export class PathQuality {
     this.#heartbeats = [];
     this.#feedback = null;
     this.#feedbackAt = -Infinity;
-    this.#isQueued = false;
+    this.#isQueued = this.#isVanishing = false;
     this.#jitterMs = null;
     this.#knownRate = null;
   }
@@ -229,6 +223,7 @@ export class PathQuality {
     this.#loss.reset();
     this.#randomLoss.reset();
     this.#heartbeats = [];
+    this.#isVanishing = false;
     this.#skipsNext = true;
   }
 }

@@ -1,7 +1,7 @@
 /**
  * The keys of one session and direction, one epoch after the other (x1). A sender moves on after so
- * many packets or so much time; a receiver accepts the present epoch, the one before for a while,
- * and the next one, which becomes the present with its first authentic packet.
+ * many packets or so much time; a receiver accepts the present epoch, those before for a while, and
+ * the next one, which becomes the present with its first authentic packet.
  *
  * v1 has a single epoch that never ends. Keys are wiped when they can no longer be needed.
  */
@@ -22,7 +22,9 @@ export interface CipherSuite<S extends Cipher, O extends Cipher> {
 
 export const EPOCH_PACKETS = 2 ** 26;
 export const EPOCH_MS = 120_000;
-const PREVIOUS_EPOCH_KEPT_MS = 10_000;
+const PAST_EPOCH_KEPT_MS = 10_000;
+/** Enough for epochs of a second, the shortest there are. */
+const PAST_EPOCHS_MAX = 11;
 /** Path ids are one byte. */
 const PATHS_MAX = 256;
 /** Replay windows of one key: every path, and a few that send from several threads. */
@@ -66,11 +68,12 @@ export class SendKeys<S extends Cipher> {
 
   /**
    * Moves to the next epoch when this one has carried its share. To be called once a batch: the
-   * limit of packets is far enough below 2^28, the most a key may carry, for any batch.
+   * limit of packets is far enough below 2^28, the most a key may carry, for any batch. An epoch
+   * that has carried nothing goes on, for the receiver would not follow over one it never saw.
    */
   advanceIfDue(now: number): void {
     const limits = this.#limits;
-    if (limits === null) return;
+    if (limits === null || this.#packets === 0) return;
     if (this.#packets < limits.packets && now - this.#startedAt < limits.ms) return;
     const key = nextKey(this.#key);
     wipeKey(this.#key);
@@ -125,8 +128,8 @@ export class ReceiveKeys<O extends Cipher> {
   readonly #suite: CipherSuite<Cipher, O>;
   readonly #advances: boolean;
   #current: ReceiveEpoch<O>;
-  #previous: ReceiveEpoch<O> | null = null;
-  #previousUntil = 0;
+  /** The latest first; each with the time from which it is no longer accepted. */
+  readonly #past: { epoch: ReceiveEpoch<O>; until: number }[] = [];
   #next: ReceiveEpoch<O> | null = null;
 
   /** @param advances false: the first epoch never ends. Takes `key` over. */
@@ -144,8 +147,8 @@ export class ReceiveKeys<O extends Cipher> {
   /** Hot. What may open a record that names `epoch` (8 bits), or null. */
   select(epoch: number, now: number): ReceiveEpoch<O> | null {
     if (epoch === this.#current.epoch) return this.#current;
-    if (this.#previous !== null && epoch === this.#previous.epoch) {
-      return now < this.#previousUntil ? this.#previous : null;
+    for (const past of this.#past) {
+      if (epoch === past.epoch.epoch) return now < past.until ? past.epoch : null;
     }
     if (!this.#advances || epoch !== ((this.#current.epoch + 1) & 0xff)) return null;
     if (this.#next === null) {
@@ -158,24 +161,24 @@ export class ReceiveKeys<O extends Cipher> {
   /** A record of `epoch` was authentic: the next epoch becomes the present one. */
   confirm(epoch: ReceiveEpoch<O>, now: number): void {
     if (epoch !== this.#next) return;
-    this.#previous?.free();
-    this.#previous = this.#current;
-    this.#previousUntil = now + PREVIOUS_EPOCH_KEPT_MS;
+    if (this.#past.length === PAST_EPOCHS_MAX) this.#past.pop()!.epoch.free();
+    this.#past.unshift({ epoch: this.#current, until: now + PAST_EPOCH_KEPT_MS });
     this.#current = epoch;
     this.#next = null;
   }
 
-  /** Wipes the key of the epoch before when its time is over. */
+  /** Wipes the keys of epochs before whose time is over. */
   handleTimeout(now: number): void {
-    if (this.#previous === null || now < this.#previousUntil) return;
-    this.#previous.free();
-    this.#previous = null;
+    while (this.#past.length > 0 && now >= this.#past.at(-1)!.until) {
+      this.#past.pop()!.epoch.free();
+    }
   }
 
   free(): void {
     this.#current.free();
-    this.#previous?.free();
+    for (const { epoch } of this.#past) epoch.free();
+    this.#past.length = 0;
     this.#next?.free();
-    this.#previous = this.#next = null;
+    this.#next = null;
   }
 }

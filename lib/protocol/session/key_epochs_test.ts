@@ -50,14 +50,19 @@ Deno.test("SendKeys moves on after its packets, with the key drawn from the one 
 
 Deno.test("SendKeys moves on after its time, counted from the epoch's start", () => {
   const keys = new SendKeys(new FakeSuite(), newKey(), { packets: 10, ms: 1000 }, 500);
-  keys.advanceIfDue(1499);
-  equal(keys.epoch, 0);
-  keys.advanceIfDue(1500);
+  const send = (now: number) => {
+    keys.nextCounter(0);
+    keys.advanceIfDue(now);
+    return keys.epoch;
+  };
+  deepEqual([1499, 1500, 2499, 2500].map(send), [0, 1, 1, 2]);
+});
+
+Deno.test("SendKeys stays in an epoch that nothing was sent in: the receiver could not follow", () => {
+  const keys = new SendKeys(new FakeSuite(), newKey(), { packets: 10, ms: 1000 }, 0);
+  keys.nextCounter(0);
+  for (const now of [1000, 2000, 3000]) keys.advanceIfDue(now);
   equal(keys.epoch, 1);
-  keys.advanceIfDue(2499);
-  equal(keys.epoch, 1);
-  keys.advanceIfDue(2500);
-  equal(keys.epoch, 2);
 });
 
 Deno.test("SendKeys without limits (v1) never moves on", () => {
@@ -94,14 +99,28 @@ Deno.test("ReceiveKeys follows a sender through epochs, the one before for 10 s"
   ok(!isWiped(second.key));
 });
 
-Deno.test("ReceiveKeys wipes the epoch before at once when another ends", () => {
+Deno.test("ReceiveKeys takes what is late by several epochs, each for 10 s", () => {
   const keys = new ReceiveKeys(new FakeSuite(), newKey(), true);
   const first = keys.current;
-  keys.confirm(keys.select(1, 0)!, 0);
-  keys.confirm(keys.select(2, 1)!, 1);
+  for (const epoch of [1, 2, 3]) keys.confirm(keys.select(epoch, 0)!, 1000 * epoch);
+  equal(keys.select(0, 10_999), first);
+  keys.handleTimeout(11_000);
   ok(first.opener.isFree && isWiped(first.key));
-  equal(keys.select(0, 1), null);
-  equal(keys.select(1, 1)!.epoch, 1);
+  equal(keys.select(0, 11_000), null);
+  equal(keys.select(1, 11_000)!.epoch, 1);
+  equal(keys.select(2, 11_000)!.epoch, 2);
+});
+
+Deno.test("ReceiveKeys keeps eleven epochs before the present one at most", () => {
+  const suite = new FakeSuite();
+  const keys = new ReceiveKeys(suite, newKey(), true);
+  for (let epoch = 1; epoch <= 40; epoch++) keys.confirm(keys.select(epoch, epoch)!, epoch);
+  const known = [];
+  for (let epoch = 0; epoch < 41; epoch++) if (keys.select(epoch, 41) !== null) known.push(epoch);
+  deepEqual(known, [29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40]);
+  equal(suite.made.filter(({ isFree }) => !isFree).length, 12);
+  keys.free();
+  ok(suite.made.every(({ isFree }) => isFree));
 });
 
 Deno.test("ReceiveKeys knows three epochs at most, whatever is asked for", () => {

@@ -48,7 +48,8 @@ export class MtuProbes {
     for (const path of this.#paths) {
       const search = path.mtuSearch;
       if (search === null || path.liveness.state !== "up") continue;
-      if (path.quality.isVanishing) search.suspectBlackhole(now);
+      // What comes in tells of packets that the server sends; it cannot look itself.
+      if (path.quality.isVanishing || path.arrivals.isVanishing) search.suspectBlackhole(now);
       const roundTripMs = path.quality.rtt.smoothedMs;
       for (;;) {
         const size = search.nextProbe(now, roundTripMs);

@@ -19,6 +19,9 @@ export class PathAnnouncements {
   readonly #outbox: Outbox;
   readonly #scheduling: Scheduling;
   readonly #probes: MtuProbes;
+  #toldMtu: number | null = null;
+  /** When the client sent the newest one that has come, by its clock. */
+  #heardSendTime: number | null = null;
 
   /** @param firstAt Infinity: this side announces nothing. */
   constructor(
@@ -41,13 +44,19 @@ export class PathAnnouncements {
     const usable = this.#paths.usable();
     const path = usable[0];
     if (path === undefined) return;
+    this.#toldMtu = this.#probes.smallest();
     const payload = encodeTunnelMessage({
       type: "paths",
       usable: usable.map(({ id }) => id),
       scheduler: this.#scheduling.scheduler,
-      mtu: this.#probes.smallest() ?? undefined,
+      mtu: this.#toldMtu ?? undefined,
     });
     this.#outbox.transmit({ type: TYPE_CONTROL, path, payload });
+  }
+
+  /** A size may have been found: packets that are too large for it are lost until it is known. */
+  announceMtu(): void {
+    if (this.#probes.smallest() !== this.#toldMtu) this.announce();
   }
 
   handleTimeout(now: number): void {
@@ -56,9 +65,16 @@ export class PathAnnouncements {
     this.announce();
   }
 
-  /** The server's side. @param obeys whether the client chooses how packets are spread. */
-  receive(message: TunnelMessage & { type: "paths" }, obeys: boolean): void {
+  /**
+   * The server's side. False: it was overtaken on a nearer path by what was said later.
+   * @param sendTime the client's clock, microseconds modulo 2^32.
+   * @param obeys whether the client chooses how packets are spread.
+   */
+  receive(message: TunnelMessage & { type: "paths" }, sendTime: number, obeys: boolean): boolean {
+    if (this.#heardSendTime !== null && ((sendTime - this.#heardSendTime) | 0) < 0) return false;
+    this.#heardSendTime = sendTime;
     for (const path of this.#paths) path.isUsableForPeer = message.usable.includes(path.id);
     if (obeys && message.scheduler !== undefined) this.#scheduling.scheduler = message.scheduler;
+    return true;
   }
 }

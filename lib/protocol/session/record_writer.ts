@@ -25,6 +25,8 @@ export interface RecordWriterOptions<S extends Cipher> {
   readonly direction: number;
   readonly keys: SendKeys<S>;
   readonly random: RandomSource;
+  /** 1 unless told. */
+  readonly firstSequence?: number | undefined;
 }
 
 export class RecordWriter<S extends Cipher> {
@@ -43,6 +45,7 @@ export class RecordWriter<S extends Cipher> {
     this.#keys = options.keys;
     this.#random = options.random;
     this.#header.session = options.id | 0;
+    this.#sequences.fill((options.firstSequence ?? 1) - 1);
   }
 
   /** Hot. Writes header and nonce at `offset`. Returns what seals the record. */

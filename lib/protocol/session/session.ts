@@ -73,6 +73,8 @@ export class Session<S extends Cipher, O extends Cipher> {
   #judgedAt = -Infinity;
   /** Whether the record accepted last came from where its path leads. */
   #isFromPeer = true;
+  /** When it was sent, by the peer's clock. */
+  #sendTime = 0;
   /** The largest packet the peer's paths carry all, in bytes, as it says. */
   #peerMtu = Infinity;
 
@@ -95,6 +97,7 @@ export class Session<S extends Cipher, O extends Cipher> {
       direction: sendDirection,
       keys: new SendKeys(suite, isClient ? clientToServer : serverToClient, limits, now),
       random: options.random,
+      firstSequence: options.firstSequence,
     });
     this.#receiveKeys = new ReceiveKeys(suite, isClient ? serverToClient : clientToServer, x1);
     this.#verifier = new RecordVerifier(this.#receiveKeys, sendDirection);
@@ -208,7 +211,10 @@ export class Session<S extends Cipher, O extends Cipher> {
       ? this.paths.byId(header.pathId)
       : this.#peerPaths.ofX1(header, socket, from, standing, now);
     if (path === null) return this.#refuse("no room for path");
+    // It has moved: nothing may follow it before the new address has proved to be the peer's.
+    if (path.carriesFlows && path.allowance !== Infinity) this.#judge(now);
     this.#isFromPeer = from === null || path.peer.equals(from);
+    this.#sendTime = header.sendTime;
     const { counter } = this.#verifier;
     path.arrivals.arrived(header.epoch, counter, header.payloadLength, header.sendTime, now);
     return path;
@@ -283,7 +289,7 @@ export class Session<S extends Cipher, O extends Cipher> {
         this.#outbox.emit({ name: "bye" });
         return null;
       case "paths":
-        this.#announcements.receive(message, this.#followsPeer);
+        if (!this.#announcements.receive(message, this.#sendTime, this.#followsPeer)) return null;
         this.#peerMtu = message.mtu ?? this.#peerMtu;
         this.#judge(now);
         return null;
@@ -302,6 +308,7 @@ export class Session<S extends Cipher, O extends Cipher> {
         return null;
       case "mtu answer":
         this.#probes.answered(path, message.size, now);
+        this.#announcements.announceMtu();
         return null;
       default:
         message satisfies never;
@@ -360,6 +367,7 @@ export class Session<S extends Cipher, O extends Cipher> {
   /** The kernel would not send a packet of `bytes` on the path: it is too large for it. */
   packetRefused(path: SessionPath, bytes: number, now: number): void {
     this.#probes.refused(path, bytes, now);
+    this.#announcements.announceMtu();
   }
 
   /** Hot. The largest packet that all paths carry, in bytes; Infinity where that is not known. */
@@ -420,6 +428,7 @@ export class Session<S extends Cipher, O extends Cipher> {
     this.#reports.handleTimeout(now);
     this.#peerPaths.challenges.handleTimeout(now);
     this.#probes.handleTimeout(now);
+    this.#announcements.announceMtu();
     if (now >= this.scheduling.nextDeadline()) this.#judge(now);
     this.#announcements.handleTimeout(now);
   }
@@ -442,7 +451,11 @@ export class Session<S extends Cipher, O extends Cipher> {
 
   /** The next record to send that is not a packet, or null. */
   pollTransmit(): Transmit | null {
-    return this.#outbox.nextTransmit();
+    for (;;) {
+      const next = this.#outbox.nextTransmit();
+      if (next === null) return null;
+      if (next.path.allowance >= next.payload.length + RECORD_OVERHEAD) return next;
+    }
   }
 
   pollEvent(): SessionEvent | null {

@@ -24,4 +24,6 @@ export interface SessionOptions<S extends Cipher, O extends Cipher> {
   readonly mtuCeiling?: number | null;
   /** How long the receiver waits for a packet out of order, in ms. */
   readonly flushTimeoutMs?: number;
+  /** The first sequence number of every stream; 1 unless told, as the peer expects. For tests. */
+  readonly firstSequence?: number;
 }

@@ -1,0 +1,204 @@
+/**
+ * Links that lose large packets without a word. Sizes: a packet of the tunnel is 78 bytes longer on
+ * a link with IPv4, and a search ends within 8 bytes of what fits.
+ *
+ *   internet --- router --- server === wide ===== client      narrow carries 1400 bytes
+ *                                  === narrow ===
+ */
+import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { INTERNET_ADDRESS, INTERNET_ADDRESS6, Lab } from "../../scripts/lab/lab.ts";
+import { newClientCertificate, startClient, startServer } from "../../scripts/lab/programs.ts";
+import type { Child, Namespace } from "../netns/namespace.ts";
+import { topic } from "./scenario.ts";
+import {
+  addSite,
+  createSmallLab,
+  FAR_ADDRESSES,
+  innerAddresses,
+  ping,
+  pingAll,
+  SERVER_INNER,
+  startBoth,
+} from "./small_lab.ts";
+import { serveTransfers, Transfer } from "./transfer.ts";
+
+const OVERHEAD_BYTES = 78;
+const STEP_BYTES = 8;
+const NARROW_BYTES = 1400;
+/** One after the other; the last one leaves the 1280 bytes that IPv6 needs. */
+const NARROWER_BYTES = [1386, 1372, 1358];
+const ORDINARY_MTU = 1400;
+const FOUND_WITHIN_MS = 3000;
+/** A busy machine takes longer. */
+const ATTEMPTS = 3;
+const STATE_TIMEOUT_MS = 20_000;
+const ICMP_HEADER_BYTES = 8;
+const IP_HEADER_BYTES = { 4: 20, 6: 40 } as const;
+
+topic("e2e mtu: a black hole", async (scenario) => {
+  const narrow = { mtuBytes: NARROW_BYTES };
+  await using lab = await Lab.create({
+    links: [
+      { name: "wide", rateMbit: 50, rttMs: 10 },
+      { name: "narrow", rateMbit: 50, rttMs: 10, up: narrow, down: narrow },
+    ],
+  });
+  await addWaysToClients(lab);
+  for (const machine of [lab.internet, lab.server]) await serveTransfers(machine);
+  const bundle = await newClientCertificate(lab, "laptop");
+  await startServer(lab);
+  let client = await startProbing(lab, bundle);
+
+  await scenario("it is found and told of once, and the tunnel's MTU follows", async (measure) => {
+    let leastMs = Infinity;
+    for (let attempt = 1; attempt <= ATTEMPTS && leastMs > FOUND_WITHIN_MS; attempt++) {
+      if (attempt > 1) {
+        equal(await client.stop("SIGINT"), 0);
+        client = await startProbing(lab, bundle);
+      }
+      const [line] = await client.waitForLine(/.*link narrow carries.*/, STATE_TIMEOUT_MS);
+      const [up] = await client.waitForLine(/.*link narrow: path is up/, STATE_TIMEOUT_MS);
+      const afterMs = timeOf(line) - timeOf(up);
+      leastMs = Math.min(leastMs, afterMs);
+      measure("found after", afterMs, "ms");
+      await mtuIs(lab.client, NARROW_BYTES);
+      match(line, / at most \d+ bytes/);
+      equal(warnings(client.output("stderr")).length, 1);
+    }
+    ok(leastMs <= FOUND_WITHIN_MS, `found after ${leastMs} ms at best`);
+  });
+  const [own4, own6] = await innerAddresses(client);
+
+  await scenario("large transfers both ways by IPv4 and IPv6", async (measure) => {
+    await Promise.all(FAR_ADDRESSES.map(async (to) => {
+      const transfer = await Transfer.start(lab.client, { to, mbit: 4, seconds: 1, flows: 4 });
+      await transfer.complete(() => {});
+    }));
+    measure("addresses", FAR_ADDRESSES.length);
+    await ping(lab.client, SERVER_INNER, "-s", "8000");
+  });
+
+  for (const [address, family] of [[own4, 4], [own6, 6]] as const) {
+    await scenario(`who sends the client too much is told (IPv${family})`, async () => {
+      await isTold(lab.internet, address, family);
+      await isTold(lab.server, address, family);
+    });
+  }
+
+  await scenario("so is another client", async () => {
+    await using cleanup = new AsyncDisposableStack();
+    const site = await addSite(lab, cleanup, "tablet");
+    const other = await startClient(site, await newClientCertificate(lab, "tablet"));
+    equal(await tunMtu(site.client), ORDINARY_MTU);
+    await isTold(site.client, own4, 4);
+    await isTold(site.client, own6, 6);
+    equal(await other.stop("SIGINT"), 0);
+  });
+
+  await scenario("what may be fragmented arrives", async () => {
+    const full = String(ORDINARY_MTU - IP_HEADER_BYTES[4] - ICMP_HEADER_BYTES);
+    for (const size of [full, "8000"]) await ping(lab.internet, own4, "-M", "dont", "-s", size);
+  });
+
+  await scenario("links that shrink under traffic are found, too", async (measure) => {
+    let leastMs = Infinity;
+    for (const bytes of NARROWER_BYTES) {
+      if (leastMs <= FOUND_WITHIN_MS) break;
+      const plan = { to: INTERNET_ADDRESS, mbit: 4, seconds: 5, flows: 4 };
+      const transfer = await Transfer.start(lab.client, plan);
+      const from = client.lineCount;
+      const shrunkMs = performance.now();
+      for (const { name } of lab.links) {
+        await lab.emulator!.change(name, { mtuBytes: bytes });
+      }
+      await client.waitForLine(/link \S+ carries packets of at most/, STATE_TIMEOUT_MS, from);
+      const afterMs = performance.now() - shrunkMs;
+      leastMs = Math.min(leastMs, afterMs);
+      measure("found after", afterMs, "ms");
+      await mtuIs(lab.client, bytes);
+      await transfer.complete(measure);
+    }
+    const again = { to: INTERNET_ADDRESS6, mbit: 4, seconds: 1, flows: 4 };
+    await (await Transfer.start(lab.client, again)).complete(() => {});
+    ok(leastMs <= FOUND_WITHIN_MS, `found after ${leastMs} ms at best`);
+  });
+  equal(await client.stop("SIGINT"), 0);
+});
+
+topic("e2e mtu: ordinary links", async (scenario) => {
+  await using lab = await createSmallLab();
+  const { client, bundle } = await startBoth(lab);
+
+  await scenario("without probes the tunnel's MTU is 1400", async () => {
+    equal(await tunMtu(lab.client), ORDINARY_MTU);
+    deepEqual(warnings(client.output("stderr")), []);
+    equal(await client.stop("SIGINT"), 0);
+  });
+
+  for (const args of [["-mtu", "1300"], ["-mtu", "1300", "-probe-pmtud"]]) {
+    await scenario(`${args.join(" ")} is kept to`, async () => {
+      const client = await startClient(lab, bundle, { args });
+      await pingAll(lab.client, FAR_ADDRESSES);
+      equal(await tunMtu(lab.client), 1300);
+      deepEqual(warnings(client.output("stderr")), []);
+      equal(await client.stop("SIGINT"), 0);
+    });
+  }
+});
+
+function startProbing(lab: Lab, bundle: string): Promise<Child> {
+  return startClient(lab, bundle, { args: ["-probe-pmtud"] });
+}
+
+/** The internet knows the clients' addresses, as where a company routes them. */
+async function addWaysToClients({ internet, router }: Lab): Promise<void> {
+  const ways = [
+    [internet, "198.51.100.1", "2001:db8:51::1"],
+    [router, "203.0.113.10", "2001:db8:113::10"],
+  ] as const;
+  for (const [machine, by4, by6] of ways) {
+    await machine.run("ip", "route", "add", "10.8.0.0/24", "via", by4);
+    await machine.run("ip", "route", "add", "fd00:8::/64", "via", by6);
+  }
+}
+
+async function tunMtu(client: Namespace): Promise<number> {
+  const { stdout } = await client.run("ip", "link", "show", "fluxify");
+  return Number(/ mtu (\d+)/.exec(stdout)?.[1]);
+}
+
+/** Waits until the tunnel's MTU is what fits a link of so many bytes. */
+async function mtuIs(client: Namespace, linkBytes: number): Promise<void> {
+  const most = linkBytes - OVERHEAD_BYTES;
+  const endMs = performance.now() + STATE_TIMEOUT_MS;
+  for (;;) {
+    const mtu = await tunMtu(client);
+    if (mtu <= most && mtu > most - STEP_BYTES) return;
+    ok(performance.now() < endMs, `the tunnel's MTU is ${mtu}, of a link of ${linkBytes} bytes`);
+  }
+}
+
+/** Sends the largest packet of an ordinary tunnel that may not be fragmented. */
+async function isTold(from: Namespace, address: string, family: 4 | 6): Promise<void> {
+  const size = ORDINARY_MTU - IP_HEADER_BYTES[family] - ICMP_HEADER_BYTES;
+  // What was learned before would be answered by the sender's own kernel.
+  await from.run("ip", family === 4 ? "-4" : "-6", "route", "flush", "cache");
+  const { stdout } = await from.run(
+    ...["sh", "-c", `ping -M do -c1 -w5 -s ${size} ${address}; true`],
+  );
+  const pattern = family === 4
+    ? /From \S+ icmp_seq=1 Frag needed and DF set \(mtu = (\d+)\)/
+    : /From \S+ icmp_seq=1 Packet too big: mtu=(\d+)/;
+  const said = Number(pattern.exec(stdout)?.[1]);
+  const most = NARROW_BYTES - OVERHEAD_BYTES;
+  ok(said <= most && said > most - STEP_BYTES, stdout);
+}
+
+function warnings(log: string): string[] {
+  return log.split("\n").filter((line) => /\bwarning\b.*\b(MTU|bytes)\b/.test(line));
+}
+
+/** When a line of the log was written, in milliseconds. */
+function timeOf(line: string): number {
+  return Date.parse(line.split(" ")[0]!);
+}

@@ -1,0 +1,168 @@
+/** The client finds out what size of packets its paths carry, and the server is told. */
+import { deepEqual, equal, ok } from "node:assert/strict";
+import { tunnelOverheadBytes } from "../../lib/protocol/packet/tunnel_overhead.ts";
+import { MTU_STEP_BYTES } from "../../lib/protocol/path/mtu_search.ts";
+import { TYPE_CONTROL } from "../../lib/protocol/wire/header.ts";
+import type { Peer } from "./peer.ts";
+import { bothOf, pathOf, timeUntil, Traffic } from "./traffic.ts";
+import { VirtualNetwork } from "./virtual_network.ts";
+
+const CEILING = 1400;
+const LIMIT_MS = 3000;
+/** The client tells what it found at once; it has to get there. */
+const TOLD_MS = 100;
+
+function findings(network: VirtualNetwork) {
+  return network.client.events.flatMap((event) =>
+    event.name === "path MTU"
+      ? [{ path: event.path.id, mtu: event.mtu, wasBlackhole: event.wasBlackhole }]
+      : []
+  );
+}
+
+/** What a link carries of the packets in the tunnel. */
+function carried(network: VirtualNetwork, link: number): number {
+  return Math.min(CEILING, network.links[link]!.mtu - tunnelOverheadBytes(4));
+}
+
+function assertFound(network: VirtualNetwork, path: number): void {
+  const { mtu } = pathOf(network.client, path);
+  const largest = carried(network, path);
+  ok(
+    mtu !== null && mtu <= largest && mtu > largest - MTU_STEP_BYTES,
+    `found ${mtu} of ${largest}`,
+  );
+}
+
+/** Packets as large as a peer believes its paths carry. */
+function sendAsLargeAsFits(network: VirtualNetwork, peers: readonly Peer[], largest: number): void {
+  const fit = () => {
+    const mtus = [...network.client.session.paths].map(({ mtu }) => mtu ?? Infinity);
+    network.client.packetBytes = Math.min(largest, ...mtus);
+    network.server.packetBytes = Math.min(largest, network.server.session.packetBytesMax);
+  };
+  network.every(10, fit);
+  new Traffic(network, { flows: 8, from: peers });
+}
+
+for (const mtu of [1500, 1492, 1420, 1337, 1280, 1100, 700]) {
+  Deno.test(`a link of ${mtu} bytes is known within 3 s of the start`, () => {
+    using network = new VirtualNetwork({ delaysMs: [20], mtuCeiling: CEILING });
+    network.links[0]!.mtu = mtu;
+    network.run(LIMIT_MS);
+    assertFound(network, 0);
+    const found = pathOf(network.client, 0).mtu!;
+    deepEqual(findings(network), [{ path: 0, mtu: found, wasBlackhole: found < CEILING }]);
+    network.run(TOLD_MS);
+    equal(network.server.session.packetBytesMax, found);
+    network.run(60_000);
+    equal(findings(network).length, 1, "said once");
+  });
+}
+
+Deno.test("the server is told of the smallest of the paths that work", () => {
+  using network = new VirtualNetwork({ delaysMs: [20, 50], mtuCeiling: CEILING });
+  network.links[1]!.mtu = 1300;
+  network.run(LIMIT_MS + TOLD_MS);
+  for (const path of [0, 1]) assertFound(network, path);
+  equal(network.server.session.packetBytesMax, pathOf(network.client, 1).mtu);
+  deepEqual(findings(network).map(({ path }) => path).toSorted(), [0, 1]);
+  network.client.session.linkFailed(pathOf(network.client, 1), network.now);
+  network.run(TOLD_MS);
+  equal(network.server.session.packetBytesMax, CEILING);
+});
+
+Deno.test("the server is told with the answer that settles it", () => {
+  using network = new VirtualNetwork({ delaysMs: [20], mtuCeiling: CEILING });
+  const answers: Uint8Array[] = [];
+  network.links[0]!.tap = (datagram, way) => {
+    if (way === "up" || datagram.length < CEILING) return true;
+    answers.push(datagram.slice());
+    return false;
+  };
+  network.run(150);
+  let told = 0;
+  network.links[0]!.tap = (datagram, way) => {
+    if (way === "up" && datagram[1] === TYPE_CONTROL) told++;
+    return true;
+  };
+  equal(network.client.receive(answers[0]!, 0, null, network.now), null);
+  equal(pathOf(network.client, 0).mtu, CEILING);
+  equal(told, 1);
+});
+
+Deno.test("unasked, nothing is probed, and nothing known", () => {
+  for (const x1 of [true, false]) {
+    using network = new VirtualNetwork({
+      ...{ delaysMs: [20], x1 },
+      ...(x1 ? {} : { mtuCeiling: CEILING }),
+    });
+    network.links[0]!.mtu = 1300;
+    network.run(5000);
+    deepEqual(findings(network), []);
+    equal(network.server.session.packetBytesMax, Infinity);
+    equal(pathOf(network.client, 0).mtu, null);
+  }
+});
+
+for (const seed of [1, 2, 3, 4, 5, 6]) {
+  Deno.test(`loss of 5 % does not fool it: seed ${seed}`, () => {
+    using network = new VirtualNetwork({ delaysMs: [20, 20], mtuCeiling: CEILING, seed });
+    network.links[0]!.mtu = 1337;
+    for (const link of network.links) link.loss = 0.05;
+    network.run(2 * LIMIT_MS);
+    sendAsLargeAsFits(network, bothOf(network), 1200);
+    network.run(8000);
+    for (const path of [0, 1]) assertFound(network, path);
+    equal(findings(network).length, 2);
+  });
+}
+
+for (const from of ["client", "server"] as const) {
+  Deno.test(`a path that shrinks under the traffic of the ${from} is noticed within 3 s`, () => {
+    using network = new VirtualNetwork({ delaysMs: [20], mtuCeiling: CEILING });
+    network.run(LIMIT_MS);
+    sendAsLargeAsFits(network, [network[from]], CEILING);
+    network.run(1000);
+    equal(pathOf(network.client, 0).mtu, CEILING);
+    network.links[0]!.mtu = 1300;
+    const noticedAfter = timeUntil(network, LIMIT_MS, () => findings(network).length === 2);
+    ok(noticedAfter <= LIMIT_MS, `after ${noticedAfter} ms`);
+    assertFound(network, 0);
+    network.run(TOLD_MS);
+    equal(network.server.session.packetBytesMax, pathOf(network.client, 0).mtu);
+    network.run(1000);
+    const other = from === "client" ? network.server : network.client;
+    const late = other.received.filter(({ at }) => at > network.now - 500);
+    ok(late.length >= 8 * 49, "packets that fit arrive again");
+    equal(pathOf(network.client, 0).liveness.state, "up", "small ones passed all the time");
+  });
+}
+
+Deno.test("a size the kernel refuses is given up at once", () => {
+  using network = new VirtualNetwork({ delaysMs: [20], mtuCeiling: CEILING });
+  network.run(LIMIT_MS);
+  network.links[0]!.mtu = 1300;
+  const { session } = network.client;
+  session.packetRefused(pathOf(network.client, 0), CEILING, network.now);
+  network.client.flush(network.now);
+  const noticedAfter = timeUntil(network, LIMIT_MS, () => findings(network).length === 2);
+  ok(noticedAfter <= 1000, `after ${noticedAfter} ms`);
+  assertFound(network, 0);
+});
+
+Deno.test("a link that leads elsewhere is searched anew", () => {
+  using network = new VirtualNetwork({ delaysMs: [20], mtuCeiling: CEILING });
+  network.links[0]!.mtu = 1300;
+  network.run(LIMIT_MS);
+  assertFound(network, 0);
+  const { session } = network.client;
+  session.linkFailed(pathOf(network.client, 0), network.now);
+  network.run(500);
+  network.links[0]!.mtu = 1500;
+  session.linkWorks(pathOf(network.client, 0), network.now);
+  network.run(LIMIT_MS);
+  equal(pathOf(network.client, 0).mtu, CEILING);
+  network.run(TOLD_MS);
+  equal(network.server.session.packetBytesMax, CEILING);
+});
