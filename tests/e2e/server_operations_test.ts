@@ -92,7 +92,10 @@ topic("e2e SIGHUP", async (scenario) => {
         server.lineCount,
       );
       match(line, / path0\.address=10\.7\d\.\d\.2:\d+ path0\.state=up path0\.good=\w+ /);
-      match(line, / path1\.rtt=[\d.]+ms .*path1\.jitter=[\d.]+ms .*path1\.loss=\S+ path1\.score=\S+ /);
+      match(
+        line,
+        / path1\.rtt=[\d.]+ms .*path1\.jitter=[\d.]+ms .*path1\.loss=\S+ path1\.score=\S+ /,
+      );
       match(line, / path1\.in=\d+B path1\.out=\d+B .* reorder\.maxDepth=\d+packets$/);
     }
   });

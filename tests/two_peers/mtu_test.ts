@@ -61,8 +61,8 @@ for (const mtu of [1500, 1492, 1420, 1337, 1280, 1100, 700]) {
 }
 
 Deno.test("the server is told of the smallest of the paths that work", () => {
-  using network = new VirtualNetwork({ delaysMs: [20, 50], mtuCeiling: CEILING });
-  network.links[1]!.mtu = 1300;
+  using network = new VirtualNetwork({ delaysMs: [20, 30], mtuCeiling: CEILING });
+  network.links[1]!.mtu = 1380;
   network.run(LIMIT_MS + TOLD_MS);
   for (const path of [0, 1]) assertFound(network, path);
   equal(network.server.session.packetBytesMax, pathOf(network.client, 1).mtu);
@@ -70,6 +70,23 @@ Deno.test("the server is told of the smallest of the paths that work", () => {
   network.client.session.linkFailed(pathOf(network.client, 1), network.now);
   network.run(TOLD_MS);
   equal(network.server.session.packetBytesMax, CEILING);
+});
+
+Deno.test("a path too narrow for IPv6 is left alone while there is another", () => {
+  using network = new VirtualNetwork({ delaysMs: [20, 20], mtuCeiling: CEILING });
+  network.links[1]!.mtu = 1300;
+  network.run(LIMIT_MS + TOLD_MS);
+  assertFound(network, 1);
+  const { client, server } = network;
+  network.run(2000);
+  equal(pathOf(client, 1).standing.reason, "mtu");
+  equal(client.session.packetBytesMax, CEILING);
+  equal(server.session.packetBytesMax, CEILING);
+  client.session.linkFailed(pathOf(client, 0), network.now);
+  client.flush(network.now);
+  network.run(TOLD_MS);
+  equal(client.session.packetBytesMax, pathOf(client, 1).mtu, "better than nothing");
+  equal(server.session.packetBytesMax, pathOf(client, 1).mtu);
 });
 
 Deno.test("the server is told with the answer that settles it", () => {

@@ -23,7 +23,11 @@ import { MtuRound, ROUND_LENGTH_MAX } from "./mtu_round.ts";
 export const MTU_STEP_BYTES = 8;
 /** Probes in one search, at most. */
 export const MTU_PROBES_MAX = 128;
-export const MTU_CONFIRM_EVERY_MS = 10_000;
+/**
+ * A path that has become narrow loses large packets without a word, and TCP soon sends too few of
+ * them to tell that from chance: so the size is asked about often while there is traffic.
+ */
+export const MTU_CONFIRM_EVERY_MS = 2_000;
 /** PMTU_RAISE_TIMER of RFC 8899, 5.1.1. */
 export const MTU_RAISE_EVERY_MS = 600_000;
 

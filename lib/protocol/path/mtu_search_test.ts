@@ -236,6 +236,7 @@ for (const limit of ["silent", "told", "told what fits"] as const) {
       lab.search.trafficSeen();
       lab.run(5000);
       path.mtu = mtu;
+      lab.search.trafficSeen();
       const isLower = () => lab.search.state === "done" && lab.search.mtu! < 1400;
       lab.run(5000 + MTU_CONFIRM_EVERY_MS + 3000, isLower);
       assertFound(lab.search.mtu, mtu);

@@ -86,8 +86,9 @@ export class Scheduling {
   }
 }
 
-function measure({ quality }: SessionPath, now: number): PathMeasure {
+function measure({ quality, mtu }: SessionPath, now: number): PathMeasure {
   return {
+    mtu,
     rttMs: quality.judgedRttMs(now),
     jitterMs: quality.judgedJitterMs,
     loss: quality.judgedLoss(now),

@@ -1,7 +1,8 @@
 /**
  * The keys of one session and direction, one epoch after the other (x1). A sender moves on after so
  * many packets or so much time; a receiver accepts the present epoch, those before for a while, and
- * the next one, which becomes the present with its first authentic packet.
+ * the next few, the first authentic packet of which makes its epoch the present one: all packets of
+ * an epoch may get lost.
  *
  * v1 has a single epoch that never ends. Keys are wiped when they can no longer be needed.
  */
@@ -23,6 +24,8 @@ export interface CipherSuite<S extends Cipher, O extends Cipher> {
 export const EPOCH_PACKETS = 2 ** 26;
 export const EPOCH_MS = 120_000;
 const PAST_EPOCH_KEPT_MS = 10_000;
+/** Epochs of which nothing has come, and that are waited for all the same. */
+const EPOCHS_AHEAD_MAX = 8;
 /** Enough for epochs of a second, the shortest there are. */
 const PAST_EPOCHS_MAX = 11;
 /** Path ids are one byte. */
@@ -130,7 +133,8 @@ export class ReceiveKeys<O extends Cipher> {
   #current: ReceiveEpoch<O>;
   /** The latest first; each with the time from which it is no longer accepted. */
   readonly #past: { epoch: ReceiveEpoch<O>; until: number }[] = [];
-  #next: ReceiveEpoch<O> | null = null;
+  /** Those that follow the present one, in order, as far as somebody has asked for them. */
+  #ahead: ReceiveEpoch<O>[] = [];
 
   /** @param advances false: the first epoch never ends. Takes `key` over. */
   constructor(suite: CipherSuite<Cipher, O>, key: Uint8Array, advances: boolean) {
@@ -150,21 +154,29 @@ export class ReceiveKeys<O extends Cipher> {
     for (const past of this.#past) {
       if (epoch === past.epoch.epoch) return now < past.until ? past.epoch : null;
     }
-    if (!this.#advances || epoch !== ((this.#current.epoch + 1) & 0xff)) return null;
-    if (this.#next === null) {
-      const key = nextKey(this.#current.key);
-      this.#next = new ReceiveEpoch(epoch, key, this.#suite.opener(key));
+    const distance = (epoch - this.#current.epoch) & 0xff;
+    if (!this.#advances || distance > EPOCHS_AHEAD_MAX) return null;
+    while (this.#ahead.length < distance) {
+      const last = this.#ahead.at(-1) ?? this.#current;
+      const key = nextKey(last.key);
+      const number = (last.epoch + 1) & 0xff;
+      this.#ahead.push(new ReceiveEpoch(number, key, this.#suite.opener(key)));
     }
-    return this.#next;
+    return this.#ahead[distance - 1]!;
   }
 
-  /** A record of `epoch` was authentic: the next epoch becomes the present one. */
+  /** A record of `epoch` was authentic: an epoch ahead becomes the present one. Hot. */
   confirm(epoch: ReceiveEpoch<O>, now: number): void {
-    if (epoch !== this.#next) return;
-    if (this.#past.length === PAST_EPOCHS_MAX) this.#past.pop()!.epoch.free();
-    this.#past.unshift({ epoch: this.#current, until: now + PAST_EPOCH_KEPT_MS });
+    if (epoch === this.#current) return;
+    const index = this.#ahead.indexOf(epoch);
+    if (index < 0) return;
+    // What was passed over may still come late.
+    for (const passed of [this.#current, ...this.#ahead.slice(0, index)]) {
+      if (this.#past.length === PAST_EPOCHS_MAX) this.#past.pop()!.epoch.free();
+      this.#past.unshift({ epoch: passed, until: now + PAST_EPOCH_KEPT_MS });
+    }
     this.#current = epoch;
-    this.#next = null;
+    this.#ahead = this.#ahead.slice(index + 1);
   }
 
   /** Wipes the keys of epochs before whose time is over. */
@@ -178,7 +190,7 @@ export class ReceiveKeys<O extends Cipher> {
     this.#current.free();
     for (const { epoch } of this.#past) epoch.free();
     this.#past.length = 0;
-    this.#next?.free();
-    this.#next = null;
+    for (const epoch of this.#ahead) epoch.free();
+    this.#ahead = [];
   }
 }

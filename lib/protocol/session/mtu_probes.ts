@@ -74,11 +74,11 @@ export class MtuProbes {
     return next;
   }
 
-  /** The largest packet that all paths that work carry, or null where one is not known yet. */
+  /** The largest packet that all paths in use carry, or null where one is not known yet. */
   smallest(): number | null {
     let smallest: number | null = null;
     for (const path of this.#paths) {
-      if (!path.isUsable) continue;
+      if (!path.carriesFlows) continue;
       if (path.mtu === null) return null;
       smallest = Math.min(smallest ?? Infinity, path.mtu);
     }

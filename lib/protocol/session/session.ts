@@ -75,8 +75,8 @@ export class Session<S extends Cipher, O extends Cipher> {
   #isFromPeer = true;
   /** When it was sent, by the peer's clock. */
   #sendTime = 0;
-  /** The largest packet the peer's paths carry all, in bytes, as it says. */
-  #peerMtu = Infinity;
+  /** In bytes: as the paths were found to carry, or as the peer says of them. */
+  #packetBytesMax = Infinity;
 
   constructor(options: SessionOptions<S, O>) {
     const { role, x1, suite, now } = options;
@@ -290,7 +290,7 @@ export class Session<S extends Cipher, O extends Cipher> {
         return null;
       case "paths":
         if (!this.#announcements.receive(message, this.#sendTime, this.#followsPeer)) return null;
-        this.#peerMtu = message.mtu ?? this.#peerMtu;
+        this.#packetBytesMax = message.mtu ?? this.#packetBytesMax;
         this.#judge(now);
         return null;
       case "challenge":
@@ -308,7 +308,7 @@ export class Session<S extends Cipher, O extends Cipher> {
         return null;
       case "mtu answer":
         this.#probes.answered(path, message.size, now);
-        this.#announcements.announceMtu();
+        this.#followMtu();
         return null;
       default:
         message satisfies never;
@@ -367,12 +367,12 @@ export class Session<S extends Cipher, O extends Cipher> {
   /** The kernel would not send a packet of `bytes` on the path: it is too large for it. */
   packetRefused(path: SessionPath, bytes: number, now: number): void {
     this.#probes.refused(path, bytes, now);
-    this.#announcements.announceMtu();
+    this.#followMtu();
   }
 
-  /** Hot. The largest packet that all paths carry, in bytes; Infinity where that is not known. */
+  /** Hot. The largest packet that all paths in use carry, in bytes; Infinity where that is not known. */
   get packetBytesMax(): number {
-    return this.#peerMtu;
+    return this.#packetBytesMax;
   }
 
   /** Whether the peer can be sent packets: some path works, and leads to it for certain. */
@@ -403,6 +403,15 @@ export class Session<S extends Cipher, O extends Cipher> {
   #judge(now: number): void {
     this.#judgedAt = now;
     this.scheduling.judge(now);
+    this.#followMtu();
+  }
+
+  /** Paths, or what they carry, may have changed. */
+  #followMtu(): void {
+    if (this.role === "server") return;
+    const mtu = this.#probes.smallest();
+    if (mtu !== null) this.#packetBytesMax = mtu;
+    this.#announcements.announceMtu();
   }
 
   #judgeIfDue(now: number): void {
@@ -428,7 +437,7 @@ export class Session<S extends Cipher, O extends Cipher> {
     this.#reports.handleTimeout(now);
     this.#peerPaths.challenges.handleTimeout(now);
     this.#probes.handleTimeout(now);
-    this.#announcements.announceMtu();
+    this.#followMtu();
     if (now >= this.scheduling.nextDeadline()) this.#judge(now);
     this.#announcements.handleTimeout(now);
   }
