@@ -55,10 +55,27 @@ export function decideTunMtu(facts: TunMtuFacts, before: TunMtuDecision | null):
 
 type Decided = Omit<TunMtuDecision, "notice">;
 
+/** A path that was found too narrow for IPv6 carries nothing while there are others. */
 function decide(facts: TunMtuFacts): Decided {
+  const needed = Math.min(IPV6_MTU_MIN, facts.prescribed ?? wantedFor(facts));
+  const isTooNarrow = ({ found }: PathMtu) => found !== null && found < needed;
+  const narrow = facts.paths.find(isTooNarrow);
+  const wide = facts.paths.filter((path) => !isTooNarrow(path));
+  if (!facts.ipv6Inside || narrow === undefined || wide.length === 0) return decideFor(facts);
+  const { mtu, reason } = decideFor({ ...facts, paths: wide });
+  const left = `${describeLimit(narrow, narrow.found!)}, and IPv6 needs ${needed}: it is ` +
+    "used only while no other link works";
+  return { mtu, reason: reason === null ? left : `${left}; ${reason}` };
+}
+
+function wantedFor({ server }: TunMtuFacts): number {
+  return Math.min(TUN_MTU_DEFAULT, server ?? TUN_MTU_DEFAULT);
+}
+
+function decideFor(facts: TunMtuFacts): Decided {
   const { prescribed, paths } = facts;
   if (prescribed !== null) return decidePrescribed(prescribed, facts);
-  const wanted = Math.min(TUN_MTU_DEFAULT, facts.server ?? TUN_MTU_DEFAULT);
+  const wanted = wantedFor(facts);
   const narrowest = smallest(paths, fitting);
   if (narrowest === null || fitting(narrowest) >= wanted) return { mtu: wanted, reason: null };
   const fits = fitting(narrowest);

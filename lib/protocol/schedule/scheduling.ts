@@ -2,6 +2,7 @@
  * Which paths of a session carry what. Judges the paths by their quality, shares new flows or
  * packets out among the good ones, and tells for each packet where it goes.
  */
+import { IPV6_MTU_MIN } from "../packet/ip.ts";
 import type { PathTable } from "../session/path_table.ts";
 import type { SessionPath } from "../session/session_path.ts";
 import { FlowChoice } from "./flow_choice.ts";
@@ -86,9 +87,10 @@ export class Scheduling {
   }
 }
 
-function measure({ quality, mtu }: SessionPath, now: number): PathMeasure {
+function measure({ quality, mtu, mtuSearch }: SessionPath, now: number): PathMeasure {
+  const needed = Math.min(IPV6_MTU_MIN, mtuSearch?.ceiling ?? 0);
   return {
-    mtu,
+    isNarrow: mtu !== null && mtu < needed,
     rttMs: quality.judgedRttMs(now),
     jitterMs: quality.judgedJitterMs,
     loss: quality.judgedLoss(now),

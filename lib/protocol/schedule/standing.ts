@@ -2,7 +2,6 @@
  * Whether flows avoid a path that works, for its quality: strict as to when it is left, slow to come
  * back to, so that it does not flap. Pure.
  */
-import { IPV6_MTU_MIN } from "../packet/ip.ts";
 
 /** `mtu`: it does not carry the packets every IPv6 host may send (RFC 8200, 5). */
 export type Fault = "mtu" | "rtt" | "jitter" | "loss";
@@ -15,8 +14,8 @@ export interface PathMeasure {
   readonly jitterMs: number | null;
   readonly loss: number | null;
   readonly lostCount: number;
-  /** The largest packet of the tunnel that it carries, in bytes. */
-  readonly mtu: number | null;
+  /** Whether it does not carry what is needed of every path. */
+  readonly isNarrow: boolean;
 }
 
 /** Beyond these a path is bad. */
@@ -61,7 +60,7 @@ export function limitsFor(flushTimeoutMs: number): Limits {
 
 /** What is wrong with a path beside one whose round trip is `bestRttMs`, or null. */
 export function faultOf(path: PathMeasure, bestRttMs: number | null, limits: Limits): Fault | null {
-  if (path.mtu !== null && path.mtu < IPV6_MTU_MIN) return "mtu";
+  if (path.isNarrow) return "mtu";
   if (path.loss !== null && path.loss > limits.loss && path.lostCount >= LOST_MIN) return "loss";
   if (path.jitterMs !== null && path.jitterMs > limits.jitterMs) return "jitter";
   if (path.rttMs === null || bestRttMs === null) return null;
