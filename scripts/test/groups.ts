@@ -4,7 +4,7 @@
  * measures how fast something is has the machine to itself, at the end.
  */
 import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 
 /** Their results mean something only on a machine that does nothing else. */
 const ALONE: readonly string[] = [
@@ -26,21 +26,29 @@ export interface TestGroups {
   readonly alone: readonly (readonly string[])[];
 }
 
-/** The groups of all test files in `folders` of `root`. */
-export function groupTests(root: string, folders: readonly string[]): TestGroups {
-  const files = folders.flatMap((folder) => testFiles(root, folder)).sort();
+/** The groups of all test files in the folders `roots` of `root`. */
+export function groupTests(root: string, roots: readonly string[]): TestGroups {
+  const files = roots.flatMap((folder) => testFiles(root, folder)).sort();
   const alone = files.filter((file) => ALONE.includes(file));
   const shared = files.filter((file) => !ALONE.includes(file));
   const isInNamespaces = (file: string) =>
     IN_NAMESPACES.test(readFileSync(join(root, file), "utf8"));
   const inNamespaces = shared.filter(isInNamespaces);
   const plain = shared.filter((file) => !inNamespaces.includes(file));
-  // Scenarios take longest: begun first, they are not what the others wait for in the end.
+  const folders = Object.values(Object.groupBy(plain, folderOf)).filter((files) =>
+    files !== undefined
+  );
+  // What takes longest is begun first, so that it is not what the others wait for in the end.
   const longestFirst = inNamespaces.toSorted((a, b) => rank(a) - rank(b));
   return {
-    together: [...(plain.length > 0 ? [plain] : []), ...longestFirst.map((file) => [file])],
+    together: [...folders, ...longestFirst.map((file) => [file])],
     alone: alone.map((file) => [file]),
   };
+}
+
+/** Files of one folder of the first two levels share a process. */
+function folderOf(file: string): string {
+  return dirname(file).split("/").slice(0, 2).join("/");
 }
 
 function rank(file: string): number {

@@ -10,6 +10,7 @@ Deno.test("groupTests() gives every test in namespaces a process, and those that
       "lib/a_test.ts": "Deno.test()",
       "lib/deep/b_test.ts": "Deno.test()",
       "lib/c_test.ts": "...needsRoot()",
+      "lib/deep/er/e_test.ts": "Deno.test()",
       "lib/c.ts": "...needsRoot()",
       "tests/d_test.ts": 'topic("x", f)',
       "scripts/demo_test.ts": "Namespace.create()",
@@ -19,7 +20,12 @@ Deno.test("groupTests() gives every test in namespaces a process, and those that
       writeFileSync(join(root, file), text);
     }
     deepEqual(groupTests(root, ["lib", "scripts", "tests"]), {
-      together: [["lib/a_test.ts", "lib/deep/b_test.ts"], ["tests/d_test.ts"], ["lib/c_test.ts"]],
+      together: [
+        ["lib/a_test.ts"],
+        ["lib/deep/b_test.ts", "lib/deep/er/e_test.ts"],
+        ["tests/d_test.ts"],
+        ["lib/c_test.ts"],
+      ],
       alone: [["scripts/demo_test.ts"]],
     });
   } finally {
