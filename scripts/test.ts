@@ -145,6 +145,7 @@ async function main(argv: readonly string[], stop: AbortSignal): Promise<Tally> 
     if (install === "print only") return NONE;
     // The tests that need none of them are worth their result.
   }
+  await fetchPackages(stop);
   const tally = namesFiles
     ? await runTests(forDeno, ROOT, stop)
     : await runSuite(groupTests(ROOT, FOLDERS), forDeno, ROOT, stop);
@@ -155,6 +156,23 @@ async function main(argv: readonly string[], stop: AbortSignal): Promise<Tally> 
     );
   }
   return tally;
+}
+
+/**
+ * Gets all packages at once: tests that run side by side would each ask for them, and some start
+ * programs that cannot reach the registry. What fails here, fails there and says so.
+ */
+async function fetchPackages(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  const command = new Deno.Command(Deno.execPath(), {
+    args: ["install", "--quiet", "--frozen"],
+    cwd: ROOT,
+    env: { DENO_NO_UPDATE_CHECK: "1" },
+    stdin: "null",
+    stdout: "null",
+    signal,
+  });
+  await command.output();
 }
 
 function stopOnSignalOrAfter(limitMs: number): AbortSignal {

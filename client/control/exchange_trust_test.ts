@@ -75,7 +75,7 @@ Deno.test("authorities that the system trusts do not count", async () => {
     const options = ${JSON.stringify(optionsFor(server.port, pki.alice))};
     console.log(await exchange(options).then(() => "trusted", (error) => error.code));`;
   const output = await new Deno.Command(Deno.execPath(), {
-    args: ["eval", "--no-lock", program],
+    args: ["eval", "--frozen", program],
     cwd: import.meta.dirname,
     env: { DENO_CERT: trusted.certFile, NODE_EXTRA_CA_CERTS: trusted.certFile },
     stderr: "inherit",
