@@ -55,6 +55,8 @@ export class PathQuality {
   #jitterMs: number | null = null;
   #knownRate: number | null = null;
   #carried = { sent: 0, received: 0, at: -Infinity };
+  /** Whether so much has been carried since then that the rates of before are no longer true. */
+  #isBusy = false;
   #sentRate = 0;
   #receivedRate = 0;
 
@@ -129,7 +131,10 @@ export class PathQuality {
   noteCarried(sent: number, received: number, now: number): void {
     const before = this.#carried;
     const elapsedMs = now - before.at;
+    const carried = sent - before.sent + received - before.received;
+    this.#isBusy = carried >= LOADED_RATE * LOAD_INTERVAL_MS / 1000;
     if (elapsedMs < LOAD_INTERVAL_MS) return;
+    this.#isBusy = false;
     this.#sentRate = 1000 * (sent - before.sent) / elapsedMs;
     this.#receivedRate = 1000 * (received - before.received) / elapsedMs;
     this.#carried = { sent, received, at: now };
@@ -141,21 +146,21 @@ export class PathQuality {
   }
 
   /** Whether delay may be of our own making; a round trip has two ways. */
-  get #isLoaded(): boolean {
-    return this.#sentRate + this.#receivedRate >= LOADED_RATE;
+  get isLoaded(): boolean {
+    return this.#isBusy || this.#sentRate + this.#receivedRate >= LOADED_RATE;
   }
 
   /** The round trip to judge the path by, in ms: without the queue that our own load makes. */
   judgedRttMs(now: number): number | null {
     const smoothedMs = this.rtt.smoothedMs;
-    if (smoothedMs === null || !this.#isLoaded) return smoothedMs;
+    if (smoothedMs === null || !this.isLoaded) return smoothedMs;
     const baseMs = Math.min(smoothedMs, this.#base.least(now));
     return smoothedMs - baseMs > OWN_QUEUE_MAX_MS ? smoothedMs : baseMs;
   }
 
   /** The jitter to judge the path by, in ms. */
   get judgedJitterMs(): number | null {
-    return this.#isQueued && this.#isLoaded ? null : this.jitterMs;
+    return this.#isQueued && this.isLoaded ? null : this.jitterMs;
   }
 
   /** The loss to judge the path by, 0 to 1. */

@@ -44,7 +44,8 @@ export class Scheduling {
     for (const [index, path] of paths.entries()) {
       const { sentBytes, receivedBytes } = path.counters;
       path.quality.noteCarried(sentBytes, receivedBytes, now);
-      path.standing.judge(faultOf(measures[index]!, bestRttMs, this.#limits), now);
+      const fault = faultOf(measures[index]!, bestRttMs, this.#limits);
+      path.standing.judge(fault, now, path.quality.isLoaded);
     }
     this.#shareOut(paths, measures, now);
   }

@@ -44,11 +44,8 @@ Deno.test("paths that work and are good carry flows", () => {
   equal(scheduling.flowChoice.pick(1), 2);
 });
 
-Deno.test("a path that is far beyond the best is left once that lasts, and taken back later", () => {
+Deno.test("a path that is far beyond the best is left at once, and taken back later", () => {
   const { paths, scheduling, added } = setUp([20, 200]);
-  deepEqual(carrying(paths), [0, 1]);
-  equal(scheduling.nextDeadline(), CONFIRM_MS);
-  scheduling.judge(CONFIRM_MS);
   deepEqual(carrying(paths), [0]);
   equal(added[1]!.standing.reason, "rtt");
   deepEqual(scheduling.live.map(({ id }) => id), [0, 1], "it works all the same");
@@ -62,11 +59,25 @@ Deno.test("a path that is far beyond the best is left once that lasts, and taken
   equal(scheduling.nextDeadline(), Infinity);
 });
 
+Deno.test("what our own load may have a part in has to last", () => {
+  const { paths, scheduling, added } = setUp([20, 20]);
+  added[1]!.counters.sentBytes = 100_000;
+  for (let beat = 0; beat < 60; beat++) added[1]!.quality.rttMeasured(20 + 60 * (beat % 2), 1);
+  scheduling.judge(1000);
+  deepEqual(carrying(paths), [0, 1]);
+  equal(scheduling.nextDeadline(), 1000 + CONFIRM_MS);
+  added[1]!.counters.sentBytes = 300_000;
+  scheduling.judge(1000 + CONFIRM_MS);
+  deepEqual(carrying(paths), [0]);
+  equal(added[1]!.standing.reason, "jitter");
+});
+
 Deno.test("the best is the best of those that can be used", () => {
   const { paths, scheduling, added } = setUp([20, 200, 210]);
+  deepEqual(carrying(paths), [0]);
   added[0]!.liveness.linkDown(0);
   scheduling.judge(0);
-  scheduling.judge(CONFIRM_MS);
+  scheduling.judge(PROBATION_MS);
   deepEqual(carrying(paths), [1, 2]);
 });
 

@@ -86,10 +86,13 @@ export class Standing {
     return Math.min(this.#goodAgainAt, this.#faultyAt);
   }
 
-  /** Takes the verdict of `now`. */
-  judge(fault: Fault | null, now: number): void {
+  /**
+   * Takes the verdict of `now`.
+   * @param isLoaded whether our own traffic may have a part in it: then it has to last.
+   */
+  judge(fault: Fault | null, now: number, isLoaded = true): void {
     if (fault === null) this.#faultyAt = Infinity;
-    if (fault !== null && !this.#isFaulty) return this.#suspect(fault, now);
+    if (fault !== null && !this.#isFaulty) return this.#suspect(fault, now, isLoaded);
     if (fault !== null) {
       this.#reason = fault;
       this.#goodAgainAt = Infinity;
@@ -104,9 +107,9 @@ export class Standing {
     return this.#reason !== null && this.#reason !== "recovering";
   }
 
-  #suspect(fault: Fault, now: number): void {
+  #suspect(fault: Fault, now: number, isLoaded: boolean): void {
     if (this.#faultyAt === Infinity) this.#faultyAt = now + CONFIRM_MS;
-    if (now < this.#faultyAt) return;
+    if (isLoaded && now < this.#faultyAt) return;
     this.#faultyAt = this.#goodAgainAt = Infinity;
     this.#leave(now);
     this.#reason = fault;
