@@ -45,7 +45,9 @@ export class Scheduling {
       const { sentBytes, receivedBytes } = path.counters;
       path.quality.noteCarried(sentBytes, receivedBytes, now);
       const fault = faultOf(measures[index]!, bestRttMs, this.#limits);
-      path.standing.judge(fault, now, path.quality.isLoaded);
+      // A long way is a long way from the start, unless it is our own load that makes it long.
+      const isCertain = fault === "mtu" || fault === "rtt" && !path.quality.isLoaded;
+      path.standing.judge(fault, now, isCertain);
     }
     this.#shareOut(paths, measures, now);
   }

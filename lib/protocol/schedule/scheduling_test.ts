@@ -59,7 +59,7 @@ Deno.test("a path that is far beyond the best is left at once, and taken back la
   equal(scheduling.nextDeadline(), Infinity);
 });
 
-Deno.test("what our own load may have a part in has to last", () => {
+Deno.test("a fault that may be a mishap has to last", () => {
   const { paths, scheduling, added } = setUp([20, 20]);
   added[1]!.counters.sentBytes = 100_000;
   for (let beat = 0; beat < 60; beat++) added[1]!.quality.rttMeasured(20 + 60 * (beat % 2), 1);

@@ -88,11 +88,11 @@ export class Standing {
 
   /**
    * Takes the verdict of `now`.
-   * @param isLoaded whether our own traffic may have a part in it: then it has to last.
+   * @param isCertain whether a fault counts at once; others have to last.
    */
-  judge(fault: Fault | null, now: number, isLoaded = true): void {
+  judge(fault: Fault | null, now: number, isCertain = false): void {
     if (fault === null) this.#faultyAt = Infinity;
-    if (fault !== null && !this.#isFaulty) return this.#suspect(fault, now, isLoaded);
+    if (fault !== null && !this.#isFaulty) return this.#suspect(fault, now, isCertain);
     if (fault !== null) {
       this.#reason = fault;
       this.#goodAgainAt = Infinity;
@@ -107,9 +107,9 @@ export class Standing {
     return this.#reason !== null && this.#reason !== "recovering";
   }
 
-  #suspect(fault: Fault, now: number, isLoaded: boolean): void {
+  #suspect(fault: Fault, now: number, isCertain: boolean): void {
     if (this.#faultyAt === Infinity) this.#faultyAt = now + CONFIRM_MS;
-    if (isLoaded && now < this.#faultyAt) return;
+    if (!isCertain && now < this.#faultyAt) return;
     this.#faultyAt = this.#goodAgainAt = Infinity;
     this.#leave(now);
     this.#reason = fault;

@@ -6,8 +6,14 @@ import type { Outbox } from "./outbox.ts";
 import type { PathTable } from "./path_table.ts";
 import type { SessionPath } from "./session_path.ts";
 
-/** While packets arrive. */
-const FEEDBACK_MS = 100;
+/** After the first packet that the peer has not been told of. */
+const FEEDBACK_MS = 40;
+/**
+ * What a packet's answer may take longer than a heartbeat's: short enough that a path that is cut is
+ * left before TCP sends again for the first time (200 ms and a round trip, RFC 6298 as Linux has it),
+ * for what is lost then is sent again only after twice that.
+ */
+export const PACKET_ANSWERED_MS = 20;
 const US_PER_MS = 1000;
 
 export class PathReports {

@@ -31,7 +31,7 @@ import { type Cipher, EPOCH_MS, EPOCH_PACKETS, ReceiveKeys, SendKeys } from "./k
 import type { Outgoing } from "./outgoing.ts";
 import { MtuProbes } from "./mtu_probes.ts";
 import { PathAnnouncements } from "./path_announcements.ts";
-import { PathReports } from "./path_reports.ts";
+import { PACKET_ANSWERED_MS, PathReports } from "./path_reports.ts";
 import { type NewPath, PathTable } from "./path_table.ts";
 import { PeerPaths } from "./peer_paths.ts";
 import type { PeerAddress } from "./peer_address.ts";
@@ -151,9 +151,10 @@ export class Session<S extends Cipher, O extends Cipher> {
 
   /** Hot. To be called before the records of one packet of the TUN device are written for `path`. */
   notePacketSent(path: SessionPath, now: number): void {
-    // The client's packets want no answer of their own, its heartbeats do. The server has only the
-    // client's heartbeats to go by, and those come while there are packets.
+    // The client's packets are answered by feedback, which is sooner than the next heartbeat. The
+    // server has only the client's heartbeats to go by, and those come while there are packets.
     if (this.role === "server") path.liveness.sent(now);
+    else if (this.x1) path.liveness.sent(now + PACKET_ANSWERED_MS);
     this.#heartbeats.notePackets(now);
     path.mtuSearch?.trafficSeen();
     this.#writer.advanceIfDue(now);

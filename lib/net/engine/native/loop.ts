@@ -27,7 +27,7 @@ const POLLFD_LENGTH = 8;
 const POLLIN = 1;
 /** Timers are looked at no more often than this while packets flow, and no less often when idle. */
 const TICK_MIN_MS = 10;
-const TICK_BUSY_MS = 50;
+const TICK_BUSY_MS = 20;
 const TICK_MAX_MS = 10_000;
 /** Entries of the poll set before the sockets. */
 const POLL_CONTROL = 0;

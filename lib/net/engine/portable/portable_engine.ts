@@ -32,7 +32,7 @@ import { WEB_CRYPTO_SUITE } from "./web_crypto.ts";
 
 /** Timers are looked at no more often than this while packets flow, and no less often when idle. */
 const TICK_MIN_MS = 10;
-const TICK_BUSY_MS = 50;
+const TICK_BUSY_MS = 20;
 const TICK_MAX_MS = 10_000;
 /** What is still to be sent when a session ends must have left by then. */
 const LAST_WORDS_MS = 1000;
