@@ -11,8 +11,6 @@
 import type { DropReason } from "../drop_reason.ts";
 import { Scheduling } from "../schedule/scheduling.ts";
 import {
-  DIRECTION_CLIENT_TO_SERVER,
-  DIRECTION_SERVER_TO_CLIENT,
   RECORD_OVERHEAD,
   type RecordHeader,
   TYPE_CONTROL,
@@ -20,14 +18,14 @@ import {
   TYPE_HEARTBEAT,
   TYPE_PATH_FEEDBACK,
 } from "../wire/header.ts";
-import { directionKeys } from "../wire/key_schedule.ts";
 import {
   decodeTunnelMessage,
   encodeTunnelMessage,
   type TunnelMessage,
 } from "../wire/tunnel_message.ts";
+import { Framing } from "./framing.ts";
 import { HEARTBEAT_ACTIVE_MS, HEARTBEAT_IDLE_MS, Heartbeats } from "./heartbeats.ts";
-import { type Cipher, EPOCH_MS, EPOCH_PACKETS, ReceiveKeys, SendKeys } from "./key_epochs.ts";
+import type { Cipher } from "./key_epochs.ts";
 import type { Outgoing } from "./outgoing.ts";
 import { MtuProbes } from "./mtu_probes.ts";
 import { PathAnnouncements } from "./path_announcements.ts";
@@ -38,8 +36,6 @@ import type { PeerAddress } from "./peer_address.ts";
 import type { Role, SessionOptions } from "./session_options.ts";
 import type { SessionPath } from "./session_path.ts";
 import { Outbox, type SessionEvent, type Transmit } from "./outbox.ts";
-import { RecordWriter } from "./record_writer.ts";
-import { RecordVerifier } from "./record_verifier.ts";
 
 /** What is judged all the time is judged no more often than this. */
 const JUDGE_MS = 100;
@@ -58,9 +54,7 @@ export class Session<S extends Cipher, O extends Cipher> {
   /** When anything authentic last came, on any path. */
   lastHeardAt: number;
 
-  readonly #writer: RecordWriter<S>;
-  readonly #receiveKeys: ReceiveKeys<O>;
-  readonly #verifier: RecordVerifier<O>;
+  readonly #framing: Framing<S, O>;
   readonly #outbox = new Outbox();
   readonly #heartbeats: Heartbeats;
   readonly #announcements: PathAnnouncements;
@@ -79,28 +73,13 @@ export class Session<S extends Cipher, O extends Cipher> {
   #packetBytesMax = Infinity;
 
   constructor(options: SessionOptions<S, O>) {
-    const { role, x1, suite, now } = options;
+    const { role, x1, now } = options;
     this.role = role;
     this.id = options.id;
     this.x1 = x1;
     this.lastHeardAt = now;
     const isClient = role === "client";
-    const sendDirection = isClient ? DIRECTION_CLIENT_TO_SERVER : DIRECTION_SERVER_TO_CLIENT;
-    const { clientToServer, serverToClient } = x1 ? directionKeys(options.key) : {
-      clientToServer: options.key.slice(),
-      serverToClient: options.key.slice(),
-    };
-    const limits = x1 ? options.epochLimits ?? { packets: EPOCH_PACKETS, ms: EPOCH_MS } : null;
-    this.#writer = new RecordWriter({
-      id: options.id,
-      x1,
-      direction: sendDirection,
-      keys: new SendKeys(suite, isClient ? clientToServer : serverToClient, limits, now),
-      random: options.random,
-      firstSequence: options.firstSequence,
-    });
-    this.#receiveKeys = new ReceiveKeys(suite, isClient ? serverToClient : clientToServer, x1);
-    this.#verifier = new RecordVerifier(this.#receiveKeys, sendDirection);
+    this.#framing = new Framing(options);
     const answersWithin = isClient ? 0 : 2 * (x1 ? HEARTBEAT_ACTIVE_MS : HEARTBEAT_IDLE_MS);
     this.paths = new PathTable(answersWithin);
     this.#followsPeer = !isClient && (options.scheduler ?? null) === null;
@@ -141,12 +120,12 @@ export class Session<S extends Cipher, O extends Cipher> {
     path.counters.sentPackets++;
     path.counters.sentBytes += payloadLength;
     path.allowance -= payloadLength + RECORD_OVERHEAD;
-    return this.#writer.write(view, offset, path.id, payloadLength, outgoing);
+    return this.#framing.write(view, offset, path.id, payloadLength, outgoing);
   }
 
   /** Hot. The next sequence number of a stream: one for each packet, however many copies it has. */
   nextSequence(stream: number): number {
-    return this.#writer.nextSequence(stream);
+    return this.#framing.nextSequence(stream);
   }
 
   /** Hot. To be called before the records of one packet of the TUN device are written for `path`. */
@@ -157,7 +136,7 @@ export class Session<S extends Cipher, O extends Cipher> {
     else if (this.x1) path.liveness.sent(now + PACKET_ANSWERED_MS);
     this.#heartbeats.notePackets(now);
     path.mtuSearch?.trafficSeen();
-    this.#writer.advanceIfDue(now);
+    this.#framing.advanceIfDue(now);
   }
 
   // Inbound
@@ -169,9 +148,8 @@ export class Session<S extends Cipher, O extends Cipher> {
 
   /** Hot. What may open the record at `offset`, or null: see `refusal`. Changes nothing. */
   openerFor(view: DataView, offset: number, header: RecordHeader, now: number): O | null {
-    if (!this.x1) return this.#receiveKeys.current.opener;
-    const opener = this.#verifier.openerFor(view, offset, header, now);
-    return opener ?? this.#refuse(this.#verifier.refusal);
+    return this.#framing.openerFor(view, offset, header, now) ??
+      this.#refuse(this.#framing.refusal);
   }
 
   /**
@@ -206,8 +184,8 @@ export class Session<S extends Cipher, O extends Cipher> {
     from: PeerAddress | null,
     now: number,
   ): SessionPath | null {
-    const standing = this.#verifier.accept(now);
-    if (standing === null) return this.#refuse(this.#verifier.refusal);
+    const standing = this.#framing.accept(now);
+    if (standing === null) return this.#refuse(this.#framing.refusal);
     const path = from === null
       ? this.paths.byId(header.pathId)
       : this.#peerPaths.ofX1(header, socket, from, standing, now);
@@ -216,7 +194,7 @@ export class Session<S extends Cipher, O extends Cipher> {
     if (path.carriesFlows && path.allowance !== Infinity) this.#judge(now);
     this.#isFromPeer = from === null || path.peer.equals(from);
     this.#sendTime = header.sendTime;
-    const { counter } = this.#verifier;
+    const { counter } = this.#framing;
     path.arrivals.arrived(header.epoch, counter, header.payloadLength, header.sendTime, now);
     return path;
   }
@@ -423,11 +401,10 @@ export class Session<S extends Cipher, O extends Cipher> {
 
   /** Does what is due at `now`. */
   handleTimeout(now: number): void {
-    this.#receiveKeys.handleTimeout(now);
-    this.#writer.advanceIfDue(now);
+    this.#framing.handleTimeout(now);
     for (const path of this.paths) {
       const wasUp = path.reportedState === "up";
-      if (this.role === "server" && !this.x1) expectHeartbeat(path, now);
+      if (!this.x1) this.#heartbeats.expect(path, now);
       const state = path.liveness.poll(now);
       this.#noteState(path, now);
       if (this.role === "server") continue;
@@ -480,13 +457,6 @@ export class Session<S extends Cipher, O extends Cipher> {
 
   /** Wipes the keys. The session must not be used afterwards. */
   free(): void {
-    this.#writer.free();
-    this.#receiveKeys.free();
+    this.#framing.free();
   }
-}
-
-/** A v1 client says nothing of its paths, but its heartbeats come every 2 s on each that works. */
-function expectHeartbeat(path: SessionPath, now: number): void {
-  const expectedAt = path.lastHeardAt + HEARTBEAT_IDLE_MS;
-  if (now >= expectedAt) path.liveness.sent(expectedAt);
 }
