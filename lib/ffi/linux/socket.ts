@@ -155,8 +155,8 @@ function openDatagramSocket(libc: Libc, type: number): { fd: number; isV6: boole
   }
 }
 
-/** Buffers, fragmentation and offloads: each only where the kernel has it. */
-function tune(libc: Libc, fd: number): UdpSocket {
+/** Large buffers, and outer datagrams that may be fragmented: each only where the kernel has it. */
+export function tuneSocket(libc: Libc, fd: number): void {
   for (
     const [force, plain] of [[SO_RCVBUFFORCE, SO_RCVBUF], [SO_SNDBUFFORCE, SO_SNDBUF]] as const
   ) {
@@ -167,6 +167,11 @@ function tune(libc: Libc, fd: number): UdpSocket {
   // Outer datagrams may be fragmented on a link smaller than we believe: late beats lost.
   libc.trySetOption(fd, SOL_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT);
   libc.trySetOption(fd, SOL_IPV6, IPV6_MTU_DISCOVER, IP_PMTUDISC_DONT);
+}
+
+/** All of that, and offloads. */
+function tune(libc: Libc, fd: number): UdpSocket {
+  tuneSocket(libc, fd);
   const gso = libc.trySetOption(fd, SOL_UDP, UDP_SEGMENT, 0) === 0;
   const gro = libc.trySetOption(fd, SOL_UDP, UDP_GRO, 1) === 0;
   return { fd, gso, gro };

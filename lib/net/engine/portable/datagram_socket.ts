@@ -12,8 +12,8 @@ import {
 } from "../../../ffi/libc/errno.ts";
 import type { Libc } from "../../../ffi/libc/libc.ts";
 import type { EnginePath } from "../engine.ts";
-import { forbidFragments } from "../../../ffi/linux/socket.ts";
-import { bindToDevice, connectSocket, socketDescriptor, tuneSocket } from "./socket_descriptor.ts";
+import { forbidFragments, tuneSocket } from "../../../ffi/linux/socket.ts";
+import { bindToDevice, connectSocket, socketDescriptor } from "./socket_descriptor.ts";
 
 const QUEUE_MAX = 256;
 /** A socket that cannot receive is asked again after this: the error may be an old datagram's. */
