@@ -1,4 +1,5 @@
 /** `fluxify-client`: the program, and the thread of its data plane. */
+import { endProcess } from "../lib/cli/end_process.ts";
 import { runProgram } from "../lib/cli/run_program.ts";
 import { readInvokingUser } from "../lib/cli/user_home.ts";
 import { isNativeWorker, runNativeWorker } from "../lib/net/engine/native/worker.ts";
@@ -39,4 +40,4 @@ function print(stream: { writeSync(bytes: Uint8Array): number }, text: string): 
 }
 
 if (isNativeWorker()) runNativeWorker();
-else if (import.meta.main) Deno.exit(await main());
+else if (import.meta.main) endProcess(await main());

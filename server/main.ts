@@ -1,4 +1,5 @@
 /** `fluxify-server`: the program, and the thread of its data plane. */
+import { endProcess } from "../lib/cli/end_process.ts";
 import { runProgram } from "../lib/cli/run_program.ts";
 import { isNativeWorker, runNativeWorker } from "../lib/net/engine/native/worker.ts";
 import { runCertCommand } from "./certificates/run.ts";
@@ -34,4 +35,4 @@ function runServer(options: ServerOptions): Promise<number> {
 }
 
 if (isNativeWorker()) runNativeWorker();
-else if (import.meta.main) Deno.exit(await main());
+else if (import.meta.main) endProcess(await main());

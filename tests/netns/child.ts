@@ -4,6 +4,10 @@ const LINES_KEPT = 20_000;
 const LINE_LENGTH_MAX = 8 * 1024 * 1024;
 const STOP_TIMEOUT_MS = 5_000;
 const PIPE_DRAIN_MS = 500;
+/** The signals of a process that breaks, rather than is ended. */
+const CRASHES: readonly (Deno.Signal | null)[] = [
+  ...["SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV", "SIGTRAP"] as const,
+];
 
 export interface SpawnOptions {
   /** Added to the environment of this program. */
@@ -134,12 +138,19 @@ export class Child {
     }
   }
 
-  /** Sends `signal`, after `timeoutMs` SIGKILL, and returns the exit code. */
+  /**
+   * Sends `signal`, after `timeoutMs` SIGKILL, and returns the exit code.
+   * @throws Error with its last lines when it has crashed.
+   */
   async stop(signal: Deno.Signal = "SIGTERM", timeoutMs = STOP_TIMEOUT_MS): Promise<number> {
     this.signal(signal);
     const timer = setTimeout(() => this.signal("SIGKILL"), timeoutMs);
     try {
-      return (await this.ended).code;
+      const status = await this.ended;
+      if (CRASHES.includes(status.signal) && status.signal !== signal) {
+        throw new Error(`"${this.#command}" crashed with ${status.signal}\n${this.tail()}`);
+      }
+      return status.code;
     } finally {
       clearTimeout(timer);
     }

@@ -56,6 +56,8 @@ Deno.test({
     equal(child.exitCode, null);
     equal(await child.stop("SIGTERM"), 143);
     await rejects(child.waitForLine(/never/, 5_000), /it ended with code 143/);
+    const broken = alone.spawn(["sh", "-c", "echo last words; kill -ABRT $$"]);
+    await rejects(broken.stop("SIGCONT"), /crashed with SIGABRT\nlast words/);
   },
 });
 

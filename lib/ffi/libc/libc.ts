@@ -150,6 +150,12 @@ export class Libc {
     this.#check(this.#symbols.prctl(PR_SET_DUMPABLE, 0n, 0n, 0n, 0n), "forbid core files");
   }
 
+  /** _exit(2): the process is gone, and nothing registered for its end has run. */
+  exitAtOnce(status: number): never {
+    this.#symbols._exit(status);
+    throw new Error("Cannot end the process");
+  }
+
   /** Hot. Bytes read, or the negative errno. */
   read(fd: number, address: bigint, length: bigint): number {
     const result = this.#symbols.read(fd, address, length);
