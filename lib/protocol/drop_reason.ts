@@ -17,6 +17,7 @@ export const DROP_REASONS = [
   "not authentic",
   "no room for path",
   "bad gzip",
+  "bad zstd",
   "bad message",
   "late",
   "duplicate",

@@ -267,3 +267,20 @@ Deno.test("a link the kernel calls gone is left at once, and used again when it 
   equal(network.client.statesOf(1).at(-1), "up");
   ok(network.server.session.paths.byId(1)!.isUsable);
 });
+
+Deno.test("a link that was gone is on probation before flows come home to it", () => {
+  using network = new VirtualNetwork({ delaysMs: [10, 10] });
+  network.run(1000);
+  exchangePackets(network);
+  network.run(1000);
+  const { session } = network.client;
+  const path = session.paths.byId(1)!;
+  session.linkFailed(path, network.now);
+  network.run(500);
+  session.linkWorks(path, network.now);
+  network.run(PROBATION_MS - 50);
+  equal(path.liveness.state, "up");
+  deepEqual(pathsInUse(network, network.server, 1000), new Set([0]));
+  network.run(1000);
+  deepEqual(pathsInUse(network, network.server, 500), new Set([0, 1]));
+});

@@ -135,6 +135,40 @@ Deno.test("when all are bad the nearest carries everything", () => {
   }
 });
 
+Deno.test("a near path that loses packets does not make a far one bad that is clean", () => {
+  using network = new VirtualNetwork({ delaysMs: [5, 60], seed: 6 });
+  new Traffic(network);
+  network.run(3000);
+  for (const peer of bothOf(network)) deepEqual(pathsInUse(network, peer, 1000), [0]);
+  network.links[0]!.loss = 0.15;
+  network.run(CONFIRM_MS + AVERAGING_MS + PROBATION_MS);
+  for (let second = 0; second < 10; second++) {
+    network.run(1000);
+    for (const peer of bothOf(network)) deepEqual(pathsInUse(network, peer, 900), [1]);
+  }
+  network.links[0]!.loss = 0;
+  const both = bothOf(network);
+  const backAfter = timeUntil(network, 20_000, () => both.every((peer) => !isAvoided(peer, 0)));
+  ok(backAfter >= PROBATION_MS, `back after ${backAfter}`);
+  network.run(CONFIRM_MS + 1000);
+  for (const peer of both) deepEqual(pathsInUse(network, peer, 900), [0]);
+});
+
+Deno.test("a near path that comes back is trusted no sooner because the other is far", () => {
+  using network = new VirtualNetwork({ delaysMs: [5, 60] });
+  new Traffic(network);
+  network.run(3000);
+  network.links[0]!.cut = new Set(["up", "down"]);
+  network.run(PROBATION_MS + 3000);
+  for (const peer of bothOf(network)) deepEqual(pathsInUse(network, peer, 900), [1]);
+  network.links[0]!.cut.clear();
+  timeUntil(network, 2000, () => pathOf(network.client, 0).liveness.state === "up");
+  network.run(PROBATION_MS - 200);
+  for (const peer of bothOf(network)) deepEqual(pathsInUse(network, peer, 1000), [1]);
+  network.run(CONFIRM_MS + 1000);
+  for (const peer of bothOf(network)) deepEqual(pathsInUse(network, peer, 500), [0]);
+});
+
 Deno.test("a path that relapses is waited for twice as long each time", () => {
   using network = new VirtualNetwork({ delaysMs: [20, 20] });
   const { client } = network;
@@ -200,6 +234,21 @@ Deno.test("towards a v1 peer only the client knows, from its heartbeats", () => 
   }
   deepEqual(packetsByPath(network, network.server, 1000)[1], 0);
 });
+
+for (const x1 of [true, false]) {
+  Deno.test(`${x1 ? "x1" : "v1"}: what was lost while a path was down is not held against it`, () => {
+    using network = new VirtualNetwork({ delaysMs: [10, 10], x1 });
+    new Traffic(network, { flows: 2 });
+    network.run(3000);
+    network.links[1]!.cut = new Set(["up", "down"]);
+    network.run(10_000);
+    network.links[1]!.cut.clear();
+    const { client } = network;
+    timeUntil(network, 5000, () => pathOf(client, 1).liveness.state === "up");
+    const trustedAfter = timeUntil(network, 20_000, () => !isAvoided(client, 1));
+    ok(Math.abs(trustedAfter - PROBATION_MS) <= 100, `trusted after ${trustedAfter} ms`);
+  });
+}
 
 Deno.test("a path whose queue our own load fills is not left for that", () => {
   using network = new VirtualNetwork({ delaysMs: [15, 15] });

@@ -5,8 +5,10 @@ import {
   HEADER_LENGTH,
   NONCE_LENGTH,
   RECORD_OVERHEAD,
+  TYPE_CONTROL,
   TYPE_PACKET,
 } from "../../lib/protocol/wire/header.ts";
+import { encodeTunnelMessage, type TunnelMessage } from "../../lib/protocol/wire/tunnel_message.ts";
 import type { Peer } from "./peer.ts";
 import { clientAddress, VirtualNetwork } from "./virtual_network.ts";
 
@@ -179,6 +181,35 @@ Deno.test("v1: packets from an address without a path are taken, and open none",
   using _ = network;
   equal(network.inject(stray, STRANGER), null);
   equal(network.server.session.paths.count, 2);
+});
+
+Deno.test("x1: a message that only the other side may send is refused and changes nothing", () => {
+  using network = new VirtualNetwork({ delaysMs: [5, 5] });
+  network.run(1000);
+  const token = "ab".repeat(16);
+  const fromClient: TunnelMessage[] = [
+    { type: "paths", usable: [0], scheduler: "stripe" },
+    { type: "response", token },
+    { type: "mtu probe", size: 1000 },
+  ];
+  const fromServer: TunnelMessage[] = [
+    { type: "challenge", token },
+    { type: "mtu answer", size: 1000 },
+  ];
+  for (
+    const [peer, messages] of [[network.client, fromClient], [network.server, fromServer]] as const
+  ) {
+    const { session } = peer;
+    const path = session.paths.byId(0)!;
+    for (const message of messages) {
+      const payload = encodeTunnelMessage(message);
+      const refusal = session.receiveControl(TYPE_CONTROL, payload, path, network.now);
+      equal(refusal, "bad message", message.type);
+    }
+    equal(session.pollTransmit(), null);
+    equal(session.scheduling.scheduler, "flow");
+    equal(session.paths.usable().length, 2);
+  }
 });
 
 Deno.test("v1: control messages are of an unknown type", () => {

@@ -1,5 +1,6 @@
 /** The server follows a path to a new address, but only for what is new. */
-import { equal, ok } from "node:assert/strict";
+import { deepEqual, equal, ok } from "node:assert/strict";
+import { bothOf, pathOf, pathsInUse, Traffic } from "./traffic.ts";
 import { clientAddress, VirtualNetwork } from "./virtual_network.ts";
 
 function peerOf(network: VirtualNetwork, path: number): string {
@@ -97,5 +98,38 @@ Deno.test("v1: a client whose address changes often is heard each time", () => {
     network.client.sendPacket({ flow: 1, number: port }, network.now);
     network.run(100);
     equal(network.server.received.at(-1)?.number, port);
+  }
+});
+
+Deno.test("x1: what was lost to the address before is not held against the path", () => {
+  for (const port of [4000, 999]) {
+    using network = new VirtualNetwork({ delaysMs: [60, 60] });
+    network.run(500);
+    new Traffic(network, { everyMs: 5, flows: 20, from: [network.server] });
+    network.run(1000);
+    network.links[0]!.address = clientAddress(port === 4000 ? 99 : 1, port);
+    for (let tenth = 0; tenth < 50; tenth++) {
+      network.run(100);
+      equal(pathOf(network.server, 0).standing.reason, null, `port ${port}, ${tenth}`);
+    }
+  }
+});
+
+Deno.test("x1: what was measured of a path is forgotten when it leads to another host", () => {
+  using network = new VirtualNetwork({ delaysMs: [20, 40] });
+  const { client, server } = network;
+  network.run(500);
+  new Traffic(network, { everyMs: 5, flows: 6 });
+  network.run(5000);
+  client.session.removePath(0, network.now);
+  network.run(300);
+  Object.assign(network.links[0]!, { address: clientAddress(99, 999), delayMs: 50 });
+  network.addPath(0);
+  network.run(5000);
+  deepEqual(pathsInUse(network, server, 1000), [0, 1]);
+  for (const peer of bothOf(network)) {
+    const { quality } = pathOf(peer, 0);
+    equal(quality.deliveryRate, null, "no queue was ever filled");
+    ok(Math.abs(quality.judgedRttMs(network.now)! - 100) < 2);
   }
 });

@@ -97,6 +97,14 @@ Deno.test("stripe: each flow's packets use all paths by weight, and come in orde
   }
 });
 
+Deno.test("stripe: no path is doubted for packets that went on another", () => {
+  using network = new VirtualNetwork({ delaysMs: [10, 10, 10], scheduler: "stripe" });
+  network.run(500);
+  new Traffic(network, { everyMs: 130, flows: 1, from: [network.client] });
+  network.run(60_000);
+  for (const path of [0, 1, 2]) deepEqual(network.client.statesOf(path), ["up"], `path ${path}`);
+});
+
 Deno.test("stripe: a bad path gets no packets", () => {
   using network = new VirtualNetwork({ delaysMs: [5, 150], scheduler: "stripe" });
   new Traffic(network);

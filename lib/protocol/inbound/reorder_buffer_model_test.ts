@@ -3,7 +3,7 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import fc from "fast-check";
 import { DELIVER_NOW } from "./reorder_buffer.ts";
-import { Receiver } from "./reorder_receiver.ts";
+import { Receiver } from "./test_receiver.ts";
 
 const RUNS = { numRuns: 400 };
 

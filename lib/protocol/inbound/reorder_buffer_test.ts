@@ -8,7 +8,7 @@ import {
   REORDER_CAPACITY_MAX,
   ReorderBuffer,
 } from "./reorder_buffer.ts";
-import { Receiver } from "./reorder_receiver.ts";
+import { Receiver } from "./test_receiver.ts";
 
 const TIMEOUT = 50;
 

@@ -2,7 +2,7 @@
 
 import { deepEqual, equal } from "node:assert/strict";
 import { DELIVER_NOW, LATE } from "./reorder_buffer.ts";
-import { Receiver } from "./reorder_receiver.ts";
+import { Receiver } from "./test_receiver.ts";
 
 const TIMEOUT = 50;
 

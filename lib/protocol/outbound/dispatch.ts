@@ -25,6 +25,7 @@ export class Dispatch<S extends Cipher, O extends Cipher> {
   readonly #flows: FlowTable;
   #session: Session<S, O> | null = null;
   readonly #single: SessionPath[] = [];
+  #now = 0;
   #isStriped = false;
   #isCopied = false;
 
@@ -36,26 +37,23 @@ export class Dispatch<S extends Cipher, O extends Cipher> {
   begin(session: Session<S, O>, flow: FlowKey, bytes: number, now: number): boolean {
     const { scheduler, live } = session.scheduling;
     this.#session = session;
-    this.#isStriped = scheduler === "stripe";
+    this.#isStriped = scheduler === "stripe" && live.length > 0;
     this.#isCopied = scheduler === "redundant" && live.length > 0;
     this.flags = this.stream = 0;
+    this.#now = now;
     if (session.x1 && (this.#isStriped || this.#isCopied)) this.#order(flow);
-    if (this.#isStriped || this.#isCopied) {
-      for (const path of live) session.notePacketSent(path, now);
-      return live.length > 0 || this.#beginOn(lastResort(session, bytes), now);
-    }
-    const path = scheduler === "redundant"
+    if (this.#isCopied) { for (const path of live) session.notePacketSent(path, now); }
+    if (this.#isStriped || this.#isCopied) return true;
+    const path = scheduler === "stripe" || scheduler === "redundant"
       ? lastResort(session, bytes)
       : pickPath(session, this.#flows, flow, bytes, now);
-    return this.#beginOn(path, now);
+    return this.#take(path);
   }
 
-  #beginOn(path: SessionPath | null, now: number): boolean {
+  #take(path: SessionPath | null): boolean {
     if (path === null) return false;
-    this.#isStriped = false;
-    this.flags = this.stream = 0;
     this.#single[0] = path;
-    this.#session!.notePacketSent(path, now);
+    this.#session!.notePacketSent(path, this.#now);
     return true;
   }
 
@@ -73,7 +71,7 @@ export class Dispatch<S extends Cipher, O extends Cipher> {
   next(bytes: number): readonly SessionPath[] {
     const session = this.#session!;
     if (this.#isCopied) return session.scheduling.live;
-    if (this.#isStriped) this.#single[0] = pickStripe(session, bytes)!;
+    if (this.#isStriped) this.#take(pickStripe(session, bytes));
     return this.#single;
   }
 }

@@ -4,8 +4,7 @@
  * recently used. All memory is taken in the constructor; each call does a constant amount of work.
  *
  * A flow is known by two 32-bit hashes; two flows that agree in both share a path, which is
- * harmless. A path that is lost is forgotten by raising its generation: its flows are found stale
- * when they are next met, and sink to the end of the list otherwise.
+ * harmless.
  */
 
 /** Flows remembered at most, unless told. */
@@ -43,7 +42,6 @@ export class FlowTable {
   readonly #hashB: Int32Array;
   readonly #path: Uint8Array;
   readonly #home: Uint8Array;
-  readonly #generation: Uint32Array;
   readonly #usedAt: Float64Array;
 
   /**
@@ -56,8 +54,6 @@ export class FlowTable {
   #free = 0;
   #lastHome = NO_PATH;
 
-  readonly #pathGeneration = new Uint32Array(PATHS_MAX);
-  readonly #pathFlows = new Uint32Array(PATHS_MAX);
   #size = 0;
 
   /** Throws RangeError for an option out of its range. */
@@ -79,7 +75,6 @@ export class FlowTable {
     this.#hashB = new Int32Array(capacity);
     this.#path = new Uint8Array(capacity);
     this.#home = new Uint8Array(capacity);
-    this.#generation = new Uint32Array(capacity);
     this.#usedAt = new Float64Array(capacity);
     this.#older = new Int32Array(capacity + 1);
     this.#newer = new Int32Array(capacity + 1);
@@ -97,7 +92,7 @@ export class FlowTable {
   lookup(hashA: number, hashB: number, now: number): number {
     const entry = this.#index[this.#placeOf(hashA, hashB)]!;
     if (entry === NONE) return NO_PATH;
-    if (this.#isStale(entry) || now - this.#usedAt[entry]! >= this.#idleMs) {
+    if (now - this.#usedAt[entry]! >= this.#idleMs) {
       this.#remove(entry);
       return NO_PATH;
     }
@@ -123,41 +118,18 @@ export class FlowTable {
       this.#putOutIdle(now);
       if (this.#free === NONE) this.#remove(this.#newer[this.#capacity]!);
       entry = this.#insert(hashA, hashB);
-    } else {
-      this.#uncount(entry);
     }
     this.#home[entry] = path;
-    this.#put(entry, path, now);
+    this.#path[entry] = path;
+    this.#use(entry, now);
   }
 
   /** Puts a flow that has a path on another for the time being; `home` stays what it was. */
   divert(hashA: number, hashB: number, path: number, now: number): void {
     const entry = this.#index[this.#placeOf(hashA, hashB)]!;
     if (entry === NONE) return this.assign(hashA, hashB, path, now);
-    this.#uncount(entry);
-    this.#put(entry, path, now);
-  }
-
-  #put(entry: number, path: number, now: number): void {
     this.#path[entry] = path;
-    this.#generation[entry] = this.#pathGeneration[path]!;
-    this.#pathFlows[path]!++;
-    this.#size++;
     this.#use(entry, now);
-  }
-
-  /** Leaves the flows of `path` without a path, at once and at no cost. Answers how many. */
-  forgetPath(path: number): number {
-    const flows = this.#pathFlows[path] ?? 0;
-    if (flows === 0) return 0;
-    this.#pathGeneration[path]!++;
-    this.#pathFlows[path] = 0;
-    this.#size -= flows;
-    return flows;
-  }
-
-  #isStale(entry: number): boolean {
-    return this.#generation[entry] !== this.#pathGeneration[this.#path[entry]!];
   }
 
   /** The place in the index of the flow, or the free one where it would go. */
@@ -182,6 +154,7 @@ export class FlowTable {
   #insert(hashA: number, hashB: number): number {
     const entry = this.#free;
     this.#free = this.#older[entry]!;
+    this.#size++;
     this.#hashA[entry] = hashA;
     this.#hashB[entry] = hashB;
     this.#index[this.#placeOf(hashA, hashB)] = entry;
@@ -198,18 +171,11 @@ export class FlowTable {
   }
 
   #remove(entry: number): void {
-    this.#uncount(entry);
+    this.#size--;
     this.#unindex(this.#placeOf(this.#hashA[entry]!, this.#hashB[entry]!));
     this.#unlink(entry);
     this.#older[entry] = this.#free;
     this.#free = entry;
-  }
-
-  /** A stale flow has been taken from the counts with its path. */
-  #uncount(entry: number): void {
-    if (this.#isStale(entry)) return;
-    this.#pathFlows[this.#path[entry]!]!--;
-    this.#size--;
   }
 
   /** Frees a place, and moves back what was put further on because of it. */

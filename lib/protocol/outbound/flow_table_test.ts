@@ -1,4 +1,4 @@
-import { equal, ok, throws } from "node:assert/strict";
+import { deepEqual, equal, ok, throws } from "node:assert/strict";
 import fc from "fast-check";
 import { FLOW_IDLE_MS, FLOWS_MAX, FlowTable, NO_PATH } from "./flow_table.ts";
 
@@ -30,8 +30,6 @@ Deno.test("a flow is moved by assigning it again", () => {
   table.assign(1, 2, 5, 0);
   equal(table.lookup(1, 2, 0), 5);
   equal(table.size, 1);
-  equal(table.forgetPath(0), 0);
-  equal(table.forgetPath(5), 1);
 });
 
 Deno.test("a flow idle for its time is forgotten, and each use counts", () => {
@@ -63,29 +61,18 @@ Deno.test("the flow least recently used goes first when there is no room", () =>
   for (const flow of [0, 2, 3, 9]) equal(table.lookup(flow, 0, 13), flow);
 });
 
-Deno.test("forgetting a path leaves the others", () => {
-  const table = new FlowTable({ capacity: 64 });
-  for (let flow = 0; flow < 60; flow++) table.assign(flow, 7, flow % 3, 0);
-  equal(table.forgetPath(1), 20);
-  equal(table.forgetPath(1), 0);
-  equal(table.forgetPath(200), 0);
-  equal(table.forgetPath(1000), 0);
-  equal(table.size, 40);
-  for (let flow = 0; flow < 60; flow++) {
-    equal(table.lookup(flow, 7, 0), flow % 3 === 1 ? NO_PATH : flow % 3);
-  }
-});
-
-Deno.test("flows assigned after a path was forgotten stay", () => {
+Deno.test("a diverted flow remembers its home until it is assigned anew", () => {
   const table = new FlowTable({ capacity: 4 });
   table.assign(1, 1, 2, 0);
-  table.forgetPath(2);
-  table.assign(1, 1, 2, 0);
-  table.assign(2, 2, 2, 0);
-  equal(table.lookup(1, 1, 0), 2);
-  equal(table.lookup(2, 2, 0), 2);
+  table.divert(1, 1, 3, 0);
+  deepEqual([table.lookup(1, 1, 0), table.home], [3, 2]);
+  table.divert(1, 1, 2, 0);
+  deepEqual([table.lookup(1, 1, 0), table.home], [2, 2]);
+  table.divert(5, 5, 1, 0);
+  deepEqual([table.lookup(5, 5, 0), table.home], [1, 1], "one that had no path is at home there");
+  table.assign(1, 1, 0, 0);
+  deepEqual([table.lookup(1, 1, 0), table.home], [0, 0]);
   equal(table.size, 2);
-  equal(table.forgetPath(2), 2);
 });
 
 Deno.test("the whole table fills, and every flow is found in it", () => {
@@ -109,15 +96,15 @@ Deno.test("paths and options out of range are refused", () => {
 
 interface ModelFlow {
   path: number;
+  home: number;
   usedAt: number;
-  isLost: boolean;
 }
 
 Deno.test("property: the table agrees with a map in order of use", () => {
   const capacity = 8;
   const idleMs = 50;
   const step = fc.record({
-    action: fc.constantFrom("lookup", "lookup", "assign", "assign", "assign", "forget"),
+    action: fc.constantFrom("lookup", "assign", "divert"),
     // Few flows, so that they meet again; the hashes have bits in places of their own.
     flow: fc.integer({ min: -8, max: 8 }),
     path: fc.nat({ max: 3 }),
@@ -126,7 +113,7 @@ Deno.test("property: the table agrees with a map in order of use", () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 200 }), fc.integer(), (steps, seed) => {
       const table = new FlowTable({ capacity, idleMs, seed });
-      /** In order of use, the oldest first. A lost flow keeps its place until it is met. */
+      /** In order of use, the oldest first. */
       const model = new Map<number, ModelFlow>();
       let now = 0;
       for (const { action, flow, path, elapsedMs } of steps) {
@@ -134,21 +121,20 @@ Deno.test("property: the table agrees with a map in order of use", () => {
         const hashB = Math.imul(flow, 0x01000000);
         const known = model.get(flow);
         if (action === "lookup") {
-          const isGood = known !== undefined && !known.isLost && now - known.usedAt < idleMs;
+          const isGood = known !== undefined && now - known.usedAt < idleMs;
           equal(table.lookup(flow, hashB, now), isGood ? known.path : NO_PATH);
+          if (isGood) equal(table.home, known.home);
           model.delete(flow);
           if (isGood) model.set(flow, { ...known, usedAt: now });
-        } else if (action === "assign") {
-          table.assign(flow, hashB, path, now);
+        } else {
           if (known === undefined) makeRoom(model, now);
           model.delete(flow);
-          model.set(flow, { path, usedAt: now, isLost: false });
-        } else {
-          const lost = [...model.values()].filter((entry) => entry.path === path && !entry.isLost);
-          equal(table.forgetPath(path), lost.length);
-          for (const entry of lost) entry.isLost = true;
+          const home = action === "divert" ? known?.home ?? path : path;
+          model.set(flow, { path, home, usedAt: now });
+          if (action === "divert") table.divert(flow, hashB, path, now);
+          else table.assign(flow, hashB, path, now);
         }
-        equal(table.size, [...model.values()].filter((entry) => !entry.isLost).length);
+        equal(table.size, model.size);
         ok(table.size <= capacity);
       }
     }),

@@ -5,8 +5,8 @@ import type { SessionPath } from "../session/session_path.ts";
 import type { FlowKey } from "./flow_key.ts";
 import type { FlowTable } from "./flow_table.ts";
 
-/** Records may be so much longer than what they carry, in the worst case of small segments. */
-const OVERHEAD_FACTOR = 2;
+/** Records are so much longer than what was read at the most: TCP segments carry 48 bytes or more. */
+const OVERHEAD_FACTOR = 4;
 
 /**
  * Hot. Pins new flows, and moves the flows of a path that no longer works or turned bad. They go

@@ -1,5 +1,6 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import type { Cipher } from "../session/key_epochs.ts";
+import { PROBATION_MS } from "../schedule/standing.ts";
 import { Session } from "../session/session.ts";
 import { FlowKey } from "./flow_key.ts";
 import { FlowTable } from "./flow_table.ts";
@@ -51,6 +52,8 @@ Deno.test("pickPath() moves the flows of a path that fails, and brings home thos
   session.linkWorks(path, 0);
   path.liveness.heard(0);
   session.scheduling.judge(0);
+  ok(flows.every((flow) => pick(flow) === 1), "it is on probation");
+  session.scheduling.judge(PROBATION_MS);
   deepEqual(flows.map(pick), homes);
   ok([20, 21, 22, 23].some((flow) => pick(flow) === 0), "new flows use it again");
 });

@@ -15,7 +15,7 @@ const US_PER_MS = 1000;
 const JITTER_GAIN = 1 / 16;
 /** Of the 256 that the wire tells apart: a path may be away for many, those further on are past. */
 const EPOCHS_AHEAD_MAX = 127;
-/** Twice the longest round trip believed: a larger jump is a clock that was set. */
+/** Twice the longest round trip believed: a larger jump is a clock that was set, or stood still. */
 const DEVIATION_MAX_US = 20_000_000;
 
 export class PathArrivals {
@@ -80,13 +80,21 @@ export class PathArrivals {
     if (this.#arrivedAt === -Infinity) this.#origin = delay;
     const relativeUs = (delay - this.#origin) | 0;
     const deviationUs = Math.abs(relativeUs - this.#relativeUs);
-    if (this.#arrivedAt !== -Infinity && deviationUs < DEVIATION_MAX_US) {
+    if (deviationUs >= DEVIATION_MAX_US) {
+      this.forgetDelay();
+    } else if (this.#arrivedAt !== -Infinity) {
       this.#jitterUs += JITTER_GAIN * (deviationUs - this.#jitterUs);
     }
     this.#relativeUs = relativeUs;
     this.#sendTime = sendTime;
     this.#arrivedAt = now;
     if (relativeUs < this.#leastUs) this.#leastUs = relativeUs;
+  }
+
+  /** The path leads elsewhere, or a clock was set: what the delay was says nothing any more. */
+  forgetDelay(): void {
+    this.#base.reset();
+    this.#leastUs = Infinity;
   }
 
   /** What the sender is to be told, or null when nothing has come yet. */

@@ -38,6 +38,21 @@ Deno.test("what arrived, and what the counters say was sent", () => {
   deepEqual([echo, hold, clock], [4000, 6000, 20_000], "of the record heard last");
 });
 
+Deno.test("a clock that stood still for a while is neither a queue nor jitter", () => {
+  for (const stoodMs of [30_000, -30_000]) {
+    const { arrivals, arrive, feedback } = setUp();
+    for (let sentAt = 100_000; sentAt < 101_000; sentAt += 100) arrive({ sentAt });
+    equal(feedback(101_000).queueDelay, 0);
+    // The sender's clock stood still, or the receiver's: its machine slept.
+    const sentAt = stoodMs > 0 ? 101_000 : 131_000;
+    arrive({ sentAt, delayMs: 10 + stoodMs });
+    equal(feedback(sentAt + stoodMs + 100).queueDelay, 0);
+    arrive({ sentAt: sentAt + 100, delayMs: 40 + stoodMs });
+    equal(feedback(sentAt + stoodMs + 200).queueDelay, 30_000, "measured from then on");
+    ok(arrivals.delayVariationMs! < 3);
+  }
+});
+
 Deno.test("a path that begins with a later counter has lost nothing", () => {
   const { arrive, feedback } = setUp();
   arrive({ sentAt: 0, counter: 700 });

@@ -24,6 +24,11 @@ const OWN_QUEUE_MAX_MS = 300;
 /** The delivery rate is the highest of a window. */
 const RATE_BUCKET_MS = 5000;
 const RATE_BUCKETS = 6;
+/**
+ * A rate that was low for a while gives the path little, so that it is not filled again, which alone
+ * would tell that it is faster: so it is forgotten in the end.
+ */
+export const RATE_KEPT_MS = 600_000;
 /** Shorter intervals between two feedbacks say little about a rate. */
 const RATE_INTERVAL_MIN_MS = 50;
 /** Heartbeats whose answer is waited for; older ones count as lost. */
@@ -54,6 +59,7 @@ export class PathQuality {
   #isVanishing = false;
   #jitterMs: number | null = null;
   #knownRate: number | null = null;
+  #rateAt = -Infinity;
   #carried = { sent: 0, received: 0, at: -Infinity };
   /** Whether so much has been carried since then that the rates of before are no longer true. */
   #isBusy = false;
@@ -109,8 +115,10 @@ export class PathQuality {
     const isSkipped = before === null || this.#skipsNext;
     this.#skipsNext = false;
     if (isSkipped) return;
-    const expected = (feedback.expected - before.expected) >>> 0;
-    const received = (feedback.received - before.received) >>> 0;
+    const expected = (feedback.expected - before.expected) | 0;
+    const received = (feedback.received - before.received) | 0;
+    // Counts only grow: the peer has made the path anew.
+    if (expected < 0 || received < 0) return;
     const isCongested = wasQueued || this.#isQueued;
     this.#loss.add(expected, expected - received, now);
     this.#randomLoss.add(expected, isCongested ? 0 : expected - received, now);
@@ -124,11 +132,13 @@ export class PathQuality {
     if (isFull && intervalMs >= RATE_INTERVAL_MIN_MS) {
       this.#rate.add(-rate, now);
       this.#knownRate = -this.#rate.least(now);
+      this.#rateAt = now;
     }
   }
 
   /** The bytes carried in all; to be told several times a second. */
   noteCarried(sent: number, received: number, now: number): void {
+    if (now - this.#rateAt >= RATE_KEPT_MS) this.#knownRate = null;
     const before = this.#carried;
     const elapsedMs = now - before.at;
     const carried = sent - before.sent + received - before.received;

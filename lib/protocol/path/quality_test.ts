@@ -1,7 +1,7 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import fc from "fast-check";
 import type { PathFeedback } from "../wire/path_feedback.ts";
-import { PathQuality } from "./quality.ts";
+import { PathQuality, RATE_KEPT_MS } from "./quality.ts";
 
 const INTERVAL_MS = 100;
 
@@ -97,6 +97,21 @@ Deno.test("feedback that was overtaken says nothing", () => {
   equal(quality.loss(now), 0.1);
   equal(quality.jitterMs, 7);
   equal(quality.loss(tell({ lost: 10 })), 0.1, "the next one is compared with the newest");
+});
+
+Deno.test("counts that begin anew are no loss and no rate", () => {
+  const { quality, tell, told } = setUp();
+  for (let interval = 0; interval < 9; interval++) tell({ bytes: 100_000, queueMs: 20 });
+  const now = tell({ bytes: 100_000, queueMs: 20 });
+  equal(quality.deliveryRate, 1_000_000);
+  // The peer has made the path anew.
+  const first = { ...told(), received: 40, expected: 41, bytes: 40_000 };
+  quality.feedbackReceived({ ...first, clock: (now + 100) * 1000 }, now + 100);
+  equal(quality.deliveryRate, 1_000_000);
+  equal(quality.loss(now + 100), 0);
+  const second = { ...first, received: 120, expected: 141, clock: (now + 200) * 1000 };
+  quality.feedbackReceived(second, now + 200);
+  equal(quality.loss(now + 200), 20 / 1100, "the next is compared with it");
 });
 
 Deno.test("property: counts that wrap make the same loss", () => {
@@ -236,6 +251,20 @@ Deno.test("a delivery rate is known only of a path that was full", () => {
   equal(quality.deliveryRate, 1_000_000, "the highest of late");
   for (let count = 0; count < 310; count++) tell({ bytes: 60_000, queueMs: 50 });
   equal(quality.deliveryRate, 600_000, "a path that got slower is found out");
+});
+
+Deno.test("a delivery rate that is not seen again is not believed for ever", () => {
+  const { quality, tell } = setUp();
+  tell({ bytes: 20_000, queueMs: 50 });
+  const now = tell({ bytes: 20_000, queueMs: 50 });
+  quality.noteCarried(1000, 0, now + RATE_KEPT_MS - 1);
+  equal(quality.deliveryRate, 200_000);
+  quality.noteCarried(2000, 0, now + RATE_KEPT_MS);
+  equal(
+    quality.deliveryRate,
+    null,
+    "a path that is avoided for it could never show that it is faster",
+  );
 });
 
 Deno.test("much that vanishes with no queue filled is told at once", () => {

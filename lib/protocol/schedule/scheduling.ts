@@ -7,12 +7,21 @@ import type { PathTable } from "../session/path_table.ts";
 import type { SessionPath } from "../session/session_path.ts";
 import { FlowChoice } from "./flow_choice.ts";
 import type { SchedulerName } from "./scheduler.ts";
-import { faultOf, type Limits, limitsFor, type PathMeasure } from "./standing.ts";
+import { faultOf, type Limits, limitsFor, type PathMeasure, type Reason } from "./standing.ts";
 import { WeightedChoice } from "./weighted_choice.ts";
 import { failOver, shareOut } from "./weights.ts";
 
 /** Bytes a second of a session: below, no path has a load worth counting. */
 const BUSY_RATE = 50_000;
+/** Whose round trip is a measure for others: of the least rank there is. */
+const RANK: Readonly<Record<Reason | "good", number>> = {
+  good: 0,
+  rtt: 1,
+  recovering: 1,
+  jitter: 2,
+  loss: 2,
+  mtu: 2,
+};
 
 export class Scheduling {
   /** Chooses the path of a new flow. */
@@ -36,11 +45,7 @@ export class Scheduling {
   judge(now: number): void {
     const paths = [...this.#paths];
     const measures = paths.map((path) => measure(path, now));
-    const bestRttMs = measures.reduce<number | null>(
-      (best, { rttMs }, index) =>
-        rttMs !== null && paths[index]!.isUsable ? Math.min(best ?? Infinity, rttMs) : best,
-      null,
-    );
+    const bestRttMs = bestRttOf(paths, measures);
     for (const [index, path] of paths.entries()) {
       const { sentBytes, receivedBytes } = path.counters;
       path.quality.noteCarried(sentBytes, receivedBytes, now);
@@ -88,6 +93,26 @@ export class Scheduling {
     for (const { standing } of this.#paths) next = Math.min(next, standing.nextDeadline);
     return next;
   }
+}
+
+/**
+ * The round trip that others are held against, or null: the least of the best kind of path there is.
+ * A near path that is bad or on probation must not make those bad that could stand in for it.
+ */
+function bestRttOf(
+  paths: readonly SessionPath[],
+  measures: readonly PathMeasure[],
+): number | null {
+  let best: number | null = null;
+  let bestRank = Infinity;
+  for (const [index, path] of paths.entries()) {
+    const { rttMs } = measures[index]!;
+    const rank = RANK[path.standing.reason ?? "good"];
+    if (rttMs === null || !path.isUsable || rank > bestRank) continue;
+    best = rank < bestRank ? rttMs : Math.min(best!, rttMs);
+    bestRank = rank;
+  }
+  return best;
 }
 
 function measure({ quality, mtu, mtuSearch }: SessionPath, now: number): PathMeasure {

@@ -1,9 +1,11 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
+import fc from "fast-check";
+import { MtuSearch } from "../path/mtu_search.ts";
 import { PathTable } from "../session/path_table.ts";
 import type { SessionPath } from "../session/session_path.ts";
 import type { SchedulerName } from "./scheduler.ts";
 import { Scheduling } from "./scheduling.ts";
-import { CONFIRM_MS, PROBATION_MS } from "./standing.ts";
+import { CONFIRM_MS, PROBATION_MAX_MS, PROBATION_MS } from "./standing.ts";
 
 /** A session's paths with these round trips, all up, judged at 0. */
 function setUp(rttsMs: readonly number[], scheduler: SchedulerName = "flow") {
@@ -79,6 +81,66 @@ Deno.test("the best is the best of those that can be used", () => {
   scheduling.judge(0);
   scheduling.judge(PROBATION_MS);
   deepEqual(carrying(paths), [1, 2]);
+});
+
+Deno.test("a path that is bad sets no measure for those that are not", () => {
+  const { paths, scheduling, added } = setUp([10, 100, 120]);
+  const [near] = added;
+  for (let beat = 0; beat < 30; beat++) near!.quality.heartbeatSent(1000 + beat * 50);
+  near!.quality.heartbeatSent(4000);
+  for (let now = 4000; now <= 4000 + CONFIRM_MS + PROBATION_MS + 500; now += 100) {
+    scheduling.judge(now);
+  }
+  deepEqual(added.map(({ standing }) => standing.reason), ["loss", null, null]);
+  deepEqual(carrying(paths), [1, 2]);
+});
+
+Deno.test("whatever happened before, paths that stay as they are come to rest, good ones in use", () => {
+  const change = fc.record({
+    path: fc.nat({ max: 3 }),
+    what: fc.constantFrom("narrow" as const, "wide" as const, "gone" as const, "back" as const),
+    afterMs: fc.integer({ min: 0, max: 3000 }),
+  });
+  const rtts = fc.array(fc.integer({ min: 1, max: 400 }), { minLength: 1, maxLength: 4 });
+  fc.assert(fc.property(rtts, fc.array(change, { maxLength: 20 }), (rttsMs, changes) => {
+    const { scheduling, added } = setUp(rttsMs);
+    let now = 0;
+    const judgeUntil = (end: number) => {
+      for (; now < end; now += 100) scheduling.judge(now);
+    };
+    for (const { path: id, what, afterMs } of changes) {
+      const path = added[id % added.length]!;
+      if (what === "narrow" || what === "wide") {
+        path.mtuSearch = new MtuSearch({ ceiling: 1400, overheadBytes: 78 });
+        path.mtu = what === "narrow" ? 1000 : 1400;
+      } else if (what === "gone") {
+        path.liveness.linkDown(now);
+      } else if (path.liveness.state === "down") {
+        path.liveness.linkUp(now);
+        path.liveness.heard(now);
+        path.standing.recovered(now);
+      }
+      judgeUntil(now + afterMs);
+    }
+    judgeUntil(now + 3 * PROBATION_MAX_MS);
+    const atRest = added.map(({ standing }) => standing.reason);
+    for (const end = now + 5000; now < end; now += 100) {
+      scheduling.judge(now);
+      deepEqual(added.map(({ standing }) => standing.reason), atRest);
+    }
+    const usable = added.filter(({ isUsable }) => isUsable);
+    const wide = usable.filter(({ mtu }) => mtu !== 1000);
+    const carriers = carrying(added);
+    equal(carriers.length > 0, usable.length > 0);
+    if (wide.length === 0) return;
+    const nearest = Math.min(...wide.map(({ quality }) => quality.rtt.smoothedMs!));
+    for (const id of carriers) {
+      const path = added[id]!;
+      ok(path.mtu !== 1000);
+      equal(path.standing.reason, null);
+      ok(path.quality.rtt.smoothedMs! <= Math.max(1.5 * nearest, nearest + 50));
+    }
+  }));
 });
 
 Deno.test("when all are bad the nearest carries everything", () => {

@@ -109,8 +109,9 @@ export class Standing {
 
   #suspect(fault: Fault, now: number, isCertain: boolean): void {
     if (this.#faultyAt === Infinity) this.#faultyAt = now + CONFIRM_MS;
+    this.#goodAgainAt = Infinity;
     if (!isCertain && now < this.#faultyAt) return;
-    this.#faultyAt = this.#goodAgainAt = Infinity;
+    this.#faultyAt = Infinity;
     this.#leave(now);
     this.#reason = fault;
   }

@@ -1,4 +1,5 @@
-import { deepEqual, equal } from "node:assert/strict";
+import { deepEqual, equal, ok } from "node:assert/strict";
+import fc from "fast-check";
 import {
   CONFIRM_MS,
   type Fault,
@@ -83,6 +84,45 @@ Deno.test("a path that relapses is waited for longer each time, up to a limit", 
   now = condemn(standing, "loss", now);
   standing.judge(null, now);
   equal(standing.nextDeadline - now, PROBATION_MS);
+});
+
+Deno.test("a fault on probation, however short, begins it anew", () => {
+  const standing = new Standing();
+  standing.recovered(1000);
+  const faultyAt = 900 + PROBATION_MS;
+  standing.judge("jitter", faultyAt);
+  equal(standing.reason, "recovering");
+  equal(standing.nextDeadline, faultyAt + CONFIRM_MS, "there is nothing to do before");
+  standing.judge("jitter", faultyAt + 500);
+  equal(standing.nextDeadline, faultyAt + CONFIRM_MS);
+  standing.judge(null, faultyAt + 600);
+  equal(standing.reason, "recovering");
+  equal(standing.nextDeadline, faultyAt + 600 + PROBATION_MS);
+});
+
+Deno.test("whatever is judged, a path is trusted only after its time without fault", () => {
+  const verdict = fc.record({
+    afterMs: fc.integer({ min: 0, max: 1500 }),
+    fault: fc.constantFrom<(Fault | null)[]>(null, null, null, "rtt", "loss", "jitter", "mtu"),
+    isCertain: fc.boolean(),
+  });
+  fc.assert(fc.property(fc.array(verdict, { maxLength: 60 }), (verdicts) => {
+    const standing = new Standing();
+    let now = 0;
+    let goodSince = 0;
+    for (const { afterMs, fault, isCertain } of verdicts) {
+      now += afterMs;
+      const before = standing.reason;
+      standing.judge(fault, now, isCertain);
+      if (fault === null && before !== null && standing.reason === null) {
+        ok(now - goodSince >= PROBATION_MS, `trusted after ${now - goodSince} ms`);
+      }
+      if (fault !== null) goodSince = Infinity;
+      else if (goodSince === Infinity) goodSince = now;
+      if (fault !== null && isCertain) equal(standing.reason, fault);
+      ok(standing.nextDeadline > now, "what is due has been done");
+    }
+  }));
 });
 
 Deno.test("a path that was down is on probation, unless it is bad for a reason", () => {

@@ -1,8 +1,9 @@
 /**
  * Shares new flows, or packets, out among paths by weight, evenly in time (weighted deficit round
  * robin): each choice adds to every path's credit its share of the whole, and the path with the most
- * credit gets the flow and pays one. So each path is ever less than one flow ahead of its share, and never more than the other paths
- * together behind it; a run of one path is as short as the weights allow.
+ * credit gets the flow and pays one. So each path is ever less than one flow ahead of its share, and
+ * never more than the other paths together behind it; a run of one path is as short as the weights
+ * allow.
  */
 
 /** pick(): no path has a weight. */

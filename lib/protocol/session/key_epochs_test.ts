@@ -1,4 +1,5 @@
 import { deepEqual, equal, notDeepEqual, ok } from "node:assert/strict";
+import fc from "fast-check";
 import { nextKey } from "../wire/key_schedule.ts";
 import { type Cipher, type CipherSuite, ReceiveKeys, SendKeys } from "./key_epochs.ts";
 
@@ -151,6 +152,47 @@ Deno.test("ReceiveKeys catches up with a sender of which whole epochs were lost"
   equal(sender.epoch, 5);
   keys.free();
   ok(suite.made.every(({ isFree }) => isFree));
+});
+
+Deno.test("property: what is lost and how late what is not comes never stops the receiver", () => {
+  const KEPT_MS = 10_000;
+  const record = fc.record({
+    afterMs: fc.nat({ max: 1500 }),
+    delayMs: fc.nat({ max: KEPT_MS - 1 }),
+    isLost: fc.boolean(),
+  });
+  fc.assert(fc.property(fc.array(record, { maxLength: 100 }), (records) => {
+    const sender = new SendKeys(new FakeSuite(), newKey(), { packets: 2 ** 26, ms: 1000 }, 0);
+    const suite = new FakeSuite();
+    const receiver = new ReceiveKeys(suite, newKey(), true);
+    const arrivals: { at: number; wire: number; epoch: number; key: Uint8Array }[] = [];
+    let epoch = 0;
+    let now = 0;
+    for (const { afterMs, delayMs, isLost } of records) {
+      now += afterMs;
+      const before = sender.epoch;
+      sender.advanceIfDue(now);
+      if (sender.epoch !== before) epoch++;
+      sender.nextCounter(0);
+      const sent = { at: now + delayMs, wire: sender.epoch, epoch, key: sender.sealer.key };
+      if (!isLost) arrivals.push(sent);
+    }
+    let newest = 0;
+    for (const { at, wire, epoch, key } of arrivals.toSorted((a, b) => a.at - b.at)) {
+      // Eight epochs of which nothing has come are more than any path is away for.
+      if (epoch - newest > 8) break;
+      receiver.handleTimeout(at);
+      const found = receiver.select(wire, at)!;
+      deepEqual(found?.opener.key, key, `epoch ${epoch} after ${newest}`);
+      receiver.confirm(found, at);
+      newest = Math.max(newest, epoch);
+      equal(receiver.current.epoch, newest & 0xff);
+      const held = suite.made.filter(({ isFree }) => !isFree).length;
+      ok(held <= 1 + 11 + 8, `${held} keys`);
+    }
+    receiver.free();
+    ok(suite.made.every(({ isFree }) => isFree));
+  }));
 });
 
 Deno.test("ReceiveKeys: confirming the present epoch, or the one before, changes nothing", () => {

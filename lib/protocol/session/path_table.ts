@@ -75,11 +75,18 @@ export class PathTable implements Iterable<SessionPath> {
     return this.#paths.filter((path) => path.isUsable);
   }
 
-  /** The path to use when none is usable: the one heard from last, or null without any. */
+  /**
+   * The path to use when none is usable, or null without any: the one heard from last of those whose
+   * link is there.
+   */
   lastHeard(): SessionPath | null {
     let best: SessionPath | null = null;
     for (const path of this.#paths) {
-      if (best === null || path.lastHeardAt > best.lastHeardAt) best = path;
+      const isBetter = best === null ||
+        (path.isLinkGone === best.isLinkGone
+          ? path.lastHeardAt > best.lastHeardAt
+          : best.isLinkGone);
+      if (isBetter) best = path;
     }
     return best;
   }

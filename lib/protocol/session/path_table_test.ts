@@ -45,6 +45,10 @@ Deno.test("lastHeard() and longestSilent() are the two ends", () => {
     paths.add(newPath(id))!.lastHeardAt = heardAt;
   }
   deepEqual([paths.lastHeard()!.id, paths.longestSilent()!.id], [1, 2]);
+  paths.byId(1)!.isLinkGone = true;
+  equal(paths.lastHeard()!.id, 0, "nothing can leave on a link that is gone");
+  for (const path of paths) path.isLinkGone = true;
+  equal(paths.lastHeard()!.id, 1);
 });
 
 Deno.test("usable() has the paths that are up, for both sides, and lead to the peer for certain", () => {

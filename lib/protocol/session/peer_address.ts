@@ -27,6 +27,12 @@ export class PeerAddress {
       this.local1 === other.local1 && this.local0 === other.local0;
   }
 
+  /** Whether the peer is at the same address, whatever its port. */
+  isSameHost(other: PeerAddress): boolean {
+    return this.a3 === other.a3 && this.a2 === other.a2 && this.a1 === other.a1 &&
+      this.a0 === other.a0 && this.scope === other.scope;
+  }
+
   copyFrom(other: PeerAddress): void {
     this.a0 = other.a0;
     this.a1 = other.a1;

@@ -38,3 +38,13 @@ Deno.test("equals() looks at every field, and copyFrom() copies every one", () =
     ok(copy.equals(other), field);
   }
 });
+
+Deno.test("isSameHost() looks at the peer's address, not at ports and the way to it", () => {
+  const base = address("2001:db8::7", 1);
+  const elsewhere = ["a0", "a1", "a2", "a3", "scope"];
+  for (const field of Object.keys(base)) {
+    const other = address("2001:db8::7", 1);
+    Object.assign(other, { [field]: 99 });
+    equal(base.isSameHost(other), !elsewhere.includes(field), field);
+  }
+});

@@ -52,6 +52,8 @@ export class PeerPaths {
       if (path === null) return null;
       this.challenges.begin(path, now);
     } else if (standing === "newest" && !path.peer.equals(from)) {
+      // Another port is a NAT's doing; another host is another way (RFC 9000, 9.4).
+      if (!path.peer.isSameHost(from)) path.forgetWay();
       path.peer.copyFrom(from);
       path.socket = socket;
       this.challenges.begin(path, now);

@@ -21,6 +21,7 @@ import {
 import {
   decodeTunnelMessage,
   encodeTunnelMessage,
+  SENT_BY,
   type TunnelMessage,
 } from "../wire/tunnel_message.ts";
 import { Framing } from "./framing.ts";
@@ -92,7 +93,10 @@ export class Session<S extends Cipher, O extends Cipher> {
     const ceiling = isClient && x1 ? options.mtuCeiling ?? null : null;
     this.#probes = new MtuProbes(this.paths, this.#outbox, ceiling);
     this.#announcements = new PathAnnouncements(
-      ...[this.paths, this.#outbox, this.scheduling, this.#probes] as const,
+      this.paths,
+      this.#outbox,
+      this.scheduling,
+      this.#probes,
       isClient && x1 ? now : Infinity,
     );
     this.#reports = new PathReports(this.paths, this.#outbox, !isClient);
@@ -191,7 +195,7 @@ export class Session<S extends Cipher, O extends Cipher> {
       : this.#peerPaths.ofX1(header, socket, from, standing, now);
     if (path === null) return this.#refuse("no room for path");
     // It has moved: nothing may follow it before the new address has proved to be the peer's.
-    if (path.carriesFlows && path.allowance !== Infinity) this.#judge(now);
+    if (path.allowance !== Infinity && this.scheduling.live.includes(path)) this.#judge(now);
     this.#isFromPeer = from === null || path.peer.equals(from);
     this.#sendTime = header.sendTime;
     const { counter } = this.#framing;
@@ -262,7 +266,7 @@ export class Session<S extends Cipher, O extends Cipher> {
 
   #receiveMessage(payload: Uint8Array, path: SessionPath, now: number): DropReason | null {
     const message = decodeTunnelMessage(payload);
-    if (message === null) return "bad message";
+    if (message === null || SENT_BY[message.type] === this.role) return "bad message";
     switch (message.type) {
       case "bye":
         this.#outbox.emit({ name: "bye" });
@@ -273,13 +277,14 @@ export class Session<S extends Cipher, O extends Cipher> {
         this.#judge(now);
         return null;
       case "challenge":
-        if (this.role === "server") return "bad message";
         this.#tell({ type: "response", token: message.token }, path);
         return null;
       case "response":
         if (!this.#isFromPeer || !this.#peerPaths.challenges.answer(path, message.token)) {
           return "bad message";
         }
+        // What went to the address before is no loss of this one's.
+        path.quality.forgetLoss();
         this.#judge(now);
         return null;
       case "mtu probe":
@@ -338,7 +343,8 @@ export class Session<S extends Cipher, O extends Cipher> {
   linkWorks(path: SessionPath, now: number): void {
     path.isLinkGone = false;
     path.liveness.linkUp(now);
-    path.quality.reset();
+    path.forgetWay();
+    path.standing.recovered(now);
     path.heartbeatAt = Math.min(path.heartbeatAt, now);
     this.#noteState(path, now);
   }
@@ -372,7 +378,7 @@ export class Session<S extends Cipher, O extends Cipher> {
     if (state === before) return;
     path.reportedState = state;
     this.#outbox.emit({ name: "path changed", path, state });
-    if (state === "down") path.quality.forgetLoss();
+    if (state === "down" || before === "down") path.quality.forgetLoss();
     if (state === "up" && before === "down") path.standing.recovered(now);
     if (state === "up" && before !== "suspect") this.#probes.begin(path, now);
     this.#judge(now);

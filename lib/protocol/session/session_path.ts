@@ -68,6 +68,12 @@ export class SessionPath {
     this.liveness = new Liveness({ graceMs });
   }
 
+  /** Forgets what was measured: the path leads elsewhere than before. */
+  forgetWay(): void {
+    this.quality.reset();
+    this.arrivals.forgetDelay();
+  }
+
   /** Hot. Whether packets may go this way. */
   get isUsable(): boolean {
     return this.liveness.state === "up" && this.isUsableForPeer && this.allowance === Infinity;

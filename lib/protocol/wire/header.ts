@@ -36,6 +36,8 @@ export const TYPE_PATH_FEEDBACK = 5;
 
 export const COMPRESSION_NONE = 0;
 export const COMPRESSION_GZIP = 1;
+/** x1, between peers that have one dictionary: a frame of zstd. */
+export const COMPRESSION_ZSTD = 2;
 
 /** x1: the packet goes through the reorder buffer of its stream. */
 export const FLAG_ORDERED = 1;

@@ -21,7 +21,7 @@ export interface PathFeedback {
   readonly hold: number;
   /** The receiver's clock, microseconds. */
   readonly clock: number;
-  /** What the records lately waited on the way, at the least, beyond the least ever; microseconds. */
+  /** The least that records waited on the way lately, beyond that of the last minute; microseconds. */
   readonly queueDelay: number;
   /** Mean deviation of the delay (RFC 3550, 6.4.1), microseconds. */
   readonly jitter: number;

@@ -32,6 +32,16 @@ export type TunnelMessage =
   | { readonly type: "mtu probe"; readonly size: number }
   | { readonly type: "mtu answer"; readonly size: number };
 
+/** Who may send each; from the other side it is a bad message. */
+export const SENT_BY: Readonly<Record<TunnelMessage["type"], "client" | "server" | "both">> = {
+  "bye": "both",
+  "paths": "client",
+  "challenge": "server",
+  "response": "client",
+  "mtu probe": "client",
+  "mtu answer": "server",
+};
+
 const PATH_ID = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(PATHS_MAX - 1));
 
 /** 16 random bytes in hexadecimal. */
