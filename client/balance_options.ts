@@ -11,6 +11,7 @@ import { WEIGHT_MAX } from "../lib/net/route/multipath_route.ts";
 const BALANCED_LINKS_MIN = 2;
 const INTERVAL_MIN_MS = 200;
 const INTERVAL_MAX_MS = 10 * 60_000;
+const TARGETS_MAX = 8;
 const STATUS_MIN_MS = 1_000;
 const STATUS_MAX_MS = 24 * 60 * 60_000;
 
@@ -51,10 +52,7 @@ export const externalIpUrlOption = () =>
     .argParser(parseUrl);
 
 /** The interfaces to balance over. Throws UsageError. */
-export function checkBalancedInterfaces(
-  interfaces: readonly string[],
-  weights: ReadonlyMap<string, number> | null,
-): string[] {
+export function checkBalancedInterfaces(interfaces: readonly string[]): string[] {
   if (interfaces.length > 0 && interfaces.length < BALANCED_LINKS_MIN) {
     throw new UsageError(
       `-l needs at least two interfaces, and -ifaces names only '${interfaces[0]}'`,
@@ -65,16 +63,12 @@ export function checkBalancedInterfaces(
   }
   const twin = interfaces.find((name, index) => interfaces.indexOf(name) !== index);
   if (twin !== undefined) throw new UsageError(`-ifaces names '${twin}' twice`);
-  const stranger = [...weights?.keys() ?? []].find((name) => !interfaces.includes(name));
-  if (stranger !== undefined && interfaces.length > 0) {
-    throw new UsageError(`-weights names '${stranger}', which -ifaces does not`);
-  }
   return [...interfaces];
 }
 
 /**
- * Refuses weights of interfaces that are not balanced, which parsing cannot know without -ifaces, and
- * weights where there is nothing to weigh. Throws UsageError.
+ * Refuses weights of interfaces that are not balanced, and weights where there is nothing to weigh.
+ * `balanced` is empty as long as nobody knows which are. Throws UsageError.
  */
 export function checkWeights(
   balance: BalanceKind,
@@ -88,7 +82,7 @@ export function checkWeights(
     );
   }
   const stranger = weights.keys().find((name) => !balanced.includes(name));
-  if (stranger !== undefined) {
+  if (stranger !== undefined && balanced.length > 0) {
     throw new UsageError(
       `-weights names '${stranger}', which is not one of the uplinks ${balanced.join(", ")}`,
     );
@@ -116,9 +110,13 @@ function parseWeights(text: string): ReadonlyMap<string, number> {
   return weights;
 }
 
+/** Each costs a `ping` per probe and uplink. */
 function parseTargets(text: string): string[] {
-  return parseList("-health-target", text, "refuse")
-    .map((address) => parseAddress("-health-target", address));
+  const targets = parseList("-health-target", text, "refuse");
+  if (targets.length > TARGETS_MAX) {
+    throw new UsageError(`-health-target takes at most ${TARGETS_MAX}, not ${targets.length}`);
+  }
+  return targets.map((address) => parseAddress("-health-target", address));
 }
 
 function parseStatusEvery(text: string): number {

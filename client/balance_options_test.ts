@@ -32,7 +32,7 @@ Deno.test("parseClientOptions() needs -l only", () => {
 Deno.test("parseClientOptions() reads every option of -l", () => {
   const options: BalanceOptions = {
     interfaces: ["wan1", "wan2"],
-    balance: "best",
+    balance: "spread",
     weights: new Map([["wan1", 3], ["wan2", 1]]),
     healthIntervalMs: 500,
     healthTargets: ["192.0.2.1", "2001:db8::1"],
@@ -44,7 +44,7 @@ Deno.test("parseClientOptions() reads every option of -l", () => {
   };
   const values = [
     ["ifaces", "wan1,wan2"],
-    ["balance", "best"],
+    ["balance", "spread"],
     ["weights", "wan1=3,wan2=1"],
     ["health-interval", "500ms"],
     ["health-target", "192.0.2.1,2001:db8::1"],
@@ -110,6 +110,7 @@ Deno.test("parseClientOptions() names the option of -l and what was wrong with i
     ["health-interval", "11m", "-health-interval must be 200ms to 10m, not '11m'"],
     ["health-interval", "5", "-health-interval must be a duration such as 50ms, 1s or 2m, not '5'"],
     ["health-target", "localhost", "-health-target must hold IP addresses, not 'localhost'"],
+    ["health-target", Array(9).fill("::1").join(","), "-health-target takes at most 8, not 9"],
     ["status-every", "999ms", "-status-every must be 1s to 24h, not '999ms'"],
     [
       "external-ip-url",
@@ -123,8 +124,14 @@ Deno.test("parseClientOptions() names the option of -l and what was wrong with i
   }
   equal(
     refusal("-l", "-ifaces", "a,b", "-weights", "c=2"),
-    "fluxify-client: -weights names 'c', which -ifaces does not\n",
+    "fluxify-client: -weights names 'c', which is not one of the uplinks a, b\n",
   );
+  equal(
+    refusal("-l", "-balance", "best", "-weights", "a=2"),
+    "fluxify-client: -weights does not go with -balance best, which uses one uplink at a time\n",
+  );
+  const best = parse("-l", "-balance", "best");
+  equal(best.command === "balance" && best.options.balance, "best");
   equal(parse("-l", "-status-every", "0").command, "balance");
 });
 
@@ -136,5 +143,6 @@ Deno.test("checkWeights() refuses weights of strangers, and those that weigh not
     () => checkWeights("spread", weights, ["b", "c"]),
     /-weights names 'a', which is not one of the uplinks b, c/,
   );
+  checkWeights("spread", weights, []);
   throws(() => checkWeights("best", weights, ["a", "b"]), /does not go with -balance best/);
 });

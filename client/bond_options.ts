@@ -48,7 +48,7 @@ export const policyRoutingOption = () =>
   new Option("--policy-routing", "give each link a routing table of its own");
 
 /** Each server once, in the user's order. Throws UsageError. */
-export function parseDnsServers(text: string): string[] {
+function parseDnsServers(text: string): string[] {
   const servers: string[] = [];
   for (const address of parseList("-dns", text, "refuse")) {
     parseAddress("-dns", address);

@@ -25,7 +25,7 @@ const STEADY_MS = 10_000;
 const LINE_LENGTH_MAX = 64 * 1024;
 const COMMAND = ["ip", "monitor", "link", "address", "route", "rule"] as const;
 
-/** Takes the names of the links that were seen without carrier, or switched off, in between. */
+/** Takes the names of the links that were seen without carrier, off or removed, in between. */
 export type LinkChange = (wentDown: ReadonlySet<string>) => void;
 
 /**
@@ -47,7 +47,7 @@ export function watchLinks(onChange: LinkChange, options: LinkWatchOptions = {})
 }
 
 /** Gathers what the monitor says into calls of `onChange`. */
-class Changes {
+export class Changes {
   readonly #onChange: LinkChange;
   readonly #settleMs: number;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -62,14 +62,20 @@ class Changes {
 
   noteLine(line: string): void {
     const link = linkIn(line);
-    if (link?.state === "up") this.#downNow.delete(link.name);
-    if (link?.state === "down" && !this.#downNow.has(link.name)) {
-      this.#downNow.add(link.name);
+    if (link !== null && link.state !== "up" && !this.#downNow.has(link.name)) {
       this.#wentDown.add(link.name);
       clearTimeout(this.#timer);
       this.#timer = setTimeout(() => this.#tell());
     }
+    if (link?.state === "down") this.#downNow.add(link.name);
+    // Containers come and go under ever new names: those of links that are gone are not kept.
+    else if (link !== null) this.#downNow.delete(link.name);
     this.note();
+  }
+
+  /** Links that are known to be down. */
+  get downNow(): ReadonlySet<string> {
+    return this.#downNow;
   }
 
   note(): void {
@@ -127,7 +133,8 @@ class Monitors {
     this.#isStopped = true;
     this.#stopped.resolve();
     try {
-      this.#monitor?.kill("SIGTERM");
+      // Whatever state it is in, it ends: everything else that is to be undone waits for it.
+      this.#monitor?.kill("SIGKILL");
     } catch {
       // It has ended by itself.
     }
@@ -156,15 +163,15 @@ class Monitors {
 /** A link as a line of `ip monitor` shows it. */
 export interface SeenLink {
   name: string;
-  state: "up" | "down";
+  state: "up" | "down" | "gone";
 }
 
 /** Of a line such as `3: wan1@if2: <BROADCAST,MULTICAST> mtu 1500 ...`; null for all others. */
 export function linkIn(line: string): SeenLink | null {
   const [, name, flags] = /^(?:Deleted )?\d+: ([^\s@:]+)(?:@\S+)?: <([^>]*)>/.exec(line) ?? [];
   if (name === undefined || flags === undefined) return null;
-  const isDown = line.startsWith("Deleted ") || !flags.split(",").includes("LOWER_UP");
-  return { name, state: isDown ? "down" : "up" };
+  if (line.startsWith("Deleted ")) return { name, state: "gone" };
+  return { name, state: flags.split(",").includes("LOWER_UP") ? "up" : "down" };
 }
 
 function start([program, ...args]: readonly [string, ...string[]]) {

@@ -1,5 +1,5 @@
 import { deepEqual, equal } from "node:assert/strict";
-import { linkIn, watchLinks } from "./link_watch.ts";
+import { Changes, linkIn, watchLinks } from "./link_watch.ts";
 
 Deno.test("linkIn() tells links that are off, without carrier or gone from those that are up", () => {
   const cases: [string, string | null][] = [
@@ -8,7 +8,7 @@ Deno.test("linkIn() tells links that are off, without carrier or gone from those
       "wan1 down",
     ],
     ["3: wan1: <NO-CARRIER,BROADCAST,MULTICAST,UP> mtu 1500 state DOWN", "wan1 down"],
-    ["Deleted 4: eth0.100: <BROADCAST,UP,LOWER_UP> mtu 1500", "eth0.100 down"],
+    ["Deleted 4: eth0.100: <BROADCAST,UP,LOWER_UP> mtu 1500", "eth0.100 gone"],
     ["3: wan1@if2: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 state UP", "wan1 up"],
     ["    link/ether 02:00:00:00:00:01 brd ff:ff:ff:ff:ff:ff", null],
     ["Deleted default via 10.1.0.1 dev wan1", null],
@@ -69,4 +69,27 @@ Deno.test("watchLinks() looks by itself where there is no monitor, and when one 
     await using _watch = watchLinks(onChange, { settleMs: 1, restartMs: 1, command });
     await promise;
   }
+});
+
+Deno.test("watchLinks() ends at once, also with a monitor that takes no signal to end", async () => {
+  const { promise, onChange } = nextCall((wentDown) => wentDown.size > 0);
+  const line = "echo '3: wan1: <BROADCAST> mtu 1500'";
+  const watch = watchLinks(onChange, {
+    settleMs: 1,
+    command: shell(`trap '' TERM; ${line}; exec sleep 60`),
+  });
+  await promise;
+  await watch[Symbol.asyncDispose]();
+});
+
+Deno.test("Changes names a link each time it goes, and keeps no names of links that are gone", () => {
+  const told: string[] = [];
+  const changes = new Changes((wentDown) => told.push(...wentDown), 1_000);
+  for (let number = 0; number < 1000; number++) {
+    changes.noteLine(`${number}: veth${number}: <BROADCAST,MULTICAST> mtu 1500`);
+    changes.noteLine(`Deleted ${number}: veth${number}: <BROADCAST,MULTICAST> mtu 1500`);
+  }
+  changes.noteLine("3: wan1: <BROADCAST,MULTICAST> mtu 1500");
+  deepEqual([...changes.downNow], ["wan1"]);
+  changes.stop();
 });

@@ -1,5 +1,6 @@
 /** `fluxify-client`: the program, and the thread of its data plane. */
 import { endProcess } from "../lib/cli/end_process.ts";
+import { writeTo } from "../lib/cli/output.ts";
 import { runProgram } from "../lib/cli/run_program.ts";
 import { readInvokingUser } from "../lib/cli/user_home.ts";
 import { isNativeWorker, runNativeWorker } from "../lib/net/engine/native/worker.ts";
@@ -25,18 +26,14 @@ async function main(): Promise<number> {
       });
     case "restore":
       return await runProgram(CLIENT_PROGRAM, parsed.options, async () => {
-        for (const line of await restore()) print(Deno.stdout, `${line}\n`);
+        await restore((line) => writeTo(Deno.stdout, `${line}\n`));
       });
     case "print":
-      print(parsed.exitCode === 0 ? Deno.stdout : Deno.stderr, parsed.text);
+      writeTo(parsed.exitCode === 0 ? Deno.stdout : Deno.stderr, parsed.text);
       return parsed.exitCode;
     default:
       return parsed satisfies never;
   }
-}
-
-function print(stream: { writeSync(bytes: Uint8Array): number }, text: string): void {
-  stream.writeSync(new TextEncoder().encode(text));
 }
 
 if (isNativeWorker()) runNativeWorker();

@@ -27,11 +27,13 @@ import {
 } from "../lib/cli/tunnel_options.ts";
 import { expandHome } from "../lib/cli/user_home.ts";
 import { VERSION } from "../lib/cli/version.ts";
+import { PATHS_MAX } from "../lib/protocol/session/path_table.ts";
 import {
   BALANCE_FLAGS,
   type BalanceKind,
   balanceOption,
   checkBalancedInterfaces,
+  checkWeights,
   externalIpUrlOption,
   healthIntervalOption,
   healthTargetOption,
@@ -49,6 +51,7 @@ import {
 export const CLIENT_PROGRAM = "fluxify-client";
 /** Bonding is for two links or more: with one there is nothing to add up. */
 export const BONDED_LINKS_MIN = 2;
+export const BONDED_LINKS_MAX = PATHS_MAX;
 /** Names or addresses of one server: one of each family is what they are for. */
 const SERVERS_MAX = 8;
 
@@ -181,10 +184,12 @@ function buildProgram(accept: Accept<ClientCommand>, home: string) {
       if (raw.loadBalance) {
         refuseFlags(given, BOND_FLAGS, "-l");
         const weights = raw.weights ?? null;
+        const interfaces = checkBalancedInterfaces(raw.ifaces ?? []);
+        checkWeights(raw.balance, weights, interfaces);
         accept({
           command: "balance",
           options: {
-            interfaces: checkBalancedInterfaces(raw.ifaces ?? [], weights),
+            interfaces,
             balance: raw.balance,
             weights,
             healthIntervalMs: raw.healthInterval,
@@ -264,6 +269,11 @@ function pairLinks(interfaces: string[], addresses: string[]): LinkChoice[] {
   if (interfaces.length > 0 && interfaces.length < BONDED_LINKS_MIN) {
     throw new UsageError(
       `-b needs at least two interfaces, and -ifaces names only '${interfaces[0]}'`,
+    );
+  }
+  if (interfaces.length > BONDED_LINKS_MAX) {
+    throw new UsageError(
+      `-b takes at most ${BONDED_LINKS_MAX} interfaces, and -ifaces has ${interfaces.length} items`,
     );
   }
   const links = interfaces.map((interfaceName, index) => ({

@@ -174,6 +174,11 @@ Deno.test("parseClientOptions() names the option and what was wrong with it", ()
     ["ifaces", "eth0,a:b", "-ifaces must hold names of network interfaces, not 'a:b'"],
     ["ifaces", "eth0", "-b needs at least two interfaces, and -ifaces names only 'eth0'"],
     ["ifaces", "eth0,eth0", "-ifaces names 'eth0' twice"],
+    [
+      "ifaces",
+      Array.from({ length: 17 }, (_, index) => `eth${index}`).join(","),
+      "-b takes at most 16 interfaces, and -ifaces has 17 items",
+    ],
     ["ips", "192.0.2", "-ips must hold IP addresses, not '192.0.2'"],
     [
       "ips",

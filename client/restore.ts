@@ -1,12 +1,25 @@
 /** `fluxify-client restore`: undoes what a program that was killed left behind. */
 import { inspectHost, refuseObstacle } from "../lib/cli/preflight.ts";
 import { SystemRunner } from "../lib/net/command/runner.ts";
-import { restoreStale } from "../lib/net/journal/host_journal.ts";
+import { restoreStale, tellsOfFailure } from "../lib/net/journal/host_journal.ts";
 import { CLIENT_PROGRAM } from "./options.ts";
 
-/** Returns what was done, a line each. @throws PreflightError, JournalError. */
-export async function restore(): Promise<string[]> {
+/**
+ * Prints what was done, a line each.
+ * @throws PreflightError, JournalError; Error when something could not be undone.
+ */
+export async function restore(print: (line: string) => void): Promise<void> {
   refuseObstacle(CLIENT_PROGRAM, { ...inspectHost(), tunDevice: "present" });
-  const lines = await restoreStale(new SystemRunner());
-  return lines.length > 0 ? lines : ["nothing to restore: no earlier run left anything behind"];
+  report(await restoreStale(new SystemRunner()), print);
+}
+
+/** Prints the lines of restoreStale(). @throws Error when one tells of a failure. */
+export function report(lines: readonly string[], print: (line: string) => void): void {
+  if (lines.length === 0) print("nothing to restore: no earlier run left anything behind");
+  for (const line of lines) print(line);
+  if (!lines.some(tellsOfFailure)) return;
+  throw new Error(
+    "Cannot undo everything: the lines above say what is in the way; mend that, then run " +
+      "'fluxify-client restore' again",
+  );
 }

@@ -9,8 +9,10 @@
  */
 import { createHash, randomBytes } from "node:crypto";
 import { CODEC_LIBRARIES, PacketCodec } from "../lib/ffi/libdeflate/packet_codec.ts";
+import { DictionaryCodec, dictionaryCodecWorks } from "../lib/ffi/libzstd/dictionary_codec.ts";
 import { Arena } from "../lib/ffi/memory/arena.ts";
 import { ByteDiversity } from "../lib/protocol/compression/byte_diversity.ts";
+import { packetDictionary } from "../lib/protocol/compression/dictionary.ts";
 import { FlowCompression } from "../lib/protocol/compression/flow_compression.ts";
 import { FlowKey, readFlowKey } from "../lib/protocol/outbound/flow_key.ts";
 import { tcpPacket } from "../lib/protocol/packet/test_packet.ts";
@@ -29,7 +31,7 @@ const QUESTIONS = 100_000;
 const US_PER_MS = 1000;
 
 const SOURCES: Record<string, () => Uint8Array> = {
-  "English": () => Deno.readFileSync(new URL("../LICENSE", import.meta.url)),
+  "English": () => Deno.readFileSync(new URL("../docs/architecture.md", import.meta.url)),
   "source code": () => Deno.readFileSync(new URL("../lib/net/nat/nft.ts", import.meta.url)),
   "log lines": () =>
     lines((at) => `Nov 22 18:${at % 60} host sshd[${at * 7919 % 9973}]: session ${at} opened`),
@@ -87,8 +89,7 @@ function measureCodecs(arena: Arena): void {
     row["check us"] = timeUs(packets, load, () => {
       diversity.looksCompressible(bytes, PACKET + 40, PACKET_BYTES - 40);
     }).toFixed(2);
-    for (const library of CODEC_LIBRARIES) {
-      const codec = PacketCodec.open(arena, [library]);
+    for (const [library, codec] of openCodecs(arena)) {
       const compress = () => codec.compress(PACKET, PACKET_BYTES, GZIP, PACKET_BYTES - 1);
       let sent = 0, gzipLength = 0;
       for (const packet of packets) {
@@ -110,6 +111,17 @@ function measureCodecs(arena: Arena): void {
     }
   }
   console.table(rows);
+}
+
+/** All that this machine has. */
+function openCodecs(arena: Arena): [string, PacketCodec | DictionaryCodec][] {
+  const dictionary = packetDictionary();
+  const codecs: [string, PacketCodec | DictionaryCodec][] = CODEC_LIBRARIES
+    .map((library) => [library, PacketCodec.open(arena, [library])]);
+  if (dictionaryCodecWorks(dictionary)) {
+    codecs.unshift(["libzstd", new DictionaryCodec(arena, dictionary)]);
+  }
+  return codecs;
 }
 
 /** What a packet costs that is not tried: in a flow that backs off, or faster than the gate allows. */

@@ -35,7 +35,8 @@ const USAGE = `Usage: sudo deno task e2e [-- [--json] [--filter TEXT]]
                   "figures": [{"what", "value", "unit"}], "seconds", "failure"}]}
   --filter TEXT  only the topics whose name has TEXT in it: traffic, families, links, faults,
                  link cut, schedulers, mtu, compression, renewal, policy routing, DNS,
-                 kill switch, SIGHUP, leases, mss, host state, certificates, refusals, hostile
+                 kill switch, leases, advertisements, SIGHUP, mss, host state, certificates,
+                 refusals, hostile
   --help         this text`;
 
 interface Options {

@@ -16,12 +16,12 @@ export function handleEngineEvent(
 ): void {
   switch (event.kind) {
     case "path changed": {
-      const { name = "?" } = registry.byId(event.session) ?? {};
+      const name = registry.nameOf(event.session) ?? "?";
       log.debug("{name}: {path} from {peer} is {state}", { ...event, name, path: event.name });
       return;
     }
     case "path MTU":
-      return logPathMtu(event, registry.byId(event.session)?.name ?? "?");
+      return logPathMtu(event, registry.nameOf(event.session) ?? "?");
     case "bye":
     case "idle": {
       const session = registry.byId(event.session);

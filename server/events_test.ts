@@ -7,12 +7,14 @@ import { SessionRegistry } from "./sessions/session_registry.ts";
 import { TUN_MTU } from "./tun.ts";
 
 /** What the log says, without the time, when the engine tells `events` of the session of "laptop". */
-function linesFor(...events: ((session: number) => EngineEvent)[]): string[] {
+function linesFor(
+  ...events: ((session: number, registry: SessionRegistry) => EngineEvent)[]
+): string[] {
   const lines: string[] = [];
   const write = (line: string) => void lines.push(line.trimEnd().slice(25));
   setUpLogging({ level: "debug", format: "text", write });
   const registry = new SessionRegistry({
-    engine: { openSession() {}, closeSession() {} },
+    engine: { features: ["x1"], openSession() {}, closeSession() {} },
     udpPort: 8000,
     mtu: TUN_MTU,
     reorderBufferSize: 128,
@@ -23,7 +25,7 @@ function linesFor(...events: ((session: number) => EngineEvent)[]): string[] {
   registry.grant({ commonName: "laptop", serialHex: "01", features: ["x1"] });
   const [session] = registry.sessions;
   for (const event of events) {
-    handleEngineEvent(event(session!.id), registry, (error) => lines.push(error.message));
+    handleEngineEvent(event(session!.id, registry), registry, (error) => lines.push(error.message));
   }
   setUpLogging({ level: "info", format: "text", write() {} });
   return lines;
@@ -58,4 +60,13 @@ Deno.test("The end of a session is told once, by whoever ends it", () => {
   equal(lines.length, 2);
   match(lines[0]!, /session of laptop ended: it left/);
   equal(lines[1], "out of order");
+});
+
+Deno.test("A session that a newer one is to replace keeps its client's name", () => {
+  const path = { path: 0, name: "path 0", state: "up", peer: "203.0.113.7:40000" } as const;
+  const [line] = linesFor((session, registry) => {
+    registry.grant({ commonName: "laptop", serialHex: "01", features: ["x1"] });
+    return { kind: "path changed", session, ...path };
+  });
+  match(line!, /^debug +laptop: path 0 from 203\.0\.113\.7:40000 is up$/);
 });

@@ -1,10 +1,12 @@
 /** `fluxify-server`: the program, and the thread of its data plane. */
 import { endProcess } from "../lib/cli/end_process.ts";
+import { writeTo } from "../lib/cli/output.ts";
 import { runProgram } from "../lib/cli/run_program.ts";
 import { isNativeWorker, runNativeWorker } from "../lib/net/engine/native/worker.ts";
+import { HangUps } from "./certificates/hang_ups.ts";
 import { runCertCommand } from "./certificates/run.ts";
 import { parseServerOptions, SERVER_PROGRAM, type ServerOptions } from "./options.ts";
-import { HANG_UP, serve } from "./serve.ts";
+import { serve } from "./serve.ts";
 
 async function main(): Promise<number> {
   const parsed = parseServerOptions(Deno.args);
@@ -13,11 +15,9 @@ async function main(): Promise<number> {
       return await runServer(parsed.options);
     case "cert":
       return await runCertCommand(parsed);
-    case "print": {
-      const stream = parsed.exitCode === 0 ? Deno.stdout : Deno.stderr;
-      stream.writeSync(new TextEncoder().encode(parsed.text));
+    case "print":
+      writeTo(parsed.exitCode === 0 ? Deno.stdout : Deno.stderr, parsed.text);
       return parsed.exitCode;
-    }
     default:
       return parsed satisfies never;
   }
@@ -25,12 +25,12 @@ async function main(): Promise<number> {
 
 /** A hang-up reads the certificates again, as other servers do. */
 function runServer(options: ServerOptions): Promise<number> {
-  const hangUps = new EventTarget();
+  const hangUps = new HangUps();
   return runProgram(
     SERVER_PROGRAM,
     options,
     (signal) => serve(options, signal, hangUps),
-    () => hangUps.dispatchEvent(new Event(HANG_UP)),
+    () => hangUps.notify(),
   );
 }
 

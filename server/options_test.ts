@@ -185,7 +185,7 @@ Deno.test("parseServerOptions() refuses what it does not know", () => {
   equal(refusal("-port"), "fluxify-server: option '--port <port>' argument missing\n");
   equal(
     refusal("serve"),
-    "fluxify-server: too many arguments. Expected 0 arguments but got 1: serve.\n",
+    "fluxify-server: 'serve' is neither an option nor a command; a list has commas and no spaces\n",
   );
 });
 
@@ -209,7 +209,7 @@ Deno.test("parseServerOptions() reads cert commands", () => {
 
 Deno.test("parseServerOptions() refuses cert commands that make no sense", () => {
   const cases: [string[], string][] = [
-    [["cert"], "a command is missing, see 'fluxify-server --help'"],
+    [["cert"], "a command is missing, see 'fluxify-server cert --help'"],
     [["cert", "new"], "missing required argument 'name'"],
     [["cert", "nwe", "x"], "unknown command 'nwe' (Did you mean new?)"],
     [["cert", "list", "-port", "1"], "unknown option '--port'"],

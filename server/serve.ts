@@ -18,8 +18,9 @@ import { enableForwarding } from "../lib/net/sysctl/forwarding.ts";
 import { configureTun } from "../lib/net/tun_address/tun_address.ts";
 import { openServerPki, type ServerPki } from "../lib/pki/server_pki.ts";
 import { CONTROL_EXCHANGE_TIMEOUT_MS } from "../lib/protocol/wire/control_message.ts";
+import type { HangUps } from "./certificates/hang_ups.ts";
 import { CredentialReload } from "./certificates/reload.ts";
-import { startControlServer } from "./control/control_server.ts";
+import { type ControlServer, startControlServer } from "./control/control_server.ts";
 import { handleEngineEvent, logControlEvent } from "./events.ts";
 import { metricsLine } from "../lib/net/engine/metrics_line.ts";
 import { SERVER_PROGRAM, type ServerOptions } from "./options.ts";
@@ -40,17 +41,14 @@ const REVOCATION_POLL_MS = 1000;
 
 const log = getLogger([LOG_CATEGORY, "server"]);
 
-/** The event of the `hangUps` of {@link serve}. */
-export const HANG_UP = "hang-up";
-
 /**
- * Serves until `signal` is aborted; reads its certificates again for each {@link HANG_UP}.
+ * Serves until `signal` is aborted; reads its certificates again for each of `hangUps`.
  * @throws Error that says what to do, everything undone.
  */
 export async function serve(
   options: ServerOptions,
   signal: AbortSignal,
-  hangUps: EventTarget,
+  hangUps: HangUps,
 ): Promise<void> {
   refuseObstacle(SERVER_PROGRAM, inspectHost());
   const libc = Libc.open();
@@ -68,51 +66,23 @@ export async function serve(
   await using stack = new AsyncDisposableStack();
   const faults = Promise.withResolvers<never>();
   faults.promise.catch(() => {}); // awaited below, unless the start fails first
-  const onEvent = (event: EngineEvent) => handleEngineEvent(event, registry, faults.reject);
-  const store = new LeaseStore({
-    directory: options.pkiFolder,
-    warn: (line) => log.warn("{line}", { line }),
-  });
-  const { leases, problem } = await store.load();
-  if (problem !== null) log.warn("{problem}", { problem });
-  stack.use(store);
-  const { engine, reason } = startServerEngine(options, libc, onEvent);
-  stack.use(engine);
-  const registry = new SessionRegistry({
-    engine,
-    udpPort: options.port,
-    mtu: TUN_MTU,
-    reorderBufferSize: options.reorderBufferSize,
-    reorderFlushTimeoutMs: options.reorderFlushTimeoutMs,
-    tuning: options.tuning,
-    random: (into) => crypto.getRandomValues(into),
-    leases,
-    onLeases: (changed) => store.save(changed),
-  });
-
-  const control = await startControlServer({
-    port: options.controlPort,
-    caPem: pki.caPem,
-    certPem: pki.certPem,
-    keyPem: pki.keyPem,
-    isRevoked: (serialHex) => pki.revocations.isRevoked(serialHex),
-    grant: (peer) => registry.grant(peer),
-    log: logControlEvent,
-    handshakesMax: HANDSHAKES_MAX,
-    exchangeTimeoutMs: CONTROL_EXCHANGE_TIMEOUT_MS,
-  });
-  stack.use(control);
+  const { engine, reason, registry } = await startDataPlane(options, libc, stack, faults.reject);
 
   const journal = await HostJournal.open({ program: SERVER_PROGRAM, runner });
   stack.defer(async () => {
     for (const error of await journal.undoAll()) log.error("{error}", { error });
+    for (const notice of journal.notices) log.warn("{notice}", { notice });
   });
+  // No client's packet may come before the rules, nor after them when it all ends: the kernel would
+  // remember its connection as one that needs no masquerading.
   await changeHost(journal, options.egressInterface, options.mssClamp);
+  stack.defer(() => registry.endAll());
+  const control = stack.use(await startControlPlane(options, pki, registry));
 
   const checkRevocations = revocationCheck(pki, registry);
   stack.adopt(setInterval(checkRevocations, REVOCATION_POLL_MS), clearInterval);
   const reload = new CredentialReload({ ...options, control, revocations: pki.revocations }, pki);
-  stack.use(reloadOnHangUp(hangUps, reload, checkRevocations));
+  stack.use(hangUps.answerWith(() => reloadCertificates(reload, checkRevocations)));
   if (options.metricsEveryMs !== null) {
     stack.adopt(setInterval(() => logMetrics(engine), options.metricsEveryMs), clearInterval);
   }
@@ -133,6 +103,55 @@ async function openPki(options: ServerOptions): Promise<ServerPki> {
   });
   for (const line of pki.notices) log.info("{line}", { line });
   return pki;
+}
+
+/** The engine, and the sessions with the addresses they had before; `stack` ends them. */
+async function startDataPlane(
+  options: ServerOptions,
+  libc: Libc,
+  stack: AsyncDisposableStack,
+  fail: (error: Error) => void,
+): Promise<StartedEngine & { registry: SessionRegistry }> {
+  const store = new LeaseStore({
+    directory: options.pkiFolder,
+    warn: (line) => log.warn("{line}", { line }),
+  });
+  const { leases, problem } = await store.load();
+  if (problem !== null) log.warn("{problem}", { problem });
+  stack.use(store);
+  const onEvent = (event: EngineEvent) => handleEngineEvent(event, registry, fail);
+  const { engine, reason } = startServerEngine(options, libc, onEvent);
+  stack.use(engine);
+  const registry = new SessionRegistry({
+    engine,
+    udpPort: options.port,
+    mtu: TUN_MTU,
+    reorderBufferSize: options.reorderBufferSize,
+    reorderFlushTimeoutMs: options.reorderFlushTimeoutMs,
+    tuning: options.tuning,
+    random: (into) => crypto.getRandomValues(into),
+    leases,
+    onLeases: (changed) => store.save(changed),
+  });
+  return { engine, reason, registry };
+}
+
+function startControlPlane(
+  options: ServerOptions,
+  { caPem, certPem, keyPem, revocations }: ServerPki,
+  registry: SessionRegistry,
+): Promise<ControlServer> {
+  return startControlServer({
+    port: options.controlPort,
+    caPem,
+    certPem,
+    keyPem,
+    isRevoked: (serialHex) => revocations.isRevoked(serialHex),
+    grant: (peer) => registry.grant(peer),
+    log: logControlEvent,
+    handshakesMax: HANDSHAKES_MAX,
+    exchangeTimeoutMs: CONTROL_EXCHANGE_TIMEOUT_MS,
+  });
 }
 
 function startServerEngine(
@@ -189,39 +208,25 @@ function revocationCheck(pki: ServerPki, registry: SessionRegistry): () => void 
       problem = pki.revocations.problem;
       if (problem !== null) log.error("{problem}", { problem });
     }
-    for (const session of [...registry.sessions]) {
-      if (!pki.revocations.isRevoked(session.serialHex)) continue;
-      registry.end(session.id);
-      log.info("session of {name} ended: its certificate was revoked", { name: session.name });
+    for (const name of registry.endRevoked((serialHex) => pki.revocations.isRevoked(serialHex))) {
+      log.info("session of {name} ended: its certificate was revoked", { name });
     }
   };
 }
 
-/** Reloads once for all hang-ups that come while it reloads. */
-function reloadOnHangUp(
-  hangUps: EventTarget,
+/** Never rejects. */
+async function reloadCertificates(
   reload: CredentialReload,
   checkRevocations: () => void,
-): Disposable {
-  let state: "idle" | "reloading" | "reloading, and asked again" = "idle";
-  const onHangUp = async () => {
-    if (state !== "idle") return void (state = "reloading, and asked again");
-    do {
-      state = "reloading";
-      checkRevocations();
-      try {
-        const { line, notices } = await reload.run(new Date());
-        for (const notice of notices) log.info("{notice}", { notice });
-        log.info("{line}", { line });
-      } catch (error) {
-        log.error("{error}", { error });
-      }
-    } while (isAskedAgain());
-    state = "idle";
-  };
-  const isAskedAgain = () => state === "reloading, and asked again";
-  hangUps.addEventListener(HANG_UP, onHangUp);
-  return { [Symbol.dispose]: () => hangUps.removeEventListener(HANG_UP, onHangUp) };
+): Promise<void> {
+  try {
+    checkRevocations();
+    const { line, notices } = await reload.run(new Date());
+    for (const notice of notices) log.info("{notice}", { notice });
+    log.info("{line}", { line });
+  } catch (error) {
+    log.error("{error}", { error });
+  }
 }
 
 async function logMetrics(engine: Engine): Promise<void> {

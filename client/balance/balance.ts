@@ -17,6 +17,7 @@ import { refuseOtherBalancing } from "../../lib/net/route/uplink_policy.ts";
 import { watchLinks } from "../link_watch.ts";
 import { checkWeights } from "../balance_options.ts";
 import { type BalanceOptions, CLIENT_PROGRAM } from "../options.ts";
+import { undoChanges } from "../undo_changes.ts";
 import { Balancer } from "./balancer.ts";
 import { DefaultKeeper } from "./default_keeper.ts";
 import { askExternalAddress, sameUpstreamWarning } from "./external_address.ts";
@@ -30,6 +31,8 @@ const log = getLogger([LOG_CATEGORY, "client"]);
 const FAMILIES = [4, 6] as const;
 /** How often the counters are read, for the rates. */
 const SAMPLE_MS = 2_000;
+/** Readings that wait for one that is slow; further ones are left out. */
+const READINGS_MAX = 3;
 const monotonicMs = () => performance.now();
 
 /** For a user interface beside it. */
@@ -63,14 +66,8 @@ export async function balance(
   let ready = false;
   const journal = await HostJournal.open({ program: CLIENT_PROGRAM, runner });
   stack.defer(async () => {
-    const errors = await journal.undoAll();
-    for (const error of errors) log.error("{error}", { error });
-    if (errors.length > 0) {
-      log.error('not all is as before: "fluxify-client restore" tries again what failed here');
-    }
-    if (errors.length === 0 && ready) {
-      log.info("stopped: routes, rules and parameters are as before");
-    }
+    const isUndone = await undoChanges(journal);
+    if (isUndone && ready) log.info("stopped: routes, rules and parameters are as before");
   });
 
   const ended = Promise.withResolvers<void>();
@@ -84,9 +81,9 @@ export async function balance(
   await running.enable(await running.inspect());
   stack.defer(() => running.settled());
 
-  const warn = (error: unknown) => log.warn("cannot follow the links: {error}", { error });
+  const said = sayOnce();
   const follow = (wentDown: ReadonlySet<string>) => {
-    if (!signal.aborted) running.refresh(wentDown).catch(warn);
+    if (!signal.aborted) running.refresh(wentDown).then(said.done, said.failed);
   };
   const subjects = FAMILIES.flatMap((family) =>
     names.map((device): Subject => ({ family, device }))
@@ -98,7 +95,7 @@ export async function balance(
     wayOf: ({ family, device }) => running.wayOf(family, device),
     onAnswer: ({ family, device }, roundTripMs) => {
       if (running.probed(family, device, roundTripMs) && !signal.aborted) {
-        running.apply().catch(warn);
+        running.apply().then(said.done, said.failed);
       }
     },
     onFault: (error) => ended.reject(error),
@@ -155,9 +152,13 @@ function showStatus(
 ): AsyncDisposable {
   const sample = async () => await balancerNow()?.sample(monotonicMs);
   let last = Promise.resolve();
+  let waiting = 0;
   const later = (action: () => Promise<void>) => () => {
+    if (waiting >= READINGS_MAX) return;
+    waiting++;
     last = last.then(action)
-      .catch((error) => log.warn("cannot read the counters: {error}", { error }));
+      .catch((error) => log.warn("cannot read the counters: {error}", { error }))
+      .finally(() => waiting--);
   };
   const show = later(async () => {
     await sample();
@@ -174,6 +175,19 @@ function showStatus(
       clearInterval(sampling);
       clearInterval(showing);
       await last;
+    },
+  };
+}
+
+/** Every probe tries again what has failed: the same reason in a row is a warning once. */
+function sayOnce(): { done: () => void; failed: (error: unknown) => void } {
+  let last = "";
+  return {
+    done: () => last = "",
+    failed: (error) => {
+      const level = String(error) === last ? "debug" : "warn";
+      last = String(error);
+      log[level]("cannot follow the links, and tries again: {error}", { error });
     },
   };
 }

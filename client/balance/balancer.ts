@@ -33,6 +33,8 @@ export class Balancer {
   #sampling: Promise<void> = Promise.resolve();
   /** A refresh that has not begun yet: it will see what others ask for in the meantime. */
   #next: Promise<void> | null = null;
+  /** The same of apply(). */
+  #nextApply: Promise<void> | null = null;
   /** What the kernel refused is tried again with the next probe. */
   #isIncomplete = false;
 
@@ -108,7 +110,12 @@ export class Balancer {
 
   /** Brings the routes to what is known, without a new look at the links: probes are urgent. */
   apply(): Promise<void> {
-    const applied = this.#turn.then(() => this.#apply(this.balanced()));
+    if (this.#nextApply !== null) return this.#nextApply;
+    const applied = this.#turn.then(() => {
+      this.#nextApply = null;
+      return this.#apply();
+    });
+    this.#nextApply = applied;
     this.#turn = applied.catch(() => {});
     return applied;
   }
@@ -176,29 +183,39 @@ export class Balancer {
         throw error;
       });
     const renewed = new Set<string>();
+    const errors: unknown[] = [];
+    const attempt = (action: Promise<void>) => action.catch((error) => void errors.push(error));
     for (const family of FAMILIES) {
       const names = this.#families[family].follow(snapshot, wentDown);
-      await this.#families[family].prepare(names);
+      await attempt(this.#families[family].prepare(names));
       for (const name of names) {
         renewed.add(name);
         if (snapshot.gateways[family].has(name)) continue;
         this.#events.onBare(name, this.wayOf(family, name)?.gateway?.address);
       }
     }
-    const before = this.balanced();
-    await this.enable(snapshot);
-    await this.#apply(before);
+    // What cannot be done for one family must not keep the other from following its links.
+    await attempt(this.#apply());
+    await attempt(this.enable(snapshot));
     // Probes go through the routes that have just been made.
     if (renewed.size > 0) this.#events.onRenewed([...renewed]);
+    if (errors.length === 0) return;
+    this.#isIncomplete = true;
+    throw errors[0];
   }
 
-  async #apply(families: readonly AddressFamily[]): Promise<void> {
+  async #apply(): Promise<void> {
     this.#isIncomplete = false;
-    for (const family of families) {
-      const outcome = await this.#families[family].apply();
+    const errors: unknown[] = [];
+    for (const family of this.balanced()) {
+      const outcome = await this.#families[family].apply().catch((error) => {
+        errors.push(error);
+        return "in part";
+      });
       if (outcome === "in part") this.#isIncomplete = true;
       if (outcome === "anew") this.#again();
     }
+    if (errors.length > 0) throw errors[0];
   }
 
   /** Looks at the links once more when this turn is over. */

@@ -1,4 +1,6 @@
 import { deepEqual, equal, match, rejects } from "node:assert/strict";
+import { CommandError } from "../../lib/net/command/runner.ts";
+import { JournalError } from "../../lib/net/journal/host_journal.ts";
 import type { Balancer } from "./balancer.ts";
 import { type FakeMachine, withBalancer } from "./fake_machine.ts";
 import type { Strategy } from "./family_balance.ts";
@@ -216,5 +218,62 @@ Deno.test("Balancer needs two uplinks of one family", async () => {
       balancer.inspect(),
       /at least two .* only a has an IPv4 gateway, no interface has an IPv6 gateway/,
     );
+  });
+});
+
+Deno.test("Balancer tries again what could not be recorded, as on a full disk", async () => {
+  await withBalancer(["a", "b"], EVEN, async (balancer, machine) => {
+    await start(balancer, machine);
+    const { run } = machine.runner;
+    machine.runner.run = (argv, options) =>
+      argv.includes("replace")
+        ? Promise.reject(new JournalError("No space left on device"))
+        : run.call(machine.runner, argv, options);
+    fail(balancer, "a");
+    await rejects(balancer.apply(), JournalError);
+    machine.runner.run = run;
+    equal(balancer.probed(4, "b", 5), true);
+    await balancer.apply();
+    deepEqual(machine.changes(), ["replace main via 198.51.100.1 dev b"]);
+    equal(balancer.probed(4, "b", 5), false);
+  });
+});
+
+Deno.test("Balancer follows the links of one family though the other cannot be taken in", async () => {
+  await withBalancer(["a", "b"], EVEN, async (balancer, machine, events) => {
+    await start(balancer, machine);
+    machine.hasIpv6 = true;
+    machine.runner.on("ip6tables", { code: 3, stderr: "can't initialize ip6tables" })
+      .on("nft", { code: 1, stderr: "Operation not supported" });
+    machine.gateways.set("a", "192.0.2.9");
+    await rejects(balancer.refresh(), CommandError);
+    deepEqual(machine.changes(), [
+      "replace 7701 via 192.0.2.9 dev a",
+      "replace main nexthop via 192.0.2.9 dev a weight 1 nexthop via 198.51.100.1 dev b weight 1",
+    ]);
+    deepEqual(balancer.balanced(), [4]);
+    deepEqual(events.filter((event) => event.startsWith("renewed")), ["renewed a b"]);
+  });
+});
+
+Deno.test("Balancer joins probes that ask for the routes to follow at once", async () => {
+  await withBalancer(["a", "b"], EVEN, async (balancer, machine) => {
+    await start(balancer, machine);
+    machine.runner.calls.length = 0;
+    await Promise.all(Array.from({ length: 50 }, () => balancer.apply()));
+    equal(machine.runner.lines.filter((line) => line.includes("rule show")).length, 1);
+  });
+});
+
+Deno.test("Balancer.status() gives new connections to the routes that stay when all are down", async () => {
+  await withBalancer(["a", "b"], EVEN, async (balancer, machine) => {
+    await start(balancer, machine);
+    fail(balancer, "a");
+    await balancer.apply();
+    fail(balancer, "b");
+    await balancer.apply();
+    const [a, b] = balancer.status().uplinks.map(({ families }) => families[4]);
+    deepEqual([a?.state, a?.connectionShare], ["unanswered", 0]);
+    deepEqual([b?.state, b?.connectionShare], ["unanswered", 1]);
   });
 });

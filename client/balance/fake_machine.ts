@@ -20,6 +20,8 @@ interface FakeRoute {
 /** A machine with links a and b (and maybe more) that keeps the routes it is told to. */
 export class FakeMachine {
   readonly down = new Set<string>();
+  /** Whether links a and b have IPv6, and gateways for it. */
+  hasIpv6 = false;
   readonly gateways = new Map([["a", "192.0.2.1"], ["b", "198.51.100.1"]]);
   readonly addresses = new Map([["a", "192.0.2.2"], ["b", "198.51.100.2"], ["c", "10.0.0.2"]]);
   readonly own = new Map<string, FakeRoute>();
@@ -29,7 +31,7 @@ export class FakeMachine {
   readonly runner = new FakeRunner().on("", "")
     .on("ip -j address show", () => JSON.stringify(this.#links()))
     .on("ip -4 -j route show table all", () => JSON.stringify(this.#routes()))
-    .on("ip -6 -j route show table all", "[]")
+    .on("ip -6 -j route show table all", () => JSON.stringify(this.#routes6()))
     .on("ip -4 -j route get", { code: 2, stderr: "unreachable" })
     .on("ip -6 -j route get", { code: 2, stderr: "unreachable" })
     .on("ip -4 route replace", (argv) => this.#replace(argv))
@@ -64,8 +66,20 @@ export class FakeMachine {
       ifname,
       flags: this.down.has(ifname) ? ["BROADCAST"] : ["BROADCAST", "UP", "LOWER_UP"],
       mtu: 1500,
-      addr_info: [{ family: "inet", local, prefixlen: 24, scope: "global" }],
+      addr_info: [
+        { family: "inet", local, prefixlen: 24, scope: "global" },
+        ...(this.hasIpv6
+          ? [{ family: "inet6", local: `2001:db8:${index}::2`, prefixlen: 64, scope: "global" }]
+          : []),
+      ],
     }));
+  }
+
+  #routes6(): FakeRoute[] {
+    if (!this.hasIpv6) return [];
+    return ["a", "b"].map((dev, index) => (
+      { dst: "default", gateway: `2001:db8:${index}::1`, dev, flags: [] }
+    ));
   }
 
   #routes(): FakeRoute[] {

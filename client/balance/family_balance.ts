@@ -1,5 +1,6 @@
 import { getLogger } from "@logtape/logtape";
 import { LOG_CATEGORY } from "../../lib/cli/log.ts";
+import { isNeighbour } from "../../lib/net/gateway/gateway.ts";
 import type { NextHop } from "../../lib/net/gateway/routing_table.ts";
 import type { AddressFamily } from "../../lib/net/interface/address.ts";
 import { findInterface, type NetworkInterface } from "../../lib/net/interface/network_interface.ts";
@@ -16,7 +17,6 @@ import { planFamily } from "./plan.ts";
 import type { UplinkFigures } from "./status.ts";
 import {
   globalAddresses,
-  isNeighbour,
   type KnownGateway,
   type LinkSnapshot,
   type Way,
@@ -124,9 +124,7 @@ export class FamilyBalance {
       // At the start an uplink is taken to work until it is seen not to.
       if (this.isBalanced) health.linkUp();
       else health.assumeUp();
-      if (before.isUsable && this.isBalanced) {
-        log.info(this.#gatewayLine(way.nextHop));
-      }
+      if (before.isUsable && this.isBalanced) log.info(this.#gatewayLine(way.nextHop));
       renewed.push(name);
     }
     return renewed;
@@ -193,7 +191,9 @@ export class FamilyBalance {
   }
 
   #weightOf({ name, health, way }: Uplink): number {
-    if (!health.isHealthy || !way.isUsable) return 0;
+    // When all are down the last routes stay, and new connections go over them.
+    const isUsed = this.#state === "all down" ? this.#carrying.has(name) : health.isHealthy;
+    if (!isUsed || !way.isUsable) return 0;
     if (this.#strategy.kind === "best") return name === this.#choice.name ? 1 : 0;
     return this.#weights.get(name) ?? 1;
   }

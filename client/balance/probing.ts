@@ -59,19 +59,28 @@ export interface ProbingOptions {
 /** Probes each subject once per interval until it is stopped; no answer is told after that. */
 export class Probing {
   readonly #options: ProbingOptions;
+  readonly #subjects: readonly Subject[];
   readonly #loops: Promise<void>[];
   readonly #waits = new Map<Subject, () => void>();
   readonly #silent = new Set<Subject>();
+  /** Those to be probed again at once: what is under way says nothing of where they lead now. */
+  readonly #hurried = new Set<Subject>();
   #isStopped = false;
 
   constructor(options: ProbingOptions, subjects: readonly Subject[]) {
     this.#options = options;
+    this.#subjects = subjects;
     this.#loops = subjects.map((subject) => this.#loop(subject).catch(options.onFault));
   }
 
   /** Probes the uplinks of these names now, because they have just come back. */
   hurry(devices: readonly string[]): void {
-    for (const [{ device }, wake] of this.#waits) if (devices.includes(device)) wake();
+    for (const subject of this.#subjects) {
+      if (!devices.includes(subject.device)) continue;
+      const wake = this.#waits.get(subject);
+      if (wake !== undefined) wake();
+      else this.#hurried.add(subject);
+    }
   }
 
   stop(): void {
@@ -90,7 +99,7 @@ export class Probing {
     while (!this.#isStopped) {
       const due = performance.now() + intervalMs;
       await this.#probe(subject);
-      await this.#wait(subject, due - performance.now());
+      if (!this.#hurried.delete(subject)) await this.#wait(subject, due - performance.now());
     }
   }
 

@@ -92,3 +92,31 @@ Deno.test("Probing says when there is no ping", async () => {
   match(String(await promise), /iputils-ping/);
   await probing.ended();
 });
+
+Deno.test("Probing probes again at once when an uplink is renewed during a probe", async () => {
+  const asked = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  let probes = 0;
+  const answer = Promise.withResolvers<{ stdout: string; stderr: string; code: number }>();
+  const told = Promise.withResolvers<number | null>();
+  let way = { ...WAY };
+  const probing = new Probing({
+    runner: {
+      run: () => {
+        asked[probes++]?.resolve();
+        return answer.promise;
+      },
+    },
+    intervalMs: 60_000,
+    named: [],
+    wayOf: () => way,
+    onAnswer: (_subject, roundTripMs) => told.resolve(roundTripMs),
+    onFault: (error) => told.reject(error),
+  }, [SUBJECT]);
+  await asked[0]!.promise;
+  way = { ...WAY };
+  probing.hurry(["wan1"]);
+  answer.resolve({ stdout: ANSWER, stderr: "", code: 0 });
+  equal(await told.promise, 3, "the answer of the second probe");
+  equal(probes, 2);
+  await probing.ended();
+});

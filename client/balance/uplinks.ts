@@ -4,9 +4,9 @@
  */
 import type { CommandRunner } from "../../lib/net/command/runner.ts";
 import { findDefaultGateways } from "../../lib/net/gateway/default_gateways.ts";
-import { defaultGateway } from "../../lib/net/gateway/gateway.ts";
+import { defaultGateway, isNeighbour } from "../../lib/net/gateway/gateway.ts";
 import { type NextHop, readRoutes } from "../../lib/net/gateway/routing_table.ts";
-import { type AddressFamily, prefixContains } from "../../lib/net/interface/address.ts";
+import type { AddressFamily } from "../../lib/net/interface/address.ts";
 import {
   findInterface,
   listInterfaces,
@@ -124,12 +124,4 @@ export function globalAddresses(
   return link.addresses
     .filter((one) => one.family === family && one.scope === "global")
     .map(({ address }) => address).slice(0, max);
-}
-
-/** Whether a link as it is leads to this gateway. */
-export function isNeighbour({ gateway }: NextHop, { addresses }: NetworkInterface): boolean {
-  return gateway === undefined || gateway.onlink ||
-    addresses.some(({ address, prefixLength }) =>
-      prefixContains(`${address}/${prefixLength}`, gateway.address)
-    );
 }

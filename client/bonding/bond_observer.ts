@@ -4,11 +4,14 @@ import type { SessionReport } from "../../lib/net/engine/engine.ts";
 export interface BondStatus {
   /** As the user named it. */
   readonly server: string;
+  /** That the links lead to at present; of both families with `and` between. */
   readonly serverAddress: string;
   /** Those of this machine inside the tunnel, as in `10.8.0.2 and fd00:8::2`. */
   readonly addresses: string;
   /** Names of the links, in the user's order, also of those that have no path at the moment. */
   readonly links: readonly string[];
+  /** By name, why a link cannot be used, such as "has no carrier"; the others do not occur. */
+  readonly problems: ReadonlyMap<string, string>;
   /** Null while there is none. */
   readonly session: SessionReport | null;
 }

@@ -1,4 +1,6 @@
 /** Finds a way to the server, and the first session with it. */
+import { getLogger } from "@logtape/logtape";
+import { LOG_CATEGORY } from "../../lib/cli/log.ts";
 import type { HostJournal } from "../../lib/net/journal/host_journal.ts";
 import { isLoopback } from "../../lib/net/interface/address.ts";
 import {
@@ -13,6 +15,8 @@ import type { NamedAddress } from "../control/resolve_server.ts";
 import { BONDED_LINKS_MIN } from "../options.ts";
 import { type ControlTarget, requestSession } from "./control_connection.ts";
 import type { LinkSet, ServerEnd } from "./link_set.ts";
+
+const log = getLogger([LOG_CATEGORY, "client"]);
 
 export interface Connected {
   readonly target: ControlTarget;
@@ -39,7 +43,7 @@ export async function connect(
 ): Promise<Connected> {
   let failure: unknown;
   const ends = serverEnds(addresses, journal, await listInterfaces(journal.runner));
-  for (const end of ends) {
+  for (const [index, end] of ends.entries()) {
     const other = ends.find(({ family }) => family !== end.family);
     const links = makeLinks(other === undefined ? [end] : [end, other]);
     try {
@@ -49,8 +53,11 @@ export async function connect(
       return { target, links, end, grant };
     } catch (error) {
       failure = error;
-      await links.removeRoutes();
+      // What is not removed now goes at the end; why there is no session matters more.
+      await links.removeRoutes().catch((error) => log.debug("{error}", { error }));
       if (!(error instanceof ControlError) || !error.retryable) throw error;
+      const next = ends[index + 1];
+      if (next !== undefined) log.warn("{error}; asking {next}", { error, next: next.address });
     }
   }
   throw failure;

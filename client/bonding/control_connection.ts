@@ -8,13 +8,14 @@ import { ControlError } from "../control/control_error.ts";
 import { type ClientCredentials, exchange } from "../control/exchange.ts";
 import type { ServerEnd } from "./link_set.ts";
 
-const FEATURES = ["x1"];
 /** For all links together. */
 export const CONNECT_TIMEOUT_MS = 10_000;
 
 export interface ControlTarget {
   readonly port: number;
   readonly credentials: ClientCredentials;
+  /** Those of the engine. */
+  readonly features: readonly string[];
 }
 
 /** A link, and the address of the server that it leads to. */
@@ -39,7 +40,6 @@ export async function requestSession(
       ...target,
       server: end.host,
       addresses: [end],
-      features: FEATURES,
       clientVersion: VERSION,
       timeoutMs,
       signal,
@@ -51,7 +51,12 @@ export async function requestSession(
     const leftMs = Math.max(1, deadline - performance.now());
     // On this machine it is reached over no link.
     if (end.routes === null) return await ask(end, leftMs);
-    await end.routes.prefer(device);
+    try {
+      await end.routes.prefer(device);
+    } catch (error) {
+      failure = cannotPrefer(device, error);
+      continue;
+    }
     try {
       return await ask(end, leftMs / (ways.length - index));
     } catch (error) {
@@ -60,4 +65,12 @@ export async function requestSession(
     }
   }
   throw failure;
+}
+
+/** The link may have gone since it was read, or the route not be recorded: the next one may do. */
+function cannotPrefer(device: string, error: unknown): ControlError {
+  const why = error instanceof Error ? error.message : String(error);
+  return new ControlError("unreachable", `Cannot ask the server over ${device}: ${why}`, {
+    retryable: true,
+  });
 }

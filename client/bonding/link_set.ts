@@ -6,7 +6,7 @@
  */
 import { getLogger } from "@logtape/logtape";
 import { LOG_CATEGORY } from "../../lib/cli/log.ts";
-import { CommandError, type CommandRunner } from "../../lib/net/command/runner.ts";
+import type { CommandRunner } from "../../lib/net/command/runner.ts";
 import type { Engine } from "../../lib/net/engine/engine.ts";
 import type { AddressFamily } from "../../lib/net/interface/address.ts";
 import type { NetworkInterface } from "../../lib/net/interface/network_interface.ts";
@@ -22,11 +22,12 @@ import {
   type ServerWay,
   type Surroundings,
 } from "./links.ts";
+import { SilentWays } from "./silent_ways.ts";
 
 const log = getLogger([LOG_CATEGORY, "client"]);
 
-/** A path that is not up for so long is tried over another address of the server. */
-export const OTHER_ADDRESS_AFTER_MS = 5000;
+/** How long until what the machine has refused is tried again, should nothing change before. */
+const RETRY_AFTER_MS = 5000;
 
 /** An address of the server. */
 export interface ServerEnd extends NamedAddress {
@@ -60,23 +61,23 @@ interface Use {
 interface Path {
   readonly session: number;
   readonly identity: string;
-  /** Those the interface had, one of which is the source of what is sent. */
+  /** The one that is prescribed, or all the interface had: one is the source of what is sent. */
   readonly addresses: readonly string[];
 }
 
 export class LinkSet {
   readonly #parts: LinkSetParts;
   readonly #uses = new Map<string, Use>();
-  /** Why the links that are not in use are not. */
   readonly #unusable = new Map<string, string>();
   /** How each link led to the server when it last did. */
   readonly #known = new Map<string, readonly ServerWay[]>();
-  readonly #indexes = new Map<string, number>();
+  /** By interface, the one that was prepared. */
+  readonly #prepared = new Map<string, number>();
   readonly #paths = new Map<string, Path>();
-  /** When a path over this link to this address was last given up, by both. */
-  readonly #gaveUpMs = new Map<string, number>();
-  /** Since when a link's path is not up. */
-  readonly #silentSinceMs = new Map<string, number>();
+  readonly #silent = new SilentWays();
+  /** Whether the last refresh could not do for a link what was due. */
+  #isIncomplete = false;
+  #triedMs = -Infinity;
   #port = 0;
   /** Refreshes are done one after the other: two at once would each add what is missing. */
   #turn: Promise<unknown> = Promise.resolve();
@@ -94,14 +95,14 @@ export class LinkSet {
 
   /** Names of the links that lead to the server. */
   usable(): string[] {
-    return this.ways().map(({ device }) => device);
+    return this.#parts.links.map(({ name }) => name).filter((name) => this.#uses.has(name));
   }
 
   /** The links that lead to the server, and the address of it that each leads to. */
   ways(): { device: string; end: ServerEnd }[] {
-    return this.#parts.links.flatMap(({ name }) => {
+    return this.#parts.links.flatMap(({ name, device }) => {
       const use = this.#uses.get(name);
-      return use === undefined ? [] : [{ device: name, end: use.end }];
+      return use === undefined ? [] : [{ device, end: use.end }];
     });
   }
 
@@ -114,12 +115,14 @@ export class LinkSet {
     });
   }
 
+  /** By name, why the links that are not in use are not. */
+  get problems(): ReadonlyMap<string, string> {
+    return this.#unusable;
+  }
+
   /** `dsl has no carrier, lte is down`. */
   describeUnusable(): string {
-    return this.#parts.links.flatMap(({ name }) => {
-      const why = this.#unusable.get(name);
-      return why === undefined ? [] : [`${name} ${why}`];
-    }).join(", ");
+    return [...this.problems].map(([name, why]) => `${name} ${why}`).join(", ");
   }
 
   /**
@@ -143,28 +146,27 @@ export class LinkSet {
     return next.done;
   }
 
+  /** Resolves when no refresh is under way. */
+  async settled(): Promise<void> {
+    await this.#turn;
+  }
+
   /**
-   * Gives up addresses of the server over which links have been silent for
-   * {@link OTHER_ADDRESS_AFTER_MS}, where there are others to try. Returns whether there are: refresh
-   * then. `isUp` says whether the path of that id works.
+   * Gives up addresses of the server over which links have been silent for too long, where there are
+   * others to try. Returns whether there are, or something refused is due again: refresh then. `isUp`
+   * says whether the path of that id works. To be called regularly.
    */
-  giveUpSilent(nowMs: number, isUp: (pathId: number) => boolean): boolean {
-    let isAny = false;
+  isRefreshDue(nowMs: number, isUp: (pathId: number) => boolean): boolean {
+    let isDue = this.#isIncomplete && nowMs - this.#triedMs >= RETRY_AFTER_MS;
+    if (isDue || !this.#isIncomplete) this.#triedMs = nowMs;
     for (const { id, name } of this.#parts.links) {
       const use = this.#uses.get(name);
-      if (use === undefined || !this.#paths.has(name) || isUp(id)) {
-        this.#silentSinceMs.delete(name);
-        continue;
-      }
-      const sinceMs = this.#silentSinceMs.get(name);
-      if (sinceMs === undefined) this.#silentSinceMs.set(name, nowMs);
-      else if (use.hasOtherWays && nowMs - sinceMs >= OTHER_ADDRESS_AFTER_MS) {
-        this.#gaveUpMs.set(`${name} ${use.end.address}`, nowMs);
-        this.#silentSinceMs.delete(name);
-        isAny = true;
+      if (use === undefined || !this.#paths.has(name) || isUp(id)) this.#silent.notSilent(name);
+      else if (use.hasOtherWays && this.#silent.silentAt(name, use.end.address, nowMs)) {
+        isDue = true;
       }
     }
-    return isAny;
+    return isDue;
   }
 
   /** Removes the routes to the server. */
@@ -189,6 +191,7 @@ export class LinkSet {
       const known = this.#known.get(link.name);
       return [link, await readLinkState(runner, link, surroundings, ends, known)] as const;
     }));
+    this.#isIncomplete = false;
     // First what is gone: traffic waits on it.
     for (const [link, state] of states) if (!state.isUsable) this.#lose(link, state.why);
     for (const [link, state] of states) {
@@ -197,8 +200,9 @@ export class LinkSet {
       try {
         await this.#use(link, session, state.interface, state.ways, surroundings);
       } catch (error) {
-        if (!(error instanceof CommandError)) throw error;
-        this.#lose(link, `cannot be routed over: ${error.message}`);
+        // It may have gone since it was read, or the disk be full: the others must be seen to.
+        this.#isIncomplete = true;
+        this.#lose(link, `cannot be used: ${error instanceof Error ? error.message : error}`);
       }
     }
     if (tables === null) return;
@@ -221,23 +225,30 @@ export class LinkSet {
     ways: readonly [ServerWay, ...ServerWay[]],
     { routes }: Surroundings,
   ): Promise<void> {
-    const { name } = link;
+    const { name, device } = link;
     const way = this.#choose(name, ways);
     const end = this.#parts.ends.find(({ address }) => address === way.server.address)!;
-    if (this.#indexes.get(name) !== found.index) await this.#parts.prepare?.(name);
-    this.#indexes.set(name, found.index);
-    const before = this.#uses.get(name)?.end;
-    if (before !== undefined && before !== end) await before.routes?.remove(name);
+    if (this.#prepared.get(device) !== found.index) await this.#parts.prepare?.(device);
+    this.#prepared.set(device, found.index);
+    await this.#leave(link, end);
     await end.routes?.ensure(way.nextHop, routes.get(end.family));
     if (this.#unusable.delete(name)) log.info(`link ${name} is back`);
     this.#uses.set(name, { interface: found, way, end, hasOtherWays: ways.length > 1 });
     if (session !== null) this.#ensurePath(link, session);
   }
 
+  /** Removes the route to the address in use when that is not `end`, unless another link needs it. */
+  async #leave({ name, device }: Link, end: ServerEnd): Promise<void> {
+    const before = this.#uses.get(name)?.end;
+    if (before === undefined || before === end) return;
+    this.#uses.delete(name);
+    const isShared = this.ways().some((way) => way.device === device && way.end === before);
+    if (!isShared) await before.routes?.remove(device);
+  }
+
   /** The address in use is kept as long as it is reached; one that was given up comes last. */
   #choose(name: string, ways: readonly [ServerWay, ...ServerWay[]]): ServerWay {
-    const gaveUp = ({ server }: ServerWay) =>
-      this.#gaveUpMs.get(`${name} ${server.address}`) ?? -Infinity;
+    const gaveUp = ({ server }: ServerWay) => this.#silent.gaveUpMs(name, server.address);
     const inUse = this.#uses.get(name)?.end.address;
     return ways.reduce((best, way) => {
       if (gaveUp(way) !== gaveUp(best)) return gaveUp(way) < gaveUp(best) ? way : best;
@@ -245,10 +256,12 @@ export class LinkSet {
     });
   }
 
-  #ensurePath({ id, name, sourceAddress }: Link, session: number): void {
+  #ensurePath({ id, name, device, sourceAddress }: Link, session: number): void {
     const { interface: found, way, end } = this.#uses.get(name)!;
     const identity = linkIdentity(found, way);
-    const addresses = sendableAddresses(found, end.family);
+    const addresses = sourceAddress === null
+      ? sendableAddresses(found, end.family)
+      : [sourceAddress];
     const path = this.#paths.get(name);
     if (path?.session === session) {
       // Addresses that are added leave the source of what is sent as it is.
@@ -256,20 +269,16 @@ export class LinkSet {
       if (path.identity === identity && keepsAddresses) return;
       this.#dropPath(id, name);
     }
-    try {
-      this.#parts.engine.addPath(session, {
-        id,
-        name,
-        device: name,
-        server: end.address,
-        port: this.#port,
-        forbidsFragments: this.#parts.forbidsFragments ?? false,
-        ...(sourceAddress === null ? {} : { source: sourceAddress }),
-      });
-      this.#paths.set(name, { session, identity, addresses });
-    } catch (error) {
-      log.warn("cannot use link {name}: {error}", { name, error });
-    }
+    this.#parts.engine.addPath(session, {
+      id,
+      name,
+      device,
+      server: end.address,
+      port: this.#port,
+      forbidsFragments: this.#parts.forbidsFragments ?? false,
+      ...(sourceAddress === null ? {} : { source: sourceAddress }),
+    });
+    this.#paths.set(name, { session, identity, addresses });
   }
 
   #dropPath(id: number, name: string): void {

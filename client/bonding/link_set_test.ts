@@ -4,7 +4,9 @@ import type { EnginePath } from "../../lib/net/engine/engine.ts";
 import { HostJournal } from "../../lib/net/journal/host_journal.ts";
 import { TestDirectory } from "../../lib/net/journal/test_directory.ts";
 import { ServerRoutes } from "../../lib/net/route/server_routes.ts";
-import { LinkSet, OTHER_ADDRESS_AFTER_MS, type ServerEnd } from "./link_set.ts";
+import type { Link } from "./links.ts";
+import { LinkSet, type ServerEnd } from "./link_set.ts";
+import { OTHER_ADDRESS_AFTER_MS } from "./silent_ways.ts";
 
 const SERVER: ServerEnd = {
   address: "203.0.113.10",
@@ -18,18 +20,27 @@ interface FakeLink {
   index: number;
   hasCarrier: boolean;
   addresses: string[];
+  /** Those of `addresses` whose network has been given up. */
+  deprecated?: string[];
   gateways: string[];
 }
 
 /** A machine with links a and b, whose carriers, addresses and gateways can be changed. */
-function makeMachine(ends: readonly ServerEnd[] = [SERVER], runner = new FakeRunner()) {
+function makeMachine(
+  ends: readonly ServerEnd[] = [SERVER],
+  runner = new FakeRunner(),
+  links: readonly Link[] = ["a", "b"].map((name, id) => ({
+    ...{ id, name, device: name },
+    sourceAddress: null,
+  })),
+) {
   const machine: Record<"a" | "b", FakeLink> = {
     a: { index: 2, hasCarrier: true, addresses: ["192.0.2.2"], gateways: ["192.0.2.1"] },
     b: { index: 3, hasCarrier: true, addresses: ["198.51.100.2"], gateways: ["198.51.100.1"] },
   };
   const isV6 = (address: string) => address.includes(":");
   const interfaces = () =>
-    Object.entries(machine).map(([ifname, { index, hasCarrier, addresses }]) => ({
+    Object.entries(machine).map(([ifname, { index, hasCarrier, addresses, deprecated }]) => ({
       ifindex: index,
       ifname,
       flags: ["UP", "BROADCAST", ...(hasCarrier ? ["LOWER_UP"] : [])],
@@ -40,6 +51,7 @@ function makeMachine(ends: readonly ServerEnd[] = [SERVER], runner = new FakeRun
         local,
         prefixlen: isV6(local) ? 64 : 24,
         scope: "global",
+        deprecated: deprecated?.includes(local) ?? false,
       })),
     }));
   const routes = (family: 4 | 6) =>
@@ -54,24 +66,32 @@ function makeMachine(ends: readonly ServerEnd[] = [SERVER], runner = new FakeRun
     .on("ip -4 -j route get", { code: 2, stderr: "unreachable" })
     .on("ip -6 -j route get", { code: 2, stderr: "unreachable" });
   const log: string[] = [];
+  /** Interfaces that are there when they are read, and not any more when they are written to. */
+  const gone = new Set<string>();
+  /** Links that the engine can open no socket on. */
+  const noSocket = new Set<string>();
   const set = new LinkSet({
     runner,
     engine: {
       addPath: (session: number, { name, server }: EnginePath) => {
+        if (noSocket.has(name)) throw new Error("Cannot bind");
         log.push(`add ${name} to ${session}${isV6(server) ? " over IPv6" : ""}`);
       },
       removePath: (session: number, id: number) => void log.push(`remove ${id} of ${session}`),
     },
-    links: ["a", "b"].map((name, id) => ({ id, name, sourceAddress: null })),
+    links,
     ends,
     tables: null,
-    prepare: (name) => Promise.resolve(void log.push(`prepare ${name}`)),
+    prepare: (name) => {
+      log.push(`prepare ${name}`);
+      return gone.has(name) ? Promise.reject(new Deno.errors.NotFound("gone")) : Promise.resolve();
+    },
   });
   const refresh = async (session: number | null) => {
     await set.refresh(session);
     return log.splice(0);
   };
-  return { set, refresh, log, machine };
+  return { set, refresh, log, machine, gone, noSocket };
 }
 
 Deno.test("LinkSet makes one path for each link, once", async () => {
@@ -101,6 +121,19 @@ Deno.test("LinkSet makes a path anew when its gateway changes, or its source add
   deepEqual(await refresh(7), ["remove 1 of 7", "add b to 7"]);
   machine.b.addresses = ["198.51.100.3"];
   deepEqual(await refresh(7), ["remove 1 of 7", "add b to 7"]);
+});
+
+Deno.test("LinkSet makes a path anew when a router gives up the network of its source", async () => {
+  const { refresh, machine } = makeMachine([SERVER6]);
+  machine.a.gateways = ["fe80::1"];
+  machine.a.addresses = ["2001:db8:1::2"];
+  deepEqual(await refresh(7), ["prepare a", "add a to 7 over IPv6"]);
+  machine.a.deprecated = ["2001:db8:1::2"];
+  deepEqual(await refresh(7), []);
+  machine.a.addresses.push("2001:db8:7::2");
+  deepEqual(await refresh(7), ["remove 0 of 7", "add a to 7 over IPv6"]);
+  machine.a.addresses.shift();
+  deepEqual(await refresh(7), []);
 });
 
 Deno.test("LinkSet leaves a path alone when its link gets further addresses", async () => {
@@ -180,7 +213,7 @@ Deno.test("LinkSet tries the other address of the server when a path stays silen
   machine.a.gateways.push("2001:db8:1::1");
   await refresh(7);
   const up = new Set([1]);
-  const silentAt = (nowMs: number) => set.giveUpSilent(nowMs, (id) => up.has(id));
+  const silentAt = (nowMs: number) => set.isRefreshDue(nowMs, (id) => up.has(id));
   equal(silentAt(0), false);
   equal(silentAt(OTHER_ADDRESS_AFTER_MS - 1), false);
   equal(silentAt(OTHER_ADDRESS_AFTER_MS), true);
@@ -216,4 +249,45 @@ Deno.test("LinkSet goes on with the other links when one cannot be routed over",
   deepEqual(log.slice(3), ["add a to 7"]);
   await set.removeRoutes();
   deepEqual(await journal.undoAll(), []);
+});
+
+Deno.test("LinkSet goes on with the other links when one goes while it is prepared", async () => {
+  const { set, refresh, gone } = makeMachine();
+  gone.add("a");
+  deepEqual(await refresh(7), ["prepare a", "prepare b", "add b to 7"]);
+  equal(set.describeUnusable(), "a cannot be used: gone");
+  const isDue = (nowMs: number) => set.isRefreshDue(nowMs, () => true);
+  deepEqual([0, 5000, 6000, 10_000].map(isDue), [true, true, false, true]);
+  gone.clear();
+  deepEqual(await refresh(7), ["prepare a", "add a to 7"]);
+  deepEqual([20_000, 30_000].map(isDue), [false, false]);
+});
+
+Deno.test("LinkSet makes a path for each source address of one interface", async () => {
+  const links = ["192.0.2.2", "192.0.2.3"].map((sourceAddress, id) => ({
+    ...{ id, name: `a (${sourceAddress})`, device: "a" },
+    sourceAddress,
+  }));
+  const { set, refresh, machine } = makeMachine([SERVER], new FakeRunner(), links);
+  machine.a.addresses.push("192.0.2.3");
+  deepEqual(await refresh(7), [
+    "prepare a",
+    "add a (192.0.2.2) to 7",
+    "add a (192.0.2.3) to 7",
+  ]);
+  deepEqual(set.ways().map(({ device }) => device), ["a", "a"]);
+  machine.a.addresses.shift();
+  deepEqual(await refresh(7), ["remove 0 of 7"]);
+  deepEqual(set.usable(), ["a (192.0.2.3)"]);
+  equal(set.describeUnusable(), "a (192.0.2.2) no longer has the address 192.0.2.2");
+});
+
+Deno.test("LinkSet does without a link that the engine cannot use, and tries it again", async () => {
+  const { set, refresh, noSocket } = makeMachine();
+  noSocket.add("a");
+  deepEqual(await refresh(7), ["prepare a", "prepare b", "add b to 7"]);
+  deepEqual([set.usable(), set.describeUnusable()], [["b"], "a cannot be used: Cannot bind"]);
+  equal(set.isRefreshDue(0, () => true), true);
+  noSocket.clear();
+  deepEqual(await refresh(7), ["add a to 7"]);
 });

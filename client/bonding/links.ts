@@ -3,16 +3,12 @@
  * read here is a snapshot; links come and go, and are read again when the kernel says so.
  */
 import { CommandError, type CommandRunner } from "../../lib/net/command/runner.ts";
-import { findNextHop } from "../../lib/net/gateway/gateway.ts";
+import { findNextHop, isNeighbour } from "../../lib/net/gateway/gateway.ts";
 import { type NextHop, readRoutes, type Route } from "../../lib/net/gateway/routing_table.ts";
-import {
-  type AddressFamily,
-  familyOf,
-  prefixContains,
-  sameAddress,
-} from "../../lib/net/interface/address.ts";
+import { type AddressFamily, familyOf, sameAddress } from "../../lib/net/interface/address.ts";
 import {
   findInterface,
+  type InterfaceAddress,
   InterfaceError,
   linkCandidates,
   listInterfaces,
@@ -21,12 +17,15 @@ import {
   requireSourceAddress,
 } from "../../lib/net/interface/network_interface.ts";
 import type { ServerAddress } from "../control/resolve_server.ts";
-import { BONDED_LINKS_MIN, type LinkChoice } from "../options.ts";
+import { BONDED_LINKS_MAX, BONDED_LINKS_MIN, type LinkChoice } from "../options.ts";
 
 export interface Link {
   /** Place in the user's order: the id of its path. */
   readonly id: number;
+  /** For people; no two links have the same. */
   readonly name: string;
+  /** Its interface, which it may share with links of other source addresses. */
+  readonly device: string;
   /** The prescribed source address, or null. */
   readonly sourceAddress: string | null;
 }
@@ -48,7 +47,7 @@ export type LinkState =
 
 /**
  * The links the user named, or all that could carry traffic.
- * @throws InterfaceError: no such interface, a foreign source address, fewer than two links.
+ * @throws InterfaceError: no such interface, a foreign source address, too few links or too many.
  */
 export function chooseLinks(
   choices: readonly LinkChoice[],
@@ -59,7 +58,9 @@ export function chooseLinks(
     return choices.map(({ interfaceName, sourceAddress }, id) => {
       const found = requireInterface(interfaces, interfaceName);
       if (sourceAddress !== null) requireSourceAddress(found, sourceAddress);
-      return { id, name: interfaceName, sourceAddress };
+      const isShared = choices.some((other, at) => at !== id && other.interfaceName === found.name);
+      const name = isShared ? `${found.name} (${sourceAddress ?? "any address"})` : found.name;
+      return { id, name, device: found.name, sourceAddress };
     });
   }
   const candidates = linkCandidates(interfaces, tunName);
@@ -73,7 +74,13 @@ export function chooseLinks(
         `${seen.join(", ") || "none"}; plug one in, or name them with -ifaces`,
     );
   }
-  return usable.map(({ link }, id) => ({ id, name: link.name, sourceAddress: null }));
+  if (usable.length > BONDED_LINKS_MAX) {
+    throw new InterfaceError(
+      `bonding takes at most ${BONDED_LINKS_MAX} interfaces, and ${usable.length} of this machine ` +
+        "work; name those to be used with -ifaces",
+    );
+  }
+  return usable.map(({ link: { name } }, id) => ({ id, name, device: name, sourceAddress: null }));
 }
 
 /** Everything the ways of all links depend on, as it was at about one moment. */
@@ -120,7 +127,7 @@ export async function readLinkState(
   servers: readonly ServerAddress[],
   known: readonly ServerWay[] = [],
 ): Promise<LinkState> {
-  const found = findInterface(interfaces, link.name);
+  const found = findInterface(interfaces, link.device);
   if (found === undefined) return { isUsable: false, why: "is not there" };
   if (!found.up) return { isUsable: false, why: "is down" };
   if (!found.lowerUp) return { isUsable: false, why: "has no carrier" };
@@ -148,7 +155,7 @@ export async function readLinkState(
 
 /** Why packets of the family cannot be sent on `found`, or null. */
 function whatItLacks(found: NetworkInterface, link: Link, family: AddressFamily): string | null {
-  const own = sendableAddresses(found, family);
+  const own = globalAddresses(found, family).map(({ address }) => address);
   const { sourceAddress } = link;
   if (sourceAddress === null) return own.length > 0 ? null : `has no IPv${family} address`;
   if (familyOf(sourceAddress) !== family) return `cannot send IPv${family} from ${sourceAddress}`;
@@ -157,19 +164,21 @@ function whatItLacks(found: NetworkInterface, link: Link, family: AddressFamily)
     : `no longer has the address ${sourceAddress}`;
 }
 
-/** Addresses of an interface that reach further than its wire. */
+/**
+ * Addresses of an interface that reach further than its wire: one of them is the source of what is
+ * sent. Those a router has given up, which provider and server may not answer any more, count only
+ * where there are no others, as the kernel chooses too (RFC 6724, rule 3).
+ */
 export function sendableAddresses(link: NetworkInterface, family: AddressFamily): string[] {
-  return link.addresses
-    .filter((one) => one.family === family && one.isTentative !== true)
-    .filter(({ scope }) => family === 4 || scope !== "link")
-    .map(({ address }) => address);
+  const all = globalAddresses(link, family);
+  const lasting = all.filter(({ isDeprecated }) => isDeprecated !== true);
+  return (lasting.length > 0 ? lasting : all).map(({ address }) => address);
 }
 
-function isNeighbour({ gateway }: NextHop, { addresses }: NetworkInterface): boolean {
-  return gateway === undefined || gateway.onlink ||
-    addresses.some(({ address, prefixLength }) =>
-      prefixContains(`${address}/${prefixLength}`, gateway.address)
-    );
+function globalAddresses(link: NetworkInterface, family: AddressFamily): InterfaceAddress[] {
+  return link.addresses
+    .filter((one) => one.family === family && one.isTentative !== true)
+    .filter(({ scope }) => family === 4 || scope !== "link");
 }
 
 /** Where one use of a link leads: when it changes, sockets have to be made anew. */

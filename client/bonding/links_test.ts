@@ -10,6 +10,7 @@ import {
   linkIdentity,
   readLinkState,
   readSurroundings,
+  sendableAddresses,
   type ServerWay,
 } from "./links.ts";
 
@@ -41,8 +42,22 @@ const wan = (name: string, sourceAddress: string | null = null) => ({
 Deno.test("chooseLinks keeps the user's order, which gives the path ids", () => {
   const interfaces = [makeInterface("a"), makeInterface("b")];
   deepEqual(chooseLinks([wan("b"), wan("a", "192.0.2.2")], interfaces, "fluxify"), [
-    { id: 0, name: "b", sourceAddress: null },
-    { id: 1, name: "a", sourceAddress: "192.0.2.2" },
+    { id: 0, name: "b", device: "b", sourceAddress: null },
+    { id: 1, name: "a", device: "a", sourceAddress: "192.0.2.2" },
+  ]);
+});
+
+Deno.test("chooseLinks tells links of one interface apart by their source addresses", () => {
+  const addresses = ["192.0.2.2", "192.0.2.3"].map((address) => own(address));
+  const chosen = chooseLinks(
+    [wan("a", "192.0.2.2"), wan("a", "192.0.2.3"), wan("a")],
+    [makeInterface("a", { addresses })],
+    "fluxify",
+  );
+  deepEqual(chosen.map(({ name, device }) => [name, device]), [
+    ["a (192.0.2.2)", "a"],
+    ["a (192.0.2.3)", "a"],
+    ["a (any address)", "a"],
   ]);
 });
 
@@ -53,6 +68,12 @@ Deno.test("chooseLinks names the interface that is not there, and those that are
 Deno.test("chooseLinks refuses a source address of another interface", () => {
   const interfaces = [makeInterface("a"), makeInterface("b")];
   throws(() => chooseLinks([wan("a", "198.51.100.9"), wan("b")], interfaces, "fluxify"), /198\.51/);
+});
+
+Deno.test("chooseLinks without names refuses more than a session has paths for", () => {
+  const interfaces = Array.from({ length: 17 }, (_, index) => makeInterface(`eth${index}`));
+  throws(() => chooseLinks([], interfaces, "fluxify"), /at most 16 interfaces, and 17 .*-ifaces/);
+  equal(chooseLinks([], interfaces.slice(1), "fluxify").length, 16);
 });
 
 Deno.test("chooseLinks without names takes all that work, and wants two of them", () => {
@@ -100,7 +121,7 @@ async function stateOf(
   const routes = gateways.map(defaultVia);
   const state = await readLinkState(
     runner,
-    { id: 0, name: "a", sourceAddress: options.sourceAddress ?? null },
+    { id: 0, name: "a", device: "a", sourceAddress: options.sourceAddress ?? null },
     {
       interfaces: [makeInterface("a", { addresses, ...options.link })],
       routes: new Map(
@@ -138,12 +159,24 @@ Deno.test("readLinkState() does not count addresses that nothing can be sent fro
   equal(await stateOf([...useless, own("192.0.2.2")], gateways), "4 via 192.0.2.1");
 });
 
+Deno.test("sendableAddresses() has deprecated addresses only where there are no others", () => {
+  const old = [own("2001:db8:1::2", { isDeprecated: true }), own("192.0.2.2")];
+  const addressesOf = (addresses: InterfaceAddress[]) =>
+    sendableAddresses(makeInterface("a", { addresses }), 6);
+  deepEqual(addressesOf(old), ["2001:db8:1::2"]);
+  deepEqual(addressesOf([...old, own("2001:db8:7::2")]), ["2001:db8:7::2"]);
+  const tentative = own("2001:db8:7::2", { isTentative: true });
+  deepEqual(addressesOf([...old, tentative]), ["2001:db8:1::2"]);
+});
+
 Deno.test("readLinkState() keeps to the source address that is prescribed", async () => {
   const both = [own("192.0.2.2"), own("2001:db8:1::2")];
   const gateways = ["192.0.2.1", "2001:db8:1::1"];
   const from = (sourceAddress: string) => stateOf(both, gateways, { sourceAddress });
   equal(await from("192.0.2.2"), "4 via 192.0.2.1");
   equal(await from("2001:DB8:1::2"), "6 via 2001:db8:1::1");
+  both.push(own("2001:db8:1::3", { isDeprecated: true }));
+  equal(await from("2001:db8:1::3"), "6 via 2001:db8:1::1");
   equal(
     await from("192.0.2.3"),
     "cannot send IPv6 from 192.0.2.3 and no longer has the address 192.0.2.3",

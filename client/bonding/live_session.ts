@@ -3,6 +3,7 @@ import { getLogger } from "@logtape/logtape";
 import { LOG_CATEGORY } from "../../lib/cli/log.ts";
 import type { EngineEvent } from "../../lib/net/engine/engine.ts";
 import type { PathState } from "../../lib/protocol/path/liveness.ts";
+import { pause } from "./pause.ts";
 
 /** The server is silent on every path for so long: the session is taken for lost. */
 const LOST_AFTER_MS = 1000;
@@ -41,8 +42,8 @@ export class LiveSession {
   note(event: Exclude<EngineEvent, { kind: "fault" | "path MTU" }>): void {
     if (event.session !== this.#id || this.#isOver) return;
     if (event.kind === "path changed") {
+      const level = levelOf(event.state, this.#states.get(event.path));
       this.#states.set(event.path, event.state);
-      const level = event.state === "up" || event.state === "probing" ? "info" : "warn";
       log[level](`link ${event.name}: path is ${event.state}`);
     } else {
       this.#isOver = true;
@@ -69,7 +70,7 @@ export class LiveSession {
     while (!this.isUp && !signal.aborted) {
       const leftMs = deadline - performance.now();
       if (leftMs <= 0) break;
-      await this.#change(leftMs, signal);
+      await pause(leftMs, signal, this.#changed.promise);
     }
     return this.isUp;
   }
@@ -85,25 +86,18 @@ export class LiveSession {
       }
       const leftMs = deadline - performance.now();
       if (leftMs <= 0) return "due";
-      await this.#change(leftMs, signal);
+      await pause(leftMs, signal, this.#changed.promise);
     }
-  }
-
-  /** Waits for the next change, at most `timeoutMs`. */
-  async #change(timeoutMs: number, signal: AbortSignal): Promise<void> {
-    const changed = this.#changed.promise;
-    const over = Promise.withResolvers<void>();
-    const onAbort = () => over.resolve();
-    const timer = setTimeout(onAbort, timeoutMs);
-    signal.addEventListener("abort", onAbort, { once: true });
-    if (signal.aborted) onAbort();
-    await Promise.race([changed, over.promise]);
-    clearTimeout(timer);
-    signal.removeEventListener("abort", onAbort);
   }
 
   #wake(): void {
     this.#changed.resolve();
     this.#changed = Promise.withResolvers<void>();
   }
+}
+
+/** A doubt that passes is for -v only: a link that loses packets has one every second, for hours. */
+function levelOf(state: PathState, before: PathState | undefined): "debug" | "info" | "warn" {
+  if (state === "suspect" || (state === "up" && before === "suspect")) return "debug";
+  return state === "down" ? "warn" : "info";
 }

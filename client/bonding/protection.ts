@@ -11,12 +11,14 @@ import { type HostJournal, restoreStale } from "../../lib/net/journal/host_journ
 import { adoptedServer, KillSwitch } from "../../lib/net/kill_switch/kill_switch.ts";
 import { ControlError } from "../control/control_error.ts";
 import {
+  answerWithin,
   hostFor,
   type NamedAddress,
   resolveServers,
   type ServerAddress,
 } from "../control/resolve_server.ts";
 import type { BondOptions } from "../options.ts";
+import { undoChanges } from "../undo_changes.ts";
 
 const log = getLogger([LOG_CATEGORY, "client"]);
 
@@ -26,6 +28,11 @@ export class Protection {
   readonly #journal: HostJournal;
   readonly #options: ProtectionOptions;
   #killSwitch: KillSwitch | null = null;
+  /** Changes to the kill switch that are under way. */
+  #following: Promise<void> = Promise.resolve();
+  #followsUnderWay = 0;
+  /** Why it could not be changed the last time; empty when it could. */
+  #problem = "";
   #afterFailure: "lift" | "keep" = "lift";
 
   constructor(journal: HostJournal, options: ProtectionOptions) {
@@ -72,17 +79,32 @@ export class Protection {
 
   /** Links or addresses have changed. */
   follow(): void {
-    this.#killSwitch?.follow().then(warn, (error) => {
+    const killSwitch = this.#killSwitch;
+    if (killSwitch === null) return;
+    this.#followsUnderWay++;
+    this.#following = killSwitch.follow().then((lines) => {
+      this.#problem = "";
+      warn(lines);
+    }, (error) => {
+      if (this.#problem === String(error)) return;
+      this.#problem = String(error);
       log.warn("the kill switch cannot follow the links: {error}", { error });
-    });
+    }).finally(() => this.#followsUnderWay--);
   }
 
-  /** Undoes what the client did to the machine. */
+  /** To be called regularly: what another program has removed of the kill switch is put back. */
+  check(): void {
+    if (this.#followsUnderWay === 0) this.follow();
+  }
+
+  /** Undoes what the client did to the machine; nothing is followed from then on. */
   async end(how: "stopped" | "failed"): Promise<void> {
+    this.#killSwitch = null;
+    // What it is told now would put it back in force after it was lifted, and nobody would know.
+    await this.#following;
     const keep = how === "failed" && this.#afterFailure === "keep";
-    const errors = await this.#journal.undoAll(keep ? "leave" : "undo");
-    for (const error of errors) log.error("{error}", { error });
-    warn(this.#journal.notices);
+    const isUndone = await undoChanges(this.#journal, keep ? "leave" : "undo");
+    if (isUndone && how === "stopped") log.info("stopped: the machine's own routes are back");
     if (keep && this.#journal.lasting.length > 0) {
       log.error(
         "the kill switch stays on: nothing leaves this machine until the client runs again, or " +
@@ -92,6 +114,9 @@ export class Protection {
   }
 }
 
+/** How long DNS may take: the system's resolver would try for longer when nobody answers. */
+const DNS_TIMEOUT_MS = 20_000;
+
 /**
  * The addresses of `server`. A kill switch that `journal` has taken over may keep the machine from
  * asking DNS: then they are those it lets through. @throws ControlError.
@@ -99,13 +124,14 @@ export class Protection {
 export async function findServer(
   server: string,
   journal: Pick<HostJournal, "lasting">,
+  signal: AbortSignal,
   resolve: typeof resolveServers = resolveServers,
 ): Promise<NamedAddress[]> {
   try {
-    return await resolve(server);
+    return await answerWithin(resolve(server), server, DNS_TIMEOUT_MS, signal);
   } catch (error) {
     const known = adoptedServer(journal);
-    if (known === null || !(error instanceof ControlError)) throw error;
+    if (known === null || !(error instanceof ControlError) || signal.aborted) throw error;
     if (known.server === server) {
       log.warn("the kill switch keeps DNS from answering: using the addresses known from before");
       return known.addresses.map((address) => ({

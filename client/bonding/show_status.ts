@@ -6,11 +6,20 @@ import { metricsLine } from "../../lib/net/engine/metrics_line.ts";
 
 const log = getLogger([LOG_CATEGORY, "client"]);
 
-/** To be called before anybody may send the signal: one that nobody listens for ends the program. */
-export function showStatus(engine: Pick<Engine, "report" | "drops">, everyMs: number): Disposable {
+/**
+ * To be called before anybody may send the signal: one that nobody listens for ends the program.
+ * `describeUnusable` tells of links that have no path, and why: empty for none.
+ */
+export function showStatus(
+  engine: Pick<Engine, "report" | "drops">,
+  everyMs: number,
+  describeUnusable: () => string,
+): Disposable {
   const show = () => {
     engine.report().then((sessions) => {
       for (const session of sessions) log.info("{line}", { line: metricsLine(session), session });
+      const unusable = describeUnusable();
+      if (unusable !== "") log.info("not in use: {unusable}", { unusable });
       log.info("dropped: {drops}", { drops: describeDrops(engine.drops) });
     }).catch((error) => log.warn("cannot read the counters: {error}", { error }));
   };

@@ -62,6 +62,11 @@ export class TunnelMtu {
       .then(() => {}, (error) => log.warn("cannot set the MTU of {tun}: {error}", { tun, error }));
   }
 
+  /** Resolves when no change is under way. */
+  async settled(): Promise<void> {
+    await this.#turn;
+  }
+
   #decide(): TunMtuDecision {
     const { links, prescribed } = this.#options;
     const paths = links.outerMtus().map(({ id, link, interfaceMtu, family }) => ({

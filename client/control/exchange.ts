@@ -13,8 +13,8 @@ import {
 } from "../../lib/protocol/wire/control_message.ts";
 import { checkClientCredentials, type ClientCredentials } from "./client_credentials.ts";
 import { ask } from "./connection.ts";
-import { abortedError, ControlError } from "./control_error.ts";
-import { plainHost, resolveServer, type ServerAddress } from "./resolve_server.ts";
+import { ControlError } from "./control_error.ts";
+import { answerWithin, plainHost, resolveServer, type ServerAddress } from "./resolve_server.ts";
 import { lookAgain } from "./second_look.ts";
 
 export type { ClientCredentials };
@@ -49,7 +49,8 @@ export async function exchange(options: ExchangeOptions): Promise<ControlGrant> 
   const request = encodeRequest({ clientName: "", features, clientVersion });
   const server = plainHost(options.server);
   const deadlineMs = performance.now() + timeoutMs;
-  const addresses = options.addresses ?? await resolveWithin(server, timeoutMs, signal);
+  const addresses = options.addresses ??
+    await answerWithin(resolveServer(server), server, timeoutMs, signal);
   const leftMs = () => Math.max(1, deadlineMs - performance.now());
   const failures: ControlError[] = [];
   for (const [index, { address }] of addresses.entries()) {
@@ -86,34 +87,6 @@ const FINAL_REFUSALS: ReadonlySet<string> = new Set([
   "too_large",
   "name_mismatch",
 ]);
-
-/** The system's resolver cannot be interrupted, so what it finds too late is dropped. */
-async function resolveWithin(
-  server: string,
-  timeoutMs: number,
-  signal?: AbortSignal,
-): Promise<ServerAddress[]> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const onAbort = () => reject(abortedError());
-  const timer = setTimeout(() => reject(resolverTimeout(server, timeoutMs)), timeoutMs);
-  signal?.addEventListener("abort", onAbort, { once: true });
-  if (signal?.aborted) onAbort();
-  try {
-    return await Promise.race([resolveServer(server), promise]);
-  } finally {
-    clearTimeout(timer);
-    signal?.removeEventListener("abort", onAbort);
-  }
-}
-
-function resolverTimeout(server: string, timeoutMs: number): ControlError {
-  return new ControlError(
-    "name not found",
-    `Cannot find the server '${server}': no answer from DNS within ${timeoutMs} ms; check that DNS ` +
-      "works on this machine",
-    { retryable: true },
-  );
-}
 
 /** One error for all addresses: the last failure decides, the others are told. */
 function unreached(server: string, failures: readonly ControlError[]): ControlError {

@@ -1,7 +1,7 @@
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import { canonicalAddress, sameAddress } from "../../lib/net/interface/address.ts";
-import { ControlError } from "./control_error.ts";
+import { abortedError, ControlError } from "./control_error.ts";
 
 export interface ServerAddress {
   readonly address: string;
@@ -49,18 +49,41 @@ export async function resolveServer(host: string): Promise<ServerAddress[]> {
  * Throws ControlError "name not found" when none is.
  */
 export async function resolveServers(hosts: string): Promise<NamedAddress[]> {
-  const found: NamedAddress[] = [];
-  let failure: unknown;
-  for (const host of hosts.split(",")) {
-    try {
+  const answers = await Promise.allSettled(
+    hosts.split(",").map(async (host) => {
       const addresses = await resolveServer(host);
-      found.push(...addresses.map((address) => ({ ...address, host: plainHost(host) })));
-    } catch (error) {
-      failure ??= error;
-    }
-  }
-  if (found.length === 0) throw failure;
+      return addresses.map((address) => ({ ...address, host: plainHost(host) }));
+    }),
+  );
+  const found = answers.flatMap((answer) => answer.status === "fulfilled" ? answer.value : []);
+  const failure = answers.find((answer) => answer.status === "rejected");
+  if (found.length === 0) throw failure?.reason;
   return alternateFamilies(found).slice(0, SERVER_ADDRESSES_MAX);
+}
+
+/**
+ * What `asked` resolves to, in time. The system's resolver cannot be interrupted, so what it finds too
+ * late is dropped.
+ *
+ * Throws ControlError "name not found" after `timeoutMs`, "aborted" with `signal`; what `asked` throws.
+ */
+export async function answerWithin<Answer>(
+  asked: Promise<Answer>,
+  host: string,
+  timeoutMs: number,
+  signal?: AbortSignal,
+): Promise<Answer> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const onAbort = () => reject(abortedError());
+  const timer = setTimeout(() => reject(resolverTimeout(host, timeoutMs)), timeoutMs);
+  signal?.addEventListener("abort", onAbort, { once: true });
+  if (signal?.aborted) onAbort();
+  try {
+    return await Promise.race([asked, promise]);
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", onAbort);
+  }
 }
 
 /** Which of `hosts`, comma-separated, an address is of: itself, or the first name. */
@@ -95,6 +118,15 @@ function nameNotFound(host: string, code: string | undefined): ControlError {
   return new ControlError(
     "name not found",
     `Cannot find the server '${host}' (${code ?? "no answer"}): check the spelling, and that DNS ` +
+      "works on this machine",
+    { retryable: true },
+  );
+}
+
+function resolverTimeout(host: string, timeoutMs: number): ControlError {
+  return new ControlError(
+    "name not found",
+    `Cannot find the server '${host}': no answer from DNS within ${timeoutMs} ms; check that DNS ` +
       "works on this machine",
     { retryable: true },
   );

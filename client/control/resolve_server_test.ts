@@ -2,6 +2,7 @@ import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import { ControlError } from "./control_error.ts";
 import {
   alternateFamilies,
+  answerWithin,
   plainHost,
   resolveServer,
   resolveServers,
@@ -56,4 +57,17 @@ Deno.test("plainHost() takes brackets off IPv6 addresses only", () => {
   equal(plainHost("[::1]"), "::1");
   equal(plainHost("[name]"), "[name]");
   equal(plainHost("name"), "name");
+});
+
+Deno.test("answerWithin() gives up on a resolver that never answers", async () => {
+  const never = new Promise<never>(() => {});
+  await rejects(
+    answerWithin(never, "vpn.example.com", 1),
+    (error) =>
+      error instanceof ControlError && error.retryable &&
+      /'vpn\.example\.com': no answer from DNS within 1 ms; check/.test(error.message),
+  );
+  const stopped = AbortSignal.abort();
+  await rejects(answerWithin(never, "vpn.example.com", 60_000, stopped), /cancelled/);
+  equal(await answerWithin(Promise.resolve(7), "vpn.example.com", 60_000), 7);
 });

@@ -74,7 +74,7 @@ export function bondModel(
     ],
     uptimeMs,
     columns: COLUMNS,
-    rows: status.links.map((name) => linkRow(name, pathOf(status, name), trafficOf(name))),
+    rows: status.links.map((name) => linkRow(status, name, trafficOf(name))),
   };
 }
 
@@ -90,7 +90,8 @@ function pathOf({ session }: BondStatus, name: string): PathReport | undefined {
   return session?.paths.find((path) => path.name === name);
 }
 
-function linkRow(name: string, path: PathReport | undefined, traffic: LinkTraffic): StatusRow {
+function linkRow(status: BondStatus, name: string, traffic: LinkTraffic): StatusRow {
+  const path = pathOf(status, name);
   const rates: Record<string, Cell> = {
     link: span(name, "strong"),
     down: span(formatRate(traffic.receivedBytesPerSecond)),
@@ -100,9 +101,14 @@ function linkRow(name: string, path: PathReport | undefined, traffic: LinkTraffi
   };
   const { lastMinute } = traffic;
   if (path === undefined) {
-    const cells = { ...rates, state: span("down", "bad"), quality: span("not in use", "bad") };
-    return { key: name, cells, lastMinute, details: trafficDetails(traffic) };
+    const why = status.problems.get(name) ??
+      (status.session === null ? "no session" : "not in use");
+    const cells = { ...rates, state: span("down", "bad"), quality: span(why, "bad") };
+    return { key: name, cells, lastMinute, details: [["state", why], ...trafficDetails(traffic)] };
   }
+  // What was measured before it went down is shown for what it is.
+  const measured = (text: string, reason?: PathReport["isBadFor"]) =>
+    span(text, path.state === "down" ? "dim" : path.isBadFor === reason ? "warn" : "plain");
   return {
     key: name,
     lastMinute,
@@ -110,11 +116,11 @@ function linkRow(name: string, path: PathReport | undefined, traffic: LinkTraffi
       ...rates,
       state: span(path.state, STATE_TONE[path.state]),
       quality: qualityOf(path),
-      rtt: span(formatMs(path.rttMs)),
-      rttMin: span(formatMs(path.rttMinMs)),
-      jitter: span(formatMs(path.jitterMs), path.isBadFor === "jitter" ? "warn" : "plain"),
-      loss: span(formatPart(path.loss), path.isBadFor === "loss" ? "warn" : "plain"),
-      score: span(formatCount(path.score)),
+      rtt: measured(formatMs(path.rttMs), "rtt"),
+      rttMin: measured(formatMs(path.rttMinMs)),
+      jitter: measured(formatMs(path.jitterMs), "jitter"),
+      loss: measured(formatPart(path.loss), "loss"),
+      score: measured(formatCount(path.score)),
       mtu: span(formatCount(path.mtu)),
       heard: span(formatAge(path.heardMsAgo)),
     },

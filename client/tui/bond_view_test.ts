@@ -21,9 +21,14 @@ Deno.test("bondModels() shows a link without a path, and that there is no sessio
     { text: "down", tone: "bad" },
     { text: "down", tone: "bad" },
   ]);
+  const gone = { ...bondStatus(["one"], []), problems: new Map([["one", "has no carrier"]]) };
+  const { rows: [lost] } = await bondModels(() => Promise.resolve(gone), 0)(0);
+  deepEqual(lost!.cells.quality, { text: "has no carrier", tone: "bad" });
+  deepEqual(lost!.details[0], ["state", "has no carrier"]);
   const without = { ...bondStatus(["one"]), session: null };
-  const { facts } = await bondModels(() => Promise.resolve(without), 0)(0);
+  const { facts, rows: [idle] } = await bondModels(() => Promise.resolve(without), 0)(0);
   equal(facts.at(-1), "no session");
+  equal(idle!.cells.quality!.text, "no session");
 });
 
 Deno.test("a state has its word and its colour, and only a path that is up is judged", async () => {
@@ -37,5 +42,17 @@ Deno.test("a state has its word and its colour, and only a path that is up is ju
     [{ text: "up", tone: "good" }, "avoided: loss"],
     [{ text: "suspect", tone: "warn" }, "-"],
     [{ text: "down", tone: "bad" }, "-"],
+  ]);
+});
+
+Deno.test("what was measured of a path that is down is dim, and what is bad is marked", async () => {
+  const paths = [
+    pathReport(0, "one", { state: "down", isBadFor: "loss", isGood: false }),
+    pathReport(1, "two", { isBadFor: "rtt", isGood: false }),
+  ];
+  const { rows } = await bondModels(() => Promise.resolve(bondStatus(["one", "two"], paths)), 0)(0);
+  deepEqual(rows.map(({ cells }) => [cells.rtt!.tone, cells.loss!.tone, cells.score!.tone]), [
+    ["dim", "dim", "dim"],
+    ["warn", "plain", "plain"],
   ]);
 });

@@ -42,6 +42,7 @@ export function bondStatus(
     serverAddress: "203.0.113.10",
     addresses: "10.8.0.2 and fd00:8::2",
     links,
+    problems: new Map(),
     session: {
       id: 1,
       name: "vpn.example.org",

@@ -34,9 +34,13 @@ export function failureText(
   error: unknown,
   detail: "one line" | "with stack",
 ): string {
-  const line = `${program}: ${escapeControl(messageWithCauses(error))}\n`;
-  if (detail === "one line" || !(error instanceof Error) || error.stack === undefined) return line;
-  return line + error.stack.split("\n").map(escapeControl).join("\n") + "\n";
+  const errors = inOrder(error);
+  const messages = new Set(errors.map(messageWithCauses));
+  const line = `${program}: ${escapeControl([...messages].join("; then: "))}\n`;
+  if (detail === "one line") return line;
+  const stacks = errors.map((each) => each instanceof Error ? each.stack ?? "" : "");
+  return line + stacks.filter((stack) => stack !== "")
+    .map((stack) => stack.split("\n").map(escapeControl).join("\n") + "\n").join("");
 }
 
 /** `EXIT_USAGE` for a wrong command line, `EXIT_FAILURE` for every other error. */
@@ -56,6 +60,17 @@ export function escapeControl(text: string): string {
       ? `\\x${code.toString(16).padStart(2, "0")}`
       : `\\u${code.toString(16).padStart(4, "0")}`;
   });
+}
+
+/** What failed first, then what failed while cleaning up after it: `using` wraps the two in one. */
+function inOrder(error: unknown): unknown[] {
+  const later: unknown[] = [];
+  let first = error;
+  while (first instanceof SuppressedError && later.length < CAUSES_MAX) {
+    later.unshift(first.error);
+    first = first.suppressed;
+  }
+  return [first, ...later];
 }
 
 function messageWithCauses(error: unknown): string {

@@ -24,6 +24,17 @@ Deno.test("failureText() does not repeat a cause the message quotes", () => {
   equal(failureText("x", error, "one line"), "x: Cannot start: no link\n");
 });
 
+Deno.test("failureText() tells of an error and of what failed while cleaning up after it", () => {
+  const start = new Error("Cannot listen on TCP port 8443");
+  const stop = new Error("Cannot remove the journal");
+  for (const order of [[stop, start], [start, stop]] as const) {
+    const text = failureText("x", new SuppressedError(order[0], order[1], "hidden"), "one line");
+    equal(text, `x: ${order[1].message}; then: ${order[0].message}\n`);
+  }
+  const both = new SuppressedError(stop, new SuppressedError(stop, start));
+  equal(failureText("x", both, "one line"), `x: ${start.message}; then: ${stop.message}\n`);
+});
+
 Deno.test("failureText() stops at a cause that refers to itself", () => {
   const error = new Error("round");
   error.cause = error;

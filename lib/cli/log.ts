@@ -1,12 +1,9 @@
 import { configureSync, jsonLinesFormatter, type LogRecord } from "@logtape/logtape";
 import { escapeControl } from "./exit.ts";
+import { writeTo } from "./output.ts";
 
 /** The root of every logger of the project: `getLogger(["fluxify", "server"])`. */
 export const LOG_CATEGORY = "fluxify";
-
-const ENCODER = new TextEncoder();
-/** A stderr that takes nothing this many times in a row is given up for that line. */
-const WRITE_ATTEMPTS_MAX = 16;
 
 export interface LogOptions {
   /** `"debug"` is what -v asks for. */
@@ -51,13 +48,10 @@ export function formatTextLine(record: LogRecord): string {
  * because nobody reads its log.
  */
 export function writeToStderr(line: string): void {
-  let rest = ENCODER.encode(line);
-  for (let attempt = 0; attempt < WRITE_ATTEMPTS_MAX && rest.byteLength > 0; attempt++) {
-    try {
-      rest = rest.subarray(Deno.stderr.writeSync(rest));
-    } catch (error) {
-      if (!(error instanceof Deno.errors.WouldBlock)) return;
-    }
+  try {
+    writeTo(Deno.stderr, line);
+  } catch {
+    // Such as a full disk: nobody is left to be told.
   }
 }
 

@@ -41,7 +41,7 @@ export function parseProgram<Parsed>(
   try {
     program.parse(rewriteGoFlags(argv, knownFlags(program)), { from: "user" });
   } catch (error) {
-    return printFor(program, error, written);
+    return printFor(program, argv, error, written);
   }
   return parsed ?? usagePrint(program, missingCommand(program));
 }
@@ -66,12 +66,20 @@ export function givenFlags(command: CommandUnknownOpts): string[] {
     .map((option) => option.short ?? option.long?.slice(1) ?? option.flags);
 }
 
-function printFor(program: CommandUnknownOpts, error: unknown, written: string): Print {
+function printFor(
+  program: CommandUnknownOpts,
+  argv: readonly string[],
+  error: unknown,
+  written: string,
+): Print {
   if (error instanceof UsageError) return usagePrint(program, error.message);
   if (!isCommanderError(error)) throw error;
   if (error.exitCode === EXIT_OK) return { command: "print", text: written, exitCode: EXIT_OK };
-  if (error.code === "commander.help") return usagePrint(program, missingCommand(program));
-  const message = error.message.replace(/^error: /, "").replaceAll("\n", " ");
+  if (error.code === "commander.help") {
+    const group = program.commands.find((command) => argv.includes(command.name()));
+    return usagePrint(program, missingCommand(program, group));
+  }
+  const message = inOurWords(error.message.replace(/^error: /, "").replaceAll("\n", " "), argv);
   return usagePrint(program, message + suggestionFor(program, error.code, message));
 }
 
@@ -80,8 +88,23 @@ function usagePrint(program: CommandUnknownOpts, message: string): Print {
   return { command: "print", text, exitCode: EXIT_USAGE };
 }
 
-function missingCommand(program: CommandUnknownOpts): string {
-  return `a command is missing, see '${program.name()} --help'`;
+function missingCommand(program: CommandUnknownOpts, group?: CommandUnknownOpts): string {
+  const names = group ? `${program.name()} ${group.name()}` : program.name();
+  return `a command is missing, see '${names} --help'`;
+}
+
+function inOurWords(message: string, argv: readonly string[]): string {
+  const word = /^too many arguments\. Expected 0 arguments but got \d+: (.*?)(?:, |\.$)/s
+    .exec(message)?.[1];
+  if (word !== undefined) {
+    const whole = argv.find((argument) => argument.startsWith(word)) ?? word;
+    return `'${whole}' is neither an option nor a command; a list has commas and no spaces`;
+  }
+  // commander takes the switches off the front of '-bogus' before it refuses '-ogus'.
+  const rest = /^unknown option '-([^-'][^']*)'/.exec(message)?.[1];
+  if (rest === undefined || argv.includes(`-${rest}`)) return message;
+  const written = argv.find((argument) => /^-[^-]/.test(argument) && argument.endsWith(rest));
+  return written === undefined ? message : message.replace(`'-${rest}'`, `'${written}'`);
 }
 
 /** commander suggests only for two dashes: `-prot` deserves "Did you mean" as much as `--prot`. */

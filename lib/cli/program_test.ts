@@ -35,13 +35,13 @@ Deno.test("parseProgram() returns help and version as text for stdout", () => {
 Deno.test("parseProgram() returns every wrong command line as one line for stderr", () => {
   deepEqual(parse("-port", "x"), usage("-port must be 1 to 65535, not 'x'"));
   deepEqual(parse("-port"), usage("option '--port <port>' argument missing"));
-  deepEqual(parse("cert"), usage("a command is missing, see 'fly --help'"));
+  deepEqual(parse("cert"), usage("a command is missing, see 'fly cert --help'"));
   deepEqual(parse("cert", "new"), usage("missing required argument 'name'"));
   deepEqual(parse("cert", "nwe"), usage("unknown command 'nwe' (Did you mean new?)"));
-  deepEqual(
-    parse("\x1b[2J"),
-    usage("too many arguments. Expected 0 arguments but got 1: \\x1b[2J."),
-  );
+  const noCommand = "is neither an option nor a command; a list has commas and no spaces";
+  deepEqual(parse("bogus"), usage(`'bogus' ${noCommand}`));
+  deepEqual(parse("-v", "eth0,", "eth1"), usage(`'eth0,' ${noCommand}`));
+  deepEqual(parse("\x1b[2J"), usage(`'\\x1b[2J' ${noCommand}`));
 });
 
 Deno.test("parseProgram() suggests for one dash as for two", () => {
@@ -49,6 +49,9 @@ Deno.test("parseProgram() suggests for one dash as for two", () => {
   deepEqual(parse("-prot", "1"), usage("unknown option '-prot' (Did you mean --port?)"));
   deepEqual(parse("-prot=1"), usage("unknown option '-prot=1' (Did you mean --port?)"));
   deepEqual(parse("-x"), usage("unknown option '-x'"));
+  // Begins with the letter of a switch: commander would refuse what is left behind it.
+  deepEqual(parse("-vrbose"), usage("unknown option '-vrbose' (Did you mean --verbose?)"));
+  deepEqual(parse("-vx"), usage("unknown option '-vx'"));
   deepEqual(parse("-zzzzzz"), usage("unknown option '-zzzzzz'"));
 });
 

@@ -26,7 +26,8 @@ interface FileIdentity {
  *
  * Fails closed: while the file cannot be read, the last list that could be read stays in force and
  * {@link problem} says so; and what has left the file stays revoked until the process ends, because
- * a regenerated tree has an empty list while this process still trusts the old CA. Has no timer: a server calls {@link poll} once a second.
+ * a regenerated tree has an empty list while this process still trusts the old CA. Has no timer: a
+ * server calls {@link poll} once a second.
  */
 export class RevocationList {
   readonly path: string;

@@ -122,8 +122,18 @@ export async function withDirectoryLock<T>(
 export async function looseModeNotice(path: string): Promise<string | null> {
   const mode = await modeOf(path);
   if (mode === null || (mode & 0o077) === 0) return null;
-  const octal = (mode & 0o777).toString(8).padStart(4, "0");
-  return `${path} holds a private key and other users of this machine have access to it (mode ${octal}): run "chmod 600 ${path}"`;
+  return `${path} holds a private key and other users of this machine have access to it (mode ${
+    octal(mode)
+  }): run "chmod 600 ${path}"`;
+}
+
+/** A sentence when others may write what says who is let in, or the directory it is in, else null. */
+export async function looseWriteNotice(path: string): Promise<string | null> {
+  const mode = await modeOf(path);
+  if (mode === null || (mode & 0o022) === 0) return null;
+  return `other users of this machine may change ${path}, and with it who is let in (mode ${
+    octal(mode)
+  }): run "chmod go-w ${path}"`;
 }
 
 /** @throws {PkiError} "unreadable" when that cannot be told */
@@ -153,6 +163,10 @@ export function readError(path: string, cause: unknown): PkiError {
     ? "it is a directory; name a file in it"
     : `${reasonOf(cause)}; check the path and the disk`;
   return new PkiError("unreadable", path, `Cannot read ${path}: ${why}`, { cause });
+}
+
+function octal(mode: number): string {
+  return (mode & 0o777).toString(8).padStart(4, "0");
 }
 
 async function modeOf(path: string): Promise<number | null> {

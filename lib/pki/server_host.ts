@@ -13,14 +13,6 @@ const DNS_NAME =
   /^(?=.{1,253}$)(\*\.)?[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*$/;
 
 /**
- * Splits the value of `-hosts`: IP addresses and DNS names with commas between them.
- * @throws {PkiError} "bad host"
- */
-export function parseHosts(list: string): string[] {
-  return requireHosts(list.split(",").map((host) => host.trim()).filter((host) => host !== ""));
-}
-
-/**
  * The hosts in their canonical spelling, each once.
  * @throws {PkiError} "bad host" for what is neither an IP address nor a DNS name
  */

@@ -24,6 +24,7 @@ import type { RevocationList } from "./revocation_list.ts";
 import {
   exists,
   looseModeNotice,
+  looseWriteNotice,
   makeSecretDirectory,
   moveIfPresent,
   PUBLIC_FILE_MODE,
@@ -104,6 +105,10 @@ export async function openServerPki(
     const notice = await exists(key) ? await looseModeNotice(key) : null;
     if (notice !== null) notices.push(notice);
   }
+  for (const path of [tree.directory, tree.ca, tree.revoked]) {
+    const notice = await exists(path) ? await looseWriteNotice(path) : null;
+    if (notice !== null) notices.push(notice);
+  }
   const registry = new ClientRegistry(tree, ca, await openRevocations(tree));
   return {
     directory,
@@ -151,6 +156,12 @@ async function create(
     await makeSecretDirectory(tree.clients);
     const names = (hosts.length === 0 ? DEFAULT_HOSTS : hosts).join(", ");
     notices.push(`A new CA and a server certificate for ${names} were made in ${tree.directory}`);
+    if (hosts.length === 0) {
+      notices.push(
+        "Only clients on this machine can connect so far: start the server with -hosts and the " +
+          "names that clients use, which are added to its certificate",
+      );
+    }
     return true;
   });
 }

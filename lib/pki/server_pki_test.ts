@@ -229,6 +229,22 @@ Deno.test("keys that others may read are a notice, each", async () => {
   assert.match(notices[1]!, /server-key\.pem holds a private key .*chmod 600/);
 });
 
+Deno.test("what others could let themselves in by is a notice, each", async () => {
+  await using directory = await TemporaryDirectory.create();
+  await open(directory.path);
+  await Deno.chmod(directory.path, 0o770);
+  for (const name of ["ca.pem", "revoked.json"]) {
+    await Deno.chmod(join(directory.path, name), 0o666);
+  }
+  const { notices } = await open(directory.path);
+  assert.deepEqual(notices.map((line) => /"(chmod go-w .*)"$/.exec(line)?.[1]), [
+    `chmod go-w ${directory.path}`,
+    `chmod go-w ${join(directory.path, "ca.pem")}`,
+    `chmod go-w ${join(directory.path, "revoked.json")}`,
+  ]);
+  assert.match(notices[0]!, /other users .* may change .* who is let in \(mode 0770\)/);
+});
+
 Deno.test("a place that cannot hold a tree, and hosts that are none, are refused", async () => {
   await using directory = await TemporaryDirectory.create();
   const file = join(directory.path, "file");

@@ -16,7 +16,7 @@ const ALONE: readonly string[] = [
   "tests/e2e/schedulers_test.ts",
 ];
 /** How test files say that they need namespaces. */
-const IN_NAMESPACES = /\bneedsRoot\b|\btopic\(|\bNamespace\.create\b/;
+const IN_NAMESPACES = /\bneeds(?:Root|Daemons)\b|\btopic\(|\bNamespace\.create\b/;
 const TEST_FILE = /_test\.ts$/;
 
 export interface TestGroups {

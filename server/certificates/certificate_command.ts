@@ -49,7 +49,7 @@ export function newCertificate(options: NamedCertificateOptions): Promise<Comman
     const text = [
       `Certificate for ${name} issued: serial ${serial}, valid until ${formatDate(notAfter)}`,
       `Copy ${bundlePath} to the client over a safe channel: it holds the client's private key`,
-      `On the client: fluxify-client -cert ${name}.bundle`,
+      `On the client: fluxify-client -b -server HOST -cert ${name}.bundle`,
     ];
     return { lines: render(options, issued, text), errorLines: notices };
   });
@@ -110,10 +110,7 @@ async function openOrCreate(directory: string, now: Date) {
   const notices: string[] = [];
   if (!await exists(serverTree(directory).ca)) {
     const pki = await openServerPki(directory, { hosts: [], regenerate: false, now });
-    notices.push(
-      ...pki.notices,
-      `Start the server with -hosts and the names clients use: they are added to its certificate`,
-    );
+    notices.push(...pki.notices);
   }
   return { registry: await openClientRegistry(directory), notices };
 }

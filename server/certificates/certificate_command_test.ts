@@ -29,10 +29,10 @@ Deno.test("cert new makes the CA and a bundle, and says where to copy it", async
     first.lines[1],
     `Copy ${path}/clients/alice.bundle to the client over a safe channel: it holds the client's private key`,
   );
-  assert.equal(first.lines[2], "On the client: fluxify-client -cert alice.bundle");
+  assert.equal(first.lines[2], "On the client: fluxify-client -b -server HOST -cert alice.bundle");
   assert.match(
     first.errorLines.join("\n"),
-    /A new CA .* were made in[^]*Start the server with -hosts/,
+    /A new CA .* were made in[^]*start the server with -hosts/,
   );
   const second = await newCertificate({ ...options(path), name: "bob" });
   assert.deepEqual(second.errorLines, []);

@@ -1,4 +1,5 @@
 /** Runs a `cert` command and prints what it says. */
+import { writeTo } from "../../lib/cli/output.ts";
 import type { CertCommand } from "../options.ts";
 import {
   type CommandOutcome,
@@ -10,10 +11,8 @@ import {
 
 export async function runCertCommand(command: CertCommand): Promise<number> {
   const { exitCode, lines, errorLines } = await outcome(command);
-  const print = (stream: { writeSync(bytes: Uint8Array): number }, text: string[]) =>
-    text.forEach((line) => stream.writeSync(new TextEncoder().encode(`${line}\n`)));
-  print(Deno.stdout, lines);
-  print(Deno.stderr, errorLines);
+  for (const line of lines) writeTo(Deno.stdout, `${line}\n`);
+  for (const line of errorLines) writeTo(Deno.stderr, `${line}\n`);
   return exitCode;
 }
 

@@ -1,4 +1,5 @@
 import { deepEqual, equal, match, ok, rejects, throws } from "node:assert/strict";
+import { requireNewClientName } from "../../lib/pki/client_name.ts";
 import { startControlServer } from "./control_server.ts";
 import {
   type Answer,
@@ -143,6 +144,17 @@ Deno.test("certificates that name no client are told why", async () => {
   });
   match((await ask(bench, anyUse)).error.message, /clientAuth/);
   equal(bench.granted.length, 0);
+});
+
+Deno.test("every name that a new certificate may have is served", async () => {
+  await using bench = await startBench();
+  const names = ["_router", "_", "a-", "a.", "7", "x".repeat(64)];
+  for (const [index, name] of names.entries()) {
+    requireNewClientName(name);
+    const certificate = await bench.authority.issue(`name${index}`, { subject: `/CN=${name}` });
+    equal((await ask(bench, certificate)).session_id, 7, name);
+  }
+  deepEqual(bench.granted.map(({ commonName }) => commonName), names);
 });
 
 Deno.test("a revoked certificate is refused from the next connection on", async () => {

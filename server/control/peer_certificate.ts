@@ -14,7 +14,7 @@ export interface PeerIdentity {
 }
 
 /** ub-common-name of RFC 5280, appendix A.1; the characters are safe in logs and in file names. */
-const COMMON_NAME = /^[A-Za-z0-9](?:[A-Za-z0-9 ._@-]{0,62}[A-Za-z0-9._@-])?$/;
+const COMMON_NAME = /^[A-Za-z0-9_](?:[A-Za-z0-9 ._@-]{0,62}[A-Za-z0-9._@-])?$/;
 
 /**
  * Reads the identity from a DER certificate. Returns a sentence that says why it names no client
@@ -35,7 +35,7 @@ export function readPeerIdentity(der: Uint8Array): PeerIdentity | { readonly pro
   if (!COMMON_NAME.test(commonName)) {
     return {
       problem: "the common name (CN) of the certificate may hold only 1 to 64 letters, digits, " +
-        "spaces and . _ @ - and must not start or end with a space",
+        "spaces and . _ @ -, must start with a letter, a digit or _ and not end with a space",
     };
   }
   const usages = certificate.getExtension(ExtendedKeyUsageExtension)?.usages ?? [];

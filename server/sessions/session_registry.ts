@@ -3,12 +3,11 @@
  * plane, and a source of randomness.
  */
 import type { Engine, EngineSession } from "../../lib/net/engine/engine.ts";
+import { sessionFeatures } from "../../lib/net/engine/features.ts";
 import type { SessionTuning } from "../../lib/protocol/session/session_tuning.ts";
 import type { ControlResponse } from "../../lib/protocol/wire/control_message.ts";
 import { AddressPool, type InnerAddresses, type Lease, POOL_SIZE } from "./address_pool.ts";
 
-/** The features this server enables for clients that have them. */
-const FEATURES: readonly string[] = ["x1"];
 const SESSION_KEY_LENGTH = 32;
 /**
  * Sessions of one client that the engine may have at a time: the one in use, and those that were to
@@ -23,7 +22,7 @@ export interface ClientIdentity {
 }
 
 export interface RegistryOptions {
-  readonly engine: Pick<Engine, "openSession" | "closeSession">;
+  readonly engine: Pick<Engine, "features" | "openSession" | "closeSession">;
   readonly udpPort: number;
   /** MTU of the TUN device, in bytes. */
   readonly mtu: number;
@@ -49,7 +48,7 @@ export class SessionRegistry {
   readonly #pool: AddressPool;
   readonly #byName = new Map<string, LiveSession>();
   /** By client name, the sessions before the present one, the oldest first. */
-  readonly #replaced = new Map<string, number[]>();
+  readonly #replaced = new Map<string, LiveSession[]>();
 
   constructor(options: RegistryOptions) {
     this.#options = options;
@@ -63,6 +62,12 @@ export class SessionRegistry {
   byId(id: number): LiveSession | undefined {
     for (const session of this.#byName.values()) if (session.id === id) return session;
     return undefined;
+  }
+
+  /** The client's name, also of a session that a newer one is to replace. */
+  nameOf(id: number): string | undefined {
+    const replaced = [...this.#replaced.values()].flat();
+    return (this.byId(id) ?? replaced.find((session) => session.id === id))?.name;
   }
 
   /** Opens a session for a client that has proved who it is, in place of the one it had. */
@@ -79,7 +84,7 @@ export class SessionRegistry {
       };
     }
     const { engine, udpPort, mtu, random } = this.#options;
-    const features = FEATURES.filter((feature) => client.features.includes(feature));
+    const features = engine.features.filter((feature) => client.features.includes(feature));
     const sessionKey = new Uint8Array(SESSION_KEY_LENGTH);
     random(sessionKey);
     const id = this.#newId();
@@ -87,7 +92,7 @@ export class SessionRegistry {
       role: "server",
       id,
       key: sessionKey,
-      x1: features.includes("x1"),
+      ...sessionFeatures(features),
       ...addresses,
       reorderBufferSize: this.#options.reorderBufferSize,
       reorderFlushTimeoutMs: this.#options.reorderFlushTimeoutMs,
@@ -119,8 +124,8 @@ export class SessionRegistry {
   end(id: number): boolean {
     const session = this.byId(id);
     if (session === undefined) return false;
-    for (const each of [...this.#replaced.get(session.name) ?? [], id]) {
-      this.#options.engine.closeSession(each);
+    for (const each of [...this.#replaced.get(session.name) ?? [], session]) {
+      this.#options.engine.closeSession(each.id);
     }
     this.#replaced.delete(session.name);
     this.#byName.delete(session.name);
@@ -129,14 +134,40 @@ export class SessionRegistry {
     return true;
   }
 
+  endAll(): void {
+    for (const { id } of [...this.#byName.values()]) this.end(id);
+  }
+
+  /**
+   * Ends the sessions of revoked certificates, also one whose client's name has a newer certificate
+   * and session by now. Returns the names of the clients.
+   */
+  endRevoked(isRevoked: (serialHex: string) => boolean): string[] {
+    const names: string[] = [];
+    for (const { id, name, serialHex } of [...this.#byName.values()]) {
+      const ended = isRevoked(serialHex) ? this.end(id) : this.#endReplaced(name, isRevoked);
+      if (ended) names.push(name);
+    }
+    return names;
+  }
+
+  #endReplaced(name: string, isRevoked: (serialHex: string) => boolean): boolean {
+    const replaced = this.#replaced.get(name) ?? [];
+    const revoked = replaced.filter(({ serialHex }) => isRevoked(serialHex));
+    for (const { id } of revoked) this.#options.engine.closeSession(id);
+    if (revoked.length === 0) return false;
+    this.#replaced.set(name, replaced.filter((session) => !revoked.includes(session)));
+    return true;
+  }
+
   #noteReplaced(name: string): void {
     const present = this.#byName.get(name);
     if (present === undefined) return;
-    const replaced = [...this.#replaced.get(name) ?? [], present.id];
+    const replaced = [...this.#replaced.get(name) ?? [], present];
     this.#replaced.set(name, replaced);
     // Unknown to the engine unless the client asks for sessions and does not use them.
     while (replaced.length >= SESSIONS_PER_CLIENT_MAX) {
-      this.#options.engine.closeSession(replaced.shift()!);
+      this.#options.engine.closeSession(replaced.shift()!.id);
     }
   }
 
@@ -151,6 +182,8 @@ export class SessionRegistry {
 
   #isTaken(id: number): boolean {
     return this.byId(id) !== undefined ||
-      [...this.#replaced.values()].some((replaced) => replaced.includes(id));
+      [...this.#replaced.values()].some((replaced) =>
+        replaced.some((session) => session.id === id)
+      );
   }
 }

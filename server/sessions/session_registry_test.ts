@@ -2,13 +2,17 @@ import { deepEqual, equal, notDeepEqual, notEqual, ok } from "node:assert/strict
 import type { EngineSession } from "../../lib/net/engine/engine.ts";
 import { POOL_SIZE } from "./address_pool.ts";
 import { SessionRegistry } from "./session_registry.ts";
+import { dictionaryFeature } from "../../lib/protocol/compression/dictionary.ts";
 import { DEFAULT_TUNING } from "../../lib/protocol/session/session_tuning.ts";
+
+const DICTIONARY = dictionaryFeature();
 
 function makeRegistry() {
   const opened: EngineSession[] = [];
   const closed: number[] = [];
   const registry = new SessionRegistry({
     engine: {
+      features: ["x1", DICTIONARY],
       openSession: (session) => void opened.push(session),
       closeSession: (id) => void closed.push(id),
     },
@@ -19,8 +23,8 @@ function makeRegistry() {
     tuning: DEFAULT_TUNING,
     random: (into) => crypto.getRandomValues(into),
   });
-  const grant = (commonName: string, features: string[] = ["x1", "telepathy"]) =>
-    registry.grant({ commonName, serialHex: "01", features });
+  const grant = (commonName: string, features: string[] = ["x1", "telepathy"], serialHex = "01") =>
+    registry.grant({ commonName, serialHex, features });
   return { registry, grant, opened, closed };
 }
 
@@ -32,8 +36,13 @@ Deno.test("SessionRegistry grants what the engine was given, and only features i
   deepEqual(opened[0]?.key, granted.sessionKey);
   equal(opened[0]?.id, granted.sessionId);
   equal(opened[0]?.x1, true);
+  equal(opened[0]?.usesDictionary, false);
   equal(grant("old", []).kind, "grant");
   equal(opened[1]?.x1, false);
+  const same = grant("same", ["telepathy", DICTIONARY, "x1"]);
+  ok(same.kind === "grant");
+  deepEqual(same.features, ["x1", DICTIONARY]);
+  equal(opened[2]?.usesDictionary, true);
 });
 
 Deno.test("SessionRegistry replaces a client's session: same addresses, new id and key", () => {
@@ -70,6 +79,34 @@ Deno.test("SessionRegistry bounds the sessions of a client that asks for many", 
   }
   equal(registry.end(opened.at(-1)!.id), true);
   deepEqual(closed, opened.map(({ id }) => id));
+});
+
+Deno.test("SessionRegistry ends the sessions of revoked certificates, the replaced ones too", () => {
+  const { registry, grant, opened, closed } = makeRegistry();
+  grant("anna", [], "0a");
+  grant("anna", [], "0b"); // with a new certificate; whoever has the old one may still be heard
+  grant("bob", [], "0a");
+  const [old, present, bob] = opened.map(({ id }) => id);
+  deepEqual(registry.endRevoked((serialHex) => serialHex === "0a"), ["anna", "bob"]);
+  deepEqual(closed, [old, bob]);
+  deepEqual([...registry.sessions].map(({ id }) => id), [present]);
+  deepEqual(registry.endRevoked((serialHex) => serialHex === "0a"), []);
+  deepEqual(registry.endRevoked(() => true), ["anna"]);
+  deepEqual(closed, [old, bob, present]);
+});
+
+Deno.test("SessionRegistry ends all sessions, and their clients keep their addresses", () => {
+  const { registry, grant, opened, closed } = makeRegistry();
+  const addresses = ["anna", "bob", "anna"].map((name) => {
+    const granted = grant(name);
+    ok(granted.kind === "grant");
+    return granted.clientIp;
+  });
+  registry.endAll();
+  deepEqual(closed.toSorted(), opened.map(({ id }) => id).toSorted());
+  equal([...registry.sessions].length, 0);
+  const again = grant("bob");
+  equal(again.kind === "grant" && again.clientIp, addresses[1]);
 });
 
 Deno.test("SessionRegistry says what to do when the pool is full", () => {

@@ -57,6 +57,11 @@ export class BalanceLab implements AsyncDisposable {
     return lab;
   }
 
+  /** For state; gone with the lab. */
+  get directory(): string {
+    return this.#directory.path;
+  }
+
   /** Starts the program and returns when it balances. */
   async start(...args: string[]): Promise<Child> {
     const child = this.spawn(...args);
@@ -95,16 +100,25 @@ export class BalanceLab implements AsyncDisposable {
     family: 4 | 6,
     count: number,
   ): Promise<Record<(typeof UPLINKS)[number], number>> {
+    const seen = await this.sources(from, family, count);
+    return {
+      wan1: seen[addressOf(family, "wan1")] ?? 0,
+      wan2: seen[addressOf(family, "wan2")] ?? 0,
+    };
+  }
+
+  /** Makes `count` connections; returns how many the server has seen from which address. */
+  async sources(
+    from: Namespace,
+    family: 4 | 6,
+    count: number,
+  ): Promise<Record<string, number>> {
     const { stdout } = await from.runWith(
       { cwd: ROOT },
       ...[Deno.execPath(), "run", "-A", "--no-check", "tests/balance/connections_program.ts"],
       ...[SERVER[family], String(count)],
     );
-    const seen: Record<string, number> = JSON.parse(stdout);
-    return {
-      wan1: seen[addressOf(family, "wan1")] ?? 0,
-      wan2: seen[addressOf(family, "wan2")] ?? 0,
-    };
+    return JSON.parse(stdout);
   }
 
   /** Opens downloads until `count` of them go over `uplink`, and returns when all are under way. */

@@ -6,6 +6,7 @@ import { topic } from "./scenario.ts";
 import { createSmallLab, ending, LINKS } from "./small_lab.ts";
 
 const START_TIMEOUT_MS = 30_000;
+const LOOK_TIMEOUT_MS = 10_000;
 const KINDS: readonly ResolvConfKind[] = ["file", "mounted file", "link"];
 const BEFORE = "nameserver 192.168.1.1\nsearch lan\n";
 
@@ -53,15 +54,20 @@ topic("e2e DNS of the client", async (scenario) => {
     });
   }
 
-  await scenario("what another program has written meanwhile stays, and is told of", async () => {
-    const etc = await OwnEtc.create(lab, "file", BEFORE);
-    const client = etc.spawnClient(...args);
-    await client.waitForLine(/fluxify-client is up/, START_TIMEOUT_MS);
-    await Deno.writeTextFile(etc.path("resolv.conf"), "nameserver 10.0.0.1\n");
-    equal(await client.stop("SIGINT"), 0);
-    match(client.tail(), /left \/etc\/resolv.conf as it is: it was changed by another program/);
-    match(await etc.resolvConf(), /nameserver 10\.0\.0\.1\n$/);
-  });
+  for (const end of ["SIGINT", "SIGKILL"] as const) {
+    await scenario(`what another program writes comes back at the end, after ${end}`, async () => {
+      const etc = await OwnEtc.create(lab, "file", BEFORE);
+      const client = etc.spawnClient(...args);
+      await client.waitForLine(/fluxify-client is up/, START_TIMEOUT_MS);
+      const ours = await etc.resolvConf();
+      await Deno.writeTextFile(etc.path("resolv.conf"), "nameserver 10.0.0.1\n");
+      await client.waitForLine(/another program has written .*198\.51\.100\.10/, LOOK_TIMEOUT_MS);
+      equal(await etc.resolvConf(), ours);
+      await client.stop(end);
+      if (end === "SIGKILL") await etc.run(...program("client"), "restore");
+      match(await etc.resolvConf(), /nameserver 10\.0\.0\.1\n$/);
+    });
+  }
 
   await scenario("a start that fails has changed nothing", async () => {
     const etc = await OwnEtc.create(lab, "link", BEFORE);

@@ -125,16 +125,15 @@ async function fakeIptables(lab: Lab): Promise<string> {
   const folder = join(lab.directory, "bin");
   const { stdout } = await lab.server.run("sh", "-c", "command -v ip6tables");
   await Deno.mkdir(folder);
-  await Deno.writeTextFile(
-    join(folder, "iptables"),
-    `#!/bin/sh
+  const script = `#!/bin/sh
 case "$*" in
   *"-I FORWARD"*"-i fluxify-srv"*) echo "no room for this rule" >&2; exit 4 ;;
 esac
 exec ${stdout.trim().replace("ip6tables", "iptables")} "$@"
-`,
-    { mode: 0o755 },
-  );
+`;
+  for (const name of ["iptables", "iptables-nft", "iptables-legacy"]) {
+    await Deno.writeTextFile(join(folder, name), script, { mode: 0o755 });
+  }
   return folder;
 }
 

@@ -103,6 +103,17 @@ async function furtherScenarios(
 ): Promise<void> {
   const args = ["-kill-switch"];
 
+  await scenario("it comes back when another program flushes all rules", async (measure) => {
+    const client = await startClient(lab, bundle, { args });
+    const from = client.lineCount;
+    await lab.client.run("nft", "flush", "ruleset");
+    await client.waitForLine(/the kill switch: it is back in force/, RECONNECT_TIMEOUT_MS, from);
+    await client.stop("SIGKILL");
+    await nothingPasses(measure);
+    await restore(lab);
+    deepEqual(await hostState(lab.client), before);
+  });
+
   await scenario("the client connects again while it is on", async () => {
     const client = await startClient(lab, bundle, { args });
     const from = client.lineCount;

@@ -1,4 +1,4 @@
-import { equal, notEqual, ok } from "node:assert/strict";
+import { equal, match, notEqual, ok } from "node:assert/strict";
 import type { Lab } from "../../scripts/lab/lab.ts";
 import { newClientCertificate, startClient, startServer } from "../../scripts/lab/programs.ts";
 import { connect } from "../netns/namespace.ts";
@@ -127,6 +127,15 @@ topic("e2e links that change", async (scenario) => {
     await pause(500);
     const lines = client.output("stderr").split("\n").slice(from);
     equal(lines.filter((line) => line.includes(`link ${LINK}`)).join("\n"), "");
+    await pingAll(lab.client, FAR_ADDRESSES);
+  });
+
+  await scenario("routes into the tunnel that somebody removes are put back", async () => {
+    const from = client.lineCount;
+    await lab.client.run("ip", "route", "flush", "dev", "fluxify", "proto", "boot");
+    await client.waitForLine(/removed the routes into the tunnel/, STATE_TIMEOUT_MS, from);
+    const { stdout } = await lab.client.run("ip", "route", "show", "dev", "fluxify");
+    match(stdout, /^0\.0\.0\.0\/1 [^]*^128\.0\.0\.0\/1 /m);
     await pingAll(lab.client, FAR_ADDRESSES);
   });
 

@@ -27,7 +27,7 @@ for (const scheduler of ["flow", "redundant"] as const) {
     await serveTransfers(lab.internet);
     const bundle = await newClientCertificate(lab, "laptop");
     await startServer(lab);
-    const client = await startClient(lab, bundle, { args: ["-scheduler", scheduler] });
+    const client = await startClient(lab, bundle, { args: ["-v", "-scheduler", scheduler] });
     await pingAll(lab.client, [INTERNET_ADDRESS]);
 
     const limitMs = GAP_MAX_MS[scheduler];

@@ -34,10 +34,14 @@ export type Scenario = (name: string, run: (measure: Measure) => Promise<void>) 
 export const RESULTS_VARIABLE = "FLUXIFY_E2E_RESULTS";
 
 /** A test whose steps are scenarios that share what `run` sets up. */
-export function topic(name: string, run: (scenario: Scenario) => Promise<void>): void {
+export function topic(
+  name: string,
+  run: (scenario: Scenario) => Promise<void>,
+  needs = needsRoot(),
+): void {
   Deno.test({
     name: `netns: ${name}`,
-    ...needsRoot(),
+    ...needs,
     async fn(t) {
       const scenario: Scenario = async (scenarioName, body) => {
         await t.step({

@@ -39,7 +39,7 @@ topic("e2e SIGHUP", async (scenario) => {
   const tabletBundle = await newClientCertificate(lab, "tablet");
   const server = await startServer(lab, { args: ["-metrics-every", "200ms"] });
   const laptop = await startClient(lab, laptopBundle);
-  await startClient(tablet, tabletBundle);
+  const lost = await startClient(tablet, tabletBundle);
   const serverPem = join(pkiDirectory(lab), "server.pem");
 
   await scenario("new certificates are served, and no ping is lost", async (measure) => {
@@ -106,6 +106,7 @@ topic("e2e SIGHUP", async (scenario) => {
     server.signal("SIGHUP");
     await server.waitForLine(/session of tablet ended: its certificate was revoked/, 5000);
     await server.waitForLine(/reloaded: .* 1 certificates revoked/, LINE_TIMEOUT_MS, from);
+    equal((await ending(lost)).exitCode, 1);
     const { exitCode, text } = await ending(spawnClient(tablet, tabletBundle));
     equal(exitCode, 1);
     match(text, /the certificate of 'tablet' has been revoked/);

@@ -12,6 +12,7 @@ export const AF_INET6 = 10;
 const SOCK_DGRAM = 2;
 const SOCK_NONBLOCK = 0o4000;
 const SOCK_CLOEXEC = 0o2000000;
+const SERVER_SOCKET_TYPE = SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
 
 const SOL_SOCKET = 1;
 const SO_SNDBUF = 7;
@@ -20,14 +21,15 @@ const SO_BINDTODEVICE = 25;
 const SO_SNDBUFFORCE = 32;
 const SO_RCVBUFFORCE = 33;
 
-const SOL_IP = 0;
+export const SOL_IP = 0;
+export const IP_PKTINFO = 8;
 const IP_MTU_DISCOVER = 10;
 const IP_PMTUDISC_DONT = 0;
 /** Never fragment, and let the sender find out itself what fits. */
 const IP_PMTUDISC_PROBE = 3;
 export const SOL_IPV6 = 41;
 const IPV6_MTU_DISCOVER = 23;
-const IPV6_V6ONLY = 26;
+export const IPV6_V6ONLY = 26;
 const IPV6_RECVPKTINFO = 49;
 export const IPV6_PKTINFO = 50;
 
@@ -46,6 +48,11 @@ export interface UdpSocket {
   readonly gso: boolean;
   /** Whether the kernel hands many datagrams over in one receive. */
   readonly gro: boolean;
+}
+
+export interface ServerSocket extends UdpSocket {
+  /** Whether it takes IPv6 addresses, IPv4 mapped; else IPv4 alone. */
+  readonly isV6: boolean;
 }
 
 /** An address and port as a `struct sockaddr_in` or `sockaddr_in6`. @throws RangeError */
@@ -129,30 +136,39 @@ export function forbidFragments(libc: Libc, fd: number): void {
  * reports the local address of each datagram (as IPv6, IPv4 mapped), so that answers leave from there.
  * @throws SyscallError, EADDRINUSE among them.
  */
-export function openServerSocket(libc: Libc, port: number): UdpSocket & { isV6: boolean } {
-  const type = SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
-  const action = `listen on UDP port ${port}`;
-  const { fd, isV6 } = openDatagramSocket(libc, type);
+export function openServerSocket(libc: Libc, port: number): ServerSocket {
+  let fd: number;
   try {
-    if (isV6) {
-      libc.setOption(fd, SOL_IPV6, IPV6_V6ONLY, 0, "listen on both IP families");
-      libc.setOption(fd, SOL_IPV6, IPV6_RECVPKTINFO, 1, "learn local addresses");
-    }
-    libc.bind(fd, encodeSockaddr(isV6 ? "::" : "0.0.0.0", port), action);
-    return { ...tune(libc, fd), isV6 };
+    fd = libc.socket(AF_INET6, SERVER_SOCKET_TYPE);
+  } catch (error) {
+    if (!(error instanceof SyscallError && error.errno === EAFNOSUPPORT)) throw error;
+    return openIpv4ServerSocket(libc, port);
+  }
+  try {
+    libc.setOption(fd, SOL_IPV6, IPV6_V6ONLY, 0, "listen on both IP families");
+    libc.setOption(fd, SOL_IPV6, IPV6_RECVPKTINFO, 1, "learn local addresses");
+    return { ...listen(libc, fd, "::", port), isV6: true };
   } catch (error) {
     libc.closeFile(fd);
     throw error;
   }
 }
 
-function openDatagramSocket(libc: Libc, type: number): { fd: number; isV6: boolean } {
+/** The server's socket of a machine without IPv6. @throws SyscallError */
+export function openIpv4ServerSocket(libc: Libc, port: number): ServerSocket {
+  const fd = libc.socket(AF_INET, SERVER_SOCKET_TYPE);
   try {
-    return { fd: libc.socket(AF_INET6, type), isV6: true };
+    libc.setOption(fd, SOL_IP, IP_PKTINFO, 1, "learn local addresses");
+    return { ...listen(libc, fd, "0.0.0.0", port), isV6: false };
   } catch (error) {
-    if (!(error instanceof SyscallError && error.errno === EAFNOSUPPORT)) throw error;
-    return { fd: libc.socket(AF_INET, type), isV6: false };
+    libc.closeFile(fd);
+    throw error;
   }
+}
+
+function listen(libc: Libc, fd: number, host: string, port: number): UdpSocket {
+  libc.bind(fd, encodeSockaddr(host, port), `listen on UDP port ${port}`);
+  return tune(libc, fd);
 }
 
 /** Large buffers, and outer datagrams that may be fragmented: each only where the kernel has it. */

@@ -22,7 +22,7 @@ const INTERFACE_NAME = /^(?!\.\.?$)[A-Za-z0-9._-]{1,15}$/;
 /** sizeof(struct ifreq) on 64-bit Linux. */
 const IFREQ_LENGTH = 40;
 
-export const TUN_PATH = "/dev/net/tun";
+const TUN_PATH = "/dev/net/tun";
 /** sizeof(struct virtio_net_hdr). */
 export const VNET_HEADER_LENGTH = 10;
 

@@ -18,6 +18,8 @@ const DEBIAN_PACKAGES: Record<string, string> = {
   ip: "iproute2",
   iptables: "iptables",
   ip6tables: "iptables",
+  "iptables-legacy": "iptables",
+  "ip6tables-legacy": "iptables",
   "iptables-save": "iptables",
   "ip6tables-save": "iptables",
   nft: "nftables",

@@ -5,6 +5,7 @@ import { deadIdentity, TestDirectory } from "../journal/test_directory.ts";
 import { resolvConfText, setDns } from "./dns.ts";
 
 const SERVERS = ["1.1.1.1", "2606:4700:4700::1111"];
+const nsswitch = "/dev/null";
 const STUB = "nameserver 127.0.0.53\noptions edns0 trust-ad\nsearch lan\n";
 
 async function open(directory: TestDirectory, runner = new FakeRunner()): Promise<HostJournal> {
@@ -52,7 +53,12 @@ for (const [name, prepare] of Object.entries(BEFORE)) {
       const before = describe(resolvConf);
       const target = describe(`${resolvConf}.target`);
       const journal = await open(directory);
-      const place = await setDns(journal, { tun: "fluxify", servers: SERVERS, resolvConf });
+      const { place } = await setDns(journal, {
+        tun: "fluxify",
+        servers: SERVERS,
+        resolvConf,
+        nsswitch,
+      });
       assert.equal(place, "resolv.conf");
       assert.equal(Deno.readTextFileSync(resolvConf), resolvConfText(SERVERS));
       assert.equal(Deno.lstatSync(resolvConf).mode! & 0o777, 0o644);
@@ -80,7 +86,7 @@ Deno.test("a resolv.conf that somebody else has changed since stays, and is told
     const resolvConf = directory.file("resolv.conf");
     await Deno.writeTextFile(resolvConf, "nameserver 192.168.1.1\n");
     const journal = await open(directory);
-    await setDns(journal, { tun: "fluxify", servers: SERVERS, resolvConf });
+    await setDns(journal, { tun: "fluxify", servers: SERVERS, resolvConf, nsswitch });
     await Deno.writeTextFile(resolvConf, "nameserver 10.0.0.1\n");
     let lines: string[];
     if (ending === "stopped") {
@@ -95,6 +101,101 @@ Deno.test("a resolv.conf that somebody else has changed since stays, and is told
   }
 });
 
+Deno.test("what another program writes is replaced when it is complete, and comes back", async () => {
+  for (const ending of ["stopped", "killed"] as const) {
+    await using directory = await TestDirectory.create();
+    const resolvConf = directory.file("resolv.conf");
+    await Deno.writeTextFile(resolvConf, "nameserver 192.168.1.1\n");
+    const journal = await open(directory);
+    const dns = await setDns(journal, { tun: "fluxify", servers: SERVERS, resolvConf, nsswitch });
+    assert.equal(await dns.look(), null);
+    assert.equal(await dns.look(), null);
+    let theirs = "";
+    for (const part of ["nameserver 10.0.0.1\n", "nameserver 10.0.0.2\n"]) {
+      theirs += part;
+      await Deno.writeTextFile(resolvConf, theirs, { mode: 0o600 });
+      assert.equal(await dns.look(), null);
+      assert.equal(Deno.readTextFileSync(resolvConf), theirs);
+    }
+    assert.match(
+      String(await dns.look()),
+      /another program has written .*1\.1\.1\.1.* all the same/,
+    );
+    assert.equal(Deno.readTextFileSync(resolvConf), resolvConfText(SERVERS));
+    assert.equal(await dns.look(), null);
+    if (ending === "stopped") {
+      assert.deepEqual(await journal.undoAll(), []);
+      assert.deepEqual(journal.notices, []);
+    } else {
+      journal.close();
+      assert.match((await restoreStale(new FakeRunner(), directory.path)).join(), /undid 1 change/);
+    }
+    assert.equal(Deno.readTextFileSync(resolvConf), theirs);
+  }
+});
+
+Deno.test("a resolv.conf that is removed, or becomes a link, is written again", async () => {
+  await using directory = await TestDirectory.create();
+  const resolvConf = directory.file("resolv.conf");
+  const journal = await open(directory);
+  const dns = await setDns(journal, { tun: "fluxify", servers: SERVERS, resolvConf, nsswitch });
+  for (const then of ["absent", "link to /run/nobody"]) {
+    await Deno.remove(resolvConf);
+    if (then !== "absent") await Deno.symlink("/run/nobody", resolvConf);
+    assert.equal(await dns.look(), null);
+    assert.notEqual(await dns.look(), null);
+    assert.equal(Deno.readTextFileSync(resolvConf), resolvConfText(SERVERS));
+  }
+  assert.deepEqual(await journal.undoAll(), []);
+  assert.equal(describe(resolvConf), "link to /run/nobody");
+});
+
+Deno.test("a program that writes resolv.conf again and again has its way most of the time", async () => {
+  await using directory = await TestDirectory.create();
+  const resolvConf = directory.file("resolv.conf");
+  const journal = await open(directory);
+  const dns = await setDns(journal, { tun: "fluxify", servers: SERVERS, resolvConf, nsswitch });
+  let replaced = 0;
+  for (let look = 0; look < 600; look++) {
+    await Deno.writeTextFile(resolvConf, "nameserver 10.0.0.1\n");
+    if (await dns.look() !== null) replaced++;
+  }
+  assert.ok(replaced >= 15 && replaced <= 20, `${replaced}`);
+  assert.deepEqual(await journal.undoAll(), []);
+  assert.equal(Deno.readTextFileSync(resolvConf), "nameserver 10.0.0.1\n");
+});
+
+Deno.test("programs that are sent away from systemd-resolved ask our servers all the same", async () => {
+  await using directory = await TestDirectory.create();
+  const resolvConf = directory.file("resolv.conf");
+  await Deno.writeTextFile(resolvConf, STUB);
+  const journal = await open(directory, resolved());
+  const dns = await setDns(journal, { tun: "fluxify", servers: SERVERS, resolvConf, nsswitch });
+  assert.equal(dns.place, "systemd-resolved");
+  await Deno.writeTextFile(resolvConf, `search lan\n${STUB}`);
+  assert.equal(await dns.look(), null);
+  assert.equal(await dns.look(), null);
+  const theirs = "nameserver 192.168.1.1\n";
+  await Deno.writeTextFile(resolvConf, theirs);
+  assert.equal(await dns.look(), null);
+  assert.notEqual(await dns.look(), null);
+  assert.equal(dns.place, "resolv.conf and systemd-resolved");
+  assert.equal(Deno.readTextFileSync(resolvConf), resolvConfText(SERVERS));
+  assert.deepEqual(await journal.undoAll(), []);
+  assert.equal(Deno.readTextFileSync(resolvConf), theirs);
+});
+
+Deno.test("a resolv.conf that cannot be kept a copy of is an error, and stays", async () => {
+  await using directory = await TestDirectory.create();
+  const resolvConf = directory.file("resolv.conf");
+  const journal = await open(directory);
+  const dns = await setDns(journal, { tun: "fluxify", servers: SERVERS, resolvConf, nsswitch });
+  await Deno.remove(resolvConf);
+  await Deno.mkdir(resolvConf);
+  await assert.rejects(dns.look(), /Cannot keep a copy of/);
+  assert.match((await journal.undoAll()).join(), /Cannot keep a copy of/);
+});
+
 const resolved = () => new FakeRunner().on("resolvectl", "");
 
 Deno.test("setDns() tells systemd-resolved where programs ask it, and reverts", async () => {
@@ -103,7 +204,12 @@ Deno.test("setDns() tells systemd-resolved where programs ask it, and reverts", 
   await Deno.writeTextFile(resolvConf, STUB);
   const runner = resolved();
   const journal = await open(directory, runner);
-  const place = await setDns(journal, { tun: "fluxify", servers: SERVERS, resolvConf });
+  const { place } = await setDns(journal, {
+    tun: "fluxify",
+    servers: SERVERS,
+    resolvConf,
+    nsswitch,
+  });
   assert.equal(place, "systemd-resolved");
   assert.deepEqual(await journal.undoAll(), []);
   assert.deepEqual(runner.lines, [
@@ -116,15 +222,60 @@ Deno.test("setDns() tells systemd-resolved where programs ask it, and reverts", 
   assert.equal(Deno.readTextFileSync(resolvConf), STUB);
 });
 
-Deno.test("a tunnel that is gone has nothing for systemd-resolved to revert", async () => {
-  await using directory = await TestDirectory.create();
-  const resolvConf = directory.file("resolv.conf");
-  await Deno.writeTextFile(resolvConf, STUB);
-  const gone = 'Failed to resolve interface "fluxify": No such device';
-  const runner = resolved().on("resolvectl revert", { code: 1, stderr: gone });
-  const journal = await open(directory, runner);
-  await setDns(journal, { tun: "fluxify", servers: SERVERS, resolvConf });
-  assert.deepEqual(await journal.undoAll(), []);
+Deno.test("setDns() sets both where the C library asks systemd-resolved beside resolv.conf", async () => {
+  const cases = [
+    ["hosts: mymachines resolve [!UNAVAIL=return] files dns\n", true],
+    ["passwd: files\nhosts:\tfiles\tresolve\n", true],
+    ["hosts: files dns\n# hosts: resolve\nnetworks: resolve\n", false],
+    ["hosts: resolved dns\n", false],
+  ] as const;
+  for (const [text, both] of cases) {
+    await using directory = await TestDirectory.create();
+    const [resolvConf, nsswitch] = [directory.file("resolv.conf"), directory.file("nsswitch.conf")];
+    await Deno.writeTextFile(resolvConf, "nameserver 192.168.1.1\n");
+    await Deno.writeTextFile(nsswitch, text);
+    const runner = resolved();
+    const journal = await open(directory, runner);
+    const { place } = await setDns(journal, {
+      tun: "fluxify",
+      servers: SERVERS,
+      resolvConf,
+      nsswitch,
+    });
+    assert.equal(place, both ? "resolv.conf and systemd-resolved" : "resolv.conf", text);
+    assert.equal(runner.lines.includes("resolvectl domain fluxify ~."), both);
+    assert.equal(Deno.readTextFileSync(resolvConf), resolvConfText(SERVERS));
+    assert.deepEqual(await journal.undoAll(), []);
+    assert.equal(runner.lines.includes("resolvectl revert fluxify"), both);
+    assert.equal(Deno.readTextFileSync(resolvConf), "nameserver 192.168.1.1\n");
+
+    await Deno.remove(resolvConf);
+    await Deno.mkdir(resolvConf);
+    const second = await open(directory, runner);
+    const refused = setDns(second, { tun: "fluxify", servers: SERVERS, resolvConf, nsswitch });
+    await assert.rejects(refused, /Cannot set the DNS servers/);
+    assert.equal(runner.lines.at(-1) === "resolvectl revert fluxify", both);
+    assert.deepEqual(await second.undoAll(), []);
+  }
+});
+
+Deno.test("a tunnel or a systemd-resolved that is gone has nothing to revert", async () => {
+  const words = [
+    'Failed to resolve interface "fluxify": No such device',
+    "Failed to revert interface configuration: The name org.freedesktop.resolve1 was not provided " +
+    "by any .service files",
+    "Failed to revert interface configuration: Could not activate remote peer: unknown unit",
+    "Failed to revert interface configuration: Unit dbus-org.freedesktop.resolve1.service not found.",
+  ];
+  for (const stderr of words) {
+    await using directory = await TestDirectory.create();
+    const resolvConf = directory.file("resolv.conf");
+    await Deno.writeTextFile(resolvConf, STUB);
+    const runner = resolved().on("resolvectl revert", { code: 1, stderr });
+    const journal = await open(directory, runner);
+    await setDns(journal, { tun: "fluxify", servers: SERVERS, resolvConf, nsswitch });
+    assert.deepEqual(await journal.undoAll(), []);
+  }
 });
 
 Deno.test("setDns() reverts what systemd-resolved took before it refused", async () => {
@@ -134,7 +285,7 @@ Deno.test("setDns() reverts what systemd-resolved took before it refused", async
   const runner = resolved().on("resolvectl domain", { code: 1, stderr: "Access denied" });
   const journal = await open(directory, runner);
   await assert.rejects(
-    setDns(journal, { tun: "fluxify", servers: SERVERS, resolvConf }),
+    setDns(journal, { tun: "fluxify", servers: SERVERS, resolvConf, nsswitch }),
     /Cannot set the DNS servers: .*Access denied.*start without -dns/,
   );
   assert.equal(runner.lines.at(-1), "resolvectl revert fluxify");
@@ -158,7 +309,12 @@ Deno.test("setDns() writes resolv.conf where systemd-resolved is not asked, or s
     const resolvConf = directory.file("resolv.conf");
     await Deno.writeTextFile(resolvConf, text);
     const journal = await open(directory, runner);
-    const place = await setDns(journal, { tun: "fluxify", servers: SERVERS, resolvConf });
+    const { place } = await setDns(journal, {
+      tun: "fluxify",
+      servers: SERVERS,
+      resolvConf,
+      nsswitch,
+    });
     assert.equal(place, "resolv.conf");
     assert.deepEqual(await journal.undoAll(), []);
     assert.equal(Deno.readTextFileSync(resolvConf), text);
@@ -171,14 +327,17 @@ Deno.test("setDns() refuses what it could not put back, and servers that are non
   const large = directory.file("large");
   await Deno.writeTextFile(large, "x".repeat(1024 * 1024 + 1));
   for (const resolvConf of [directory.path, large, directory.file("no/such/folder")]) {
-    const refused = setDns(journal, { tun: "fluxify", servers: SERVERS, resolvConf });
+    const refused = setDns(journal, { tun: "fluxify", servers: SERVERS, resolvConf, nsswitch });
     await assert.rejects(refused, /Cannot set the DNS servers: .*start without -dns/);
   }
   const resolvConf = directory.file("resolv.conf");
   for (const servers of [[], ["1.1.1.1\nnameserver 9.9.9.9"], ["a", "b", "c", "d"]]) {
-    await assert.rejects(setDns(journal, { tun: "fluxify", servers, resolvConf }), RangeError);
+    await assert.rejects(
+      setDns(journal, { tun: "fluxify", servers, resolvConf, nsswitch }),
+      RangeError,
+    );
   }
-  await assert.rejects(setDns(journal, { tun: "-x", servers: SERVERS, resolvConf }), {
+  await assert.rejects(setDns(journal, { tun: "-x", servers: SERVERS, resolvConf, nsswitch }), {
     name: "InterfaceError",
   });
   assert.deepEqual(await journal.undoAll(), []);

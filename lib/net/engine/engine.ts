@@ -20,6 +20,8 @@ export interface EngineSession {
   /** 32 bytes; copied. */
   readonly key: Uint8Array;
   readonly x1: boolean;
+  /** x1: whether both sides know the dictionary for packets; not unless told. */
+  readonly usesDictionary?: boolean;
   /** The client's addresses inside the tunnel. */
   readonly ipv4: string;
   readonly ipv6: string;
@@ -142,6 +144,8 @@ export interface SessionReport {
 
 export interface Engine extends AsyncDisposable {
   readonly name: EngineName;
+  /** What it can do for peers that can, too, by the names of the control exchange. */
+  readonly features: readonly string[];
   /** Live counters; reading them costs the data path nothing. */
   readonly drops: DropCounters;
   /** A session of the same inner addresses is replaced; its packets are taken a while longer. */

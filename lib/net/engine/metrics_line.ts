@@ -1,9 +1,13 @@
 /**
- * The lines of the server's `-metrics-every` and the client's `-status-every`: one for each session, `key=value` with a space between. The unit of
- * a number stands behind it or in its key; what is not known is `-`. Keys and their order stay: they
- * are documented in docs/operations.md, for grep and awk.
+ * The lines of the server's `-metrics-every` and the client's `-status-every`: one for each
+ * session, `key=value` with a space between. The unit of a number stands behind it or in its key;
+ * what is not known is `-`. Keys and their order stay: they are documented in docs/operations.md,
+ * for grep and awk.
  */
 import type { PathReport, SessionReport } from "./engine.ts";
+
+/** The peer of a socket that is connected, as the client's are: what comes has no address. */
+const UNSPECIFIED = "[::]:0";
 
 type Field = readonly [key: string, value: string];
 
@@ -27,7 +31,7 @@ export function metricsLine(session: SessionReport): string {
 function pathFields(path: PathReport): Field[] {
   const fields: Field[] = [
     ["name", word(path.name)],
-    ["address", word(path.peer)],
+    ["address", path.peer === UNSPECIFIED ? "-" : word(path.peer)],
     ["state", path.state],
     ["good", path.isGood ? "yes" : "no"],
     ["badFor", word(path.isBadFor ?? "-")],

@@ -44,6 +44,9 @@ const UNKNOWN: PathReport = {
   heardMsAgo: null,
 };
 
+/** On the client, whose sockets are not told where they come from. */
+const OWN: PathReport = { ...PATH, peer: "[::]:0" };
+
 const REORDER = { bufferedEvents: 1, reorderedEvents: 2, drops: 3, flushes: 4, maxDepth: 5 };
 
 function session(name: string, ...paths: PathReport[]): SessionReport {
@@ -65,6 +68,10 @@ Deno.test("metricsLine() has a key for everything, and a unit for every number",
       "reorder.bufferedEvents=1 reorder.reorderedEvents=2 reorder.drops=3 reorder.flushes=4 " +
       "reorder.maxDepth=5packets",
   );
+});
+
+Deno.test("metricsLine() takes an address without a host for one that is not known", () => {
+  match(metricsLine(session("server", OWN)), / path0\.address=- /);
 });
 
 Deno.test("metricsLine() keeps its shape without paths, and whatever the client is called", () => {

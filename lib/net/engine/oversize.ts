@@ -25,13 +25,11 @@ export class Oversize {
   readonly #fragments = new Ipv4Fragments();
   readonly #answers = new TokenBucket(ANSWERS_PER_SECOND, ANSWERS_BURST);
   readonly #made: DataView;
-  readonly #at: number;
   readonly #hooks: OversizeHooks;
 
-  /** @param made memory for the packets made here, from `at` on. */
-  constructor(made: DataView, at: number, hooks: OversizeHooks) {
+  /** @param made memory for the packets made here, TOO_BIG_LENGTH_MAX bytes or more. */
+  constructor(made: DataView, hooks: OversizeHooks) {
     this.#made = made;
-    this.#at = at;
     this.#hooks = hooks;
   }
 
@@ -44,17 +42,17 @@ export class Oversize {
     router: RouterAddress,
     now: number,
   ): void {
-    const answer = writeTooBig(view, packet, length, mtu, router, this.#made, this.#at);
+    const answer = writeTooBig(view, packet, length, mtu, router, this.#made, 0);
     if (answer === TOO_BIG_FRAGMENT) this.#fragment(view, packet, length, mtu);
     else if (answer > 0 && this.#answers.take(now)) this.#hooks.answer(answer);
   }
 
   #fragment(view: DataView, packet: number, length: number, mtu: number): void {
     const fragments = this.#fragments;
-    if (!fragments.start(view, packet, length, mtu)) return;
-    for (let part = fragments.next(this.#made, this.#at); part > 0;) {
+    const made = this.#made;
+    if (!fragments.start(view, packet, length, Math.min(mtu, made.byteLength))) return;
+    for (let part = fragments.next(made, 0); part > 0; part = fragments.next(made, 0)) {
       this.#hooks.send(part);
-      part = fragments.next(this.#made, this.#at);
     }
   }
 }

@@ -8,13 +8,14 @@ const ROUTER = { ipv4: ipv4Word("10.8.0.1"), ipv6: ipv6Words("fd00:8::1") };
 const AT = 100;
 const PACKET = 30;
 const MAY_FRAGMENT = 0;
+const MADE_BYTES = 2048;
 
 /** What becomes of packets: copies of what was made, as it stood when it was told. */
 function setUp() {
-  const made = new Uint8Array(AT + 2048);
+  const made = new Uint8Array(AT + MADE_BYTES + AT);
   const answers: Uint8Array[] = [];
   const fragments: Uint8Array[] = [];
-  const oversize = new Oversize(new DataView(made.buffer), AT, {
+  const oversize = new Oversize(new DataView(made.buffer, AT, MADE_BYTES), {
     answer: (length) => answers.push(made.slice(AT, AT + length)),
     send: (length) => fragments.push(made.slice(AT, AT + length)),
   });
@@ -67,6 +68,13 @@ Deno.test("an IPv4 packet that may be fragmented goes in parts that fit, nothing
     whole.set(fragment.subarray(20), (view.getUint16(6) & 0x1fff) * 8);
   }
   deepEqual(whole, packet.subarray(20));
+});
+
+Deno.test("no fragment is longer than the memory for it, whatever the paths carry", () => {
+  const { handle, fragments } = setUp();
+  handle(udp({ fragment: MAY_FRAGMENT }, 8000), 7000);
+  equal(fragments.length, 4);
+  ok(fragments.every(({ length }) => length <= MADE_BYTES));
 });
 
 Deno.test("packets in fragments after one another do not mix", () => {

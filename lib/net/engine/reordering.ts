@@ -10,10 +10,15 @@ const STREAMS_MAX = 64;
 const SLOT_BYTES = 2048;
 /** Packet memory is made this many slots at a time, when they are first needed. */
 const CHUNK_SLOTS = 64;
+/** Of one stream: packets too long for their slots, which a tunnel has whose MTU was set high. */
+const LONG_PACKETS_BYTES_MAX = 2 * 1024 * 1024;
 
 export class ReorderStream {
   readonly buffer: ReorderBuffer;
   readonly #chunks: Uint8Array[] = [];
+  /** By slot, those that are longer than a slot. */
+  readonly #long = new Map<number, Uint8Array>();
+  #longBytes = 0;
   readonly #lengths: Uint16Array;
   readonly #flags: Uint8Array;
 
@@ -23,22 +28,38 @@ export class ReorderStream {
     this.#flags = new Uint8Array(capacity);
   }
 
-  /** Keeps a copy of a packet. False when it is longer than any we expect. */
+  /** Keeps a copy of a packet. False when there is no room for one so long. */
   store(slot: number, from: Uint8Array, offset: number, length: number, flags: number): boolean {
-    if (length > SLOT_BYTES) return false;
-    const index = Math.floor(slot / CHUNK_SLOTS);
-    const chunk = this.#chunks[index] ??= new Uint8Array(CHUNK_SLOTS * SLOT_BYTES);
-    chunk.set(from.subarray(offset, offset + length), (slot % CHUNK_SLOTS) * SLOT_BYTES);
+    const packet = from.subarray(offset, offset + length);
+    if (length > SLOT_BYTES) {
+      if (this.#longBytes + length > LONG_PACKETS_BYTES_MAX) return false;
+      this.#longBytes += length;
+      this.#long.set(slot, packet.slice());
+    } else {
+      const index = Math.floor(slot / CHUNK_SLOTS);
+      const chunk = this.#chunks[index] ??= new Uint8Array(CHUNK_SLOTS * SLOT_BYTES);
+      chunk.set(packet, (slot % CHUNK_SLOTS) * SLOT_BYTES);
+    }
     this.#lengths[slot] = length;
     this.#flags[slot] = flags;
     return true;
   }
 
-  /** Copies the packet of `slot` to `offset` of `into` and returns its length. */
+  /**
+   * Copies the packet of `slot` to `offset` of `into` and returns its length. To be called once for
+   * each packet stored.
+   */
   load(slot: number, into: Uint8Array, offset: number): number {
-    const start = (slot % CHUNK_SLOTS) * SLOT_BYTES;
     const length = this.#lengths[slot]!;
-    into.set(this.#chunks[Math.floor(slot / CHUNK_SLOTS)]!.subarray(start, start + length), offset);
+    if (length > SLOT_BYTES) {
+      into.set(this.#long.get(slot)!, offset);
+      this.#long.delete(slot);
+      this.#longBytes -= length;
+    } else {
+      const start = (slot % CHUNK_SLOTS) * SLOT_BYTES;
+      const chunk = this.#chunks[Math.floor(slot / CHUNK_SLOTS)]!;
+      into.set(chunk.subarray(start, start + length), offset);
+    }
     return length;
   }
 

@@ -19,10 +19,19 @@ Deno.test("packets held in every slot come back as they were stored", () => {
   }
 });
 
-Deno.test("a packet longer than 2048 bytes is not stored", () => {
-  const stream = new ReorderStream(2, 50);
-  equal(stream.store(0, new Uint8Array(3000), 0, 2049, 0), false);
-  ok(stream.store(0, new Uint8Array(3000), 0, 2048, 0));
+Deno.test("packets of a tunnel with a large MTU are held, up to 2 MiB of a stream", () => {
+  const stream = new ReorderStream(300, 50);
+  const bytes = 9000;
+  const into = new Uint8Array(bytes);
+  const room = Math.floor(2 * 1024 * 1024 / bytes);
+  for (let slot = 0; slot < room; slot++) {
+    ok(stream.store(slot, new Uint8Array(bytes).fill(slot), 0, bytes, 0));
+  }
+  equal(stream.store(room, into, 0, bytes, 0), false);
+  ok(stream.store(room, into, 0, 2048, 0), "short ones have memory of their own");
+  equal(stream.load(7, into, 0), bytes);
+  ok(into.every((byte) => byte === 7));
+  ok(stream.store(7, into, 0, bytes, 0), "what has been delivered makes room");
 });
 
 Deno.test("a session has 64 streams at most, each in its own order", () => {

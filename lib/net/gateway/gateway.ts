@@ -45,6 +45,14 @@ export function defaultGateway(
   return nextHopFor(defaults, device, family === 4 ? "192.0.2.1" : "2001:db8::1");
 }
 
+/** Whether a link as it is leads to this next hop: nobody may have withdrawn it, or asked again. */
+export function isNeighbour({ gateway }: NextHop, { addresses }: NetworkInterface): boolean {
+  return gateway === undefined || gateway.onlink ||
+    addresses.some(({ address, prefixLength }) =>
+      prefixContains(`${address}/${prefixLength}`, gateway.address)
+    );
+}
+
 /**
  * How `server` is reached over `link`, or undefined when no route of the link leads there. `routes`
  * are those of the server's family in all tables, for who has read them already.

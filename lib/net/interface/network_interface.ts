@@ -16,6 +16,8 @@ export interface InterfaceAddress {
   scope: string;
   /** Still looked for on the wire, or found there: nothing can be sent from it (RFC 4862). */
   isTentative?: true;
+  /** Not to be the source of anything new: its network has been given up (RFC 4862). */
+  isDeprecated?: true;
 }
 
 export interface NetworkInterface {
@@ -42,6 +44,7 @@ const AddressSchema = v.object({
   tentative: v.optional(v.boolean(), false),
   optimistic: v.optional(v.boolean(), false),
   dadfailed: v.optional(v.boolean(), false),
+  deprecated: v.optional(v.boolean(), false),
 });
 
 const LinkSchema = v.object({
@@ -139,7 +142,8 @@ export class InterfaceError extends Error {
 function parseAddress(item: unknown): InterfaceAddress[] {
   const parsed = v.safeParse(AddressSchema, item);
   if (!parsed.success) return [];
-  const { local, prefixlen, address, scope, tentative, optimistic, dadfailed } = parsed.output;
+  const { local, prefixlen, address, scope, tentative, optimistic, dadfailed, deprecated } =
+    parsed.output;
   return [{
     family: familyOf(local),
     address: local,
@@ -147,6 +151,7 @@ function parseAddress(item: unknown): InterfaceAddress[] {
     peer: address,
     scope,
     ...((tentative && !optimistic) || dadfailed ? { isTentative: true as const } : {}),
+    ...(deprecated ? { isDeprecated: true as const } : {}),
   }];
 }
 

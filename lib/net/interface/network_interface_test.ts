@@ -61,6 +61,7 @@ Deno.test("listInterfaces() tells addresses that nothing can be sent from yet", 
           address("2001:db8::2", { tentative: true }),
           address("2001:db8::3", { tentative: true, optimistic: true }),
           address("2001:db8::4", { dadfailed: true }),
+          address("2001:db8::5", { deprecated: true }),
         ],
       }]),
     ),
@@ -70,7 +71,12 @@ Deno.test("listInterfaces() tells addresses that nothing can be sent from yet", 
     true,
     false,
     true,
+    false,
   ]);
+  assert.deepEqual(
+    link!.addresses.filter(({ isDeprecated }) => isDeprecated).map(({ address }) => address),
+    ["2001:db8::5"],
+  );
 });
 
 const machine = () => listInterfaces(new FakeRunner().on("ip -j address show", LISTING));

@@ -26,7 +26,7 @@ import { undoChange } from "./undo.ts";
 
 export type { Change, ChangeId } from "./change.ts";
 export { JournalError } from "./state_directory.ts";
-export { restoreStale } from "./stale.ts";
+export { restoreStale, tellsOfFailure } from "./stale.ts";
 
 export interface JournalOptions {
   /** Letters, digits, "-" and "_"; shown to people, such as "fluxify-client". */

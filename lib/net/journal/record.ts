@@ -69,7 +69,14 @@ const ChangeSchema = v.variant("kind", [
   v.object({
     id: Id,
     kind: v.literal("table"),
-    program: v.picklist(["iptables", "ip6tables"]),
+    program: v.picklist([
+      "iptables",
+      "ip6tables",
+      "iptables-nft",
+      "ip6tables-nft",
+      "iptables-legacy",
+      "ip6tables-legacy",
+    ]),
     table: v.string(),
     chain: v.string(),
     handover: Handover,

@@ -52,7 +52,7 @@ for (const ending of ["stopped", "killed"] as const) {
             "2001:db8:9::7 via 2001:db8:2::1 dev mobile metric 1 ",
             "0.0.0.0/1 dev tunnel scope link",
             "8000::/1 dev tunnel",
-            "-A FORWARD -s 10.8.0.0/24 -i tunnel -m comment --comment fluxify -j ACCEPT",
+            "-A FORWARD -s 10.8.0.0/24 -i tunnel ! -o tunnel -m comment --comment fluxify -j ACCEPT",
             "-A POSTROUTING -s fd00:8::/64 ! -o tunnel -m comment --comment fluxify -j MASQUERADE",
             "net.ipv4.ip_forward = 1",
             "net.ipv4.conf.fiber.rp_filter = 2",

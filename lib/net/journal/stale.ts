@@ -20,6 +20,14 @@ export interface RestoreOptions {
   lasting?: LastingFate;
 }
 
+/** How a line begins that tells of a change which is still there. */
+const FAILED = "could not undo";
+
+/** Whether a line of restoreStale() tells of a change that is still there, and on record. */
+export function tellsOfFailure(line: string): boolean {
+  return line.startsWith(FAILED);
+}
+
 export type LastingFate = "undo" | "leave" | HostJournal;
 
 /**
@@ -93,7 +101,7 @@ async function restoreOne(
       if (kept > 0) await noteSettled(path, change.id);
     } catch (error) {
       failed.push(change);
-      lines.push(`could not undo a change by ${owner}: ${messageOf(error)}`);
+      lines.push(`${FAILED} a change by ${owner}: ${messageOf(error)}`);
     }
   }
   if (failed.length === 0 && kept === 0) await removeJournal(path);

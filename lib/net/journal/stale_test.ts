@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { FakeRunner } from "../command/runner.ts";
-import { type Change, HostJournal, restoreStale } from "./host_journal.ts";
+import { type Change, HostJournal, restoreStale, tellsOfFailure } from "./host_journal.ts";
 import { ModelHost } from "./model_host.ts";
 import { isRunning, ownIdentity } from "./process_identity.ts";
 import { deadIdentity, TestDirectory } from "./test_directory.ts";
@@ -112,6 +112,7 @@ Deno.test("restoreStale() keeps what it could not undo, and says so", async () =
   host.changesLeft = 1;
   const lines = await restoreStale(host, directory.path, { sysctl: host });
   assert.match(lines.join("\n"), /could not undo a change .*: killed/);
+  assert.equal(lines.filter(tellsOfFailure).length, 1);
   host.changesLeft = Infinity;
   await restoreStale(host, directory.path, { sysctl: host });
   assert.equal(host.state(), before);

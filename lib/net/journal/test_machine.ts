@@ -59,6 +59,8 @@ export class TestMachine implements AsyncDisposable {
       ip address
       iptables-save
       ip6tables-save
+      iptables-legacy-save
+      ip6tables-legacy-save
       nft -s list ruleset
       sysctl -a -r ^net.ipv[46].(conf|ip_forward)
     `);

@@ -38,7 +38,8 @@ async function hold(directory: string): Promise<void> {
   assert.deepEqual(await new DefaultRoute(journal, TUN).enable(), []);
   assert.deepEqual(await enableForwarding(journal, TUN), []);
   await loosenReversePath(journal, LINKS);
-  assert.deepEqual(await enableNat(journal, { tun: TUN }), { backend: "iptables", notices: [] });
+  const { backend, notices } = await enableNat(journal, { tun: TUN });
+  assert.deepEqual([backend.split("-")[0], notices], ["iptables", []]);
   console.log("ready");
   await Deno.stdin.readable.pipeTo(new WritableStream());
   assert.deepEqual(await journal.undoAll(), []);

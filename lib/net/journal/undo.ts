@@ -53,6 +53,8 @@ const ALREADY_GONE = [
   "No such process", // route
   "Cannot find device",
   "No such device", // resolvectl
+  ...["was not provided by any .service files", "Could not activate remote peer"], // no resolved
+  "Unit dbus-org.freedesktop.resolve1.service not found",
   "does not exist",
   "Cannot assign requested address", // address
   "does a matching rule exist in that chain",
@@ -86,7 +88,7 @@ async function undoSysctl(record: SysctlRecord, sysctl: SysctlAccess): Promise<s
  */
 async function dropEmptyTable(record: TableRecord, runner: CommandRunner): Promise<void> {
   const { program, table, chain } = record;
-  const family = program === "iptables" ? "ip" : "ip6";
+  const family = program.startsWith("ip6") ? "ip6" : "ip";
   const attempt = (...argv: string[]) =>
     runner.run(argv).catch(() => ({ stdout: "", stderr: "", code: 1 }));
   const rules = await attempt(program, "-w", "5", "-t", table, "-S", chain);

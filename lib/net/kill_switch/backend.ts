@@ -12,6 +12,8 @@ export interface Backend {
   install(allowance: Allowance, handover: string): Promise<void>;
   /** Replaces what `install` put there, in one step. Throws CommandError, the old rules in force. */
   replace(allowance: Allowance): Promise<void>;
+  /** Whether it is still there: `nft flush ruleset` and its like remove it. */
+  isInForce(): Promise<boolean>;
 }
 
 /** One table of nft, for both families. */
@@ -30,6 +32,11 @@ export class NftBackend implements Backend {
 
   async replace(allowance: Allowance): Promise<void> {
     await runChecked(this.journal.runner, ["nft", "-f", "-"], { input: nftTable(allowance) });
+  }
+
+  async isInForce(): Promise<boolean> {
+    const { runner } = this.journal;
+    return (await runner.run(["nft", "list", "table", ...NFT_TABLE])).code === 0;
   }
 }
 
@@ -62,10 +69,24 @@ export class IptablesBackend implements Backend {
   async replace(allowance: Allowance): Promise<void> {
     for (const family of this.#families) {
       for (const chain of CHAINS) {
+        const { runner } = this.journal;
         const input = chainText(chain, family, allowance);
-        await runChecked(this.journal.runner, restoreCommand(family), { input });
+        await runChecked(runner, restoreCommand(family), { input });
+        const { check, add } = jumpCommands(family, chain);
+        if ((await runner.run(check)).code !== 0) await runChecked(runner, add);
       }
     }
+  }
+
+  async isInForce(): Promise<boolean> {
+    for (const family of this.#families) {
+      const rules = await runChecked(this.journal.runner, command(family, "-S"));
+      const lines = new Set(rules.split("\n").map((line) => line.trim()));
+      for (const { name, from } of CHAINS) {
+        if (!lines.has(`-A ${from} -j ${name}`) || !lines.has(`-A ${name} -j DROP`)) return false;
+      }
+    }
+    return true;
   }
 
   /** Three changes, undone backwards: the jump, the rules, the chain. Each may be there already. */
@@ -78,27 +99,25 @@ export class IptablesBackend implements Backend {
     done: ChangeId[],
   ): Promise<void> {
     const { name, from } = chain;
-    const program = programOf(family);
-    const command = (...words: string[]) => [program, "-w", "5", "-t", IPTABLES_TABLE, ...words];
     const runs = async (argv: string[]) => (await this.journal.runner.run(argv)).code === 0;
     const apply = async (argv: string[], undo: string[], input?: string) => {
       const id = await this.journal.apply({ kind: "command", argv, undo, input, handover });
       if (id !== null) done.push(id);
     };
     if (present?.has(`${IPTABLES_TABLE} ${from}`) === false) {
-      const table = { program, table: IPTABLES_TABLE, chain: from };
+      const table = { program: programOf(family), table: IPTABLES_TABLE, chain: from };
       const id = await this.journal.apply({ kind: "table", ...table, handover });
       if (id !== null) done.push(id);
     }
-    const list = command("-S", name);
-    await apply(await runs(list) ? list : command("-N", name), command("-X", name));
-    const input = chainText(chain, family, allowance);
-    await apply(restoreCommand(family), command("-F", name), input);
-    const check = command("-C", from, "-j", name);
+    const list = command(family, "-S", name);
     await apply(
-      await runs(check) ? check : command("-I", from, "1", "-j", name),
-      command("-D", from, "-j", name),
+      await runs(list) ? list : command(family, "-N", name),
+      command(family, "-X", name),
     );
+    const input = chainText(chain, family, allowance);
+    await apply(restoreCommand(family), command(family, "-F", name), input);
+    const { check, add, remove } = jumpCommands(family, chain);
+    await apply(await runs(check) ? check : add, remove);
   }
 
   async #hasIpv6(): Promise<boolean> {
@@ -108,6 +127,18 @@ export class IptablesBackend implements Backend {
 
 function programOf(family: AddressFamily): IptablesProgram {
   return family === 4 ? "iptables" : "ip6tables";
+}
+
+function command(family: AddressFamily, ...words: string[]): string[] {
+  return [programOf(family), "-w", "5", "-t", IPTABLES_TABLE, ...words];
+}
+
+function jumpCommands(family: AddressFamily, { name, from }: KillSwitchChain) {
+  return {
+    check: command(family, "-C", from, "-j", name),
+    add: command(family, "-I", from, "1", "-j", name),
+    remove: command(family, "-D", from, "-j", name),
+  };
 }
 
 function restoreCommand(family: AddressFamily): string[] {

@@ -74,16 +74,21 @@ export class KillSwitch {
     return this.follow();
   }
 
-  /** Follows the addresses of the links as they come and go. Returns notices for people. */
+  /**
+   * Follows the addresses of the links as they come and go, and puts back what another program has
+   * removed. Returns notices for people.
+   */
   follow(): Promise<string[]> {
     return this.#inTurn(async () => {
       if (this.#backend === null) return [];
       const { allowance, notices } = await this.#allowance();
       const wanted = JSON.stringify(allowance);
-      if (wanted !== this.#inForce) {
+      const isInForce = await this.#backend.isInForce();
+      if (wanted !== this.#inForce || !isInForce) {
         await this.#backend.replace(allowance);
         this.#inForce = wanted;
       }
+      if (!isInForce) notices.push("another program removed the kill switch: it is back in force");
       return notices;
     });
   }

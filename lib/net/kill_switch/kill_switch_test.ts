@@ -178,6 +178,37 @@ for (const backend of BACKENDS) {
   });
 }
 
+for (
+  const [backend, removal] of [
+    ["nft", "nft flush ruleset"],
+    ["iptables", "iptables -t mangle -F\niptables -t mangle -X\nip6tables -t mangle -F"],
+  ] as const
+) {
+  Deno.test({
+    name: `netns: ${backend}: a kill switch that another program has removed is put back, and said`,
+    ignore: Deno.uid() !== 0,
+    fn: async () => {
+      await using site = await TestSite.create();
+      const { namespace } = site.machine;
+      const before = await stateOf(site);
+      const journal = await openJournal(site, backend);
+      const killSwitch = new KillSwitch(journal, OPTIONS);
+      await killSwitch.enable();
+      const inForce = await stateOf(site);
+      await namespace.sh(removal);
+      assert.ok(await site.reaches(namespace, STRANGER, 53), "removed");
+      assert.match((await killSwitch.follow()).join(), /removed the kill switch/);
+      assert.equal(await stateOf(site), inForce);
+      for (const address of [STRANGER, STRANGER6]) {
+        assert.ok(!await site.reaches(namespace, address, 53), address);
+      }
+      assert.deepEqual(await killSwitch.follow(), []);
+      assert.deepEqual(await journal.undoAll(), []);
+      assert.equal(await stateOf(site), before);
+    },
+  });
+}
+
 Deno.test({
   name: "netns: the kill switch changes from iptables to nft without a gap, and follows the links",
   ignore: Deno.uid() !== 0,

@@ -17,8 +17,8 @@ export interface ForwardPassOptions {
   tun: string;
   subnet4: string;
   subnet6: string;
-  /** What accepts in the FORWARD chains of iptables already. */
-  backend: "iptables" | "nft";
+  /** Whether the FORWARD chains that iptables keeps in nft accept the tunnel's packets already. */
+  iptables: "accept" | "as any other";
 }
 
 const MARK_TABLE = ["inet", "fluxify_forward"];
@@ -87,7 +87,7 @@ function cannotPass(chains: string, tun: string, error: unknown): string {
 
 async function droppingChains(
   journal: HostJournal,
-  { backend }: ForwardPassOptions,
+  { iptables }: ForwardPassOptions,
 ): Promise<Chain[]> {
   const chains: Chain[] = [];
   for (const { chain } of await list(journal, ["list", "chains"])) {
@@ -95,7 +95,7 @@ async function droppingChains(
     if (!parsed.success) continue;
     const { family, table, name, policy } = parsed.output;
     const isIptables = family !== "inet" && table === "filter" && name === "FORWARD";
-    if (isIptables && backend === "iptables") continue;
+    if (isIptables && iptables === "accept") continue;
     // Nor can every rule of iptables be read, where it stands: its chain counts as one that drops.
     const drops = isIptables || policy === "drop" || await endsInDrop(journal, parsed.output);
     if (drops && chains.length < CHAINS_MAX) chains.push(parsed.output);
@@ -139,7 +139,8 @@ async function addMarks(
 ): Promise<void> {
   const set = `meta mark set meta mark or ${MARK}`;
   const rules = [["ip", subnet4], ["ip6", subnet6]].flatMap(([kind, subnet]) => [
-    `iifname "${tun}" ${kind} saddr ${subnet} ${set}`,
+    // Not what goes from one client to another: that is for the firewall to decide.
+    `iifname "${tun}" oifname != "${tun}" ${kind} saddr ${subnet} ${set}`,
     // Answers, and what the machine itself redirects to a client: nobody else gets at them.
     `oifname "${tun}" ${kind} daddr ${subnet} ct state established,related ${set}`,
     `oifname "${tun}" ${kind} daddr ${subnet} ct status dnat ${set}`,

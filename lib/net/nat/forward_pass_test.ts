@@ -42,7 +42,7 @@ Deno.test("passForeignChains() changes nothing where nothing is dropped, or nft 
     const runner = new FakeRunner().on("nft -j list chain ip mangle", CONDITIONAL)
       .on("nft -j list chains", answer);
     await withJournal(runner, async (journal) => {
-      deepEqual(await passForeignChains(journal, { ...OPTIONS, backend: "iptables" }), []);
+      deepEqual(await passForeignChains(journal, { ...OPTIONS, iptables: "accept" }), []);
     });
     deepEqual(runner.lines.filter((line) => !line.startsWith("nft -j list")), []);
   }
@@ -56,7 +56,7 @@ Deno.test("passForeignChains() says which chain it could not change, and what to
     .on("nft insert", { code: 1, stderr: "not allowed" });
   for (const [runner, reason] of [[noMarks, /no marks here/], [noInsert, /not allowed/]] as const) {
     await withJournal(runner, async (journal) => {
-      const notices = await passForeignChains(journal, { ...OPTIONS, backend: "nft" });
+      const notices = await passForeignChains(journal, { ...OPTIONS, iptables: "as any other" });
       equal(notices.length, 1);
       match(notices[0]!, /may drop .* inet firewall forward: let those of srv pass/);
       match(notices[0]!, reason);
@@ -64,19 +64,20 @@ Deno.test("passForeignChains() says which chain it could not change, and what to
   }
 });
 
-Deno.test("passForeignChains() leaves the chains of iptables to iptables where that is used", async () => {
+Deno.test("passForeignChains() leaves the chains of iptables alone where iptables has let them pass", async () => {
   const listing = JSON.stringify({ nftables: [chain("ip", "filter", "FORWARD", "drop")] });
-  for (const [backend, rules] of [["iptables", 0], ["nft", 2]] as const) {
+  for (const [iptables, rules] of [["accept", 0], ["as any other", 2]] as const) {
     const runner = new FakeRunner().on("", "").on("nft -j list", listing);
     await withJournal(runner, async (journal) => {
-      deepEqual(await passForeignChains(journal, { ...OPTIONS, backend }), []);
+      deepEqual(await passForeignChains(journal, { ...OPTIONS, iptables }), []);
     });
     equal(inserted(runner).length, rules);
   }
 });
 
 /** As Docker 28 leaves the machine: its chains, then nothing but what they accept. */
-const DOCKER = ["iptables", "ip6tables"].map((program) => `
+const dockerBy = (...programs: string[]) =>
+  programs.map((program) => `
   ${program} -N DOCKER-USER
   ${program} -N DOCKER-FORWARD
   ${program} -A DOCKER-FORWARD -o docker0 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
@@ -84,6 +85,7 @@ const DOCKER = ["iptables", "ip6tables"].map((program) => `
   ${program} -P FORWARD DROP
   ${program} -I FORWARD -j DOCKER-FORWARD
   ${program} -I FORWARD -j DOCKER-USER`).join("\n");
+const DOCKER = dockerBy("iptables", "ip6tables");
 
 /** Docker puts its jumps on top again whenever it starts. */
 const DOCKER_RESTARTS = ["iptables", "ip6tables"].map((program) => `
@@ -104,6 +106,14 @@ const REJECTING_TABLE = `
   nft add rule inet firewalld filter_FORWARD iifname lo accept
   nft add rule inet firewalld filter_FORWARD counter reject with icmpx admin-prohibited`;
 
+/** What update-alternatives lets a machine have: the two do not see each other's rules. */
+const DOCKER_LEGACY = dockerBy("iptables-legacy", "ip6tables-legacy");
+/** Whoever looks at a table makes it; of the older iptables none can be removed. */
+const LOOKED_AT = ["iptables", "ip6tables"].map((program) => `
+  ${program} -S FORWARD
+  ${program}-legacy -S FORWARD
+  ${program}-legacy -t nat -S`).join("\n");
+
 const MACHINES = [
   { what: "Docker", firewall: DOCKER, programs: ["iptables", "nft"], later: DOCKER_RESTARTS },
   { what: "a table with policy drop", firewall: OTHER_TABLE, programs: ["iptables", "nft"] },
@@ -112,6 +122,21 @@ const MACHINES = [
     what: "Docker and both tables",
     firewall: DOCKER + OTHER_TABLE + REJECTING_TABLE,
     programs: ["iptables", "nft"],
+  },
+  {
+    what: "Docker of iptables-legacy",
+    firewall: DOCKER_LEGACY + LOOKED_AT,
+    programs: ["iptables", "iptables-legacy", "nft"],
+  },
+  {
+    what: "Docker of both iptables",
+    firewall: DOCKER + DOCKER_LEGACY + LOOKED_AT,
+    programs: ["iptables", "iptables-legacy", "nft"],
+  },
+  {
+    what: "Docker of iptables on nft",
+    firewall: DOCKER + LOOKED_AT,
+    programs: ["iptables-legacy"],
   },
 ] as const;
 
@@ -128,8 +153,10 @@ for (const { what, firewall, programs, ...more } of MACHINES) {
         ok(!await crossing.reaches("v4"), "the firewall drops without the rules");
         const journal = await machine.openJournal();
         if (program === "nft") hideIptables(journal);
-        const { backend } = await enableNat(journal, OPTIONS);
-        equal(backend, program);
+        if (program === "iptables-legacy") chooseLegacy(journal);
+        const { backend, notices } = await enableNat(journal, OPTIONS);
+        equal(backend.split("-")[0], program.split("-")[0]);
+        equal(notices.length, program === "nft" ? 1 : 0, notices.join("; "));
         for (const change of ["", "later" in more ? more.later : ""]) {
           await machine.namespace.sh(change);
           for (const family of ["v4", "v6"] as const) {
@@ -149,6 +176,36 @@ for (const { what, firewall, programs, ...more } of MACHINES) {
       },
     });
   }
+}
+
+for (
+  const [program, firewall, count] of [
+    ["iptables", "iptables -A FORWARD -i srv -o srv -j DROP", "iptables -v -x -n -L FORWARD"],
+    [
+      "nft",
+      `${OTHER_TABLE}
+    nft add rule inet firewall forward iifname srv oifname srv counter drop`,
+      "nft list chain inet firewall forward",
+    ],
+  ] as const
+) {
+  Deno.test({
+    name: `netns: the firewall decides whether clients reach each other, with ${program}`,
+    ignore: Deno.uid() !== 0,
+    fn: async () => {
+      await using crossing = await TestCrossing.create();
+      const { client, server: { namespace } } = crossing;
+      await namespace.sh(firewall);
+      const journal = await crossing.server.openJournal();
+      if (program === "nft") hideIptables(journal);
+      await enableNat(journal, OPTIONS);
+      await client.sh("ip route add 10.9.0.77/32 via 10.9.0.1");
+      await client.run(["ping", "-n", "-c", "1", "-W", "0.3", "10.9.0.77"]);
+      match(await namespace.sh(count), /^ +1 .*DROP.* srv +srv |counter packets 1 .*drop/m);
+      ok(await crossing.reaches("v4"));
+      deepEqual(await journal.undoAll(), []);
+    },
+  });
 }
 
 /** Without the packets that iptables has counted. */
@@ -179,13 +236,29 @@ Deno.test({
   },
 });
 
+/** The one that other programs' legacy rules need stays. */
 function hideIptables(journal: HostJournal): void {
-  const { runner } = journal;
-  const withoutIptables: CommandRunner = {
-    run: (argv, options) =>
-      argv[0]?.includes("tables")
-        ? Promise.reject(new MissingProgramError(argv[0]))
+  replaceRunner(
+    journal,
+    (runner) => (argv, options) =>
+      /^ip6?tables(-save)?$/.test(argv[0]!)
+        ? Promise.reject(new MissingProgramError(argv[0]!))
         : runner.run(argv, options),
-  };
-  Object.defineProperty(journal, "runner", { value: withoutIptables });
+  );
+}
+
+/** As `update-alternatives --set iptables /usr/sbin/iptables-legacy` does. */
+function chooseLegacy(journal: HostJournal): void {
+  replaceRunner(journal, (runner) => ([program, ...words], options) =>
+    runner.run(
+      [program!.replace(/^(ip6?tables)(-save)?$/, "$1-legacy$2"), ...words],
+      options,
+    ));
+}
+
+function replaceRunner(
+  journal: HostJournal,
+  replace: (runner: CommandRunner) => CommandRunner["run"],
+): void {
+  Object.defineProperty(journal, "runner", { value: { run: replace(journal.runner) } });
 }

@@ -1,6 +1,13 @@
+import { MissingProgramError } from "../command/runner.ts";
+import type { AddressFamily } from "../interface/address.ts";
 import type { ChangeId, HostJournal } from "../journal/host_journal.ts";
 
-export type IptablesProgram = "iptables" | "ip6tables";
+/**
+ * There are two, which do not see each other's rules: one keeps them in nft, the older one in tables
+ * of its own. `iptables` is the one that update-alternatives chose, and may be the other tomorrow.
+ */
+export type IptablesVariant = "iptables" | "iptables-nft" | "iptables-legacy";
+export type IptablesProgram = IptablesVariant | "ip6tables" | "ip6tables-nft" | "ip6tables-legacy";
 
 export interface MasqueradeOptions {
   tun: string;
@@ -26,13 +33,46 @@ export const SERVER_TAG = "fluxify";
 /** Seconds to wait for another program that holds the tables. */
 const LOCK_WAIT = ["-w", "5"];
 
+/** What `iptables` is on this machine. */
+export interface Iptables {
+  /** By a name that goes on meaning the same, so that it undoes what it did; where there is one. */
+  variant: IptablesVariant;
+  keepsRulesIn: "nft" | "tables of its own";
+}
+
+export async function identifyIptables(journal: HostJournal): Promise<Iptables> {
+  // Such as "iptables v1.8.9 (nf_tables)"; before 1.8 there was the older one alone.
+  const version = await versionOf(journal, "iptables");
+  const isNft = version.includes("(nf_tables)");
+  const exact = isNft ? "iptables-nft" : "iptables-legacy";
+  const isThere = version !== "" && await versionOf(journal, exact) === version;
+  return {
+    variant: isThere ? exact : "iptables",
+    keepsRulesIn: isNft ? "nft" : "tables of its own",
+  };
+}
+
+/** Empty without the program. */
+async function versionOf(journal: HostJournal, program: IptablesProgram): Promise<string> {
+  try {
+    return (await journal.runner.run([program, "-V"])).stdout;
+  } catch (error) {
+    if (error instanceof MissingProgramError) return "";
+    throw error;
+  }
+}
+
+export function programFor(variant: IptablesVariant, family: AddressFamily): IptablesProgram {
+  return family === 4 ? variant : variant.replace("ip", "ip6") as IptablesProgram;
+}
+
 /** Adds what is missing. When a rule is refused, those added before it are taken away again. */
 export async function addIptablesRules(
   journal: HostJournal,
   program: IptablesProgram,
   options: MasqueradeOptions,
 ): Promise<void> {
-  await addRules(journal, program, rulesFor(options));
+  await addRules(journal, program, [...masqueradeRules(options), ...forwardRules(options)]);
 }
 
 /** As above, for any rules. A chain or table that a rule brings into being goes with it. */
@@ -67,18 +107,21 @@ export async function addRules(
   }
 }
 
-/** In the order they are added: FORWARD ends up with the last of them on top. */
-export function rulesFor({ tun, subnet, egress }: MasqueradeOptions): Rule[] {
+export function masqueradeRules({ tun, subnet, egress }: MasqueradeOptions): Rule[] {
   const ways = egress.length === 0 ? [["!", "-o", tun]] : egress.map((name) => ["-o", name]);
+  return ways.map((way) => ({
+    table: "nat",
+    chain: "POSTROUTING",
+    place: "last",
+    match: ["-s", subnet, ...way],
+    tag: SERVER_TAG,
+    target: ["MASQUERADE"],
+  }));
+}
+
+/** In the order they are added: FORWARD ends up with the last of them on top. */
+export function forwardRules({ tun, subnet }: Omit<MasqueradeOptions, "egress">): Rule[] {
   return [
-    ...ways.map((way): Rule => ({
-      table: "nat",
-      chain: "POSTROUTING",
-      place: "last",
-      match: ["-s", subnet, ...way],
-      tag: SERVER_TAG,
-      target: ["MASQUERADE"],
-    })),
     {
       table: "filter",
       chain: "FORWARD",
@@ -95,7 +138,8 @@ export function rulesFor({ tun, subnet, egress }: MasqueradeOptions): Rule[] {
       table: "filter",
       chain: "FORWARD",
       place: "first",
-      match: ["-i", tun, "-s", subnet],
+      // Not what goes from one client to another: that is for the machine's firewall to decide.
+      match: ["-i", tun, "!", "-o", tun, "-s", subnet],
       tag: SERVER_TAG,
       target: ["ACCEPT"],
     },

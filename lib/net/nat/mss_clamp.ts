@@ -1,6 +1,8 @@
+import type { AddressFamily } from "../interface/address.ts";
 import { checkInterfaceName } from "../interface/network_interface.ts";
 import type { ChangeId, HostJournal } from "../journal/host_journal.ts";
-import { addRules, type IptablesProgram, type Rule, SERVER_TAG } from "./iptables.ts";
+import { addRules, type IptablesVariant, programFor, type Rule, SERVER_TAG } from "./iptables.ts";
+import type { NatBackend } from "./nat.ts";
 import { NFT_TABLE } from "./nft.ts";
 
 /**
@@ -31,7 +33,7 @@ export interface MssClampOptions {
   tun: string;
   clamp: MssClamp;
   /** What masquerades: the rules go to the same place. */
-  backend: "iptables" | "nft";
+  backend: NatBackend;
 }
 
 /**
@@ -60,29 +62,30 @@ export async function clampMss(journal: HostJournal, options: MssClampOptions): 
     await attempt("TCP through the tunnel", () => addChain(journal, tun, clamp));
     return notices;
   }
-  for (const [program, family] of [["iptables", 4], ["ip6tables", 6]] as const) {
-    await attempt(`IPv${family}`, () => addClampRules(journal, program, tun, clamp));
+  for (const family of [4, 6] as const) {
+    await attempt(`IPv${family}`, () => addClampRules(journal, backend, family, tun, clamp));
   }
   return notices;
 }
 
 /** The MSS of a family, or null: what the route allows. */
-function mssFor(family: 4 | 6, clamp: Exclude<MssClamp, { kind: "off" }>): number | null {
+function mssFor(family: AddressFamily, clamp: Exclude<MssClamp, { kind: "off" }>): number | null {
   if (clamp.kind === "pmtu") return null;
   return family === 4 ? clamp.mssBytes : clamp.mssBytes - IPV6_HEADER_EXTRA;
 }
 
 async function addClampRules(
   journal: HostJournal,
-  program: IptablesProgram,
+  variant: IptablesVariant,
+  family: AddressFamily,
   tun: string,
   clamp: Exclude<MssClamp, { kind: "off" }>,
 ): Promise<void> {
-  const mss = mssFor(program === "iptables" ? 4 : 6, clamp);
+  const mss = mssFor(family, clamp);
   const how = mss === null ? ["--clamp-mss-to-pmtu"] : ["--set-mss", String(mss)];
   await addRules(
     journal,
-    program,
+    programFor(variant, family),
     ["-o", "-i"].map((side): Rule => ({
       table: "mangle",
       chain: "FORWARD",

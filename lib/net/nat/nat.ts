@@ -1,14 +1,21 @@
 /**
  * Lets the clients of a server reach the Internet: their packets leave with the server's own address
- * (masquerading), and a firewall that forwards nothing by default (Docker's) lets the tunnel's
- * packets pass. Rules go in only where they are missing and are taken away by the journal. Start with
+ * (masquerading), and firewalls that forward nothing by default (Docker's) let the tunnel's packets
+ * pass. Rules go in only where they are missing and are taken away by the journal. Start with
  * `enableNat`; `clampMss` then lowers the segment size of connections through the tunnel.
  */
 import { MissingProgramError } from "../command/runner.ts";
 import { checkInterfaceName } from "../interface/network_interface.ts";
 import type { HostJournal } from "../journal/host_journal.ts";
 import { passForeignChains } from "./forward_pass.ts";
-import { addIptablesRules, type IptablesProgram } from "./iptables.ts";
+import {
+  addIptablesRules,
+  identifyIptables,
+  type IptablesProgram,
+  type IptablesVariant,
+  programFor,
+} from "./iptables.ts";
+import { passLegacyTables } from "./legacy_pass.ts";
 import { addNftTable } from "./nft.ts";
 
 export interface NatOptions {
@@ -20,8 +27,11 @@ export interface NatOptions {
   egress?: readonly string[];
 }
 
+/** What holds the rules. */
+export type NatBackend = IptablesVariant | "nft";
+
 export interface NatResult {
-  backend: "iptables" | "nft";
+  backend: NatBackend;
   /** For people: what could not be had and what that means. */
   notices: string[];
 }
@@ -35,25 +45,39 @@ export async function enableNat(journal: HostJournal, options: NatOptions): Prom
   for (const name of [tun, ...egress]) checkInterfaceName(name);
   for (const subnet of [subnet4, subnet6]) checkSubnet(subnet);
 
-  const pass = (backend: NatResult["backend"]) =>
-    passForeignChains(journal, { tun, subnet4, subnet6, backend });
   const problem = await whyUnusable(journal, "iptables");
   if (problem !== null) {
-    const notices = await addNftTable(journal, { tun, subnet4, subnet6, egress });
+    const notices = await addNftTable(journal, { tun, subnet4, subnet6, egress })
+      .catch((error) => {
+        throw error instanceof MissingProgramError
+          ? new Error(`${problem}; ${error.message}`)
+          : error;
+      });
     notices.unshift(`${problem}; using nft instead`);
-    return { backend: "nft", notices: [...notices, ...await pass("nft")] };
+    notices.push(
+      ...await passForeignChains(journal, { tun, subnet4, subnet6, iptables: "as any other" }),
+      ...await passLegacyTables(journal, { tun, subnet4, subnet6 }),
+    );
+    return { backend: "nft", notices };
   }
-  await addIptablesRules(journal, "iptables", { tun, subnet: subnet4, egress });
+  const { variant, keepsRulesIn } = await identifyIptables(journal);
+  await addIptablesRules(journal, variant, { tun, subnet: subnet4, egress });
   const notices: string[] = [];
   try {
-    const problem6 = await whyUnusable(journal, "ip6tables");
+    const program6 = programFor(variant, 6);
+    const problem6 = await whyUnusable(journal, program6);
     if (problem6 !== null) throw new Error(problem6);
-    await addIptablesRules(journal, "ip6tables", { tun, subnet: subnet6, egress });
+    await addIptablesRules(journal, program6, { tun, subnet: subnet6, egress });
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     notices.push(`clients reach the Internet over IPv4 only: ${reason}`);
   }
-  return { backend: "iptables", notices: [...notices, ...await pass("iptables")] };
+  const iptables = keepsRulesIn === "nft" ? "accept" : "as any other";
+  notices.push(...await passForeignChains(journal, { tun, subnet4, subnet6, iptables }));
+  if (keepsRulesIn === "nft") {
+    notices.push(...await passLegacyTables(journal, { tun, subnet4, subnet6 }));
+  }
+  return { backend: variant, notices };
 }
 
 /** Null when the program is there and the kernel knows its NAT table. */

@@ -36,7 +36,7 @@ Deno.test("enableNat() restricts the ways out to those asked for", async () => {
     `iptables -w 5 -t nat -A POSTROUTING -s 10.9.0.0/24 -o eth1 ${tag} MASQUERADE`,
     "iptables -w 5 -t filter -I FORWARD 1 -o tun0 -d 10.9.0.0/24 " +
     `-m conntrack --ctstate RELATED,ESTABLISHED,DNAT ${tag} ACCEPT`,
-    `iptables -w 5 -t filter -I FORWARD 1 -i tun0 -s 10.9.0.0/24 ${tag} ACCEPT`,
+    `iptables -w 5 -t filter -I FORWARD 1 -i tun0 ! -o tun0 -s 10.9.0.0/24 ${tag} ACCEPT`,
   ]);
   assert.equal(changes(runner).length, 16);
 });
@@ -93,6 +93,18 @@ Deno.test("enableNat() uses nft without iptables, and IPv4 alone where nft refus
   });
 });
 
+Deno.test("enableNat() names both programs where there is neither", async () => {
+  const runner = new FakeRunner().on("iptables", new MissingProgramError("iptables"))
+    .on("nft", new MissingProgramError("nft"));
+  await withJournal(runner, async (journal) => {
+    await assert.rejects(
+      enableNat(journal, { tun: "tun0" }),
+      /apt-get install iptables".*apt-get install nftables"/,
+    );
+  });
+  assert.deepEqual(changes(runner), []);
+});
+
 /** As if only nft were installed. */
 function withoutIptables(runner: CommandRunner): CommandRunner {
   return {
@@ -114,14 +126,15 @@ Deno.test({
       const before = await machine.snapshot();
       const journal = await machine.openJournal();
       const options = { tun: "tunnel" };
-      assert.deepEqual(await enableNat(journal, options), { backend: "iptables", notices: [] });
+      const { backend, notices } = await enableNat(journal, options);
+      assert.deepEqual([backend.split("-")[0], notices], ["iptables", []]);
       const during = await machine.snapshot();
       await enableNat(journal, options);
       assert.equal(await machine.snapshot(), during);
       const forward = await machine.namespace.sh("iptables -S FORWARD");
       assert.match(
         forward,
-        /^-P.*\n-A FORWARD -s 10\.8\.0\.0\/24 -i tunnel .* ACCEPT\n.*-o tunnel/,
+        /^-P.*\n-A FORWARD -s 10\.8\.0\.0\/24 -i tunnel ! -o tunnel .* ACCEPT\n.*-o tunnel/,
       );
       if (docker === "") {
         assert.deepEqual(await journal.undoAll(), []);

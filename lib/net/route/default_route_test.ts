@@ -16,6 +16,44 @@ Deno.test("DefaultRoute takes back what it did when the rest fails", async () =>
   assert.deepEqual(await journal.undoAll(), []);
 });
 
+Deno.test("DefaultRoute names the part that is taken, whatever kind of route has it", async () => {
+  await using directory = await TestDirectory.create();
+  const runner = new FakeRunner().on("ip", "")
+    .on("ip -4 route add 0.0.0.0/1", { code: 2, stderr: "RTNETLINK answers: File exists" })
+    .on("ip -4 -j route show exact", '[{"type":"blackhole","dst":"0.0.0.0/1","flags":[]}]');
+  const journal = await HostJournal.open({ program: "t", runner, directory: directory.path });
+  await assert.rejects(
+    new DefaultRoute(journal, "tunnel").enable([4]),
+    /a route to 0\.0\.0\.0\/1 is there already, on no device; /,
+  );
+});
+
+Deno.test({
+  name: "netns: DefaultRoute makes its routes again that somebody has removed",
+  ignore: Deno.uid() !== 0,
+  fn: async () => {
+    await using machine = await TestMachine.create("default-route");
+    const { namespace } = machine;
+    const before = await machine.snapshot();
+    const journal = await machine.openJournal();
+    const route = new DefaultRoute(journal, "tunnel");
+    assert.deepEqual(await route.follow(), [], "not yet in use");
+    await route.enable();
+    const during = await machine.snapshot();
+    assert.deepEqual(await route.follow(), []);
+    await namespace.sh(`
+      ip route del 0.0.0.0/1
+      ip route del 128.0.0.0/1
+      ip -6 route del 8000::/1 dev tunnel
+    `);
+    assert.match((await route.follow()).join(), /removed the routes into the tunnel/);
+    assert.equal(await machine.snapshot(), during);
+    assert.deepEqual(await route.follow(), []);
+    assert.deepEqual(await journal.undoAll(), []);
+    assert.equal(await machine.snapshot(), before);
+  },
+});
+
 Deno.test({
   name: "netns: DefaultRoute turns all but the links' own networks into the tunnel",
   ignore: Deno.uid() !== 0,
@@ -74,8 +112,8 @@ Deno.test({
     const journal = await machine.openJournal();
     await new DefaultRoute(journal, "tunnel").enable();
     assert.match(await namespace.sh("ip route get 8.8.8.8"), / dev tunnel /);
-    const halves = /^.*(0\.0\.0\.0\/1|128\.0\.0\.0\/1|::\/1|8000::\/1) .*\n/gm;
-    assert.equal((await withoutAge()).replace(halves, ""), before);
+    const parts = /^.*(0\.0\.0\.0\/1|128\.0\.0\.0\/1|::\/1|8000::\/1|2000::\/4|3000::\/4) .*\n/gm;
+    assert.equal((await withoutAge()).replace(parts, ""), before);
 
     // A lease is renewed, another one changes its gateway, and one ends.
     const changes = `
@@ -85,11 +123,29 @@ Deno.test({
     `;
     await namespace.sh(changes);
     assert.match(await namespace.sh("ip route get 8.8.8.8"), / dev tunnel /);
-    const during = (await withoutAge()).replace(halves, "");
+    const during = (await withoutAge()).replace(parts, "");
     assert.deepEqual(await journal.undoAll(), []);
     assert.equal(await withoutAge(), during);
     assert.match(during, /default via 198\.51\.100\.9 dev mobile proto dhcp/);
     assert.doesNotMatch(during, /10\.99\.0\.1/);
+  },
+});
+
+Deno.test({
+  name: "netns: DefaultRoute leads into the tunnel what a default route of 2000::/3 carried",
+  ignore: Deno.uid() !== 0,
+  fn: async () => {
+    await using machine = await TestMachine.create("default-route");
+    const { namespace } = machine;
+    await namespace.sh("ip -6 route add 2000::/3 via 2001:db8:1::9 dev fiber");
+    const journal = await machine.openJournal();
+    assert.match(await namespace.sh("ip route get 2606:4700::1111"), / dev fiber /);
+    await new DefaultRoute(journal, "tunnel").enable();
+    for (const address of ["2606:4700::1111", "3fff::1", "64:ff9b::1"]) {
+      assert.match(await namespace.sh(`ip route get ${address}`), / dev tunnel /);
+    }
+    assert.deepEqual(await journal.undoAll(), []);
+    assert.match(await namespace.sh("ip route get 2606:4700::1111"), / dev fiber /);
   },
 });
 

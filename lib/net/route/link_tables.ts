@@ -5,12 +5,13 @@ import { type NextHop, OWN_PROTOCOL, type Route } from "../gateway/routing_table
 import { type AddressFamily, familyOf, hostPrefix, prefixContains } from "../interface/address.ts";
 import { findInterface, type NetworkInterface } from "../interface/network_interface.ts";
 import type { ChangeId, HostJournal } from "../journal/host_journal.ts";
+import { PART_PREFIX_LENGTH_MAX } from "./default_route.ts";
 import { type PolicyRule, ruleCommand } from "./policy_rule.ts";
 import { routeCommand, type RouteEntry } from "./route_command.ts";
 
 /** The tables of links are the first free ones of these. */
-export const LINK_TABLES_FIRST = 7800;
-export const LINK_TABLES_LAST = 7999;
+const LINK_TABLES_FIRST = 7800;
+const LINK_TABLES_LAST = 7999;
 /** Behind the rules a person would write, before the main table's 32766. */
 const PRIORITY_NEAR = 32300;
 const PRIORITY_SPECIFIC = 32301;
@@ -19,8 +20,6 @@ const PRIORITY_DEFAULT = 32302;
 const ADDRESSES_MAX = 16;
 const ROUTES_MAX = 64;
 const FAMILIES = [4, 6] as const;
-/** The halves of DefaultRoute are in the main table and lead into the tunnel. */
-const HALF_PREFIX_LENGTH = 1;
 
 /** What the tables follow, read at about one moment. */
 export interface LinkSurroundings {
@@ -41,7 +40,7 @@ interface Wanted {
  * what has been given a source address leaves by the link of that address, beside the tunnel. The
  * table holds the networks on the link, the server, and the link's default route. For each address
  * there are three rules: the table without its default route; the main table without its default
- * route and the tunnel's halves, so that networks behind other interfaces stay reachable; then the
+ * route and those of DefaultRoute into the tunnel, so that networks behind other interfaces stay reachable; then the
  * table with its default route.
  */
 export class LinkTables {
@@ -220,7 +219,7 @@ function wantedRules(
     { family, from, table, priority: PRIORITY_NEAR, suppressPrefixLength: 0 },
     {
       ...{ family, from, table: "main", priority: PRIORITY_SPECIFIC },
-      suppressPrefixLength: HALF_PREFIX_LENGTH,
+      suppressPrefixLength: PART_PREFIX_LENGTH_MAX[family],
     },
     { family, from, table, priority: PRIORITY_DEFAULT },
   ];

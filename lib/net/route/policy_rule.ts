@@ -14,7 +14,7 @@ export interface PolicyRule {
   boundTo?: string;
   /** For packets from this address. */
   from?: string;
-  /** Passes over routes that are this long or shorter: 0 for default routes, 1 also for halves. */
+  /** Passes over routes that are this long or shorter: 0 for default routes. */
   suppressPrefixLength?: number;
 }
 

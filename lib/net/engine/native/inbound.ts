@@ -2,18 +2,9 @@
  * UDP batch -> frame check -> open -> replay check -> inflate -> reorder -> coalesce -> TUN.
  * The methods stand in the order in which a record meets them.
  */
-import type { PacketCodec } from "../../../ffi/libdeflate/packet_codec.ts";
-import { COMPRESSIBLE_BYTES_MAX } from "../../../protocol/compression/flow_compression.ts";
 import type { Libc } from "../../../ffi/libc/libc.ts";
 import { cmsgSpace, MessageBuffer } from "../../../ffi/linux/message.ts";
-import {
-  AF_INET6,
-  IPV6_PKTINFO,
-  MSG_DONTWAIT,
-  SOL_IPV6,
-  SOL_UDP,
-  UDP_GRO,
-} from "../../../ffi/linux/socket.ts";
+import { MSG_DONTWAIT, SOL_UDP, UDP_GRO } from "../../../ffi/linux/socket.ts";
 import type { DropCounters } from "../../../protocol/drop_reason.ts";
 import {
   DELIVER_NOW,
@@ -25,8 +16,8 @@ import { FlowKey, readFlowKey } from "../../../protocol/outbound/flow_key.ts";
 import { PeerAddress } from "../../../protocol/session/peer_address.ts";
 import type { SessionPath } from "../../../protocol/session/session_path.ts";
 import {
-  COMPRESSION_GZIP,
   COMPRESSION_NONE,
+  COMPRESSION_ZSTD,
   decodeHeader,
   FLAG_COPY,
   FLAG_ORDER_EXTENSION,
@@ -37,7 +28,9 @@ import {
   RecordHeader,
   TYPE_PACKET,
 } from "../../../protocol/wire/header.ts";
+import type { Codecs } from "./codecs.ts";
 import { type Layout, PACKET_BYTES_MAX } from "./layout.ts";
+import { LOCAL_ADDRESS_SPACE, readPeer, SOCKADDR_CAPACITY } from "./peer_sockaddr.ts";
 import type { ReorderStream } from "../reordering.ts";
 import type { SessionEntry, SessionTable } from "./sessions.ts";
 import type { SocketTable } from "./sockets.ts";
@@ -45,9 +38,7 @@ import type { TunWriter } from "./tun_writer.ts";
 
 /** Receives before the other direction gets its turn. */
 const RECEIVES_PER_TURN = 16;
-const SOCKADDR_CAPACITY = 28;
-const CONTROL_BYTES = cmsgSpace(4) + cmsgSpace(20) + 64;
-const MAPPED_PREFIX = 0x0000ffff;
+const CONTROL_BYTES = cmsgSpace(4) + LOCAL_ADDRESS_SPACE + 64;
 
 export class Inbound {
   readonly #libc: Libc;
@@ -58,7 +49,7 @@ export class Inbound {
   readonly #sessions: SessionTable;
   readonly #writer: TunWriter;
   readonly #drops: DropCounters;
-  readonly #codec: PacketCodec;
+  readonly #codecs: Codecs;
   readonly #message: MessageBuffer;
   readonly #header = new RecordHeader();
   readonly #flow = new FlowKey();
@@ -72,7 +63,7 @@ export class Inbound {
     sessions: SessionTable,
     writer: TunWriter,
     drops: DropCounters,
-    codec: PacketCodec,
+    codecs: Codecs,
   ) {
     this.#libc = libc;
     this.#layout = layout;
@@ -82,7 +73,7 @@ export class Inbound {
     this.#sessions = sessions;
     this.#writer = writer;
     this.#drops = drops;
-    this.#codec = codec;
+    this.#codecs = codecs;
     this.#message = new MessageBuffer(layout.arena, CONTROL_BYTES);
     this.#message.setData(layout.receive, PACKET_BYTES_MAX);
   }
@@ -92,7 +83,7 @@ export class Inbound {
     return this.#earliestFlush;
   }
 
-  /** Hot. Delivers what waits in a socket, up to a turn's worth. Returns false when it was empty. */
+  /** Hot. Delivers what waits in a socket, up to a turn's worth. */
   run(socket: number, now: number): void {
     const message = this.#message;
     const { fd } = this.#sockets.get(socket);
@@ -105,7 +96,7 @@ export class Inbound {
       if (length < 0) return;
       const gro = message.findCmsg(SOL_UDP, UDP_GRO);
       const segment = gro < 0 ? length : this.#view.getUint16(gro, true);
-      if (!isConnected) this.#readPeer();
+      if (!isConnected) readPeer(message, this.#view, this.#peer);
       this.#receiveBatch(length, segment === 0 ? length : segment, socket, now);
     }
   }
@@ -117,37 +108,6 @@ export class Inbound {
       this.#receive(start + at, Math.min(segment, length - at), socket, peer, now);
     }
     this.#writer.flush();
-  }
-
-  #readPeer(): void {
-    const view = this.#view;
-    const peer = this.#peer;
-    const name = this.#message.name;
-    peer.port = view.getUint16(name + 2);
-    if (view.getUint16(name, true) !== AF_INET6) {
-      peer.a0 = peer.a1 = peer.scope = 0;
-      peer.a2 = MAPPED_PREFIX;
-      peer.a3 = view.getInt32(name + 4);
-      return;
-    }
-    peer.a0 = view.getInt32(name + 8);
-    peer.a1 = view.getInt32(name + 12);
-    peer.a2 = view.getInt32(name + 16);
-    peer.a3 = view.getInt32(name + 20);
-    peer.scope = view.getUint32(name + 24, true);
-    const local = this.#message.findCmsg(SOL_IPV6, IPV6_PKTINFO);
-    if (local < 0) {
-      peer.local0 =
-        peer.local1 =
-        peer.local2 =
-        peer.local3 =
-          0;
-      return;
-    }
-    peer.local0 = view.getInt32(local);
-    peer.local1 = view.getInt32(local + 4);
-    peer.local2 = view.getInt32(local + 8);
-    peer.local3 = view.getInt32(local + 12);
   }
 
   #receive(
@@ -210,30 +170,26 @@ export class Inbound {
       if (!isFirst) return this.#drops.count("copy");
     }
     if (header.compression !== COMPRESSION_NONE) {
-      if (!this.#inflate(payload, header)) {
+      if (!this.#inflate(entry, payload)) {
         if (!x1 && header.sequence !== 0) this.#skipSequence(entry, now);
-        return this.#drops.count("bad gzip");
+        return this.#drops.count(header.compression === COMPRESSION_ZSTD ? "bad zstd" : "bad gzip");
       }
-      payload = this.#layout.single;
+      payload = this.#layout.made;
     }
     const isOrdered = x1 ? (header.flags & FLAG_ORDERED) !== 0 : header.sequence !== 0;
     if (isOrdered) this.#reorder(entry, payload, now);
     else this.#deliver(entry, payload, header.payloadLength, header.flags);
-    if (payload === this.#layout.single) this.#writer.flush();
+    if (payload === this.#layout.made) this.#writer.flush();
   }
 
-  /** Inflates the packet into the region for single packets, and puts its new length in `header`. */
-  #inflate(payload: number, header: RecordHeader): boolean {
-    if (header.compression !== COMPRESSION_GZIP) return false;
+  /** Inflates the packet into the region for made packets, and puts its new length in the header. */
+  #inflate(entry: SessionEntry, payload: number): boolean {
+    const header = this.#header;
     // What waits to be written may lie where the packet goes.
     this.#writer.flush();
-    const { single } = this.#layout;
-    const length = this.#codec.inflate(
-      payload,
-      header.payloadLength,
-      single,
-      COMPRESSIBLE_BYTES_MAX,
-    );
+    const { made } = this.#layout;
+    const { compression: kind, payloadLength } = header;
+    const length = this.#codecs.inflate(entry.spec, kind, payload, payloadLength, made);
     if (length <= 0) return false;
     header.payloadLength = length;
     return true;

@@ -8,7 +8,7 @@ const REGION_BYTES = 65_536 + 64;
 /** Batches being filled at a time, each for one path. */
 const SEND_BATCHES = 4;
 /** As long as a packet of the tunnel may be, whatever its MTU. */
-const MADE_BYTES = 9216;
+export const MADE_BYTES = 9216;
 /** Message headers, iovecs and poll entries. */
 const CONTROL_BYTES = 8192;
 
@@ -20,9 +20,9 @@ export class Layout {
   readonly send = Array.from({ length: SEND_BATCHES }, () => this.arena.reserve(REGION_BYTES));
   /** Datagrams received, opened in place. */
   readonly receive = this.arena.reserve(REGION_BYTES);
-  /** One packet that did not come straight from a datagram: held for its turn, or inflated. */
+  /** One packet that did not come straight from a datagram: held for its turn, or compressed. */
   readonly single = this.arena.reserve(REGION_BYTES);
-  /** A packet made here: an answer to one that is too big, or a part of it. */
+  /** A packet made here: inflated, or an answer to one that is too big, or a part of that. */
   readonly made = this.arena.reserve(MADE_BYTES);
   /** The virtio header of the packet written to the TUN device. */
   readonly vnetHeader = this.arena.reserve(VNET_HEADER_LENGTH);

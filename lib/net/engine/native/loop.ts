@@ -5,12 +5,12 @@
 import type { Libc } from "../../../ffi/libc/libc.ts";
 import { EINTR } from "../../../ffi/libc/errno.ts";
 import { Libcrypto, type Opener, type Sealer } from "../../../ffi/libcrypto/aes_gcm.ts";
-import { PacketCodec } from "../../../ffi/libdeflate/packet_codec.ts";
 import type { TunDevice } from "../../../ffi/linux/tun.ts";
 import { DropCounters } from "../../../protocol/drop_reason.ts";
 import { FlowTable } from "../../../protocol/outbound/flow_table.ts";
 import { Session } from "../../../protocol/session/session.ts";
 import { type EngineEvent, type EngineSession, SESSION_IDLE_MS } from "../engine.ts";
+import { Codecs } from "./codecs.ts";
 import { Inbound } from "./inbound.ts";
 import { Layout } from "./layout.ts";
 import { Outbound } from "./outbound.ts";
@@ -61,7 +61,7 @@ export class Loop {
   readonly #options: LoopOptions;
   readonly #libcrypto = Libcrypto.open();
   readonly #layout = new Layout();
-  readonly #codec = PacketCodec.open(this.#layout.arena);
+  readonly #codecs = new Codecs(this.#layout.arena);
   readonly #sockets: SocketTable;
   readonly #drops: DropCounters;
   readonly #sender: UdpSender;
@@ -92,7 +92,7 @@ export class Loop {
       new FlowTable({ seed: crypto.getRandomValues(new Int32Array(1))[0]! }),
       this.#sender,
       this.#drops,
-      this.#codec,
+      this.#codecs,
       writer,
     );
     this.#inbound = new Inbound(
@@ -102,7 +102,7 @@ export class Loop {
       this.sessions,
       writer,
       this.#drops,
-      this.#codec,
+      this.#codecs,
     );
     this.#pollfds = arena.reserve((POLL_SOCKETS + SOCKETS_MAX) * POLLFD_LENGTH);
     this.#pollAddress = arena.address(this.#pollfds);
@@ -229,7 +229,7 @@ export class Loop {
   /** Ends all sessions, telling the peers. */
   close(): void {
     for (const entry of [...this.sessions]) this.closeSession(entry.session.id);
-    this.#codec.free();
+    this.#codecs.free();
   }
 
   #drop(entry: SessionEntry): void {

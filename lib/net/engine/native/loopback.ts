@@ -5,6 +5,7 @@ import {
   MSG_DONTWAIT,
   openPathSocket,
   openServerSocket,
+  type ServerSocket,
   SOL_UDP,
   UDP_GRO,
 } from "../../../ffi/linux/socket.ts";
@@ -23,12 +24,18 @@ export interface Arrival {
 
 export class Loopback implements Disposable {
   readonly libc = Libc.open();
-  readonly socket = openServerSocket(this.libc, 0);
-  readonly port = portOf(this.libc, this.socket.fd);
+  readonly socket: ServerSocket;
+  readonly port: number;
   readonly #arena = new Arena(RECEIVE_BYTES + 1024);
   readonly #message = new MessageBuffer(this.#arena, CONTROL_BYTES);
   readonly #data = this.#arena.reserve(RECEIVE_BYTES);
-  readonly #opened = [this.socket.fd];
+  readonly #opened: number[];
+
+  constructor(open: (libc: Libc, port: number) => ServerSocket = openServerSocket) {
+    this.socket = open(this.libc, 0);
+    this.port = portOf(this.libc, this.socket.fd);
+    this.#opened = [this.socket.fd];
+  }
 
   /** A socket connected to this one, by way of a loopback address. */
   connect(server = "127.0.0.1") {
@@ -62,6 +69,7 @@ export class Loopback implements Disposable {
   }
 }
 
-function portOf(libc: Libc, fd: number): number {
+/** The port a socket is bound to. */
+export function portOf(libc: Libc, fd: number): number {
   return new DataView(libc.socketName(fd).buffer).getUint16(2);
 }

@@ -14,6 +14,8 @@ import type {
   EngineSession,
   SessionReport,
 } from "../engine.ts";
+import { FEATURE_X1 } from "../features.ts";
+import { nativeFeatures } from "./codecs.ts";
 import type { Command, NativeWorkerData, Notice } from "./worker.ts";
 
 /** A worker that does not end by itself is ended after this. */
@@ -34,6 +36,7 @@ export function nativeEngineObstacle(): string | null {
 
 export class NativeEngine implements Engine {
   readonly name = "native";
+  readonly features = [FEATURE_X1, ...nativeFeatures()];
   readonly drops: DropCounters;
   readonly #libc: Libc;
   readonly #wakeFd: number;
@@ -44,6 +47,8 @@ export class NativeEngine implements Engine {
   readonly #stopped = Promise.withResolvers<void>();
   #lastRequest = 0;
   #isStopping = false;
+  /** The worker will not answer any more. */
+  #hasStopped = false;
 
   readonly #fds: number[];
 
@@ -74,9 +79,9 @@ export class NativeEngine implements Engine {
     this.#worker = new Worker(options.workerModule, { workerData: data, transferList: [port2] });
     this.#worker.on("error", (error: Error) => {
       this.#onEvent({ kind: "fault", message: error.message });
-      this.#stopped.resolve();
+      this.#noteStopped();
     });
-    this.#worker.on("exit", () => this.#stopped.resolve());
+    this.#worker.on("exit", () => this.#noteStopped());
   }
 
   openSession(session: EngineSession): void {
@@ -88,6 +93,7 @@ export class NativeEngine implements Engine {
   }
 
   addPath(session: number, path: EnginePath): void {
+    if (this.#isStopping) return;
     const { id, name } = path;
     const { fd, gso } = openPathSocket(this.#libc, path);
     const family = isIPv6(path.server) ? 6 : 4;
@@ -99,7 +105,7 @@ export class NativeEngine implements Engine {
   }
 
   report(): Promise<SessionReport[]> {
-    if (this.#isStopping || this.#reports.size >= REPORTS_WAITING_MAX) return Promise.resolve([]);
+    if (this.#hasStopped || this.#reports.size >= REPORTS_WAITING_MAX) return Promise.resolve([]);
     const request = ++this.#lastRequest;
     const { promise, resolve } = Promise.withResolvers<SessionReport[]>();
     this.#reports.set(request, resolve);
@@ -111,14 +117,12 @@ export class NativeEngine implements Engine {
     if (!this.#isStopping) {
       this.#isStopping = true;
       this.#command({ kind: "stop" });
-      const timer = setTimeout(() => this.#stopped.resolve(), STOP_TIMEOUT_MS);
+      const timer = setTimeout(() => this.#noteStopped(), STOP_TIMEOUT_MS);
       await this.#stopped.promise;
       clearTimeout(timer);
       await this.#worker.terminate();
       this.#port.close();
       this.#closeFds();
-      for (const resolve of this.#reports.values()) resolve([]);
-      this.#reports.clear();
     }
     await this.#stopped.promise;
   }
@@ -146,6 +150,13 @@ export class NativeEngine implements Engine {
     this.#libc.signalEventfd(this.#wakeFd);
   }
 
+  #noteStopped(): void {
+    this.#hasStopped = true;
+    this.#stopped.resolve();
+    for (const resolve of this.#reports.values()) resolve([]);
+    this.#reports.clear();
+  }
+
   #receive(notice: Notice): void {
     switch (notice.kind) {
       case "report":
@@ -153,7 +164,7 @@ export class NativeEngine implements Engine {
         this.#reports.delete(notice.request);
         break;
       case "stopped":
-        this.#stopped.resolve();
+        this.#noteStopped();
         break;
       default:
         this.#onEvent(notice);

@@ -2,11 +2,9 @@
  * TUN -> classify flow -> pick path -> cut into segments -> number and frame -> seal -> UDP batch.
  * The methods stand in the order in which a packet meets them.
  */
-import { VNET_HEADER_LENGTH } from "../../../ffi/linux/tun.ts";
-import type { TunDevice } from "../../../ffi/linux/tun.ts";
+import { type TunDevice, VNET_HEADER_LENGTH } from "../../../ffi/linux/tun.ts";
 import type { Libc } from "../../../ffi/libc/libc.ts";
 import type { Opener, Sealer } from "../../../ffi/libcrypto/aes_gcm.ts";
-import type { PacketCodec } from "../../../ffi/libdeflate/packet_codec.ts";
 import type { CompressionMode } from "../../../protocol/compression/compression_mode.ts";
 import { FlowCompression } from "../../../protocol/compression/flow_compression.ts";
 import type { DropCounters } from "../../../protocol/drop_reason.ts";
@@ -24,7 +22,6 @@ import {
 import { Outgoing } from "../../../protocol/session/outgoing.ts";
 import type { SessionPath } from "../../../protocol/session/session_path.ts";
 import {
-  COMPRESSION_GZIP,
   COMPRESSION_NONE,
   FLAG_PARTIAL_CHECKSUM,
   HEADER_LENGTH,
@@ -32,7 +29,8 @@ import {
   RECORD_OVERHEAD,
   TYPE_PACKET,
 } from "../../../protocol/wire/header.ts";
-import { type Layout, PACKET_BYTES_MAX } from "./layout.ts";
+import type { Codecs } from "./codecs.ts";
+import { type Layout, MADE_BYTES, PACKET_BYTES_MAX } from "./layout.ts";
 import { Oversize } from "../oversize.ts";
 import type { NativeSession, SessionEntry, SessionTable } from "./sessions.ts";
 import {
@@ -74,10 +72,11 @@ export class Outbound {
   readonly #answerFlow = new FlowKey();
   #session: NativeSession | null = null;
   #now = 0;
-  readonly #codec: PacketCodec;
+  readonly #codecs: Codecs;
   readonly #compression = new FlowCompression();
-  /** Of the session whose packet is under way. */
+  /** Of the session whose packet is under way: whether it compresses, and to what. */
   #compressionMode: CompressionMode = "off";
+  #compressionKind = COMPRESSION_NONE;
 
   constructor(
     libc: Libc,
@@ -87,7 +86,7 @@ export class Outbound {
     flows: FlowTable,
     sender: UdpSender,
     drops: DropCounters,
-    codec: PacketCodec,
+    codecs: Codecs,
     writer: TunWriter,
   ) {
     this.#libc = libc;
@@ -99,9 +98,10 @@ export class Outbound {
     this.#dispatch = new Dispatch(flows);
     this.#sender = sender;
     this.#drops = drops;
-    this.#codec = codec;
+    this.#codecs = codecs;
     this.#writer = writer;
-    this.#oversize = new Oversize(layout.arena.view, layout.made, {
+    const made = new DataView(layout.arena.bytes.buffer, layout.made, MADE_BYTES);
+    this.#oversize = new Oversize(made, {
       answer: (length) => this.#answer(length),
       send: (length) => this.#sendPacket(this.#session!, layout.made, length, 0, this.#now),
     });
@@ -130,6 +130,7 @@ export class Outbound {
     if (entry === null) return this.#drops.count("no session for destination");
     const { session } = entry;
     this.#compressionMode = entry.spec.tuning.compression;
+    this.#compressionKind = this.#codecs.kindFor(entry.spec);
     if (!this.#dispatch.begin(session, flow, length, now)) {
       return this.#drops.count("no live path");
     }
@@ -225,7 +226,7 @@ export class Outbound {
     const dispatch = this.#dispatch;
     const outgoing = this.#outgoing;
     const compressed = this.#compress(packet, length, now);
-    outgoing.compression = compressed > 0 ? COMPRESSION_GZIP : COMPRESSION_NONE;
+    outgoing.compression = compressed > 0 ? this.#compressionKind : COMPRESSION_NONE;
     if (compressed > 0) {
       packet = this.#layout.single;
       length = compressed;
@@ -240,14 +241,15 @@ export class Outbound {
     }
   }
 
-  /** Hot. Puts the gzip of the packet into the region for single packets; 0 when it stays plain. */
+  /** Hot. Puts the compressed packet into the region for single packets; 0 when it stays plain. */
   #compress(packet: number, length: number, now: number): number {
     const compression = this.#compression;
     const mode = this.#compressionMode;
     const { bytes } = this.#layout.arena;
     const capacity = compression.capacityFor(mode, this.#flow, bytes, packet, length, now);
     if (capacity === 0) return 0;
-    const compressed = this.#codec.compress(packet, length, this.#layout.single, capacity);
+    const kind = this.#compressionKind;
+    const compressed = this.#codecs.compress(kind, packet, length, this.#layout.single, capacity);
     compression.noteTry(compressed > 0);
     return compressed;
   }

@@ -17,19 +17,12 @@ import {
 } from "../../../ffi/libc/errno.ts";
 import type { Libc } from "../../../ffi/libc/libc.ts";
 import { cmsgSpace, MessageBuffer } from "../../../ffi/linux/message.ts";
-import {
-  AF_INET,
-  AF_INET6,
-  IPV6_PKTINFO,
-  MSG_DONTWAIT,
-  SOL_IPV6,
-  SOL_UDP,
-  UDP_SEGMENT,
-} from "../../../ffi/linux/socket.ts";
+import { MSG_DONTWAIT, SOL_UDP, UDP_SEGMENT } from "../../../ffi/linux/socket.ts";
 import type { DropCounters } from "../../../protocol/drop_reason.ts";
 import type { SessionPath } from "../../../protocol/session/session_path.ts";
 import { RECORD_OVERHEAD } from "../../../protocol/wire/header.ts";
 import type { Layout } from "./layout.ts";
+import { LOCAL_ADDRESS_SPACE, writePeer } from "./peer_sockaddr.ts";
 import type { NativeSession } from "./sessions.ts";
 import type { SocketTable } from "./sockets.ts";
 
@@ -37,10 +30,7 @@ import type { SocketTable } from "./sockets.ts";
 const BATCH_BYTES_MAX = 65_400;
 /** UDP_MAX_SEGMENTS of every kernel that has UDP_SEGMENT. */
 const BATCH_RECORDS_MAX = 64;
-const PKTINFO6_LENGTH = 20;
-const SOCKADDR_IN_LENGTH = 16;
-const SOCKADDR_IN6_LENGTH = 28;
-const CONTROL_BYTES = cmsgSpace(2) + cmsgSpace(PKTINFO6_LENGTH);
+const CONTROL_BYTES = cmsgSpace(2) + LOCAL_ADDRESS_SPACE;
 
 /** Records that wait for one path. */
 class Batch {
@@ -140,7 +130,8 @@ export class UdpSender {
       ? this.#send(fd, path, buffer, used, records, recordLength)
       : -1;
     // A link with a smaller MTU than a record refuses the batch; single datagrams may be fragmented.
-    if (errno !== 0 && errno !== EAGAIN && records > 1 && !isLinkGone(errno)) {
+    // Also, a connected socket tells here once what became of a datagram sent before (ICMP).
+    if (errno !== 0 && errno !== EAGAIN && !isLinkGone(errno)) {
       errno = this.#sendOneByOne(fd, path, buffer, used, recordLength);
     }
     // The records of a batch are of one length, so all were refused, but perhaps a shorter last one.
@@ -186,42 +177,11 @@ export class UdpSender {
     if (this.#sockets.isConnected) {
       message.setNameLength(0);
     } else {
-      control = this.#address(path, control);
+      control = writePeer(message, this.#view, path.peer, control, this.#sockets.isV6);
     }
     message.setControlLength(control - message.control);
     const sent = this.#libc.sendmsg(fd, message.address, MSG_DONTWAIT);
     return sent < 0 ? -sent : 0;
-  }
-
-  /** Writes the peer's address, and the local one it knows us by. Returns the end of the control data. */
-  #address(path: SessionPath, control: number): number {
-    const view = this.#view;
-    const message = this.#message;
-    const { peer } = path;
-    const name = message.name;
-    view.setUint16(name + 2, peer.port);
-    if (!this.#sockets.isV6) {
-      view.setUint16(name, AF_INET, true);
-      view.setInt32(name + 4, peer.a3);
-      message.setNameLength(SOCKADDR_IN_LENGTH);
-      return control;
-    }
-    view.setUint16(name, AF_INET6, true);
-    view.setUint32(name + 4, 0);
-    view.setInt32(name + 8, peer.a0);
-    view.setInt32(name + 12, peer.a1);
-    view.setInt32(name + 16, peer.a2);
-    view.setInt32(name + 20, peer.a3);
-    view.setUint32(name + 24, peer.scope, true);
-    message.setNameLength(SOCKADDR_IN6_LENGTH);
-    if ((peer.local0 | peer.local1 | peer.local2 | peer.local3) === 0) return control;
-    const data = message.writeCmsg(control, SOL_IPV6, IPV6_PKTINFO, PKTINFO6_LENGTH);
-    view.setInt32(data, peer.local0);
-    view.setInt32(data + 4, peer.local1);
-    view.setInt32(data + 8, peer.local2);
-    view.setInt32(data + 12, peer.local3);
-    view.setUint32(data + 16, peer.scope, true);
-    return control + cmsgSpace(PKTINFO6_LENGTH);
   }
 
   #failed(

@@ -1,11 +1,16 @@
 /** Batches of records, as they arrive at a socket on the loopback interface. */
 import { deepEqual, equal, ok } from "node:assert/strict";
+import {
+  openIpv4ServerSocket,
+  openPathSocket,
+  openServerSocket,
+} from "../../../ffi/linux/socket.ts";
 import { Arena } from "../../../ffi/memory/arena.ts";
 import { DropCounters } from "../../../protocol/drop_reason.ts";
 import { ipv6Words } from "../../../protocol/packet/inner_address.ts";
 import { SessionPath } from "../../../protocol/session/session_path.ts";
 import type { Layout } from "./layout.ts";
-import { Loopback } from "./loopback.ts";
+import { Loopback, portOf } from "./loopback.ts";
 import type { NativeSession } from "./sessions.ts";
 import { SocketTable } from "./sockets.ts";
 import { UdpSender } from "./udp_sender.ts";
@@ -27,16 +32,17 @@ function sendLayout(): Layout {
 interface SetUpOptions {
   readonly gso?: boolean;
   readonly isConnected?: boolean;
+  readonly open?: typeof openServerSocket;
 }
 
 /** A sender with two paths; records are filled with their number. */
 class Sending implements Disposable {
-  readonly loopback = new Loopback();
+  readonly loopback: Loopback;
   readonly layout = sendLayout();
   readonly drops = new DropCounters();
   readonly told: string[] = [];
-  readonly client = this.loopback.connect();
-  readonly other = this.loopback.connect();
+  readonly client: ReturnType<Loopback["connect"]>;
+  readonly other: ReturnType<Loopback["connect"]>;
   readonly paths = [0, 1].map((id) => new SessionPath(id, `link ${id}`, id, 0));
   readonly session = {
     linkFailed: (path: SessionPath) => this.told.push(`${path.name} failed`),
@@ -48,8 +54,11 @@ class Sending implements Disposable {
   readonly sender: UdpSender;
   #records = 0;
 
-  constructor({ gso = true, isConnected = true }: SetUpOptions = {}) {
-    this.sockets = new SocketTable(isConnected, !isConnected);
+  constructor({ gso = true, isConnected = true, open }: SetUpOptions = {}) {
+    this.loopback = new Loopback(open);
+    this.client = this.loopback.connect();
+    this.other = this.loopback.connect();
+    this.sockets = new SocketTable(isConnected, !isConnected && this.loopback.socket.isV6);
     if (isConnected) {
       for (const { fd } of [this.client, this.other]) this.sockets.add({ fd, gso });
     } else {
@@ -152,6 +161,26 @@ Deno.test("a record longer than a datagram can be is counted, and those after it
   deepEqual(sending.told, ["link 0 refused 65535 bytes"]);
 });
 
+Deno.test("what became of a datagram sent before is not held against the next one", () => {
+  using sending = new Sending();
+  const { libc } = sending.loopback;
+  const away = openServerSocket(libc, 0);
+  const port = portOf(libc, away.fd);
+  const { fd } = openPathSocket(libc, { device: "lo", server: "127.0.0.1", port });
+  libc.closeFile(away.fd);
+  sending.sockets.add({ fd, gso: true });
+  sending.paths.push(new SessionPath(2, "link 2", 2, 0));
+  sending.put(100, 2);
+  sending.sender.flush(0);
+  const back = openServerSocket(libc, port);
+  sending.put(100, 2);
+  sending.sender.flush(0);
+  deepEqual(sending.arrived(back.fd), ["2x100"]);
+  deepEqual(sending.drops.entries(), []);
+  libc.closeFile(back.fd);
+  libc.closeFile(fd);
+});
+
 Deno.test("a link that works again is told once its packets leave", () => {
   using sending = new Sending();
   sending.paths[0]!.isLinkGone = true;
@@ -161,9 +190,16 @@ Deno.test("a link that works again is told once its packets leave", () => {
   deepEqual(sending.told, ["link 0 works"]);
 });
 
-for (const server of ["127.0.0.1", "127.0.0.3", "::1"]) {
-  Deno.test(`a server answers from ${server}, the address it was reached at`, () => {
-    using sending = new Sending({ isConnected: false });
+for (
+  const [server, open] of [
+    ["127.0.0.1", openServerSocket],
+    ["127.0.0.3", openServerSocket],
+    ["::1", openServerSocket],
+    ["127.0.0.3", openIpv4ServerSocket],
+  ] as const
+) {
+  Deno.test(`a server answers from ${server}, as it was called: ${open.name}`, () => {
+    using sending = new Sending({ isConnected: false, open });
     // Connected, so the kernel gives it only what comes from that very address.
     const client = sending.loopback.connect(server);
     const { peer } = sending.paths[0]!;

@@ -12,7 +12,7 @@ import {
 } from "../../../ffi/libc/errno.ts";
 import type { Libc } from "../../../ffi/libc/libc.ts";
 import type { EnginePath } from "../engine.ts";
-import { forbidFragments, tuneSocket } from "../../../ffi/linux/socket.ts";
+import { forbidFragments, IPV6_V6ONLY, SOL_IPV6, tuneSocket } from "../../../ffi/linux/socket.ts";
 import { bindToDevice, connectSocket, socketDescriptor } from "./socket_descriptor.ts";
 
 const QUEUE_MAX = 256;
@@ -62,12 +62,12 @@ export class DatagramSocket {
    * The server's socket: both families on one port, or IPv4 alone where the machine has no IPv6.
    * The kernel chooses the local address of answers, so a server with several should be called by
    * the one its routes prefer.
-   * @throws SyscallError, EADDRINUSE among them.
+   * @throws SyscallError, EADDRINUSE among them; Error where a socket takes one family only.
    */
   static openServer(libc: Libc, port: number): DatagramSocket {
     const action = `listen on UDP port ${port}`;
     try {
-      return DatagramSocket.#open(libc, "::", port, action, () => {});
+      return DatagramSocket.#open(libc, "::", port, action, (fd) => checkBothFamilies(libc, fd));
     } catch (error) {
       if (!(error instanceof SyscallError && error.errno === EAFNOSUPPORT)) throw error;
       return DatagramSocket.#open(libc, "0.0.0.0", port, action, () => {});
@@ -130,7 +130,7 @@ export class DatagramSocket {
   async #sendAll(): Promise<void> {
     for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
       try {
-        await this.#connection.send(next.datagram, next.to);
+        await this.#sendOne(next);
       } catch (error) {
         next.failed(errorCode(error));
         continue;
@@ -139,6 +139,24 @@ export class DatagramSocket {
     }
     this.#sending = null;
   }
+
+  async #sendOne({ datagram, to }: Outgoing): Promise<void> {
+    try {
+      await this.#connection.send(datagram, to);
+    } catch {
+      // A connected socket tells here once what became of a datagram sent before (ICMP).
+      await this.#connection.send(datagram, to);
+    }
+  }
+}
+
+/** Deno cannot make a socket take both, and once it is bound nobody can. */
+function checkBothFamilies(libc: Libc, fd: number): void {
+  if (libc.option(fd, SOL_IPV6, IPV6_V6ONLY, "learn what a socket takes") === 0) return;
+  throw new Error(
+    "Cannot listen on both IP families with one socket: this machine keeps them apart; set the " +
+      "sysctl net.ipv6.bindv6only to 0, or use -engine native",
+  );
 }
 
 /** The failures that callers act on, or that people meet, by the kernel's name. */

@@ -105,3 +105,34 @@ Deno.test({
     libc.unload();
   },
 });
+
+Deno.test({
+  name: "what became of a datagram sent before is not held against the next one",
+  ignore: Deno.uid() !== 0,
+  async fn() {
+    const libc = Libc.open();
+    const port = freePort();
+    const path = { id: 0, name: "lo", device: "lo", server: "127.0.0.1", port };
+    const socket = DatagramSocket.openPath(libc, path);
+    const to = { transport: "udp" as const, hostname: "127.0.0.1", port };
+    const codes: string[] = [];
+    const send = async (number: number) => {
+      const failed = (code: string) => void codes.push(code);
+      socket.send({
+        datagram: new Uint8Array([number]),
+        to,
+        sent: () => codes.push("sent"),
+        failed,
+      });
+      await socket.whenSent();
+    };
+    await send(1);
+    const server = Deno.listenDatagram(to);
+    await send(2);
+    deepEqual(codes, ["sent", "sent"]);
+    deepEqual((await server.receive())[0], new Uint8Array([2]));
+    socket.close();
+    server.close();
+    libc.unload();
+  },
+});

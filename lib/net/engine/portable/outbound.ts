@@ -83,7 +83,7 @@ export class Outbound {
     this.#sessions = sessions;
     this.#sockets = sockets;
     this.#drops = drops;
-    this.#oversize = new Oversize(tun.inbound.view, 0, {
+    this.#oversize = new Oversize(tun.inbound.view, {
       answer: (length) => this.#answer(length),
       send: (length) =>
         this.#sendPacket(this.#entry!, tun.inbound.bytes.subarray(0, length), this.#now),

@@ -18,6 +18,7 @@ import {
   SESSION_IDLE_MS,
   type SessionReport,
 } from "../engine.ts";
+import { FEATURE_X1 } from "../features.ts";
 import { reportSession } from "../report.ts";
 import { sessionTuning } from "../session_tuning.ts";
 import { emitSessionEvents } from "../session_events.ts";
@@ -43,6 +44,7 @@ export type PortableEngineOptions = Omit<EngineOptions, "workerModule">;
 
 export class PortableEngine implements Engine {
   readonly name = "portable";
+  readonly features = [FEATURE_X1];
   readonly drops = new DropCounters();
   readonly #libc: Libc;
   readonly #onEvent: (event: EngineEvent) => void;
@@ -210,7 +212,8 @@ export class PortableEngine implements Engine {
     if (this.#isStopping || at >= this.#tickAt) return;
     clearTimeout(this.#timer);
     this.#tickAt = at;
-    this.#timer = setTimeout(() => this.#tick(performance.now()), at - performance.now());
+    const waitMs = Math.max(0, at - performance.now());
+    this.#timer = setTimeout(() => this.#tick(performance.now()), waitMs);
   }
 
   #tick(now: number): void {

@@ -25,6 +25,7 @@ function startProgram(namespace: Namespace, program: string, ...args: string[]):
 async function finish(peer: Child) {
   equal(await peer.stop("SIGTERM"), 0, peer.tail());
   await peer.waitForLine(/^stopped$/, START_TIMEOUT_MS);
+  equal(peer.output("stderr"), "");
   const [line] = await peer.waitForLine(/^\{"drops".*/, START_TIMEOUT_MS);
   return JSON.parse(line) as {
     drops: Record<string, number>;
@@ -116,3 +117,14 @@ for (const wire of ["x1", "v1"]) {
     });
   }
 }
+
+Deno.test({
+  name: "netns: a server that would hear IPv6 alone does not start, and says what to do",
+  ...needsRoot(),
+  async fn() {
+    await using server = await Namespace.create("ps");
+    await server.run("sysctl", "-q", "-w", "net.ipv6.bindv6only=1");
+    const peer = startProgram(server, "./test_peer.ts", "server", "portable", "x1");
+    await peer.waitForLine(/bindv6only to 0, or use -engine native/, START_TIMEOUT_MS);
+  },
+});

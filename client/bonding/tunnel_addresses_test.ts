@@ -1,0 +1,48 @@
+import { deepEqual, equal, match } from "node:assert/strict";
+import { FakeRunner } from "../../lib/net/command/runner.ts";
+import { TestNamespace } from "../../lib/net/command/test_namespace.ts";
+import { CommandSysctl } from "../../lib/net/sysctl/sysctl.ts";
+import { TunnelAddresses } from "./tunnel_addresses.ts";
+
+const FIRST = { clientIp: "10.8.0.2", clientIp6: "fd00:8::2" };
+const OTHERS = { clientIp: "10.8.0.3", clientIp6: "fd00:8::3" };
+const MTU = () => 1400;
+
+Deno.test("TunnelAddresses leaves the device alone when a session has the addresses of the last", async () => {
+  const runner = new FakeRunner().on("ip", "");
+  const addresses = new TunnelAddresses({ runner, sysctl: new CommandSysctl(runner) }, "tun0");
+  equal(`${addresses}`, "");
+  deepEqual(await addresses.use(FIRST, MTU), []);
+  equal(`${addresses}`, "10.8.0.2 and fd00:8::2");
+  runner.calls.length = 0;
+  await addresses.use(FIRST, () => {
+    throw new Error("asked for the MTU though nothing changes");
+  });
+  deepEqual(runner.lines, []);
+});
+
+Deno.test({
+  name: "netns: TunnelAddresses takes other addresses, and the traffic stays in the tunnel",
+  ignore: Deno.uid() !== 0,
+  async fn() {
+    await using machine = await TestNamespace.create("tunnel-addresses");
+    await machine.addLink("fluxify");
+    const host = { runner: machine, sysctl: new CommandSysctl(machine) };
+    const addresses = new TunnelAddresses(host, "fluxify");
+    await addresses.use(FIRST, MTU);
+    const halves = ["0.0.0.0/1", "128.0.0.0/1", "::/1", "8000::/1"];
+    for (const half of halves) await machine.sh(`ip route add ${half} dev fluxify`);
+
+    await addresses.use(OTHERS, MTU);
+    equal(`${addresses}`, "10.8.0.3 and fd00:8::3");
+    const shown = await machine.sh("ip -o address show dev fluxify scope global");
+    deepEqual(shown.match(/inet6? \S+/g), ["inet 10.8.0.3/24", "inet6 fd00:8::3/64"]);
+    for (const target of ["9.9.9.9", "203.0.113.1", "2001:db8::1", "a000::1"]) {
+      match(await machine.sh(`ip route get ${target}`), / dev fluxify /);
+    }
+
+    await addresses.use({ ...OTHERS, clientIp: FIRST.clientIp }, MTU);
+    match(await machine.sh("ip route get 9.9.9.9"), / dev fluxify .*src 10\.8\.0\.2 /);
+    match(await machine.sh("ip route get 2001:db8::1"), /src fd00:8::3 /);
+  },
+});
