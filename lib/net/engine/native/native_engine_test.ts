@@ -27,7 +27,7 @@ if (isMainThread) {
   const left = [...Deno.readDirSync("/proc/self/fd")].length - descriptors;
   console.log(JSON.stringify({ told, reports, left }));
 } else {
-  workerData.port.on("message", () => {
+  workerData.port.once("message", () => {
     workerData.port.postMessage({ kind: "fault", message: "broken" });
     workerData.port.postMessage({ kind: "stopped" });
     workerData.port.close();
