@@ -7,11 +7,19 @@
  * harmless.
  */
 
+import { GROWN_BYTES, GROWN_READ_BYTES_MIN, GROWN_WINDOW_MS } from "./grown_flow.ts";
+
 /** Flows remembered at most, unless told. */
 export const FLOWS_MAX = 65_536;
 export const FLOW_IDLE_MS = 60_000;
 /** lookup(): the flow has no path. */
 export const NO_PATH = -1;
+/** noteSent(): nothing new about the flow. */
+export const SENT = 0;
+/** noteSent(): the flow has just grown. */
+export const SENT_GROWN = 1;
+/** noteSent(): a grown flow is seen for the first time in a window. */
+export const SENT_IN_WINDOW = 2;
 
 const PATHS_MAX = 256;
 const NONE = -1;
@@ -43,6 +51,10 @@ export class FlowTable {
   readonly #path: Uint8Array;
   readonly #home: Uint8Array;
   readonly #usedAt: Float64Array;
+  /** Bytes sent, no more than GROWN_BYTES. */
+  readonly #sent: Uint32Array;
+  /** Of a grown flow: the last window in which it was seen. */
+  readonly #seenIn: Int32Array;
 
   /**
    * The entries in use as a ring by time of use. Entry `capacity` is where its ends meet: its newer
@@ -52,7 +64,7 @@ export class FlowTable {
   readonly #newer: Int32Array;
   /** The entries not in use, chained through `#older`. */
   #free = 0;
-  #lastHome = NO_PATH;
+  #last = NONE;
 
   #size = 0;
 
@@ -76,6 +88,8 @@ export class FlowTable {
     this.#path = new Uint8Array(capacity);
     this.#home = new Uint8Array(capacity);
     this.#usedAt = new Float64Array(capacity);
+    this.#sent = new Uint32Array(capacity);
+    this.#seenIn = new Int32Array(capacity);
     this.#older = new Int32Array(capacity + 1);
     this.#newer = new Int32Array(capacity + 1);
     this.#older[capacity] = this.#newer[capacity] = capacity;
@@ -97,13 +111,28 @@ export class FlowTable {
       return NO_PATH;
     }
     this.#use(entry, now);
-    this.#lastHome = this.#home[entry]!;
+    this.#last = entry;
     return this.#path[entry]!;
   }
 
-  /** Of the flow looked up last: the path it was assigned, though it may be diverted from it. */
+  /** Of the flow that was found last: the path it was assigned, though it may be diverted from it. */
   get home(): number {
-    return this.#lastHome;
+    return this.#home[this.#last]!;
+  }
+
+  /** The flow that was found last sends `bytes` at `now`. Returns what that says: SENT something. */
+  noteSent(bytes: number, now: number): number {
+    if (bytes < GROWN_READ_BYTES_MIN) return SENT;
+    const entry = this.#last;
+    const sent = this.#sent[entry]!;
+    if (sent < GROWN_BYTES) {
+      this.#sent[entry] = Math.min(sent + bytes, GROWN_BYTES);
+      if (sent + bytes < GROWN_BYTES) return SENT;
+    }
+    const window = Math.floor(now / GROWN_WINDOW_MS) | 0;
+    if (sent === GROWN_BYTES && window === this.#seenIn[entry]) return SENT;
+    this.#seenIn[entry] = window;
+    return sent === GROWN_BYTES ? SENT_IN_WINDOW : SENT_GROWN;
   }
 
   /**
@@ -157,6 +186,7 @@ export class FlowTable {
     this.#size++;
     this.#hashA[entry] = hashA;
     this.#hashB[entry] = hashB;
+    this.#sent[entry] = 0;
     this.#index[this.#placeOf(hashA, hashB)] = entry;
     this.#older[entry] = this.#newer[entry] = entry;
     return entry;

@@ -1,6 +1,15 @@
 import { deepEqual, equal, ok, throws } from "node:assert/strict";
 import fc from "fast-check";
-import { FLOW_IDLE_MS, FLOWS_MAX, FlowTable, NO_PATH } from "./flow_table.ts";
+import {
+  FLOW_IDLE_MS,
+  FLOWS_MAX,
+  FlowTable,
+  NO_PATH,
+  SENT,
+  SENT_GROWN,
+  SENT_IN_WINDOW,
+} from "./flow_table.ts";
+import { GROWN_BYTES, GROWN_READ_BYTES_MIN, GROWN_WINDOW_MS } from "./grown_flow.ts";
 
 Deno.test("a flow stays on its path", () => {
   const table = new FlowTable();
@@ -148,4 +157,32 @@ Deno.test("property: the table agrees with a map in order of use", () => {
     }
     if (model.size === capacity) model.delete([...model.keys()][0]!);
   }
+});
+
+Deno.test("a flow grows once by what it sends, and is then seen once in each window", () => {
+  const table = new FlowTable({ capacity: 2 });
+  table.assign(1, 1, 0, 0);
+  const send = (bytes: number, now: number) => {
+    table.lookup(1, 1, now);
+    return table.noteSent(bytes, now);
+  };
+  equal(send(GROWN_BYTES - 1000, 0), SENT);
+  for (let ack = 0; ack < 1000; ack++) equal(send(GROWN_READ_BYTES_MIN - 1, 0), SENT);
+  equal(send(1000, 0), SENT_GROWN);
+  equal(send(60_000, GROWN_WINDOW_MS - 1), SENT);
+  equal(send(60_000, GROWN_WINDOW_MS), SENT_IN_WINDOW);
+  equal(send(60_000, GROWN_WINDOW_MS), SENT);
+  equal(send(60_000, 9 * GROWN_WINDOW_MS), SENT_IN_WINDOW);
+  equal(send(40, 20 * GROWN_WINDOW_MS), SENT);
+});
+
+Deno.test("a flow that takes the place of another begins small", () => {
+  const table = new FlowTable({ capacity: 2 });
+  for (const flow of [1, 2, 3]) {
+    table.assign(flow, flow, 0, 0);
+    table.lookup(flow, flow, 0);
+    equal(table.noteSent(GROWN_BYTES - 1, 0), SENT);
+  }
+  table.lookup(3, 3, 0);
+  equal(table.noteSent(1000, 0), SENT_GROWN);
 });

@@ -4,6 +4,7 @@ import { PROBATION_MS } from "../schedule/standing.ts";
 import { Session } from "../session/session.ts";
 import { FlowKey } from "./flow_key.ts";
 import { FlowTable } from "./flow_table.ts";
+import { GROWN_BYTES } from "./grown_flow.ts";
 import { pickPath } from "./pick_path.ts";
 
 const CIPHER: Cipher = { free() {} };
@@ -26,11 +27,11 @@ function setUp(count: number) {
   }
   session.scheduling.judge(0);
   const flows = new FlowTable();
-  const pick = (number: number) => {
+  const pick = (number: number, bytes = 100) => {
     const flow = new FlowKey();
     flow.hashA = number;
     flow.hashB = -number;
-    return pickPath(session, flows, flow, 1000, 0)?.id ?? null;
+    return pickPath(session, flows, flow, bytes, 0)?.id ?? null;
   };
   return { session, flows, pick };
 }
@@ -40,6 +41,35 @@ Deno.test("pickPath() keeps a flow on its path, and spreads flows", () => {
   const first = Array.from({ length: 30 }, (_, flow) => pick(flow));
   for (const path of [0, 1, 2]) equal(first.filter((id) => id === path).length, 10);
   deepEqual(Array.from({ length: 30 }, (_, flow) => pick(flow)), first);
+});
+
+Deno.test("pickPath() places flows that have grown apart, where they met on one path", () => {
+  const { flows, pick } = setUp(3);
+  const transfers = [10, 11, 12];
+  for (const flow of transfers) flows.assign(flow, -flow, 0, 0);
+  transfers.forEach((flow) => equal(pick(flow), 0));
+  const grown = transfers.map((flow) => pick(flow, GROWN_BYTES));
+  deepEqual(new Set(grown), new Set([0, 1, 2]));
+  deepEqual(transfers.map((flow) => pick(flow, 60_000)), grown);
+});
+
+Deno.test("pickPath() does not count flows that only acknowledge", () => {
+  const { flows, pick } = setUp(2);
+  for (let flow = 1; flow <= 9; flow++) flows.assign(flow, -flow, 0, 0);
+  for (let flow = 1; flow <= 9; flow++) for (let ack = 0; ack < 1000; ack++) pick(flow, 100);
+  equal(pick(9, GROWN_BYTES), 0);
+});
+
+Deno.test("pickPath() leaves a flow that is away from its home, though it grows there", () => {
+  const { session, pick } = setUp(3);
+  const home = pick(1)!;
+  session.linkFailed(session.paths.byId(home)!, 0);
+  const away = pick(1);
+  equal(pick(1, GROWN_BYTES), away);
+  session.linkWorks(session.paths.byId(home)!, 0);
+  session.paths.byId(home)!.liveness.heard(0);
+  session.scheduling.judge(PROBATION_MS);
+  equal(pick(1), home);
 });
 
 Deno.test("pickPath() moves the flows of a path that fails, and brings home those that began on it", () => {

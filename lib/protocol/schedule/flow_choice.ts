@@ -1,17 +1,22 @@
 /**
- * Chooses the path of a new flow: the one on which it has the most to expect, that is the path's
- * weight divided by the flows it would share it with (the highest averages of D'Hondt). So flows
- * that begin together are shared out by weight, and one that begins alone gets the best path, which
- * a plain round robin gives it only by chance.
+ * Chooses the path of a flow: the one on which it has the most to expect, that is the path's weight
+ * divided by the flows it would share it with (the highest averages of D'Hondt). So flows that begin
+ * together are shared out by weight, and one that begins alone gets the best path, which a plain
+ * round robin gives it only by chance.
  *
- * What flows carry cannot be known when they begin, so each counts as a whole one for a moment, and
- * after that by the load it makes, as the paths' owner tells it.
+ * What flows will carry cannot be known when they begin, so each counts as a whole one for a moment,
+ * and after that by the load it makes, as the paths' owner tells it. Downloads that are opened one
+ * after the other before any of them carries much meet on one path that way. So a flow is placed
+ * once more, when it has grown: among grown flows, those that are under way count, and no others.
  */
+import { GROWN_WINDOW_MS } from "../outbound/grown_flow.ts";
 
 /** pick(): no path has a weight. */
 export const NO_PATH = -1;
 
 const PATHS_MAX = 256;
+/** A grown flow moves for this much more, and not for less. */
+const WORTH_MOVING = 1.1;
 /** A new flow counts half after this: by then its load begins to show, or it has none. */
 const HALF_LIFE_MS = 40;
 
@@ -25,6 +30,10 @@ export class FlowChoice {
   readonly #active = new Uint8Array(PATHS_MAX);
   #count = 0;
   #pickedAt = -Infinity;
+  /** Grown flows seen in the present window of GROWN_WINDOW_MS, and in the one before. */
+  #grown = new Uint32Array(PATHS_MAX);
+  #grownBefore = new Uint32Array(PATHS_MAX);
+  #window = 0;
 
   /**
    * Gives `path`, 0 to 255, a weight of 0 (never chosen) or more, in any unit, and a load, in flows.
@@ -69,5 +78,41 @@ export class FlowChoice {
     }
     if (best !== NO_PATH) this.#recent[best]!++;
     return best;
+  }
+
+  /** A grown flow on `path` is seen for the first time in its window. */
+  noteGrown(path: number, now: number): void {
+    this.#turnWindow(now);
+    this.#grown[path]!++;
+  }
+
+  /** The path for a flow on `present`, which has a weight, now that it has grown. */
+  place(present: number, now: number): number {
+    this.#turnWindow(now);
+    let best = present;
+    let most = WORTH_MOVING * this.#expectedIfGrown(present);
+    for (let index = 0; index < this.#count; index++) {
+      const path = this.#active[index]!;
+      const expected = this.#expectedIfGrown(path);
+      if (path === present || expected <= most) continue;
+      most = expected;
+      best = path;
+    }
+    this.#grown[best]!++;
+    return best;
+  }
+
+  #expectedIfGrown(path: number): number {
+    return this.#weights[path]! / (1 + Math.max(this.#grown[path]!, this.#grownBefore[path]!));
+  }
+
+  #turnWindow(now: number): void {
+    const window = Math.floor(now / GROWN_WINDOW_MS);
+    if (window === this.#window) return;
+    const past = this.#grownBefore;
+    this.#grownBefore = this.#grown;
+    this.#grown = past.fill(0);
+    if (window !== this.#window + 1) this.#grownBefore.fill(0);
+    this.#window = window;
   }
 }

@@ -30,6 +30,34 @@ Deno.test("a path that carries much is left to those with less", () => {
   equal(choice.pick(1000), 1);
 });
 
+Deno.test("flows that grow one after the other are shared out by weight, whoever began where", () => {
+  const choice = new FlowChoice();
+  for (const [path, weight] of [[0, 62], [1, 25], [2, 13]] as const) choice.set(path, weight, 0);
+  const placed = [0, 1, 2, 3].map((flow) => choice.place(0, 100 * flow));
+  deepEqual(placed, [0, 0, 1, 0]);
+});
+
+Deno.test("a grown flow that is alone gets the best path, and one that would gain little stays", () => {
+  const choice = new FlowChoice();
+  choice.set(0, 50, 0);
+  choice.set(1, 52, 0);
+  choice.set(2, 90, 0);
+  equal(choice.place(0, 0), 2);
+  choice.set(2, 0, 0);
+  equal(choice.place(0, 10_000), 0);
+});
+
+Deno.test("grown flows count while they are under way", () => {
+  const choice = new FlowChoice();
+  choice.set(0, 50, 0);
+  choice.set(1, 20, 0);
+  for (const now of [0, 600, 1100]) {
+    for (let flow = 0; flow < 3; flow++) choice.noteGrown(0, now);
+  }
+  equal(choice.place(0, 1200), 1);
+  equal(choice.place(1, 3000), 0, "they have ended");
+});
+
 Deno.test("a path without weight is never chosen, and none without any", () => {
   const choice = new FlowChoice();
   equal(choice.pick(0), NO_PATH);
