@@ -3,8 +3,8 @@ import { getLogger } from "@logtape/logtape";
 import { LOG_CATEGORY } from "../lib/cli/log.ts";
 import type { EngineEvent } from "../lib/net/engine/engine.ts";
 import type { ControlEvent } from "./control/control_server.ts";
-import type { SessionRegistry } from "./sessions/session_registry.ts";
-import { TUN_MTU } from "./tun.ts";
+import type { LiveSession, SessionRegistry } from "./sessions/session_registry.ts";
+import type { SharedCertificate, SharedCertificates } from "./sessions/shared_certificates.ts";
 
 const log = getLogger([LOG_CATEGORY, "server"]);
 
@@ -17,24 +17,48 @@ export function handleEngineEvent(
   switch (event.kind) {
     case "path changed": {
       const name = registry.nameOf(event.session) ?? "?";
+      if (event.state === "up") registry.heard(event.session);
       log.debug("{name}: {path} from {peer} is {state}", { ...event, name, path: event.name });
       return;
     }
     case "path MTU":
-      return logPathMtu(event, registry.nameOf(event.session) ?? "?");
+      return; // only clients look for it
     case "bye":
+      return logEnd(registry.left(event.session), "it left");
     case "idle": {
-      const session = registry.byId(event.session);
-      if (session === undefined || !registry.end(event.session)) return;
-      const why = event.kind === "bye" ? "it left" : "it has been silent for 2 minutes";
-      log.info("session of {name} ended: {why}", { name: session.name, why });
-      return;
+      const session = registry.fellIdle(event.session);
+      return logEnd(
+        session,
+        session?.isHeard ? "it has been silent for 2 minutes" : "nothing came on it for 2 minutes",
+      );
     }
     case "fault":
       return fail(new Error(event.message));
     default:
       event satisfies never;
   }
+}
+
+/** Follows which client speaks from where, in front of {@link handleEngineEvent}. */
+export function noteMachine(
+  event: EngineEvent,
+  registry: SessionRegistry,
+  shared: SharedCertificates,
+): void {
+  if (event.kind !== "bye" && event.kind !== "path changed") return;
+  const name = registry.byId(event.session)?.name;
+  if (name === undefined) return;
+  if (event.kind === "bye") shared.left(name);
+  else if (event.state === "up") shared.heard(name, event.peer);
+}
+
+export function logShared({ name, address, otherAddress }: SharedCertificate): void {
+  log.warn(
+    "the certificate of {name} is used by two machines at once, from {address} and " +
+      "{otherAddress}, and they take the session from each other: give each its own with " +
+      '"fluxify-server cert new NAME"',
+    { name, address, otherAddress },
+  );
 }
 
 export function logControlEvent(event: ControlEvent): void {
@@ -46,9 +70,12 @@ export function logControlEvent(event: ControlEvent): void {
       log.warn("refused {remoteAddress}: {message}", { ...event });
       return;
     case "handshakes failed":
-      log.warn("{count} handshakes failed, the last from {lastAddress}: {lastReason}", {
-        ...event,
-      });
+      log.warn(
+        event.count === 1
+          ? "a handshake failed, from {lastAddress}: {lastReason}"
+          : "{count} handshakes failed, the last from {lastAddress}: {lastReason}",
+        { ...event },
+      );
       return;
     case "failed":
       log.error("control plane: cannot {what}: {reason}", { ...event });
@@ -58,15 +85,6 @@ export function logControlEvent(event: ControlEvent): void {
   }
 }
 
-function logPathMtu(event: Extract<EngineEvent, { kind: "path MTU" }>, client: string): void {
-  const { name: path, mtu, wasBlackhole } = event;
-  const found = { client, path, mtu };
-  if (wasBlackhole) {
-    log.warn(
-      "{client}: {path} loses packets of more than {mtu} bytes without a word; smaller ones are used",
-      found,
-    );
-  } else if (mtu < TUN_MTU) {
-    log.warn("{client}: {path} carries packets of {mtu} bytes at most", found);
-  } else log.debug("{client}: {path} carries packets of {mtu} bytes", found);
+function logEnd(session: LiveSession | null, why: string): void {
+  if (session !== null) log.info("session of {name} ended: {why}", { name: session.name, why });
 }

@@ -1,9 +1,10 @@
-import { deepEqual, equal, match } from "node:assert/strict";
+import { equal, match } from "node:assert/strict";
 import { setUpLogging } from "../lib/cli/log.ts";
 import type { EngineEvent } from "../lib/net/engine/engine.ts";
 import { DEFAULT_TUNING } from "../lib/protocol/session/session_tuning.ts";
-import { handleEngineEvent } from "./events.ts";
+import { handleEngineEvent, logControlEvent, logShared, noteMachine } from "./events.ts";
 import { SessionRegistry } from "./sessions/session_registry.ts";
+import { SharedCertificates } from "./sessions/shared_certificates.ts";
 import { TUN_MTU } from "./tun.ts";
 
 /** What the log says, without the time, when the engine tells `events` of the session of "laptop". */
@@ -13,15 +14,7 @@ function linesFor(
   const lines: string[] = [];
   const write = (line: string) => void lines.push(line.trimEnd().slice(25));
   setUpLogging({ level: "debug", format: "text", write });
-  const registry = new SessionRegistry({
-    engine: { features: ["x1"], openSession() {}, closeSession() {} },
-    udpPort: 8000,
-    mtu: TUN_MTU,
-    reorderBufferSize: 128,
-    reorderFlushTimeoutMs: 50,
-    tuning: DEFAULT_TUNING,
-    random: (into) => crypto.getRandomValues(into),
-  });
+  const registry = makeRegistry();
   registry.grant({ commonName: "laptop", serialHex: "01", features: ["x1"] });
   const [session] = registry.sessions;
   for (const event of events) {
@@ -31,25 +24,30 @@ function linesFor(
   return lines;
 }
 
-const pathMtu = (mtu: number, wasBlackhole: boolean) => (session: number): EngineEvent => ({
-  kind: "path MTU",
-  session,
-  path: 3,
-  name: "fiber",
-  mtu,
-  wasBlackhole,
-});
+function makeRegistry(): SessionRegistry {
+  return new SessionRegistry({
+    engine: { features: ["x1"], openSession() {}, closeSession() {} },
+    udpPort: 8000,
+    mtu: TUN_MTU,
+    reorderBufferSize: 128,
+    reorderFlushTimeoutMs: 50,
+    tuning: DEFAULT_TUNING,
+    random: (into) => crypto.getRandomValues(into),
+  });
+}
 
-Deno.test("A path that carries less than the tunnel is a warning with client, link and size", () => {
-  const [small, blackhole, ...more] = linesFor(pathMtu(1280, false), pathMtu(1300, true));
-  match(small!, /^warning laptop: fiber carries packets of 1280 bytes at most$/);
-  match(blackhole!, /^warning laptop: fiber loses packets of more than 1300 bytes without a word/);
-  deepEqual(more, []);
-});
-
-Deno.test("A path that carries all the tunnel has to send is for -v only", () => {
-  match(linesFor(pathMtu(TUN_MTU, false)).join(), /^debug +laptop: fiber carries .* 1400 bytes$/);
-});
+/** The session of "laptop" is given to machines at `peers`, one after the other, 11 s apart. */
+function giveToMachines(peers: readonly string[], shared: SharedCertificates): void {
+  const registry = makeRegistry();
+  for (const [index, peer] of peers.entries()) {
+    registry.grant({ commonName: "laptop", serialHex: "01", features: ["x1"] });
+    const found = shared.given("laptop", peer, index * 11_000);
+    if (found !== null) logShared(found);
+    const [session] = registry.sessions;
+    const path = { path: 0, name: "path 0", state: "up", peer: `${peer}:40000` } as const;
+    noteMachine({ kind: "path changed", session: session!.id, ...path }, registry, shared);
+  }
+}
 
 Deno.test("The end of a session is told once, by whoever ends it", () => {
   const lines = linesFor(
@@ -60,6 +58,48 @@ Deno.test("The end of a session is told once, by whoever ends it", () => {
   equal(lines.length, 2);
   match(lines[0]!, /session of laptop ended: it left/);
   equal(lines[1], "out of order");
+});
+
+Deno.test("A client that leaves before its newest session is used has left", () => {
+  const path = { path: 0, name: "path 0", state: "up", peer: "203.0.113.7:40000" } as const;
+  const [, ...lines] = linesFor(
+    (session) => ({ kind: "path changed", session, ...path }),
+    (session, registry) => {
+      registry.grant({ commonName: "laptop", serialHex: "01", features: ["x1"] });
+      return { kind: "bye", session };
+    },
+    (_, registry) => ({ kind: "idle", session: [...registry.sessions][0]!.id }),
+  );
+  equal(lines.length, 2);
+  match(lines[0]!, /session of laptop ended: it left$/);
+  match(lines[1]!, /session of laptop ended: nothing came on it for 2 minutes$/);
+});
+
+Deno.test("Failed handshakes are told in proper words, be it one or many", () => {
+  const lines: string[] = [];
+  setUpLogging({ level: "info", format: "text", write: (line) => void lines.push(line) });
+  for (const count of [1, 7]) {
+    const last = { lastAddress: "192.0.2.1", lastReason: "garbage" };
+    logControlEvent({ event: "handshakes failed", count, ...last });
+  }
+  setUpLogging({ level: "info", format: "text", write() {} });
+  match(lines[0]!, /a handshake failed, from 192\.0\.2\.1: garbage/);
+  match(lines[1]!, /7 handshakes failed, the last from 192\.0\.2\.1: garbage/);
+});
+
+Deno.test("A certificate on two machines is named, with both addresses and what to do", () => {
+  const shared = new SharedCertificates();
+  const lines: string[] = [];
+  const peers = ["203.0.113.7", "198.51.100.9", "203.0.113.7"];
+  setUpLogging({ level: "info", format: "text", write: (line) => void lines.push(line) });
+  giveToMachines(peers, shared);
+  setUpLogging({ level: "info", format: "text", write() {} });
+  equal(lines.length, 1);
+  match(
+    lines[0]!,
+    /certificate of laptop is used by two machines at once, from 203\.0\.113\.7 and 198\.51\.100\.9/,
+  );
+  match(lines[0]!, /"fluxify-server cert new NAME"/);
 });
 
 Deno.test("A session that a newer one is to replace keeps its client's name", () => {

@@ -21,7 +21,7 @@ import { CONTROL_EXCHANGE_TIMEOUT_MS } from "../lib/protocol/wire/control_messag
 import type { HangUps } from "./certificates/hang_ups.ts";
 import { CredentialReload } from "./certificates/reload.ts";
 import { type ControlServer, startControlServer } from "./control/control_server.ts";
-import { handleEngineEvent, logControlEvent } from "./events.ts";
+import { handleEngineEvent, logControlEvent, logShared, noteMachine } from "./events.ts";
 import { metricsLine } from "../lib/net/engine/metrics_line.ts";
 import { SERVER_PROGRAM, type ServerOptions } from "./options.ts";
 import {
@@ -34,10 +34,12 @@ import {
 } from "./sessions/address_pool.ts";
 import { LeaseStore } from "./sessions/lease_store.ts";
 import { SessionRegistry } from "./sessions/session_registry.ts";
+import { SharedCertificates } from "./sessions/shared_certificates.ts";
 import { TUN_MTU, TUN_NAME } from "./tun.ts";
 
 const HANDSHAKES_MAX = 64;
 const REVOCATION_POLL_MS = 1000;
+const RENEWAL_CHECK_MS = 86_400_000;
 
 const log = getLogger([LOG_CATEGORY, "server"]);
 
@@ -66,7 +68,14 @@ export async function serve(
   await using stack = new AsyncDisposableStack();
   const faults = Promise.withResolvers<never>();
   faults.promise.catch(() => {}); // awaited below, unless the start fails first
-  const { engine, reason, registry } = await startDataPlane(options, libc, stack, faults.reject);
+  const shared = new SharedCertificates();
+  const { engine, reason, registry } = await startDataPlane(
+    options,
+    libc,
+    stack,
+    shared,
+    faults.reject,
+  );
 
   const journal = await HostJournal.open({ program: SERVER_PROGRAM, runner });
   stack.defer(async () => {
@@ -77,11 +86,12 @@ export async function serve(
   // remember its connection as one that needs no masquerading.
   await changeHost(journal, options.egressInterface, options.mssClamp);
   stack.defer(() => registry.endAll());
-  const control = stack.use(await startControlPlane(options, pki, registry));
+  const control = stack.use(await startControlPlane(options, pki, registry, shared));
 
   const checkRevocations = revocationCheck(pki, registry);
   stack.adopt(setInterval(checkRevocations, REVOCATION_POLL_MS), clearInterval);
   const reload = new CredentialReload({ ...options, control, revocations: pki.revocations }, pki);
+  stack.adopt(setInterval(() => renewCertificate(reload), RENEWAL_CHECK_MS), clearInterval);
   stack.use(hangUps.answerWith(() => reloadCertificates(reload, checkRevocations)));
   if (options.metricsEveryMs !== null) {
     stack.adopt(setInterval(() => logMetrics(engine), options.metricsEveryMs), clearInterval);
@@ -110,6 +120,7 @@ async function startDataPlane(
   options: ServerOptions,
   libc: Libc,
   stack: AsyncDisposableStack,
+  shared: SharedCertificates,
   fail: (error: Error) => void,
 ): Promise<StartedEngine & { registry: SessionRegistry }> {
   const store = new LeaseStore({
@@ -119,7 +130,10 @@ async function startDataPlane(
   const { leases, problem } = await store.load();
   if (problem !== null) log.warn("{problem}", { problem });
   stack.use(store);
-  const onEvent = (event: EngineEvent) => handleEngineEvent(event, registry, fail);
+  const onEvent = (event: EngineEvent) => {
+    noteMachine(event, registry, shared);
+    handleEngineEvent(event, registry, fail);
+  };
   const { engine, reason } = startServerEngine(options, libc, onEvent);
   stack.use(engine);
   const registry = new SessionRegistry({
@@ -140,6 +154,7 @@ function startControlPlane(
   options: ServerOptions,
   { caPem, certPem, keyPem, revocations }: ServerPki,
   registry: SessionRegistry,
+  shared: SharedCertificates,
 ): Promise<ControlServer> {
   return startControlServer({
     port: options.controlPort,
@@ -147,7 +162,15 @@ function startControlPlane(
     certPem,
     keyPem,
     isRevoked: (serialHex) => revocations.isRevoked(serialHex),
-    grant: (peer) => registry.grant(peer),
+    grant: (peer) => {
+      const response = registry.grant(peer);
+      const { commonName, remoteAddress } = peer;
+      const found = response.kind === "grant"
+        ? shared.given(commonName, remoteAddress, performance.now())
+        : null;
+      if (found !== null) logShared(found);
+      return response;
+    },
     log: logControlEvent,
     handshakesMax: HANDSHAKES_MAX,
     exchangeTimeoutMs: CONTROL_EXCHANGE_TIMEOUT_MS,
@@ -224,6 +247,18 @@ async function reloadCertificates(
     const { line, notices } = await reload.run(new Date());
     for (const notice of notices) log.info("{notice}", { notice });
     log.info("{line}", { line });
+  } catch (error) {
+    log.error("{error}", { error });
+  }
+}
+
+/** A server may run for longer than its certificate is valid. Never rejects. */
+async function renewCertificate(reload: CredentialReload): Promise<void> {
+  try {
+    const reloaded = await reload.runWhenDue(new Date());
+    if (reloaded === null) return;
+    for (const notice of reloaded.notices) log.warn("{notice}", { notice });
+    log.info("{line}", { line: reloaded.line });
   } catch (error) {
     log.error("{error}", { error });
   }

@@ -20,7 +20,7 @@ import { type BalanceOptions, CLIENT_PROGRAM } from "../options.ts";
 import { undoChanges } from "../undo_changes.ts";
 import { Balancer } from "./balancer.ts";
 import { DefaultKeeper } from "./default_keeper.ts";
-import { askExternalAddress, sameUpstreamWarning } from "./external_address.ts";
+import { askExternalAddress, pageOf, sameUpstreamWarning } from "./external_address.ts";
 import type { Strategy } from "./family_balance.ts";
 import { Probing, type Subject } from "./probing.ts";
 import type { BalanceStatus } from "./status.ts";
@@ -207,8 +207,12 @@ async function compareExternalAddresses(
     );
     const known = new Map<string, string>();
     for (const [name, address] of answers) {
-      if (address === null) log.info(`${url} tells no IPv${family} address over ${name}`);
-      else known.set(name, address);
+      if (address === null) {
+        const page = pageOf(url);
+        log.info("{page} tells no IPv{family} address over {name}", { page, family, name });
+        continue;
+      }
+      known.set(name, address);
       log.debug("external address of {name}: {address}", { name, address });
     }
     const warning = sameUpstreamWarning(known);

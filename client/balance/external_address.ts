@@ -7,6 +7,12 @@ import { checkInterfaceName } from "../../lib/net/interface/network_interface.ts
 const TIMEOUT_SECONDS = 5;
 const ANSWER_BYTES_MAX = 4096;
 
+/** The URL as it may be logged: without a password, or a token behind the question mark. */
+export function pageOf(url: string): string {
+  const { origin, pathname } = new URL(url);
+  return origin + pathname;
+}
+
 /**
  * The address that `url` sees when it is asked over one interface: the first thing in its answer that
  * is an address of this family. Null without one. Throws MissingProgramError without `curl`.
@@ -18,7 +24,7 @@ export async function askExternalAddress(
   url: string,
 ): Promise<string | null> {
   const argv = [
-    ...["curl", `-${family}`, "-q", "--silent", "--fail", "--noproxy", "*"],
+    ...["curl", `-${family}`, "-q", "--globoff", "--silent", "--fail", "--noproxy", "*"],
     ...["--max-time", String(TIMEOUT_SECONDS), "--max-filesize", String(ANSWER_BYTES_MAX)],
     ...["--interface", `if!${checkInterfaceName(device)}`, "--", url],
   ];

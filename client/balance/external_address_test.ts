@@ -1,6 +1,6 @@
 import { equal, match, rejects } from "node:assert/strict";
 import { CommandError, FakeRunner, MissingProgramError } from "../../lib/net/command/runner.ts";
-import { addressIn, askExternalAddress, sameUpstreamWarning } from "./external_address.ts";
+import { addressIn, askExternalAddress, pageOf, sameUpstreamWarning } from "./external_address.ts";
 
 const URL_ASKED = "https://example.com/ip";
 const ask = (runner: FakeRunner) => askExternalAddress(runner, "wan1", 4, URL_ASKED);
@@ -10,8 +10,15 @@ Deno.test("askExternalAddress() asks over the one interface, within bounds", asy
   equal(await ask(runner), "203.0.113.9");
   equal(
     runner.lines[0],
-    "curl -4 -q --silent --fail --noproxy * --max-time 5 --max-filesize 4096 " +
+    "curl -4 -q --globoff --silent --fail --noproxy * --max-time 5 --max-filesize 4096 " +
       `--interface if!wan1 -- ${URL_ASKED}`,
+  );
+});
+
+Deno.test("pageOf() leaves out what a log must not tell", () => {
+  equal(
+    pageOf("https://me:secret@example.com:444/ip?token=secret#x"),
+    "https://example.com:444/ip",
   );
 });
 

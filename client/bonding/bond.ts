@@ -61,8 +61,8 @@ export async function bond(
   await using stack = new AsyncDisposableStack();
   const fault = new AbortController();
   const until = AbortSignal.any([signal, fault.signal]);
-  const session = new LiveSession();
   let client: BondedClient | null = null;
+  const session = new LiveSession((link) => client?.isUnusable(link) ?? false);
   const { engine, reason } = startEngine(options.engine, {
     libc,
     tunName: TUN_NAME,
@@ -71,6 +71,7 @@ export async function bond(
       if (event.kind === "fault") fault.abort(new Error(event.message));
       else if (event.kind === "path MTU") client?.pathMtuFound(event);
       else session.note(event);
+      if (event.kind === "path changed") client?.pathChanged(event);
     },
     workerModule: new URL(Deno.mainModule),
   });

@@ -19,6 +19,7 @@ import type { LinkSet } from "./link_set.ts";
 import type { LiveSession } from "./live_session.ts";
 import { pause } from "./pause.ts";
 import type { Protection } from "./protection.ts";
+import { RepeatedLoss } from "./repeated_loss.ts";
 import { TunnelAddresses } from "./tunnel_addresses.ts";
 import { TunnelMtu } from "./tunnel_mtu.ts";
 
@@ -41,6 +42,7 @@ export class BondedClient {
   readonly #parts: BondedClientParts;
   readonly #addresses: TunnelAddresses;
   readonly #mtu: TunnelMtu;
+  readonly #repeatedLoss = new RepeatedLoss();
   #defaultRoute: DefaultRoute | null = null;
   #routesMayHaveChanged = false;
   #routesLook: Promise<void> | null = null;
@@ -50,10 +52,16 @@ export class BondedClient {
   #dnsProblem = "";
 
   constructor(parts: BondedClientParts) {
-    const { journal, connected: { links }, options: { tunMtu: prescribed } } = parts;
+    const { journal, connected: { links }, options } = parts;
     this.#parts = parts;
     this.#addresses = new TunnelAddresses(journal, TUN_NAME);
-    this.#mtu = new TunnelMtu({ runner: journal.runner, tun: TUN_NAME, links, prescribed });
+    this.#mtu = new TunnelMtu({
+      runner: journal.runner,
+      tun: TUN_NAME,
+      links,
+      prescribed: options.tunMtu,
+      forbidsFragments: options.tuning.probeMtu,
+    });
   }
 
   /** This machine's, inside the tunnel. */
@@ -71,6 +79,11 @@ export class BondedClient {
   /** `dsl has no carrier, lte is down`; empty when all links are in use. */
   describeUnusable(): string {
     return this.#parts.connected.links.describeUnusable();
+  }
+
+  /** Whether it was told that the link of that name cannot be used. */
+  isUnusable(link: string): boolean {
+    return this.#parts.connected.links.problems.has(link);
   }
 
   /** Opens the first session and turns the traffic into it. */
@@ -100,6 +113,11 @@ export class BondedClient {
   /** A path was found to carry packets of a certain size at most. */
   pathMtuFound(event: EngineEvent & { kind: "path MTU" }): void {
     if (event.session === this.#parts.session.id) this.#mtu.noteFound(event);
+  }
+
+  /** A path works, or does not any more. */
+  pathChanged(event: EngineEvent & { kind: "path changed" }): void {
+    if (event.session === this.#parts.session.id) this.#mtu.notePath(event);
   }
 
   /** To be called regularly: what did not work before is tried anew, or in another way. */
@@ -139,7 +157,9 @@ export class BondedClient {
     while (!signal.aborted) {
       const event = await session.lostOr(options.renewEveryMs, signal);
       if (event === "stopped") return;
-      if (event === "lost") log.warn("no path answers: asking the server for a new session");
+      if (event === "lost" && !session.isOver) {
+        log.warn("no path answers: asking the server for a new session");
+      }
       await this.#reconnect(event, signal);
     }
   }
@@ -156,9 +176,11 @@ export class BondedClient {
         log.info(reason === "lost" ? "connected again as {addresses}" : "session renewed", {
           addresses: this.addresses,
         });
+        if (reason === "lost" && failures === 1) this.#noteReplaced();
         return;
       } catch (error) {
         if (signal.aborted) return;
+        this.#repeatedLoss.isNetwork();
         if (!either.aborted) {
           if (error instanceof ControlError && !error.retryable) throw error;
           if (failures === 1) log.warn("cannot connect, trying on: {error}", { error });
@@ -171,6 +193,14 @@ export class BondedClient {
         return;
       }
     }
+  }
+
+  #noteReplaced(): void {
+    if (!this.#repeatedLoss.replacedAtOnce(performance.now())) return;
+    log.warn(
+      "the server ends the session again and again, as it does when two machines use one " +
+        'certificate: give each its own with "fluxify-server cert new NAME" on the server',
+    );
   }
 
   async #request(signal: AbortSignal): Promise<ControlGrant> {
@@ -217,8 +247,8 @@ export class BondedClient {
     const { session, connected: { links } } = this.#parts;
     links.refresh(session.id)
       .then((isChanged) => {
-        if (!isChanged) return;
-        onChange();
+        if (isChanged) onChange();
+        // The MTU of an interface may be all that is new.
         this.#mtu.follow();
       })
       .catch((error) => log.warn("cannot follow the links: {error}", { error }));

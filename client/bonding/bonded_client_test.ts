@@ -1,4 +1,5 @@
 import { deepEqual, equal, ok, rejects } from "node:assert/strict";
+import { setUpLogging } from "../../lib/cli/log.ts";
 import { FakeRunner } from "../../lib/net/command/runner.ts";
 import type { EngineSession } from "../../lib/net/engine/engine.ts";
 import { HostJournal } from "../../lib/net/journal/host_journal.ts";
@@ -104,6 +105,29 @@ Deno.test("BondedClient.keepAlive() asks for a new session when the server has e
   deepEqual([made.log, made.session.id], [["open 1", "close 1", "open 7"], 7]);
   stop.abort();
   await kept;
+});
+
+Deno.test("BondedClient.keepAlive() says once what a session that is ended again and again means", async () => {
+  await using directory = await TestDirectory.create();
+  await using pki = await createTestPki();
+  await using server = await startServer(pki, JSON.stringify(GRANT));
+  const made = await makeClient(directory, pki, server.port);
+  const stop = new AbortController();
+  await made.client.start(stop.signal);
+  const lines: string[] = [];
+  setUpLogging({ level: "info", format: "text", write: (line) => void lines.push(line) });
+  const kept = made.client.keepAlive(stop.signal);
+  for (let times = 1; times <= 4; times++) {
+    made.session.note({ kind: "bye", session: made.session.id! });
+    const connected = () => lines.filter((line) => /connected again/.test(line)).length;
+    while (connected() < times) await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  stop.abort();
+  await kept;
+  setUpLogging({ level: "info", format: "text", write() {} });
+  const told = lines.filter((line) => /again and again, .*two machines.*cert new NAME/.test(line));
+  equal(told.length, 1);
+  deepEqual(lines.filter((line) => /no path answers/.test(line)), [], "it was said to be ended");
 });
 
 Deno.test("BondedClient.keepAlive() ends with an error that trying again cannot mend", async () => {

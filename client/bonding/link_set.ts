@@ -63,6 +63,8 @@ interface Path {
   readonly identity: string;
   /** The one that is prescribed, or all the interface had: one is the source of what is sent. */
   readonly addresses: readonly string[];
+  /** What the interface took when it was last looked at. */
+  interfaceMtu: number;
 }
 
 export class LinkSet {
@@ -266,7 +268,10 @@ export class LinkSet {
     if (path?.session === session) {
       // Addresses that are added leave the source of what is sent as it is.
       const keepsAddresses = path.addresses.every((address) => addresses.includes(address));
-      if (path.identity === identity && keepsAddresses) return;
+      // Nothing tells the engine of that, which would ask for a larger size in 10 minutes only.
+      const takesMore = this.#parts.forbidsFragments === true && found.mtu > path.interfaceMtu;
+      path.interfaceMtu = found.mtu;
+      if (path.identity === identity && keepsAddresses && !takesMore) return;
       this.#dropPath(id, name);
     }
     this.#parts.engine.addPath(session, {
@@ -278,7 +283,7 @@ export class LinkSet {
       forbidsFragments: this.#parts.forbidsFragments ?? false,
       ...(sourceAddress === null ? {} : { source: sourceAddress }),
     });
-    this.#paths.set(name, { session, identity, addresses });
+    this.#paths.set(name, { session, identity, addresses, interfaceMtu: found.mtu });
   }
 
   #dropPath(id: number, name: string): void {

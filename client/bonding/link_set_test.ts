@@ -23,6 +23,8 @@ interface FakeLink {
   /** Those of `addresses` whose network has been given up. */
   deprecated?: string[];
   gateways: string[];
+  /** 1500 unless told. */
+  mtu?: number;
 }
 
 /** A machine with links a and b, whose carriers, addresses and gateways can be changed. */
@@ -33,6 +35,7 @@ function makeMachine(
     ...{ id, name, device: name },
     sourceAddress: null,
   })),
+  forbidsFragments = false,
 ) {
   const machine: Record<"a" | "b", FakeLink> = {
     a: { index: 2, hasCarrier: true, addresses: ["192.0.2.2"], gateways: ["192.0.2.1"] },
@@ -40,11 +43,13 @@ function makeMachine(
   };
   const isV6 = (address: string) => address.includes(":");
   const interfaces = () =>
-    Object.entries(machine).map(([ifname, { index, hasCarrier, addresses, deprecated }]) => ({
+    Object.entries(machine).map((
+      [ifname, { index, hasCarrier, addresses, deprecated, mtu = 1500 }],
+    ) => ({
       ifindex: index,
       ifname,
       flags: ["UP", "BROADCAST", ...(hasCarrier ? ["LOWER_UP"] : [])],
-      mtu: 1500,
+      mtu,
       link_type: "ether",
       addr_info: addresses.map((local) => ({
         family: isV6(local) ? "inet6" : "inet",
@@ -82,6 +87,7 @@ function makeMachine(
     links,
     ends,
     tables: null,
+    forbidsFragments,
     prepare: (name) => {
       log.push(`prepare ${name}`);
       return gone.has(name) ? Promise.reject(new Deno.errors.NotFound("gone")) : Promise.resolve();
@@ -142,6 +148,18 @@ Deno.test("LinkSet leaves a path alone when its link gets further addresses", as
   machine.a.addresses.push("192.0.2.3", "2001:db8:1::2");
   machine.a.gateways.push("2001:db8:1::1");
   deepEqual(await refresh(7), []);
+});
+
+Deno.test("LinkSet makes a path anew when its interface takes more, where it is probed", async () => {
+  for (const forbidsFragments of [false, true]) {
+    const { refresh, machine } = makeMachine(undefined, undefined, undefined, forbidsFragments);
+    await refresh(7);
+    machine.b.mtu = 1280;
+    deepEqual(await refresh(7), [], "the kernel says so of what is too large");
+    machine.b.mtu = 1500;
+    deepEqual(await refresh(7), forbidsFragments ? ["remove 1 of 7", "add b to 7"] : []);
+    deepEqual(await refresh(7), []);
+  }
 });
 
 Deno.test("LinkSet prepares an interface that was made anew under the same name", async () => {

@@ -11,11 +11,17 @@ const LOST_AFTER_MS = 1000;
 const log = getLogger([LOG_CATEGORY, "client"]);
 
 export class LiveSession {
+  readonly #isUnusable: (link: string) => boolean;
   #id: number | null = null;
   readonly #states = new Map<number, PathState>();
   #isOver = false;
   #changed = Promise.withResolvers<void>();
   #interruption: AbortController | null = null;
+
+  /** `isUnusable`: whether it was told that the link of that name cannot be used, and why. */
+  constructor(isUnusable: (link: string) => boolean = () => false) {
+    this.#isUnusable = isUnusable;
+  }
 
   get id(): number | null {
     return this.#id;
@@ -24,6 +30,11 @@ export class LiveSession {
   /** Whether at least one path works. */
   get isUp(): boolean {
     return !this.#isOver && [...this.#states.values()].includes("up");
+  }
+
+  /** Whether the server has ended it, or it fell silent altogether: it does not come back. */
+  get isOver(): boolean {
+    return this.#isOver;
   }
 
   /** Whether the path of that id works. */
@@ -42,12 +53,16 @@ export class LiveSession {
   note(event: Exclude<EngineEvent, { kind: "fault" | "path MTU" }>): void {
     if (event.session !== this.#id || this.#isOver) return;
     if (event.kind === "path changed") {
-      const level = levelOf(event.state, this.#states.get(event.path));
+      const isTold = event.state === "down" && this.#isUnusable(event.name);
+      const level = isTold ? "debug" : levelOf(event.state, this.#states.get(event.path));
       this.#states.set(event.path, event.state);
       log[level](`link ${event.name}: path is ${event.state}`);
     } else {
       this.#isOver = true;
-      log.warn(event.kind === "bye" ? "the server ended the session" : "the session fell silent");
+      const what = event.kind === "bye"
+        ? "the server ended the session"
+        : "the session fell silent";
+      log.warn(`${what}: asking for a new one`);
     }
     this.#wake();
     if (this.isUp) this.#interruption?.abort();

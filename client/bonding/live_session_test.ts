@@ -6,11 +6,15 @@ import { LiveSession } from "./live_session.ts";
 const SESSION = 7;
 
 /** What the log says, at `level` and above, while a path goes through `states`. */
-function linesOf(level: "debug" | "info", states: readonly PathState[]): string[] {
+function linesOf(
+  level: "debug" | "info",
+  states: readonly PathState[],
+  isUnusable?: (link: string) => boolean,
+): string[] {
   const lines: string[] = [];
   const write = (line: string) => void lines.push(line.trimEnd().slice(25));
   setUpLogging({ level, format: "text", write });
-  const session = new LiveSession();
+  const session = new LiveSession(isUnusable);
   session.begin(SESSION);
   for (const state of states) {
     session.note({
@@ -41,6 +45,13 @@ Deno.test("a path that is lost and comes back is always told", () => {
   deepEqual(linesOf("info", ["up", "suspect", "down", "up"]), [
     "info    link dsl: path is up",
     "warning link dsl: path is down",
+    "info    link dsl: path is up",
+  ]);
+});
+
+Deno.test("a path that is down because its link was told to be is for -v only", () => {
+  deepEqual(linesOf("info", ["up", "down", "up"], (link) => link === "dsl"), [
+    "info    link dsl: path is up",
     "info    link dsl: path is up",
   ]);
 });

@@ -25,6 +25,8 @@ export interface TunMtuFacts {
   readonly server: number | null;
   /** Whether the tunnel carries IPv6, which no device of less than 1280 bytes does. */
   readonly ipv6Inside: boolean;
+  /** Whether what is too large for a path is refused rather than sent in fragments. */
+  readonly forbidsFragments: boolean;
   /** The paths that are in use. */
   readonly paths: readonly PathMtu[];
 }
@@ -33,39 +35,50 @@ export interface TunMtuDecision {
   readonly mtu: number;
   /** Why it is not what is wanted, or why what is wanted is not wise; else null. */
   readonly reason: string | null;
+  /** What the reason is about: one that differs only in its numbers is nothing new. */
+  readonly about: string | null;
   /** What a person should be told that the decision before did not say, or null. */
   readonly notice: string | null;
+  /** False: the notice is good news. */
+  readonly isWarning: boolean;
 }
 
 /**
  * Decides from what is known. `before` is the decision that is in force, null for the first one.
  *
- * What a user prescribes stays, whatever an interface's MTU is: the kernel sends such datagrams in
- * fragments. What a path was found to carry bounds that, too.
+ * What a user prescribes stays, whatever an interface's MTU is, where the kernel may send such
+ * datagrams in fragments. What a path was found to carry bounds that, too.
  */
 export function decideTunMtu(facts: TunMtuFacts, before: TunMtuDecision | null): TunMtuDecision {
-  const { mtu, reason } = decide(facts);
-  if (before === null) return { mtu, reason, notice: reason };
-  if (reason !== null) return { mtu, reason, notice: reason === before.reason ? null : reason };
-  const notice = before.reason !== null && mtu > before.mtu
+  const decided = decide(facts);
+  const { mtu, reason, about } = decided;
+  if (reason !== null) {
+    const isNew = before === null || about !== before.about || mtu !== before.mtu;
+    return { ...decided, notice: isNew ? reason : null, isWarning: isNew };
+  }
+  const notice = before !== null && before.reason !== null && mtu > before.mtu
     ? `every link carries packets of ${mtu} bytes: the tunnel's MTU is ${mtu} again`
     : null;
-  return { mtu, reason, notice };
+  return { ...decided, notice, isWarning: false };
 }
 
-type Decided = Omit<TunMtuDecision, "notice">;
+type Decided = Pick<TunMtuDecision, "mtu" | "reason" | "about">;
 
-/** A path that was found too narrow for IPv6 carries nothing while there are others. */
+/** A path that is too narrow for IPv6 carries nothing while there are others. */
 function decide(facts: TunMtuFacts): Decided {
   const needed = Math.min(IPV6_MTU_MIN, facts.prescribed ?? wantedFor(facts));
-  const isTooNarrow = ({ found }: PathMtu) => found !== null && found < needed;
+  const isTooNarrow = (path: PathMtu) => certainLimit(path, facts) < needed;
   const narrow = facts.paths.find(isTooNarrow);
   const wide = facts.paths.filter((path) => !isTooNarrow(path));
   if (!facts.ipv6Inside || narrow === undefined || wide.length === 0) return decideFor(facts);
-  const { mtu, reason } = decideFor({ ...facts, paths: wide });
-  const left = `${describeLimit(narrow, narrow.found!)}, and IPv6 needs ${needed}: it is ` +
-    "used only while no other link works";
-  return { mtu, reason: reason === null ? left : `${left}; ${reason}` };
+  const { mtu, reason, about } = decideFor({ ...facts, paths: wide });
+  const limit = describeLimit(narrow, certainLimit(narrow, facts));
+  const left = `${limit}, and IPv6 needs ${needed}: it is used only while no other link works`;
+  return {
+    mtu,
+    reason: reason === null ? left : `${left}; ${reason}`,
+    about: `${nameOf(narrow)} is left out; ${about}`,
+  };
 }
 
 function wantedFor({ server }: TunMtuFacts): number {
@@ -77,44 +90,60 @@ function decideFor(facts: TunMtuFacts): Decided {
   if (prescribed !== null) return decidePrescribed(prescribed, facts);
   const wanted = wantedFor(facts);
   const narrowest = smallest(paths, fitting);
-  if (narrowest === null || fitting(narrowest) >= wanted) return { mtu: wanted, reason: null };
-  const fits = fitting(narrowest);
-  const least = leastMtu(facts, wanted);
-  const mtu = Math.max(least, fits);
-  const limit = describeLimit(narrowest, fits);
-  if (mtu === fits) return { mtu, reason: `${limit}: the tunnel's MTU is ${mtu} now` };
-  const floor = facts.ipv6Inside ? "IPv6 needs" : "a tunnel needs";
-  return {
-    mtu,
-    reason: `${limit}, and ${floor} ${least}: the tunnel's MTU is ${mtu} now, and what the link ` +
-      "does not carry is sent over it in fragments, if at all; leave the link out",
-  };
+  if (narrowest === null || fitting(narrowest) >= wanted) return asWanted(wanted);
+  return lowered(facts, wanted, narrowest, fitting(narrowest), "");
 }
 
 function decidePrescribed(prescribed: number, facts: TunMtuFacts): Decided {
   const { paths } = facts;
-  const found = smallest(paths, ({ found }) => found ?? Infinity);
-  if (found !== null && found.found !== null && found.found < prescribed) {
-    const mtu = Math.max(leastMtu(facts, prescribed), found.found);
-    return {
-      mtu,
-      reason: `${describeLimit(found, found.found)}: the tunnel's MTU is ${mtu} now, ` +
-        `not the ${prescribed} of -mtu`,
-    };
+  const limited = smallest(paths, (path) => certainLimit(path, facts));
+  const limit = limited === null ? Infinity : certainLimit(limited, facts);
+  if (limited !== null && limit < prescribed) {
+    return lowered(facts, prescribed, limited, limit, `, not the ${prescribed} of -mtu`);
   }
   const narrowest = smallest(paths, fitting);
-  if (narrowest === null || fitting(narrowest) >= prescribed) {
-    return { mtu: prescribed, reason: null };
-  }
+  if (narrowest === null || fitting(narrowest) >= prescribed) return asWanted(prescribed);
   return {
     mtu: prescribed,
     reason: `-mtu ${prescribed} makes datagrams larger than the ${narrowest.interfaceMtu} bytes ` +
       `of ${nameOf(narrowest)}: they are sent in fragments; ${fitting(narrowest)} would fit`,
+    about: `${nameOf(narrowest)} fragments`,
   };
+}
+
+function asWanted(mtu: number): Decided {
+  return { mtu, reason: null, about: null };
+}
+
+/** The tunnel gets what fits a path, if it can have so little. */
+function lowered(
+  facts: TunMtuFacts,
+  wanted: number,
+  path: PathMtu,
+  fits: number,
+  aside: string,
+): Decided {
+  const least = leastMtu(facts, wanted);
+  const mtu = Math.max(least, fits);
+  const limit = describeLimit(path, fits);
+  const now = `the tunnel's MTU is ${mtu} now${aside}`;
+  const about = `${nameOf(path)} is narrow`;
+  if (mtu === fits) return { mtu, reason: `${limit}: ${now}`, about };
+  const floor = facts.ipv6Inside ? "IPv6 needs" : "a tunnel needs";
+  const fate = facts.forbidsFragments
+    ? "IPv6 packets that the link does not carry do not pass; leave out -probe-pmtud to have " +
+      "them sent in fragments"
+    : "what the link does not carry is sent over it in fragments, if at all; leave the link out";
+  return { mtu, reason: `${limit}, and ${floor} ${least}: ${now}, and ${fate}`, about };
 }
 
 function leastMtu({ ipv6Inside }: TunMtuFacts, wanted: number): number {
   return Math.min(wanted, ipv6Inside ? IPV6_MTU_MIN : TUN_MTU_MIN);
+}
+
+/** What does not pass if it is larger: without fragments the MTU of the interface is such a limit. */
+function certainLimit(path: PathMtu, { forbidsFragments }: TunMtuFacts): number {
+  return forbidsFragments ? fitting(path) : path.found ?? Infinity;
 }
 
 /** The largest packet of the tunnel that goes over the path in one piece, as far as is known. */

@@ -8,12 +8,13 @@ const FACTS: TunMtuFacts = {
   prescribed: null,
   server: 1400,
   ipv6Inside: true,
+  forbidsFragments: false,
   paths: [FIBER, { ...LTE, found: null }],
 };
 const NARROW: TunMtuFacts = { ...FACTS, paths: [FIBER, LTE] };
 
 Deno.test("1400 is taken where it fits, over IPv4 and IPv6, and nothing is said", () => {
-  const expected = { mtu: 1400, reason: null, notice: null };
+  const expected = { mtu: 1400, reason: null, about: null, notice: null, isWarning: false };
   deepEqual(decideTunMtu(FACTS, null), expected);
   deepEqual(decideTunMtu({ ...FACTS, server: null }, null), expected);
   deepEqual(decideTunMtu({ ...FACTS, paths: [FIBER, { ...LTE, family: 6, found: 1400 }] }, null), {
@@ -50,7 +51,9 @@ Deno.test("the server's MTU is followed without a word", () => {
   deepEqual(decideTunMtu({ ...FACTS, server: 1300 }, null), {
     mtu: 1300,
     reason: null,
+    about: null,
     notice: null,
+    isWarning: false,
   });
   equal(decideTunMtu({ ...NARROW, server: 1300 }, null).notice, null);
 });
@@ -86,6 +89,46 @@ Deno.test("what the user prescribes stays, but for what a path was found not to 
   equal(decideTunMtu({ ...FACTS, prescribed: 1100, paths }, null).mtu, 1100);
 });
 
+Deno.test("without fragments what an interface leaves is a limit, and said once", () => {
+  const facts = { ...FACTS, forbidsFragments: true };
+  for (const [interfaceMtu, found] of [[1280, 1202], [1290, 1206]] as const) {
+    const dsl: PathMtu = { link: "dsl", interfaceMtu, family: 4, found: null };
+    const first = decideTunMtu({ ...facts, paths: [FIBER, dsl] }, null);
+    equal(first.mtu, 1400);
+    equal(
+      first.notice,
+      `link dsl carries packets of at most ${interfaceMtu - 78} bytes, because its own MTU is ` +
+        `${interfaceMtu} bytes, and IPv6 needs 1280: it is used only while no other link works`,
+    );
+    const then = decideTunMtu({ ...facts, paths: [FIBER, { ...dsl, found }] }, first);
+    equal(then.notice, null, "nothing else follows from what was found");
+    const alone = decideTunMtu({ ...facts, paths: [dsl] }, then);
+    equal(alone.mtu, 1280);
+    match(alone.notice ?? "", /^link dsl .* 1280 now, .* do not pass; leave out -probe-pmtud/);
+    equal(decideTunMtu({ ...facts, paths: [{ ...dsl, found }] }, alone).notice, null);
+  }
+});
+
+Deno.test("without fragments -mtu is bounded by the interfaces", () => {
+  const facts = { ...FACTS, forbidsFragments: true, prescribed: 9000 };
+  const first = decideTunMtu(facts, null);
+  equal(first.mtu, 1400);
+  const unknown = [FIBER, LTE].map((path) => ({ ...path, found: null }));
+  const bounded = decideTunMtu({ ...facts, paths: unknown }, null);
+  equal(bounded.mtu, 1422);
+  equal(
+    bounded.notice,
+    "link fiber carries packets of at most 1422 bytes, because its own MTU is 1500 bytes: the " +
+      "tunnel's MTU is 1422 now, not the 9000 of -mtu",
+  );
+});
+
+Deno.test("what is no worse than before is no warning", () => {
+  const lower = decideTunMtu(NARROW, null);
+  equal(lower.isWarning, true);
+  equal(decideTunMtu(FACTS, lower).isWarning, false);
+});
+
 Deno.test("a decision never exceeds what is wanted or found, unless it is the least there is", () => {
   const path = fc.record({
     link: fc.constantFrom("a", "b", "c"),
@@ -97,6 +140,7 @@ Deno.test("a decision never exceeds what is wanted or found, unless it is the le
     prescribed: fc.constant(null),
     server: fc.option(fc.integer({ min: 576, max: 9000 })),
     ipv6Inside: fc.boolean(),
+    forbidsFragments: fc.constant(false),
     paths: fc.array(path, { maxLength: 4 }),
   });
   fc.assert(fc.property(facts, (facts) => {

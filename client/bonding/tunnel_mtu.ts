@@ -17,12 +17,16 @@ export interface TunnelMtuOptions {
   readonly links: Pick<LinkSet, "outerMtus">;
   /** What the user prescribed, or null. */
   readonly prescribed: number | null;
+  /** Whether what is too large for a path is refused rather than sent in fragments. */
+  readonly forbidsFragments: boolean;
 }
 
 export class TunnelMtu {
   readonly #options: TunnelMtuOptions;
-  /** By path, the largest packet that was found to arrive. */
-  readonly #found = new Map<number, number>();
+  /** By path, the largest packet that was found to arrive, and the MTU of the interface then. */
+  readonly #found = new Map<number, { mtu: number; interfaceMtu: number }>();
+  /** Paths that do not work, until they do again. */
+  readonly #down = new Set<number>();
   #server: number | null = null;
   #decision: TunMtuDecision | null = null;
   /** Changes are made one after the other. */
@@ -45,8 +49,17 @@ export class TunnelMtu {
   }
 
   /** A path has been probed. */
-  noteFound({ path, mtu }: EngineEvent & { kind: "path MTU" }): void {
-    this.#found.set(path, mtu);
+  noteFound({ path, mtu }: Pick<EngineEvent & { kind: "path MTU" }, "path" | "mtu">): void {
+    const interfaceMtu = this.#options.links.outerMtus().find(({ id }) => id === path)
+      ?.interfaceMtu;
+    this.#found.set(path, { mtu, interfaceMtu: interfaceMtu ?? Infinity });
+    this.follow();
+  }
+
+  /** A path works, or does not any more: the narrowest of those that do decides. */
+  notePath({ path, state }: Pick<EngineEvent & { kind: "path changed" }, "path" | "state">): void {
+    if (state === "down") this.#down.add(path);
+    else if (state === "up") this.#down.delete(path);
     this.follow();
   }
 
@@ -68,15 +81,26 @@ export class TunnelMtu {
   }
 
   #decide(): TunMtuDecision {
-    const { links, prescribed } = this.#options;
-    const paths = links.outerMtus().map(({ id, link, interfaceMtu, family }) => ({
+    const { links, prescribed, forbidsFragments } = this.#options;
+    const all = links.outerMtus();
+    const working = all.filter(({ id }) => !this.#down.has(id));
+    // While none works, what was right for them is as good a guess as any.
+    const inUse = working.length > 0 ? working : all;
+    const paths = inUse.map(({ id, link, interfaceMtu, family }) => ({
       ...{ link, interfaceMtu, family },
-      found: this.#found.get(id) ?? null,
+      found: this.#foundOn(id, interfaceMtu),
     }));
-    const facts = { prescribed, server: this.#server, ipv6Inside: true, paths };
+    const server = this.#server;
+    const facts = { prescribed, server, ipv6Inside: true, forbidsFragments, paths };
     this.#decision = decideTunMtu(facts, this.#decision);
-    const { notice } = this.#decision;
-    if (notice !== null) log.warn("{notice}", { notice });
+    const { notice, isWarning } = this.#decision;
+    if (notice !== null) log[isWarning ? "warn" : "info"]("{notice}", { notice });
     return this.#decision;
+  }
+
+  /** An interface that takes more than when its path was probed is probed anew. */
+  #foundOn(path: number, interfaceMtu: number): number | null {
+    const found = this.#found.get(path);
+    return found === undefined || interfaceMtu > found.interfaceMtu ? null : found.mtu;
   }
 }

@@ -12,6 +12,7 @@ import {
 } from "@earendil-works/pi-tui";
 import { setUpLogging, writeToStderr } from "../../lib/cli/log.ts";
 import type { ProgramLog } from "../../lib/cli/run_program.ts";
+import { type CharacterSet, characterSetOf, inAscii } from "./character_set.ts";
 import { drawFrame, type Frame } from "./frame.ts";
 import { LogLines } from "./log_lines.ts";
 import { INITIAL_STATE, react, type ScreenInput } from "./screen_state.ts";
@@ -67,6 +68,7 @@ export class LiveScreen implements AsyncDisposable {
   #isStale = false;
   #reading: ReturnType<typeof setInterval> | undefined;
   #drawing: ReturnType<typeof setTimeout> | undefined;
+  #characterSet: CharacterSet = "ASCII";
   #programLog: ProgramLog = { logLevel: "info", logFormat: "text" };
   #closed: Promise<void> | null = null;
 
@@ -96,6 +98,7 @@ export class LiveScreen implements AsyncDisposable {
   open(programLog: ProgramLog): void {
     this.#terminal.open();
     this.#openedAtMs = performance.now();
+    this.#characterSet = characterSetOf((name) => Deno.env.get(name));
     this.#programLog = programLog;
     // The keys that scroll, search and select are ours.
     const none: KeybindingsConfig = {};
@@ -146,7 +149,8 @@ export class LiveScreen implements AsyncDisposable {
         this.#drawnAtMs = performance.now();
         const size = { columns: width, rows: this.#terminal.rows };
         this.#frame = drawFrame(this.#model, this.#state, this.#log.all, size);
-        return this.#frame.lines.map(paint);
+        const { lines } = this.#frame;
+        return (this.#characterSet === "ASCII" ? lines.map(inAscii) : lines).map(paint);
       },
       handleMouse: (event) => this.#mouse(event),
       handleInput: (sequence) => {

@@ -79,6 +79,19 @@ screenTest("a click counts when the button is released where it was pressed", as
   equal(await exitCodeOf(terminal), 0);
 });
 
+screenTest("a terminal whose locale is not UTF-8 gets ASCII alone", async () => {
+  const command = [Deno.execPath(), "run", "-A", "--no-lock", PROGRAM];
+  await using terminal = PseudoTerminal.run(command, "C");
+  await terminal.waitFor(BOTH_UP);
+  await terminal.press("j");
+  await terminal.waitFor(/- one -+[^]*last minute/);
+  await terminal.press("q");
+  await terminal.press("y");
+  equal(await exitCodeOf(terminal), 0);
+  // deno-lint-ignore no-control-regex
+  match(terminal.raw, /^[\x00-\x7f]*$/);
+});
+
 for (const signal of ["SIGTERM", "SIGHUP", "SIGINT"] as const) {
   screenTest(`${signal} ends the screen, and the terminal is as it was`, async () => {
     await using terminal = start();

@@ -48,6 +48,7 @@ export function bondStatus(
       name: "vpn.example.org",
       scheduler: "flow",
       paths,
+      mtu: 1400,
       reorder: { bufferedEvents: 3, reorderedEvents: 2, drops: 0, flushes: 1, maxDepth: 4 },
     },
   };

@@ -36,13 +36,13 @@ export class PseudoTerminal implements AsyncDisposable {
    * Runs `command` on 80 columns and 24 rows. Before and after it the terminal's modes are written,
    * as `modes MODES`, and after it `exit CODE`.
    */
-  static run(command: readonly string[]): PseudoTerminal {
+  static run(command: readonly string[], locale = "C.UTF-8"): PseudoTerminal {
     const quoted = command.map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(" ");
     const modes = `echo "modes $(stty -g)"`;
     const line = `stty rows 24 cols 80; ${modes}; ${quoted}; echo "exit $?"; ${modes}`;
     const child = new Deno.Command("script", {
       args: ["-qec", line, "/dev/null"],
-      env: { TERM: "xterm", SHELL: "/bin/sh" },
+      env: { TERM: "xterm", SHELL: "/bin/sh", LC_ALL: locale },
       stdin: "piped",
       stdout: "piped",
       stderr: "null",

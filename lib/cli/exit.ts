@@ -34,13 +34,22 @@ export function failureText(
   error: unknown,
   detail: "one line" | "with stack",
 ): string {
-  const errors = inOrder(error);
-  const messages = new Set(errors.map(messageWithCauses));
-  const line = `${program}: ${escapeControl([...messages].join("; then: "))}\n`;
+  const line = `${program}: ${failureMessage(error)}\n`;
   if (detail === "one line") return line;
-  const stacks = errors.map((each) => each instanceof Error ? each.stack ?? "" : "");
-  return line + stacks.filter((stack) => stack !== "")
+  return line + failureStacks(error)
     .map((stack) => stack.split("\n").map(escapeControl).join("\n") + "\n").join("");
+}
+
+/** The line alone, as `failureText` has it behind the name of the program. */
+export function failureMessage(error: unknown): string {
+  const messages = new Set(inOrder(error).map(messageWithCauses));
+  return escapeControl([...messages].join("; then: "));
+}
+
+/** Where it failed, and where the clean-up after it did. */
+export function failureStacks(error: unknown): string[] {
+  return inOrder(error).map((each) => each instanceof Error ? each.stack ?? "" : "")
+    .filter((stack) => stack !== "");
 }
 
 /** `EXIT_USAGE` for a wrong command line, `EXIT_FAILURE` for every other error. */

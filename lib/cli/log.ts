@@ -18,7 +18,7 @@ export interface LogOptions {
 
 /** Directs every logger of the project to `options.write`; a second call replaces the first. */
 export function setUpLogging(options: LogOptions): void {
-  const format = options.format === "json" ? jsonLinesFormatter : formatTextLine;
+  const format = options.format === "json" ? formatJsonLine : formatTextLine;
   const sink = (record: LogRecord) => {
     options.write(format(record));
     options.tap?.(record);
@@ -39,8 +39,16 @@ export function setUpLogging(options: LogOptions): void {
  */
 export function formatTextLine(record: LogRecord): string {
   const time = new Date(record.timestamp).toISOString();
-  const message = record.message.map((part, index) => index % 2 === 0 ? part : formatValue(part));
-  return `${time} ${record.level.padEnd(7)} ${escapeControl(message.join(""))}\n`;
+  return `${time} ${record.level.padEnd(7)} ${escapeControl(messageOf(record))}\n`;
+}
+
+/** The message reads as in text, without quotes around the words it was put together from. */
+function formatJsonLine(record: LogRecord): string {
+  return jsonLinesFormatter({ ...record, message: [messageOf(record)] });
+}
+
+function messageOf({ message }: LogRecord): string {
+  return message.map((part, index) => index % 2 === 0 ? part : formatValue(part)).join("");
 }
 
 /**

@@ -56,6 +56,7 @@ Deno.test("setUpLogging() writes one JSON object a line", () => {
   const line = JSON.parse(lines[0]!);
   equal(line.level, "INFO");
   equal(line.logger, "fluxify.server");
+  equal(line.message, "two\nlines from a\u0007b");
   equal(line.properties.name, "a\u0007b");
 });
 

@@ -1,7 +1,8 @@
 /** Runs the body of a program: signals become an abort, errors one line and an exit code. */
+import { getLogger } from "@logtape/logtape";
 import { guardAgainstDebugger } from "./debugger_guard.ts";
-import { EXIT_OK, exitCodeFor, failureText } from "./exit.ts";
-import { setUpLogging, writeToStderr } from "./log.ts";
+import { EXIT_OK, exitCodeFor, failureMessage, failureStacks, failureText } from "./exit.ts";
+import { LOG_CATEGORY, setUpLogging, writeToStderr } from "./log.ts";
 
 const STOP_SIGNALS = ["SIGINT", "SIGTERM"] as const;
 
@@ -43,10 +44,22 @@ export async function runProgram(
     await body(stop.signal);
     return EXIT_OK;
   } catch (error) {
-    writeToStderr(failureText(program, error, logLevel === "debug" ? "with stack" : "one line"));
+    tellFailure(program, { logLevel, logFormat }, error);
     return exitCodeFor(error);
   } finally {
     for (const signal of STOP_SIGNALS) Deno.removeSignalListener(signal, onSignal);
     Deno.removeSignalListener("SIGHUP", hangUp);
   }
+}
+
+function tellFailure(program: string, { logLevel, logFormat }: ProgramLog, error: unknown): void {
+  const withStack = logLevel === "debug";
+  if (logFormat === "text") {
+    writeToStderr(failureText(program, error, withStack ? "with stack" : "one line"));
+    return;
+  }
+  getLogger(LOG_CATEGORY).fatal("{failure}", {
+    failure: failureMessage(error),
+    ...withStack ? { stack: failureStacks(error).join("\n") } : {},
+  });
 }

@@ -109,3 +109,29 @@ Deno.test("A program that reloads stops when its terminal is gone", async () => 
   await running.says("stopped");
   ok(!running.said.includes("reloaded"));
 });
+
+Deno.test("An error is one line of text, or one JSON object a line where the log is", async () => {
+  const fail = async (logFormat: "text" | "json", logLevel: "info" | "debug") => {
+    const source = `
+      import { runProgram } from ${JSON.stringify(import.meta.resolve("./run_program.ts"))};
+      const body = () => Promise.reject(new Error("Cannot start:\\nno disk", { cause: "full" }));
+      const log = { logLevel: "${logLevel}", logFormat: "${logFormat}" };
+      Deno.exit(await runProgram("test", log, body));`;
+    const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["eval", "--no-lock", "--config", CONFIG, source],
+    }).output();
+    equal(code, 1);
+    equal(stdout.length, 0);
+    return new TextDecoder().decode(stderr);
+  };
+  equal(await fail("text", "info"), "test: Cannot start:\\nno disk: full\n");
+  for (const level of ["info", "debug"] as const) {
+    const lines = (await fail("json", level)).split("\n");
+    equal(lines.pop(), "");
+    const [record] = lines.map((line) => JSON.parse(line));
+    equal(lines.length, 1);
+    equal(record.level, "FATAL");
+    equal(record.message, "Cannot start:\\nno disk: full");
+    equal(typeof record.properties.stack, level === "debug" ? "string" : "undefined");
+  }
+});

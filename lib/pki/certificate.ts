@@ -81,7 +81,8 @@ export function requireCurrent(certificate: Certificate, now: Date, remedy: stri
     throw new PkiError(
       "expired",
       path,
-      `Cannot use the certificate in ${path}: it expired on ${formatDate(notAfter)}; ${remedy}`,
+      `Cannot use the certificate in ${path}: it expired on ${formatDate(notAfter)} and this ` +
+        `machine's clock says ${formatDate(now)}; if that is right, ${remedy}`,
     );
   }
   if (now < notBefore) {

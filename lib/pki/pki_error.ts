@@ -25,6 +25,7 @@ export type PkiErrorCode =
   | "unreadable"
   | "unsupported key"
   | "write failed"
+  | "wrong clock"
   | "wrong usage";
 
 /**

@@ -1,11 +1,5 @@
 import type { Authority } from "./authority.ts";
-import {
-  allowsUsage,
-  type Certificate,
-  formatDate,
-  isIssuedBy,
-  requireCurrent,
-} from "./certificate.ts";
+import { allowsUsage, type Certificate, formatDate, isIssuedBy } from "./certificate.ts";
 import { PkiError } from "./pki_error.ts";
 import { generateKey, keyMatches, type PrivateKey, spkiOf } from "./private_key.ts";
 import {
@@ -25,7 +19,8 @@ import {
   type ServerTree,
 } from "./server_tree.ts";
 
-const RENEWAL_MS = 30 * 86_400_000;
+/** A certificate is issued anew when it has less than this left. */
+export const RENEWAL_MS = 30 * 86_400_000;
 
 /** The server's certificate with its key, ready for TLS. */
 export interface ServerIdentity {
@@ -43,14 +38,14 @@ interface Present {
 
 /** Why the server certificate is to be issued anew. */
 interface Reason {
-  /** TLS cannot start with what is "missing" or "expired"; a "poor" one serves on for a while. */
-  state: "missing" | "expired" | "poor";
+  /** A "poor" certificate serves on for a while; with the others TLS cannot start. */
+  state: "missing" | "expired" | "not yet valid" | "poor";
   sentence: string;
 }
 
 /**
  * Reads the server's certificate and key. When the certificate is missing, has expired or expires
- * within 30 days, or lacks one of `hosts`, it is issued anew from the CA in the tree: for the same
+ * within 30 days, was issued by a clock ahead, or lacks one of `hosts`, it is issued anew from the CA in the tree: for the same
  * key and with the hosts it had before as well, so clients notice nothing. Where that is not
  * possible a certificate that still serves is kept with a notice.
  * @throws {PkiError} "expired", "not yet valid", "key mismatch", "foreign CA", "wrong usage",
@@ -62,7 +57,7 @@ export async function ensureServerIdentity(
   hosts: readonly string[],
   now: Date,
 ): Promise<ServerIdentity> {
-  const present = await read(tree, ca, now);
+  const present = await read(tree, ca);
   const reason = reasonToIssue(tree, present, hosts, now);
   if (reason === null) return identityOf(present, []);
   try {
@@ -77,10 +72,11 @@ export async function ensureServerIdentity(
         `${reason.sentence}, and it could not be issued anew: ${error.message}`,
       ]);
     }
+    const remedy = reason.state === "not yet valid" ? "; set the clock if it is wrong" : "";
     throw new PkiError(
-      reason.state === "expired" ? "expired" : error.code,
+      reason.state === "missing" ? error.code : reason.state,
       tree.server,
-      `Cannot start with this server certificate: ${reason.sentence}, and it could not be issued anew: ${error.message}`,
+      `Cannot start with this server certificate: ${reason.sentence}, and it could not be issued anew: ${error.message}${remedy}`,
       { cause: error },
     );
   }
@@ -110,7 +106,7 @@ async function reissue(
   hosts: readonly string[],
   now: Date,
 ): Promise<ServerIdentity> {
-  const present = await read(tree, ca, now);
+  const present = await read(tree, ca);
   const reason = reasonToIssue(tree, present, hosts, now);
   if (reason === null) return identityOf(present, []);
   const before = present.chain === null ? [] : hostsOf(present.chain[0]);
@@ -126,7 +122,7 @@ async function reissue(
     );
     await writeFilesAtomically([{ path: tree.server, text, mode: PUBLIC_FILE_MODE }]);
   }
-  const issued = await read(tree, ca, now);
+  const issued = await read(tree, ca);
   return identityOf(issued, [
     `${reason.sentence}: it was issued anew from the CA, for ${
       hostsOf(issued.chain![0]).join(", ")
@@ -134,10 +130,10 @@ async function reissue(
   ]);
 }
 
-async function read(tree: ServerTree, ca: Certificate, now: Date): Promise<Present> {
+async function read(tree: ServerTree, ca: Certificate): Promise<Present> {
   const chain = await exists(tree.server) ? await readCertificates(tree.server) : null;
   const key = await exists(tree.serverKey) ? await readPrivateKey(tree.serverKey) : null;
-  if (chain !== null) requireFit(tree, chain[0], key, ca, now);
+  if (chain !== null) requireFit(tree, chain[0], key, ca);
   return { chain, key };
 }
 
@@ -146,7 +142,6 @@ function requireFit(
   certificate: Certificate,
   key: PrivateKey | null,
   ca: Certificate,
-  now: Date,
 ): void {
   const { path } = certificate;
   const remedy =
@@ -172,7 +167,6 @@ function requireFit(
       `Cannot use ${path}: it is not meant for servers (no serverAuth usage), so no client would accept it; ${remedy}`,
     );
   }
-  if (now < certificate.notBefore) requireCurrent(certificate, now, remedy);
 }
 
 function reasonToIssue(
@@ -190,6 +184,11 @@ function reasonToIssue(
   if (now > certificate.notAfter) {
     const sentence = `${subject} expired on ${formatDate(certificate.notAfter)}`;
     return { state: "expired", sentence };
+  }
+  if (now < certificate.notBefore) {
+    const sentence = `${subject} is valid from ${formatDate(certificate.notBefore)} and this ` +
+      `machine's clock says ${formatDate(now)}`;
+    return { state: "not yet valid", sentence };
   }
   const missing = missingHosts(certificate, hosts);
   if (missing.length > 0) {

@@ -102,11 +102,24 @@ Deno.test("a missing server certificate or key is made anew, if the CA's key is 
   );
 });
 
-Deno.test("a server certificate that is not yet valid is refused", async () => {
+Deno.test("a server certificate that a clock ahead has issued is issued anew, by the CA", async () => {
   await using directory = await TemporaryDirectory.create();
   await open(directory.path);
   const server = join(directory.path, "server.pem");
   await Deno.remove(server);
   await open(directory.path, { now: inDays(10) });
-  await refuses(() => open(directory.path), "not yet valid", server, /set the clock/);
+  const copy = await Deno.readTextFile(server);
+  const { notices, certPem } = await open(directory.path);
+  assert.match(notices.join(), /valid from 2026-06-11 .*clock says 2026-06-01 .*issued anew/);
+  assert.ok(new X509Certificate(certPem).validFromDate <= inDays(0));
+  assert.deepEqual((await open(directory.path)).notices, []);
+
+  await Deno.writeTextFile(server, copy);
+  await Deno.remove(join(directory.path, "ca-key.pem"));
+  await refuses(
+    () => open(directory.path),
+    "not yet valid",
+    server,
+    /valid from 2026-06-11 .*clock says 2026-06-01 .*put the key .*; set the clock if it is wrong/,
+  );
 });

@@ -125,12 +125,22 @@ export async function openServerPki(
   };
 }
 
+/** Without a battery a clock starts in 1970: what is made then has expired when it is set. */
+const CLOCK_MIN = new Date("2025-01-01T00:00:00Z");
+
 /** Returns false when another process made the tree first. */
 async function create(
   tree: ServerTree,
   { hosts, regenerate, now }: ServerPkiOptions,
   notices: string[],
 ): Promise<boolean> {
+  if (now < CLOCK_MIN) {
+    throw new PkiError(
+      "wrong clock",
+      tree.ca,
+      `Cannot make the CA ${tree.ca}: this machine's clock says ${formatDate(now)}; set the clock`,
+    );
+  }
   await makeSecretDirectory(tree.directory);
   return await withDirectoryLock(tree.directory, async () => {
     if (!regenerate) {

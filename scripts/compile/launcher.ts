@@ -2,7 +2,8 @@
  * A program as one executable file without a compiled-in runtime: a POSIX shell header, then the
  * Deno binary and the program, each packed by gzip. The first start unpacks them into a folder named
  * by their digest, later ones find them there, and either becomes the program by `exec`: arguments,
- * terminal, signals and exit code are the program's own.
+ * terminal, signals and exit code are the program's own. The runtime bears the program's name, by
+ * which `pidof` finds it. A start that unpacks removes the versions before that nobody runs.
  *
  * The folder holds code that root runs. So the header takes it only when it belongs to the user who
  * starts the program and nobody else can write it, and it appears whole or not at all.
@@ -102,7 +103,7 @@ private() {
 }
 complete() {
   private "$home"
-  is - "$home/deno" ${runtime.plainBytes} && is - "$home/program.js" ${program.plainBytes}
+  is - "$home/${name}" ${runtime.plainBytes} && is - "$home/program.js" ${program.plainBytes}
 }
 unpack() {
   tail -c ${payloadBytes} -- "$self" | sha256sum | grep -q "^$digest " || fail "$self is damaged"
@@ -112,15 +113,29 @@ unpack() {
   trap 'exit 130' INT
   trap 'exit 143' TERM
   new=$(mktemp -d "$cache/.new.XXXXXXXXXX") || fail "cannot write to $cache"
-  tail -c ${payloadBytes} -- "$self" | head -c ${runtime.packed.byteLength} | gzip -dc >"$new/deno" ||
+  tail -c ${payloadBytes} -- "$self" | head -c ${runtime.packed.byteLength} | gzip -dc >"$new/${name}" ||
     fail "cannot unpack into $cache: is the disk full?"
   tail -c ${program.packed.byteLength} -- "$self" | gzip -dc >"$new/program.js" ||
     fail "cannot unpack into $cache: is the disk full?"
   mkdir "$new/state"
-  chmod 700 "$new/deno"
+  chmod 700 "$new/${name}"
   # Of several starts at once the first one's folder stays: the name is taken for the others.
   mv -T -- "$new" "$home" 2>/dev/null || rm -rf -- "$new"
   trap - EXIT HUP INT TERM
+}
+# Removes other versions that nobody runs. One that is just being started is unpacked again.
+tidy() {
+  [ -r /proc/self/exe ] || return 0
+  newline='
+'
+  set +f
+  running=$newline$(readlink /proc/[0-9]*/exe 2>/dev/null) || :
+  for other in "$cache/${name}-"*; do
+    if [ "$other" = "$home" ] || [ \${#other} -ne \${#home} ] || ! is d "$other"; then continue; fi
+    case $running in *"$newline$other/"*) continue ;; esac
+    rm -rf -- "$other" 2>/dev/null || :
+  done
+  set -f
 }
 
 uid=$(id -u)
@@ -129,7 +144,7 @@ ${setCache}
 home=$cache/${name}-$digest
 mkdir -p -- "$cache" 2>/dev/null || :
 private "$cache"
-[ -e "$home" ] || [ -L "$home" ] || unpack
+[ -e "$home" ] || [ -L "$home" ] || { unpack; tidy; }
 complete || fail "$home is damaged: remove it"
 
 umask "$caller_umask"
@@ -137,7 +152,7 @@ PATH=$caller_path
 # Its own folder, so that root never reads a cache that lies in a user's home.
 DENO_DIR=$home/state DENO_NO_UPDATE_CHECK=1
 export DENO_DIR DENO_NO_UPDATE_CHECK
-exec "$home/deno" ${runtimeArguments.map(quote).join(" ")} "$home/program.js" "$@"
+exec "$home/${name}" ${runtimeArguments.map(quote).join(" ")} "$home/program.js" "$@"
 exit 127
 }
 `;

@@ -2,85 +2,12 @@ import { deepEqual, equal, match, ok, throws } from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { buildLauncher, type LauncherParts, packFile } from "./launcher.ts";
+import { buildLauncher, packFile } from "./launcher.ts";
+import { Bench, ENCODER, PROGRAM } from "./test_launcher.ts";
 
-/** Stands in for Deno: it is called with `run FLAGS program.js ARGUMENTS`. */
-const RUNTIME = `#!/bin/sh
-while [ "$1" != --last-flag ]; do shift; done
-cat "$2"
-shift 2
-case \${1-} in
-  exit) exit "$2" ;;
-  die) kill -KILL $$ ;;
-  wait) trap 'echo terminated; exit 42' TERM; echo ready; while :; do sleep 0.02; done ;;
-  read) cat ;;
-  environment) umask; echo "$PATH"; echo "$DENO_DIR"; pwd ;;
-  *) printf '<%s>' "$@" ;;
-esac
-`;
-const PROGRAM = "program:";
 const AS_ROOT = Deno.uid() === 0;
 const NOBODY = 65534;
 const WAITS_MAX = 1500;
-const ENCODER = new TextEncoder();
-
-class Bench implements AsyncDisposable {
-  readonly cache: string;
-  readonly file: string;
-  readonly bytes: Uint8Array;
-
-  constructor(readonly folder: string, cache?: LauncherParts["cache"]) {
-    // The space and the quote would break a header that quotes badly.
-    this.cache = join(folder, "it's a cache");
-    this.file = join(folder, "fly");
-    this.bytes = buildLauncher({
-      name: "fly",
-      runtime: packFile(ENCODER.encode(RUNTIME), 9),
-      program: packFile(ENCODER.encode(PROGRAM), 9),
-      runtimeArguments: ["run", "--flag=a b", "--last-flag"],
-      cache: cache ?? { kind: "folder", path: this.cache },
-    });
-    this.write(this.bytes);
-  }
-
-  static async create(cache?: LauncherParts["cache"]): Promise<Bench> {
-    const folder = await Deno.makeTempDir();
-    await Deno.chmod(folder, 0o755);
-    return new Bench(folder, cache);
-  }
-
-  write(bytes: Uint8Array) {
-    Deno.writeFileSync(this.file, bytes);
-    Deno.chmodSync(this.file, 0o755);
-  }
-
-  async run(args: string[] = [], options: Deno.CommandOptions = {}) {
-    const command = new Deno.Command(this.file, { args, stdin: "null", ...options });
-    const { code, signal, stdout, stderr } = await command.output();
-    const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-    return { code, signal, stdout: decode(stdout), stderr: decode(stderr) };
-  }
-
-  /** Starts it and expects a refusal that says `message` and runs nothing. */
-  async refuses(message: RegExp, why: string) {
-    const { code, stdout, stderr } = await this.run(["x"]);
-    ok(code !== 0, `${why}: accepted`);
-    equal(stdout, "", why);
-    match(stderr, message, why);
-  }
-
-  /** The folder it unpacked into. */
-  home(): string {
-    const names = [...Deno.readDirSync(this.cache)].map((entry) => entry.name);
-    equal(names.length, 1, names.join(" "));
-    match(names[0]!, /^fly-[0-9a-f]{64}$/);
-    return join(this.cache, names[0]!);
-  }
-
-  async [Symbol.asyncDispose]() {
-    await Deno.remove(this.folder, { recursive: true });
-  }
-}
 
 Deno.test("a launcher passes every argument as it is", async () => {
   await using bench = await Bench.create();
@@ -128,9 +55,9 @@ Deno.test("a launcher leaves the caller's surroundings alone", async () => {
 Deno.test("a launcher unpacks once, for its user alone", async () => {
   await using bench = await Bench.create();
   await bench.run();
-  const first = Deno.statSync(join(bench.home(), "deno"));
+  const first = Deno.statSync(join(bench.home(), "fly"));
   await bench.run();
-  const second = Deno.statSync(join(bench.home(), "deno"));
+  const second = Deno.statSync(join(bench.home(), "fly"));
   deepEqual([second.ino, second.mtime], [first.ino, first.mtime]);
   for (const folder of [bench.cache, bench.home()]) {
     equal(Deno.statSync(folder).mode! & 0o777, 0o700);
@@ -142,7 +69,7 @@ Deno.test("a launcher can be started several times at once", async () => {
   const starts = await Promise.all(Array.from({ length: 12 }, (_, n) => bench.run([`${n}`])));
   starts.forEach(({ stdout, stderr }, n) => deepEqual([stdout, stderr], [`${PROGRAM}<${n}>`, ""]));
   deepEqual([...Deno.readDirSync(bench.home())].map((entry) => entry.name).sort(), [
-    "deno",
+    "fly",
     "program.js",
     "state",
   ]);
@@ -219,7 +146,7 @@ Deno.test({
       await bench.refuses(/must be a folder of user 0/, path);
       Deno.chownSync(path, 0, 0);
     }
-    Deno.chownSync(join(home, "deno"), NOBODY, NOBODY);
+    Deno.chownSync(join(home, "fly"), NOBODY, NOBODY);
     await bench.refuses(/is damaged: remove it/, "the runtime");
   },
 });
@@ -228,7 +155,7 @@ Deno.test("a launcher refuses unpacked files that are not what it unpacked", asy
   await using bench = await Bench.create();
   await bench.run();
   const home = bench.home();
-  for (const name of ["deno", "program.js"]) {
+  for (const name of ["fly", "program.js"]) {
     const path = join(home, name);
     const bytes = Deno.readFileSync(path);
     const refuses = (why: string) => bench.refuses(/^fly: .* is damaged: remove it\n$/, why);

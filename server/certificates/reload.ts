@@ -2,6 +2,7 @@ import { X509Certificate } from "node:crypto";
 import { openServerPki } from "../../lib/pki/server_pki.ts";
 import { serverTree } from "../../lib/pki/server_tree.ts";
 import { exists } from "../../lib/pki/secure_file.ts";
+import { RENEWAL_MS } from "../../lib/pki/server_certificate.ts";
 import type { RevocationList } from "../../lib/pki/revocation_list.ts";
 import type { ServerCredentials } from "../control/server_credentials.ts";
 
@@ -23,11 +24,12 @@ export interface Reloaded {
 
 /**
  * Reads the certificates of a running server again; sessions are not touched. Either all of it is
- * used or nothing. One call at a time.
+ * used or nothing. Calls are answered one after the other.
  */
 export class CredentialReload {
   readonly #options: ReloadOptions;
   #current: ServerCredentials;
+  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(options: ReloadOptions, current: ServerCredentials) {
     this.#options = options;
@@ -35,7 +37,25 @@ export class CredentialReload {
   }
 
   /** @throws Error that says which file is wrong and what to do; the old certificates stay in use */
-  async run(now: Date): Promise<Reloaded> {
+  run(now: Date): Promise<Reloaded> {
+    const done = this.#turn.then(() => this.#reload(now));
+    this.#turn = done.catch(() => {});
+    return done;
+  }
+
+  /**
+   * As run() when the server's certificate in use is due to be issued anew; else null, and no file is
+   * looked at: one that is being edited is not taken half done.
+   */
+  async runWhenDue(now: Date): Promise<Reloaded | null> {
+    const { validFrom, validTo } = new X509Certificate(this.#current.certPem);
+    const isDue = Date.parse(validTo) - now.getTime() < RENEWAL_MS;
+    // A clock that was ahead has issued it: no client takes it yet.
+    const isTooNew = Date.parse(validFrom) > now.getTime();
+    return isDue || isTooNew ? await this.run(now) : null;
+  }
+
+  async #reload(now: Date): Promise<Reloaded> {
     const { pkiFolder, hosts, control, revocations } = this.#options;
     try {
       const { ca } = serverTree(pkiFolder);

@@ -1,4 +1,5 @@
 import { equal, match, notEqual, rejects } from "node:assert/strict";
+import { X509Certificate } from "node:crypto";
 import { join } from "node:path";
 import { openServerPki, type ServerPki } from "../../lib/pki/server_pki.ts";
 import { makeKey } from "../../lib/pki/testing/openssl.ts";
@@ -52,6 +53,39 @@ Deno.test("CredentialReload says in one line what it has read again", async () =
   match(changed.notices.join(), /server\.pem is missing: it was issued anew/);
   equal(taken.length, 2);
   notEqual(taken[1]!.certPem, taken[0]!.certPem);
+});
+
+Deno.test("CredentialReload issues a certificate anew in time, and does nothing until then", async () => {
+  await using bench = await startBench();
+  const { directory, pki, reload, taken } = bench;
+  const after = (days: number) => new Date(Date.now() + days * 86_400_000);
+  const validTo = Date.parse(new X509Certificate(pki.certPem).validTo);
+  const validDays = (validTo - Date.now()) / 86_400_000;
+  const revoked = join(directory, "revoked.json");
+  await Deno.rename(revoked, `${revoked}.aside`);
+  await Deno.writeTextFile(revoked, "being edited");
+  equal(await reload.runWhenDue(after(validDays - 31)), null);
+  await Deno.rename(`${revoked}.aside`, revoked);
+  equal(taken.length, 0);
+  const renewed = await reload.runWhenDue(after(validDays - 29));
+  match(renewed!.notices.join(), /server\.pem expires on .*: it was issued anew/);
+  equal(taken.length, 1);
+  equal(Date.parse(new X509Certificate(taken[0]!.certPem).validTo) > validTo, true);
+  equal(await reload.runWhenDue(after(validDays - 28)), null);
+  // The clock was ahead and is right again: no client would take that certificate.
+  const mended = await reload.runWhenDue(after(0));
+  match(mended!.notices.join(), /is valid from .* clock says .*: it was issued anew/);
+  equal(await reload.runWhenDue(after(0)), null);
+});
+
+Deno.test("CredentialReload answers calls one after the other", async () => {
+  await using bench = await startBench();
+  const { directory, reload, taken } = bench;
+  await Deno.remove(join(directory, "server.pem"));
+  const [first, second] = await Promise.all([reload.run(new Date()), reload.run(new Date())]);
+  match(first.line, /server certificate new/);
+  match(second.line, /server certificate unchanged/);
+  equal(taken.length, 2);
 });
 
 Deno.test("CredentialReload takes over a new authority as a whole", async () => {

@@ -96,6 +96,16 @@ Deno.test("requests that are no request are told what is wrong", async () => {
   equal(bench.server.stats.refused, cases.length);
 });
 
+Deno.test("a client that leaves without asking is told apart from one that asks badly", async () => {
+  await using bench = await startBench();
+  const messages: string[] = [];
+  for (const request of ["", '{"client_name":']) {
+    messages.push((await ask(bench, bench.alice, { pieces: [request] })).error.message);
+  }
+  match(messages[0]!, /left without asking for a session; it may not trust the certificate/);
+  match(messages[1]!, /it ended before the JSON object did/);
+});
+
 Deno.test("certificates that TLS refuses get no answer, and grant() never sees them", async () => {
   await using bench = await startBench();
   await using other = await TestAuthority.create();

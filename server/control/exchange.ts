@@ -11,7 +11,14 @@ import {
 } from "../../lib/protocol/wire/control_message.ts";
 import type { JsonObject } from "../../lib/protocol/wire/json_object_reader.ts";
 import type { PeerIdentity } from "./peer_certificate.ts";
-import { badCertificate, nameMismatch, revoked, unavailable, unusableRequest } from "./refusal.ts";
+import {
+  badCertificate,
+  nameMismatch,
+  nothingAsked,
+  revoked,
+  unavailable,
+  unusableRequest,
+} from "./refusal.ts";
 
 /** A client that has proved who it is, and what it asks for. */
 export interface ControlPeer extends PeerIdentity {
@@ -54,6 +61,7 @@ export async function answerExchange(
     if (policy.isRevoked(identity.serialHex)) return refuse(revoked(identity.commonName));
     const request = await reading;
     if (request === null) return null;
+    if (request === "nothing asked") return refuse(nothingAsked());
     if (request instanceof ControlMessageError) return refuse(unusableRequest(request));
     if (request.clientName !== "" && request.clientName !== identity.commonName) {
       return refuse(nameMismatch(identity.commonName));
@@ -75,16 +83,23 @@ function refuse(outcome: ControlRefusal): Answer {
   return { bytes: encodeResponse(outcome), outcome, fault: null };
 }
 
+type Request = ControlRequest | ControlMessageError | "nothing asked";
+
 /** Null when the connection closed first. */
-function readRequest(socket: TLSSocket): Promise<ControlRequest | ControlMessageError | null> {
-  const { promise, resolve } = Promise.withResolvers<ControlRequest | ControlMessageError | null>();
+function readRequest(socket: TLSSocket): Promise<Request | null> {
+  const { promise, resolve } = Promise.withResolvers<Request | null>();
   const reader = createRequestReader();
+  let isEmpty = true;
   socket.on("data", (chunk: Uint8Array) => {
+    isEmpty = false;
     const result = reader.read(chunk);
     if (result.state === "complete") resolve(requestFrom(result.object));
     else if (result.state !== "incomplete") resolve(unusable("request", result.state));
   });
-  socket.once("end", () => resolve(unusable("request", "incomplete")));
+  socket.once(
+    "end",
+    () => resolve(isEmpty ? "nothing asked" : unusable("request", "incomplete")),
+  );
   socket.once("close", () => resolve(null));
   return promise;
 }

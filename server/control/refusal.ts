@@ -28,6 +28,15 @@ export function unusableRequest(error: ControlMessageError): ControlRefusal {
   return refusal(error.reason === "too large" ? "too_large" : "malformed", error.message);
 }
 
+/** A client that does not trust the server finds out when the handshake is over, and leaves. */
+export function nothingAsked(): ControlRefusal {
+  return refusal(
+    "malformed",
+    "the client left without asking for a session; it may not trust the certificate of this " +
+      "server: its own log says why",
+  );
+}
+
 export function nameMismatch(commonName: string): ControlRefusal {
   return refusal(
     "name_mismatch",

@@ -41,14 +41,22 @@ export interface LiveSession {
   readonly name: string;
   readonly serialHex: string;
   readonly addresses: InnerAddresses;
+  /** Whether the client has spoken on it. */
+  readonly isHeard: boolean;
+}
+
+interface OwnSession extends LiveSession {
+  isHeard: boolean;
+  /** Whether the client has spoken on a newer one: the engine drops this one soon. */
+  isOutdated: boolean;
 }
 
 export class SessionRegistry {
   readonly #options: RegistryOptions;
   readonly #pool: AddressPool;
-  readonly #byName = new Map<string, LiveSession>();
+  readonly #byName = new Map<string, OwnSession>();
   /** By client name, the sessions before the present one, the oldest first. */
-  readonly #replaced = new Map<string, LiveSession[]>();
+  readonly #replaced = new Map<string, OwnSession[]>();
 
   constructor(options: RegistryOptions) {
     this.#options = options;
@@ -66,8 +74,17 @@ export class SessionRegistry {
 
   /** The client's name, also of a session that a newer one is to replace. */
   nameOf(id: number): string | undefined {
-    const replaced = [...this.#replaced.values()].flat();
-    return (this.byId(id) ?? replaced.find((session) => session.id === id))?.name;
+    return (this.byId(id) ?? this.#replacedById(id))?.name;
+  }
+
+  /** The client has spoken on a session, so those before it have served. */
+  heard(id: number): void {
+    const name = this.nameOf(id);
+    if (name === undefined) return;
+    for (const session of [...this.#replaced.get(name) ?? [], this.#byName.get(name)!]) {
+      if (session.id === id) return void (session.isHeard = true);
+      session.isOutdated = true;
+    }
   }
 
   /** Opens a session for a client that has proved who it is, in place of the one it had. */
@@ -103,7 +120,8 @@ export class SessionRegistry {
     // The engine drops the session this one replaces, once the client speaks on the new one.
     engine.openSession(session);
     this.#noteReplaced(commonName);
-    this.#byName.set(commonName, { id, name: commonName, serialHex, addresses });
+    const begun = { id, name: commonName, serialHex, addresses };
+    this.#byName.set(commonName, { ...begun, isHeard: false, isOutdated: false });
     this.#options.onLeases?.(this.#pool.leases);
     return {
       kind: "grant",
@@ -132,6 +150,38 @@ export class SessionRegistry {
     this.#pool.release(session.name);
     this.#options.onLeases?.(this.#pool.leases);
     return true;
+  }
+
+  /**
+   * The client has said that it leaves. Returns the session it was using; null when it goes on with a
+   * newer one. One that it asked for last and never spoke on is left to fall idle.
+   */
+  left(id: number): LiveSession | null {
+    const session = this.byId(id) ?? this.#replacedById(id);
+    if (session === undefined) return null;
+    if (this.end(id)) return session;
+    const wasInUse = this.#inUseBefore(session.name)?.id === id;
+    this.#options.engine.closeSession(id);
+    this.#forget(session);
+    return wasInUse ? session : null;
+  }
+
+  /**
+   * The engine has dropped a session that was silent. Returns it when the client is gone with it.
+   * The answer with a session may be lost, so one that was never spoken on gives its place back.
+   */
+  fellIdle(id: number): LiveSession | null {
+    const session = this.byId(id);
+    if (session === undefined) {
+      const replaced = this.#replacedById(id);
+      if (replaced !== undefined) this.#forget(replaced);
+      return null;
+    }
+    const before = session.isHeard ? undefined : this.#inUseBefore(session.name);
+    if (before === undefined) return this.end(id) ? session : null;
+    this.#forget(before);
+    this.#byName.set(before.name, before);
+    return null;
   }
 
   endAll(): void {
@@ -167,8 +217,27 @@ export class SessionRegistry {
     this.#replaced.set(name, replaced);
     // Unknown to the engine unless the client asks for sessions and does not use them.
     while (replaced.length >= SESSIONS_PER_CLIENT_MAX) {
-      this.#options.engine.closeSession(replaced.shift()!.id);
+      const inUse = this.#inUseBefore(name);
+      const [oldest] = replaced.splice(replaced[0] === inUse ? 1 : 0, 1);
+      this.#options.engine.closeSession(oldest!.id);
     }
+  }
+
+  #replacedById(id: number): OwnSession | undefined {
+    return [...this.#replaced.values()].flat().find((session) => session.id === id);
+  }
+
+  /** Of the sessions before the present one, that which the client spoke on last. */
+  #inUseBefore(name: string): OwnSession | undefined {
+    const { isHeard = false } = this.#byName.get(name) ?? {};
+    if (isHeard) return undefined;
+    return this.#replaced.get(name)?.find((session) => session.isHeard && !session.isOutdated);
+  }
+
+  /** It is no longer one of those before the present one. */
+  #forget({ id, name }: LiveSession): void {
+    const replaced = this.#replaced.get(name)?.filter((session) => session.id !== id) ?? [];
+    this.#replaced.set(name, replaced);
   }
 
   #newId(): number {
@@ -176,14 +245,7 @@ export class SessionRegistry {
     for (;;) {
       this.#options.random(bytes);
       const id = new DataView(bytes.buffer).getUint32(0);
-      if (id !== 0 && !this.#isTaken(id)) return id;
+      if (id !== 0 && this.nameOf(id) === undefined) return id;
     }
-  }
-
-  #isTaken(id: number): boolean {
-    return this.byId(id) !== undefined ||
-      [...this.#replaced.values()].some((replaced) =>
-        replaced.some((session) => session.id === id)
-      );
   }
 }

@@ -81,6 +81,63 @@ Deno.test("SessionRegistry bounds the sessions of a client that asks for many", 
   deepEqual(closed, opened.map(({ id }) => id));
 });
 
+Deno.test("SessionRegistry gives the place back when the answer with a new session was lost", () => {
+  const { registry, grant, opened, closed } = makeRegistry();
+  for (let exchange = 0; exchange < 3; exchange++) grant("anna");
+  const [outdated, inUse, unheard] = opened.map(({ id }) => id);
+  registry.heard(outdated!);
+  registry.heard(inUse!);
+  equal(registry.fellIdle(unheard!), null);
+  deepEqual([...registry.sessions].map(({ id }) => id), [inUse]);
+  deepEqual(closed, [], "the client goes on");
+  equal(registry.fellIdle(inUse!)?.name, "anna");
+  equal([...registry.sessions].length, 0);
+});
+
+Deno.test("SessionRegistry gives no place back to a session that fell idle before", () => {
+  const { registry, grant, opened } = makeRegistry();
+  grant("anna");
+  grant("anna");
+  const [lost, unheard] = opened.map(({ id }) => id);
+  registry.heard(lost!);
+  equal(registry.fellIdle(lost!), null);
+  equal(registry.fellIdle(unheard!)?.isHeard, false);
+  equal([...registry.sessions].length, 0);
+});
+
+Deno.test("SessionRegistry keeps the session in use however many answers are lost", () => {
+  const { registry, grant, opened, closed } = makeRegistry();
+  grant("anna");
+  const inUse = opened[0]!.id;
+  registry.heard(inUse);
+  for (let exchange = 0; exchange < 20; exchange++) {
+    grant("anna");
+    ok(opened.length - closed.length <= 4);
+  }
+  ok(!closed.includes(inUse));
+});
+
+Deno.test("SessionRegistry knows that a client left which never used its newest session", () => {
+  const { registry, grant, opened, closed } = makeRegistry();
+  grant("anna");
+  grant("anna");
+  const [first, second] = opened.map(({ id }) => id);
+  registry.heard(first!);
+  equal(registry.left(first!)?.name, "anna");
+  deepEqual(closed, [first]);
+  equal(registry.left(first!), null);
+  equal(registry.fellIdle(second!)?.isHeard, false);
+
+  grant("bob");
+  grant("bob");
+  const [old, present] = opened.slice(2).map(({ id }) => id);
+  registry.heard(old!);
+  registry.heard(present!);
+  equal(registry.left(old!), null, "bob goes on with the present one");
+  equal(registry.left(present!)?.name, "bob");
+  equal(registry.left(12345), null);
+});
+
 Deno.test("SessionRegistry ends the sessions of revoked certificates, the replaced ones too", () => {
   const { registry, grant, opened, closed } = makeRegistry();
   grant("anna", [], "0a");

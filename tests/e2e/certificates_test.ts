@@ -100,6 +100,15 @@ topic("e2e certificates", async (scenario) => {
       .finally(() => client.stop("SIGKILL"));
   });
 
+  await scenario("a client that asked for a session and did not use it leaves", async () => {
+    equal((await cert(lab, "new", "laptop")).exitCode, 0);
+    const client = await startClient(lab, bundle);
+    await lab.client.run(...EXCHANGE, SERVER_ADDRESS, "8443", bundle);
+    const from = server.lineCount;
+    equal(await client.stop("SIGINT"), 0);
+    await server.waitForLine(/session of laptop ended: it left/, END_TIMEOUT_MS, from);
+  });
+
   await scenario("-regen ends old certificates, new ones work", async () => {
     const other = await newClientCertificate(lab, "phone");
     const old = join(lab.directory, "old.bundle");

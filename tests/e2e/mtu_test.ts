@@ -96,9 +96,27 @@ topic("e2e mtu: a black hole", async (scenario) => {
   });
 
   await scenario("what may be fragmented arrives", async () => {
-    const full = String(ORDINARY_MTU - IP_HEADER_BYTES[4] - ICMP_HEADER_BYTES);
-    for (const size of [full, "8000"]) await ping(lab.internet, own4, "-M", "dont", "-s", size);
+    for (const size of [String(fullSize(4)), "8000"]) {
+      await ping(lab.internet, own4, "-M", "dont", "-s", size);
+    }
   });
+
+  await scenario(
+    "while the narrow link is cut there is no limit, on the server either",
+    async () => {
+      await lab.cut("narrow");
+      await tunMtuIs(lab.client, ORDINARY_MTU);
+      // What the server's kernel was told as a sender, it keeps to as an IPv6 router for 10 minutes.
+      await lab.server.run("ip", "-6", "route", "flush", "cache");
+      for (const [address, family] of [[own4, 4], [own6, 6]] as const) {
+        await ping(lab.router, address, "-M", "do", "-s", String(fullSize(family)));
+      }
+      await lab.restore("narrow");
+      await mtuIs(lab.client, NARROW_BYTES);
+      await isTold(lab.router, own4, 4);
+      equal(warnings(client.output("stderr")).length, 2, "told again");
+    },
+  );
 
   await scenario("links that shrink under traffic are found, too", async (measure) => {
     let leastMs = Infinity;
@@ -133,6 +151,44 @@ topic("e2e mtu: ordinary links", async (scenario) => {
     equal(await tunMtu(lab.client), ORDINARY_MTU);
     deepEqual(warnings(client.output("stderr")), []);
     equal(await client.stop("SIGINT"), 0);
+  });
+
+  for (const args of [[], ["-probe-pmtud"]]) {
+    await scenario(
+      `an interface's MTU is followed up and down (${args[0] ?? "no probes"})`,
+      async () => {
+        const client = await startClient(lab, bundle, { args });
+        await pingAll(lab.client, FAR_ADDRESSES);
+        for (const [linkMtu, mtu] of [[1420, 1342], [1500, 1400], [1400, 1322], [1500, 1400]]) {
+          for (const machine of [lab.router, lab.client]) {
+            await machine.run("ip", "link", "set", "two", "mtu", String(linkMtu));
+          }
+          await tunMtuIs(lab.client, mtu!);
+        }
+        await pingAll(lab.client, FAR_ADDRESSES);
+        await tunMtuIs(lab.client, ORDINARY_MTU);
+        // What was found just before an interface changed may be told after it.
+        if (args.length === 0) equal(warnings(client.output("stderr")).length, 2);
+        equal(await client.stop("SIGINT"), 0);
+      },
+    );
+  }
+
+  await scenario("of a link too narrow for IPv6 one line tells what becomes of it", async () => {
+    for (const machine of [lab.router, lab.client]) {
+      await machine.run("ip", "link", "set", "two", "mtu", "1290");
+    }
+    const client = await startProbing(lab, bundle);
+    await pingAll(lab.client, FAR_ADDRESSES);
+    await client.waitForLine(/link two: path is up/, STATE_TIMEOUT_MS);
+    equal(await tunMtu(lab.client), ORDINARY_MTU);
+    equal(await client.stop("SIGINT"), 0);
+    const lines = warnings(client.output("stderr"));
+    equal(lines.length, 1, lines.join("\n"));
+    match(lines[0]!, /link two carries .* IPv6 needs 1280: it is used only while no other/);
+    for (const machine of [lab.router, lab.client]) {
+      await machine.run("ip", "link", "set", "two", "mtu", "1500");
+    }
   });
 
   for (const args of [["-mtu", "1300"], ["-mtu", "1300", "-probe-pmtud"]]) {
@@ -178,20 +234,38 @@ async function mtuIs(client: Namespace, linkBytes: number): Promise<void> {
   }
 }
 
-/** Sends the largest packet of an ordinary tunnel that may not be fragmented. */
+async function tunMtuIs(client: Namespace, expected: number): Promise<void> {
+  const endMs = performance.now() + STATE_TIMEOUT_MS;
+  for (let mtu = await tunMtu(client); mtu !== expected; mtu = await tunMtu(client)) {
+    ok(performance.now() < endMs, `the tunnel's MTU is ${mtu}, not ${expected}`);
+  }
+}
+
+/** What a ping carries in the largest packet of an ordinary tunnel. */
+function fullSize(family: 4 | 6): number {
+  return ORDINARY_MTU - IP_HEADER_BYTES[family] - ICMP_HEADER_BYTES;
+}
+
+/**
+ * Sends the largest packet of an ordinary tunnel that may not be fragmented, until it is refused. A
+ * sender that was told before does not send it again: its own kernel refuses it.
+ */
 async function isTold(from: Namespace, address: string, family: 4 | 6): Promise<void> {
-  const size = ORDINARY_MTU - IP_HEADER_BYTES[family] - ICMP_HEADER_BYTES;
-  // What was learned before would be answered by the sender's own kernel.
-  await from.run("ip", family === 4 ? "-4" : "-6", "route", "flush", "cache");
-  const { stdout } = await from.run(
-    ...["sh", "-c", `ping -M do -c1 -w5 -s ${size} ${address}; true`],
-  );
   const pattern = family === 4
-    ? /From \S+ icmp_seq=1 Frag needed and DF set \(mtu = (\d+)\)/
-    : /From \S+ icmp_seq=1 Packet too big: mtu=(\d+)/;
-  const said = Number(pattern.exec(stdout)?.[1]);
+    ? /From \S+ icmp_seq=\d+ Frag needed and DF set \(mtu = (\d+)\)/
+    : /From \S+ icmp_seq=\d+ Packet too big: mtu=(\d+)/;
   const most = NARROW_BYTES - OVERHEAD_BYTES;
-  ok(said <= most && said > most - STEP_BYTES, stdout);
+  const endMs = performance.now() + STATE_TIMEOUT_MS;
+  for (;;) {
+    const { stdout } = await from.run(
+      ...["sh", "-c", `ping -M do -c1 -w5 -s ${fullSize(family)} ${address}; true`],
+    );
+    const said = pattern.exec(stdout)?.[1];
+    if (said !== undefined) return ok(+said <= most && +said > most - STEP_BYTES, stdout);
+    // A busy machine may hold the narrow link up until it counts as down: then there is no limit.
+    match(stdout, / 1 received/, "neither told nor delivered");
+    ok(performance.now() < endMs, stdout);
+  }
 }
 
 function warnings(log: string): string[] {

@@ -72,6 +72,38 @@ Deno.test("the server is told of the smallest of the paths that work", () => {
   equal(network.server.session.packetBytesMax, CEILING);
 });
 
+Deno.test("a narrow path that is avoided for its quality still counts", () => {
+  using network = new VirtualNetwork({ delaysMs: [20, 30], mtuCeiling: CEILING });
+  network.links[1]!.mtu = 1380;
+  network.run(LIMIT_MS + TOLD_MS);
+  const { client, server } = network;
+  const narrow = pathOf(client, 1);
+  const { mtu } = narrow;
+  network.links[1]!.loss = 0.3;
+  sendAsLargeAsFits(network, bothOf(network), CEILING);
+  let avoidedMs = 0;
+  for (let ms = 0; ms < 5000; ms += 10) {
+    network.run(10);
+    if (narrow.standing.reason === null || narrow.liveness.state === "down") continue;
+    avoidedMs += 10;
+    equal(client.session.packetBytesMax, mtu);
+    equal(server.session.packetBytesMax, mtu);
+  }
+  ok(avoidedMs > 1000, `avoided for ${avoidedMs} ms`);
+});
+
+Deno.test("what is known of one path is told while another is searched", () => {
+  using network = new VirtualNetwork({ delaysMs: [20, 20], mtuCeiling: CEILING });
+  network.links[0]!.mtu = 1380;
+  // Its small packets arrive, its probes never do.
+  network.links[1]!.tap = (datagram) => datagram.length < 576;
+  network.run(LIMIT_MS + TOLD_MS);
+  assertFound(network, 0);
+  equal(pathOf(network.client, 1).mtu, null);
+  equal(network.server.session.packetBytesMax, pathOf(network.client, 0).mtu);
+  equal(network.client.session.packetBytesMax, pathOf(network.client, 0).mtu);
+});
+
 Deno.test("a path too narrow for IPv6 is left alone while there is another", () => {
   using network = new VirtualNetwork({ delaysMs: [20, 20], mtuCeiling: CEILING });
   network.links[1]!.mtu = 1300;

@@ -133,6 +133,8 @@ export interface SessionReport {
   readonly name: string;
   readonly scheduler: SchedulerName;
   readonly paths: readonly PathReport[];
+  /** The largest packet that all paths carry, in bytes, as this side knows; null when it does not. */
+  readonly mtu: number | null;
   readonly reorder: {
     readonly bufferedEvents: number;
     readonly reorderedEvents: number;

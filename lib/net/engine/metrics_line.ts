@@ -12,12 +12,13 @@ const UNSPECIFIED = "[::]:0";
 type Field = readonly [key: string, value: string];
 
 export function metricsLine(session: SessionReport): string {
-  const { name, id, scheduler, paths, reorder } = session;
+  const { name, id, scheduler, paths, mtu, reorder } = session;
   const fields: Field[] = [
     ["session", word(name)],
     ["id", id.toString(16).padStart(8, "0")],
     ["scheduler", scheduler],
     ["paths", `${paths.length}`],
+    ["mtu", known(mtu, (bytes) => `${bytes}B`)],
     ...paths.flatMap(pathFields),
     ["reorder.bufferedEvents", `${reorder.bufferedEvents}`],
     ["reorder.reorderedEvents", `${reorder.reorderedEvents}`],

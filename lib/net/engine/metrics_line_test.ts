@@ -50,13 +50,13 @@ const OWN: PathReport = { ...PATH, peer: "[::]:0" };
 const REORDER = { bufferedEvents: 1, reorderedEvents: 2, drops: 3, flushes: 4, maxDepth: 5 };
 
 function session(name: string, ...paths: PathReport[]): SessionReport {
-  return { id: 0xbeef, name, scheduler: "flow", paths, reorder: REORDER };
+  return { id: 0xbeef, name, scheduler: "flow", paths, mtu: 1322, reorder: REORDER };
 }
 
 Deno.test("metricsLine() has a key for everything, and a unit for every number", () => {
   equal(
     metricsLine(session("laptop", PATH, UNKNOWN)),
-    "session=laptop id=0000beef scheduler=flow paths=2 " +
+    "session=laptop id=0000beef scheduler=flow paths=2 mtu=1322B " +
       'path0.name="path 0" path0.address=198.51.100.7:40000 path0.state=up path0.good=yes path0.badFor=- ' +
       "path0.rtt=20.0ms path0.rttLast=21.0ms path0.rttMin=19.5ms path0.jitter=1.3ms " +
       "path0.delayVariation=0.4ms path0.loss=1.5% path0.score=87/100 " +
@@ -78,7 +78,7 @@ Deno.test("metricsLine() keeps its shape without paths, and whatever the client 
   for (const name of ["", "a b", 'x" id=1', "tab\there", "a=b"]) {
     const line = metricsLine(session(name));
     ok(line.startsWith(`session=${JSON.stringify(name)} id=0000beef `), line);
-    match(line, / paths=0 reorder\.bufferedEvents=1 /);
+    match(line, / paths=0 mtu=1322B reorder\.bufferedEvents=1 /);
     equal(line.split("\n").length, 1);
   }
 });

@@ -30,5 +30,6 @@ export function reportSession<S extends Cipher, O extends Cipher>(
     ...path.counters,
   }));
   const { scheduler } = session.scheduling;
-  return { id: session.id, name, scheduler, paths, reorder: { ...reorder } };
+  const mtu = session.packetBytesMax === Infinity ? null : session.packetBytesMax;
+  return { id: session.id, name, scheduler, paths, mtu, reorder: { ...reorder } };
 }

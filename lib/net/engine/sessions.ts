@@ -1,6 +1,7 @@
 /** The sessions of an engine, found by session id or by the client's inner address. */
 import type { FlowKey } from "../../protocol/outbound/flow_key.ts";
 import type { RouterAddress } from "../../protocol/packet/too_big.ts";
+import { IPV6_MTU_MIN } from "../../protocol/packet/ip.ts";
 import { ipv4Word, ipv6Words } from "../../protocol/packet/inner_address.ts";
 import type { Cipher } from "../../protocol/session/key_epochs.ts";
 import type { Session } from "../../protocol/session/session.ts";
@@ -23,9 +24,23 @@ export class SessionEntry<S extends Cipher, O extends Cipher> {
     this.reordering = new Reordering(spec.reorderBufferSize, spec.reorderFlushTimeoutMs);
   }
 
-  /** Whom packets that are too big for the client are answered by: its end of the tunnel. */
+  /** Whom packets that are too big for the paths are answered by: the other end of the tunnel. */
   get router(): RouterAddress {
-    return { ipv4: this.#ipv4, ipv6: this.#ipv6 };
+    const ipv4 = this.#ipv4;
+    const ipv6 = this.#ipv6;
+    if (this.spec.role === "server") return { ipv4, ipv6 };
+    // The first address of a network is the server's. A host takes no packet from its own address.
+    return { ipv4: (ipv4 & ~0xff) | 1, ipv6: [ipv6[0], ipv6[1], 0, 1] };
+  }
+
+  /**
+   * Hot. The largest packet to send on, in bytes. No IPv6 host sends smaller ones than 1280 bytes
+   * when told to: the server sends those in datagrams that may be fragmented.
+   */
+  packetBytesMax({ version }: FlowKey): number {
+    const { packetBytesMax } = this.session;
+    const isOwed = version === 6 && this.spec.role === "server";
+    return isOwed ? Math.max(packetBytesMax, IPV6_MTU_MIN) : packetBytesMax;
   }
 
   get ipv4(): number {

@@ -112,3 +112,25 @@ Deno.test("a newer session is not ended by one that is promoted before it", () =
   table.promote(third, 2000);
   deepEqual([first.closesAt, second.closesAt], [11_000, 12_000]);
 });
+
+Deno.test("who sends too much is answered by the other end of the tunnel, never by itself", () => {
+  const words = (host: number) => ({
+    ipv4: (10 << 24) + (8 << 16) + host,
+    ipv6: [0xfd000008 | 0, 0, 0, host],
+  });
+  deepEqual(newEntry(1, 2, "server").router, words(2), "on the server by the client");
+  // A host takes no packet from its own address.
+  deepEqual(newEntry(1, 2, "client").router, words(1), "on the client by the server");
+});
+
+Deno.test("the server sends what every IPv6 host may send, whatever the paths carry", () => {
+  const [ipv4, ipv6] = flowsTo(2) as [FlowKey, FlowKey];
+  const limits = (role: Role, packetBytesMax: number) => {
+    const entry = newEntry(1, 2, role);
+    Object.defineProperty(entry.session, "packetBytesMax", { value: packetBytesMax });
+    return [entry.packetBytesMax(ipv4), entry.packetBytesMax(ipv6)];
+  };
+  deepEqual(limits("server", 1202), [1202, 1280]);
+  deepEqual(limits("server", 1322), [1322, 1322]);
+  deepEqual(limits("client", 1202), [1202, 1202], "its sockets forbid fragments");
+});

@@ -14,11 +14,20 @@ export const CHAINS: readonly KillSwitchChain[] = [
   { name: "fluxify-kill-out", from: "POSTROUTING" },
 ];
 
-/** One chain as iptables-restore reads it; it takes the place of what the chain held, in one step. */
+/** The rule by which packets get into the chain, as iptables lists it. */
+export function jumpTo({ name, from }: KillSwitchChain): string {
+  return `-A ${from} -j ${name}`;
+}
+
+/**
+ * One chain as iptables-restore reads it; it takes the place of what the chain held, in one step.
+ * So does the jump, first of all rules, when the number of `jumps` that are there is given.
+ */
 export function chainText(
   { name, from }: KillSwitchChain,
   family: AddressFamily,
   allowance: Allowance,
+  jumps?: number,
 ): string {
   const matches = from === "FORWARD"
     ? [["-o", allowance.tun], ...networks(family, allowance)]
@@ -28,6 +37,10 @@ export function chainText(
     `:${name} - [0:0]`,
     ...matches.map((match) => `-A ${name} ${match.join(" ")} -j RETURN`),
     `-A ${name} -j DROP`,
+    ...jumps === undefined ? [] : [
+      ...Array<string>(jumps).fill(`-D ${from} -j ${name}`),
+      `-I ${from} 1 -j ${name}`,
+    ],
     "COMMIT",
     "",
   ].join("\n");

@@ -9,8 +9,9 @@ import { CommandError, MissingProgramError } from "../command/runner.ts";
 import { checkInterfaceName, listInterfaces } from "../interface/network_interface.ts";
 import type { HostJournal } from "../journal/host_journal.ts";
 import type { LastingRecord } from "../journal/record.ts";
+import { identifyIptables, programFor } from "../nat/iptables.ts";
 import { type Allowance, localNetworks } from "./allowance.ts";
-import { type Backend, IptablesBackend, NftBackend } from "./backend.ts";
+import { type Backend, IptablesBackend, NftBackend, type Tampering } from "./backend.ts";
 
 export interface KillSwitchOptions {
   tun: string;
@@ -34,6 +35,23 @@ const HandoverSchema = v.object({
   addresses: v.array(v.string()),
 });
 
+/**
+ * How often the first place is taken back from another program's rule. A program that wants it for
+ * ever must not keep both busy for ever; one that takes it now and then (a firewall that is loaded
+ * anew) has it taken back each time: for CALM_LOOKS without it, one more is allowed.
+ */
+const TAKE_BACKS_MAX = 10;
+const CALM_LOOKS = 20;
+
+const DEEDS = {
+  removed: "another program removed the kill switch: it is back in force",
+  changed: "another program changed the kill switch: it is back in force",
+  preceded: "another program put a rule of iptables before the kill switch: it is first again",
+} satisfies Record<Tampering, string>;
+const GIVES_UP =
+  "another program keeps putting rules of iptables before the kill switch, which may " +
+  "let packets out: stop that program, or install nftables, where nothing goes before";
+
 export class KillSwitch {
   readonly #journal: HostJournal;
   readonly #options: KillSwitchOptions;
@@ -41,6 +59,7 @@ export class KillSwitch {
   #backend: Backend | null = null;
   #inForce = "";
   #noticed = new Set<string>();
+  #takeBacks = 0;
   /** Changes are made one after the other: the last one asked for is the last one made. */
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -76,21 +95,28 @@ export class KillSwitch {
 
   /**
    * Follows the addresses of the links as they come and go, and puts back what another program has
-   * removed. Returns notices for people.
+   * removed or changed. Returns notices for people.
    */
   follow(): Promise<string[]> {
     return this.#inTurn(async () => {
       if (this.#backend === null) return [];
       const { allowance, notices } = await this.#allowance();
       const wanted = JSON.stringify(allowance);
-      const isInForce = await this.#backend.isInForce();
-      if (wanted !== this.#inForce || !isInForce) {
+      const tampering = await this.#backend.tampering();
+      const isYielding = tampering === "preceded" && this.#takeBacks >= TAKE_BACKS_MAX;
+      if (wanted !== this.#inForce || (tampering !== null && !isYielding)) {
         await this.#backend.replace(allowance);
         this.#inForce = wanted;
       }
-      if (!isInForce) notices.push("another program removed the kill switch: it is back in force");
+      if (tampering === null) this.#takeBacks = Math.max(0, this.#takeBacks - 1 / CALM_LOOKS);
+      else if (!isYielding) notices.push(this.#noticeOf(tampering));
       return notices;
     });
+  }
+
+  #noticeOf(tampering: Tampering): string {
+    if (tampering === "preceded" && ++this.#takeBacks >= TAKE_BACKS_MAX) return GIVES_UP;
+    return DEEDS[tampering];
   }
 
   async #allowance(): Promise<{ allowance: Allowance; notices: string[] }> {
@@ -132,8 +158,13 @@ export class KillSwitch {
 
   /** Of what was taken over, forgets what is done anew, and undoes the rest. */
   async #release(adopted: readonly LastingRecord[]): Promise<void> {
+    if (adopted.length === 0) return;
+    const { variant } = await identifyIptables(this.#journal);
+    // An older program's "iptables" and our exact name are one: what both did must not be undone.
     const undoOf = (record: LastingRecord) =>
-      record.kind === "command" ? record.undo.join(" ") : null;
+      record.kind !== "command" ? null : record.undo.join(" ")
+        .replace(/^iptables /, `${programFor(variant, 4)} `)
+        .replace(/^ip6tables /, `${programFor(variant, 6)} `);
     const ids = new Set(adopted.map(({ id }) => id));
     const own = new Set(
       this.#journal.lasting.filter(({ id }) => !ids.has(id)).map((record) => undoOf(record)),

@@ -1,42 +1,20 @@
 import assert from "node:assert/strict";
-import { type CommandRunner, MissingProgramError } from "../command/runner.ts";
-import type { HostJournal } from "../journal/host_journal.ts";
 import { adoptedServer, KillSwitch } from "./kill_switch.ts";
 import {
   CONTROL_PORT,
   DATA_PORT,
+  openJournal,
   SERVER,
   SERVER6,
+  SITE_OPTIONS,
+  stateOf,
   STRANGER,
   STRANGER6,
   TestSite,
 } from "./test_site.ts";
 
-const OPTIONS = {
-  tun: "mobile",
-  links: ["fiber"],
-  server: "vpn.example.com",
-  addresses: [SERVER, SERVER6],
-  controlPort: CONTROL_PORT,
-};
-
+const OPTIONS = SITE_OPTIONS;
 const BACKENDS = ["nft", "iptables"] as const;
-
-async function openJournal(site: TestSite, backend: typeof BACKENDS[number]): Promise<HostJournal> {
-  const journal = await site.machine.openJournal("fluxify-client");
-  const { namespace } = site.machine;
-  const runner: CommandRunner = {
-    run: (argv, options) =>
-      backend === "iptables" && argv[0] === "nft" && argv[1] === "-f"
-        ? Promise.reject(new MissingProgramError("nft"))
-        : namespace.run(argv, options),
-  };
-  Object.defineProperty(journal, "runner", { value: runner });
-  return journal;
-}
-
-/** The snapshot without what the kernel learns by itself. */
-const stateOf = (site: TestSite) => site.machine.snapshot();
 
 /** Whether a packet passes that a mark sends on another way after the output hook. */
 async function markedReaches(site: TestSite): Promise<boolean> {

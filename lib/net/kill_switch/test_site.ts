@@ -1,5 +1,6 @@
-import type { CommandRunner } from "../command/runner.ts";
+import { type CommandRunner, MissingProgramError } from "../command/runner.ts";
 import { TestNamespace } from "../command/test_namespace.ts";
+import type { HostJournal } from "../journal/host_journal.ts";
 import { TestMachine } from "../journal/test_machine.ts";
 
 export const SERVER = "203.0.113.7";
@@ -8,6 +9,13 @@ export const STRANGER = "198.18.0.9";
 export const STRANGER6 = "2001:db8:18::9";
 export const CONTROL_PORT = 8443;
 export const DATA_PORT = 8000;
+export const SITE_OPTIONS = {
+  tun: "mobile",
+  links: ["fiber"],
+  server: "vpn.example.com",
+  addresses: [SERVER, SERVER6],
+  controlPort: CONTROL_PORT,
+};
 
 /**
  * For tests: the machine of TestMachine, whose links end at a far side that counts what arrives, and
@@ -113,4 +121,26 @@ export class TestSite implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.cleanup.disposeAsync();
   }
+}
+
+/** A journal of the site's machine, where nft can make no table when it is to be iptables. */
+export async function openJournal(
+  site: TestSite,
+  backend: "nft" | "iptables",
+  runner: CommandRunner = site.machine.namespace,
+): Promise<HostJournal> {
+  const journal = await site.machine.openJournal("fluxify-client");
+  Object.defineProperty(journal, "runner", {
+    value: {
+      run: (argv, options) =>
+        backend === "iptables" && argv[0] === "nft" && argv[1] === "-f"
+          ? Promise.reject(new MissingProgramError("nft"))
+          : runner.run(argv, options),
+    } satisfies CommandRunner,
+  });
+  return journal;
+}
+
+export function stateOf(site: TestSite): Promise<string> {
+  return site.machine.snapshot();
 }

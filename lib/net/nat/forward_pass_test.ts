@@ -5,6 +5,7 @@ import { TestDirectory } from "../journal/test_directory.ts";
 import type { TestMachine } from "../journal/test_machine.ts";
 import { passForeignChains } from "./forward_pass.ts";
 import { enableNat } from "./nat.ts";
+import { withAlternative } from "./test_alternative.ts";
 import { CLIENT_SUBNET4, CLIENT_SUBNET6, TestCrossing } from "./test_crossing.ts";
 
 const OPTIONS = { tun: "srv", subnet4: CLIENT_SUBNET4, subnet6: CLIENT_SUBNET6 };
@@ -247,13 +248,8 @@ function hideIptables(journal: HostJournal): void {
   );
 }
 
-/** As `update-alternatives --set iptables /usr/sbin/iptables-legacy` does. */
 function chooseLegacy(journal: HostJournal): void {
-  replaceRunner(journal, (runner) => ([program, ...words], options) =>
-    runner.run(
-      [program!.replace(/^(ip6?tables)(-save)?$/, "$1-legacy$2"), ...words],
-      options,
-    ));
+  replaceRunner(journal, (runner) => withAlternative(runner, "legacy").run);
 }
 
 function replaceRunner(

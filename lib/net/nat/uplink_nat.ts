@@ -1,6 +1,7 @@
 import type { AddressFamily } from "../interface/address.ts";
 import { checkInterfaceName } from "../interface/network_interface.ts";
 import type { HostJournal } from "../journal/host_journal.ts";
+import { identifyIptables, programFor } from "./iptables.ts";
 import { whyUnusable } from "./nat.ts";
 import { addUplinkTable } from "./uplink_nft.ts";
 import { addUplinkRules, type NatUplink } from "./uplink_rules.ts";
@@ -16,9 +17,10 @@ export async function enableUplinkNat(
   uplinks: readonly NatUplink[],
 ): Promise<string | null> {
   for (const { device } of uplinks) checkInterfaceName(device);
-  const problem = await whyUnusable(journal, family === 4 ? "iptables" : "ip6tables");
+  const program = programFor((await identifyIptables(journal)).variant, family);
+  const problem = await whyUnusable(journal, program);
   if (problem === null) {
-    await addUplinkRules(journal, family, uplinks);
+    await addUplinkRules(journal, program, uplinks);
     return null;
   }
   await addUplinkTable(journal, family, uplinks);

@@ -3,7 +3,9 @@ import { type CommandRunner, FakeRunner, MissingProgramError } from "../command/
 import { HostJournal } from "../journal/host_journal.ts";
 import { TestDirectory } from "../journal/test_directory.ts";
 import { TestMachine } from "../journal/test_machine.ts";
+import { addRules } from "./iptables.ts";
 import { enableUplinkNat } from "./uplink_nat.ts";
+import { withAlternative } from "./test_alternative.ts";
 import { uplinkTable } from "./uplink_nft.ts";
 import { markWithMask, uplinkMark, uplinkRules } from "./uplink_rules.ts";
 
@@ -96,3 +98,49 @@ for (const program of ["iptables", "nft"] as const) {
     },
   });
 }
+
+for (const [chosen, later] of [["nft", "legacy"], ["legacy", "nft"]] as const) {
+  Deno.test({
+    name: `netns: rules of iptables-${chosen} go when "iptables" means iptables-${later} by then`,
+    ignore: Deno.uid() !== 0,
+    fn: async () => {
+      await using machine = await TestMachine.create("uplinks");
+      // What iptables-legacy has looked at once has tables for as long as the namespace lives.
+      await machine.namespace.sh(`
+        iptables-legacy -t nat -S
+        iptables-legacy -t mangle -S
+        ip6tables-legacy -t nat -S
+        ip6tables-legacy -t mangle -S
+      `);
+      const uncounted = async () => (await machine.snapshot()).replaceAll(/\[\d+:\d+\]/g, "");
+      const before = await uncounted();
+      const journal = await machine.openJournal();
+      const { runner } = journal;
+      const choose = (variant: "nft" | "legacy") =>
+        Object.defineProperty(journal, "runner", { value: withAlternative(runner, variant) });
+      choose(chosen);
+      assert.equal(await enableUplinkNat(journal, 4, UPLINKS), null);
+      assert.equal(await enableUplinkNat(journal, 6, UPLINKS6), null);
+      const rules = await machine.namespace.sh(`iptables-${chosen}-save\nip6tables-${chosen}-save`);
+      assert.equal(rules.match(/-j MASQUERADE/g)?.length, 4);
+      choose(later);
+      assert.deepEqual(await journal.undoAll(), []);
+      assert.equal(await uncounted(), before);
+    },
+  });
+}
+
+Deno.test({
+  name: "netns: rules that a journal has under the name iptables alone are removed",
+  ignore: Deno.uid() !== 0,
+  fn: async () => {
+    await using machine = await TestMachine.create("uplinks");
+    const before = await machine.snapshot();
+    const journal = await machine.openJournal();
+    await addRules(journal, "iptables", uplinkRules(UPLINKS));
+    await addRules(journal, "ip6tables", uplinkRules(UPLINKS6));
+    journal.close();
+    assert.match((await machine.restoreStale()).join(), /^undid \d+ changes/);
+    assert.equal(await machine.snapshot(), before);
+  },
+});

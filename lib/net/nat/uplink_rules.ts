@@ -1,4 +1,3 @@
-import type { AddressFamily } from "../interface/address.ts";
 import { checkInterfaceName } from "../interface/network_interface.ts";
 import type { HostJournal } from "../journal/host_journal.ts";
 import { addRules, type IptablesProgram, type Rule } from "./iptables.ts";
@@ -43,10 +42,9 @@ export function markWithMask(mark: number): string {
  */
 export async function addUplinkRules(
   journal: HostJournal,
-  family: AddressFamily,
+  program: IptablesProgram,
   uplinks: readonly NatUplink[],
 ): Promise<void> {
-  const program: IptablesProgram = family === 4 ? "iptables" : "ip6tables";
   await addRules(journal, program, uplinkRules(uplinks));
 }
 

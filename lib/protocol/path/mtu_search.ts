@@ -30,6 +30,11 @@ export const MTU_PROBES_MAX = 128;
 export const MTU_CONFIRM_EVERY_MS = 2_000;
 /** PMTU_RAISE_TIMER of RFC 8899, 5.1.1. */
 export const MTU_RAISE_EVERY_MS = 600_000;
+/**
+ * Where packets vanished, the first larger size is tried after so long, and then after twice as
+ * long each time: much loss may have been taken for a limit after all.
+ */
+export const MTU_RAISE_FIRST_MS = 15_000;
 
 /** Every host takes so much (RFC 791). */
 const FLOOR_DEFAULT = 576;
@@ -95,6 +100,7 @@ export class MtuSearch {
   #resumeAt = Infinity;
   #confirmAt = Infinity;
   #raiseAt = Infinity;
+  #raiseMs = MTU_RAISE_FIRST_MS;
   #hasTraffic = false;
 
   /** Throws RangeError for sizes that are none. */
@@ -208,6 +214,7 @@ export class MtuSearch {
     this.#wasBlackhole = false;
     this.#largestSent = 0;
     this.#pauseMs = PAUSE_MIN_MS;
+    this.#raiseMs = MTU_RAISE_FIRST_MS;
     this.#begin("find", ceiling, 0);
   }
 
@@ -324,8 +331,14 @@ export class MtuSearch {
     this.#hasTraffic = false;
     this.#confirmAt = now + MTU_CONFIRM_EVERY_MS;
     const isSame = this.#purpose !== "find" && this.#low === this.#target;
-    if (this.#low >= this.#ceiling) this.#raiseAt = Infinity;
-    else if (!isSame) this.#raiseAt = now + MTU_RAISE_EVERY_MS;
+    if (this.#low >= this.#ceiling) {
+      this.#raiseAt = Infinity;
+      this.#raiseMs = MTU_RAISE_FIRST_MS;
+    } else if (!isSame) {
+      if (!this.#wasBlackhole) this.#raiseMs = MTU_RAISE_EVERY_MS;
+      this.#raiseAt = now + this.#raiseMs;
+      this.#raiseMs = Math.min(2 * this.#raiseMs, MTU_RAISE_EVERY_MS);
+    }
   }
 
   #pause(now: number): void {

@@ -2,7 +2,6 @@
  * Which paths of a session carry what. Judges the paths by their quality, shares new flows or
  * packets out among the good ones, and tells for each packet where it goes.
  */
-import { IPV6_MTU_MIN } from "../packet/ip.ts";
 import type { PathTable } from "../session/path_table.ts";
 import type { SessionPath } from "../session/session_path.ts";
 import { FlowChoice } from "./flow_choice.ts";
@@ -115,10 +114,9 @@ function bestRttOf(
   return best;
 }
 
-function measure({ quality, mtu, mtuSearch }: SessionPath, now: number): PathMeasure {
-  const needed = Math.min(IPV6_MTU_MIN, mtuSearch?.ceiling ?? 0);
+function measure({ quality, isNarrow }: SessionPath, now: number): PathMeasure {
   return {
-    isNarrow: mtu !== null && mtu < needed,
+    isNarrow,
     rttMs: quality.judgedRttMs(now),
     jitterMs: quality.judgedJitterMs,
     loss: quality.judgedLoss(now),

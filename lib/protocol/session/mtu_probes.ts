@@ -74,13 +74,17 @@ export class MtuProbes {
     return next;
   }
 
-  /** The largest packet that all paths in use carry, or null where one is not known yet. */
+  /**
+   * The largest packet that all paths carry as far as is known, or null. One that works counts also
+   * while it is avoided, so that the size does not change with every whim of a link; one that is too
+   * narrow for IPv6 only while it is in use.
+   */
   smallest(): number | null {
     let smallest: number | null = null;
-    for (const path of this.#paths) {
-      if (!path.carriesFlows) continue;
-      if (path.mtu === null) return null;
-      smallest = Math.min(smallest ?? Infinity, path.mtu);
+    for (const { mtu, isNarrow, carriesFlows, liveness: { state } } of this.#paths) {
+      const isWorking = state === "up" || state === "suspect";
+      if (mtu === null || !(carriesFlows || isWorking && !isNarrow)) continue;
+      smallest = Math.min(smallest ?? Infinity, mtu);
     }
     return smallest;
   }

@@ -2,6 +2,7 @@
  * One way between the two peers of a session: a link of the client's, and what is known of it.
  * Counters are read by whoever reports; the rest belongs to the session.
  */
+import { IPV6_MTU_MIN } from "../packet/ip.ts";
 import { PathArrivals } from "../path/arrivals.ts";
 import { Liveness, type PathState } from "../path/liveness.ts";
 import type { MtuSearch } from "../path/mtu_search.ts";
@@ -72,6 +73,11 @@ export class SessionPath {
   forgetWay(): void {
     this.quality.reset();
     this.arrivals.forgetDelay();
+  }
+
+  /** Whether it does not carry the packets every IPv6 host may send (RFC 8200, 5). */
+  get isNarrow(): boolean {
+    return this.mtu !== null && this.mtu < Math.min(IPV6_MTU_MIN, this.mtuSearch?.ceiling ?? 0);
   }
 
   /** Hot. Whether packets may go this way. */

@@ -163,7 +163,7 @@ export class Outbound {
   /** Sends the packet that was read, unless it is too big for the peer's paths. */
   #sendOrAnswer(entry: SessionEntry, length: number, flags: number, now: number): void {
     const { session } = entry;
-    const mtu = session.packetBytesMax;
+    const mtu = entry.packetBytesMax(this.#flow);
     if (length <= mtu) return this.#sendPacket(session, this.#packet, length, flags, now);
     this.#drops.count("too big for path");
     this.#session = session;

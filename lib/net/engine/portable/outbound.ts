@@ -124,7 +124,7 @@ export class Outbound {
     if (!this.#dispatch.begin(session, flow, length, now)) {
       return this.#drops.count("no live path");
     }
-    const mtu = session.packetBytesMax;
+    const mtu = entry.packetBytesMax(flow);
     if (length <= mtu) return this.#sendPacket(entry, bytes.subarray(0, length), now);
     this.#drops.count("too big for path");
     this.#entry = entry;
