@@ -268,7 +268,7 @@ export class LinkSet {
     if (path?.session === session) {
       // Addresses that are added leave the source of what is sent as it is.
       const keepsAddresses = path.addresses.every((address) => addresses.includes(address));
-      // Nothing tells the engine of that, which would ask for a larger size in 10 minutes only.
+      // Nothing tells the engine of that, which would ask for a larger size only later.
       const takesMore = this.#parts.forbidsFragments === true && found.mtu > path.interfaceMtu;
       path.interfaceMtu = found.mtu;
       if (path.identity === identity && keepsAddresses && !takesMore) return;

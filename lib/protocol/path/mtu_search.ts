@@ -31,8 +31,8 @@ export const MTU_CONFIRM_EVERY_MS = 2_000;
 /** PMTU_RAISE_TIMER of RFC 8899, 5.1.1. */
 export const MTU_RAISE_EVERY_MS = 600_000;
 /**
- * Where packets vanished, the first larger size is tried after so long, and then after twice as
- * long each time: much loss may have been taken for a limit after all.
+ * The first larger size is tried after so long, and then after twice as long each time: much loss
+ * may have been taken for a limit, or an interface have been made smaller for a moment only.
  */
 export const MTU_RAISE_FIRST_MS = 15_000;
 
@@ -335,7 +335,6 @@ export class MtuSearch {
       this.#raiseAt = Infinity;
       this.#raiseMs = MTU_RAISE_FIRST_MS;
     } else if (!isSame) {
-      if (!this.#wasBlackhole) this.#raiseMs = MTU_RAISE_EVERY_MS;
       this.#raiseAt = now + this.#raiseMs;
       this.#raiseMs = Math.min(2 * this.#raiseMs, MTU_RAISE_EVERY_MS);
     }
