@@ -27,7 +27,8 @@ export const RTT_UNMEASURED_MS = 300;
 
 /**
  * The first round trip of a link includes finding the neighbour and whatever else wakes up. The
- * average takes so many measurements to forget it; until then the least one is the better guess.
+ * average takes so many measurements to forget it; until then the least one is the better guess, but
+ * one of more than RTT_UNMEASURED_MS is no better than none.
  */
 const RTT_SETTLED_COUNT = 8;
 
@@ -120,8 +121,9 @@ export class Liveness {
 
   #suspectAt(): number {
     const rtt = this.#rtt;
-    const typicalMs = rtt.count < RTT_SETTLED_COUNT ? rtt.minimumMs : rtt.smoothedMs;
-    const roundTripMs = typicalMs ?? RTT_UNMEASURED_MS;
+    const roundTripMs = rtt.count < RTT_SETTLED_COUNT
+      ? Math.min(rtt.minimumMs ?? RTT_UNMEASURED_MS, RTT_UNMEASURED_MS)
+      : rtt.smoothedMs!;
     const patienceMs = SUSPECT_AFTER_ROUND_TRIPS * roundTripMs + SUSPECT_AFTER_MS + this.#graceMs;
     return this.#unansweredSince + patienceMs;
   }

@@ -31,6 +31,14 @@ Deno.test("a new path is probing until it is heard", () => {
   equal(path.nextDeadline(), Infinity);
 });
 
+Deno.test("a slow first round trip alone is no better than none", () => {
+  const path = new Liveness();
+  path.heard(0);
+  path.rttMeasured(1000);
+  path.sent(2000);
+  equal(path.nextDeadline(), 2000 + 3 * RTT_UNMEASURED_MS + SUSPECT_AFTER_MS);
+});
+
 Deno.test("a slow first round trip does not make the path patient for long", () => {
   const path = new Liveness();
   path.heard(0);
