@@ -13,6 +13,7 @@ Deno.test("groupTests() gives every test in namespaces a process, and those that
       "lib/deep/er/e_test.ts": "Deno.test()",
       "lib/c.ts": "...needsRoot()",
       "tests/d_test.ts": 'topic("x", f)',
+      "tests/e2e/kill_switch_test.ts": 'topic("y", f)',
       "scripts/demo_test.ts": "Namespace.create()",
     };
     for (const [file, text] of Object.entries(files)) {
@@ -23,6 +24,7 @@ Deno.test("groupTests() gives every test in namespaces a process, and those that
       together: [
         ["lib/a_test.ts"],
         ["lib/deep/b_test.ts", "lib/deep/er/e_test.ts"],
+        ["tests/e2e/kill_switch_test.ts"],
         ["tests/d_test.ts"],
         ["lib/c_test.ts"],
       ],
