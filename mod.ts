@@ -2,16 +2,16 @@
  * What other programs may import of Fluxify: the wire format, the session core that speaks it, and
  * the engines that carry it. The two programs are `server/main.ts` and `client/main.ts`.
  */
-export { DROP_REASONS, DropCounters, type DropReason } from "./lib/protocol/drop_reason.ts";
+export { DROP_REASONS, DropCounters, type DropReason } from "./lib/protocol/wire/drop_reason.ts";
 export {
   ReorderBuffer,
   type ReorderCounters,
   type ReorderOptions,
-} from "./lib/protocol/inbound/reorder_buffer.ts";
-export { REPLAY_WINDOW_LENGTH, ReplayWindow } from "./lib/protocol/inbound/replay_window.ts";
-export { TcpCoalescer } from "./lib/protocol/inbound/coalesce.ts";
-export { FlowKey, readFlowKey } from "./lib/protocol/outbound/flow_key.ts";
-export { TcpSegmenter } from "./lib/protocol/outbound/segment.ts";
+} from "./lib/protocol/receive/reorder_buffer.ts";
+export { REPLAY_WINDOW_LENGTH, ReplayWindow } from "./lib/protocol/crypto/replay_window.ts";
+export { TcpCoalescer } from "./lib/protocol/packet/coalesce.ts";
+export { FlowKey, readFlowKey } from "./lib/protocol/packet/flow_key.ts";
+export { TcpSegmenter } from "./lib/protocol/packet/segment.ts";
 export {
   type ControlGrant,
   type ControlRefusal,
@@ -31,7 +31,7 @@ export {
   RECORD_OVERHEAD,
   RecordHeader,
 } from "./lib/protocol/wire/header.ts";
-export { directionKeys, nextKey } from "./lib/protocol/wire/key_schedule.ts";
+export { directionKeys, nextKey } from "./lib/protocol/crypto/key_schedule.ts";
 export {
   Session,
   type SessionEvent,
@@ -46,6 +46,6 @@ export type {
   EngineSession,
   PathReport,
   SessionReport,
-} from "./lib/net/engine/engine.ts";
-export { startEngine } from "./lib/net/engine/start_engine.ts";
+} from "./lib/net/engine.ts";
+export { startEngine } from "./lib/net/start_engine.ts";
 export { VERSION } from "./lib/cli/version.ts";

@@ -3,10 +3,10 @@ import { endProcess } from "../lib/cli/end_process.ts";
 import { writeTo } from "../lib/cli/output.ts";
 import { runProgram } from "../lib/cli/run_program.ts";
 import { readInvokingUser } from "../lib/cli/user_home.ts";
-import { isNativeWorker, runNativeWorker } from "../lib/net/engine/native/worker.ts";
+import { isNativeWorker, runNativeWorker } from "../lib/net/native/worker.ts";
 import { balance } from "./balance/balance.ts";
 import { bond } from "./bonding/bond.ts";
-import { CLIENT_PROGRAM, parseClientOptions } from "./options.ts";
+import { CLIENT_PROGRAM, parseClientOptions } from "./config/options.ts";
 import { restore } from "./restore.ts";
 
 async function main(): Promise<number> {
@@ -15,13 +15,13 @@ async function main(): Promise<number> {
     case "bond":
       return await runProgram(CLIENT_PROGRAM, parsed.options, async (signal) => {
         if (!parsed.options.ui) return await bond(parsed.options, signal);
-        const { showBonding } = await import("./tui/show.ts");
+        const { showBonding } = await import("./screen/show.ts");
         await showBonding(parsed.options, signal);
       });
     case "balance":
       return await runProgram(CLIENT_PROGRAM, parsed.options, async (signal) => {
         if (!parsed.options.ui) return await balance(parsed.options, signal);
-        const { showBalance } = await import("./tui/show.ts");
+        const { showBalance } = await import("./screen/show.ts");
         await showBalance(parsed.options, signal);
       });
     case "restore":

@@ -1,8 +1,8 @@
 /** `fluxify-client restore`: undoes what a program that was killed left behind. */
 import { inspectHost, refuseObstacle } from "../lib/cli/preflight.ts";
-import { SystemRunner } from "../lib/net/command/runner.ts";
-import { restoreStale, tellsOfFailure } from "../lib/net/journal/host_journal.ts";
-import { CLIENT_PROGRAM } from "./options.ts";
+import { SystemRunner } from "../lib/host/command/runner.ts";
+import { restoreStale, tellsOfFailure } from "../lib/host/journal/host_journal.ts";
+import { CLIENT_PROGRAM } from "./config/options.ts";
 
 /**
  * Prints what was done, a line each.

@@ -1,7 +1,7 @@
 /** The end of either mode: the machine is as it was before, and people are told where it is not. */
 import { getLogger } from "@logtape/logtape";
 import { LOG_CATEGORY } from "../lib/cli/log.ts";
-import type { HostJournal } from "../lib/net/journal/host_journal.ts";
+import type { HostJournal } from "../lib/host/journal/host_journal.ts";
 
 const log = getLogger([LOG_CATEGORY, "client"]);
 

@@ -14,7 +14,7 @@ import { Arena } from "../lib/ffi/memory/arena.ts";
 import { ByteDiversity } from "../lib/protocol/compression/byte_diversity.ts";
 import { packetDictionary } from "../lib/protocol/compression/dictionary.ts";
 import { FlowCompression } from "../lib/protocol/compression/flow_compression.ts";
-import { FlowKey, readFlowKey } from "../lib/protocol/outbound/flow_key.ts";
+import { FlowKey, readFlowKey } from "../lib/protocol/packet/flow_key.ts";
 import { tcpPacket } from "../lib/protocol/packet/test_packet.ts";
 import { RECORD_OVERHEAD } from "../lib/protocol/wire/header.ts";
 
@@ -32,7 +32,7 @@ const US_PER_MS = 1000;
 
 const SOURCES: Record<string, () => Uint8Array> = {
   "English": () => Deno.readFileSync(new URL("../docs/architecture.md", import.meta.url)),
-  "source code": () => Deno.readFileSync(new URL("../lib/net/nat/nft.ts", import.meta.url)),
+  "source code": () => Deno.readFileSync(new URL("../lib/host/firewall/nft.ts", import.meta.url)),
   "log lines": () =>
     lines((at) => `Nov 22 18:${at % 60} host sshd[${at * 7919 % 9973}]: session ${at} opened`),
   "JSON": () =>

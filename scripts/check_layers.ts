@@ -2,12 +2,12 @@
  * Checks that imports point one way, that lib/protocol is pure, and a few habits a formatter does
  * not know. Prints each violation as `file:line: what`, and exits 1 when there is one.
  *
- *     client, server -> lib/net, lib/pki, lib/cli -> lib/ffi -> lib/protocol
+ *     client, server -> lib/status -> lib/net, lib/host, lib/pki, lib/cli -> lib/ffi -> lib/protocol
  */
 import { join, relative, resolve, sep } from "node:path";
 import { checkManifest, checkModule, type Violation } from "./check_layers/rules.ts";
 
-const FOLDERS = ["client", "lib", "scripts", "server", "tests"];
+const FOLDERS = ["client", "lib", "scripts", "server", "testing", "tests"];
 const MODULE = /\.(?:[jt]sx?|m[jt]s)$/;
 
 /** Checks the repository in the folder `root`. */

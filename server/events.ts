@@ -1,7 +1,7 @@
 /** What the data plane and the control plane tell, as lines of log and ends of sessions. */
 import { getLogger } from "@logtape/logtape";
 import { LOG_CATEGORY } from "../lib/cli/log.ts";
-import type { EngineEvent } from "../lib/net/engine/engine.ts";
+import type { EngineEvent } from "../lib/net/engine.ts";
 import type { ControlEvent } from "./control/control_server.ts";
 import type { LiveSession, SessionRegistry } from "./sessions/session_registry.ts";
 import type { SharedCertificate, SharedCertificates } from "./sessions/shared_certificates.ts";

@@ -1,6 +1,6 @@
 import { equal, match } from "node:assert/strict";
 import { setUpLogging } from "../lib/cli/log.ts";
-import type { EngineEvent } from "../lib/net/engine/engine.ts";
+import type { EngineEvent } from "../lib/net/engine.ts";
 import { DEFAULT_TUNING } from "../lib/protocol/session/session_tuning.ts";
 import { handleEngineEvent, logControlEvent, logShared, noteMachine } from "./events.ts";
 import { SessionRegistry } from "./sessions/session_registry.ts";

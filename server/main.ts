@@ -2,7 +2,7 @@
 import { endProcess } from "../lib/cli/end_process.ts";
 import { writeTo } from "../lib/cli/output.ts";
 import { runProgram } from "../lib/cli/run_program.ts";
-import { isNativeWorker, runNativeWorker } from "../lib/net/engine/native/worker.ts";
+import { isNativeWorker, runNativeWorker } from "../lib/net/native/worker.ts";
 import { HangUps } from "./certificates/hang_ups.ts";
 import { runCertCommand } from "./certificates/run.ts";
 import { parseServerOptions, SERVER_PROGRAM, type ServerOptions } from "./options.ts";

@@ -23,7 +23,7 @@ import {
   tunnelOptions,
   verboseOption,
 } from "../lib/cli/tunnel_options.ts";
-import { MSS_MAX, MSS_MIN, type MssClamp } from "../lib/net/nat/mss_clamp.ts";
+import { MSS_MAX, MSS_MIN, type MssClamp } from "../lib/host/firewall/mss_clamp.ts";
 import { requireNewClientName, requireStoredClientName } from "../lib/pki/client_name.ts";
 import { PkiError } from "../lib/pki/pki_error.ts";
 import { VERSION } from "../lib/cli/version.ts";

@@ -6,17 +6,17 @@
 import { getLogger } from "@logtape/logtape";
 import { LOG_CATEGORY } from "../../lib/cli/log.ts";
 import { inspectHost, refuseObstacle } from "../../lib/cli/preflight.ts";
-import { type CommandRunner, runChecked, SystemRunner } from "../../lib/net/command/runner.ts";
+import { type CommandRunner, runChecked, SystemRunner } from "../../lib/host/command/runner.ts";
 import {
   checkInterfaceName,
   listInterfaces,
   requireInterface,
-} from "../../lib/net/interface/network_interface.ts";
-import { HostJournal, restoreStale } from "../../lib/net/journal/host_journal.ts";
-import { refuseOtherBalancing } from "../../lib/net/route/uplink_policy.ts";
-import { watchLinks } from "../link_watch.ts";
-import { checkWeights } from "../balance_options.ts";
-import { type BalanceOptions, CLIENT_PROGRAM } from "../options.ts";
+} from "../../lib/host/links/network_interface.ts";
+import { HostJournal, restoreStale } from "../../lib/host/journal/host_journal.ts";
+import { refuseOtherBalancing } from "../../lib/host/routes/uplink_policy.ts";
+import { watchLinks } from "../../lib/host/links/link_watch.ts";
+import { checkWeights } from "../config/balance_options.ts";
+import { type BalanceOptions, CLIENT_PROGRAM } from "../config/options.ts";
 import { undoChanges } from "../undo_changes.ts";
 import { Balancer } from "./balancer.ts";
 import { DefaultKeeper } from "./default_keeper.ts";

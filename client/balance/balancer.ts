@@ -1,9 +1,9 @@
 import { getLogger } from "@logtape/logtape";
 import { LOG_CATEGORY } from "../../lib/cli/log.ts";
-import type { CommandRunner } from "../../lib/net/command/runner.ts";
-import type { NextHop } from "../../lib/net/gateway/routing_table.ts";
-import type { AddressFamily } from "../../lib/net/interface/address.ts";
-import type { HostJournal } from "../../lib/net/journal/host_journal.ts";
+import type { CommandRunner } from "../../lib/host/command/runner.ts";
+import type { NextHop } from "../../lib/host/routes/gateway/routing_table.ts";
+import type { AddressFamily } from "../../lib/host/links/address.ts";
+import type { HostJournal } from "../../lib/host/journal/host_journal.ts";
 import { FamilyBalance, type Strategy, UPLINKS_MIN } from "./family_balance.ts";
 import { type BalanceStatus, summarize } from "./status.ts";
 import { readCounters, Traffic } from "./traffic.ts";

@@ -1,8 +1,8 @@
 import { deepEqual, equal, match, rejects } from "node:assert/strict";
-import { CommandError } from "../../lib/net/command/runner.ts";
-import { JournalError } from "../../lib/net/journal/host_journal.ts";
+import { CommandError } from "../../lib/host/command/runner.ts";
+import { JournalError } from "../../lib/host/journal/host_journal.ts";
 import type { Balancer } from "./balancer.ts";
-import { type FakeMachine, withBalancer } from "./fake_machine.ts";
+import { type FakeMachine, withBalancer } from "../../testing/fake_machine.ts";
 import type { Strategy } from "./family_balance.ts";
 
 const EVEN: Strategy = { kind: "prescribed", weights: new Map() };

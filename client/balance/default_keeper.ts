@@ -1,13 +1,13 @@
 import { getLogger } from "@logtape/logtape";
 import { LOG_CATEGORY } from "../../lib/cli/log.ts";
-import type { CommandRunner } from "../../lib/net/command/runner.ts";
-import { goesBefore } from "../../lib/net/route/defaults_aside.ts";
+import type { CommandRunner } from "../../lib/host/command/runner.ts";
+import { goesBefore } from "../../lib/host/routes/defaults_aside.ts";
 import {
   lostDefaults,
   remakeDefault,
   type SavedDefault,
   saveDefaults,
-} from "../../lib/net/route/saved_defaults.ts";
+} from "../../lib/host/routes/saved_defaults.ts";
 
 /** How long whoever manages a link that is back has to give it a default route. */
 const PATIENCE_MS = 3_000;

@@ -1,8 +1,8 @@
 import { isIP } from "node:net";
-import type { CommandRunner } from "../../lib/net/command/runner.ts";
-import { CommandError } from "../../lib/net/command/runner.ts";
-import { type AddressFamily, sameAddress } from "../../lib/net/interface/address.ts";
-import { checkInterfaceName } from "../../lib/net/interface/network_interface.ts";
+import type { CommandRunner } from "../../lib/host/command/runner.ts";
+import { CommandError } from "../../lib/host/command/runner.ts";
+import { type AddressFamily, sameAddress } from "../../lib/host/links/address.ts";
+import { checkInterfaceName } from "../../lib/host/links/network_interface.ts";
 
 const TIMEOUT_SECONDS = 5;
 const ANSWER_BYTES_MAX = 4096;

@@ -1,5 +1,6 @@
 import { equal, match, rejects } from "node:assert/strict";
-import { CommandError, FakeRunner, MissingProgramError } from "../../lib/net/command/runner.ts";
+import { FakeRunner } from "../../testing/fake_runner.ts";
+import { CommandError, MissingProgramError } from "../../lib/host/command/runner.ts";
 import { addressIn, askExternalAddress, pageOf, sameUpstreamWarning } from "./external_address.ts";
 
 const URL_ASKED = "https://example.com/ip";

@@ -1,6 +1,6 @@
 /** How much of the connections each uplink gets, as the weights of a multipath route. */
-import type { WeightedHop } from "../../lib/net/route/multipath_route.ts";
-import type { NextHop } from "../../lib/net/gateway/routing_table.ts";
+import type { WeightedHop } from "../../lib/host/routes/multipath_route.ts";
+import type { NextHop } from "../../lib/host/routes/gateway/routing_table.ts";
 
 /** Weights made of quality: steps coarse enough that noise seldom moves them. */
 const STEPS = 10;

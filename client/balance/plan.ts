@@ -1,6 +1,6 @@
 /** What the kernel shall hold for one family, decided from a snapshot of its uplinks. */
-import type { NextHop } from "../../lib/net/gateway/routing_table.ts";
-import type { WeightedHop } from "../../lib/net/route/multipath_route.ts";
+import type { NextHop } from "../../lib/host/routes/gateway/routing_table.ts";
+import type { WeightedHop } from "../../lib/host/routes/multipath_route.ts";
 import { weighHops } from "./nexthops.ts";
 
 export interface UplinkSnapshot {

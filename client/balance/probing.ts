@@ -1,7 +1,7 @@
-import type { CommandRunner } from "../../lib/net/command/runner.ts";
-import type { NextHop } from "../../lib/net/gateway/routing_table.ts";
-import { type AddressFamily, familyOf } from "../../lib/net/interface/address.ts";
-import { sendEchoes } from "../../lib/net/health/echo.ts";
+import type { CommandRunner } from "../../lib/host/command/runner.ts";
+import type { NextHop } from "../../lib/host/routes/gateway/routing_table.ts";
+import { type AddressFamily, familyOf } from "../../lib/host/links/address.ts";
+import { sendEchoes } from "../../lib/host/links/echo.ts";
 
 /** Public resolvers, which answer echo requests: Cloudflare's and Quad9's. */
 const PUBLIC_TARGETS = {

@@ -1,5 +1,6 @@
 import { deepEqual, equal, match } from "node:assert/strict";
-import { FakeRunner, MissingProgramError } from "../../lib/net/command/runner.ts";
+import { FakeRunner } from "../../testing/fake_runner.ts";
+import { MissingProgramError } from "../../lib/host/command/runner.ts";
 import { probeTargets, probeTimeoutMs, Probing, type Subject } from "./probing.ts";
 
 const WAY = {

@@ -2,7 +2,7 @@
  * What load balancing is doing, as a value: for the user interface, and for the lines of the log,
  * which status_text.ts writes. Made from figures that others have read; it reads nothing.
  */
-import type { AddressFamily } from "../../lib/net/interface/address.ts";
+import type { AddressFamily } from "../../lib/host/links/address.ts";
 import type { HealthReport } from "./health.ts";
 import type { Bytes, Rates } from "./traffic.ts";
 

@@ -1,6 +1,6 @@
 /** How much each interface has carried, in total and lately. */
 import * as v from "valibot";
-import { type CommandRunner, runForList } from "../../lib/net/command/runner.ts";
+import { type CommandRunner, runForList } from "../../lib/host/command/runner.ts";
 
 /** Rates are those of about this long. */
 const WINDOW_MS = 10_000;

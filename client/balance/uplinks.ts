@@ -2,16 +2,16 @@
  * The uplinks as they are: which of them have a gateway in a family, and why the others have none.
  * A snapshot is read at once; what it means beside what was known before is a pure function.
  */
-import type { CommandRunner } from "../../lib/net/command/runner.ts";
-import { findDefaultGateways } from "../../lib/net/gateway/default_gateways.ts";
-import { defaultGateway, isNeighbour } from "../../lib/net/gateway/gateway.ts";
-import { type NextHop, readRoutes } from "../../lib/net/gateway/routing_table.ts";
-import type { AddressFamily } from "../../lib/net/interface/address.ts";
+import type { CommandRunner } from "../../lib/host/command/runner.ts";
+import { findDefaultGateways } from "../../lib/host/routes/gateway/default_gateways.ts";
+import { defaultGateway, isNeighbour } from "../../lib/host/routes/gateway/gateway.ts";
+import { type NextHop, readRoutes } from "../../lib/host/routes/gateway/routing_table.ts";
+import type { AddressFamily } from "../../lib/host/links/address.ts";
 import {
   findInterface,
   listInterfaces,
   type NetworkInterface,
-} from "../../lib/net/interface/network_interface.ts";
+} from "../../lib/host/links/network_interface.ts";
 
 export interface LinkSnapshot {
   interfaces: readonly NetworkInterface[];

@@ -1,6 +1,6 @@
 import { deepEqual, equal } from "node:assert/strict";
-import type { NetworkInterface } from "../../lib/net/interface/network_interface.ts";
-import { FakeRunner } from "../../lib/net/command/runner.ts";
+import type { NetworkInterface } from "../../lib/host/links/network_interface.ts";
+import { FakeRunner } from "../../testing/fake_runner.ts";
 import { findUplinks, globalAddresses, type KnownGateway, wayOf } from "./uplinks.ts";
 
 const address = (text: string, prefixLength: number, scope = "global") => ({

@@ -1,5 +1,5 @@
 /** What bonding tells a user interface beside it. */
-import type { SessionReport } from "../../lib/net/engine/engine.ts";
+import type { SessionReport } from "../../lib/net/engine.ts";
 
 export interface BondStatus {
   /** As the user named it. */

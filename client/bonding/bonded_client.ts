@@ -4,15 +4,15 @@
  */
 import { getLogger } from "@logtape/logtape";
 import { LOG_CATEGORY } from "../../lib/cli/log.ts";
-import { type DnsSetting, setDns } from "../../lib/net/dns/dns.ts";
-import type { Engine, EngineEvent } from "../../lib/net/engine/engine.ts";
-import { sessionFeatures } from "../../lib/net/engine/features.ts";
-import type { HostJournal } from "../../lib/net/journal/host_journal.ts";
-import { DefaultRoute } from "../../lib/net/route/default_route.ts";
+import { type DnsSetting, setDns } from "../../lib/host/dns/dns.ts";
+import type { Engine, EngineEvent } from "../../lib/net/engine.ts";
+import { sessionFeatures } from "../../lib/net/driver/features.ts";
+import type { HostJournal } from "../../lib/host/journal/host_journal.ts";
+import { DefaultRoute } from "../../lib/host/routes/default_route.ts";
 import type { ControlGrant } from "../../lib/protocol/wire/control_message.ts";
 import { backoffMs } from "../control/backoff.ts";
 import { ControlError } from "../control/control_error.ts";
-import type { BondOptions } from "../options.ts";
+import type { BondOptions } from "../config/options.ts";
 import type { Connected } from "./connect.ts";
 import { requestSession } from "./control_connection.ts";
 import type { LinkSet } from "./link_set.ts";

@@ -1,13 +1,13 @@
 import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import { setUpLogging } from "../../lib/cli/log.ts";
-import { FakeRunner } from "../../lib/net/command/runner.ts";
-import type { EngineSession } from "../../lib/net/engine/engine.ts";
-import { HostJournal } from "../../lib/net/journal/host_journal.ts";
-import { TestDirectory } from "../../lib/net/journal/test_directory.ts";
+import { FakeRunner } from "../../testing/fake_runner.ts";
+import type { EngineSession } from "../../lib/net/engine.ts";
+import { HostJournal } from "../../lib/host/journal/host_journal.ts";
+import { TestDirectory } from "../../lib/host/journal/test_directory.ts";
 import type { ControlGrant } from "../../lib/protocol/wire/control_message.ts";
 import { createTestPki, GRANT, startServer, type TestPki } from "../control/test_server.ts";
 import { ControlError } from "../control/control_error.ts";
-import { parseClientOptions } from "../options.ts";
+import { parseClientOptions } from "../config/options.ts";
 import { BondedClient, type BondedClientParts } from "./bonded_client.ts";
 import type { LinkSet } from "./link_set.ts";
 import { LiveSession } from "./live_session.ts";

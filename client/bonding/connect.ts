@@ -1,18 +1,18 @@
 /** Finds a way to the server, and the first session with it. */
 import { getLogger } from "@logtape/logtape";
 import { LOG_CATEGORY } from "../../lib/cli/log.ts";
-import type { HostJournal } from "../../lib/net/journal/host_journal.ts";
-import { isLoopback } from "../../lib/net/interface/address.ts";
+import type { HostJournal } from "../../lib/host/journal/host_journal.ts";
+import { isLoopback } from "../../lib/host/links/address.ts";
 import {
   isOwnAddress,
   listInterfaces,
   type NetworkInterface,
-} from "../../lib/net/interface/network_interface.ts";
-import { ServerRoutes } from "../../lib/net/route/server_routes.ts";
+} from "../../lib/host/links/network_interface.ts";
+import { ServerRoutes } from "../../lib/host/routes/server_routes.ts";
 import type { ControlGrant } from "../../lib/protocol/wire/control_message.ts";
 import { ControlError } from "../control/control_error.ts";
 import type { NamedAddress } from "../control/resolve_server.ts";
-import { BONDED_LINKS_MIN } from "../options.ts";
+import { BONDED_LINKS_MIN } from "../config/options.ts";
 import { type ControlTarget, requestSession } from "./control_connection.ts";
 import type { LinkSet, ServerEnd } from "./link_set.ts";
 

@@ -1,6 +1,6 @@
 import { deepEqual, equal, rejects } from "node:assert/strict";
-import { CommandError } from "../../lib/net/command/runner.ts";
-import type { ServerRoutes } from "../../lib/net/route/server_routes.ts";
+import { CommandError } from "../../lib/host/command/runner.ts";
+import type { ServerRoutes } from "../../lib/host/routes/server_routes.ts";
 import { ControlError } from "../control/control_error.ts";
 import { createTestPki, GRANT, startServer } from "../control/test_server.ts";
 import { requestSession } from "./control_connection.ts";

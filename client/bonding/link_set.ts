@@ -6,12 +6,12 @@
  */
 import { getLogger } from "@logtape/logtape";
 import { LOG_CATEGORY } from "../../lib/cli/log.ts";
-import type { CommandRunner } from "../../lib/net/command/runner.ts";
-import type { Engine } from "../../lib/net/engine/engine.ts";
-import type { AddressFamily } from "../../lib/net/interface/address.ts";
-import type { NetworkInterface } from "../../lib/net/interface/network_interface.ts";
-import type { LinkTables } from "../../lib/net/route/link_tables.ts";
-import type { ServerRoutes } from "../../lib/net/route/server_routes.ts";
+import type { CommandRunner } from "../../lib/host/command/runner.ts";
+import type { Engine } from "../../lib/net/engine.ts";
+import type { AddressFamily } from "../../lib/host/links/address.ts";
+import type { NetworkInterface } from "../../lib/host/links/network_interface.ts";
+import type { LinkTables } from "../../lib/host/routes/link_tables.ts";
+import type { ServerRoutes } from "../../lib/host/routes/server_routes.ts";
 import type { NamedAddress } from "../control/resolve_server.ts";
 import {
   type Link,

@@ -1,9 +1,9 @@
 import { deepEqual, equal } from "node:assert/strict";
-import { FakeRunner } from "../../lib/net/command/runner.ts";
-import type { EnginePath } from "../../lib/net/engine/engine.ts";
-import { HostJournal } from "../../lib/net/journal/host_journal.ts";
-import { TestDirectory } from "../../lib/net/journal/test_directory.ts";
-import { ServerRoutes } from "../../lib/net/route/server_routes.ts";
+import { FakeRunner } from "../../testing/fake_runner.ts";
+import type { EnginePath } from "../../lib/net/engine.ts";
+import { HostJournal } from "../../lib/host/journal/host_journal.ts";
+import { TestDirectory } from "../../lib/host/journal/test_directory.ts";
+import { ServerRoutes } from "../../lib/host/routes/server_routes.ts";
 import type { Link } from "./links.ts";
 import { LinkSet, type ServerEnd } from "./link_set.ts";
 import { OTHER_ADDRESS_AFTER_MS } from "./silent_ways.ts";

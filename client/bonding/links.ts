@@ -2,10 +2,14 @@
  * The links a client bonds: interfaces of this machine, each with its way to the server. What is
  * read here is a snapshot; links come and go, and are read again when the kernel says so.
  */
-import { CommandError, type CommandRunner } from "../../lib/net/command/runner.ts";
-import { findNextHop, isNeighbour } from "../../lib/net/gateway/gateway.ts";
-import { type NextHop, readRoutes, type Route } from "../../lib/net/gateway/routing_table.ts";
-import { type AddressFamily, familyOf, sameAddress } from "../../lib/net/interface/address.ts";
+import { CommandError, type CommandRunner } from "../../lib/host/command/runner.ts";
+import { findNextHop, isNeighbour } from "../../lib/host/routes/gateway/gateway.ts";
+import {
+  type NextHop,
+  readRoutes,
+  type Route,
+} from "../../lib/host/routes/gateway/routing_table.ts";
+import { type AddressFamily, familyOf, sameAddress } from "../../lib/host/links/address.ts";
 import {
   findInterface,
   type InterfaceAddress,
@@ -15,9 +19,9 @@ import {
   type NetworkInterface,
   requireInterface,
   requireSourceAddress,
-} from "../../lib/net/interface/network_interface.ts";
+} from "../../lib/host/links/network_interface.ts";
 import type { ServerAddress } from "../control/resolve_server.ts";
-import { BONDED_LINKS_MAX, BONDED_LINKS_MIN, type LinkChoice } from "../options.ts";
+import { BONDED_LINKS_MAX, BONDED_LINKS_MIN, type LinkChoice } from "../config/options.ts";
 
 export interface Link {
   /** Place in the user's order: the id of its path. */

@@ -1,10 +1,7 @@
 import { deepEqual, equal, match, rejects, throws } from "node:assert/strict";
-import { FakeRunner } from "../../lib/net/command/runner.ts";
-import type { NextHop, Route } from "../../lib/net/gateway/routing_table.ts";
-import type {
-  InterfaceAddress,
-  NetworkInterface,
-} from "../../lib/net/interface/network_interface.ts";
+import { FakeRunner } from "../../testing/fake_runner.ts";
+import type { NextHop, Route } from "../../lib/host/routes/gateway/routing_table.ts";
+import type { InterfaceAddress, NetworkInterface } from "../../lib/host/links/network_interface.ts";
 import {
   chooseLinks,
   linkIdentity,

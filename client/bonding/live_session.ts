@@ -1,7 +1,7 @@
 /** What is known of the session in use: which paths answer, and whether it is lost. */
 import { getLogger } from "@logtape/logtape";
 import { LOG_CATEGORY } from "../../lib/cli/log.ts";
-import type { EngineEvent } from "../../lib/net/engine/engine.ts";
+import type { EngineEvent } from "../../lib/net/engine.ts";
 import type { PathState } from "../../lib/protocol/path/liveness.ts";
 import { pause } from "./pause.ts";
 

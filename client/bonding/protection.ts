@@ -6,9 +6,9 @@
  */
 import { getLogger } from "@logtape/logtape";
 import { LOG_CATEGORY } from "../../lib/cli/log.ts";
-import { familyOf } from "../../lib/net/interface/address.ts";
-import { type HostJournal, restoreStale } from "../../lib/net/journal/host_journal.ts";
-import { adoptedServer, KillSwitch } from "../../lib/net/kill_switch/kill_switch.ts";
+import { familyOf } from "../../lib/host/links/address.ts";
+import { type HostJournal, restoreStale } from "../../lib/host/journal/host_journal.ts";
+import { adoptedServer, KillSwitch } from "../../lib/host/firewall/kill_switch/kill_switch.ts";
 import { ControlError } from "../control/control_error.ts";
 import {
   answerWithin,
@@ -17,7 +17,7 @@ import {
   resolveServers,
   type ServerAddress,
 } from "../control/resolve_server.ts";
-import type { BondOptions } from "../options.ts";
+import type { BondOptions } from "../config/options.ts";
 import { undoChanges } from "../undo_changes.ts";
 
 const log = getLogger([LOG_CATEGORY, "client"]);

@@ -1,7 +1,7 @@
 import { deepEqual, equal, rejects } from "node:assert/strict";
-import { FakeRunner } from "../../lib/net/command/runner.ts";
-import { HostJournal } from "../../lib/net/journal/host_journal.ts";
-import { TestDirectory } from "../../lib/net/journal/test_directory.ts";
+import { FakeRunner } from "../../testing/fake_runner.ts";
+import { HostJournal } from "../../lib/host/journal/host_journal.ts";
+import { TestDirectory } from "../../lib/host/journal/test_directory.ts";
 import { ControlError } from "../control/control_error.ts";
 import { findServer, Protection } from "./protection.ts";
 

@@ -1,8 +1,8 @@
 /** Logs how the session and its paths are doing: on SIGUSR1, and each `everyMs` unless that is 0. */
 import { getLogger } from "@logtape/logtape";
 import { LOG_CATEGORY } from "../../lib/cli/log.ts";
-import { describeDrops, type Engine } from "../../lib/net/engine/engine.ts";
-import { metricsLine } from "../../lib/net/engine/metrics_line.ts";
+import { describeDrops, type Engine } from "../../lib/net/engine.ts";
+import { metricsLine } from "../../lib/status/metrics_line.ts";
 
 const log = getLogger([LOG_CATEGORY, "client"]);
 

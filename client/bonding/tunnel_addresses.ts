@@ -1,7 +1,7 @@
 /** The addresses this machine has inside the tunnel: those of the session in use. */
-import type { CommandRunner } from "../../lib/net/command/runner.ts";
-import type { SysctlAccess } from "../../lib/net/sysctl/sysctl.ts";
-import { configureTun } from "../../lib/net/tun_address/tun_address.ts";
+import type { CommandRunner } from "../../lib/host/command/runner.ts";
+import type { SysctlAccess } from "../../lib/host/sysctl/sysctl.ts";
+import { configureTun } from "../../lib/host/links/tun_address.ts";
 import type { ControlGrant } from "../../lib/protocol/wire/control_message.ts";
 
 const PREFIX4 = 24;

@@ -1,7 +1,7 @@
 import { deepEqual, equal, match } from "node:assert/strict";
-import { FakeRunner } from "../../lib/net/command/runner.ts";
-import { TestNamespace } from "../../lib/net/command/test_namespace.ts";
-import { CommandSysctl } from "../../lib/net/sysctl/sysctl.ts";
+import { FakeRunner } from "../../testing/fake_runner.ts";
+import { TestNamespace } from "../../testing/test_namespace.ts";
+import { CommandSysctl } from "../../lib/host/sysctl/sysctl.ts";
 import { TunnelAddresses } from "./tunnel_addresses.ts";
 
 const FIRST = { clientIp: "10.8.0.2", clientIp6: "fd00:8::2" };

@@ -4,8 +4,8 @@
  */
 import { getLogger } from "@logtape/logtape";
 import { LOG_CATEGORY } from "../../lib/cli/log.ts";
-import { type CommandRunner, runChecked } from "../../lib/net/command/runner.ts";
-import type { EngineEvent } from "../../lib/net/engine/engine.ts";
+import { type CommandRunner, runChecked } from "../../lib/host/command/runner.ts";
+import type { EngineEvent } from "../../lib/net/engine.ts";
 import type { LinkSet } from "./link_set.ts";
 import { decideTunMtu, TUN_MTU_DEFAULT, type TunMtuDecision } from "./tun_mtu.ts";
 

@@ -1,5 +1,5 @@
 import { deepEqual, equal } from "node:assert/strict";
-import { FakeRunner } from "../../lib/net/command/runner.ts";
+import { FakeRunner } from "../../testing/fake_runner.ts";
 import { TunnelMtu } from "./tunnel_mtu.ts";
 
 const SERVER_MTU = 1400;

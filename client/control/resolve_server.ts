@@ -1,6 +1,6 @@
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
-import { canonicalAddress, sameAddress } from "../../lib/net/interface/address.ts";
+import { canonicalAddress, sameAddress } from "../../lib/host/links/address.ts";
 import { abortedError, ControlError } from "./control_error.ts";
 
 export interface ServerAddress {

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { openClientRegistry } from "./client_registry.ts";
 import { openServerPki } from "./server_pki.ts";
-import { hasOpenssl, openssl, opensslVerify } from "./testing/openssl.ts";
-import { refuses } from "./testing/refusal.ts";
-import { TemporaryDirectory } from "./testing/temporary_directory.ts";
+import { hasOpenssl, openssl, opensslVerify } from "../../testing/pki/openssl.ts";
+import { refuses } from "../../testing/pki/refusal.ts";
+import { TemporaryDirectory } from "../../testing/pki/temporary_directory.ts";
 
 const NOW = new Date("2026-06-01T12:00:00.789Z");
 const DAY_MS = 86_400_000;

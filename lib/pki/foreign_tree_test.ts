@@ -10,9 +10,9 @@ import {
   openssl,
   opensslVerify,
   tryOpenssl,
-} from "./testing/openssl.ts";
-import { refuses } from "./testing/refusal.ts";
-import { TemporaryDirectory } from "./testing/temporary_directory.ts";
+} from "../../testing/pki/openssl.ts";
+import { refuses } from "../../testing/pki/refusal.ts";
+import { TemporaryDirectory } from "../../testing/pki/temporary_directory.ts";
 
 const ignore = !hasOpenssl();
 const HOSTS = ["127.0.0.1", "localhost"];

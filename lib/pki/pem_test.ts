@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { encodePem, parsePem } from "./pem.ts";
-import { refuses } from "./testing/refusal.ts";
+import { refuses } from "../../testing/pki/refusal.ts";
 
 Deno.test("parsePem() finds what encodePem() wrote, whatever surrounds it", () => {
   const noise = fc.string().filter((text) => !text.includes("-----"));

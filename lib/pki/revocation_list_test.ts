@@ -10,8 +10,8 @@ import {
 } from "./revocation_file.ts";
 import { RevocationList } from "./revocation_list.ts";
 import { PUBLIC_FILE_MODE, writeFilesAtomically } from "./secure_file.ts";
-import { refuses } from "./testing/refusal.ts";
-import { TemporaryDirectory } from "./testing/temporary_directory.ts";
+import { refuses } from "../../testing/pki/refusal.ts";
+import { TemporaryDirectory } from "../../testing/pki/temporary_directory.ts";
 
 const NOW = new Date("2026-06-01T12:00:00Z");
 const LATER = new Date("2028-06-01T12:00:00Z");

@@ -9,8 +9,8 @@ import {
   withDirectoryLock,
   writeFilesAtomically,
 } from "./secure_file.ts";
-import { refuses } from "./testing/refusal.ts";
-import { TemporaryDirectory } from "./testing/temporary_directory.ts";
+import { refuses } from "../../testing/pki/refusal.ts";
+import { TemporaryDirectory } from "../../testing/pki/temporary_directory.ts";
 
 const isRoot = Deno.uid() === 0;
 

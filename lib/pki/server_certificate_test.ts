@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { X509Certificate } from "node:crypto";
 import { join } from "node:path";
 import { openServerPki } from "./server_pki.ts";
-import { refuses } from "./testing/refusal.ts";
-import { TemporaryDirectory } from "./testing/temporary_directory.ts";
+import { refuses } from "../../testing/pki/refusal.ts";
+import { TemporaryDirectory } from "../../testing/pki/temporary_directory.ts";
 
 const NOW = new Date("2026-06-01T12:00:00Z");
 const DAY_MS = 86_400_000;

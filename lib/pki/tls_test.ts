@@ -5,8 +5,8 @@ import { once } from "node:events";
 import tls from "node:tls";
 import { type ClientCredentials, loadClientCredentials } from "./client_credentials.ts";
 import { openServerPki, type ServerPki } from "./server_pki.ts";
-import { hasOpenssl, type KeyKind, makeForeignTree } from "./testing/openssl.ts";
-import { TemporaryDirectory } from "./testing/temporary_directory.ts";
+import { hasOpenssl, type KeyKind, makeForeignTree } from "../../testing/pki/openssl.ts";
+import { TemporaryDirectory } from "../../testing/pki/temporary_directory.ts";
 
 interface Peer {
   protocol: string;

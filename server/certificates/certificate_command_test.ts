@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { loadClientCredentials } from "../../lib/pki/client_credentials.ts";
 import { openServerPki } from "../../lib/pki/server_pki.ts";
-import { TemporaryDirectory } from "../../lib/pki/testing/temporary_directory.ts";
+import { TemporaryDirectory } from "../../testing/pki/temporary_directory.ts";
 import {
   listCertificates,
   newCertificate,

@@ -2,8 +2,8 @@ import { equal, match, notEqual, rejects } from "node:assert/strict";
 import { X509Certificate } from "node:crypto";
 import { join } from "node:path";
 import { openServerPki, type ServerPki } from "../../lib/pki/server_pki.ts";
-import { makeKey } from "../../lib/pki/testing/openssl.ts";
-import { TemporaryDirectory } from "../../lib/pki/testing/temporary_directory.ts";
+import { makeKey } from "../../testing/pki/openssl.ts";
+import { TemporaryDirectory } from "../../testing/pki/temporary_directory.ts";
 import { checkServerCredentials, type ServerCredentials } from "../control/server_credentials.ts";
 import { CredentialReload } from "./reload.ts";
 

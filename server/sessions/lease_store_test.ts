@@ -1,6 +1,6 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { join } from "node:path";
-import { TemporaryDirectory } from "../../lib/pki/testing/temporary_directory.ts";
+import { TemporaryDirectory } from "../../testing/pki/temporary_directory.ts";
 import { LEASE_FILE_BYTES_MAX } from "./lease_file.ts";
 import { LeaseStore } from "./lease_store.ts";
 

@@ -2,8 +2,8 @@
  * Who is connected: one session for each certificate name. Pure but for what it is given: the data
  * plane, and a source of randomness.
  */
-import type { Engine, EngineSession } from "../../lib/net/engine/engine.ts";
-import { sessionFeatures } from "../../lib/net/engine/features.ts";
+import type { Engine, EngineSession } from "../../lib/net/engine.ts";
+import { sessionFeatures } from "../../lib/net/driver/features.ts";
 import type { SessionTuning } from "../../lib/protocol/session/session_tuning.ts";
 import type { ControlResponse } from "../../lib/protocol/wire/control_message.ts";
 import { AddressPool, type InnerAddresses, type Lease, POOL_SIZE } from "./address_pool.ts";

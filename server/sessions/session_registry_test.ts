@@ -1,5 +1,5 @@
 import { deepEqual, equal, notDeepEqual, notEqual, ok } from "node:assert/strict";
-import type { EngineSession } from "../../lib/net/engine/engine.ts";
+import type { EngineSession } from "../../lib/net/engine.ts";
 import { POOL_SIZE } from "./address_pool.ts";
 import { SessionRegistry } from "./session_registry.ts";
 import { dictionaryFeature } from "../../lib/protocol/compression/dictionary.ts";

@@ -7,7 +7,7 @@ import {
   startClient,
   startServer,
 } from "../../scripts/lab/programs.ts";
-import { makeForeignTree } from "../../lib/pki/testing/openssl.ts";
+import { makeForeignTree } from "../../testing/pki/openssl.ts";
 import { hostState } from "./host_state.ts";
 import { topic } from "./scenario.ts";
 import {

@@ -10,7 +10,7 @@ import {
   spawnServer,
   startServer,
 } from "../../scripts/lab/programs.ts";
-import { makeForeignTree, makeKey } from "../../lib/pki/testing/openssl.ts";
+import { makeForeignTree, makeKey } from "../../testing/pki/openssl.ts";
 import { asNobody, holdPort, withoutTun } from "./hindrance.ts";
 import { hostState } from "./host_state.ts";
 import { topic } from "./scenario.ts";

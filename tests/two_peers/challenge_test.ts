@@ -6,7 +6,7 @@ import {
   encodeTunnelMessage,
 } from "../../lib/protocol/wire/tunnel_message.ts";
 import { pathOf, Traffic } from "./traffic.ts";
-import { clientAddress, VirtualNetwork } from "./virtual_network.ts";
+import { clientAddress, VirtualNetwork } from "../../testing/virtual_network.ts";
 
 function peerOf(network: VirtualNetwork, path: number): string {
   return pathOf(network.server, path).peer.toString();

@@ -2,7 +2,7 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { SCHEDULERS } from "../../lib/protocol/schedule/scheduler.ts";
 import { Traffic } from "./traffic.ts";
-import { VirtualNetwork } from "./virtual_network.ts";
+import { VirtualNetwork } from "../../testing/virtual_network.ts";
 
 /** Both sides send a packet on every path each 5 ms, numbered. Returns how many each sent. */
 function flood(network: VirtualNetwork, ms: number): number {

@@ -5,7 +5,7 @@ import { DOWN_AFTER_SUSPECT_MS, SUSPECT_AFTER_MS } from "../../lib/protocol/path
 import { HEARTBEAT_ACTIVE_MS, HEARTBEAT_IDLE_MS } from "../../lib/protocol/session/session.ts";
 import { TYPE_CONTROL } from "../../lib/protocol/wire/header.ts";
 import type { Peer } from "./peer.ts";
-import { VirtualNetwork } from "./virtual_network.ts";
+import { VirtualNetwork } from "../../testing/virtual_network.ts";
 
 /** Both sides send a packet of each of `flows` flows every 10 ms. */
 function exchangePackets(network: VirtualNetwork, flows = 8): () => void {

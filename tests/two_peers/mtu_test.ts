@@ -5,7 +5,7 @@ import { MTU_STEP_BYTES } from "../../lib/protocol/path/mtu_search.ts";
 import { TYPE_CONTROL } from "../../lib/protocol/wire/header.ts";
 import type { Peer } from "./peer.ts";
 import { bothOf, pathOf, timeUntil, Traffic } from "./traffic.ts";
-import { VirtualNetwork } from "./virtual_network.ts";
+import { VirtualNetwork } from "../../testing/virtual_network.ts";
 
 const CEILING = 1400;
 const LIMIT_MS = 3000;

@@ -1,7 +1,7 @@
 /** No nonce is used twice under a key, whatever happens in whatever order. */
 import { deepEqual, equal, ok } from "node:assert/strict";
 import fc from "fast-check";
-import { VirtualNetwork } from "./virtual_network.ts";
+import { VirtualNetwork } from "../../testing/virtual_network.ts";
 
 type Step =
   | { kind: "client sends" | "server sends"; packets: number }

@@ -1,19 +1,19 @@
 /** One end of a session without sockets and clock, driven as an engine drives it. */
-import { CopyFilter } from "../../lib/protocol/inbound/copy_filter.ts";
+import { CopyFilter } from "../../lib/protocol/receive/copy_filter.ts";
 import {
   DELIVER_NOW,
   DUPLICATE,
   EMPTY,
   ReorderBuffer,
-} from "../../lib/protocol/inbound/reorder_buffer.ts";
-import { DropCounters, type DropReason } from "../../lib/protocol/drop_reason.ts";
-import { FlowKey } from "../../lib/protocol/outbound/flow_key.ts";
-import { Dispatch } from "../../lib/protocol/outbound/dispatch.ts";
-import { FlowTable } from "../../lib/protocol/outbound/flow_table.ts";
+} from "../../lib/protocol/receive/reorder_buffer.ts";
+import { DropCounters, type DropReason } from "../../lib/protocol/wire/drop_reason.ts";
+import { FlowKey } from "../../lib/protocol/packet/flow_key.ts";
+import { Dispatch } from "../../lib/protocol/schedule/dispatch.ts";
+import { FlowTable } from "../../lib/protocol/schedule/flow_table.ts";
 import { PROTOCOL_TCP } from "../../lib/protocol/packet/ip.ts";
-import type { EpochLimits } from "../../lib/protocol/session/key_epochs.ts";
-import type { PeerAddress } from "../../lib/protocol/session/peer_address.ts";
-import { Outgoing } from "../../lib/protocol/session/outgoing.ts";
+import type { EpochLimits } from "../../lib/protocol/crypto/key_epochs.ts";
+import type { PeerAddress } from "../../lib/protocol/path/peer_address.ts";
+import { Outgoing } from "../../lib/protocol/crypto/outgoing.ts";
 import type { SchedulerName } from "../../lib/protocol/schedule/scheduler.ts";
 import { type Role, Session, type SessionEvent } from "../../lib/protocol/session/session.ts";
 import type { SessionPath } from "../../lib/protocol/session/session_path.ts";

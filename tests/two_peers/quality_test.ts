@@ -3,7 +3,7 @@ import { deepEqual, equal, ok } from "node:assert/strict";
 import { CONFIRM_MS, PROBATION_MS } from "../../lib/protocol/schedule/standing.ts";
 import type { Peer } from "./peer.ts";
 import { bothOf, packetsByPath, pathOf, pathsInUse, timeUntil, Traffic } from "./traffic.ts";
-import { VirtualNetwork } from "./virtual_network.ts";
+import { VirtualNetwork } from "../../testing/virtual_network.ts";
 
 /** What a path is judged by is averaged: it takes a while until it is found, or forgotten. */
 const AVERAGING_MS = 3000;

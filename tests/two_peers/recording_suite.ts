@@ -5,7 +5,7 @@
  */
 import { Libcrypto, type Opener, type Sealer } from "../../lib/ffi/libcrypto/aes_gcm.ts";
 import { Arena } from "../../lib/ffi/memory/arena.ts";
-import type { Cipher, CipherSuite } from "../../lib/protocol/session/key_epochs.ts";
+import type { Cipher, CipherSuite } from "../../lib/protocol/crypto/key_epochs.ts";
 import {
   HEADER_LENGTH,
   NONCE_LENGTH,

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { SCHEDULERS } from "../../lib/protocol/schedule/scheduler.ts";
 import { PROBATION_MAX_MS } from "../../lib/protocol/schedule/standing.ts";
 import { bothOf, pathOf, Traffic } from "./traffic.ts";
-import { clientAddress, VirtualNetwork } from "./virtual_network.ts";
+import { clientAddress, VirtualNetwork } from "../../testing/virtual_network.ts";
 
 const DELAYS_MS = [15, 15, 15];
 const FLOWS = 2;

@@ -10,7 +10,7 @@ import {
 } from "../../lib/protocol/wire/header.ts";
 import { encodeTunnelMessage, type TunnelMessage } from "../../lib/protocol/wire/tunnel_message.ts";
 import type { Peer } from "./peer.ts";
-import { clientAddress, VirtualNetwork } from "./virtual_network.ts";
+import { clientAddress, VirtualNetwork } from "../../testing/virtual_network.ts";
 
 const STRANGER = clientAddress(66, 666);
 

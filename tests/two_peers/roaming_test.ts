@@ -1,7 +1,7 @@
 /** The server follows a path to a new address, but only for what is new. */
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { bothOf, pathOf, pathsInUse, Traffic } from "./traffic.ts";
-import { clientAddress, VirtualNetwork } from "./virtual_network.ts";
+import { clientAddress, VirtualNetwork } from "../../testing/virtual_network.ts";
 
 function peerOf(network: VirtualNetwork, path: number): string {
   return network.server.session.paths.byId(path)!.peer.toString();

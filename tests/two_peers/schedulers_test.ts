@@ -4,7 +4,7 @@ import { SCHEDULERS } from "../../lib/protocol/schedule/scheduler.ts";
 import { PROBATION_MS } from "../../lib/protocol/schedule/standing.ts";
 import type { Peer } from "./peer.ts";
 import { bothOf, packetsByPath, pathOf, pathsInUse, Traffic } from "./traffic.ts";
-import { VirtualNetwork } from "./virtual_network.ts";
+import { VirtualNetwork } from "../../testing/virtual_network.ts";
 
 function lossOf(peer: Peer, sent: number): number {
   const got = new Set(peer.received.map(({ flow, number }) => `${flow}:${number}`));

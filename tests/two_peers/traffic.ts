@@ -1,7 +1,7 @@
 /** Packets that both sides of a virtual network send each other, and where they went. */
 import type { SessionPath } from "../../lib/protocol/session/session_path.ts";
 import type { Peer } from "./peer.ts";
-import type { VirtualNetwork } from "./virtual_network.ts";
+import type { VirtualNetwork } from "../../testing/virtual_network.ts";
 
 export interface TrafficOptions {
   readonly everyMs?: number;

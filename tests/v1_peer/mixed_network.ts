@@ -5,7 +5,7 @@
 import { Peer } from "../two_peers/peer.ts";
 import { RecordingSuite } from "../two_peers/recording_suite.ts";
 import { SESSION_ID, SESSION_KEY } from "../two_peers/peer.ts";
-import { clientAddress, randomNumbers } from "../two_peers/virtual_network.ts";
+import { clientAddress, randomNumbers } from "../../testing/virtual_network.ts";
 import { type ReceivedType, V1Session } from "./v1_session.ts";
 
 export interface MixedLink {

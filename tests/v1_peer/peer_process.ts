@@ -2,7 +2,7 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { join } from "node:path";
 import { type Lab, SERVER_ADDRESS } from "../../scripts/lab/lab.ts";
-import { type ForeignTree, makeForeignTree } from "../../lib/pki/testing/openssl.ts";
+import { type ForeignTree, makeForeignTree } from "../../testing/pki/openssl.ts";
 import { type Child, Namespace } from "../netns/namespace.ts";
 import type { Asked } from "./control.ts";
 import type { Ask, Report } from "./endpoint.ts";

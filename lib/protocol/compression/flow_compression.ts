@@ -7,7 +7,7 @@
  * so on up to 1024; each success takes one such step back. A flow is forgotten after 2 s without a
  * packet, and starts anew.
  */
-import type { FlowKey } from "../outbound/flow_key.ts";
+import type { FlowKey } from "../packet/flow_key.ts";
 import { PROTOCOL_TCP, PROTOCOL_UDP } from "../packet/ip.ts";
 import { ByteDiversity } from "./byte_diversity.ts";
 import type { CompressionMode } from "./compression_mode.ts";

@@ -1,5 +1,5 @@
 import { equal, ok } from "node:assert/strict";
-import { FlowKey } from "../outbound/flow_key.ts";
+import { FlowKey } from "../packet/flow_key.ts";
 import { PROTOCOL_ICMP, PROTOCOL_ICMP6, PROTOCOL_UDP } from "../packet/ip.ts";
 import type { CompressionMode } from "./compression_mode.ts";
 import { FlowCompression } from "./flow_compression.ts";

@@ -1,6 +1,6 @@
 /** For tests: packets of flows, alike in size and different in what deflate makes of them. */
 import { createCipheriv } from "node:crypto";
-import { FlowKey, readFlowKey } from "../outbound/flow_key.ts";
+import { FlowKey, readFlowKey } from "../packet/flow_key.ts";
 import { tcpPacket } from "../packet/test_packet.ts";
 
 const WORDS =

@@ -9,7 +9,7 @@
  * after the other before any of them carries much meet on one path that way. So a flow is placed
  * once more, when it has grown: among grown flows, those that are under way count, and no others.
  */
-import { GROWN_WINDOW_MS } from "../outbound/grown_flow.ts";
+import { GROWN_WINDOW_MS } from "./grown_flow.ts";
 
 /** pick(): no path has a weight. */
 export const NO_PATH = -1;

@@ -2,7 +2,7 @@
  * The client asks on each path whether it works, more often while it matters; the server answers at
  * once with what it was sent.
  */
-import type { DropReason } from "../drop_reason.ts";
+import type { DropReason } from "../wire/drop_reason.ts";
 import { TYPE_HANDSHAKE, TYPE_HEARTBEAT } from "../wire/header.ts";
 import { decodeHeartbeat, encodeHeartbeat, heartbeatClock } from "./heartbeat.ts";
 import type { Outbox } from "./outbox.ts";

@@ -1,5 +1,5 @@
 /** Tells the peer what arrives on each path, and takes what it tells (x1, type 5). */
-import type { DropReason } from "../drop_reason.ts";
+import type { DropReason } from "../wire/drop_reason.ts";
 import { TYPE_PATH_FEEDBACK } from "../wire/header.ts";
 import { decodePathFeedback, encodePathFeedback } from "../wire/path_feedback.ts";
 import type { Outbox } from "./outbox.ts";

@@ -4,12 +4,12 @@
  */
 import type { Outbox } from "./outbox.ts";
 import type { NewPath, PathTable } from "./path_table.ts";
-import type { PeerAddress } from "./peer_address.ts";
-import type { Standing } from "./record_verifier.ts";
+import type { PeerAddress } from "../path/peer_address.ts";
+import type { Standing } from "../crypto/record_verifier.ts";
 import { SessionPath } from "./session_path.ts";
-import type { RandomSource } from "./record_writer.ts";
+import type { RandomSource } from "../crypto/record_writer.ts";
 import { AddressChallenges } from "./address_challenges.ts";
-import { V1Freshness } from "./v1_freshness.ts";
+import { V1Freshness } from "../v1/freshness.ts";
 import { type RecordHeader, TYPE_HANDSHAKE, TYPE_HEARTBEAT, TYPE_PACKET } from "../wire/header.ts";
 
 /** A path of the peer's that was silent for so long gives its place to a new one. */

@@ -8,7 +8,7 @@
  * has anything the record says been believed.
  */
 // long: one state machine; its transitions are read together
-import type { DropReason } from "../drop_reason.ts";
+import type { DropReason } from "../wire/drop_reason.ts";
 import { Scheduling } from "../schedule/scheduling.ts";
 import {
   RECORD_OVERHEAD,
@@ -24,16 +24,16 @@ import {
   SENT_BY,
   type TunnelMessage,
 } from "../wire/tunnel_message.ts";
-import { Framing } from "./framing.ts";
+import { Framing } from "../crypto/framing.ts";
 import { HEARTBEAT_ACTIVE_MS, HEARTBEAT_IDLE_MS, Heartbeats } from "./heartbeats.ts";
-import type { Cipher } from "./key_epochs.ts";
-import type { Outgoing } from "./outgoing.ts";
+import type { Cipher } from "../crypto/key_epochs.ts";
+import type { Outgoing } from "../crypto/outgoing.ts";
 import { MtuProbes } from "./mtu_probes.ts";
 import { PathAnnouncements } from "./path_announcements.ts";
 import { PACKET_ANSWERED_MS, PathReports } from "./path_reports.ts";
 import { type NewPath, PathTable } from "./path_table.ts";
 import { PeerPaths } from "./peer_paths.ts";
-import type { PeerAddress } from "./peer_address.ts";
+import type { PeerAddress } from "../path/peer_address.ts";
 import type { Role, SessionOptions } from "./session_options.ts";
 import type { SessionPath } from "./session_path.ts";
 import { Outbox, type SessionEvent, type Transmit } from "./outbox.ts";

@@ -1,7 +1,7 @@
 /** What a session is made of. */
-import type { Cipher, CipherSuite, EpochLimits } from "./key_epochs.ts";
+import type { Cipher, CipherSuite, EpochLimits } from "../crypto/key_epochs.ts";
 import type { SchedulerName } from "../schedule/scheduler.ts";
-import type { RandomSource } from "./record_writer.ts";
+import type { RandomSource } from "../crypto/record_writer.ts";
 
 export type Role = "client" | "server";
 

@@ -8,7 +8,7 @@ import { Liveness, type PathState } from "../path/liveness.ts";
 import type { MtuSearch } from "../path/mtu_search.ts";
 import { PathQuality } from "../path/quality.ts";
 import { Standing } from "../schedule/standing.ts";
-import { PeerAddress } from "./peer_address.ts";
+import { PeerAddress } from "../path/peer_address.ts";
 
 export interface PathCounters {
   sentPackets: number;

@@ -1,7 +1,7 @@
 /** What the operator may choose for a session. */
 import type { CompressionMode } from "../compression/compression_mode.ts";
 import type { SchedulerName } from "../schedule/scheduler.ts";
-import { EPOCH_MS } from "./key_epochs.ts";
+import { EPOCH_MS } from "../crypto/key_epochs.ts";
 
 export interface SessionTuning {
   /** How packets are spread over the paths; null on the server: as the client does. */

@@ -6,7 +6,7 @@
 
 import * as v from "valibot";
 import { type JsonObject, JsonObjectReader } from "./json_object_reader.ts";
-import { KEY_LENGTH } from "./key_schedule.ts";
+import { KEY_LENGTH } from "../crypto/key_schedule.ts";
 import { isClientIpv4, isClientIpv6 } from "./tunnel_address.ts";
 
 export const CONTROL_REQUEST_BYTES_MAX = 16_384;

@@ -14,7 +14,7 @@ import {
   encodeResponse,
 } from "./control_message.ts";
 import { JsonObjectReader } from "./json_object_reader.ts";
-import { KEY_LENGTH } from "./key_schedule.ts";
+import { KEY_LENGTH } from "../crypto/key_schedule.ts";
 import { decodeTunnelMessage, encodeTunnelMessage } from "./tunnel_message.ts";
 
 const RUNS = { numRuns: 400 };

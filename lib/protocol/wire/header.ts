@@ -16,7 +16,7 @@
  *     0           1         2            4                           12
  *     | direction | path id | sender u16 | counter u64                |
  */
-import type { DropReason } from "../drop_reason.ts";
+import type { DropReason } from "./drop_reason.ts";
 
 export const VERSION = 1;
 export const HEADER_LENGTH = 22;

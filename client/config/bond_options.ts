@@ -1,0 +1,71 @@
+/** The options of bonding mode that the server does not share, and what load balancing refuses. */
+import { isIP } from "node:net";
+import { Option } from "@commander-js/extra-typings";
+import { durationMsIn } from "../../lib/cli/duration.ts";
+import { UsageError } from "../../lib/cli/exit.ts";
+import { parseAddress } from "../../lib/cli/host_name.ts";
+import { parseList } from "../../lib/cli/list.ts";
+import { DNS_SERVERS_MAX } from "../../lib/host/dns/dns.ts";
+import { sameAddress } from "../../lib/host/links/address.ts";
+
+const RENEWAL_MIN_MS = 5_000;
+const RENEWAL_MAX_MS = 24 * 60 * 60_000;
+
+/** Flags, as a user writes them, that only bonding mode knows. */
+export const BOND_FLAGS = [
+  "-server",
+  "-ctrl",
+  "-ips",
+  "-pki",
+  "-cert",
+  "-mtu",
+  "-reorder-buffer-size",
+  "-reorder-flush-timeout",
+  "-engine",
+  "-scheduler",
+  "-compression",
+  "-probe-pmtud",
+  "-rekey-every",
+  "-renew-every",
+  "-dns",
+  "-kill-switch",
+  "-policy-routing",
+];
+
+export const renewEveryOption = () =>
+  new Option("--renew-every <time>", "renew the session this often, 5s to 24h")
+    .default(60 * 60_000, "60m")
+    .argParser(durationMsIn("-renew-every", RENEWAL_MIN_MS, RENEWAL_MAX_MS));
+
+export const dnsOption = () =>
+  new Option("--dns <list>", "DNS servers to ask through the tunnel, as in 1.1.1.1,2606:4700::1111")
+    .argParser(parseDnsServers);
+
+export const killSwitchOption = () =>
+  new Option("--kill-switch", "let nothing out beside the tunnel, until stop or 'restore'");
+
+export const policyRoutingOption = () =>
+  new Option("--policy-routing", "give each link a routing table of its own");
+
+/** Each server once, in the user's order. Throws UsageError. */
+function parseDnsServers(text: string): string[] {
+  const servers: string[] = [];
+  for (const address of parseList("-dns", text, "refuse")) {
+    parseAddress("-dns", address);
+    if (address.includes("%")) {
+      throw new UsageError(`-dns must hold addresses that the tunnel can reach, not '${address}'`);
+    }
+    if (sameAddress(address, isIP(address) === 4 ? "0.0.0.0" : "::")) {
+      throw new UsageError(`-dns must hold addresses of servers, not '${address}'`);
+    }
+    if (servers.some((other) => sameAddress(other, address))) {
+      throw new UsageError(`-dns names '${address}' twice`);
+    }
+    servers.push(address);
+  }
+  if (servers.length === 0) throw new UsageError("-dns must name at least one server");
+  if (servers.length > DNS_SERVERS_MAX) {
+    throw new UsageError(`-dns takes at most ${DNS_SERVERS_MAX} servers, not ${servers.length}`);
+  }
+  return servers;
+}

@@ -1,0 +1,282 @@
+import { deepEqual, equal, ok } from "node:assert/strict";
+import { VERSION } from "../../lib/cli/version.ts";
+import { type BondOptions, parseClientOptions } from "./options.ts";
+import { DEFAULT_TUNING } from "../../lib/protocol/session/session_tuning.ts";
+
+const HOME = "/home/mara";
+const DEFAULTS: BondOptions = {
+  server: "vpn.example.com",
+  links: [],
+  pkiFolder: "/home/mara/.fluxify",
+  certFile: null,
+  tunMtu: null,
+  renewEveryMs: 3_600_000,
+  dnsServers: [],
+  killSwitch: false,
+  policyRouting: false,
+  ui: false,
+  statusEveryMs: 0,
+  controlPort: 8443,
+  reorderBufferSize: 128,
+  reorderFlushTimeoutMs: 50,
+  tuning: DEFAULT_TUNING,
+  engine: "auto",
+  logLevel: "info",
+  logFormat: "text",
+};
+
+const HELP = `Usage: fluxify-client [options] [command]
+
+Carries this machine's traffic over several links at once: to a fluxify-server (-b), or
+without a server, each connection over one of them (-l).
+
+Options:
+  --version                        show the version
+  -b, --bond                       bonding mode: one tunnel over all links
+  -l, --load-balance               load-balance mode: no server, no tunnel
+  --server <host>                  name or address of the server, or several, as in v4,v6
+  --ctrl <port>                    TCP port of the control plane (default: 8443)
+  --ifaces <list>                  links to use, as in eth0,wlan0 (default: all that work)
+  --ips <list>                     source addresses, in the order of -ifaces; items may be empty
+  --pki <folder>                   folder of this client's certificates (default: "~/.fluxify")
+  --cert <file>                    this client's certificate (default: the one in -pki)
+  --mtu <bytes>                    MTU of the tunnel, 576 to 9000 (0: as the links allow) (default:
+                                   0)
+  --reorder-buffer-size <packets>  packets the reorder buffer holds at most (default: 128)
+  --reorder-flush-timeout <time>   how long to wait for a missing packet (default: 50ms)
+  --engine <name>                  data plane: native, portable or auto (default: "auto")
+  --scheduler <name>               how packets are spread: flow, stripe, redundant, failover
+                                   (default: flow)
+  --compression <mode>             compress packets: auto, off or always (default: "auto")
+  --probe-pmtud                    find out what size of packets each path carries
+  --rekey-every <time>             use one key for so long at most, 1s to 2m (default: 2m)
+  --renew-every <time>             renew the session this often, 5s to 24h (default: 60m)
+  --dns <list>                     DNS servers to ask through the tunnel, as in
+                                   1.1.1.1,2606:4700::1111
+  --kill-switch                    let nothing out beside the tunnel, until stop or 'restore'
+  --policy-routing                 give each link a routing table of its own
+  --balance <kind>                 with -l: spread over all uplinks, or best for the nearest one
+                                   (default: "spread")
+  --weights <list>                 with -l: as in wan1=3,wan2=1 (default: by link quality)
+  --health-interval <time>         with -l: how often each uplink is probed (default: 5s)
+  --health-target <list>           with -l: addresses to probe (default: the gateway first)
+  --status-every <time>            log the status this often; 0 is never (default: 0)
+  --external-ip-url <url>          with -l: page that tells our address, to compare uplinks
+  --ui                             show a live full-screen status
+  -v, --verbose                    log more, and errors in full
+  --log-json                       log one JSON object a line
+  -h, --help                       show this help
+
+Commands:
+  restore [options]                undo what a client that was killed left behind: routes, DNS, kill
+                                   switch
+  help [command]                   show a command's help
+
+One dash is enough: -server host is --server host.
+`;
+
+const BOND = ["-b", "-server", "vpn.example.com"];
+const parse = (...argv: string[]) => parseClientOptions(argv, HOME);
+
+/** The one line on stderr for a refused command line. */
+function refusal(...argv: string[]): string {
+  const parsed = parse(...argv);
+  ok(parsed.command === "print", `${argv.join(" ")} was accepted`);
+  equal(parsed.exitCode, 2);
+  return parsed.text;
+}
+
+Deno.test("parseClientOptions() needs -b and -server only", () => {
+  deepEqual(parse(...BOND), { command: "bond", options: DEFAULTS });
+  deepEqual(parse("--bond", "--server=vpn.example.com"), { command: "bond", options: DEFAULTS });
+});
+
+Deno.test("parseClientOptions() reads every option, with one dash or two", () => {
+  const options: BondOptions = {
+    server: "2001:db8::1",
+    links: [
+      { interfaceName: "eth0", sourceAddress: "192.0.2.5" },
+      { interfaceName: "wlan0", sourceAddress: null },
+      { interfaceName: "wwan0", sourceAddress: "2001:db8::5" },
+    ],
+    pkiFolder: "/etc/fluxify",
+    certFile: "/home/mara/laptop.pem",
+    tunMtu: 1400,
+    renewEveryMs: 90_000,
+    dnsServers: ["1.1.1.1", "2606:4700:4700::1111"],
+    killSwitch: true,
+    policyRouting: true,
+    ui: true,
+    statusEveryMs: 10_000,
+    controlPort: 9443,
+    reorderBufferSize: 1,
+    reorderFlushTimeoutMs: 0,
+    tuning: {
+      scheduler: "redundant",
+      compression: "always",
+      probeMtu: true,
+      rekeyEveryMs: 1000,
+    },
+    engine: "native",
+    logLevel: "debug",
+    logFormat: "json",
+  };
+  const values = [
+    ["server", "[2001:db8::1]"],
+    ["ifaces", "eth0,wlan0,wwan0"],
+    ["ips", "192.0.2.5,,2001:db8::5"],
+    ["pki", "/etc/fluxify"],
+    ["cert", "~/laptop.pem"],
+    ["mtu", "1400"],
+    ["ctrl", "9443"],
+    ["reorder-buffer-size", "1"],
+    ["reorder-flush-timeout", "0"],
+    ["engine", "native"],
+    ["scheduler", "redundant"],
+    ["compression", "always"],
+    ["rekey-every", "1s"],
+    ["renew-every", "1m30s"],
+    ["status-every", "10s"],
+    ["dns", "1.1.1.1, 2606:4700:4700::1111"],
+  ];
+  const flags = ["log-json", "probe-pmtud", "kill-switch", "policy-routing", "ui"];
+  for (const dashes of ["-", "--"]) {
+    const switches = ["-b", "-v", ...flags.map((flag) => `${dashes}${flag}`)];
+    const spaced = values.flatMap(([name, value]) => [`${dashes}${name}`, value!]);
+    const joined = values.map(([name, value]) => `${dashes}${name}=${value}`);
+    deepEqual(parse(...spaced, ...switches), { command: "bond", options });
+    deepEqual(parse(...switches, ...joined), { command: "bond", options });
+  }
+});
+
+Deno.test("parseClientOptions() takes an empty list as none given", () => {
+  deepEqual(parse(...BOND, "-ifaces", "", "-ips", ""), { command: "bond", options: DEFAULTS });
+});
+
+Deno.test("parseClientOptions() takes one interface twice when its addresses differ", () => {
+  const parsed = parse(...BOND, "-ifaces", "eth0,eth0", "-ips", "192.0.2.1,192.0.2.2");
+  ok(parsed.command === "bond");
+  deepEqual(parsed.options.links.map((link) => link.sourceAddress), ["192.0.2.1", "192.0.2.2"]);
+});
+
+Deno.test("parseClientOptions() asks for a mode and a server", () => {
+  const noMode = "fluxify-client: give a mode: -b -server HOST, or -l\n";
+  equal(refusal(), noMode);
+  equal(refusal("-server", "vpn.example.com"), noMode);
+  equal(refusal("-b"), "fluxify-client: -b needs -server HOST\n");
+});
+
+Deno.test("parseClientOptions() names the option and what was wrong with it", () => {
+  const cases: [string, string, string][] = [
+    ["server", "", "-server must be an IP address or a host name"],
+    ["server", "h:8000", "-server must be an IP address or a host name, not 'h:8000'"],
+    ["ifaces", "eth0,,eth1", "-ifaces has an empty item in 'eth0,,eth1'"],
+    ["ifaces", "eth0,a:b", "-ifaces must hold names of network interfaces, not 'a:b'"],
+    ["ifaces", "eth0", "-b needs at least two interfaces, and -ifaces names only 'eth0'"],
+    ["ifaces", "eth0,eth0", "-ifaces names 'eth0' twice"],
+    [
+      "ifaces",
+      Array.from({ length: 17 }, (_, index) => `eth${index}`).join(","),
+      "-b takes at most 16 interfaces, and -ifaces has 17 items",
+    ],
+    ["ips", "192.0.2", "-ips must hold IP addresses, not '192.0.2'"],
+    [
+      "ips",
+      "192.0.2.1,192.0.2.2",
+      "-ips has 2 items and -ifaces 0: they go together, an empty item stands for any address",
+    ],
+    ["pki", "", "-pki must be a path, not ''"],
+    ["cert", " ", "-cert must be a path, not ' '"],
+    ["mtu", "575", "-mtu must be 0 or 576 to 9000, not '575'"],
+    ["mtu", "9001", "-mtu must be 0 or 576 to 9000, not '9001'"],
+    ["ctrl", "0", "-ctrl must be 1 to 65535, not '0'"],
+    ["reorder-buffer-size", "65537", "-reorder-buffer-size must be 1 to 65536, not '65537'"],
+    ["reorder-flush-timeout", "10001ms", "-reorder-flush-timeout must be 0 to 10s, not '10001ms'"],
+    ["engine", "", "-engine must be native, portable or auto, not ''"],
+    ["scheduler", "x", "-scheduler must be flow, stripe, redundant or failover, not 'x'"],
+    ["compression", "on", "-compression must be auto, off or always, not 'on'"],
+    ["rekey-every", "3m", "-rekey-every must be 1s to 2m, not '3m'"],
+    ["renew-every", "4999ms", "-renew-every must be 5s to 24h, not '4999ms'"],
+    ["renew-every", "25h", "-renew-every must be 5s to 24h, not '25h'"],
+    ["dns", "", "-dns must name at least one server"],
+    ["dns", "1.1.1.1,", "-dns has an empty item in '1.1.1.1,'"],
+    ["dns", "dns.example.com", "-dns must hold IP addresses, not 'dns.example.com'"],
+    ["dns", "1.1.1.1:53", "-dns must hold IP addresses, not '1.1.1.1:53'"],
+    [
+      "dns",
+      "fe80::1%eth0",
+      "-dns must hold addresses that the tunnel can reach, not 'fe80::1%eth0'",
+    ],
+    ["dns", "0.0.0.0", "-dns must hold addresses of servers, not '0.0.0.0'"],
+    ["dns", "0:0::0", "-dns must hold addresses of servers, not '0:0::0'"],
+    ["dns", "::1,0:0::1", "-dns names '0:0::1' twice"],
+    ["dns", "1.1.1.1,1.0.0.1,8.8.8.8,8.8.4.4", "-dns takes at most 3 servers, not 4"],
+  ];
+  for (const [name, value, message] of cases) {
+    equal(refusal(...BOND, `-${name}`, value), `fluxify-client: ${message}\n`);
+    equal(refusal(...BOND, `--${name}=${value}`), `fluxify-client: ${message}\n`);
+  }
+});
+
+Deno.test("parseClientOptions() refuses addresses that do not match the interfaces", () => {
+  equal(
+    refusal(...BOND, "-ifaces", "a,b", "-ips", "192.0.2.1"),
+    "fluxify-client: -ips has 1 items and -ifaces 2: they go together, " +
+      "an empty item stands for any address\n",
+  );
+  equal(
+    refusal(...BOND, "-ifaces", "a,a", "-ips", "192.0.2.1,192.0.2.1"),
+    "fluxify-client: -ifaces names 'a' twice\n",
+  );
+});
+
+Deno.test("parseClientOptions() refuses with -l what only bonding has", () => {
+  const values = ["renew-every", "1m", "dns", "1.1.1.1"];
+  for (let i = 0; i < values.length; i += 2) {
+    equal(
+      refusal("-l", `-${values[i]}`, values[i + 1]!),
+      `fluxify-client: -${values[i]} means nothing with -l\n`,
+    );
+  }
+  for (const flag of ["-kill-switch", "-policy-routing", "-probe-pmtud"]) {
+    equal(refusal("-l", flag), `fluxify-client: ${flag} means nothing with -l\n`);
+  }
+});
+
+Deno.test("parseClientOptions() refuses what it does not know", () => {
+  equal(
+    refusal("-b", "-sevrer", "h"),
+    "fluxify-client: unknown option '-sevrer' (Did you mean --server?)\n",
+  );
+});
+
+Deno.test("parseClientOptions() reads restore", () => {
+  deepEqual(parse("restore"), {
+    command: "restore",
+    options: { logLevel: "info", logFormat: "text" },
+  });
+  deepEqual(parse("restore", "-v", "-log-json"), {
+    command: "restore",
+    options: { logLevel: "debug", logFormat: "json" },
+  });
+  equal(refusal("-b", "restore"), "fluxify-client: -b means nothing before 'restore'\n");
+  equal(refusal("restore", "-b"), "fluxify-client: unknown option '-b'\n");
+});
+
+Deno.test("parseClientOptions() prints help and version", () => {
+  for (const flag of ["-h", "-help", "--help"]) {
+    deepEqual(parse(flag), { command: "print", text: HELP, exitCode: 0 });
+  }
+  deepEqual(parse("--version"), { command: "print", text: `${VERSION}\n`, exitCode: 0 });
+});
+
+Deno.test("parseClientOptions() takes several addresses of the server", () => {
+  const serverOf = (text: string) => {
+    const parsed = parse("-b", "-server", text);
+    return parsed.command === "bond" ? parsed.options.server : null;
+  };
+  equal(serverOf("203.0.113.10, [2001:db8::1]"), "203.0.113.10,2001:db8::1");
+  for (const wrong of ["", "203.0.113.10,", "a,1.2.3.4.5", Array(9).fill("a").join(",")]) {
+    equal(serverOf(wrong), null, wrong);
+  }
+});

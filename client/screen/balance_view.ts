@@ -1,0 +1,159 @@
+/** What the screen shows of load balancing: a row for each uplink in each family. */
+import type { AddressFamily } from "../../lib/host/links/address.ts";
+import type { BalanceStatus, UplinkFamilyStatus, UplinkStatus } from "../balance/status.ts";
+import { formatBytes, formatCount, formatMs, formatPart, formatRate } from "./figures.ts";
+import { type LinkTraffic, RateHistory } from "./rate_history.ts";
+import type { Cell, Column, ReadModel, StatusModel, StatusRow } from "./status_model.ts";
+import { span, type Tone } from "./styled_line.ts";
+import { SPARKLINE } from "./table.ts";
+
+const FAMILIES = [4, 6] as const;
+
+const COLUMNS: readonly Column[] = [
+  {
+    key: "uplink",
+    heading: "UPLINK",
+    width: 8,
+    align: "left",
+    rank: 1,
+    grows: "to its longest text",
+  },
+  { key: "family", heading: "IP", width: 4, align: "left", rank: 2 },
+  {
+    key: "health",
+    heading: "HEALTH",
+    width: 10,
+    align: "left",
+    rank: 3,
+    grows: "to its longest text",
+  },
+  { key: "share", heading: "SHARE", width: 5, align: "right", rank: 4 },
+  { key: "down", heading: "DOWN", width: 11, align: "right", rank: 5 },
+  { key: "up", heading: "UP", width: 11, align: "right", rank: 6 },
+  { key: "rtt", heading: "RTT", width: 7, align: "right", rank: 7 },
+  { key: "jitter", heading: "JITTER", width: 7, align: "right", rank: 9 },
+  { key: "loss", heading: "LOSS", width: 5, align: "right", rank: 8 },
+  { key: "score", heading: "SCORE", width: 5, align: "right", rank: 10 },
+  { key: "given", heading: "GIVEN", width: 5, align: "right", rank: 12 },
+  { key: "bytes", heading: "BYTES", width: 7, align: "right", rank: 13 },
+  {
+    key: "minute",
+    heading: "LAST MINUTE",
+    width: 11,
+    align: "left",
+    rank: 11,
+    grows: "as a sparkline",
+  },
+];
+
+/** Keeps what the rates need from one reading to the next. `startedAtMs` as the readings' time. */
+export function balanceModels(
+  readStatus: () => Promise<BalanceStatus>,
+  startedAtMs: number,
+): ReadModel {
+  const history = new RateHistory();
+  return async (nowMs) => {
+    const status = await readStatus();
+    for (const uplink of status.uplinks) history.add(uplink.name, nowMs, uplink);
+    return balanceModel(status, (name) => history.of(name), nowMs - startedAtMs);
+  };
+}
+
+export function balanceModel(
+  status: BalanceStatus,
+  trafficOf: (uplink: string) => LinkTraffic,
+  uptimeMs: number,
+): StatusModel {
+  const traffic = status.uplinks.map(({ name }) => trafficOf(name));
+  const total = (key: Exclude<keyof LinkTraffic, "lastMinute">) =>
+    traffic.reduce((sum, one) => sum + one[key], 0);
+  const { largest } = status;
+  const manner = status.kind === "best" ? "all over the nearest" : "spread over all";
+  return {
+    title: `Fluxify load balance over ${status.uplinks.length} uplinks`,
+    facts: [`connections: ${manner}`],
+    totals: [
+      `down ${formatRate(total("receivedBytesPerSecond"))}`,
+      `up ${formatRate(total("sentBytesPerSecond"))}`,
+      largest === null
+        ? "nothing carried so far"
+        : `most on ${largest.name}: ${formatPart(largest.share)}`,
+      `received ${formatBytes(status.receivedBytes)}`,
+      `sent ${formatBytes(status.sentBytes)}`,
+    ],
+    uptimeMs,
+    columns: COLUMNS,
+    rows: status.uplinks.flatMap((uplink) => uplinkRows(uplink, trafficOf(uplink.name))),
+  };
+}
+
+function uplinkRows(uplink: UplinkStatus, traffic: LinkTraffic): StatusRow[] {
+  const families = FAMILIES.filter((family) => uplink.families[family] !== null);
+  // Bytes are counted by interface: they stand in its first row alone.
+  const carried: Record<string, Cell> = {
+    share: span(formatPart(uplink.share)),
+    down: span(formatRate(traffic.receivedBytesPerSecond)),
+    up: span(formatRate(traffic.sentBytesPerSecond)),
+    bytes: span(formatBytes(traffic.receivedBytes + traffic.sentBytes)),
+    minute: span(SPARKLINE),
+  };
+  if (families.length === 0) {
+    const cells = { ...carried, uplink: span(uplink.name, "strong"), health: span("-", "dim") };
+    return [{
+      key: uplink.name,
+      cells,
+      lastMinute: traffic.lastMinute,
+      details: carriedDetails(uplink, traffic),
+    }];
+  }
+  return families.map((family, index) => {
+    const report = uplink.families[family]!;
+    return {
+      key: `${uplink.name} IPv${family}`,
+      cells: { ...(index === 0 ? carried : {}), ...familyCells(uplink.name, family, report) },
+      lastMinute: traffic.lastMinute,
+      details: [
+        ["gateway", report.gateway ?? "none"],
+        ["health", report.problem ?? report.state],
+        ["weight", `${report.weight}, ${formatPart(report.connectionShare)} of connections`],
+        ["RTT", `${formatMs(report.rttMs)}, jitter ${formatMs(report.jitterMs)}`],
+        ["loss", `${formatPart(report.loss)} of ${report.probes} probes`],
+        ["score", formatCount(report.score)],
+        ...carriedDetails(uplink, traffic),
+      ],
+    };
+  });
+}
+
+function familyCells(
+  name: string,
+  family: AddressFamily,
+  report: UplinkFamilyStatus,
+): Record<string, Cell> {
+  return {
+    uplink: span(name, "strong"),
+    family: span(`IPv${family}`),
+    health: report.problem !== null
+      ? span(report.problem, "bad")
+      : span(report.state, HEALTH_TONE[report.state]),
+    rtt: span(formatMs(report.rttMs)),
+    jitter: span(formatMs(report.jitterMs)),
+    loss: span(formatPart(report.loss), report.loss > 0 ? "warn" : "plain"),
+    score: span(formatCount(report.score)),
+    given: span(formatPart(report.connectionShare)),
+  };
+}
+
+const HEALTH_TONE: Record<UplinkFamilyStatus["state"], Tone> = {
+  "healthy": "good",
+  "unanswered": "bad",
+  "link down": "bad",
+};
+
+function carriedDetails(uplink: UplinkStatus, traffic: LinkTraffic): [string, string][] {
+  return [
+    ["received", formatBytes(traffic.receivedBytes)],
+    ["sent", formatBytes(traffic.sentBytes)],
+    ["share", `${formatPart(uplink.share)} of all bytes`],
+  ];
+}

@@ -1,0 +1,159 @@
+/** What the screen shows of bonding: the session, and how each link does. */
+import type { PathReport, SessionReport } from "../../lib/net/engine.ts";
+import type { BondStatus } from "../bonding/bond_observer.ts";
+import {
+  formatAge,
+  formatBytes,
+  formatCount,
+  formatMs,
+  formatPart,
+  formatRate,
+} from "./figures.ts";
+import { type LinkTraffic, RateHistory } from "./rate_history.ts";
+import type { Cell, Column, ReadModel, StatusModel, StatusRow } from "./status_model.ts";
+import { span, type Tone } from "./styled_line.ts";
+import { SPARKLINE } from "./table.ts";
+
+const COLUMNS: readonly Column[] = [
+  { key: "link", heading: "LINK", width: 8, align: "left", rank: 1, grows: "to its longest text" },
+  { key: "state", heading: "STATE", width: 7, align: "left", rank: 2 },
+  { key: "quality", heading: "QUALITY", width: 15, align: "left", rank: 6 },
+  { key: "rtt", heading: "RTT", width: 7, align: "right", rank: 5 },
+  { key: "rttMin", heading: "MIN", width: 7, align: "right", rank: 11 },
+  { key: "jitter", heading: "JITTER", width: 7, align: "right", rank: 8 },
+  { key: "loss", heading: "LOSS", width: 5, align: "right", rank: 7 },
+  { key: "score", heading: "SCORE", width: 5, align: "right", rank: 9 },
+  { key: "down", heading: "DOWN", width: 11, align: "right", rank: 3 },
+  { key: "up", heading: "UP", width: 11, align: "right", rank: 4 },
+  { key: "bytes", heading: "BYTES", width: 7, align: "right", rank: 12 },
+  { key: "mtu", heading: "MTU", width: 4, align: "right", rank: 13 },
+  { key: "heard", heading: "HEARD", width: 6, align: "right", rank: 14 },
+  {
+    key: "minute",
+    heading: "LAST MINUTE",
+    width: 11,
+    align: "left",
+    rank: 10,
+    grows: "as a sparkline",
+  },
+];
+
+/** Keeps what the rates need from one reading to the next. `startedAtMs` as the readings' time. */
+export function bondModels(readStatus: () => Promise<BondStatus>, startedAtMs: number): ReadModel {
+  const history = new RateHistory();
+  return async (nowMs) => {
+    const status = await readStatus();
+    for (const name of status.links) {
+      history.add(name, nowMs, pathOf(status, name) ?? null);
+    }
+    return bondModel(status, (name) => history.of(name), nowMs - startedAtMs);
+  };
+}
+
+export function bondModel(
+  status: BondStatus,
+  trafficOf: (link: string) => LinkTraffic,
+  uptimeMs: number,
+): StatusModel {
+  const traffic = status.links.map(trafficOf);
+  const total = (key: Exclude<keyof LinkTraffic, "lastMinute">) =>
+    traffic.reduce((sum, one) => sum + one[key], 0);
+  const { server, serverAddress, addresses, session } = status;
+  return {
+    title: `Fluxify bonding to ${server}`,
+    facts: [
+      addresses === "" ? "no addresses yet" : addresses,
+      ...(server === serverAddress ? [] : [`server ${serverAddress}`]),
+      ...(session === null ? ["no session"] : sessionFacts(session)),
+    ],
+    totals: [
+      `down ${formatRate(total("receivedBytesPerSecond"))}`,
+      `up ${formatRate(total("sentBytesPerSecond"))}`,
+      `received ${formatBytes(total("receivedBytes"))}`,
+      `sent ${formatBytes(total("sentBytes"))}`,
+    ],
+    uptimeMs,
+    columns: COLUMNS,
+    rows: status.links.map((name) => linkRow(status, name, trafficOf(name))),
+  };
+}
+
+function sessionFacts({ scheduler, reorder }: SessionReport): string[] {
+  return [
+    `scheduler ${scheduler}`,
+    `reordered ${reorder.reorderedEvents}`,
+    `given up ${reorder.flushes}`,
+  ];
+}
+
+function pathOf({ session }: BondStatus, name: string): PathReport | undefined {
+  return session?.paths.find((path) => path.name === name);
+}
+
+function linkRow(status: BondStatus, name: string, traffic: LinkTraffic): StatusRow {
+  const path = pathOf(status, name);
+  const rates: Record<string, Cell> = {
+    link: span(name, "strong"),
+    down: span(formatRate(traffic.receivedBytesPerSecond)),
+    up: span(formatRate(traffic.sentBytesPerSecond)),
+    bytes: span(formatBytes(traffic.receivedBytes + traffic.sentBytes)),
+    minute: span(SPARKLINE),
+  };
+  const { lastMinute } = traffic;
+  if (path === undefined) {
+    const why = status.problems.get(name) ??
+      (status.session === null ? "no session" : "not in use");
+    const cells = { ...rates, state: span("down", "bad"), quality: span(why, "bad") };
+    return { key: name, cells, lastMinute, details: [["state", why], ...trafficDetails(traffic)] };
+  }
+  // What was measured before it went down is shown for what it is.
+  const measured = (text: string, reason?: PathReport["isBadFor"]) =>
+    span(text, path.state === "down" ? "dim" : path.isBadFor === reason ? "warn" : "plain");
+  return {
+    key: name,
+    lastMinute,
+    cells: {
+      ...rates,
+      state: span(path.state, STATE_TONE[path.state]),
+      quality: qualityOf(path),
+      rtt: measured(formatMs(path.rttMs), "rtt"),
+      rttMin: measured(formatMs(path.rttMinMs)),
+      jitter: measured(formatMs(path.jitterMs), "jitter"),
+      loss: measured(formatPart(path.loss), "loss"),
+      score: measured(formatCount(path.score)),
+      mtu: span(formatCount(path.mtu)),
+      heard: span(formatAge(path.heardMsAgo)),
+    },
+    details: [
+      // The client sends to one address, and does not always tell which.
+      ...(path.peer.endsWith(":0") ? [] : [["leads to", path.peer] as const]),
+      ["RTT", `${formatMs(path.rttMs)}, last ${formatMs(path.rttLastMs)}`],
+      ["least RTT", formatMs(path.rttMinMs)],
+      ["jitter", `${formatMs(path.jitterMs)}, one way ${formatMs(path.delayVariationMs)}`],
+      ["loss", `${formatPart(path.loss)}, score ${formatCount(path.score)}`],
+      ["capacity", path.deliveryRate === null ? "-" : formatRate(path.deliveryRate)],
+      ["path MTU", path.mtu === null ? "not looked for" : `${path.mtu} bytes`],
+      ["last heard", path.heardMsAgo === null ? "never" : `${formatAge(path.heardMsAgo)} ago`],
+      ...trafficDetails(traffic),
+    ],
+  };
+}
+
+const STATE_TONE: Record<PathReport["state"], Tone> = {
+  probing: "warn",
+  up: "good",
+  suspect: "warn",
+  down: "bad",
+};
+
+function qualityOf({ state, isGood, isBadFor }: PathReport): Cell {
+  if (state !== "up") return span("-", "dim");
+  return isGood ? span("good", "good") : span(`avoided: ${isBadFor ?? "quality"}`, "warn");
+}
+
+function trafficDetails(traffic: LinkTraffic): [string, string][] {
+  return [
+    ["received", formatBytes(traffic.receivedBytes)],
+    ["sent", formatBytes(traffic.sentBytes)],
+  ];
+}

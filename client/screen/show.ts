@@ -1,0 +1,29 @@
+/** The modes of the client, each beside its screen. */
+import { balance } from "../balance/balance.ts";
+import { bond } from "../bonding/bond.ts";
+import type { BalanceOptions, BondOptions } from "../config/options.ts";
+import { balanceModels } from "./balance_view.ts";
+import { bondModels } from "./bond_view.ts";
+import { withLiveScreen } from "./live_screen.ts";
+
+/** As bond(). @throws UsageError when there is no terminal. */
+export async function showBonding(options: BondOptions, signal: AbortSignal): Promise<void> {
+  const title = `Fluxify bonding to ${options.server}`;
+  await withLiveScreen(title, options, signal, (either, screen) =>
+    bond(options, either, {
+      onBonding: (readStatus) => screen.show(bondModels(readStatus, screen.openedAtMs)),
+    }));
+}
+
+/** As balance(). @throws UsageError when there is no terminal. */
+export async function showBalance(options: BalanceOptions, signal: AbortSignal): Promise<void> {
+  await withLiveScreen(
+    "Fluxify load balance",
+    options,
+    signal,
+    (either, screen) =>
+      balance(options, either, {
+        onBalancing: (readStatus) => screen.show(balanceModels(readStatus, screen.openedAtMs)),
+      }),
+  );
+}

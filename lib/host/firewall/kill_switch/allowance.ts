@@ -1,0 +1,88 @@
+import { containsCidr, normalizeCidr } from "cidr-tools";
+import { type AddressFamily, familyOf } from "../../links/address.ts";
+import { checkInterfaceName, type NetworkInterface } from "../../links/network_interface.ts";
+
+/** What may leave the machine outside the tunnel. */
+export interface Allowance {
+  tun: string;
+  /** Interfaces over which the server may be reached. */
+  links: readonly string[];
+  servers: readonly string[];
+  /** TCP port of the control plane. */
+  controlPort: number;
+  /** UDP port of the data plane; null as long as the server has not told it. */
+  dataPort: number | null;
+  networks: readonly LocalNetwork[];
+}
+
+export interface LocalNetwork {
+  device: string;
+  family: AddressFamily;
+  /** Such as 192.168.1.0/24. */
+  prefix: string;
+}
+
+export interface LocalNetworks {
+  networks: LocalNetwork[];
+  /** For people: networks that do not count as local, and why. */
+  notices: string[];
+}
+
+const NETWORKS_MAX = 256;
+
+/** Networks nobody on the Internet has: of any size they are local. */
+const PRIVATE = [
+  "10.0.0.0/8",
+  "100.64.0.0/10",
+  "169.254.0.0/16",
+  "172.16.0.0/12",
+  "192.168.0.0/16",
+  "fc00::/7",
+];
+
+/**
+ * Who gives out addresses on a link chooses its prefix, and with a wide one could have much of the
+ * Internet count as local. Of public addresses a local network has no more than this.
+ */
+const PUBLIC_PREFIX_MIN = { 4: 20, 6: 56 } as const;
+
+/** The networks on this machine's links. Link-local addresses are allowed anyway and not among them. */
+export function localNetworks(
+  interfaces: readonly NetworkInterface[],
+  tun: string,
+): LocalNetworks {
+  const networks = new Map<string, LocalNetwork>();
+  const notices: string[] = [];
+  for (const { name, loopback, addresses } of interfaces) {
+    if (loopback || name === tun || !isPlainName(name)) continue;
+    for (const { address, peer, prefixLength, scope } of addresses) {
+      if (scope === "link") continue;
+      const family = familyOf(address);
+      const prefix = normalizeCidr(`${peer ?? address}/${prefixLength}`);
+      if (networks.has(`${name} ${prefix}`)) continue;
+      if (!isLocal(prefix, prefixLength, family)) {
+        notices.push(
+          `the kill switch drops what goes to ${prefix} on ${name}: too large for a local network`,
+        );
+      } else if (networks.size < NETWORKS_MAX) {
+        networks.set(`${name} ${prefix}`, { device: name, family, prefix });
+      }
+    }
+  }
+  return { networks: [...networks.values()], notices };
+}
+
+function isLocal(prefix: string, prefixLength: number, family: AddressFamily): boolean {
+  return prefixLength >= PUBLIC_PREFIX_MIN[family] ||
+    PRIVATE.some((network) => containsCidr(network, prefix));
+}
+
+/** Others cannot be named in a rule without being taken for more than a name. */
+function isPlainName(name: string): boolean {
+  try {
+    checkInterfaceName(name);
+    return true;
+  } catch {
+    return false;
+  }
+}

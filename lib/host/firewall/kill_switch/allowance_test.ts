@@ -1,0 +1,120 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { containsCidr, overlapCidr } from "cidr-tools";
+import type { NetworkInterface } from "../../links/network_interface.ts";
+import { type Allowance, localNetworks } from "./allowance.ts";
+import { CHAINS, chainText } from "./iptables_chains.ts";
+import { nftTable } from "./nft_table.ts";
+
+function network(name: string, ...addresses: [string, number, string?][]): NetworkInterface {
+  return {
+    ...{ name, index: 2, up: true, lowerUp: true, pointToPoint: false, mtu: 1500 },
+    loopback: name === "lo",
+    addresses: addresses.map(([address, prefixLength, peer]) => ({
+      family: address.includes(":") ? 6 : 4,
+      ...{ address, prefixLength, peer },
+      scope: address.startsWith("fe80") ? "link" : "global",
+    })),
+  };
+}
+
+const ALLOWANCE: Allowance = {
+  tun: "fluxify",
+  links: ["eth0", "wlan0"],
+  servers: ["203.0.113.7", "2001:db8:9::7"],
+  controlPort: 8443,
+  dataPort: 8000,
+  networks: [
+    { device: "eth0", family: 4, prefix: "192.168.1.0/24" },
+    { device: "eth0", family: 6, prefix: "2001:db8:1::/64" },
+  ],
+};
+
+Deno.test("localNetworks() takes those of all links but loopback and the tunnel", () => {
+  const { networks, notices } = localNetworks([
+    network("lo", ["127.0.0.1", 8], ["::1", 128]),
+    network("fluxify", ["10.8.0.2", 24]),
+    network("eth0", ["192.168.1.20", 24], ["192.168.1.21", 24], ["fe80::1", 64], ["fd00::5", 48]),
+    network("ppp0", ["100.64.0.9", 32, "100.64.0.1"]),
+    network('we"ird', ["192.168.9.1", 24]),
+    network("br0", ["10.0.0.1", 8]),
+  ], "fluxify");
+  assert.deepEqual(networks.map(({ device, prefix }) => `${device} ${prefix}`), [
+    "eth0 192.168.1.0/24",
+    "eth0 fd00::/48",
+    "ppp0 100.64.0.1/32",
+    "br0 10.0.0.0/8",
+  ]);
+  assert.deepEqual(notices, []);
+});
+
+Deno.test("localNetworks() does not take much of the Internet for local", () => {
+  const wide = network("wlan0", ["8.8.8.1", 1], ["203.0.113.9", 19], ["2001:db8::1", 16]);
+  const { networks, notices } = localNetworks([wide], "fluxify");
+  assert.deepEqual(networks, []);
+  assert.deepEqual(notices.map((line) => /to (\S+) on wlan0/.exec(line)?.[1]), [
+    "0.0.0.0/1",
+    "203.0.96.0/19",
+    "2001::/16",
+  ]);
+});
+
+Deno.test("property: localNetworks() lets through the link's network or nothing", () => {
+  fc.assert(fc.property(fc.ipV4(), fc.integer({ min: 0, max: 32 }), (address, length) => {
+    const { networks, notices } = localNetworks([network("e", [address, length])], "fluxify");
+    assert.equal(networks.length + notices.length, 1);
+    for (const { prefix } of networks) {
+      assert.ok(containsCidr(prefix, address));
+      assert.ok(length >= 20 || !overlapCidr(prefix, "8.8.8.8"));
+    }
+  }));
+});
+
+Deno.test("localNetworks() is bounded", () => {
+  const addresses = Array.from({ length: 300 }, (_, i): [string, number] => {
+    return [`10.${i >> 8}.${i & 255}.1`, 24];
+  });
+  assert.equal(localNetworks([network("e", ...addresses)], "fluxify").networks.length, 256);
+});
+
+Deno.test("nftTable() replaces the table in one go and names every exception", () => {
+  const text = nftTable(ALLOWANCE);
+  assert.ok(text.startsWith("table inet fluxify_kill_switch\ndelete table inet"));
+  assert.equal(text.match(/policy drop/g)?.length, 2);
+  for (
+    const rule of [
+      'oifname { "eth0", "wlan0" } ip daddr 203.0.113.7 tcp dport 8443 accept',
+      'oifname { "eth0", "wlan0" } ip6 daddr 2001:db8:9::7 udp dport 8000 accept',
+      'oifname "eth0" ip daddr 192.168.1.0/24 accept',
+      'oifname "eth0" ip6 daddr 2001:db8:1::/64 accept',
+    ]
+  ) assert.ok(text.includes(rule), rule);
+  const [, forward] = text.split("chain forward");
+  assert.doesNotMatch(
+    forward!,
+    /203\.0\.113\.7|8443|2001:db8:9/,
+    "nobody else's way to the server",
+  );
+});
+
+Deno.test("the port of the data plane is closed until it is known", () => {
+  const early = { ...ALLOWANCE, dataPort: null };
+  assert.doesNotMatch(nftTable(early), /8000|null/);
+  for (const chain of CHAINS) {
+    for (const family of [4, 6] as const) {
+      assert.doesNotMatch(chainText(chain, family, early), /8000|null/);
+    }
+  }
+});
+
+Deno.test("chainText() keeps the families apart and ends in a drop", () => {
+  for (const chain of CHAINS) {
+    for (const family of [4, 6] as const) {
+      const lines = chainText(chain, family, ALLOWANCE).split("\n");
+      assert.deepEqual(lines.slice(-3), [`-A ${chain.name} -j DROP`, "COMMIT", ""]);
+      const destinations = lines.flatMap((line) => / -d (\S+)/.exec(line)?.[1] ?? []);
+      assert.ok(destinations.every((destination) => destination.includes(":") === (family === 6)));
+      assert.equal(lines.some((line) => line.includes("8443")), chain.from === "POSTROUTING");
+    }
+  }
+});

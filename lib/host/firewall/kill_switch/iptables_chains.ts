@@ -1,0 +1,91 @@
+import { type AddressFamily, familyOf } from "../../links/address.ts";
+import type { Allowance } from "./allowance.ts";
+
+/** A chain of our own, and the one that jumps there. */
+export interface KillSwitchChain {
+  name: string;
+  from: "POSTROUTING" | "FORWARD";
+}
+
+/** Only this table sees packets after all routing. */
+export const IPTABLES_TABLE = "mangle";
+export const CHAINS: readonly KillSwitchChain[] = [
+  { name: "fluxify-kill-fwd", from: "FORWARD" },
+  { name: "fluxify-kill-out", from: "POSTROUTING" },
+];
+
+/** The rule by which packets get into the chain, as iptables lists it. */
+export function jumpTo({ name, from }: KillSwitchChain): string {
+  return `-A ${from} -j ${name}`;
+}
+
+/**
+ * One chain as iptables-restore reads it; it takes the place of what the chain held, in one step.
+ * So does the jump, first of all rules, when the number of `jumps` that are there is given.
+ */
+export function chainText(
+  { name, from }: KillSwitchChain,
+  family: AddressFamily,
+  allowance: Allowance,
+  jumps?: number,
+): string {
+  const matches = from === "FORWARD"
+    ? [["-o", allowance.tun], ...networks(family, allowance)]
+    : leaving(family, allowance);
+  return [
+    `*${IPTABLES_TABLE}`,
+    `:${name} - [0:0]`,
+    ...matches.map((match) => `-A ${name} ${match.join(" ")} -j RETURN`),
+    `-A ${name} -j DROP`,
+    ...jumps === undefined ? [] : [
+      ...Array<string>(jumps).fill(`-D ${from} -j ${name}`),
+      `-I ${from} 1 -j ${name}`,
+    ],
+    "COMMIT",
+    "",
+  ].join("\n");
+}
+
+function leaving(family: AddressFamily, allowance: Allowance): string[][] {
+  return [
+    ["-o", "lo"],
+    ["-o", allowance.tun],
+    ...servers(family, allowance),
+    ...LINK_LOCAL[family],
+    ...networks(family, allowance),
+  ];
+}
+
+/** DHCP, neighbour discovery, and what no router passes on. */
+const LINK_LOCAL: Record<AddressFamily, string[][]> = {
+  4: [
+    ["-p", "udp", "--sport", "68", "--dport", "67"],
+    ["-d", "169.254.0.0/16"],
+    ["-d", "224.0.0.0/24"],
+    ["-d", "255.255.255.255"],
+  ],
+  6: [
+    ["-d", "fe80::/10"],
+    ["-d", "ff01::/16"],
+    ["-d", "ff02::/16"],
+    ...[133, 134, 135, 136].map((type) => ["-p", "icmpv6", "--icmpv6-type", String(type)]),
+  ],
+};
+
+function servers(
+  family: AddressFamily,
+  { links, servers, controlPort, dataPort }: Allowance,
+): string[][] {
+  const ports = [
+    ["-p", "tcp", "--dport", String(controlPort)],
+    ...dataPort === null ? [] : [["-p", "udp", "--dport", String(dataPort)]],
+  ];
+  return servers.filter((server) => familyOf(server) === family).flatMap((server) =>
+    links.flatMap((link) => ports.map((port) => ["-o", link, "-d", server, ...port]))
+  );
+}
+
+function networks(family: AddressFamily, allowance: Allowance): string[][] {
+  return allowance.networks.filter((network) => network.family === family)
+    .map(({ device, prefix }) => ["-o", device, "-d", prefix]);
+}

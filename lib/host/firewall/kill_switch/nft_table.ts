@@ -1,0 +1,57 @@
+import { familyOf } from "../../links/address.ts";
+import type { Allowance } from "./allowance.ts";
+
+export const NFT_TABLE = ["inet", "fluxify_kill_switch"] as const;
+
+/**
+ * The table as nft reads it, in the place of the one that may be there: nft does all of it or
+ * nothing, and no packet passes in between. Dropping in one table is final, whatever another accepts.
+ */
+export function nftTable(allowance: Allowance): string {
+  const name = NFT_TABLE.join(" ");
+  const tun = `"${allowance.tun}"`;
+  return [
+    `table ${name}`,
+    `delete table ${name}`,
+    `table ${name} {`,
+    "  chain networks {",
+    ...networks(allowance),
+    "  }",
+    // Not in output: what is routed anew after it, by a mark, still shows its first interface there.
+    "  chain postrouting {",
+    "    type filter hook postrouting priority 0; policy drop;",
+    `    oifname { "lo", ${tun} } accept`,
+    ...servers(allowance),
+    "    meta nfproto ipv4 udp sport 68 udp dport 67 accept",
+    "    ip daddr { 169.254.0.0/16, 224.0.0.0/24, 255.255.255.255 } accept",
+    "    ip6 daddr { fe80::/10, ff01::/16, ff02::/16 } accept",
+    "    icmpv6 type { nd-router-solicit, nd-router-advert, nd-neighbor-solicit, " +
+    "nd-neighbor-advert } accept",
+    "    jump networks",
+    "  }",
+    "  chain forward {",
+    "    type filter hook forward priority 0; policy drop;",
+    `    oifname ${tun} accept`,
+    "    jump networks",
+    "  }",
+    "}",
+    "",
+  ].join("\n");
+}
+
+function networks(allowance: Allowance): string[] {
+  return allowance.networks.map(({ device, family, prefix }) =>
+    `    oifname "${device}" ${family === 4 ? "ip" : "ip6"} daddr ${prefix} accept`
+  );
+}
+
+function servers({ links, servers, controlPort, dataPort }: Allowance): string[] {
+  if (links.length === 0) return [];
+  const devices = `oifname { ${links.map((name) => `"${name}"`).join(", ")} }`;
+  const ports = [`tcp dport ${controlPort}`, ...dataPort === null ? [] : [`udp dport ${dataPort}`]];
+  return servers.flatMap((server) =>
+    ports.map((port) =>
+      `    ${devices} ${familyOf(server) === 4 ? "ip" : "ip6"} daddr ${server} ${port} accept`
+    )
+  );
+}

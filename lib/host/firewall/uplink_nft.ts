@@ -1,0 +1,92 @@
+import type { AddressFamily } from "../links/address.ts";
+import type { HostJournal } from "../journal/host_journal.ts";
+import {
+  type NatUplink,
+  OTHERS_MARK_MASK,
+  UPLINK_MARK_MASK,
+  UPLINK_TAG,
+  uplinkMark,
+} from "./uplink_rules.ts";
+
+const TABLE = "fluxify_balance";
+const MASK = `0x${UPLINK_MARK_MASK.toString(16)}`;
+const OTHERS = `0x${OTHERS_MARK_MASK.toString(16)}`;
+const NOT_MARKED_BY_OTHERS = `meta mark and ${OTHERS} == 0x0`;
+const UNMARKED = `ct mark and ${MASK} == 0x0`;
+
+/** Does what the rules of iptables do, in a table of our own that comes and goes as a whole. */
+export async function addUplinkTable(
+  journal: HostJournal,
+  family: AddressFamily,
+  uplinks: readonly NatUplink[],
+): Promise<void> {
+  const kind = family === 4 ? "ip" : "ip6";
+  if ((await journal.runner.run(["nft", "list", "table", kind, TABLE])).code === 0) {
+    throw new Error(
+      `Cannot balance: the nft table ${kind} ${TABLE} is there already; remove it with ` +
+        `"nft delete table ${kind} ${TABLE}"`,
+    );
+  }
+  await journal.apply({
+    kind: "command",
+    argv: ["nft", "-f", "-"],
+    input: uplinkTable(family, uplinks),
+    undo: ["nft", "delete", "table", kind, TABLE],
+  });
+}
+
+/** The table as nft reads it. */
+export function uplinkTable(family: AddressFamily, uplinks: readonly NatUplink[]): string {
+  const kind = family === 4 ? "ip" : "ip6";
+  const existing = uplinks.flatMap((uplink) =>
+    uplink.addresses.map((address) =>
+      `${UNMARKED} ct state established,related ct reply ${kind} daddr ${address} ${keep(uplink)}`
+    )
+  );
+  // Of a connection from before the rules the first packet seen is no SYN.
+  const midStream = uplinks.flatMap((uplink) =>
+    uplink.addresses.map((address) =>
+      `${kind} saddr ${address} tcp flags & (fin | syn | rst | ack) != syn ${UNMARKED} ` +
+      keep(uplink)
+    )
+  );
+  const entering = uplinks.map((uplink) =>
+    `iifname "${uplink.device}" ${UNMARKED} ${keep(uplink)}`
+  );
+  const leaving = uplinks.map((uplink) => `oifname "${uplink.device}" ${UNMARKED} ${keep(uplink)}`);
+  const restored = uplinks.map(({ slot }) =>
+    `ct mark and ${MASK} == ${hex(slot)} meta mark set meta mark and ${OTHERS} or ${hex(slot)}`
+  );
+  const masqueraded = uplinks.map(({ device }) =>
+    `oifname "${device}" masquerade comment "${UPLINK_TAG}"`
+  );
+  return [
+    `table ${kind} ${TABLE} {`,
+    ...chain("prerouting", "filter hook prerouting priority -150", [
+      ...existing,
+      ...entering,
+      ...restored,
+    ]),
+    ...chain("output", "route hook output priority -150", [
+      ...existing,
+      ...midStream,
+      ...restored.map((rule) => `${NOT_MARKED_BY_OTHERS} ${rule}`),
+    ]),
+    ...chain("postrouting", "filter hook postrouting priority -150", leaving),
+    ...chain("masquerade_uplinks", "nat hook postrouting priority 100", masqueraded),
+    "}",
+    "",
+  ].join("\n");
+}
+
+function keep({ slot }: NatUplink): string {
+  return `ct mark set ct mark and ${OTHERS} or ${hex(slot)}`;
+}
+
+function hex(slot: number): string {
+  return `0x${uplinkMark(slot).toString(16)}`;
+}
+
+function chain(name: string, type: string, rules: readonly string[]): string[] {
+  return [`  chain ${name} {`, `    type ${type};`, ...rules.map((rule) => `    ${rule}`), "  }"];
+}

@@ -1,0 +1,124 @@
+import { CommandError } from "../command/runner.ts";
+import { readRoutes, type Route } from "./gateway/routing_table.ts";
+import type { AddressFamily } from "../links/address.ts";
+import type { ChangeId, HostJournal } from "../journal/host_journal.ts";
+import { isTaken, routeCommand } from "./route_command.ts";
+
+/**
+ * Together they cover every address and are more specific than the default route: that one stays as
+ * it is, and whoever renews it (DHCP, router advertisements) disturbs nothing. For IPv6 some machines
+ * have 2000::/3, all that is given out, as their default route. Networks on the links and the routes
+ * to the server are more specific still.
+ */
+const PARTS = {
+  4: ["0.0.0.0/1", "128.0.0.0/1"],
+  6: ["::/1", "8000::/1", "2000::/4", "3000::/4"],
+} as const;
+
+/** Of the routes into the tunnel, the most specific. */
+export const PART_PREFIX_LENGTH_MAX: Readonly<Record<AddressFamily, number>> = { 4: 1, 6: 4 };
+
+interface Part {
+  readonly family: AddressFamily;
+  readonly destination: string;
+  change: ChangeId | null;
+}
+
+/** Sends the machine's traffic into the tunnel, on and off. */
+export class DefaultRoute {
+  /** Those in use. */
+  #parts: Part[] = [];
+
+  constructor(readonly journal: HostJournal, readonly tun: string) {}
+
+  /**
+   * Turns the traffic of `families` into the tunnel. Returns notices for people: IPv6 that this
+   * machine does not have is one. Throws, with everything as before, when another tunnel has the
+   * traffic already.
+   */
+  async enable(families: readonly AddressFamily[] = [4, 6]): Promise<string[]> {
+    const notices: string[] = [];
+    try {
+      for (const family of families) {
+        if (family === 6 && await this.#hasNoIpv6()) {
+          notices.push(
+            `IPv6 is switched off on ${this.tun}: IPv6 traffic does not go into the tunnel`,
+          );
+          continue;
+        }
+        for (const destination of PARTS[family]) {
+          await this.#refuseTaken(family, destination);
+          const change = await this.#add(family, destination);
+          this.#parts.push({ family, destination, change });
+        }
+      }
+    } catch (error) {
+      await this.disable();
+      throw error;
+    }
+    return notices;
+  }
+
+  /**
+   * Makes those routes again that somebody has removed meanwhile. Returns a notice for people then.
+   * One call after the other. Throws CommandError, or Error when another route is in their place.
+   */
+  async follow(): Promise<string[]> {
+    let isMended = false;
+    for (const family of new Set(this.#parts.map((part) => part.family))) {
+      const present = await readRoutes(this.journal.runner, family, ["dev", this.tun]);
+      for (const part of this.#parts) {
+        const { destination, change } = part;
+        if (part.family !== family || present.some((one) => one.destination === destination)) {
+          continue;
+        }
+        part.change = await this.#add(family, destination);
+        if (change !== null) await this.journal.settle(change);
+        isMended = true;
+      }
+    }
+    return isMended ? ["another program removed the routes into the tunnel: they are back"] : [];
+  }
+
+  /** Gives the traffic back to the routes that were there all the time. */
+  async disable(): Promise<void> {
+    for (const { change } of this.#parts.reverse()) {
+      if (change !== null) await this.journal.undo(change);
+    }
+    this.#parts = [];
+  }
+
+  async #refuseTaken(family: AddressFamily, destination: string): Promise<void> {
+    const present = await readRoutes(this.journal.runner, family, ["exact", destination]);
+    if (present.length > 0) throw inTheWay(destination, present);
+  }
+
+  async #add(family: AddressFamily, destination: string): Promise<ChangeId | null> {
+    const route = { destination, nextHop: { device: this.tun, gateway: undefined } };
+    try {
+      return await this.journal.apply({
+        kind: "command",
+        argv: routeCommand("add", route),
+        undo: routeCommand("del", route),
+      });
+    } catch (error) {
+      if (!(error instanceof CommandError && isTaken(error.stderr))) throw error;
+      const present = await readRoutes(this.journal.runner, family, ["exact", destination]);
+      throw inTheWay(destination, present);
+    }
+  }
+
+  async #hasNoIpv6(): Promise<boolean> {
+    const { sysctl } = this.journal;
+    return await sysctl.read(`net/ipv6/conf/${this.tun}/disable_ipv6`) !== "0";
+  }
+}
+
+/** @param routes those to `destination`; one that leads nowhere is not among them. */
+function inTheWay(destination: string, routes: readonly Route[]): Error {
+  const devices = routes[0]?.nextHops.map((hop) => hop.device).join(", ") || "no device";
+  return new Error(
+    `Cannot send all traffic into the tunnel: a route to ${destination} is there already, ` +
+      `on ${devices}; stop the other VPN or delete that route`,
+  );
+}

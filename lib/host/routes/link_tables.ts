@@ -1,0 +1,258 @@
+import * as v from "valibot";
+import { CommandError, type CommandRunner, runForList } from "../command/runner.ts";
+import { defaultGateway, nextHopFor } from "./gateway/gateway.ts";
+import { type NextHop, OWN_PROTOCOL, type Route } from "./gateway/routing_table.ts";
+import { type AddressFamily, familyOf, hostPrefix, prefixContains } from "../links/address.ts";
+import { findInterface, type NetworkInterface } from "../links/network_interface.ts";
+import type { ChangeId, HostJournal } from "../journal/host_journal.ts";
+import { PART_PREFIX_LENGTH_MAX } from "./default_route.ts";
+import { type PolicyRule, ruleCommand } from "./policy_rule.ts";
+import { routeCommand, type RouteEntry } from "./route_command.ts";
+
+/** The tables of links are the first free ones of these. */
+const LINK_TABLES_FIRST = 7800;
+const LINK_TABLES_LAST = 7999;
+/** Behind the rules a person would write, before the main table's 32766. */
+const PRIORITY_NEAR = 32300;
+const PRIORITY_SPECIFIC = 32301;
+const PRIORITY_DEFAULT = 32302;
+/** A machine has few; a link that gets a new one each minute must not fill the rules. */
+const ADDRESSES_MAX = 16;
+const ROUTES_MAX = 64;
+const FAMILIES = [4, 6] as const;
+
+/** What the tables follow, read at about one moment. */
+export interface LinkSurroundings {
+  readonly interfaces: readonly NetworkInterface[];
+  /** Of all tables. */
+  readonly routes: ReadonlyMap<AddressFamily, readonly Route[]>;
+}
+
+interface Wanted {
+  readonly add: string[];
+  readonly undo: string[];
+  /** Whether the kernel has it. */
+  readonly isPresent: boolean;
+}
+
+/**
+ * A routing table for each link, and rules that send packets from an address of the link to it: so
+ * what has been given a source address leaves by the link of that address, beside the tunnel. The
+ * table holds the networks on the link, the server, and the link's default route. For each address
+ * there are three rules: the table without its default route; the main table without its default
+ * route and those of DefaultRoute into the tunnel, so that networks behind other interfaces stay reachable; then the
+ * table with its default route.
+ */
+export class LinkTables {
+  readonly #tables = new Map<string, number>();
+  readonly #changes = new Map<string, ChangeId | null>();
+  readonly #gateways = new Map<string, NextHop>();
+
+  constructor(readonly journal: HostJournal, readonly devices: readonly string[]) {}
+
+  /**
+   * Brings tables and rules to what the links are. What cannot be done at present is returned as
+   * errors, and the rest is done. Throws Error when no tables are free, JournalError.
+   */
+  async follow(
+    surroundings: LinkSurroundings,
+    servers: readonly string[],
+  ): Promise<CommandError[]> {
+    if (this.#tables.size === 0) await this.#chooseTables();
+    const wanted = await this.#wanted(surroundings, servers);
+    const errors: CommandError[] = [];
+    for (const { add, undo, isPresent } of wanted) {
+      const before = this.#changes.get(add.join(" "));
+      if (isPresent && before !== undefined) continue;
+      try {
+        const change = await this.journal.apply({ kind: "command", argv: add, undo });
+        if (before !== undefined && before !== null) await this.journal.settle(before);
+        this.#changes.set(add.join(" "), change);
+      } catch (error) {
+        if (!(error instanceof CommandError)) throw error;
+        errors.push(error);
+      }
+    }
+    errors.push(...await this.#removeAllBut(new Set(wanted.map(({ add }) => add.join(" ")))));
+    return errors;
+  }
+
+  async #removeAllBut(keys: ReadonlySet<string>): Promise<CommandError[]> {
+    const errors: CommandError[] = [];
+    for (const [key, change] of [...this.#changes].reverse()) {
+      if (keys.has(key)) continue;
+      try {
+        if (change !== null) await this.journal.undo(change);
+        this.#changes.delete(key);
+      } catch (error) {
+        if (!(error instanceof CommandError)) throw error;
+        errors.push(error);
+      }
+    }
+    return errors;
+  }
+
+  async #chooseTables(): Promise<void> {
+    const taken = await takenTables(this.journal.runner);
+    const free: number[] = [];
+    for (let table = LINK_TABLES_FIRST; table <= LINK_TABLES_LAST; table++) {
+      if (!taken.has(String(table))) free.push(table);
+    }
+    if (free.length < this.devices.length) {
+      throw new Error(
+        `Cannot give each link a routing table: of ${LINK_TABLES_FIRST} to ${LINK_TABLES_LAST} only ` +
+          `${free.length} are free; remove those no longer needed, or do without -policy-routing`,
+      );
+    }
+    for (const [index, device] of this.devices.entries()) this.#tables.set(device, free[index]!);
+  }
+
+  async #wanted(
+    { interfaces, routes }: LinkSurroundings,
+    servers: readonly string[],
+  ): Promise<Wanted[]> {
+    const wanted: Wanted[] = [];
+    for (const family of FAMILIES) {
+      const list = routes.get(family) ?? [];
+      const links = this.devices.flatMap((device) => {
+        const link = findInterface(interfaces, device);
+        return link !== undefined && link.up && link.lowerUp ? [link] : [];
+      });
+      const from = new Map(links.map((link) => [link, sourcesOf(link, family)]));
+      if (![...from.values()].some((addresses) => addresses.length > 0)) continue;
+      const rules = await readOwnRules(this.journal.runner, family);
+      for (const [link, addresses] of from) {
+        if (addresses.length === 0) continue;
+        const table = this.#tables.get(link.name)!;
+        const present = list.filter((route) => route.table === String(table));
+        for (const entry of this.#entries(link, family, list, servers)) {
+          wanted.push(wantedRoute({ ...entry, table }, present));
+        }
+        for (const address of addresses) wanted.push(...wantedRules(family, address, table, rules));
+      }
+    }
+    return wanted;
+  }
+
+  #entries(
+    link: NetworkInterface,
+    family: AddressFamily,
+    routes: readonly Route[],
+    servers: readonly string[],
+  ): RouteEntry[] {
+    const { name } = link;
+    const straight = { device: name, gateway: undefined };
+    const near = routes.filter((route) => isNear(route, name, servers)).slice(0, ROUTES_MAX)
+      .map(({ destination }) => ({ destination: withLength(destination), nextHop: straight }));
+    const gateway = this.#gateway(link, family, routes);
+    const far = servers.filter((server) => familyOf(server) === family).flatMap((server) => {
+      const nextHop = nextHopFor(routes, name, server) ?? gateway;
+      return nextHop === undefined ? [] : [{ destination: hostPrefix(server), nextHop }];
+    });
+    if (gateway === undefined) return [...near, ...far];
+    const anywhere = family === 4 ? "0.0.0.0/0" : "::/0";
+    return [...near, ...far, { destination: anywhere, nextHop: gateway }];
+  }
+
+  /** The kernel forgets gateways with their link; see readLinkState() of the client. */
+  #gateway(
+    link: NetworkInterface,
+    family: AddressFamily,
+    routes: readonly Route[],
+  ): NextHop | undefined {
+    const key = `${link.name} ${family}`;
+    const found = link.pointToPoint
+      ? { device: link.name, gateway: undefined }
+      : defaultGateway(routes, link.name, family);
+    if (found !== undefined) {
+      this.#gateways.set(key, found);
+      return found;
+    }
+    const known = this.#gateways.get(key);
+    const isNeighbour = known?.gateway !== undefined &&
+      link.addresses.some(({ address, prefixLength }) =>
+        prefixContains(`${address}/${prefixLength}`, known.gateway!.address)
+      );
+    return isNeighbour ? known : undefined;
+  }
+}
+
+function sourcesOf(link: NetworkInterface, family: AddressFamily): string[] {
+  return link.addresses
+    .filter((one) => one.family === family && one.scope === "global" && one.isTentative !== true)
+    .map(({ address }) => address).slice(0, ADDRESSES_MAX);
+}
+
+/** Whether the main table has a network straight on the link. */
+function isNear(route: Route, device: string, servers: readonly string[]): boolean {
+  const { destination, table, nextHops } = route;
+  return table === "main" && nextHops.length === 1 && nextHops[0]!.device === device &&
+    nextHops[0]!.gateway === undefined && !destination.endsWith("/0") &&
+    !destination.startsWith("fe80:") && !servers.includes(destination);
+}
+
+function withLength(destination: string): string {
+  return destination.includes("/") ? destination : hostPrefix(destination);
+}
+
+function wantedRoute(entry: RouteEntry, present: readonly Route[]): Wanted {
+  const { destination, nextHop: { device, gateway } } = entry;
+  return {
+    add: routeCommand("replace", entry),
+    undo: routeCommand("del", entry),
+    isPresent: present.some((route) =>
+      withLength(route.destination) === destination &&
+      route.nextHops.some((hop) =>
+        hop.device === device && hop.gateway?.address === gateway?.address
+      )
+    ),
+  };
+}
+
+function wantedRules(
+  family: AddressFamily,
+  from: string,
+  table: number,
+  present: ReadonlySet<string>,
+): Wanted[] {
+  const rules: PolicyRule[] = [
+    { family, from, table, priority: PRIORITY_NEAR, suppressPrefixLength: 0 },
+    {
+      ...{ family, from, table: "main", priority: PRIORITY_SPECIFIC },
+      suppressPrefixLength: PART_PREFIX_LENGTH_MAX[family],
+    },
+    { family, from, table, priority: PRIORITY_DEFAULT },
+  ];
+  return rules.map((rule) => ({
+    add: ruleCommand("add", rule),
+    undo: ruleCommand("del", rule),
+    isPresent: present.has(`${rule.priority} ${from} ${rule.table}`),
+  }));
+}
+
+const RuleSchema = v.object({
+  priority: v.number(),
+  src: v.string(),
+  table: v.string(),
+  protocol: v.literal(OWN_PROTOCOL),
+});
+
+async function readOwnRules(runner: CommandRunner, family: AddressFamily): Promise<Set<string>> {
+  const rules = await runForList(runner, ["ip", `-${family}`, "-j", "rule", "show"], RuleSchema);
+  return new Set(rules.map(({ priority, src, table }) => `${priority} ${src} ${table}`));
+}
+
+const TableSchema = v.object({ table: v.string() });
+
+/** By number, also those that have a name: whatever a route or rule of either family is in. */
+async function takenTables(runner: CommandRunner): Promise<Set<string>> {
+  const commands = FAMILIES.flatMap((family) => [
+    ["ip", "-N", `-${family}`, "-j", "route", "show", "table", "all"],
+    ["ip", "-N", `-${family}`, "-j", "rule", "show"],
+  ]);
+  const taken = new Set<string>();
+  for (const argv of commands) {
+    for (const { table } of await runForList(runner, argv, TableSchema)) taken.add(table);
+  }
+  return taken;
+}

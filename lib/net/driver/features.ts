@@ -1,0 +1,14 @@
+/** What the features that both sides have, by their names in the control exchange, mean for an engine. */
+import { dictionaryFeature } from "../../protocol/compression/dictionary.ts";
+import type { EngineSession } from "../engine.ts";
+
+/** Section 4 of docs/protocol.md. */
+export const FEATURE_X1 = "x1";
+
+/** The part of a session that follows from the features the server has enabled. */
+export function sessionFeatures(
+  features: readonly string[],
+): Pick<EngineSession, "x1" | "usesDictionary"> {
+  const x1 = features.includes(FEATURE_X1);
+  return { x1, usesDictionary: x1 && features.includes(dictionaryFeature()) };
+}

@@ -1,0 +1,35 @@
+/** What an engine reports of a session. */
+import type { ReorderCounters } from "../../protocol/receive/reorder_buffer.ts";
+import type { Cipher } from "../../protocol/crypto/key_epochs.ts";
+import type { Session } from "../../protocol/session/session.ts";
+import type { SessionReport } from "../engine.ts";
+
+export function reportSession<S extends Cipher, O extends Cipher>(
+  session: Session<S, O>,
+  name: string,
+  reorder: ReorderCounters,
+  now: number,
+): SessionReport {
+  const paths = [...session.paths].map((path) => ({
+    id: path.id,
+    name: path.name,
+    peer: path.peer.toString(),
+    state: path.liveness.state,
+    isGood: path.standing.reason === null,
+    isBadFor: path.standing.reason,
+    rttMs: path.quality.rtt.smoothedMs,
+    rttLastMs: path.quality.rtt.lastMs,
+    rttMinMs: path.quality.rtt.minimumMs,
+    jitterMs: path.quality.jitterMs,
+    delayVariationMs: path.arrivals.delayVariationMs,
+    loss: path.quality.loss(now),
+    score: path.quality.score(now),
+    deliveryRate: path.quality.deliveryRate,
+    mtu: path.mtu,
+    heardMsAgo: path.lastHeardAt === -Infinity ? null : now - path.lastHeardAt,
+    ...path.counters,
+  }));
+  const { scheduler } = session.scheduling;
+  const mtu = session.packetBytesMax === Infinity ? null : session.packetBytesMax;
+  return { id: session.id, name, scheduler, paths, mtu, reorder: { ...reorder } };
+}

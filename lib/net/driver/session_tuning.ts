@@ -1,0 +1,12 @@
+/** What a session is told of what its operator chose. */
+import { EPOCH_PACKETS } from "../../protocol/crypto/key_epochs.ts";
+import type { EngineSession } from "../engine.ts";
+
+export function sessionTuning({ tuning, reorderFlushTimeoutMs, mtu }: EngineSession) {
+  return {
+    mtuCeiling: tuning.probeMtu ? mtu : null,
+    scheduler: tuning.scheduler,
+    flushTimeoutMs: reorderFlushTimeoutMs,
+    epochLimits: { packets: EPOCH_PACKETS, ms: tuning.rekeyEveryMs },
+  };
+}

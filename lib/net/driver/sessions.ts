@@ -1,0 +1,136 @@
+/** The sessions of an engine, found by session id or by the client's inner address. */
+import type { FlowKey } from "../../protocol/packet/flow_key.ts";
+import type { RouterAddress } from "../../protocol/packet/too_big.ts";
+import { IPV6_MTU_MIN } from "../../protocol/packet/ip.ts";
+import { ipv4Word, ipv6Words } from "../../protocol/packet/inner_address.ts";
+import type { Cipher } from "../../protocol/crypto/key_epochs.ts";
+import type { Session } from "../../protocol/session/session.ts";
+import { type EngineSession, REPLACED_SESSION_MS } from "../engine.ts";
+import { Reordering } from "./reordering.ts";
+
+/** A session with what the engine needs around it. */
+export class SessionEntry<S extends Cipher, O extends Cipher> {
+  readonly reordering: Reordering;
+  /** When the entry is to be dropped; Infinity while it is in use. */
+  closesAt = Infinity;
+  /** Whether packets still go to the session before this one: nothing has been heard on it yet. */
+  isPending = false;
+  readonly #ipv4: number;
+  readonly #ipv6: readonly [number, number, number, number];
+
+  constructor(readonly session: Session<S, O>, readonly spec: EngineSession) {
+    this.#ipv4 = ipv4Word(spec.ipv4);
+    this.#ipv6 = ipv6Words(spec.ipv6);
+    this.reordering = new Reordering(spec.reorderBufferSize, spec.reorderFlushTimeoutMs);
+  }
+
+  /** Whom packets that are too big for the paths are answered by: the other end of the tunnel. */
+  get router(): RouterAddress {
+    const ipv4 = this.#ipv4;
+    const ipv6 = this.#ipv6;
+    if (this.spec.role === "server") return { ipv4, ipv6 };
+    // The first address of a network is the server's. A host takes no packet from its own address.
+    return { ipv4: (ipv4 & ~0xff) | 1, ipv6: [ipv6[0], ipv6[1], 0, 1] };
+  }
+
+  /**
+   * Hot. The largest packet to send on, in bytes. No IPv6 host sends smaller ones than 1280 bytes
+   * when told to: the server sends those in datagrams that may be fragmented.
+   */
+  packetBytesMax({ version }: FlowKey): number {
+    const { packetBytesMax } = this.session;
+    const isOwed = version === 6 && this.spec.role === "server";
+    return isOwed ? Math.max(packetBytesMax, IPV6_MTU_MIN) : packetBytesMax;
+  }
+
+  get ipv4(): number {
+    return this.#ipv4;
+  }
+
+  /** The last word of the inner IPv6 address: enough to find an entry, not to trust it. */
+  get ipv6Tail(): number {
+    return this.#ipv6[3];
+  }
+
+  /** Hot. Whether the packet comes from the client's own inner address. */
+  isSource(flow: FlowKey): boolean {
+    return flow.version === 4 ? flow.source3 === this.#ipv4 : flow.source3 === this.#ipv6[3] &&
+      flow.source2 === this.#ipv6[2] && flow.source1 === this.#ipv6[1] &&
+      flow.source0 === this.#ipv6[0];
+  }
+
+  /** Hot. Whether the packet goes to the client's own inner address. */
+  isDestination(flow: FlowKey): boolean {
+    return flow.version === 4
+      ? flow.destination3 === this.#ipv4
+      : flow.destination3 === this.#ipv6[3] && flow.destination2 === this.#ipv6[2] &&
+        flow.destination1 === this.#ipv6[1] && flow.destination0 === this.#ipv6[0];
+  }
+}
+
+export class SessionTable<S extends Cipher, O extends Cipher>
+  implements Iterable<SessionEntry<S, O>> {
+  readonly #byId = new Map<number, SessionEntry<S, O>>();
+  readonly #byIpv4 = new Map<number, SessionEntry<S, O>>();
+  readonly #byIpv6Tail = new Map<number, SessionEntry<S, O>>();
+  /** The client's own session, through which everything goes. */
+  #own: SessionEntry<S, O> | null = null;
+
+  [Symbol.iterator](): Iterator<SessionEntry<S, O>> {
+    return this.#byId.values();
+  }
+
+  get size(): number {
+    return this.#byId.size;
+  }
+
+  /**
+   * Adds an entry. Where there is one with the same inner address, packets go to that one until
+   * `promote`: make before break.
+   */
+  add(entry: SessionEntry<S, O>): void {
+    this.#byId.set(entry.session.id | 0, entry);
+    entry.isPending = this.#byIpv4.has(entry.ipv4);
+    if (!entry.isPending) this.#use(entry);
+  }
+
+  /** The peer has been heard on the entry: packets go to it, and the one before is dropped soon. */
+  promote(entry: SessionEntry<S, O>, now: number): void {
+    // In the order they were added, so a late packet cannot bring back one of those before.
+    for (const older of this.#byId.values()) {
+      if (older === entry) break;
+      if (older.ipv4 !== entry.ipv4) continue;
+      older.isPending = false;
+      older.closesAt = Math.min(older.closesAt, now + REPLACED_SESSION_MS);
+    }
+    entry.isPending = false;
+    this.#use(entry);
+  }
+
+  #use(entry: SessionEntry<S, O>): void {
+    this.#byIpv4.set(entry.ipv4, entry);
+    this.#byIpv6Tail.set(entry.ipv6Tail, entry);
+    if (entry.spec.role === "client") this.#own = entry;
+  }
+
+  remove(entry: SessionEntry<S, O>): void {
+    this.#byId.delete(entry.session.id | 0);
+    if (this.#byIpv4.get(entry.ipv4) === entry) this.#byIpv4.delete(entry.ipv4);
+    if (this.#byIpv6Tail.get(entry.ipv6Tail) === entry) this.#byIpv6Tail.delete(entry.ipv6Tail);
+    if (this.#own === entry) this.#own = null;
+  }
+
+  /** Hot. @param id as a signed 32-bit number. */
+  byId(id: number): SessionEntry<S, O> | undefined {
+    return this.#byId.get(id);
+  }
+
+  /** Hot. The session a packet read from the TUN device belongs to. */
+  forPacket(flow: FlowKey): SessionEntry<S, O> | null {
+    if (this.#own !== null) return this.#own;
+    const entry = flow.version === 4
+      ? this.#byIpv4.get(flow.destination3)
+      : this.#byIpv6Tail.get(flow.destination3);
+    return entry !== undefined && entry.isDestination(flow) ? entry : null;
+  }
+}

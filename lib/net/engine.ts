@@ -1,0 +1,169 @@
+/**
+ * The data plane as the rest of a program sees it: sessions and paths go in, events and counters
+ * come out. Two engines keep this promise and the same wire: `native` (a thread that blocks in poll,
+ * libc and libcrypto) and `portable` (the event loop, Deno.listenDatagram and WebCrypto).
+ */
+import type { Libc } from "../ffi/libc/libc.ts";
+import type { DropCounters, DropReason } from "../protocol/wire/drop_reason.ts";
+import type { PathState } from "../protocol/path/liveness.ts";
+import type { SchedulerName } from "../protocol/schedule/scheduler.ts";
+import type { Reason } from "../protocol/schedule/standing.ts";
+import type { Role } from "../protocol/session/session.ts";
+import type { SessionTuning } from "../protocol/session/session_tuning.ts";
+
+export type EngineName = "native" | "portable";
+
+export interface EngineSession {
+  readonly role: Role;
+  /** u32, not 0. */
+  readonly id: number;
+  /** 32 bytes; copied. */
+  readonly key: Uint8Array;
+  readonly x1: boolean;
+  /** x1: whether both sides know the dictionary for packets; not unless told. */
+  readonly usesDictionary?: boolean;
+  /** The client's addresses inside the tunnel. */
+  readonly ipv4: string;
+  readonly ipv6: string;
+  /** Packets a reorder buffer may hold. */
+  readonly reorderBufferSize: number;
+  readonly reorderFlushTimeoutMs: number;
+  readonly tuning: SessionTuning;
+  /** The largest packet of the tunnel that is wanted, in bytes. */
+  readonly mtu: number;
+  /** What people call the session: the certificate's name. */
+  readonly name: string;
+}
+
+/** A link of the client. The engine opens a socket that is bound to it. */
+export interface EnginePath {
+  /** 0 to 255, chosen by the client. */
+  readonly id: number;
+  readonly name: string;
+  /** The interface to send through. */
+  readonly device: string;
+  /** The server's IP address and data port. */
+  readonly server: string;
+  readonly port: number;
+  /** The source address, when it is prescribed. */
+  readonly source?: string;
+  /** Whether datagrams that are too large for the path are lost rather than sent in fragments. */
+  readonly forbidsFragments?: boolean;
+}
+
+export interface EngineOptions {
+  readonly libc: Libc;
+  /** What the TUN device is to be called. It is there once the engine is, without addresses. */
+  readonly tunName: string;
+  /** A server listens on one port for all; a client's paths bring sockets of their own. */
+  readonly role: { readonly kind: "server"; readonly port: number } | { readonly kind: "client" };
+  /** Called on the main thread. */
+  readonly onEvent: (event: EngineEvent) => void;
+  /** The module that runs `runNativeWorker` when `isNativeWorker`: as a rule the program's entry. */
+  readonly workerModule: URL;
+}
+
+export type EngineEvent =
+  | {
+    readonly kind: "path changed";
+    readonly session: number;
+    readonly path: number;
+    readonly name: string;
+    readonly state: PathState;
+    /** Where the path leads, as the server sees it. */
+    readonly peer: string;
+  }
+  /**
+   * The largest packet of the tunnel that a path carries has been found, or found to have changed.
+   * `wasBlackhole`: larger ones vanish without a word.
+   */
+  | {
+    readonly kind: "path MTU";
+    readonly session: number;
+    readonly path: number;
+    readonly name: string;
+    readonly mtu: number;
+    readonly wasBlackhole: boolean;
+  }
+  /** The peer ended the session. */
+  | { readonly kind: "bye"; readonly session: number }
+  /** Nothing authentic has come for {@link SESSION_IDLE_MS}; the engine has dropped the session. */
+  | { readonly kind: "idle"; readonly session: number }
+  /** The engine cannot go on. */
+  | { readonly kind: "fault"; readonly message: string };
+
+/** A session from which nothing is heard for so long is removed. */
+export const SESSION_IDLE_MS = 120_000;
+/** What a replaced session goes on receiving, so that nothing in flight is lost. */
+export const REPLACED_SESSION_MS = 10_000;
+
+export interface PathReport {
+  readonly id: number;
+  readonly name: string;
+  readonly peer: string;
+  readonly state: PathState;
+  /** False: flows avoid the path for its quality; why is in `isBadFor`. */
+  readonly isGood: boolean;
+  /** Why flows avoid it; null for a good path. */
+  readonly isBadFor: Reason | null;
+  /** Round trips: smoothed, last and least; null before the first measurement. */
+  readonly rttMs: number | null;
+  readonly rttLastMs: number | null;
+  readonly rttMinMs: number | null;
+  readonly jitterMs: number | null;
+  /** Mean deviation of the one-way delay of what is received; x1 only. */
+  readonly delayVariationMs: number | null;
+  /** Share of what was sent lately that did not arrive, 0 to 1; null when nothing is known. */
+  readonly loss: number | null;
+  /** 0 (useless) to 100, from loss, jitter and round trip; null before the first measurement. */
+  readonly score: number | null;
+  /** What the peer got over the path when it was full, bytes per second; null until it was. */
+  readonly deliveryRate: number | null;
+  /** The largest packet of the tunnel the path was found to carry; null when not looked for. */
+  readonly mtu: number | null;
+  readonly heardMsAgo: number | null;
+  readonly sentPackets: number;
+  readonly sentBytes: number;
+  readonly receivedPackets: number;
+  readonly receivedBytes: number;
+}
+
+export interface SessionReport {
+  readonly id: number;
+  readonly name: string;
+  readonly scheduler: SchedulerName;
+  readonly paths: readonly PathReport[];
+  /** The largest packet that all paths carry, in bytes, as this side knows; null when it does not. */
+  readonly mtu: number | null;
+  readonly reorder: {
+    readonly bufferedEvents: number;
+    readonly reorderedEvents: number;
+    readonly drops: number;
+    readonly flushes: number;
+    readonly maxDepth: number;
+  };
+}
+
+export interface Engine extends AsyncDisposable {
+  readonly name: EngineName;
+  /** What it can do for peers that can, too, by the names of the control exchange. */
+  readonly features: readonly string[];
+  /** Live counters; reading them costs the data path nothing. */
+  readonly drops: DropCounters;
+  /** A session of the same inner addresses is replaced; its packets are taken a while longer. */
+  openSession(session: EngineSession): void;
+  /** Ends a session: the peer is told, the keys are wiped. Unknown ids are ignored. */
+  closeSession(id: number): void;
+  /** @throws SyscallError when the interface cannot be used. */
+  addPath(session: number, path: EnginePath): void;
+  removePath(session: number, path: number): void;
+  report(): Promise<SessionReport[]>;
+  /** Ends all sessions and returns when the data path has stopped. */
+  stop(): Promise<void>;
+}
+
+/** For one line of log: `replayed 3, not authentic 12`. */
+export function describeDrops(drops: DropCounters): string {
+  const entries: [DropReason, number][] = drops.entries();
+  return entries.length === 0 ? "none" : entries.map((entry) => entry.join(" ")).join(", ");
+}

@@ -1,0 +1,151 @@
+/**
+ * The last inbound stage: packets leave for the TUN device, those of one TCP flow that follow each
+ * other as one super-packet. Nothing is copied: a super-packet is gathered from where its parts lie.
+ */
+import type { Libc } from "../../ffi/libc/libc.ts";
+import { type TunDevice, VNET_HEADER_LENGTH } from "../../ffi/linux/tun.ts";
+import type { DropCounters } from "../../protocol/wire/drop_reason.ts";
+import { TcpCoalescer } from "../../protocol/packet/coalesce.ts";
+import type { FlowKey } from "../../protocol/packet/flow_key.ts";
+import { completeChecksum } from "../../protocol/packet/checksum.ts";
+import {
+  PROTOCOL_TCP,
+  PROTOCOL_UDP,
+  TCP_CHECKSUM,
+  UDP_CHECKSUM,
+} from "../../protocol/packet/ip.ts";
+import type { Layout } from "./layout.ts";
+
+// struct virtio_net_hdr (include/uapi/linux/virtio_net.h), in host order: little-endian.
+export const VNET_FLAG_NEEDS_CHECKSUM = 1;
+export const VNET_GSO_NONE = 0;
+export const VNET_GSO_TCPV4 = 1;
+export const VNET_GSO_TCPV6 = 4;
+export const VNET_GSO_TYPE = 1;
+const VNET_HEADERS_LENGTH = 2;
+export const VNET_GSO_SIZE = 4;
+export const VNET_CHECKSUM_START = 6;
+export const VNET_CHECKSUM_OFFSET = 8;
+
+const IOVEC_LENGTH = 16;
+/** A virtio header and the packets of one super-packet. */
+const IOVECS_MAX = 128;
+
+export class TunWriter {
+  readonly #libc: Libc;
+  readonly #tun: TunDevice;
+  readonly #drops: DropCounters;
+  readonly #layout: Layout;
+  readonly #view: DataView;
+  readonly #coalescer: TcpCoalescer;
+  readonly #iovecs: number;
+  /** Address of the first iovec in use: with the virtio header, or without. */
+  readonly #iovecAddress: bigint;
+  /** Parts gathered, the virtio header not counted. */
+  #parts = 0;
+
+  constructor(libc: Libc, tun: TunDevice, layout: Layout, drops: DropCounters) {
+    this.#libc = libc;
+    this.#tun = tun;
+    this.#drops = drops;
+    this.#layout = layout;
+    const { arena } = layout;
+    this.#view = arena.view;
+    this.#coalescer = new TcpCoalescer(arena.view);
+    this.#iovecs = arena.reserve(IOVECS_MAX * IOVEC_LENGTH);
+    this.#iovecAddress = arena.address(this.#iovecs + (tun.vnetHeader ? 0 : IOVEC_LENGTH));
+    arena.view.setBigUint64(this.#iovecs, arena.address(layout.vnetHeader), true);
+    arena.view.setBigUint64(this.#iovecs + 8, BigInt(VNET_HEADER_LENGTH), true);
+  }
+
+  /**
+   * Hot. Takes the packet that `flow` was read from. It must stay where it is until `flush`.
+   * @param partialChecksum whether its checksum field holds the pseudo-header sum only.
+   */
+  deliver(packet: number, flow: FlowKey, partialChecksum: boolean): void {
+    const coalescer = this.#coalescer;
+    const { transport, end } = flow;
+    const isPartial = partialChecksum && transport >= 0;
+    if (isPartial && flow.protocol === PROTOCOL_TCP && this.#tun.vnetHeader) {
+      if (this.#parts < IOVECS_MAX - 1 && coalescer.append(packet, transport, end)) {
+        const payload = packet + coalescer.headersLength;
+        this.#gather(payload, end - payload);
+        return;
+      }
+      this.flush();
+      if (coalescer.start(packet, transport, end)) {
+        this.#gather(packet, end - packet);
+        return;
+      }
+    } else {
+      this.flush();
+    }
+    this.#writeSingle(packet, flow, isPartial);
+  }
+
+  /** Hot. Writes what has been gathered. */
+  flush(): void {
+    const coalescer = this.#coalescer;
+    const packets = coalescer.count;
+    if (packets === 0) return;
+    const { transportDistance, headersLength, segmentSize, isIpv4 } = coalescer;
+    coalescer.finish();
+    const gso = packets === 1 ? VNET_GSO_NONE : isIpv4 ? VNET_GSO_TCPV4 : VNET_GSO_TCPV6;
+    const gsoSize = packets === 1 ? 0 : segmentSize;
+    this.#writeHeader(gso, headersLength, gsoSize, transportDistance, TCP_CHECKSUM);
+    this.#write(packets);
+  }
+
+  #writeSingle(packet: number, flow: FlowKey, isPartial: boolean): void {
+    const { transport, end, protocol } = flow;
+    const field = protocol === PROTOCOL_TCP
+      ? TCP_CHECKSUM
+      : protocol === PROTOCOL_UDP
+      ? UDP_CHECKSUM
+      : -1;
+    const needsChecksum = isPartial && field >= 0 && transport + field + 2 <= end;
+    if (needsChecksum && this.#tun.vnetHeader) {
+      this.#writeHeader(VNET_GSO_NONE, transport - packet, 0, transport - packet, field);
+    } else {
+      if (needsChecksum) completeChecksum(this.#view, transport, end, transport + field);
+      this.#clearHeader();
+    }
+    this.#gather(packet, end - packet);
+    this.#write(1);
+  }
+
+  #gather(offset: number, length: number): void {
+    const iovec = this.#iovecs + ++this.#parts * IOVEC_LENGTH;
+    this.#view.setBigUint64(iovec, this.#layout.arena.addresses[offset]!, true);
+    this.#view.setUint32(iovec + 8, length, true);
+  }
+
+  #writeHeader(
+    gso: number,
+    headersLength: number,
+    gsoSize: number,
+    checksumStart: number,
+    checksumOffset: number,
+  ): void {
+    const view = this.#view;
+    const header = this.#layout.vnetHeader;
+    view.setUint8(header, VNET_FLAG_NEEDS_CHECKSUM);
+    view.setUint8(header + VNET_GSO_TYPE, gso);
+    view.setUint16(header + VNET_HEADERS_LENGTH, headersLength, true);
+    view.setUint16(header + VNET_GSO_SIZE, gsoSize, true);
+    view.setUint16(header + VNET_CHECKSUM_START, checksumStart, true);
+    view.setUint16(header + VNET_CHECKSUM_OFFSET, checksumOffset, true);
+  }
+
+  #clearHeader(): void {
+    const header = this.#layout.vnetHeader;
+    for (let i = 0; i < VNET_HEADER_LENGTH; i += 2) this.#view.setUint16(header + i, 0);
+  }
+
+  #write(packets: number): void {
+    const count = this.#parts + (this.#tun.vnetHeader ? 1 : 0);
+    this.#parts = 0;
+    const result = this.#libc.writev(this.#tun.fd, this.#iovecAddress, count);
+    if (result < 0) this.#drops.count("TUN refused", packets);
+  }
+}

@@ -1,0 +1,103 @@
+/** The native engine's thread: takes messages from the main thread and runs the loop. */
+import {
+  type MessagePort,
+  parentPort,
+  receiveMessageOnPort,
+  workerData,
+} from "node:worker_threads";
+import { Libc } from "../../ffi/libc/libc.ts";
+import type { TunDevice } from "../../ffi/linux/tun.ts";
+import type { EngineEvent, EngineSession, SessionReport } from "../engine.ts";
+import { Loop } from "./loop.ts";
+import type { EngineSocket } from "./sockets.ts";
+
+/** Main thread to worker. */
+export type Command =
+  | { readonly kind: "open session"; readonly session: EngineSession }
+  | { readonly kind: "close session"; readonly id: number }
+  | {
+    readonly kind: "add path";
+    readonly session: number;
+    readonly id: number;
+    readonly name: string;
+    readonly family: 4 | 6;
+    readonly socket: EngineSocket;
+  }
+  | { readonly kind: "remove path"; readonly session: number; readonly path: number }
+  | { readonly kind: "report"; readonly request: number }
+  | { readonly kind: "stop" };
+
+/** Worker to main thread. */
+export type Notice =
+  | EngineEvent
+  | { readonly kind: "report"; readonly request: number; readonly sessions: SessionReport[] }
+  | { readonly kind: "stopped" };
+
+export interface NativeWorkerData {
+  readonly fluxifyEngine: "native";
+  readonly port: MessagePort;
+  readonly tun: TunDevice;
+  readonly wakeFd: number;
+  readonly sharedSocket: EngineSocket & { readonly isV6: boolean } | null;
+  readonly drops: SharedArrayBuffer;
+}
+
+/** Whether this thread was started to be the native engine. */
+export function isNativeWorker(): boolean {
+  return parentPort !== null &&
+    (workerData as Partial<NativeWorkerData>)?.fluxifyEngine === "native";
+}
+
+/** Runs the engine in this thread until it is told to stop. */
+export function runNativeWorker(): void {
+  const { port, tun, wakeFd, sharedSocket, drops } = workerData as NativeWorkerData;
+  const tell = (notice: Notice) => port.postMessage(notice);
+  try {
+    const loop = new Loop(Libc.open(), {
+      tun,
+      wakeFd,
+      sharedSocket,
+      drops: new Float64Array(drops),
+      emit: tell,
+      handleMessages: (loop) => handleMessages(loop, port, tell),
+    });
+    loop.run();
+    loop.close();
+  } catch (error) {
+    tell({ kind: "fault", message: error instanceof Error ? error.message : String(error) });
+  }
+  tell({ kind: "stopped" });
+  port.close();
+}
+
+function handleMessages(loop: Loop, port: MessagePort, tell: (notice: Notice) => void): boolean {
+  for (
+    let received = receiveMessageOnPort(port);
+    received !== undefined;
+    received = receiveMessageOnPort(port)
+  ) {
+    const command = received.message as Command;
+    switch (command.kind) {
+      case "open session":
+        loop.openSession(command.session);
+        break;
+      case "close session":
+        loop.closeSession(command.id);
+        break;
+      case "add path":
+        loop.addPath(command);
+        break;
+      case "remove path":
+        loop.removePath(command.session, command.path);
+        break;
+      case "report":
+        tell({ kind: "report", request: command.request, sessions: loop.report() });
+        break;
+      case "stop":
+        return false;
+      default:
+        command satisfies never;
+    }
+  }
+  return true;
+}

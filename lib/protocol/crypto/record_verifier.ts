@@ -1,0 +1,67 @@
+/**
+ * The inbound half of x1's framing: which key may open a record, and whether it is the first of its
+ * counter. Nothing moves before the record has been opened.
+ */
+import type { DropReason } from "../wire/drop_reason.ts";
+import { CounterNonce, decodeNonce, type RecordHeader } from "../wire/header.ts";
+import type { Cipher, ReceiveEpoch, ReceiveKeys } from "./key_epochs.ts";
+
+/** How an authentic record stands to those before it on its path. */
+export type Standing = "newest" | "older";
+
+export class RecordVerifier<O extends Cipher> {
+  /** Why the last call gave null. */
+  refusal: DropReason = "not authentic";
+
+  readonly #keys: ReceiveKeys<O>;
+  readonly #ownDirection: number;
+  readonly #nonce = new CounterNonce();
+  #candidate: ReceiveEpoch<O>;
+
+  /** @param ownDirection the direction byte of this side's own nonces. */
+  constructor(keys: ReceiveKeys<O>, ownDirection: number) {
+    this.#keys = keys;
+    this.#ownDirection = ownDirection;
+    this.#candidate = keys.current;
+  }
+
+  /** The counter of the record last asked about. */
+  get counter(): number {
+    return this.#nonce.counter;
+  }
+
+  /** Hot. What may open the record at `offset`, or null: see `refusal`. Changes nothing. */
+  openerFor(view: DataView, offset: number, header: RecordHeader, now: number): O | null {
+    const nonce = this.#nonce;
+    decodeNonce(view, offset, nonce);
+    if (nonce.direction === this.#ownDirection) return this.#refuse("wrong direction");
+    if (nonce.pathId !== header.pathId || nonce.counterHigh !== 0) {
+      return this.#refuse("unknown sender");
+    }
+    const epoch = this.#keys.select(header.epoch, now);
+    if (epoch === null) return this.#refuse("unknown epoch");
+    const window = epoch.window(nonce.pathId, nonce.sender);
+    const isFresh = window === null ? nonce.counter !== 0 : window.isFresh(nonce.counter);
+    if (!isFresh) return this.#refuse("replayed");
+    this.#candidate = epoch;
+    return epoch.opener;
+  }
+
+  /** Hot. The record last asked about has been opened: moves the replay window and the epoch. */
+  accept(now: number): Standing | null {
+    const { pathId, sender, counter } = this.#nonce;
+    const epoch = this.#candidate;
+    const window = epoch.window(pathId, sender) ?? epoch.openWindow(pathId, sender);
+    if (window === null) return this.#refuse("no room for path");
+    const isHighest = counter > window.highest;
+    if (!window.accept(counter)) return this.#refuse("replayed");
+    this.#keys.confirm(epoch, now);
+    // A record of the epoch before may have been held back by somebody, whatever its counter says.
+    return isHighest && epoch === this.#keys.current ? "newest" : "older";
+  }
+
+  #refuse(reason: DropReason): null {
+    this.refusal = reason;
+    return null;
+  }
+}

@@ -1,0 +1,167 @@
+/**
+ * Coalescing: TCP packets that follow each other in one flow leave as one super-packet, so that the
+ * kernel handles 64 KiB at once. The reverse of `outbound/segment.ts`, with the rules of Linux GRO
+ * (net/ipv4/tcp_offload.c): same headers, next sequence number, only ACK and PSH set.
+ *
+ * Only packets whose checksum field holds the pseudo-header sum are coalesced: nobody has to add up
+ * their payload, because it came through an authenticated record.
+ */
+import { fold, sumPseudoHeader, writeIpv4Checksum } from "./checksum.ts";
+import {
+  IPV4_DESTINATION,
+  IPV4_HEADER_LENGTH,
+  IPV4_SOURCE,
+  IPV4_TOTAL_LENGTH,
+  IPV6_HEADER_LENGTH,
+  IPV6_PAYLOAD_LENGTH,
+  PROTOCOL_TCP,
+  TCP_CHECKSUM,
+  TCP_DATA_OFFSET,
+  TCP_FLAG_ACK,
+  TCP_FLAG_PSH,
+  TCP_FLAGS,
+  TCP_HEADER_LENGTH_MIN,
+  TCP_SEQUENCE,
+} from "./ip.ts";
+
+/** The longest packet the length fields of IPv4 can name; IPv6 could 40 more. */
+const PACKET_BYTES_MAX = 65_535;
+const TCP_ACKNOWLEDGEMENT = 8;
+/** Data offset, flags and window, as one word. */
+const TCP_OFFSET_FLAGS_WINDOW = 12;
+const PSH_IN_WORD = TCP_FLAG_PSH << 16;
+
+export class TcpCoalescer {
+  /** Packets in the batch; 0 when none is open. */
+  count = 0;
+  /** Where the first packet, whose headers stand for all, starts. */
+  offset = 0;
+  /** Headers of the batch, in bytes; every later packet gives its bytes behind these. */
+  headersLength = 0;
+  /** Payload of each packet but the last, in bytes. */
+  segmentSize = 0;
+  isIpv4 = false;
+  /** From the start of the packet to its TCP header. */
+  transportDistance = 0;
+
+  readonly #view: DataView;
+  #payloadLength = 0;
+  #nextSequence = 0;
+  #isClosed = false;
+
+  constructor(view: DataView) {
+    this.#view = view;
+  }
+
+  /**
+   * Opens a batch with the whole TCP packet at `packet`, TCP header at `transport`, end at `end`.
+   * @returns false when it cannot be coalesced (IPv4 options, other flags, no payload).
+   */
+  start(packet: number, transport: number, end: number): boolean {
+    const view = this.#view;
+    if (transport + TCP_HEADER_LENGTH_MIN > end) return false;
+    const isIpv4 = view.getUint8(packet) >>> 4 === 4;
+    if (transport - packet !== (isIpv4 ? IPV4_HEADER_LENGTH : IPV6_HEADER_LENGTH)) return false;
+    const tcpLength = (view.getUint8(transport + TCP_DATA_OFFSET) >>> 4) * 4;
+    const payloadLength = end - transport - tcpLength;
+    const flags = view.getUint8(transport + TCP_FLAGS);
+    if (
+      tcpLength < TCP_HEADER_LENGTH_MIN || payloadLength <= 0 ||
+      (flags & ~TCP_FLAG_PSH) !== TCP_FLAG_ACK
+    ) return false;
+    this.count = 1;
+    this.offset = packet;
+    this.isIpv4 = isIpv4;
+    this.transportDistance = transport - packet;
+    this.headersLength = transport - packet + tcpLength;
+    this.segmentSize = payloadLength;
+    this.#payloadLength = payloadLength;
+    this.#nextSequence = (view.getUint32(transport + TCP_SEQUENCE) + payloadLength) >>> 0;
+    this.#isClosed = (flags & TCP_FLAG_PSH) !== 0;
+    return true;
+  }
+
+  /** Adds the packet at `packet` when it continues the open batch; false when it does not. */
+  append(packet: number, transport: number, end: number): boolean {
+    if (this.count === 0 || this.#isClosed) return false;
+    if (transport - packet !== this.transportDistance) return false;
+    const payloadLength = end - packet - this.headersLength;
+    if (
+      payloadLength <= 0 || payloadLength > this.segmentSize ||
+      this.headersLength + this.#payloadLength + payloadLength > PACKET_BYTES_MAX ||
+      !this.#sameHeaders(packet, transport)
+    ) return false;
+    const flags = this.#view.getUint8(transport + TCP_FLAGS);
+    this.count++;
+    this.#payloadLength += payloadLength;
+    this.#nextSequence = (this.#nextSequence + payloadLength) >>> 0;
+    this.#isClosed = payloadLength < this.segmentSize || (flags & TCP_FLAG_PSH) !== 0;
+    if ((flags & TCP_FLAG_PSH) !== 0) {
+      const first = this.offset + this.transportDistance + TCP_FLAGS;
+      this.#view.setUint8(first, this.#view.getUint8(first) | TCP_FLAG_PSH);
+    }
+    return true;
+  }
+
+  /**
+   * Ends the batch: the headers at `offset` now describe all of it, the checksum field holding the
+   * sum of the pseudo-header. The caller reads the public fields before it opens the next batch.
+   * @returns the length of the whole super-packet, in bytes.
+   */
+  finish(): number {
+    const view = this.#view;
+    const length = this.headersLength + this.#payloadLength;
+    const packet = this.offset;
+    if (this.count > 1) {
+      if (this.isIpv4) {
+        view.setUint16(packet + IPV4_TOTAL_LENGTH, length);
+        writeIpv4Checksum(view, packet);
+      } else {
+        view.setUint16(packet + IPV6_PAYLOAD_LENGTH, length - IPV6_HEADER_LENGTH);
+      }
+      const sum = sumPseudoHeader(view, packet, PROTOCOL_TCP) + length - this.transportDistance;
+      view.setUint16(packet + this.transportDistance + TCP_CHECKSUM, fold(sum));
+    }
+    this.count = 0;
+    return length;
+  }
+
+  #sameHeaders(packet: number, transport: number): boolean {
+    const view = this.#view;
+    const first = this.offset;
+    const firstTransport = first + this.transportDistance;
+    if (
+      view.getUint32(transport + TCP_SEQUENCE) !== this.#nextSequence ||
+      view.getInt32(transport) !== view.getInt32(firstTransport) ||
+      view.getInt32(transport + TCP_ACKNOWLEDGEMENT) !==
+        view.getInt32(firstTransport + TCP_ACKNOWLEDGEMENT) ||
+      ((view.getInt32(transport + TCP_OFFSET_FLAGS_WINDOW) ^
+          view.getInt32(firstTransport + TCP_OFFSET_FLAGS_WINDOW)) & ~PSH_IN_WORD) !== 0
+    ) return false;
+    const headers = this.headersLength;
+    for (let at = this.transportDistance + TCP_HEADER_LENGTH_MIN; at < headers; at += 4) {
+      if (view.getInt32(packet + at) !== view.getInt32(first + at)) return false;
+    }
+    return this.isIpv4 ? this.#sameIpv4(packet, first) : this.#sameIpv6(packet, first);
+  }
+
+  #sameIpv4(packet: number, first: number): boolean {
+    const view = this.#view;
+    return view.getInt16(packet) === view.getInt16(first) && // version, header length, DSCP, ECN
+      view.getInt32(packet + 6) === view.getInt32(first + 6) && // fragment, TTL, protocol
+      view.getInt32(packet + IPV4_SOURCE) === view.getInt32(first + IPV4_SOURCE) &&
+      view.getInt32(packet + IPV4_DESTINATION) === view.getInt32(first + IPV4_DESTINATION);
+  }
+
+  #sameIpv6(packet: number, first: number): boolean {
+    const view = this.#view;
+    if (
+      view.getInt32(packet) !== view.getInt32(first) || // version, class, flow label
+      view.getInt16(packet + 6) !== view.getInt16(first + 6) // next header, hop limit
+    ) return false;
+    for (let at = 8; at < IPV6_HEADER_LENGTH; at += 4) {
+      if (view.getInt32(packet + at) !== view.getInt32(first + at)) return false;
+    }
+    return true;
+  }
+}

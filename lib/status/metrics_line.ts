@@ -1,0 +1,62 @@
+/**
+ * The lines of the server's `-metrics-every` and the client's `-status-every`: one for each
+ * session, `key=value` with a space between. The unit of a number stands behind it or in its key;
+ * what is not known is `-`. Keys and their order stay: they are documented in docs/operations.md,
+ * for grep and awk.
+ */
+import type { PathReport, SessionReport } from "../net/engine.ts";
+
+/** The peer of a socket that is connected, as the client's are: what comes has no address. */
+const UNSPECIFIED = "[::]:0";
+
+type Field = readonly [key: string, value: string];
+
+export function metricsLine(session: SessionReport): string {
+  const { name, id, scheduler, paths, mtu, reorder } = session;
+  const fields: Field[] = [
+    ["session", word(name)],
+    ["id", id.toString(16).padStart(8, "0")],
+    ["scheduler", scheduler],
+    ["paths", `${paths.length}`],
+    ["mtu", known(mtu, (bytes) => `${bytes}B`)],
+    ...paths.flatMap(pathFields),
+    ["reorder.bufferedEvents", `${reorder.bufferedEvents}`],
+    ["reorder.reorderedEvents", `${reorder.reorderedEvents}`],
+    ["reorder.drops", `${reorder.drops}`],
+    ["reorder.flushes", `${reorder.flushes}`],
+    ["reorder.maxDepth", `${reorder.maxDepth}packets`],
+  ];
+  return fields.map(([key, value]) => `${key}=${value}`).join(" ");
+}
+
+function pathFields(path: PathReport): Field[] {
+  const fields: Field[] = [
+    ["name", word(path.name)],
+    ["address", path.peer === UNSPECIFIED ? "-" : word(path.peer)],
+    ["state", path.state],
+    ["good", path.isGood ? "yes" : "no"],
+    ["badFor", word(path.isBadFor ?? "-")],
+    ["rtt", known(path.rttMs, (ms) => `${ms.toFixed(1)}ms`)],
+    ["rttLast", known(path.rttLastMs, (ms) => `${ms.toFixed(1)}ms`)],
+    ["rttMin", known(path.rttMinMs, (ms) => `${ms.toFixed(1)}ms`)],
+    ["jitter", known(path.jitterMs, (ms) => `${ms.toFixed(1)}ms`)],
+    ["delayVariation", known(path.delayVariationMs, (ms) => `${ms.toFixed(1)}ms`)],
+    ["loss", known(path.loss, (share) => `${(share * 100).toFixed(1)}%`)],
+    ["score", known(path.score, (points) => `${Math.round(points)}/100`)],
+    ["lastSeen", known(path.heardMsAgo, (ms) => `${Math.round(ms)}ms`)],
+    ["in", `${path.receivedBytes}B`],
+    ["out", `${path.sentBytes}B`],
+    ["rate", known(path.deliveryRate, (rate) => `${Math.round(rate)}B/s`)],
+    ["mtu", known(path.mtu, (bytes) => `${bytes}B`)],
+  ];
+  return fields.map(([key, value]) => [`path${path.id}.${key}`, value]);
+}
+
+function known(value: number | null, format: (value: number) => string): string {
+  return value === null ? "-" : format(value);
+}
+
+/** In quotes when it would not be one word: names may come from another program's certificates. */
+function word(text: string): string {
+  return /^[^\s"=]+$/.test(text) ? text : JSON.stringify(text);
+}
