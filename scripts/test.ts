@@ -23,7 +23,7 @@ const DRAIN_MS = 2_000;
 const NONE: Tally = { passed: 0, failed: 0, skipped: 0 };
 
 /** Where the output of `deno test` goes. */
-export interface TestOutput {
+interface TestOutput {
   write(bytes: Uint8Array): void;
   stderr: "inherit" | "null";
 }
@@ -109,7 +109,7 @@ function killGroup(leader: number) {
  * Runs all groups, the first ones side by side, with the options `forDeno`. What a group prints is
  * shown when it is done, in one piece.
  */
-export async function runSuite(
+async function runSuite(
   { together, alone }: TestGroups,
   forDeno: readonly string[],
   root: string,

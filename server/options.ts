@@ -55,7 +55,7 @@ export type CertCommand =
   | { command: "cert"; action: "new" | "show" | "revoke"; name: string; pkiFolder: string }
   | { command: "cert"; action: "list"; pkiFolder: string };
 
-export type ServerCommand = { command: "serve"; options: ServerOptions } | CertCommand | Print;
+type ServerCommand = { command: "serve"; options: ServerOptions } | CertCommand | Print;
 
 const AUTHORITY_FOLDER = "folder of the certificate authority";
 

@@ -1,9 +1,9 @@
 import type { CommandOptions, CommandResult, CommandRunner } from "../lib/host/command/runner.ts";
 
 /** Standard output alone, parts of a result, or an exception to throw. */
-export type FakeAnswer = string | Partial<CommandResult> | Error;
+type FakeAnswer = string | Partial<CommandResult> | Error;
 
-export interface FakeCall {
+interface FakeCall {
   argv: readonly string[];
   input: string | undefined;
 }

@@ -14,7 +14,7 @@ import { Arena } from "../lib/ffi/memory/arena.ts";
 const RECEIVE_BYTES = 65_536;
 const CONTROL_BYTES = cmsgSpace(4) + cmsgSpace(20);
 
-export interface Arrival {
+interface Arrival {
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** Bytes of each datagram when the kernel hands over many at once, else 0. */
   readonly segment: number;

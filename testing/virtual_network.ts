@@ -12,9 +12,9 @@ import type { SessionPath } from "../lib/protocol/session/session_path.ts";
 import { Peer } from "../tests/two_peers/peer.ts";
 import { RecordingSuite } from "../tests/two_peers/recording_suite.ts";
 
-export type Way = "up" | "down";
+type Way = "up" | "down";
 
-export interface Link {
+interface Link {
   /** One way, in milliseconds. */
   delayMs: number;
   /** Up to this much is added to the delay of each datagram. */
@@ -34,7 +34,7 @@ export interface Link {
   tap: ((datagram: Uint8Array, way: Way, now: number) => boolean) | null;
 }
 
-export interface NetworkOptions {
+interface NetworkOptions {
   readonly delaysMs: readonly number[];
   readonly x1?: boolean;
   readonly seed?: number;

@@ -36,7 +36,7 @@ const READINGS_MAX = 3;
 const monotonicMs = () => performance.now();
 
 /** For a user interface beside it. */
-export interface BalanceObserver {
+interface BalanceObserver {
   /** It balances. `readStatus` reads the counters anew; call it as often as the screen changes. */
   onBalancing(readStatus: () => Promise<BalanceStatus>): void;
 }

@@ -14,7 +14,7 @@ const FAMILIES = [4, 6] as const;
 const NOTHING: ReadonlySet<never> = new Set<never>();
 
 /** What the balancer tells of its uplinks. */
-export interface BalancerEvents {
+interface BalancerEvents {
   /** They lead somewhere new, or again. */
   onRenewed(names: readonly string[]): void;
   /** The link is back, and its route through this gateway is not. */

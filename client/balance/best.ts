@@ -6,7 +6,7 @@ const GAIN_MIN_MS = 2;
 /** ... this many times in a row, so that two of a kind do not take turns. */
 const TIMES_IN_A_ROW = 3;
 
-export interface Candidate {
+interface Candidate {
   name: string;
   /** Null before the first answer. */
   rttMs: number | null;

@@ -13,7 +13,7 @@ const LOSS_WINDOW = 20;
 const JITTER_HALF_MS = 50;
 const ROUND_TRIP_QUARTER_MS = 900;
 
-export type HealthState =
+type HealthState =
   | { name: "healthy"; failures: number }
   | { name: "unanswered" }
   | { name: "link down" };

@@ -9,7 +9,7 @@ const STEP_MIN = 2;
 /** Probes that say something about quality. */
 const PROBES_MIN = 5;
 
-export interface Quality {
+interface Quality {
   name: string;
   /** 0 to 100. */
   score: number;

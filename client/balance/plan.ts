@@ -11,7 +11,7 @@ export interface UplinkSnapshot {
   isHealthy: boolean;
 }
 
-export interface Plan {
+interface Plan {
   /** The default route of each uplink's own table, by slot: also of those that do not answer. */
   own: Map<number, NextHop>;
   /** The hops of the shared default route; "keep": none leads on, what there is stays. */
@@ -20,7 +20,7 @@ export interface Plan {
   isLast: boolean;
 }
 
-export interface Preference {
+interface Preference {
   /** The one uplink to use; null spreads over all. */
   best: string | null;
   /** Who has carried the connections last. */

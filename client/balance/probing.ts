@@ -13,7 +13,7 @@ const PROBE_MAX_MS = 1_500;
 /** One probe is over before the next. */
 const PART_OF_INTERVAL = 0.9;
 
-export interface ProbeTargets {
+interface ProbeTargets {
   /** Asked before the others. */
   first: string | undefined;
   others: readonly string[];
@@ -44,7 +44,7 @@ export function probeTimeoutMs(intervalMs: number): number {
   return Math.min(PROBE_MAX_MS, intervalMs * PART_OF_INTERVAL);
 }
 
-export interface ProbingOptions {
+interface ProbingOptions {
   runner: CommandRunner;
   intervalMs: number;
   /** The user's targets. */

@@ -9,7 +9,7 @@ import { type ClientCredentials, exchange } from "../control/exchange.ts";
 import type { ServerEnd } from "./link_set.ts";
 
 /** For all links together. */
-export const CONNECT_TIMEOUT_MS = 10_000;
+const CONNECT_TIMEOUT_MS = 10_000;
 
 export interface ControlTarget {
   readonly port: number;
@@ -19,7 +19,7 @@ export interface ControlTarget {
 }
 
 /** A link, and the address of the server that it leads to. */
-export interface ControlWay {
+interface ControlWay {
   readonly device: string;
   readonly end: ServerEnd;
 }

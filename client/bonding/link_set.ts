@@ -35,7 +35,7 @@ export interface ServerEnd extends NamedAddress {
   readonly routes: ServerRoutes | null;
 }
 
-export interface LinkSetParts {
+interface LinkSetParts {
   readonly runner: CommandRunner;
   readonly engine: Pick<Engine, "addPath" | "removePath">;
   readonly links: readonly Link[];

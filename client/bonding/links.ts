@@ -41,7 +41,7 @@ export interface ServerWay {
 }
 
 /** What a link is at one moment; the ways are in the order the addresses were given. */
-export type LinkState =
+type LinkState =
   | {
     readonly isUsable: true;
     readonly interface: NetworkInterface;

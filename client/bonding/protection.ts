@@ -22,7 +22,7 @@ import { undoChanges } from "../undo_changes.ts";
 
 const log = getLogger([LOG_CATEGORY, "client"]);
 
-export type ProtectionOptions = Pick<BondOptions, "server" | "controlPort" | "killSwitch">;
+type ProtectionOptions = Pick<BondOptions, "server" | "controlPort" | "killSwitch">;
 
 export class Protection {
   readonly #journal: HostJournal;

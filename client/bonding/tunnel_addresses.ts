@@ -8,7 +8,7 @@ const PREFIX4 = 24;
 const PREFIX6 = 64;
 
 /** The machine that the TUN device is on; a journal is one. */
-export interface TunHost {
+interface TunHost {
   readonly runner: CommandRunner;
   readonly sysctl: SysctlAccess;
 }

@@ -11,7 +11,7 @@ import { decideTunMtu, TUN_MTU_DEFAULT, type TunMtuDecision } from "./tun_mtu.ts
 
 const log = getLogger([LOG_CATEGORY, "client"]);
 
-export interface TunnelMtuOptions {
+interface TunnelMtuOptions {
   readonly runner: CommandRunner;
   readonly tun: string;
   readonly links: Pick<LinkSet, "outerMtus">;

@@ -103,9 +103,9 @@ export interface BalanceOptions extends Pick<TunnelOptions, "logLevel" | "logFor
   ui: boolean;
 }
 
-export interface RestoreOptions extends Pick<TunnelOptions, "logLevel" | "logFormat"> {}
+interface RestoreOptions extends Pick<TunnelOptions, "logLevel" | "logFormat"> {}
 
-export type ClientCommand =
+type ClientCommand =
   | { command: "bond"; options: BondOptions }
   | { command: "balance"; options: BalanceOptions }
   | { command: "restore"; options: RestoreOptions }

@@ -1,4 +1,4 @@
-export const BACKOFF_FIRST_MS = 1000;
+const BACKOFF_FIRST_MS = 1000;
 export const BACKOFF_MAX_MS = 10_000;
 /** How much of a wait jitter may take off: clients that lost a server together come back apart. */
 export const BACKOFF_JITTER_SHARE = 0.25;

@@ -20,7 +20,7 @@ import {
 } from "./connection_failure.ts";
 import { abortedError, ControlError } from "./control_error.ts";
 
-export interface ConnectionTarget extends Target {
+interface ConnectionTarget extends Target {
   readonly credentials: ClientCredentials;
   readonly signal?: AbortSignal;
 }

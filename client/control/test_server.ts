@@ -30,13 +30,13 @@ export function credentialsOf(
   return { certPem, keyPem, caPem: authority.certPem };
 }
 
-export interface TestServer extends AsyncDisposable {
+interface TestServer extends AsyncDisposable {
   readonly port: number;
   /** Sockets that are open. */
   readonly open: ReadonlySet<net.Socket>;
 }
 
-export interface TestTlsOptions {
+interface TestTlsOptions {
   readonly certificate: TestCertificate;
   readonly clientAuthority: TestAuthority;
   readonly host?: string;

@@ -23,7 +23,7 @@ export interface Size {
 }
 
 /** Where a click means something. */
-export interface Target {
+interface Target {
   /** Counted from 0. */
   readonly line: number;
   readonly from: number;

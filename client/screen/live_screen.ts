@@ -52,7 +52,7 @@ export async function withLiveScreen(
   await body(either, screen);
 }
 
-export class LiveScreen implements AsyncDisposable {
+class LiveScreen implements AsyncDisposable {
   readonly #onStop: () => void;
   readonly #terminal: ScreenTerminal;
   readonly #tui: TuiAltScreen;

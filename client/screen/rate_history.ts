@@ -1,6 +1,6 @@
 /** What each link has carried, in total, now, and in each second of the last minute. */
 
-export interface LinkBytes {
+interface LinkBytes {
   readonly receivedBytes: number;
   readonly sentBytes: number;
 }

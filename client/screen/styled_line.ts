@@ -4,7 +4,7 @@ import { escapeControl } from "../../lib/cli/exit.ts";
 
 export type Tone = "plain" | "strong" | "dim" | "good" | "warn" | "bad" | "bar" | "button";
 
-export interface Span {
+interface Span {
   readonly text: string;
   readonly tone: Tone;
 }

@@ -13,13 +13,13 @@ export const SPARKLINE = "sparkline";
 /** A bar for each second of the last minute. */
 const SPARKLINE_MAX = 60;
 
-export interface LaidColumn {
+interface LaidColumn {
   readonly column: Column;
   readonly width: number;
 }
 
 /** What there is room for, and how far apart. */
-export interface Layout {
+interface Layout {
   readonly columns: readonly LaidColumn[];
   readonly gap: string;
 }

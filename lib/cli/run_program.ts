@@ -16,7 +16,7 @@ export interface ProgramLog {
  * from is gone. A program that reloads its settings then is called instead, unless its terminal is
  * gone indeed.
  */
-export type OnHangUp = "stop" | (() => void);
+type OnHangUp = "stop" | (() => void);
 
 /**
  * Runs `body` until it ends, and returns the exit code. The first signal aborts what `body` was

@@ -10,7 +10,7 @@ import { UsageError } from "./exit.ts";
 import { integerIn } from "./integer.ts";
 
 /** Which implementation of the data plane to run; `"auto"` probes and takes the fastest. */
-export type EngineChoice = "native" | "portable" | "auto";
+type EngineChoice = "native" | "portable" | "auto";
 
 const ENGINES = ["native", "portable", "auto"] as const satisfies EngineChoice[];
 
@@ -67,7 +67,7 @@ export const verboseOption = () => new Option("-v, --verbose", "log more, and er
 export const logJsonOption = () => new Option("--log-json", "log one JSON object a line");
 
 /** Values of the options above as commander collects them. */
-export interface RawTunnelOptions {
+interface RawTunnelOptions {
   ctrl: number;
   reorderBufferSize: number;
   reorderFlushTimeout: number;

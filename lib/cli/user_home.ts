@@ -6,13 +6,13 @@ const FIELD_GID = 3;
 const FIELD_HOME = 5;
 
 /** The person at the keyboard: who called sudo, or else who runs the program. */
-export interface InvokingUser {
+interface InvokingUser {
   home: string;
   /** Known when sudo was used: files made for this user should belong to them. */
   owner: { uid: number; gid: number } | null;
 }
 
-export interface UserEnvironment {
+interface UserEnvironment {
   uid: number | null;
   sudoUser: string | undefined;
   home: string | undefined;

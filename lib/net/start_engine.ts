@@ -3,7 +3,7 @@ import type { Engine, EngineName, EngineOptions } from "./engine.ts";
 import { NativeEngine, nativeEngineObstacle } from "./native/native_engine.ts";
 import { PortableEngine } from "./portable/portable_engine.ts";
 
-export type EngineChoice = EngineName | "auto";
+type EngineChoice = EngineName | "auto";
 
 export interface StartedEngine {
   readonly engine: Engine;

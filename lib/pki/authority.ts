@@ -11,10 +11,10 @@ const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 
 /** The CA outlives every router it is copied to; replacing it means new files for each client. */
-export const CA_LIFETIME_MS = 3650 * DAY_MS;
+const CA_LIFETIME_MS = 3650 * DAY_MS;
 /** The longest lifetime that TLS clients commonly accept from a private CA. */
-export const SERVER_LIFETIME_MS = 825 * DAY_MS;
-export const CLIENT_LIFETIME_MS = 730 * DAY_MS;
+const SERVER_LIFETIME_MS = 825 * DAY_MS;
+const CLIENT_LIFETIME_MS = 730 * DAY_MS;
 /** New certificates are valid from one hour ago, for peers whose clock runs behind. */
 const BACKDATE_MS = HOUR_MS;
 

@@ -21,7 +21,7 @@ const USAGE_OIDS = {
   serverAuth: Buffer.from("06082b06010505070301", "hex"),
   clientAuth: Buffer.from("06082b06010505070302", "hex"),
 };
-export type Usage = keyof typeof USAGE_OIDS;
+type Usage = keyof typeof USAGE_OIDS;
 /** id-ce-extKeyUsage and anyExtendedKeyUsage. */
 const EXTENDED_KEY_USAGE_OID = Buffer.from("0603551d25", "hex");
 const ANY_USAGE_OID = Buffer.from("0604551d2500", "hex");

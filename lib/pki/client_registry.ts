@@ -34,7 +34,7 @@ import {
 } from "./server_tree.ts";
 
 /** "foreign": of another CA than the tree's, so the server refuses it. */
-export type ClientStatus =
+type ClientStatus =
   | "valid"
   | "revoked"
   | "expired"

@@ -23,7 +23,7 @@ import {
 export const RENEWAL_MS = 30 * 86_400_000;
 
 /** The server's certificate with its key, ready for TLS. */
-export interface ServerIdentity {
+interface ServerIdentity {
   certPem: string;
   keyPem: string;
   /** What was done, or what the operator should do. */

@@ -39,7 +39,7 @@ import { joinPem, openRevocations, readCa, type ServerTree, serverTree } from ".
 const CA_WARNING_MS = 90 * 86_400_000;
 const BACKUPS_PER_SECOND_MAX = 100;
 
-export interface ServerPkiOptions {
+interface ServerPkiOptions {
   /**
    * IP addresses and DNS names that clients connect to. Empty: whatever the certificate names, and
    * {@link DEFAULT_HOSTS} in a new one.

@@ -15,7 +15,7 @@ export type FigureName =
   | "idle_cpu_percent";
 
 /** What is to be reached: every bar that applies. */
-export interface Target {
+interface Target {
   atLeast?: number;
   atMost?: number;
   /** So many times the figure of a subject measured in the same run. */

@@ -5,7 +5,7 @@ import type { Namespace } from "../../tests/netns/namespace.ts";
 const PORT = "5201";
 
 /** IP length of the packets of `udpRun`. */
-export const UDP_PACKET_BYTES = 1400;
+const UDP_PACKET_BYTES = 1400;
 const UDP_PAYLOAD_BYTES = UDP_PACKET_BYTES - 20 - 8;
 
 /** Without it iperf3 itself loses the first packets, which come before it reads. */
@@ -16,9 +16,9 @@ const CONNECT_TIMEOUT_MS = 3_000;
 const PATIENCE_MS = 4_000;
 
 /** Up: from the client to the server. */
-export type Direction = "up" | "down";
+type Direction = "up" | "down";
 
-export interface TcpResult {
+interface TcpResult {
   /** What arrived. */
   bytes: number;
   /** Payload that arrived, 10^6 bit/s. */

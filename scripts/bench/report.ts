@@ -4,14 +4,14 @@ import { type Figure, type FigureName, FIGURES } from "./figures.ts";
 import type { Samples } from "./samples.ts";
 import type { SubjectName } from "./subject.ts";
 
-export type FigureResult = { name: FigureName; unit: string } & Record<SubjectName, number | null>;
+type FigureResult = { name: FigureName; unit: string } & Record<SubjectName, number | null>;
 
-export interface BenchReport {
+interface BenchReport {
   /** Null: not measured, or without meaning for that subject. */
   figures: FigureResult[];
 }
 
-export type Verdict = "pass" | "miss" | "unknown";
+type Verdict = "pass" | "miss" | "unknown";
 
 export function makeReport(samples: Samples, names: readonly FigureName[]): BenchReport {
   const figures = FIGURES.filter(({ name }) => names.includes(name)).map((figure) => {

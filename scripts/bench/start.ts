@@ -28,7 +28,7 @@ function kinds(wireguardGo: string): Record<SubjectName, Kind> {
   };
 }
 
-export interface StartOptions {
+interface StartOptions {
   /** Path or name of wireguard-go. */
   wireguardGo: string;
   progress: (text: string) => void;
@@ -71,7 +71,7 @@ async function startSubject(
 }
 
 /** Whether a program of that name or path can be run. */
-export async function isInstalled(program: string): Promise<boolean> {
+async function isInstalled(program: string): Promise<boolean> {
   const { success } = await new Deno.Command("which", {
     args: [program],
     stdout: "null",

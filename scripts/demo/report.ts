@@ -3,7 +3,7 @@
 import type { LabLink } from "../lab/lab.ts";
 import type { CutResult } from "./measure.ts";
 
-export interface DemoReport {
+interface DemoReport {
   /** `rateMbit` and `rttMs` are what the link was set to, `aloneMbit` what a download got on it. */
   links: { name: string; rateMbit: number; rttMs: number; aloneMbit: number }[];
   bondedMbit: number;

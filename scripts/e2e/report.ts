@@ -2,7 +2,7 @@
 
 import type { Figure, ScenarioResult } from "../../tests/e2e/scenario.ts";
 
-export interface E2eReport {
+interface E2eReport {
   passed: number;
   failed: number;
   seconds: number;

@@ -82,7 +82,7 @@ function errnoText(libc: Libc): string {
   return location ? `errno ${new Deno.UnsafePointerView(location).getInt32()}` : "no errno";
 }
 
-export type Readiness = "nothing" | "readable" | "gone";
+type Readiness = "nothing" | "readable" | "gone";
 
 /** A set of descriptors to wait on for input. */
 export class Poll {

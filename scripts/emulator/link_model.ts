@@ -53,7 +53,7 @@ export const DEFAULT_SETTINGS: DirectionSettings = {
 /** Longest packet the queue must always be able to take. */
 const PACKET_BYTES_MAX = 1504;
 
-export type DropReason = "queue full" | "lost" | "cut" | "no slot" | "too large";
+type DropReason = "queue full" | "lost" | "cut" | "no slot" | "too large";
 
 /** In place of a time: the packet has no copy that is still to come. */
 const NO_COPY = -1;

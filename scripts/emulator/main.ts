@@ -27,7 +27,7 @@ const WAIT_MIN_MS = 0.05;
 const STDIN = 0;
 const REQUEST_LENGTH_MAX = 64 * 1024;
 
-export function runEmulator(configuration: Configuration): void {
+function runEmulator(configuration: Configuration): void {
   const libc = openLibc();
   sharpenTimers(libc);
   const links = configuration.links.map((link, i) =>

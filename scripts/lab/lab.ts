@@ -40,7 +40,7 @@ export interface LabLink {
   down?: Partial<DirectionSettings>;
 }
 
-export interface LabOptions {
+interface LabOptions {
   links?: readonly LabLink[];
   /** "none": plain veth pairs, `rateMbit`, `rttMs`, `up` and `down` do not count. */
   shaping?: "emulated" | "none";
@@ -48,7 +48,7 @@ export interface LabOptions {
   seed?: number;
 }
 
-export const DEMO_LINKS: readonly LabLink[] = [
+const DEMO_LINKS: readonly LabLink[] = [
   { name: "fiber", rateMbit: 50, rttMs: 20 },
   { name: "dsl", rateMbit: 20, rttMs: 40 },
   { name: "mobile", rateMbit: 10, rttMs: 60 },

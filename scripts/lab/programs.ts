@@ -9,7 +9,7 @@ const CONTROL_PORT = "8443";
 const DATA_PORT = "8000";
 const START_TIMEOUT_MS = 30_000;
 
-export interface ProgramOptions extends Pick<SpawnOptions, "onLine" | "env"> {
+interface ProgramOptions extends Pick<SpawnOptions, "onLine" | "env"> {
   /** Further arguments. */
   args?: readonly string[];
 }
@@ -17,7 +17,7 @@ export interface ProgramOptions extends Pick<SpawnOptions, "onLine" | "env"> {
 /** What a client needs of the lab: where it runs, its links, and a place for its state. */
 export type ClientSite = Pick<Lab, "client" | "links" | "directory">;
 
-export interface ClientOptions extends ProgramOptions {
+interface ClientOptions extends ProgramOptions {
   /** Names of the interfaces; all links of the site unless given. */
   links?: readonly string[];
 }

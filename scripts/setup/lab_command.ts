@@ -7,7 +7,7 @@ export interface LabOptions {
   install: "install" | "print only";
 }
 
-export interface LabCommand<Options extends LabOptions> {
+interface LabCommand<Options extends LabOptions> {
   /** Of the task: "demo". */
   readonly task: string;
   readonly usage: string;

@@ -1,5 +1,5 @@
 /** The command line of `deno task test`, split by who it is for. */
-export interface TestArguments {
+interface TestArguments {
   /** Whether missing programs may be installed. */
   install: "install" | "print only";
   /** For `deno test`. */

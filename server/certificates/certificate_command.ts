@@ -14,7 +14,7 @@ import { serverTree } from "../../lib/pki/server_tree.ts";
 import { formatTable } from "./table.ts";
 
 /** Options that all commands share. */
-export interface CertificateOptions {
+interface CertificateOptions {
   /** The server's PKI directory (`-pki`). */
   directory: string;
   /** Print JSON, dates as ISO 8601, for programs. */
@@ -22,7 +22,7 @@ export interface CertificateOptions {
   now: Date;
 }
 
-export interface NamedCertificateOptions extends CertificateOptions {
+interface NamedCertificateOptions extends CertificateOptions {
   /** The client's name. */
   name: string;
 }
@@ -35,8 +35,8 @@ export interface CommandOutcome {
   errorLines: string[];
 }
 
-export const EXIT_OK = 0;
-export const EXIT_REFUSED = 1;
+const EXIT_OK = 0;
+const EXIT_REFUSED = 1;
 
 /** `cert new NAME`: issues a client certificate; makes the CA when the directory has none. */
 export function newCertificate(options: NamedCertificateOptions): Promise<CommandOutcome> {

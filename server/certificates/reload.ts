@@ -6,7 +6,7 @@ import { RENEWAL_MS } from "../../lib/pki/server_certificate.ts";
 import type { RevocationList } from "../../lib/pki/revocation_list.ts";
 import type { ServerCredentials } from "../control/server_credentials.ts";
 
-export interface ReloadOptions {
+interface ReloadOptions {
   readonly pkiFolder: string;
   readonly hosts: readonly string[];
   /** Takes other certificates; throws when they do not fit together. */
@@ -15,7 +15,7 @@ export interface ReloadOptions {
   readonly revocations: Pick<RevocationList, "entries">;
 }
 
-export interface Reloaded {
+interface Reloaded {
   /** For the operator: what was read again, in one line. */
   readonly line: string;
   /** Further sentences, such as that a certificate was issued anew. */

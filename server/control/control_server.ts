@@ -11,7 +11,7 @@ import type { ControlPeer } from "./exchange.ts";
 import { Listener } from "./listener.ts";
 import { checkServerCredentials, type ServerCredentials } from "./server_credentials.ts";
 
-export type { ControlEvent, ControlPeer, ControlStats, ServerCredentials };
+export type { ControlEvent, ControlPeer };
 
 export interface ControlServerOptions extends ServerCredentials {
   /** Address or name to listen on. Without it every address of the machine, IPv4 and IPv6. */

@@ -30,7 +30,7 @@ export interface ControlPeer extends PeerIdentity {
 }
 
 /** What the rest of the server says about a client. */
-export interface Policy {
+interface Policy {
   isRevoked(serialHex: string): boolean;
   grant(peer: ControlPeer): Promise<ControlResponse> | ControlResponse;
 }

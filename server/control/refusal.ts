@@ -4,7 +4,7 @@ import type {
 } from "../../lib/protocol/wire/control_message.ts";
 
 /** The codes of this folder; `grant` may refuse with others. Clients retry on none but the last. */
-export type RefusalCode =
+type RefusalCode =
   | "bad_certificate"
   | "revoked"
   | "malformed"

@@ -71,7 +71,7 @@ export function testGrant(): ControlResponse {
 // deno-lint-ignore no-explicit-any
 export type Answer = any;
 
-export interface TestClientOptions extends tls.ConnectionOptions {
+interface TestClientOptions extends tls.ConnectionOptions {
   /** Pieces to send one by one; the next goes out when the last has been handed to the kernel. */
   readonly pieces?: readonly string[];
   readonly halfClose?: "after the request" | "never";

@@ -3,7 +3,7 @@ import { SECRET_FILE_MODE, writeFilesAtomically } from "../../lib/pki/secure_fil
 import type { Lease } from "./address_pool.ts";
 import { decodeLeases, encodeLeases, LEASE_FILE_BYTES_MAX, LEASE_FILE_NAME } from "./lease_file.ts";
 
-export interface LeaseStoreOptions {
+interface LeaseStoreOptions {
   /** The folder of the certificates. */
   readonly directory: string;
   /** For the operator: the leases are not on disk, or are again. */
@@ -11,7 +11,7 @@ export interface LeaseStoreOptions {
 }
 
 /** What an earlier server left. */
-export interface StoredLeases {
+interface StoredLeases {
   readonly leases: Lease[];
   /** What is wrong with the file, for the operator, or null. */
   readonly problem: string | null;

@@ -15,13 +15,13 @@ const SESSION_KEY_LENGTH = 32;
  */
 const SESSIONS_PER_CLIENT_MAX = 4;
 
-export interface ClientIdentity {
+interface ClientIdentity {
   readonly commonName: string;
   readonly serialHex: string;
   readonly features: readonly string[];
 }
 
-export interface RegistryOptions {
+interface RegistryOptions {
   readonly engine: Pick<Engine, "features" | "openSession" | "closeSession">;
   readonly udpPort: number;
   /** MTU of the TUN device, in bytes. */

@@ -10,7 +10,7 @@ export interface ForeignTree {
   issueClient(name: string, kind: KeyKind, days?: number): Promise<void>;
 }
 
-export interface ForeignTreeOptions {
+interface ForeignTreeOptions {
   kind: KeyKind;
   /** As `subjectAltName` has it. */
   subjectAltName?: string;

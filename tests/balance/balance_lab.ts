@@ -13,7 +13,7 @@ import { TemporaryDirectory } from "../../scripts/lab/temporary_directory.ts";
 import { type Child, connect, Namespace, type Output } from "../netns/namespace.ts";
 
 export const SERVER = { 4: "203.0.113.1", 6: "2001:db8:9::1" } as const;
-export const UPLINKS = ["wan1", "wan2"] as const;
+const UPLINKS = ["wan1", "wan2"] as const;
 /** Short, so that the tests are. */
 export const INTERVAL_MS = 300;
 const START_TIMEOUT_MS = 20_000;

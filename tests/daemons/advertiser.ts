@@ -4,7 +4,7 @@ import type { DaemonMachine } from "./daemon_machine.ts";
 const START_TIMEOUT_MS = 15_000;
 
 /** What a router says of itself on a link (RFC 4861). */
-export interface Advertisement {
+interface Advertisement {
   /** Networks that hosts on the link take addresses from. */
   prefixes: readonly string[];
   /** Those they are to give up. */

@@ -146,7 +146,7 @@ grep -q '^systemd-resolve:' /etc/group || echo 'systemd-resolve:x:991:' >> /etc/
 mkdir -p /run/systemd/resolve
 chown -R systemd-resolve:systemd-resolve /run/systemd/resolve`;
 
-export class Resolved {
+class Resolved {
   readonly #machine: DaemonMachine;
   readonly bus: Child;
   #daemon: Child | null = null;

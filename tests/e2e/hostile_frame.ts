@@ -49,7 +49,7 @@ export const KINDS = [
   "replayed",
   "of the other direction",
 ] as const;
-export type Kind = typeof KINDS[number];
+type Kind = typeof KINDS[number];
 
 export class HostileFrames {
   readonly #random = new SeededRandom(7);

@@ -33,7 +33,7 @@ export function createSmallLab(): Promise<Lab> {
 }
 
 /** A lab whose server runs, with one client on both links. */
-export interface RunningLab {
+interface RunningLab {
   lab: Lab;
   server: Child;
   client: Child;

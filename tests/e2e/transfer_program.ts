@@ -21,7 +21,7 @@ const REQUEST_LENGTH = 8;
 const PATTERN_LENGTH = 64 * 1024;
 
 /** What arrived in one direction. */
-export interface Received {
+interface Received {
   bytes: number;
   /** Every byte came, in its place. */
   isIntact: boolean;

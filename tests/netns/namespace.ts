@@ -20,13 +20,13 @@ import { isAlive, registerCleanup } from "./cleanup.ts";
 
 export { Child, type SpawnOptions } from "./child.ts";
 export { isAlive, registerCleanup } from "./cleanup.ts";
-export { connect, type VethEnd } from "./veth.ts";
+export { connect } from "./veth.ts";
 
 const RUN_TIMEOUT_MS = 15_000;
 const NAMES_PER_LABEL = 100;
 const NAME_PATTERN = /^fx(\d+)-\S+/;
 
-export interface RunOptions extends Omit<SpawnOptions, "stdin"> {
+interface RunOptions extends Omit<SpawnOptions, "stdin"> {
   /** After this the command is killed and the call fails. */
   timeoutMs?: number;
   /** What the command reads on its standard input. */
@@ -184,7 +184,7 @@ function removeNamespace(name: string): void {
 let leftoversRemoved: Promise<void> | null = null;
 
 /** Removes the namespaces of programs that are gone. Done once, by the first `Namespace.create`. */
-export function removeLeftovers(): Promise<void> {
+function removeLeftovers(): Promise<void> {
   leftoversRemoved ??= removeNamespacesOfTheDead();
   return leftoversRemoved;
 }

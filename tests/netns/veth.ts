@@ -2,7 +2,7 @@
 
 import type { Namespace } from "./namespace.ts";
 
-export interface VethEnd {
+interface VethEnd {
   /** Interface name inside its namespace, at most 15 characters. */
   name: string;
   /** With prefix length, IPv4 and IPv6 mixed: ["10.1.0.1/24", "fd00:1::1/64"]. */

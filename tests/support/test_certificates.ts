@@ -6,7 +6,7 @@ export interface TestCertificate {
   readonly keyFile: string;
 }
 
-export interface TestCertificateOptions {
+interface TestCertificateOptions {
   /** An OpenSSL subject, such as "/CN=alice". */
   subject?: string;
   extensions?: string[];

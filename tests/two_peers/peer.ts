@@ -37,7 +37,7 @@ const PACKET_BYTES = 1000;
 const REORDER_CAPACITY = 4096;
 const REORDER_FLUSH_MS = 500;
 
-export interface PeerOptions {
+interface PeerOptions {
   readonly role: Role;
   readonly x1: boolean;
   readonly suite: RecordingSuite;
@@ -52,13 +52,13 @@ export interface PeerOptions {
 }
 
 /** What a packet of the tests carries: its flow and its number. */
-export interface TestPacket {
+interface TestPacket {
   readonly flow: number;
   readonly number: number;
 }
 
-export type Received = TestPacket & { readonly path: number; readonly at: number };
-export type TimedEvent = SessionEvent & { readonly at: number };
+type Received = TestPacket & { readonly path: number; readonly at: number };
+type TimedEvent = SessionEvent & { readonly at: number };
 
 export class Peer {
   readonly session: Session<RecordingSealer, RecordingOpener>;

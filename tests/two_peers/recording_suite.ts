@@ -6,12 +6,7 @@
 import { Libcrypto, type Opener, type Sealer } from "../../lib/ffi/libcrypto/aes_gcm.ts";
 import { Arena } from "../../lib/ffi/memory/arena.ts";
 import type { Cipher, CipherSuite } from "../../lib/protocol/crypto/key_epochs.ts";
-import {
-  HEADER_LENGTH,
-  NONCE_LENGTH,
-  PAYLOAD_OFFSET,
-  TAG_LENGTH,
-} from "../../lib/protocol/wire/header.ts";
+import { HEADER_LENGTH, NONCE_LENGTH, PAYLOAD_OFFSET } from "../../lib/protocol/wire/header.ts";
 
 const RECORD_BYTES_MAX = 4096;
 
@@ -96,5 +91,3 @@ export class RecordingOpener extends RecordingCipher<Opener> {
     );
   }
 }
-
-export const PAYLOAD_BYTES_MAX = RECORD_BYTES_MAX - PAYLOAD_OFFSET - TAG_LENGTH;

@@ -3,7 +3,7 @@ import type { SessionPath } from "../../lib/protocol/session/session_path.ts";
 import type { Peer } from "./peer.ts";
 import type { VirtualNetwork } from "../../testing/virtual_network.ts";
 
-export interface TrafficOptions {
+interface TrafficOptions {
   readonly everyMs?: number;
   /** One packet of each is sent every time. */
   readonly flows?: number;

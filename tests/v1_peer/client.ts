@@ -10,7 +10,7 @@ import {
 } from "./endpoint.ts";
 import { V1Session } from "./v1_session.ts";
 
-export interface ClientOptions extends Omit<EndpointOptions, "addresses" | "answersFor"> {
+interface ClientOptions extends Omit<EndpointOptions, "addresses" | "answersFor"> {
   grant: Grant;
   server: string;
   /** Source addresses, one for each link. */

@@ -14,7 +14,7 @@ import {
   viewOf,
 } from "./packet.ts";
 
-export const ECHO_PORT = 7;
+const ECHO_PORT = 7;
 
 const ECHO_REQUEST = { [ICMP]: 8, [ICMPV6]: 128 } as Record<number, number>;
 const ECHO_REPLY = { [ICMP]: 0, [ICMPV6]: 129 } as Record<number, number>;
@@ -25,7 +25,7 @@ const FLAG_ACK = 16;
 /** What asks came back, by the number the ask had. */
 export type AskKind = "ping" | "udp" | "syn";
 
-export interface HostOptions {
+interface HostOptions {
   /** Own addresses, IPv4 and IPv6. */
   addresses: readonly string[];
   /** "any": answers for whatever address is asked, as a whole internet would. */

@@ -8,12 +8,12 @@ import { SESSION_ID, SESSION_KEY } from "../two_peers/peer.ts";
 import { clientAddress, randomNumbers } from "../../testing/virtual_network.ts";
 import { type ReceivedType, V1Session } from "./v1_session.ts";
 
-export interface MixedLink {
+interface MixedLink {
   delayMs: number;
   isCut: boolean;
 }
 
-export interface MixedOptions {
+interface MixedOptions {
   /** The role of the session of lib/. */
   ours: "client" | "server";
   delaysMs: readonly number[];
@@ -27,7 +27,7 @@ interface Delivery {
   to: "ours" | "v1";
 }
 
-export interface Arrival {
+interface Arrival {
   type: ReceivedType;
   link: number;
   at: number;
@@ -37,7 +37,7 @@ export interface Arrival {
 /** A v1 client's. */
 export const V1_HEARTBEAT_MS = 2000;
 /** The wall clock in nanoseconds, as the first clients send it: beyond 2^53. */
-export const WALL_CLOCK_NS = 1_790_000_000_123_456_789n;
+const WALL_CLOCK_NS = 1_790_000_000_123_456_789n;
 
 export class MixedNetwork implements Disposable {
   now = 0;

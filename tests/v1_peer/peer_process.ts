@@ -15,7 +15,7 @@ const PROGRAM = [
 const TIMEOUT_MS = 20_000;
 
 /** What a client knows when the server has answered on each link. */
-export interface Ready {
+interface Ready {
   ipv4: string;
   ipv6: string;
   /** Where its links' datagrams come from, as "address:port". */

@@ -23,9 +23,9 @@ export const TYPE_PACKET = 1;
 export const TYPE_HEARTBEAT = 2;
 export const TYPE_HANDSHAKE = 3;
 
-export const HEADER_BYTES = 22;
+const HEADER_BYTES = 22;
 export const NONCE_BYTES = 12;
-export const TAG_BYTES = 16;
+const TAG_BYTES = 16;
 const RESERVED_AT = 12;
 const CIPHER = "aes-256-gcm";
 

@@ -4,7 +4,7 @@ import { DATAGRAM_BYTES_MAX, Endpoint, type EndpointOptions, fillRandom } from "
 import { sessionOf } from "./record.ts";
 import { V1Session } from "./v1_session.ts";
 
-export interface ServerOptions extends Omit<EndpointOptions, "addresses" | "answersFor"> {
+interface ServerOptions extends Omit<EndpointOptions, "addresses" | "answersFor"> {
   credentials: Credentials;
   controlPort: number;
   udpPort: number;

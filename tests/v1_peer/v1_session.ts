@@ -16,7 +16,7 @@ import { nextSequence, ReorderQueue } from "./reorder_queue.ts";
 
 const PACKET_BYTES_MAX = 1500;
 
-export interface V1SessionOptions {
+interface V1SessionOptions {
   role: "client" | "server";
   id: number;
   key: Uint8Array;

@@ -18,7 +18,7 @@ const WAIT_WITHOUT_END = -1;
 /** A signal may end a wait early. More of that in a row is another failure, whose errno is lost. */
 const INTERRUPTIONS_MAX = 100;
 
-export type Readiness =
+type Readiness =
   | "readable"
   /** `wake` was called. */
   | "woken"

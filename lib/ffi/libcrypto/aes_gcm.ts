@@ -7,7 +7,7 @@
 import { pinnedBytes } from "../memory/arena.ts";
 import { LIBCRYPTO_SYMBOLS } from "./symbols.ts";
 
-export const AES_256_KEY_LENGTH = 32;
+const AES_256_KEY_LENGTH = 32;
 const GCM_TAG_LENGTH = 16;
 const EVP_CTRL_AEAD_GET_TAG = 0x10;
 const EVP_CTRL_AEAD_SET_TAG = 0x11;

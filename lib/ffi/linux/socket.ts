@@ -42,7 +42,7 @@ export const MSG_DONTWAIT = 0x40;
 /** Room for a burst of 64 KiB super-datagrams. */
 const SOCKET_BUFFER_BYTES = 4 * 1024 * 1024;
 
-export interface UdpSocket {
+interface UdpSocket {
   readonly fd: number;
   /** Whether the kernel cuts one send into many datagrams. */
   readonly gso: boolean;
@@ -78,7 +78,7 @@ export function encodeSockaddr(host: string, port: number, scope = 0): Uint8Arra
 }
 
 /** What a path of the client needs of its socket. */
-export interface PathSocketOptions {
+interface PathSocketOptions {
   /** The interface the socket is bound to. */
   readonly device: string;
   /** The server's IP address and data port. */

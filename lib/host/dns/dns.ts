@@ -12,7 +12,7 @@ import { saveFile } from "../journal/saved_file.ts";
 /** As many as the C library reads from /etc/resolv.conf (MAXNS of resolv.h). */
 export const DNS_SERVERS_MAX = 3;
 
-export interface DnsOptions {
+interface DnsOptions {
   tun: string;
   /** Addresses, from 1 to DNS_SERVERS_MAX. */
   servers: readonly string[];
@@ -22,7 +22,7 @@ export interface DnsOptions {
   nsswitch?: string;
 }
 
-export type DnsPlace = "systemd-resolved" | "resolv.conf" | "resolv.conf and systemd-resolved";
+type DnsPlace = "systemd-resolved" | "resolv.conf" | "resolv.conf and systemd-resolved";
 
 const RESOLV_CONF = "/etc/resolv.conf";
 const NSSWITCH = "/etc/nsswitch.conf";

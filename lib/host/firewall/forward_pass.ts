@@ -13,7 +13,7 @@ import * as v from "valibot";
 import { CommandError, MissingProgramError } from "../command/runner.ts";
 import type { HostJournal } from "../journal/host_journal.ts";
 
-export interface ForwardPassOptions {
+interface ForwardPassOptions {
   tun: string;
   subnet4: string;
   subnet6: string;

@@ -9,7 +9,7 @@ import type { ChangeId, HostJournal } from "../journal/host_journal.ts";
 export type IptablesVariant = "iptables" | "iptables-nft" | "iptables-legacy";
 export type IptablesProgram = IptablesVariant | "ip6tables" | "ip6tables-nft" | "ip6tables-legacy";
 
-export interface MasqueradeOptions {
+interface MasqueradeOptions {
   tun: string;
   subnet: string;
   /** Any interface but the tunnel when empty. */
@@ -34,7 +34,7 @@ export const SERVER_TAG = "fluxify";
 const LOCK_WAIT = ["-w", "5"];
 
 /** What `iptables` is on this machine. */
-export interface Iptables {
+interface Iptables {
   /** By a name that goes on meaning the same, so that it undoes what it did; where there is one. */
   variant: IptablesVariant;
   keepsRulesIn: "nft" | "tables of its own";
@@ -107,7 +107,7 @@ export async function addRules(
   }
 }
 
-export function masqueradeRules({ tun, subnet, egress }: MasqueradeOptions): Rule[] {
+function masqueradeRules({ tun, subnet, egress }: MasqueradeOptions): Rule[] {
   const ways = egress.length === 0 ? [["!", "-o", tun]] : egress.map((name) => ["-o", name]);
   return ways.map((way) => ({
     table: "nat",

@@ -1,7 +1,7 @@
 import type { HostJournal } from "../journal/host_journal.ts";
 import { addRules, forwardRules, type IptablesProgram } from "./iptables.ts";
 
-export interface LegacyPassOptions {
+interface LegacyPassOptions {
   tun: string;
   subnet4: string;
   subnet6: string;

@@ -29,7 +29,7 @@ const SYN_IPTABLES = ["-p", "tcp", "-m", "tcp", "--tcp-flags", "SYN,RST", "SYN"]
 const SYN_NFT = "tcp flags & (syn | rst) == syn";
 const CHAIN = "clamp_mss";
 
-export interface MssClampOptions {
+interface MssClampOptions {
   tun: string;
   clamp: MssClamp;
   /** What masquerades: the rules go to the same place. */

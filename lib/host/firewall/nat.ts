@@ -18,7 +18,7 @@ import {
 import { passLegacyTables } from "./legacy_pass.ts";
 import { addNftTable } from "./nft.ts";
 
-export interface NatOptions {
+interface NatOptions {
   tun: string;
   /** The tunnel's networks: 10.8.0.0/24 and fd00:8::/64 unless given. */
   subnet4?: string;
@@ -30,7 +30,7 @@ export interface NatOptions {
 /** What holds the rules. */
 export type NatBackend = IptablesVariant | "nft";
 
-export interface NatResult {
+interface NatResult {
   backend: NatBackend;
   /** For people: what could not be had and what that means. */
   notices: string[];

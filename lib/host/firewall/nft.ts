@@ -1,7 +1,7 @@
 import { CommandError } from "../command/runner.ts";
 import type { HostJournal } from "../journal/host_journal.ts";
 
-export interface NftOptions {
+interface NftOptions {
   tun: string;
   subnet4: string;
   subnet6: string;

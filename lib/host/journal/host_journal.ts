@@ -28,7 +28,7 @@ export type { Change, ChangeId } from "./change.ts";
 export { JournalError } from "./state_directory.ts";
 export { restoreStale, tellsOfFailure } from "./stale.ts";
 
-export interface JournalOptions {
+interface JournalOptions {
   /** Letters, digits, "-" and "_"; shown to people, such as "fluxify-client". */
   program: string;
   runner: CommandRunner;

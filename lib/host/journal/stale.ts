@@ -28,7 +28,7 @@ export function tellsOfFailure(line: string): boolean {
   return line.startsWith(FAILED);
 }
 
-export type LastingFate = "undo" | "leave" | HostJournal;
+type LastingFate = "undo" | "leave" | HostJournal;
 
 /**
  * Undoes what programs that did not end properly have left behind in this network namespace.

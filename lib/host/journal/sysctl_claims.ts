@@ -8,7 +8,7 @@ import { ownerOf, readJournal } from "./journal_file.ts";
 import type { SysctlRecord } from "./record.ts";
 import type { StateDirectory } from "./state_directory.ts";
 
-export interface SysctlClaim {
+interface SysctlClaim {
   owner: string;
   record: SysctlRecord;
 }

@@ -11,7 +11,7 @@ export interface UndoTools {
 }
 
 /** Another process that has set the same parameter; it will put the previous value back. */
-export type SysctlHeir = (record: SysctlRecord) => Promise<string | undefined>;
+type SysctlHeir = (record: SysctlRecord) => Promise<string | undefined>;
 
 /**
  * Undoes one change, which may have been undone before, or never done: both are a success.

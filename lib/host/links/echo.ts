@@ -12,7 +12,7 @@ import { checkInterfaceName } from "./network_interface.ts";
 const SPARE_MS = 1_000;
 const IPV6_LINK_LOCAL = /^fe[89ab][0-9a-f]:/i;
 
-export interface Echo {
+interface Echo {
   device: string;
   target: string;
   timeoutMs: number;

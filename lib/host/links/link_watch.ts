@@ -5,7 +5,7 @@
  */
 
 /** What {@link watchLinks} watches with, and how patiently. */
-export interface LinkWatchOptions {
+interface LinkWatchOptions {
   /** One change comes as a burst of lines: what follows within so long belongs to it. */
   readonly settleMs?: number;
   /** The program to run, and its arguments. */
@@ -26,7 +26,7 @@ const LINE_LENGTH_MAX = 64 * 1024;
 const COMMAND = ["ip", "monitor", "link", "address", "route", "rule"] as const;
 
 /** Takes the names of the links that were seen without carrier, off or removed, in between. */
-export type LinkChange = (wentDown: ReadonlySet<string>) => void;
+type LinkChange = (wentDown: ReadonlySet<string>) => void;
 
 /**
  * Watches until it is disposed of. `onChange` is called at most once in {@link INTERVAL_MS}, and at
@@ -161,7 +161,7 @@ class Monitors {
 }
 
 /** A link as a line of `ip monitor` shows it. */
-export interface SeenLink {
+interface SeenLink {
   name: string;
   state: "up" | "down" | "gone";
 }

@@ -104,7 +104,7 @@ export function isOwnAddress(interfaces: readonly NetworkInterface[], address: s
   return interfaces.some((one) => one.addresses.some((own) => sameAddress(own.address, address)));
 }
 
-export interface LinkCandidate {
+interface LinkCandidate {
   link: NetworkInterface;
   /** Why it cannot carry traffic at present, or null. */
   unusable: "is down" | "has no carrier" | "has no address" | null;

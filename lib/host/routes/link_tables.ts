@@ -22,7 +22,7 @@ const ROUTES_MAX = 64;
 const FAMILIES = [4, 6] as const;
 
 /** What the tables follow, read at about one moment. */
-export interface LinkSurroundings {
+interface LinkSurroundings {
   readonly interfaces: readonly NetworkInterface[];
   /** Of all tables. */
   readonly routes: ReadonlyMap<AddressFamily, readonly Route[]>;

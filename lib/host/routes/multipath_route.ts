@@ -21,7 +21,7 @@ export interface WeightedHop {
 /** The number of a table of our own, or the main one, which others use too. */
 export type DefaultTable = number | "main";
 
-export interface DefaultVia {
+interface DefaultVia {
   family: AddressFamily;
   table: DefaultTable;
   /** At least one. */

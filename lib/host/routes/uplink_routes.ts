@@ -17,7 +17,7 @@ import { type SavedDefault, saveDefaults } from "./saved_defaults.ts";
 import { ownPriorities, type SlottedDevice, tableOf, uplinkPolicy } from "./uplink_policy.ts";
 
 /** What the kernel shall hold for one family. */
-export interface WantedDefaults {
+interface WantedDefaults {
   /** By slot. */
   own: ReadonlyMap<number, NextHop>;
   shared: readonly WeightedHop[] | "keep";

@@ -14,7 +14,7 @@ import {
 const ANSWERS_PER_SECOND = 1000;
 const ANSWERS_BURST = 200;
 
-export interface OversizeHooks {
+interface OversizeHooks {
   /** An answer of `length` bytes stands at the start of the memory for made packets. */
   readonly answer: (length: number) => void;
   /** So does a fragment, which is to be sent instead. */

@@ -34,7 +34,7 @@ const POLL_CONTROL = 0;
 const POLL_TUN = 1;
 const POLL_SOCKETS = 2;
 
-export interface LoopOptions {
+interface LoopOptions {
   readonly tun: TunDevice;
   /** Becomes readable when the loop has to look at its messages. */
   readonly wakeFd: number;
@@ -46,7 +46,7 @@ export interface LoopOptions {
   readonly handleMessages: (loop: Loop) => boolean;
 }
 
-export interface LoopPath {
+interface LoopPath {
   readonly session: number;
   readonly id: number;
   readonly name: string;

@@ -19,7 +19,7 @@ const QUEUE_MAX = 256;
 /** A socket that cannot receive is asked again after this: the error may be an old datagram's. */
 const RETRY_MS = 10;
 
-export interface Outgoing {
+interface Outgoing {
   readonly datagram: Uint8Array;
   readonly to: Deno.NetAddr;
   readonly sent: () => void;
@@ -27,7 +27,7 @@ export interface Outgoing {
   readonly failed: (code: string) => void;
 }
 
-export interface Received {
+interface Received {
   readonly length: number;
   readonly from: Deno.NetAddr;
 }

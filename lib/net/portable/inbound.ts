@@ -32,7 +32,7 @@ import type { WebOpener } from "./web_crypto.ts";
 /** Records being opened; datagrams wait in their sockets beyond that, but for one of each socket. */
 const OPENING_MAX = 64;
 
-export interface Datagram {
+interface Datagram {
   readonly buffer: DatagramBuffer;
   readonly length: number;
   /** The number of the socket it came to. */
@@ -41,7 +41,7 @@ export interface Datagram {
   readonly from: Deno.NetAddr | null;
 }
 
-export interface InboundHooks {
+interface InboundHooks {
   /** A record was accepted: the session may have something to say. */
   readonly accepted: (entry: SessionEntry, now: number) => void;
   /** Told of errors that should not be. */

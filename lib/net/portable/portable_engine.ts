@@ -40,7 +40,7 @@ const LAST_WORDS_MS = 1000;
 /** A TUN device that cannot be read, because it is down, is asked again after this. */
 const TUN_RETRY_MS = 100;
 
-export type PortableEngineOptions = Omit<EngineOptions, "workerModule">;
+type PortableEngineOptions = Omit<EngineOptions, "workerModule">;
 
 export class PortableEngine implements Engine {
   readonly name = "portable";

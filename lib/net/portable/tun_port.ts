@@ -12,7 +12,7 @@ import {
 } from "../../protocol/packet/ip.ts";
 
 /** The longest IP packet there is. */
-export const PACKET_BYTES_MAX = 65_535;
+const PACKET_BYTES_MAX = 65_535;
 
 /** One packet, in memory that the kernel reads and writes. */
 class Packet {

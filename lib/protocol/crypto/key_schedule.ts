@@ -15,7 +15,7 @@ const INFO_SERVER_TO_CLIENT = "s2c";
 const INFO_NEXT = "next";
 
 /** The caller owns both keys and wipes them. */
-export interface DirectionKeys {
+interface DirectionKeys {
   readonly clientToServer: Uint8Array<ArrayBuffer>;
   readonly serverToClient: Uint8Array<ArrayBuffer>;
 }

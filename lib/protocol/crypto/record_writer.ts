@@ -13,11 +13,11 @@ import type { Outgoing } from "./outgoing.ts";
 export type RandomSource = (into: Uint8Array<ArrayBuffer>) => void;
 
 /** Streams a session sends in. */
-export const STREAMS_MAX = 64;
+const STREAMS_MAX = 64;
 /** Random nonces are drawn many at a time. */
 const NONCES_DRAWN = 1024;
 
-export interface RecordWriterOptions<S extends Cipher> {
+interface RecordWriterOptions<S extends Cipher> {
   /** Of the session: u32, not 0. */
   readonly id: number;
   readonly x1: boolean;

@@ -82,7 +82,7 @@ export function tcpPacket(fields: Partial<TcpFields>): Uint8Array<ArrayBuffer> {
 }
 
 /** The checksum its TCP or UDP header, at `transport`, ought to have; the field must be 0. */
-export function transportChecksum(packet: Uint8Array, transport: number): number {
+function transportChecksum(packet: Uint8Array, transport: number): number {
   return naiveChecksum(pseudoPacket(packet, transport));
 }
 

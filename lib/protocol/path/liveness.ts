@@ -16,7 +16,7 @@ import { Rtt } from "./rtt.ts";
 
 /** A path is suspect after 3 smoothed round trips, this, and the grace. */
 export const SUSPECT_AFTER_MS = 100;
-export const SUSPECT_AFTER_ROUND_TRIPS = 3;
+const SUSPECT_AFTER_ROUND_TRIPS = 3;
 /** Down this long after it could be suspect. */
 export const DOWN_AFTER_SUSPECT_MS = 1000;
 /**
@@ -36,7 +36,7 @@ export type PathState = "probing" | "up" | "suspect" | "down";
 
 type State = Exclude<PathState, "down"> | "silent" | "link down";
 
-export interface LivenessOptions {
+interface LivenessOptions {
   /**
    * Added to the time an answer may take, 0 unless told: the peer's heartbeat period on the side
    * whose packets are not answered one by one.

@@ -50,7 +50,7 @@ const PAUSE_MIN_MS = 10_000;
 /** Copies of the size that decides, once the others are known. */
 const DECISIVE_COPIES = 3;
 
-export interface MtuSearchOptions {
+interface MtuSearchOptions {
   /** The size that is wanted; larger ones are not tried. */
   readonly ceiling: number;
   /** A path that carries less than this is not worth searching; 576 unless told. */
@@ -65,7 +65,7 @@ type Purpose = "find" | "confirm" | "doubt";
 /** How many rounds are of the target alone. */
 const LONE_ROUNDS: Record<Purpose, number> = { find: 1, confirm: 2, doubt: 0 };
 
-export type MtuSearchState = "searching" | "done" | "disabled";
+type MtuSearchState = "searching" | "done" | "disabled";
 
 export class MtuSearch {
   readonly #floor: number;

@@ -26,7 +26,7 @@ const NONE = -1;
 /** Idle flows put out on each assignment: more than come in, so the idle do not pile up. */
 const EXPIRED_PER_ASSIGN = 2;
 
-export interface FlowTableOptions {
+interface FlowTableOptions {
   /** A power of two, 2 to FLOWS_MAX. */
   readonly capacity?: number;
   /** More than 0. */

@@ -10,7 +10,7 @@ import { PathQuality } from "../path/quality.ts";
 import { Standing } from "../schedule/standing.ts";
 import { PeerAddress } from "../path/peer_address.ts";
 
-export interface PathCounters {
+interface PathCounters {
   sentPackets: number;
   sentBytes: number;
   receivedPackets: number;

@@ -18,7 +18,7 @@
  */
 import type { DropReason } from "./drop_reason.ts";
 
-export const VERSION = 1;
+const VERSION = 1;
 export const HEADER_LENGTH = 22;
 export const NONCE_LENGTH = 12;
 export const TAG_LENGTH = 16;

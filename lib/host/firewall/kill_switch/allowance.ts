@@ -15,14 +15,14 @@ export interface Allowance {
   networks: readonly LocalNetwork[];
 }
 
-export interface LocalNetwork {
+interface LocalNetwork {
   device: string;
   family: AddressFamily;
   /** Such as 192.168.1.0/24. */
   prefix: string;
 }
 
-export interface LocalNetworks {
+interface LocalNetworks {
   networks: LocalNetwork[];
   /** For people: networks that do not count as local, and why. */
   notices: string[];

@@ -13,7 +13,7 @@ import { identifyIptables, programFor } from "../iptables.ts";
 import { type Allowance, localNetworks } from "./allowance.ts";
 import { type Backend, IptablesBackend, NftBackend, type Tampering } from "./backend.ts";
 
-export interface KillSwitchOptions {
+interface KillSwitchOptions {
   tun: string;
   links: readonly string[];
   /** As the user named it. */
@@ -24,7 +24,7 @@ export interface KillSwitchOptions {
 }
 
 /** What an earlier program's kill switch lets through, for a start that cannot ask DNS. */
-export interface KnownServer {
+interface KnownServer {
   server: string;
   addresses: string[];
 }

@@ -7,7 +7,7 @@ import { askKernel, type NextHop, readRoutes } from "./routing_table.ts";
 /** Any address that only default routes lead to (RFC 5737, RFC 3849). */
 const ELSEWHERE = { 4: "192.0.2.1", 6: "2001:db8::1" } as const;
 
-export interface GatewayQuestion {
+interface GatewayQuestion {
   family: AddressFamily;
   links: readonly NetworkInterface[];
   /** Links whose gateway only others can know: the kernel would answer with our own routes. */

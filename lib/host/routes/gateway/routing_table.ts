@@ -11,7 +11,7 @@ export interface NextHop {
   gateway: Gateway | undefined;
 }
 
-export interface Gateway {
+interface Gateway {
   address: string;
   /** Differs from the route's for IPv4 through an IPv6 router (RFC 8950). */
   family: AddressFamily;
