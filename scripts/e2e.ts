@@ -21,7 +21,7 @@ import { groupTests } from "./test/groups.ts";
 
 const ROOT = resolve(import.meta.dirname!, "..");
 const FOLDER = "tests/e2e";
-const LIMIT_MS = 15 * 60_000;
+const LIMIT_MS = 20 * 60_000;
 /** Processes at a time. */
 const TOGETHER_MAX = 3;
 const TOOLS: readonly Tool[] = [

@@ -31,6 +31,21 @@ export interface TestGroups {
   readonly alone: readonly (readonly string[])[];
 }
 
+/** Scenarios that the suite runs, too: traffic flows, and nothing of it is left on the machine. */
+const SMOKE: readonly string[] = [
+  "tests/e2e/host_state_test.ts",
+  "tests/e2e/traffic_test.ts",
+];
+const SCENARIOS = "tests/e2e/";
+
+/** The suite without the scenarios of `deno task e2e`, but for a few. */
+export function withoutScenarios(groups: TestGroups): TestGroups {
+  const isOfSuite = (file: string) => !file.startsWith(SCENARIOS) || SMOKE.includes(file);
+  const keep = (lists: readonly (readonly string[])[]) =>
+    lists.map((files) => files.filter(isOfSuite)).filter((files) => files.length > 0);
+  return { together: keep(groups.together), alone: keep(groups.alone) };
+}
+
 /** The groups of all test files in the folders `roots` of `root`. */
 export function groupTests(root: string, roots: readonly string[]): TestGroups {
   const files = roots.flatMap((folder) => testFiles(root, folder)).sort();

@@ -1,7 +1,7 @@
 import { deepEqual } from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { groupTests } from "./groups.ts";
+import { groupTests, withoutScenarios } from "./groups.ts";
 
 Deno.test("groupTests() gives every test in namespaces a process, and those that measure the end", () => {
   const root = Deno.makeTempDirSync();
@@ -33,4 +33,15 @@ Deno.test("groupTests() gives every test in namespaces a process, and those that
   } finally {
     Deno.removeSync(root, { recursive: true });
   }
+});
+
+Deno.test("withoutScenarios() leaves out tests/e2e, but for a few", () => {
+  const groups = withoutScenarios({
+    together: [["lib/a_test.ts"], ["tests/e2e/dns_test.ts"], ["tests/e2e/traffic_test.ts"]],
+    alone: [["tests/e2e/schedulers_test.ts"], ["scripts/demo_test.ts"]],
+  });
+  deepEqual(groups, {
+    together: [["lib/a_test.ts"], ["tests/e2e/traffic_test.ts"]],
+    alone: [["scripts/demo_test.ts"]],
+  });
 });

@@ -28,9 +28,6 @@ const NARROW_BYTES = 1400;
 /** One after the other; the last one leaves the 1280 bytes that IPv6 needs. */
 const NARROWER_BYTES = [1386, 1372, 1358];
 const ORDINARY_MTU = 1400;
-const FOUND_WITHIN_MS = 3000;
-/** A busy machine takes longer. */
-const ATTEMPTS = 3;
 const STATE_TIMEOUT_MS = 20_000;
 const ICMP_HEADER_BYTES = 8;
 const IP_HEADER_BYTES = { 4: 20, 6: 40 } as const;
@@ -47,25 +44,15 @@ topic("e2e mtu: a black hole", async (scenario) => {
   for (const machine of [lab.internet, lab.server]) await serveTransfers(machine);
   const bundle = await newClientCertificate(lab, "laptop");
   await startServer(lab);
-  let client = await startProbing(lab, bundle);
+  const client = await startProbing(lab, bundle);
 
   await scenario("it is found and told of once, and the tunnel's MTU follows", async (measure) => {
-    let leastMs = Infinity;
-    for (let attempt = 1; attempt <= ATTEMPTS && leastMs > FOUND_WITHIN_MS; attempt++) {
-      if (attempt > 1) {
-        equal(await client.stop("SIGINT"), 0);
-        client = await startProbing(lab, bundle);
-      }
-      const [line] = await client.waitForLine(/.*link narrow carries.*/, STATE_TIMEOUT_MS);
-      const [up] = await client.waitForLine(/.*link narrow: path is up/, STATE_TIMEOUT_MS);
-      const afterMs = timeOf(line) - timeOf(up);
-      leastMs = Math.min(leastMs, afterMs);
-      measure("found after", afterMs, "ms");
-      await mtuIs(lab.client, NARROW_BYTES);
-      match(line, / at most \d+ bytes/);
-      equal(warnings(client.output("stderr")).length, 1);
-    }
-    ok(leastMs <= FOUND_WITHIN_MS, `found after ${leastMs} ms at best`);
+    const [line] = await client.waitForLine(/.*link narrow carries.*/, STATE_TIMEOUT_MS);
+    const [up] = await client.waitForLine(/.*link narrow: path is up/, STATE_TIMEOUT_MS);
+    measure("found after", timeOf(line) - timeOf(up), "ms");
+    await mtuIs(lab.client, NARROW_BYTES);
+    match(line, / at most \d+ bytes/);
+    equal(warnings(client.output("stderr")).length, 1);
   });
   const [own4, own6] = await innerAddresses(client);
 
@@ -119,9 +106,7 @@ topic("e2e mtu: a black hole", async (scenario) => {
   );
 
   await scenario("links that shrink under traffic are found, too", async (measure) => {
-    let leastMs = Infinity;
     for (const bytes of NARROWER_BYTES) {
-      if (leastMs <= FOUND_WITHIN_MS) break;
       const plan = { to: INTERNET_ADDRESS, mbit: 4, seconds: 5, flows: 4 };
       const transfer = await Transfer.start(lab.client, plan);
       const from = client.lineCount;
@@ -130,15 +115,12 @@ topic("e2e mtu: a black hole", async (scenario) => {
         await lab.emulator!.change(name, { mtuBytes: bytes });
       }
       await client.waitForLine(/link \S+ carries packets of at most/, STATE_TIMEOUT_MS, from);
-      const afterMs = performance.now() - shrunkMs;
-      leastMs = Math.min(leastMs, afterMs);
-      measure("found after", afterMs, "ms");
+      measure("found after", performance.now() - shrunkMs, "ms");
       await mtuIs(lab.client, bytes);
       await transfer.complete(measure);
     }
     const again = { to: INTERNET_ADDRESS6, mbit: 4, seconds: 1, flows: 4 };
     await (await Transfer.start(lab.client, again)).complete(() => {});
-    ok(leastMs <= FOUND_WITHIN_MS, `found after ${leastMs} ms at best`);
   });
   equal(await client.stop("SIGINT"), 0);
 });
