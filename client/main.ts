@@ -1,40 +1,12 @@
-/** `fluxify-client`: the program, and the thread of its data plane. */
-import { endProcess } from "../lib/cli/end_process.ts";
-import { writeTo } from "../lib/cli/output.ts";
-import { runProgram } from "../lib/cli/run_program.ts";
-import { readInvokingUser } from "../lib/cli/user_home.ts";
-import { isNativeWorker, runNativeWorker } from "../lib/net/native/worker.ts";
-import { balance } from "./balance/balance.ts";
-import { bond } from "./bonding/bond.ts";
-import { CLIENT_PROGRAM, parseClientOptions } from "./config/options.ts";
-import { restore } from "./restore.ts";
+/**
+ * The entry of `fluxify-client`, and of its data plane's thread. What must hold from the first moment
+ * on comes before everything else is loaded.
+ */
+import { isMainThread } from "node:worker_threads";
+import { guardAgainstDebugger } from "../lib/cli/debugger_guard.ts";
 
-async function main(): Promise<number> {
-  const parsed = parseClientOptions(Deno.args, readInvokingUser().home);
-  switch (parsed.command) {
-    case "bond":
-      return await runProgram(CLIENT_PROGRAM, parsed.options, async (signal) => {
-        if (!parsed.options.ui) return await bond(parsed.options, signal);
-        const { showBonding } = await import("./screen/show.ts");
-        await showBonding(parsed.options, signal);
-      });
-    case "balance":
-      return await runProgram(CLIENT_PROGRAM, parsed.options, async (signal) => {
-        if (!parsed.options.ui) return await balance(parsed.options, signal);
-        const { showBalance } = await import("./screen/show.ts");
-        await showBalance(parsed.options, signal);
-      });
-    case "restore":
-      return await runProgram(CLIENT_PROGRAM, parsed.options, async () => {
-        await restore((line) => writeTo(Deno.stdout, `${line}\n`));
-      });
-    case "print":
-      writeTo(parsed.exitCode === 0 ? Deno.stdout : Deno.stderr, parsed.text);
-      return parsed.exitCode;
-    default:
-      return parsed satisfies never;
-  }
+if (import.meta.main || !isMainThread) {
+  if (isMainThread) guardAgainstDebugger();
+  const { run } = await import("./client_program.ts");
+  await run();
 }
-
-if (isNativeWorker()) runNativeWorker();
-else if (import.meta.main) endProcess(await main());

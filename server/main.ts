@@ -1,38 +1,12 @@
-/** `fluxify-server`: the program, and the thread of its data plane. */
-import { endProcess } from "../lib/cli/end_process.ts";
-import { writeTo } from "../lib/cli/output.ts";
-import { runProgram } from "../lib/cli/run_program.ts";
-import { isNativeWorker, runNativeWorker } from "../lib/net/native/worker.ts";
-import { HangUps } from "./certificates/hang_ups.ts";
-import { runCertCommand } from "./certificates/run.ts";
-import { parseServerOptions, SERVER_PROGRAM, type ServerOptions } from "./options.ts";
-import { serve } from "./serve.ts";
+/**
+ * The entry of `fluxify-server`, and of its data plane's thread. What must hold from the first moment
+ * on comes before everything else is loaded.
+ */
+import { isMainThread } from "node:worker_threads";
+import { guardAgainstDebugger } from "../lib/cli/debugger_guard.ts";
 
-async function main(): Promise<number> {
-  const parsed = parseServerOptions(Deno.args);
-  switch (parsed.command) {
-    case "serve":
-      return await runServer(parsed.options);
-    case "cert":
-      return await runCertCommand(parsed);
-    case "print":
-      writeTo(parsed.exitCode === 0 ? Deno.stdout : Deno.stderr, parsed.text);
-      return parsed.exitCode;
-    default:
-      return parsed satisfies never;
-  }
+if (import.meta.main || !isMainThread) {
+  if (isMainThread) guardAgainstDebugger();
+  const { run } = await import("./server_program.ts");
+  await run();
 }
-
-/** A hang-up reads the certificates again, as other servers do. */
-function runServer(options: ServerOptions): Promise<number> {
-  const hangUps = new HangUps();
-  return runProgram(
-    SERVER_PROGRAM,
-    options,
-    (signal) => serve(options, signal, hangUps),
-    () => hangUps.notify(),
-  );
-}
-
-if (isNativeWorker()) runNativeWorker();
-else if (import.meta.main) endProcess(await main());

@@ -142,7 +142,7 @@ function strategyOf({ balance, weights }: BalanceOptions): Strategy {
 }
 
 /**
- * Reads the counters regularly; shows the status on SIGUSR1, and each `everyMs` unless 0. To be called
+ * Reads the counters regularly; shows the status on SIGUSR2, and each `everyMs` unless 0. To be called
  * before there is something to show: a signal that nobody listens for ends the program.
  */
 function showStatus(
@@ -168,10 +168,10 @@ function showStatus(
   });
   const sampling = setInterval(later(sample), SAMPLE_MS);
   const showing = everyMs === 0 ? undefined : setInterval(show, everyMs);
-  Deno.addSignalListener("SIGUSR1", show);
+  Deno.addSignalListener("SIGUSR2", show);
   return {
     async [Symbol.asyncDispose]() {
-      Deno.removeSignalListener("SIGUSR1", show);
+      Deno.removeSignalListener("SIGUSR2", show);
       clearInterval(sampling);
       clearInterval(showing);
       await last;

@@ -1,4 +1,4 @@
-/** Logs how the session and its paths are doing: on SIGUSR1, and each `everyMs` unless that is 0. */
+/** Logs how the session and its paths are doing: on SIGUSR2, and each `everyMs` unless that is 0. */
 import { getLogger } from "@logtape/logtape";
 import { LOG_CATEGORY } from "../../lib/cli/log.ts";
 import { describeDrops, type Engine } from "../../lib/net/engine.ts";
@@ -24,10 +24,10 @@ export function showStatus(
     }).catch((error) => log.warn("cannot read the counters: {error}", { error }));
   };
   const showing = everyMs === 0 ? undefined : setInterval(show, everyMs);
-  Deno.addSignalListener("SIGUSR1", show);
+  Deno.addSignalListener("SIGUSR2", show);
   return {
     [Symbol.dispose]() {
-      Deno.removeSignalListener("SIGUSR1", show);
+      Deno.removeSignalListener("SIGUSR2", show);
       clearInterval(showing);
     },
   };

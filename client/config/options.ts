@@ -82,7 +82,7 @@ export interface BondOptions extends TunnelOptions {
   policyRouting: boolean;
   /** Whether a live full-screen status is shown. */
   ui: boolean;
-  /** 0: only on SIGUSR1. */
+  /** 0: only on SIGUSR2. */
   statusEveryMs: number;
 }
 
@@ -95,7 +95,7 @@ export interface BalanceOptions extends Pick<TunnelOptions, "logLevel" | "logFor
   healthIntervalMs: number;
   /** Addresses to probe; empty: the gateway, then public resolvers. */
   healthTargets: string[];
-  /** 0: only on SIGUSR1. */
+  /** 0: only on SIGUSR2. */
   statusEveryMs: number;
   /** A web page that answers with the address it sees, or null: not asked. */
   externalIpUrl: string | null;

@@ -1,57 +1,82 @@
-import { ok } from "node:assert/strict";
+import { deepEqual, ok } from "node:assert/strict";
+import { Namespace, needsRoot } from "../../tests/netns/namespace.ts";
 
 const GUARD = new URL("debugger_guard.ts", import.meta.url);
+const SIGNALS = 200;
+/** The runtime sets its handler half a second after the start; the signals go on until later. */
+const EVERY_MS = 6;
+const START_TIMEOUT_MS = 20_000;
+/** Somebody without rights who asks the debugger's port for its sessions, again and again. */
+const INTRUDER = `echo trying; while :; do
+  { printf 'GET /json/version HTTP/1.1\\r\\nHost: 127.0.0.1:9229\\r\\n\\r\\n' >&3
+    IFS= read -r -t 0.05 line <&3 && echo "intruded: $line"
+  } 3<>/dev/tcp/127.0.0.1/9229
+done 2>/dev/null`;
 
-/** Whether something takes connections at `address`, such as 127.0.0.1:9229. */
-async function listens(address: string): Promise<boolean> {
-  const [hostname, port] = address.split(":");
+/** A program that lives until its standard input ends, and says so. */
+const program = (guard: string) => `
+  ${guard}
+  for await (const _ of Deno.stdin.readable);
+  console.log("ended well");
+  Deno.exit(0);
+`;
+
+interface Outcome {
+  code: number;
+  endedWell: boolean;
+  intruded: boolean;
+}
+
+/**
+ * Sends SIGUSR1 200 times, from the first moment on, while somebody tries to get into the debugger.
+ * As in the packed program, the signal is ignored until the runtime does otherwise. The port is
+ * that of a network namespace of its own: other programs of the suite hold it as well.
+ */
+async function signalled(source: string): Promise<Outcome> {
+  await using machine = await Namespace.create("debugger");
+  const file = await Deno.makeTempFile({ prefix: "fluxify-guard-", suffix: ".ts" });
   try {
-    using _ = await Deno.connect({ hostname: hostname!, port: Number(port) });
-    return true;
-  } catch {
-    return false;
+    await Deno.writeTextFile(file, source);
+    const intruder = machine.spawn([
+      ...["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"],
+      ...["bash", "-c", INTRUDER],
+    ]);
+    await intruder.waitForLine(/trying/, START_TIMEOUT_MS);
+    const child = machine.spawn([
+      ...["sh", "-c", `trap '' USR1; echo starting; exec "$0" run -A --no-check "$1"`],
+      ...[Deno.execPath(), file],
+    ], { stdin: "piped" });
+    await child.waitForLine(/starting/, START_TIMEOUT_MS);
+    for (let sent = 0; sent < SIGNALS && child.exitCode === null; sent++) {
+      child.signal("SIGUSR1");
+      await new Promise((resolve) => setTimeout(resolve, EVERY_MS));
+    }
+    await child.closeStdin();
+    const { code } = await child.ended;
+    return {
+      code,
+      endedWell: /ended well/.test(child.output("stdout")),
+      intruded: /intruded/.test(intruder.output("stdout")),
+    };
+  } finally {
+    await Deno.remove(file);
   }
 }
 
-Deno.test("guardAgainstDebugger() closes the inspector that SIGUSR1 opens", async () => {
-  const program = await Deno.makeTempFile({ prefix: "fluxify-guard-", suffix: ".ts" });
-  await Deno.writeTextFile(
-    program,
-    `import { guardAgainstDebugger } from ${JSON.stringify(GUARD)};
-     guardAgainstDebugger();
-     console.error("guarded");
-     setTimeout(() => Deno.exit(3), 20_000);`,
-  );
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", program],
-    stdin: "null",
-    stdout: "null",
-    stderr: "piped",
-  }).spawn();
-  let signals: ReturnType<typeof setInterval> | undefined;
-  try {
-    let seen = "";
-    let address: string | undefined;
-    const decoder = new TextDecoder();
-    for await (const chunk of child.stderr) {
-      seen += decoder.decode(chunk, { stream: true });
-      // Sent again until it works: the runtime may not have got round to listening yet.
-      if (/guarded/.test(seen)) signals ??= setInterval(() => child.kill("SIGUSR1"), 100);
-      address = /ws:\/\/([\d.:]+)\//.exec(seen)?.[1];
-      if (address !== undefined) break;
-    }
-    clearInterval(signals);
-    ok(address, `no inspector: ${seen}`);
-    let isOpen = true;
-    for (let look = 0; look < 200 && isOpen; look++) {
-      isOpen = await listens(address);
-      if (isOpen) await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-    ok(!isOpen, `the inspector stays open at ${address}`);
-  } finally {
-    clearInterval(signals);
-    child.kill("SIGKILL");
-    await child.status;
-    await Deno.remove(program);
-  }
+Deno.test({
+  name: "netns: guardAgainstDebugger() keeps the debugger shut through 200 signals",
+  ...needsRoot(),
+  async fn() {
+    const guarded = `import { guardAgainstDebugger } from ${JSON.stringify(GUARD)};
+                     guardAgainstDebugger();`;
+    deepEqual(await signalled(program(guarded)), { code: 0, endedWell: true, intruded: false });
+  },
+});
+
+Deno.test({
+  name: "netns: without the guard somebody gets into the debugger",
+  ...needsRoot(),
+  async fn() {
+    ok((await signalled(program(""))).intruded);
+  },
 });

@@ -1,6 +1,5 @@
 /** Runs the body of a program: signals become an abort, errors one line and an exit code. */
 import { getLogger } from "@logtape/logtape";
-import { guardAgainstDebugger } from "./debugger_guard.ts";
 import { EXIT_OK, exitCodeFor, failureMessage, failureStacks, failureText } from "./exit.ts";
 import { LOG_CATEGORY, setUpLogging, writeToStderr } from "./log.ts";
 
@@ -28,7 +27,6 @@ export async function runProgram(
   body: (signal: AbortSignal) => Promise<void>,
   onHangUp: OnHangUp = "stop",
 ): Promise<number> {
-  using _guard = guardAgainstDebugger();
   setUpLogging({ level: logLevel, format: logFormat, write: writeToStderr });
   const stop = new AbortController();
   const onSignal = () => stop.abort();

@@ -160,7 +160,7 @@ async function untilSeen(look: () => Promise<string>, expected: RegExp): Promise
 async function chosen(client: Child): Promise<"wan1" | "wan2"> {
   for (let attempt = 0; attempt < 50; attempt++) {
     const from = client.lineCount;
-    client.signal("SIGUSR1");
+    client.signal("SIGUSR2");
     const lines = [];
     for (const name of ["wan1", "wan2"] as const) {
       const status = new RegExp(`(${name}): .*; IPv4 healthy, weight (\\d) .*?RTT (\\S+)`);

@@ -86,7 +86,7 @@ Deno.test({
     await checkShares(lab, [0.4, 0.6]);
 
     const from = client.lineCount;
-    client.signal("SIGUSR1");
+    client.signal("SIGUSR2");
     const health =
       "healthy, weight \\d+ \\(\\d+ % of new connections\\), RTT [\\d.]+ ms, jitter [\\d.]+ ms, loss 0 %, score \\d+";
     for (const uplink of ["wan1", "wan2"]) {

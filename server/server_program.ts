@@ -1,0 +1,41 @@
+/** `fluxify-server`: the program, and the thread of its data plane. Loaded by main.ts. */
+import { endProcess } from "../lib/cli/end_process.ts";
+import { writeTo } from "../lib/cli/output.ts";
+import { runProgram } from "../lib/cli/run_program.ts";
+import { isNativeWorker, runNativeWorker } from "../lib/net/native/worker.ts";
+import { HangUps } from "./certificates/hang_ups.ts";
+import { runCertCommand } from "./certificates/run.ts";
+import { parseServerOptions, SERVER_PROGRAM, type ServerOptions } from "./options.ts";
+import { serve } from "./serve.ts";
+
+/** Runs the program, or in its worker the data plane. */
+export async function run(): Promise<void> {
+  if (isNativeWorker()) runNativeWorker();
+  else endProcess(await main());
+}
+
+async function main(): Promise<number> {
+  const parsed = parseServerOptions(Deno.args);
+  switch (parsed.command) {
+    case "serve":
+      return await runServer(parsed.options);
+    case "cert":
+      return await runCertCommand(parsed);
+    case "print":
+      writeTo(parsed.exitCode === 0 ? Deno.stdout : Deno.stderr, parsed.text);
+      return parsed.exitCode;
+    default:
+      return parsed satisfies never;
+  }
+}
+
+/** A hang-up reads the certificates again, as other servers do. */
+function runServer(options: ServerOptions): Promise<number> {
+  const hangUps = new HangUps();
+  return runProgram(
+    SERVER_PROGRAM,
+    options,
+    (signal) => serve(options, signal, hangUps),
+    () => hangUps.notify(),
+  );
+}
