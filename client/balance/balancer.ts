@@ -3,6 +3,7 @@ import { LOG_CATEGORY } from "../../lib/cli/log.ts";
 import type { CommandRunner } from "../../lib/host/command/runner.ts";
 import type { NextHop } from "../../lib/host/routes/gateway/routing_table.ts";
 import type { AddressFamily } from "../../lib/host/links/address.ts";
+import { SerialQueue } from "../../lib/host/serial_queue.ts";
 import type { HostJournal } from "../../lib/host/journal/host_journal.ts";
 import { FamilyBalance, type Strategy, UPLINKS_MIN } from "./family_balance.ts";
 import { type BalanceStatus, summarize } from "./status.ts";
@@ -29,12 +30,11 @@ export class Balancer {
   readonly #traffic: ReadonlyMap<string, Traffic>;
   readonly #events: BalancerEvents;
   readonly #wentDown = new Set<string>();
-  #turn: Promise<void> = Promise.resolve();
-  #sampling: Promise<void> = Promise.resolve();
-  /** A refresh that has not begun yet: it will see what others ask for in the meantime. */
-  #next: Promise<void> | null = null;
-  /** The same of apply(). */
-  #nextApply: Promise<void> | null = null;
+  readonly #changes = new SerialQueue();
+  readonly #samples = new SerialQueue();
+  readonly #refreshNext = this.#changes.shared(() => this.#refresh());
+  /** Brings the routes to what is known, without a new look at the links: probes are urgent. */
+  readonly apply = this.#changes.shared(() => this.#apply());
   /** What the kernel refused is tried again with the next probe. */
   #isIncomplete = false;
 
@@ -98,26 +98,7 @@ export class Balancer {
   /** Something has changed: reads the links again and follows. One refresh at a time. */
   refresh(wentDown: ReadonlySet<string> = NOTHING): Promise<void> {
     for (const name of wentDown) this.#wentDown.add(name);
-    if (this.#next !== null) return this.#next;
-    const next = this.#turn.then(() => {
-      this.#next = null;
-      return this.#refresh();
-    });
-    this.#next = next;
-    this.#turn = next.catch(() => {});
-    return next;
-  }
-
-  /** Brings the routes to what is known, without a new look at the links: probes are urgent. */
-  apply(): Promise<void> {
-    if (this.#nextApply !== null) return this.#nextApply;
-    const applied = this.#turn.then(() => {
-      this.#nextApply = null;
-      return this.#apply();
-    });
-    this.#nextApply = applied;
-    this.#turn = applied.catch(() => {});
-    return applied;
+    return this.#refreshNext();
   }
 
   /** Takes the answer to a probe, null for none. Returns whether apply() is due. */
@@ -133,13 +114,11 @@ export class Balancer {
 
   /** Reads the counters of the uplinks, for rates. One sample at a time: they must not go back. */
   sample(nowMs: () => number): Promise<void> {
-    const sampled = this.#sampling.then(async () => {
+    return this.#samples.run(async () => {
       const counters = await readCounters(this.#runner);
       const atMs = nowMs();
       for (const [name, traffic] of this.#traffic) traffic.add(atMs, counters.get(name) ?? null);
     });
-    this.#sampling = sampled.catch(() => {});
-    return sampled;
   }
 
   /** As of the last sample. */
@@ -171,7 +150,7 @@ export class Balancer {
 
   /** Resolves when no refresh is under way. */
   async settled(): Promise<void> {
-    for (let turn = null; turn !== this.#turn;) await (turn = this.#turn);
+    await this.#changes.idle();
   }
 
   async #refresh(): Promise<void> {

@@ -2,6 +2,7 @@ import { getLogger } from "@logtape/logtape";
 import { LOG_CATEGORY } from "../../lib/cli/log.ts";
 import type { CommandRunner } from "../../lib/host/command/runner.ts";
 import { goesBefore } from "../../lib/host/routes/defaults_aside.ts";
+import { SerialQueue } from "../../lib/host/serial_queue.ts";
 import {
   lostDefaults,
   remakeDefault,
@@ -30,7 +31,7 @@ export class DefaultKeeper implements AsyncDisposable {
   readonly #runner: CommandRunner;
   readonly #saved: readonly SavedDefault[];
   readonly #waiting = new Map<string, Waiting>();
-  #turn: Promise<void> = Promise.resolve();
+  readonly #queue = new SerialQueue();
 
   private constructor(runner: CommandRunner, saved: readonly SavedDefault[]) {
     this.#runner = runner;
@@ -56,7 +57,7 @@ export class DefaultKeeper implements AsyncDisposable {
   /** Does now what was about to be done. */
   async [Symbol.asyncDispose](): Promise<void> {
     for (const device of [...this.#waiting.keys()]) this.#putBackInTurn(device);
-    await this.#turn;
+    await this.#queue.idle();
   }
 
   #putBackInTurn(device: string): void {
@@ -64,7 +65,7 @@ export class DefaultKeeper implements AsyncDisposable {
     if (waiting === undefined) return;
     clearTimeout(waiting.timer);
     this.#waiting.delete(device);
-    this.#turn = this.#turn.then(() => this.#putBack(device, waiting.gateways))
+    this.#queue.run(() => this.#putBack(device, waiting.gateways))
       .catch((error) =>
         log.warn("cannot put back the routes of {device}: {error}", {
           device,

@@ -10,6 +10,7 @@ import type { CommandRunner } from "../../lib/host/command/runner.ts";
 import type { Engine } from "../../lib/net/engine.ts";
 import type { AddressFamily } from "../../lib/host/links/address.ts";
 import type { NetworkInterface } from "../../lib/host/links/network_interface.ts";
+import { SerialQueue } from "../../lib/host/serial_queue.ts";
 import type { LinkTables } from "../../lib/host/routes/link_tables.ts";
 import type { ServerRoutes } from "../../lib/host/routes/server_routes.ts";
 import type { NamedAddress } from "../control/resolve_server.ts";
@@ -81,10 +82,11 @@ export class LinkSet {
   #isIncomplete = false;
   #triedMs = -Infinity;
   #port = 0;
-  /** Refreshes are done one after the other: two at once would each add what is missing. */
-  #turn: Promise<unknown> = Promise.resolve();
-  /** One that has not begun yet: it will see what others ask for in the meantime. */
-  #next: { session: number | null; done: Promise<boolean> } | null = null;
+  /** Two refreshes at once would each add what is missing. */
+  readonly #queue = new SerialQueue();
+  readonly #refreshNext = this.#queue.shared(() => this.#refreshChanges());
+  /** The one that the next refresh makes paths for. */
+  #wantedSession: number | null = null;
 
   constructor(parts: LinkSetParts) {
     this.#parts = parts;
@@ -132,25 +134,13 @@ export class LinkSet {
    * whether a link came, went or leads elsewhere.
    */
   refresh(session: number | null): Promise<boolean> {
-    if (this.#next !== null) {
-      this.#next.session = session ?? this.#next.session;
-      return this.#next.done;
-    }
-    const next = { session, done: Promise.resolve(false) };
-    next.done = this.#turn.then(async () => {
-      this.#next = null;
-      const before = this.#describe();
-      await this.#refresh(next.session);
-      return this.#describe() !== before;
-    });
-    this.#turn = next.done.catch(() => {});
-    this.#next = next;
-    return next.done;
+    this.#wantedSession = session ?? this.#wantedSession;
+    return this.#refreshNext();
   }
 
   /** Resolves when no refresh is under way. */
   async settled(): Promise<void> {
-    await this.#turn;
+    await this.#queue.idle();
   }
 
   /**
@@ -174,6 +164,14 @@ export class LinkSet {
   /** Removes the routes to the server. */
   async removeRoutes(): Promise<void> {
     for (const { routes } of this.#parts.ends) await routes?.removeAll();
+  }
+
+  async #refreshChanges(): Promise<boolean> {
+    const session = this.#wantedSession;
+    this.#wantedSession = null;
+    const before = this.#describe();
+    await this.#refresh(session);
+    return this.#describe() !== before;
   }
 
   #describe(): string {

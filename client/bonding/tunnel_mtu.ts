@@ -5,6 +5,7 @@
 import { getLogger } from "@logtape/logtape";
 import { LOG_CATEGORY } from "../../lib/cli/log.ts";
 import { type CommandRunner, runChecked } from "../../lib/host/command/runner.ts";
+import { SerialQueue } from "../../lib/host/serial_queue.ts";
 import type { EngineEvent } from "../../lib/net/engine.ts";
 import type { LinkSet } from "./link_set.ts";
 import { decideTunMtu, TUN_MTU_DEFAULT, type TunMtuDecision } from "./tun_mtu.ts";
@@ -30,7 +31,7 @@ export class TunnelMtu {
   #server: number | null = null;
   #decision: TunMtuDecision | null = null;
   /** Changes are made one after the other. */
-  #turn: Promise<void> = Promise.resolve();
+  readonly #queue = new SerialQueue();
 
   constructor(options: TunnelMtuOptions) {
     this.#options = options;
@@ -70,14 +71,13 @@ export class TunnelMtu {
     const { mtu } = this.#decide();
     if (mtu === before.mtu) return;
     const { runner, tun } = this.#options;
-    this.#turn = this.#turn
-      .then(() => runChecked(runner, ["ip", "link", "set", "dev", tun, "mtu", String(mtu)]))
-      .then(() => {}, (error) => log.warn("cannot set the MTU of {tun}: {error}", { tun, error }));
+    this.#queue.run(() => runChecked(runner, ["ip", "link", "set", "dev", tun, "mtu", String(mtu)]))
+      .catch((error) => log.warn("cannot set the MTU of {tun}: {error}", { tun, error }));
   }
 
   /** Resolves when no change is under way. */
   async settled(): Promise<void> {
-    await this.#turn;
+    await this.#queue.idle();
   }
 
   #decide(): TunMtuDecision {

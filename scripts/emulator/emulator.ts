@@ -1,5 +1,6 @@
 /** The link emulator as its user sees it: started in a namespace, steered, and ended with it. */
 
+import { SerialQueue } from "../../lib/host/serial_queue.ts";
 import { Child, Namespace } from "../../tests/netns/namespace.ts";
 import {
   type ConfigurationInput,
@@ -16,7 +17,7 @@ const REPLY_TIMEOUT_MS = 5_000;
 export class Emulator implements AsyncDisposable {
   #namespace: Namespace;
   #child: Child;
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #queue = new SerialQueue();
 
   private constructor(namespace: Namespace, child: Child) {
     this.#namespace = namespace;
@@ -80,7 +81,7 @@ export class Emulator implements AsyncDisposable {
 
   // Requests take turns, so that each reply is the next line.
   #request(request: object): Promise<Reply> {
-    const reply = this.#turn.then(async () => {
+    return this.#queue.run(async () => {
       const from = this.#child.lineCount;
       const line = this.#child.waitForLine(/^\{.*\}$/, REPLY_TIMEOUT_MS, from);
       await this.#child.write(JSON.stringify(request) + "\n");
@@ -88,7 +89,5 @@ export class Emulator implements AsyncDisposable {
       if ("error" in reply) throw new Error(reply.error);
       return reply;
     });
-    this.#turn = reply.catch(() => {});
-    return reply;
   }
 }

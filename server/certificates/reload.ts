@@ -1,4 +1,5 @@
 import { X509Certificate } from "node:crypto";
+import { SerialQueue } from "../../lib/host/serial_queue.ts";
 import { openServerPki } from "../../lib/pki/server_pki.ts";
 import { serverTree } from "../../lib/pki/server_tree.ts";
 import { exists } from "../../lib/pki/secure_file.ts";
@@ -29,7 +30,7 @@ interface Reloaded {
 export class CredentialReload {
   readonly #options: ReloadOptions;
   #current: ServerCredentials;
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #queue = new SerialQueue();
 
   constructor(options: ReloadOptions, current: ServerCredentials) {
     this.#options = options;
@@ -38,9 +39,7 @@ export class CredentialReload {
 
   /** @throws Error that says which file is wrong and what to do; the old certificates stay in use */
   run(now: Date): Promise<Reloaded> {
-    const done = this.#turn.then(() => this.#reload(now));
-    this.#turn = done.catch(() => {});
-    return done;
+    return this.#queue.run(() => this.#reload(now));
   }
 
   /**

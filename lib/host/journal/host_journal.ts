@@ -8,6 +8,7 @@
  * namespace it belongs to: nothing is undone where it was not done.
  */
 import { CommandError, type CommandRunner, runChecked } from "../command/runner.ts";
+import { SerialQueue } from "../serial_queue.ts";
 import { type SysctlAccess, SystemSysctl } from "../sysctl/sysctl.ts";
 import type { Change, ChangeId, NftRuleChange } from "./change.ts";
 import { JournalFile } from "./journal_file.ts";
@@ -49,7 +50,7 @@ export class HostJournal {
   readonly #file: JournalFile;
   #nextId = 1;
   /** Changes are done one after the other, whoever asks for them. */
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #queue = new SerialQueue();
   #state: "open" | "undoing" | "closed" = "open";
 
   private constructor(options: JournalOptions, directory: StateDirectory, file: JournalFile) {
@@ -83,7 +84,7 @@ export class HostJournal {
    * itself throws when it cannot be done. In both cases the machine is as before.
    */
   apply(change: Change): Promise<ChangeId | null> {
-    return this.#inTurn(() => {
+    return this.#queue.run(() => {
       if (this.#state !== "open") throw cannotRecord(this.path, "the journal is closed");
       switch (change.kind) {
         case "command":
@@ -107,12 +108,12 @@ export class HostJournal {
 
   /** Undoes one change now. Throws when the change is still there; it stays on record then. */
   undo(id: ChangeId): Promise<void> {
-    return this.#inTurn(() => this.#undo(id));
+    return this.#queue.run(() => this.#undo(id));
   }
 
   /** Forgets a change that a later one has replaced. */
   settle(id: ChangeId): Promise<void> {
-    return this.#inTurn(() => this.#file.settle(id));
+    return this.#queue.run(() => this.#file.settle(id));
   }
 
   /** The lasting changes on record, oldest first: its own and those it has taken over. */
@@ -122,7 +123,7 @@ export class HostJournal {
 
   /** Takes over a lasting change of a program that is gone. Throws JournalError. */
   adopt(record: LastingRecord): Promise<ChangeId> {
-    return this.#inTurn(() => this.#record({ ...record, id: this.#nextId++ }));
+    return this.#queue.run(() => this.#record({ ...record, id: this.#nextId++ }));
   }
 
   /**
@@ -131,7 +132,7 @@ export class HostJournal {
    * changes that are to be left. May be called again.
    */
   undoAll(lasting: "undo" | "leave" = "undo"): Promise<Error[]> {
-    return this.#inTurn(async () => {
+    return this.#queue.run(async () => {
       if (this.#state === "closed") return [];
       this.#state = "undoing";
       const errors: Error[] = [];
@@ -265,11 +266,5 @@ export class HostJournal {
       await this.#file.settle(id);
     };
     await (record.kind === "sysctl" ? this.#directory.exclusively(undo) : undo());
-  }
-
-  #inTurn<T>(action: () => Promise<T>): Promise<T> {
-    const result = this.#turn.then(action);
-    this.#turn = result.catch(() => {});
-    return result;
   }
 }

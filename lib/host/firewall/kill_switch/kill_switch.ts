@@ -9,6 +9,7 @@ import { CommandError, MissingProgramError } from "../../command/runner.ts";
 import { checkInterfaceName, listInterfaces } from "../../links/network_interface.ts";
 import type { HostJournal } from "../../journal/host_journal.ts";
 import type { LastingRecord } from "../../journal/record.ts";
+import { SerialQueue } from "../../serial_queue.ts";
 import { identifyIptables, programFor } from "../iptables.ts";
 import { type Allowance, localNetworks } from "./allowance.ts";
 import { type Backend, IptablesBackend, NftBackend, type Tampering } from "./backend.ts";
@@ -61,7 +62,7 @@ export class KillSwitch {
   #noticed = new Set<string>();
   #takeBacks = 0;
   /** Changes are made one after the other: the last one asked for is the last one made. */
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #queue = new SerialQueue();
 
   /** Throws InterfaceError for a name no rule can have. */
   constructor(journal: HostJournal, options: KillSwitchOptions) {
@@ -75,7 +76,7 @@ export class KillSwitch {
    * Throws, with what was in force before still so, when neither nft nor iptables can do it.
    */
   enable(): Promise<string[]> {
-    return this.#inTurn(async () => {
+    return this.#queue.run(async () => {
       const adopted = this.#journal.lasting;
       const { allowance, notices } = await this.#allowance();
       const { server, addresses } = this.#options;
@@ -98,7 +99,7 @@ export class KillSwitch {
    * removed or changed. Returns notices for people.
    */
   follow(): Promise<string[]> {
-    return this.#inTurn(async () => {
+    return this.#queue.run(async () => {
       if (this.#backend === null) return [];
       const { allowance, notices } = await this.#allowance();
       const wanted = JSON.stringify(allowance);
@@ -175,12 +176,6 @@ export class KillSwitch {
       if (own.has(undo)) await this.#journal.settle(record.id);
       else await this.#journal.undo(record.id);
     }
-  }
-
-  #inTurn<T>(action: () => Promise<T>): Promise<T> {
-    const result = this.#turn.then(action);
-    this.#turn = result.catch(() => {});
-    return result;
   }
 }
 
