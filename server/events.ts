@@ -64,7 +64,12 @@ export function logShared({ name, address, otherAddress }: SharedCertificate): v
 export function logControlEvent(event: ControlEvent): void {
   switch (event.event) {
     case "granted":
-      log.info("session for {commonName} from {remoteAddress}", { ...event });
+      log.info(
+        event.suppressed === 0
+          ? "session for {commonName} from {remoteAddress}"
+          : "session for {commonName} from {remoteAddress}, and {suppressed} more lately",
+        { ...event },
+      );
       return;
     case "refused":
       log.warn("refused {remoteAddress}: {message}", { ...event });

@@ -37,7 +37,8 @@ import { SessionRegistry } from "./sessions/session_registry.ts";
 import { SharedCertificates } from "./sessions/shared_certificates.ts";
 import { TUN_MTU, TUN_NAME } from "./tun.ts";
 
-const HANDSHAKES_MAX = 64;
+/** A stranger's costs 30 KB until it is over. */
+const HANDSHAKES_MAX = 4096;
 const REVOCATION_POLL_MS = 1000;
 const RENEWAL_CHECK_MS = 86_400_000;
 

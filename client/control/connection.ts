@@ -1,6 +1,8 @@
+import { X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
-import tls from "node:tls";
-import type { TLSSocket } from "node:tls";
+import { TlsConnection } from "../../lib/ffi/libssl/tls_connection.ts";
+import { TlsContext } from "../../lib/ffi/libssl/tls_context.ts";
+import { TlsSession } from "../../lib/ffi/libssl/tls_session.ts";
 import {
   ControlMessageError,
   type ControlResponse,
@@ -11,11 +13,13 @@ import {
 import type { ClientCredentials } from "./client_credentials.ts";
 import {
   explainClose,
+  explainConnect,
   explainFailure,
   explainTimeout,
   place,
   type Stage,
   type Target,
+  untrustedServer,
   wrongServerName,
 } from "./connection_failure.ts";
 import { abortedError, ControlError } from "./control_error.ts";
@@ -27,69 +31,137 @@ interface ConnectionTarget extends Target {
 
 /**
  * Connects, sends `request`, half-closes and reads the answer, which may come before the server has
- * closed. The connection is closed when this settles. Throws ControlError.
+ * closed. The connection is closed when this settles. Only the authorities in the credentials are
+ * trusted, never those of the system. Throws ControlError.
  */
-export function ask(
+export async function ask(
   target: ConnectionTarget,
-  request: Uint8Array,
+  request: Uint8Array<ArrayBuffer>,
   timeoutMs: number,
 ): Promise<ControlResponse> {
   const { signal } = target;
-  if (signal?.aborted) return Promise.reject(abortedError());
-  const { promise, resolve, reject } = Promise.withResolvers<ControlResponse>();
-  let stage: Stage = "connecting";
-  let answered = false;
-  const reader = createResponseReader();
-  const socket = connect(target);
-  const timer = setTimeout(() => reject(explainTimeout(stage, target, timeoutMs)), timeoutMs);
+  if (signal?.aborted) throw abortedError();
+  const attempt = new Attempt(target);
+  const { promise: interrupted, reject } = Promise.withResolvers<never>();
+  interrupted.catch(() => {}); // it may come when all is over
+  const timer = setTimeout(
+    () => reject(explainTimeout(attempt.stage, target, timeoutMs)),
+    timeoutMs,
+  );
   const onAbort = () => reject(abortedError());
   signal?.addEventListener("abort", onAbort, { once: true });
-  socket.on("connect", () => stage = "TLS handshake");
-  socket.on("secureConnect", () => {
-    stage = "waiting for the answer";
-    socket.end(request);
-  });
-  socket.on("data", (chunk: Uint8Array) => {
-    answered = true;
-    const result = reader.read(chunk);
-    if (result.state === "incomplete") return;
-    try {
-      if (result.state !== "complete") throw unusable("response", result.state);
-      resolve(parseResponse(result.object));
-    } catch (error) {
-      reject(error instanceof ControlMessageError ? malformed(error) : error);
-    }
-  });
-  socket.on("error", (error) => {
-    reject(answered ? cutShort(target) : explainFailure(error, stage, target));
-  });
-  socket.on("close", () => reject(answered ? cutShort(target) : explainClose(stage, target)));
-  return promise.finally(() => {
+  const asked = attempt.ask(request);
+  asked.catch(() => {}); // closing it makes it fail, whoever waits
+  try {
+    return await Promise.race([asked, interrupted]);
+  } finally {
     clearTimeout(timer);
     signal?.removeEventListener("abort", onAbort);
-    socket.destroy();
-  });
+    attempt.close();
+  }
 }
 
-function connect(target: ConnectionTarget): TLSSocket {
-  const { server, address, port, credentials } = target;
-  return tls.connect({
-    host: address,
-    port,
-    // Server name indication is for names only (RFC 6066, section 3).
-    servername: isIP(server) === 0 ? server : "",
-    cert: credentials.certPem,
-    key: credentials.keyPem,
-    // These alone. Deno.connectTls() would trust the public authorities as well, so that whoever
-    // has one of their certificates for the same name could stand in for the server.
-    ca: credentials.caPem,
-    minVersion: "TLSv1.2",
-    rejectUnauthorized: true,
-    checkServerIdentity(_host, certificate) {
-      if (tls.checkServerIdentity(server, certificate) === undefined) return undefined;
-      return wrongServerName(target, certificate.subjectaltname ?? "");
-    },
-  });
+/** One connection, and how far it came. */
+class Attempt {
+  stage: Stage = "connecting";
+  readonly #target: ConnectionTarget;
+  readonly #giveUp = new AbortController();
+  #connection: TlsConnection | null = null;
+
+  constructor(target: ConnectionTarget) {
+    this.#target = target;
+  }
+
+  async ask(request: Uint8Array<ArrayBuffer>): Promise<ControlResponse> {
+    const tcp = await this.#connect();
+    this.stage = "TLS handshake";
+    const { server, credentials } = this.#target;
+    try {
+      using context = new TlsContext("client", credentials);
+      // Server name indication is for names only (RFC 6066, section 3).
+      const session = new TlsSession(context, isIP(server) === 0 ? server : "");
+      this.#connection = new TlsConnection(tcp, session);
+    } catch (error) {
+      tcp.close();
+      throw error;
+    }
+    if (this.#giveUp.signal.aborted) this.close();
+    await this.#explained(this.#connection.handshake());
+    this.#refuseOtherServer(this.#connection);
+    this.stage = "waiting for the answer";
+    return await this.#exchange(this.#connection, request);
+  }
+
+  /** Ends it, whatever is under way. */
+  close(): void {
+    this.#giveUp.abort();
+    this.#connection?.close();
+  }
+
+  async #connect(): Promise<Deno.TcpConn> {
+    const { address: hostname, port } = this.#target;
+    try {
+      return await Deno.connect({ hostname, port, signal: this.#giveUp.signal });
+    } catch (error) {
+      throw explainConnect(error, this.#target);
+    }
+  }
+
+  async #exchange(
+    connection: TlsConnection,
+    request: Uint8Array<ArrayBuffer>,
+  ): Promise<ControlResponse> {
+    const reader = createResponseReader();
+    let hasAnswered = false;
+    // A server that refuses the client's certificate may have closed before all is written: what it
+    // had to say about it comes with the next read.
+    await connection.write(request).then(() => connection.closeWrite()).catch(() => {});
+    for (;;) {
+      let chunk: Uint8Array | null;
+      try {
+        chunk = await connection.read();
+      } catch (error) {
+        throw hasAnswered ? cutShort(this.#target) : this.#explain(error);
+      }
+      if (chunk === null) {
+        throw hasAnswered ? cutShort(this.#target) : explainClose(this.stage, this.#target);
+      }
+      hasAnswered = true;
+      const result = reader.read(chunk);
+      if (result.state === "incomplete") continue;
+      try {
+        if (result.state !== "complete") throw unusable("response", result.state);
+        return parseResponse(result.object);
+      } catch (error) {
+        throw error instanceof ControlMessageError ? malformed(error) : error;
+      }
+    }
+  }
+
+  /** The chain is good; the certificate must be this server's, and a server's at all. */
+  #refuseOtherServer(connection: TlsConnection): void {
+    const der = connection.peerCertificate();
+    if (der === null) throw untrustedServer(this.#target, "other authority");
+    const certificate = new X509Certificate(der);
+    if (!connection.isPeerFor("server")) throw untrustedServer(this.#target, "not for servers");
+    const { server } = this.#target;
+    const isFor = isIP(server) === 0 ? certificate.checkHost(server) : certificate.checkIP(server);
+    if (isFor === undefined) {
+      throw wrongServerName(this.#target, certificate.subjectAltName ?? "");
+    }
+  }
+
+  async #explained<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (error) {
+      throw this.#explain(error);
+    }
+  }
+
+  #explain(error: unknown): ControlError {
+    return explainFailure(error, this.stage, this.#target);
+  }
 }
 
 function malformed(error: ControlMessageError): ControlError {

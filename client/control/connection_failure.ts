@@ -1,4 +1,6 @@
 import { isIP } from "node:net";
+import { errnoName } from "../../lib/ffi/libc/errno.ts";
+import { TlsError } from "../../lib/ffi/libssl/tls_session.ts";
 import { ControlError, type ControlErrorCode } from "./control_error.ts";
 
 /** How far a connection came. */
@@ -16,42 +18,35 @@ const RENEW = "get a new bundle from the operator of the server";
 
 /** Certificate alerts of RFC 8446, section 6.2: what the server holds against the client's. */
 const CERTIFICATE_ALERT =
-  /ALERT_(BAD_CERTIFICATE|UNSUPPORTED_CERTIFICATE|CERTIFICATE_\w+|UNKNOWN_CA|ACCESS_DENIED)/;
+  /alert (bad certificate|unsupported certificate|certificate \w+|unknown ca|access denied)/;
 
-export type UntrustedBecause =
+type UntrustedBecause =
   | "expired"
   | "not valid yet"
   | "not for servers"
   | "other authority";
 
-/** By the code of node:tls. The last ones may stand for other reasons too: see lookAgain(). */
-const UNTRUSTED: Readonly<Record<string, UntrustedBecause>> = {
-  CERT_HAS_EXPIRED: "expired",
-  CERT_NOT_YET_VALID: "not valid yet",
-  INVALID_PURPOSE: "not for servers",
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: "other authority",
-  UNABLE_TO_GET_ISSUER_CERT: "other authority",
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "other authority",
-  DEPTH_ZERO_SELF_SIGNED_CERT: "other authority",
-  SELF_SIGNED_CERT_IN_CHAIN: "other authority",
-  CERT_SIGNATURE_FAILURE: "other authority",
+/** X509_V_ERR of <openssl/x509_vfy.h>; all others are of the chain. */
+const UNTRUSTED: Readonly<Record<number, UntrustedBecause>> = {
+  9: "not valid yet",
+  10: "expired",
+  26: "not for servers",
 };
 
-/** Says in words of ours what an error of the socket in `stage` means. */
-export function explainFailure(error: Error, stage: Stage, target: Target): ControlError {
+/** Says in words of ours what an error of the connection in `stage` means. */
+export function explainFailure(error: unknown, stage: Stage, target: Target): ControlError {
   if (error instanceof ControlError) return error;
-  const code = (error as NodeJS.ErrnoException).code ?? "";
-  if (stage === "connecting") return explainConnect(code, error.message, target);
-  const because = UNTRUSTED[code];
-  if (because !== undefined) return untrustedServer(target, because);
-  const alert = CERTIFICATE_ALERT.exec(code)?.[1];
-  if (alert !== undefined) return clientRefused(target, alert.toLowerCase().replaceAll("_", " "));
-  if (code === "ERR_SSL_WRONG_VERSION_NUMBER" || /ALERT_(PROTOCOL|HANDSHAKE)/.test(code)) {
+  if (!(error instanceof TlsError)) return explainClose(stage, target);
+  const { reason, verifyCode } = error;
+  if (verifyCode !== 0) return untrustedServer(target, UNTRUSTED[verifyCode] ?? "other authority");
+  const alert = CERTIFICATE_ALERT.exec(reason)?.[1];
+  if (alert !== undefined) return clientRefused(target, alert);
+  if (stage === "TLS handshake") {
     return new ControlError(
       "not a control server",
       `Cannot talk to ${
         place(target)
-      }: what listens there does not speak TLS as a Fluxify server ` +
+      }: what listens there does not speak TLS 1.3 as a Fluxify server ` +
         "does; check the address and the port of the control plane",
       { retryable: false },
     );
@@ -152,8 +147,9 @@ function clientRefused(target: Target, alert: string | null): ControlError {
   );
 }
 
-function explainConnect(code: string, message: string, target: Target): ControlError {
-  if (code === "ECONNREFUSED") {
+/** Says what it means that no connection could be made. */
+export function explainConnect(error: unknown, target: Target): ControlError {
+  if (error instanceof Deno.errors.ConnectionRefused) {
     return new ControlError(
       "connection refused",
       `Cannot connect to ${
@@ -163,9 +159,12 @@ function explainConnect(code: string, message: string, target: Target): ControlE
       { retryable: true },
     );
   }
+  const message = error instanceof Error ? error.message : String(error);
+  const number = /\(os error (\d+)\)/.exec(message)?.[1];
+  const reason = number === undefined ? message : errnoName(Number(number));
   return new ControlError(
     "unreachable",
-    `Cannot reach ${place(target)} (${code || message}): check that this machine is online and ` +
+    `Cannot reach ${place(target)} (${reason}): check that this machine is online and ` +
       "has a route to the server",
     { retryable: true },
   );

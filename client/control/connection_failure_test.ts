@@ -1,17 +1,21 @@
 import { equal, match } from "node:assert/strict";
-import { explainFailure, place } from "./connection_failure.ts";
+import { TlsError } from "../../lib/ffi/libssl/tls_session.ts";
+import { explainConnect, explainFailure, place } from "./connection_failure.ts";
 
 const TARGET = { server: "vpn.example", address: "2001:db8::1", port: 8443 };
 
-Deno.test("explainFailure() knows the errors that a loopback test cannot make", () => {
-  for (const code of ["EHOSTUNREACH", "ENETUNREACH", "ENETDOWN", "EADDRNOTAVAIL"]) {
-    const error = explainFailure(Object.assign(new Error(""), { code }), "connecting", TARGET);
+Deno.test("explainConnect() says which error of the network it was", () => {
+  const errors = { 100: "ENETDOWN", 101: "ENETUNREACH", 113: "EHOSTUNREACH", 99: "EADDRNOTAVAIL" };
+  for (const [number, name] of Object.entries(errors)) {
+    const error = explainConnect(new Error(`Something (os error ${number})`), TARGET);
     equal(error.code, "unreachable");
-    match(error.message, new RegExp(`vpn\\.example \\(\\[2001:db8::1\\]:8443\\) \\(${code}\\)`));
+    match(error.message, new RegExp(`vpn\\.example \\(\\[2001:db8::1\\]:8443\\) \\(${name}, `));
   }
-  const own = { code: "ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION" };
-  const version = explainFailure(Object.assign(new Error(""), own), "TLS handshake", TARGET);
-  equal(version.code, "not a control server");
+});
+
+Deno.test("explainFailure() takes another version of TLS for another program", () => {
+  const version = new TlsError("tlsv1 alert protocol version", 0);
+  equal(explainFailure(version, "TLS handshake", TARGET).code, "not a control server");
 });
 
 Deno.test("place() names an address once", () => {

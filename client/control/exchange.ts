@@ -15,7 +15,6 @@ import { checkClientCredentials, type ClientCredentials } from "./client_credent
 import { ask } from "./connection.ts";
 import { ControlError } from "./control_error.ts";
 import { answerWithin, plainHost, resolveServer, type ServerAddress } from "./resolve_server.ts";
-import { lookAgain } from "./second_look.ts";
 
 export type { ClientCredentials };
 
@@ -61,9 +60,6 @@ export async function exchange(options: ExchangeOptions): Promise<ControlGrant> 
       return grantFrom(await ask(target, request, shareMs));
     } catch (error) {
       if (!(error instanceof ControlError)) throw error;
-      if (error.code === "server certificate of another authority") {
-        throw await lookAgain(target, credentials.caPem, leftMs());
-      }
       if (!NEXT_ADDRESS_AFTER.has(error.code)) throw error;
       failures.push(error);
     }

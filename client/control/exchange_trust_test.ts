@@ -95,7 +95,8 @@ Deno.test("a server that closes on the client's certificate is explained", async
     { ...options, tls: { maxVersion: "TLSv1.2" } },
     () => {},
   );
-  await failure("connection lost", optionsFor(older.port, pki.alice));
+  const tooOld = await failure("not a control server", optionsFor(older.port, pki.alice));
+  match(tooOld.message, /does not speak TLS 1\.3/);
 });
 
 Deno.test("a TLS alert about the client's certificate is explained", async () => {

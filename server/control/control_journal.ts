@@ -8,6 +8,8 @@ export type ControlEvent =
     readonly serialHex: string;
     readonly remoteAddress: string;
     readonly clientVersion: string;
+    /** Sessions that went to clients of this name and were not logged since the last one that was. */
+    readonly suppressed: number;
   }
   | {
     readonly event: "refused";
@@ -47,12 +49,12 @@ export interface ControlStats {
   timedOut: number;
   /** Connections closed to make room for newer ones. */
   evicted: number;
-  /** Resumed TLS sessions, closed because resumption skips the check of the certificate. */
-  resumed: number;
 }
 
 const PERIOD_MS = 10_000;
 const REFUSALS_PER_PERIOD = 10;
+/** A client whose links come and go asks a few times in that time. */
+const GRANTS_PER_PERIOD = 5;
 
 /** Counts what happens and passes a bounded number of lines to the log. */
 export class ControlJournal {
@@ -63,12 +65,13 @@ export class ControlJournal {
     handshakesFailed: 0,
     timedOut: 0,
     evicted: 0,
-    resumed: 0,
   };
   readonly #log: (event: ControlEvent) => void;
   readonly #strangers = new EventLimiter(1, PERIOD_MS);
   readonly #refusals = new EventLimiter(REFUSALS_PER_PERIOD, PERIOD_MS);
   readonly #faults = new EventLimiter(1, PERIOD_MS);
+  /** By the client's name. */
+  readonly #grants = new EventLimiter(GRANTS_PER_PERIOD, PERIOD_MS);
 
   constructor(log: (event: ControlEvent) => void) {
     this.#log = log;
@@ -76,10 +79,14 @@ export class ControlJournal {
 
   granted(
     peer: { commonName: string; serialHex: string; remoteAddress: string; clientVersion: string },
+    nowMs: number,
   ): void {
     this.stats.granted++;
     const { commonName, serialHex, remoteAddress, clientVersion } = peer;
-    this.#log({ event: "granted", commonName, serialHex, remoteAddress, clientVersion });
+    const suppressed = this.#grants.admit(commonName, nowMs);
+    if (suppressed === null) return;
+    const who = { commonName, serialHex, remoteAddress, clientVersion };
+    this.#log({ event: "granted", ...who, suppressed });
   }
 
   refused(

@@ -26,7 +26,7 @@ export interface ControlServerOptions extends ServerCredentials {
    */
   grant(peer: ControlPeer): Promise<ControlResponse> | ControlResponse;
   log(event: ControlEvent): void;
-  /** Handshakes in progress, of all sources; a quarter of them may come from one source. */
+  /** Handshakes in progress of all strangers; a quarter of them may come from one network. */
   readonly handshakesMax: number;
   /** From the accepted connection to its end. */
   readonly exchangeTimeoutMs: number;
@@ -52,6 +52,11 @@ export async function startControlServer(options: ControlServerOptions): Promise
   // The certificate parser takes a tenth of a second to load: other commands do without it.
   const { readPeerIdentity } = await import("./peer_certificate.ts");
   const listener = new Listener(options, readPeerIdentity);
-  await listener.listen(options.port, options.hostname);
+  try {
+    listener.listen(options.port, options.hostname);
+  } catch (error) {
+    await listener.close();
+    throw error;
+  }
   return listener;
 }

@@ -1,7 +1,10 @@
+const KINDS_MAX = 1024;
+
 /**
  * Keeps the log readable while strangers knock: of each kind of event at most `lines` pass in a
  * period, the rest are counted and reported with the next one that passes. Kinds are words of our
- * own, never words of a peer, so their number is bounded.
+ * own, or names that our authority has signed; those of which nothing was seen for longest are
+ * forgotten first.
  */
 export class EventLimiter {
   readonly #lines: number;
@@ -18,11 +21,10 @@ export class EventLimiter {
    * the number of events of this kind kept back since the last one logged.
    */
   admit(kind: string, nowMs: number): number | null {
-    let state = this.#kinds.get(kind);
-    if (state === undefined) {
-      state = { startedAtMs: nowMs, lines: 0, suppressed: 0 };
-      this.#kinds.set(kind, state);
-    }
+    const state = this.#kinds.get(kind) ?? { startedAtMs: nowMs, lines: 0, suppressed: 0 };
+    this.#kinds.delete(kind);
+    this.#kinds.set(kind, state);
+    if (this.#kinds.size > KINDS_MAX) this.#kinds.delete(this.#kinds.keys().next().value!);
     if (nowMs - state.startedAtMs >= this.#periodMs) {
       state.startedAtMs = nowMs;
       state.lines = 0;

@@ -1,4 +1,4 @@
-import type { TLSSocket } from "node:tls";
+import type { TlsConnection } from "../../lib/ffi/libssl/tls_connection.ts";
 import {
   ControlMessageError,
   type ControlRefusal,
@@ -36,8 +36,8 @@ interface Policy {
 }
 
 /** An answer as the log and the wire want it. */
-export interface Answer {
-  readonly bytes: Uint8Array;
+interface Answer {
+  readonly bytes: Uint8Array<ArrayBuffer>;
   readonly outcome: { readonly kind: "granted"; readonly peer: ControlPeer } | ControlRefusal;
   /** Why the server itself failed, when it did. */
   readonly fault: string | null;
@@ -45,21 +45,19 @@ export interface Answer {
 
 /**
  * Reads the request and decides about it. Resolves with null when the client has gone before there
- * was something to answer; never rejects. What the client sends after its JSON object is read and
- * thrown away, so that closing does not reset the connection before the client has the answer.
+ * was something to answer; never rejects.
  */
 export async function answerExchange(
-  socket: TLSSocket,
+  connection: Pick<TlsConnection, "read">,
   identity: PeerIdentity | { readonly problem: string },
   remoteAddress: string,
   policy: Policy,
 ): Promise<Answer | null> {
-  const reading = readRequest(socket);
   try {
     if ("problem" in identity) return refuse(badCertificate(identity.problem));
     // Before the request is read: nothing a revoked client says counts.
     if (policy.isRevoked(identity.serialHex)) return refuse(revoked(identity.commonName));
-    const request = await reading;
+    const request = await readRequest(connection);
     if (request === null) return null;
     if (request === "nothing asked") return refuse(nothingAsked());
     if (request instanceof ControlMessageError) return refuse(unusableRequest(request));
@@ -72,7 +70,9 @@ export async function answerExchange(
     const peer: ControlPeer = { ...identity, remoteAddress, features, clientVersion };
     const response = await policy.grant(peer);
     if (response.kind === "refusal") return refuse(response);
-    return { bytes: encodeResponse(response), outcome: { kind: "granted", peer }, fault: null };
+    const bytes = encodeResponse(response);
+    response.sessionKey.fill(0);
+    return { bytes, outcome: { kind: "granted", peer }, fault: null };
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     return { ...refuse(unavailable()), fault: reason };
@@ -85,23 +85,24 @@ function refuse(outcome: ControlRefusal): Answer {
 
 type Request = ControlRequest | ControlMessageError | "nothing asked";
 
-/** Null when the connection closed first. */
-function readRequest(socket: TLSSocket): Promise<Request | null> {
-  const { promise, resolve } = Promise.withResolvers<Request | null>();
+/** Null when the connection broke first. */
+async function readRequest(connection: Pick<TlsConnection, "read">): Promise<Request | null> {
   const reader = createRequestReader();
   let isEmpty = true;
-  socket.on("data", (chunk: Uint8Array) => {
+  for (;;) {
+    let chunk: Uint8Array | null;
+    try {
+      chunk = await connection.read();
+    } catch (error) {
+      if (!(error instanceof Deno.errors.UnexpectedEof)) return null;
+      chunk = null; // TCP has ended where TLS should have: what came is judged all the same
+    }
+    if (chunk === null) return isEmpty ? "nothing asked" : unusable("request", "incomplete");
     isEmpty = false;
     const result = reader.read(chunk);
-    if (result.state === "complete") resolve(requestFrom(result.object));
-    else if (result.state !== "incomplete") resolve(unusable("request", result.state));
-  });
-  socket.once(
-    "end",
-    () => resolve(isEmpty ? "nothing asked" : unusable("request", "incomplete")),
-  );
-  socket.once("close", () => resolve(null));
-  return promise;
+    if (result.state === "complete") return requestFrom(result.object);
+    if (result.state !== "incomplete") return unusable("request", result.state);
+  }
 }
 
 function requestFrom(object: JsonObject): ControlRequest | ControlMessageError {

@@ -1,70 +1,72 @@
-import { constants } from "node:crypto";
-import net, { type AddressInfo } from "node:net";
-import tls, { type TLSSocket } from "node:tls";
+import { TlsConnection } from "../../lib/ffi/libssl/tls_connection.ts";
+import { TlsContext } from "../../lib/ffi/libssl/tls_context.ts";
+import { TlsError, TlsSession } from "../../lib/ffi/libssl/tls_session.ts";
 import { ConnectionTable } from "./connection_table.ts";
 import { ControlJournal, type ControlStats } from "./control_journal.ts";
 import type { ControlServer, ControlServerOptions } from "./control_server.ts";
-import { type Answer, answerExchange } from "./exchange.ts";
+import { answerExchange } from "./exchange.ts";
+import { KnownSources } from "./known_sources.ts";
 import type { readPeerIdentity } from "./peer_certificate.ts";
 import { checkServerCredentials, type ServerCredentials } from "./server_credentials.ts";
-import { plainAddress, sourceOf } from "./source_address.ts";
+import { networkOf, plainAddress, sourceOf } from "./source_address.ts";
 
 /** Exchanges of proven clients in progress; each lasts `exchangeTimeoutMs` at most. */
 const EXCHANGES_MAX = 1024;
 /** More than a client needs that tries again while its last attempts hang on a dead link. */
 const EXCHANGES_PER_CLIENT_MAX = 4;
-/** What part of the handshakes in progress one source may have. */
-const SOURCE_SHARE = 1 / 4;
+/** What part of the handshakes in progress one network may have. */
+const NETWORK_SHARE = 1 / 4;
+/** What part is kept for sources from which a client was let in before. */
+const KNOWN_SHARE = 1 / 8;
+/** A handshake takes two round trips: a link that needs longer is of no use. */
+const HANDSHAKE_TIMEOUT_MS = 5_000;
 /** How long a connection stays open for the peer to read the answer. */
-const LINGER_MS = 1000;
-/** The TLS layer closes for each of these without a word. */
-const UNEXPLAINED = "the client's certificate is of another authority, out of date or not meant " +
-  "for clients, or the peer went away";
+const LINGER_MS = 1_000;
+/** After the kernel could not give a connection: out of descriptors, say. */
+const ACCEPT_PAUSE_MS = 100;
 
 interface Connection {
-  readonly socket: net.Socket;
+  readonly tcp: Deno.TcpConn;
+  /** Null until there is a session: the connection may be closed before. */
+  tls: TlsConnection | null;
   readonly address: string;
-  stage: "handshake" | "exchange";
   /** Why the server ended it, when it did. */
-  endedBecause:
-    | "the time was over"
-    | "newer connections needed the room"
-    | "it resumed a TLS session"
-    | null;
+  endedBecause: "the time was over" | "newer connections needed the room" | null;
+  /** Resolves with null when it is closed, so that nobody waits on for a decision about it. */
+  readonly closed: PromiseWithResolvers<null>;
 }
 
 /** Carries each connection through its stages: accepted, TLS handshake, exchange, answered, closed. */
 export class Listener implements ControlServer {
   readonly #options: ControlServerOptions;
   readonly #readPeerIdentity: typeof readPeerIdentity;
-  readonly #tcp: net.Server;
-  readonly #tls: tls.Server;
-  readonly #handshakes: ConnectionTable<Connection>;
+  readonly #strangers: ConnectionTable<Connection>;
+  readonly #known: ConnectionTable<Connection>;
+  readonly #knownSources = new KnownSources();
   readonly #exchanges = new ConnectionTable<Connection>(EXCHANGES_MAX, EXCHANGES_PER_CLIENT_MAX);
-  /** By remote address and port: all that a TLS socket and its TCP socket have in common. */
-  readonly #connections = new Map<string, Connection>();
+  readonly #connections = new Map<Connection, Promise<void>>();
   readonly #journal: ControlJournal;
-  /** Of the handshake that fails next, where the TLS layer gives one. */
-  #tlsError: string | null = null;
+  #context: TlsContext;
+  #tcp: Deno.TcpListener | null = null;
+  #accepting: Promise<void> | null = null;
+  #isClosed = false;
 
   constructor(options: ControlServerOptions, readIdentity: typeof readPeerIdentity) {
     this.#options = options;
     this.#readPeerIdentity = readIdentity;
     this.#journal = new ControlJournal((event) => options.log(event));
-    const perSource = Math.max(1, Math.floor(options.handshakesMax * SOURCE_SHARE));
-    this.#handshakes = new ConnectionTable(options.handshakesMax, perSource);
-    this.#tls = tls.createServer(tlsOptions(options), (socket) => this.#onSecure(socket));
-    this.#tls.on("tlsClientError", (error, socket) => {
-      // A bare reset comes late, and says nothing.
-      if ((error as NodeJS.ErrnoException).code !== "ECONNRESET") this.#tlsError = error.message;
-      socket.destroy();
-    });
-    // A TCP server of our own, so that a peer that says nothing is counted and timed from the start.
-    this.#tcp = net.createServer((socket) => this.#onAccept(socket));
+    const { handshakesMax } = options;
+    const share = (part: number) => Math.max(1, Math.floor(handshakesMax * part));
+    this.#strangers = new ConnectionTable(handshakesMax, share(NETWORK_SHARE));
+    this.#known = new ConnectionTable(share(KNOWN_SHARE), share(KNOWN_SHARE));
+    this.#context = new TlsContext("server", options);
   }
 
   get port(): number {
-    return (this.#tcp.address() as AddressInfo).port;
+    if (this.#tcp === null) {
+      throw new Error("Cannot tell the port of a server that does not listen");
+    }
+    return (this.#tcp.addr as Deno.NetAddr).port;
   }
 
   get stats(): Readonly<ControlStats> {
@@ -75,132 +77,130 @@ export class Listener implements ControlServer {
     return this.#connections.size;
   }
 
-  async listen(port: number, hostname?: string): Promise<void> {
+  /** @throws Error that says why the port cannot be had. */
+  listen(port: number, hostname?: string): void {
     try {
-      if (hostname !== undefined) await this.#listenOn(port, hostname);
-      else await this.#listenOn(port, "::").catch((error) => this.#listenWithoutIpv6(port, error));
+      this.#tcp = hostname === undefined ? listenEverywhere(port) : Deno.listen({ port, hostname });
     } catch (error) {
-      throw listenError(error as NodeJS.ErrnoException, port, hostname);
+      throw listenError(error, port, hostname);
     }
-    this.#tcp.on("error", (error) => this.#journal.failed("accept", error.message, now()));
+    this.#accepting = this.#accept(this.#tcp);
   }
 
   replaceCredentials(credentials: ServerCredentials): void {
     checkServerCredentials(credentials);
-    this.#tls.setSecureContext(tlsOptions(credentials));
+    const before = this.#context;
+    this.#context = new TlsContext("server", credentials);
+    before[Symbol.dispose]();
   }
 
   async close(): Promise<void> {
-    const closed = new Promise<void>((resolve) => this.#tcp.close(() => resolve()));
-    for (const connection of this.#connections.values()) connection.socket.destroy();
-    await closed;
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#tcp?.close();
+    await this.#accepting;
+    for (const connection of this.#connections.keys()) close(connection);
+    await Promise.all(this.#connections.values());
+    this.#context[Symbol.dispose]();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
 
-  #listenOn(port: number, host: string): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.#tcp.once("error", reject);
-    this.#tcp.listen({ port, host, ipv6Only: false }, () => {
-      this.#tcp.off("error", reject);
-      resolve();
-    });
-    return promise.finally(() => this.#tcp.off("error", reject));
-  }
-
-  #listenWithoutIpv6(port: number, error: NodeJS.ErrnoException): Promise<void> {
-    if (error.code !== "EAFNOSUPPORT" && error.code !== "EADDRNOTAVAIL") throw error;
-    return this.#listenOn(port, "0.0.0.0");
-  }
-
-  #onAccept(socket: net.Socket): void {
-    this.#journal.stats.accepted++;
-    // What went wrong shows in how far the connection came; without a listener it would be fatal.
-    socket.on("error", () => {});
-    const key = connectionKey(socket);
-    if (key === null) return void socket.destroy();
-    this.#connections.get(key)?.socket.destroy();
-    const address = plainAddress(socket.remoteAddress!);
-    const connection: Connection = { socket, address, stage: "handshake", endedBecause: null };
-    const deadline = setTimeout(
-      () => this.#end(connection, "the time was over"),
-      this.#options.exchangeTimeoutMs,
-    );
-    this.#connections.set(key, connection);
-    socket.once("close", () => {
-      clearTimeout(deadline);
-      if (this.#connections.get(key) === connection) this.#connections.delete(key);
-      this.#onClose(connection);
-    });
-    this.#makeRoom(this.#handshakes.add(connection, sourceOf(address)));
-    this.#tls.emit("connection", socket);
-  }
-
-  #onSecure(socket: TLSSocket): void {
-    const key = connectionKey(socket);
-    const connection = key === null ? undefined : this.#connections.get(key);
-    const certificate: Uint8Array | undefined = socket.getPeerCertificate()?.raw;
-    if (connection === undefined || certificate === undefined || !socket.authorized) {
-      return void socket.destroy();
+  async #accept(listener: Deno.TcpListener): Promise<void> {
+    for (;;) {
+      let tcp: Deno.TcpConn;
+      try {
+        tcp = await listener.accept();
+      } catch (error) {
+        if (this.#isClosed) return;
+        this.#journal.failed("accept", messageOf(error), now());
+        await new Promise((resolve) => setTimeout(resolve, ACCEPT_PAUSE_MS));
+        continue;
+      }
+      this.#journal.stats.accepted++;
+      const address = plainAddress((tcp.remoteAddr as Deno.NetAddr).hostname);
+      const closed = Promise.withResolvers<null>();
+      const connection: Connection = { tcp, tls: null, address, endedBecause: null, closed };
+      this.#connections.set(connection, this.#serve(connection));
     }
-    if (socket.isSessionReused()) {
-      // Resumption presents no certificate, so nothing has checked its dates and its chain again.
-      this.#journal.stats.resumed++;
-      return this.#end(connection, "it resumed a TLS session");
+  }
+
+  /** Never rejects. */
+  async #serve(connection: Connection): Promise<void> {
+    const { address } = connection;
+    const { exchangeTimeoutMs } = this.#options;
+    const isOver = () => end(connection, "the time was over");
+    const step = setTimeout(isOver, Math.min(HANDSHAKE_TIMEOUT_MS, exchangeTimeoutMs));
+    const whole = setTimeout(isOver, exchangeTimeoutMs);
+    const source = sourceOf(address);
+    const isKnown = this.#knownSources.has(source);
+    const handshakes = isKnown ? this.#known : this.#strangers;
+    makeRoom(handshakes.add(connection, isKnown ? source : networkOf(address)));
+    try {
+      const tls = connection.tls = new TlsConnection(connection.tcp, new TlsSession(this.#context));
+      try {
+        await tls.handshake();
+      } catch (error) {
+        const reason = connection.endedBecause ?? describe(error);
+        return this.#journal.handshakeFailed(address, reason, now());
+      } finally {
+        handshakes.remove(connection);
+        clearTimeout(step);
+      }
+      await this.#exchange(connection, tls, source);
+    } catch (error) {
+      this.#journal.failed("grant", messageOf(error), now());
+    } finally {
+      clearTimeout(step);
+      clearTimeout(whole);
+      handshakes.remove(connection);
+      this.#exchanges.remove(connection);
+      this.#connections.delete(connection);
+      this.#countEnd(connection);
+      close(connection);
     }
-    socket.on("error", () => {});
-    // Not before: a peer that closes in the handshake must not stay until the time is over.
-    socket.allowHalfOpen = true;
-    this.#handshakes.remove(connection);
-    connection.stage = "exchange";
+  }
+
+  /** The peer has proved that it has the key of a certificate that our authority signed. */
+  async #exchange(connection: Connection, tls: TlsConnection, source: string): Promise<void> {
+    const certificate = tls.peerCertificate();
+    if (certificate === null) return;
     const identity = this.#readPeerIdentity(certificate);
     const commonName = "problem" in identity ? null : identity.commonName;
-    this.#makeRoom(this.#exchanges.add(connection, commonName ?? ""));
-    answerExchange(socket, identity, connection.address, this.#options).then((answer) => {
-      if (answer !== null && !socket.destroyed) {
-        this.#answer(connection, socket, commonName, answer);
-      }
-    });
-  }
-
-  #answer(
-    connection: Connection,
-    socket: TLSSocket,
-    commonName: string | null,
-    answer: Answer,
-  ): void {
+    makeRoom(this.#exchanges.add(connection, commonName ?? ""));
+    const answering = answerExchange(tls, identity, connection.address, this.#options);
+    const answer = await Promise.race([answering, connection.closed.promise]);
+    if (answer === null || tls.isClosed) {
+      // A decision that comes too late may still hold a session key.
+      answering.then((late) => late?.bytes.fill(0));
+      return;
+    }
     const { outcome, fault, bytes } = answer;
     if (fault !== null) this.#journal.failed("grant", fault, now());
-    if (outcome.kind === "granted") this.#journal.granted(outcome.peer);
-    else this.#journal.refused(outcome, commonName, connection.address, now());
-    // The bytes may hold a session key.
-    socket.end(bytes, () => bytes.fill(0));
-    const linger = setTimeout(() => connection.socket.destroy(), LINGER_MS);
-    connection.socket.once("close", () => clearTimeout(linger));
-  }
-
-  #end(connection: Connection, because: NonNullable<Connection["endedBecause"]>): void {
-    connection.endedBecause = because;
-    connection.socket.destroy();
-  }
-
-  #makeRoom(evicted: Connection | null): void {
-    if (evicted !== null) this.#end(evicted, "newer connections needed the room");
-  }
-
-  #onClose(connection: Connection): void {
-    this.#handshakes.remove(connection);
-    this.#exchanges.remove(connection);
-    if (connection.endedBecause === "the time was over") this.#journal.stats.timedOut++;
-    if (connection.endedBecause === "newer connections needed the room") {
-      this.#journal.stats.evicted++;
+    if (outcome.kind === "granted") {
+      this.#knownSources.add(source);
+      this.#journal.granted(outcome.peer, now());
+    } else this.#journal.refused(outcome, commonName, connection.address, now());
+    const linger = setTimeout(() => close(connection), LINGER_MS);
+    try {
+      await tls.write(bytes);
+      await tls.closeWrite();
+      // What the peer goes on sending is thrown away: closing would reset the connection before it
+      // has read the answer.
+      while (await tls.read() !== null);
+    } catch {
+      // It has the answer, or it has gone.
+    } finally {
+      bytes.fill(0); // they may hold a session key
+      clearTimeout(linger);
     }
-    if (connection.stage === "exchange") return;
-    const reason = connection.endedBecause ?? this.#tlsError ?? UNEXPLAINED;
-    this.#tlsError = null;
-    this.#journal.handshakeFailed(connection.address, reason, now());
+  }
+
+  #countEnd({ endedBecause }: Connection): void {
+    if (endedBecause === "the time was over") this.#journal.stats.timedOut++;
+    if (endedBecause === "newer connections needed the room") this.#journal.stats.evicted++;
   }
 }
 
@@ -208,32 +208,62 @@ function now(): number {
   return performance.now();
 }
 
-function tlsOptions({ caPem, certPem, keyPem }: ServerCredentials): tls.TlsOptions {
-  return {
-    ca: caPem,
-    cert: certPem,
-    key: keyPem,
-    minVersion: "TLSv1.2",
-    requestCert: true,
-    rejectUnauthorized: true,
-    // Asks for no session tickets. A runtime that sends them all the same meets isSessionReused().
-    secureOptions: constants.SSL_OP_NO_TICKET,
-  };
+function end(connection: Connection, because: NonNullable<Connection["endedBecause"]>): void {
+  connection.endedBecause ??= because;
+  close(connection);
 }
 
-/** Null when the peer has gone already. */
-function connectionKey(socket: net.Socket): string | null {
-  const { remoteAddress, remotePort } = socket;
-  return remoteAddress === undefined ? null : `${remoteAddress} ${remotePort}`;
+function makeRoom(evicted: Connection | null): void {
+  if (evicted !== null) end(evicted, "newer connections needed the room");
 }
 
-function listenError(error: NodeJS.ErrnoException, port: number, hostname?: string): Error {
+function close({ tcp, tls, closed }: Connection): void {
+  closed.resolve(null);
+  if (tls !== null) return tls.close();
+  try {
+    tcp.close();
+  } catch {
+    // It was closed before.
+  }
+}
+
+/** Why a handshake failed, for the operator; holds no text of the peer. */
+function describe(error: unknown): string {
+  if (!(error instanceof TlsError)) {
+    const hasLeft = error instanceof Deno.errors.UnexpectedEof ||
+      error instanceof Deno.errors.ConnectionReset || error instanceof Deno.errors.BrokenPipe;
+    return hasLeft ? "the peer went away" : messageOf(error);
+  }
+  const { reason, verifyCode } = error;
+  if (verifyCode !== 0) return `the client's certificate is refused: ${reason}`;
+  if (/did not return a certificate/.test(reason)) return "the peer has shown no certificate";
+  return `the peer does not speak TLS as a client does: ${reason}`;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Every address of the machine, IPv4 and IPv6. */
+function listenEverywhere(port: number): Deno.TcpListener {
+  try {
+    return Deno.listen({ port, hostname: "::" });
+  } catch (error) {
+    const hasNoIpv6 = error instanceof Deno.errors.AddrNotAvailable ||
+      /not supported/i.test(messageOf(error));
+    if (!hasNoIpv6) throw error;
+    return Deno.listen({ port, hostname: "0.0.0.0" });
+  }
+}
+
+function listenError(error: unknown, port: number, hostname?: string): Error {
   const place = `TCP port ${port} of ${hostname ?? "every address"}`;
-  const causes: Record<string, string> = {
-    EADDRINUSE: "another program uses it; stop that program or choose another port",
-    EACCES: "this user may not; run as root or choose a port from 1024",
-    EADDRNOTAVAIL: "this machine does not have that address",
-    ENOTFOUND: "there is no such name",
-  };
-  return new Error(`Cannot listen on ${place}: ${causes[error.code ?? ""] ?? error.message}`);
+  const cause = error instanceof Deno.errors.AddrInUse
+    ? "another program uses it; stop that program or choose another port"
+    : error instanceof Deno.errors.PermissionDenied
+    ? "this user may not; run as root or choose a port from 1024"
+    : error instanceof Deno.errors.AddrNotAvailable
+    ? "this machine does not have that address"
+    : messageOf(error);
+  return new Error(`Cannot listen on ${place}: ${cause}`);
 }

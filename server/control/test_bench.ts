@@ -58,7 +58,7 @@ export function testGrant(): ControlResponse {
   return {
     kind: "grant",
     sessionId: 7,
-    sessionKey: TEST_KEY,
+    sessionKey: TEST_KEY.slice(),
     udpPort: 8000,
     clientIp: "10.8.0.2",
     clientIp6: "fd00:8::2",

@@ -14,6 +14,8 @@ interface TestCertificateOptions {
   days?: number;
   /** For a certificate of the future; it ends five days later. */
   notBefore?: Date;
+  /** Who signs it, instead of the authority itself. */
+  issuer?: TestCertificate;
 }
 
 /** A certificate authority for tests, made with the openssl command in a temporary directory. */
@@ -45,8 +47,9 @@ export class TestAuthority {
     await openssl(
       ...["req", ...NEW_KEY, "-keyout", `${base}.key`, "-out", `${base}.csr`, "-subj", subject],
     );
-    if (options.notBefore === undefined) await this.#sign(base, options.days ?? 5);
-    else await this.#signFrom(base, options.notBefore);
+    if (options.notBefore === undefined) {
+      await this.#sign(base, options.days ?? 5, options.issuer);
+    } else await this.#signFrom(base, options.notBefore);
     return {
       certPem: await Deno.readTextFile(`${base}.pem`),
       keyPem: await Deno.readTextFile(`${base}.key`),
@@ -61,10 +64,11 @@ export class TestAuthority {
     return this.issue(name, { extensions: ["extendedKeyUsage=serverAuth", names], ...options });
   }
 
-  async #sign(base: string, days: number): Promise<void> {
+  async #sign(base: string, days: number, issuer?: TestCertificate): Promise<void> {
+    const { certFile = this.certFile, keyFile = `${this.directory}/ca.key` } = issuer ?? {};
     await openssl(
       ...["x509", "-req", "-in", `${base}.csr`, "-out", `${base}.pem`],
-      ...["-CA", this.certFile, "-CAkey", `${this.directory}/ca.key`, "-CAcreateserial"],
+      ...["-CA", certFile, "-CAkey", keyFile, "-CAcreateserial"],
       ...["-days", String(days), "-extfile", `${base}.ext`],
     );
   }

@@ -1,0 +1,130 @@
+import type { TlsSession } from "./tls_session.ts";
+
+/** Thousands of connections wait with one each. */
+const CHUNK_BYTES = 4 * 1024;
+/** More than a handshake with a certificate of any size has. */
+const HANDSHAKE_BYTES_MAX = 128 * 1024;
+
+/** The peer sent more in its handshake than a handshake has. */
+export class HandshakeTooLongError extends Error {
+  override readonly name = "HandshakeTooLongError";
+  constructor() {
+    super(`Cannot go on with TLS: a handshake of more than ${HANDSHAKE_BYTES_MAX} bytes`);
+  }
+}
+
+/**
+ * A TLS session over a TCP connection. Ends when the connection does, so whoever sets a limit to its
+ * time closes it. Calls are made one after the other.
+ */
+export class TlsConnection implements Disposable {
+  readonly #tcp: Deno.TcpConn;
+  readonly #session: TlsSession;
+  #isClosed = false;
+
+  constructor(tcp: Deno.TcpConn, session: TlsSession) {
+    this.#tcp = tcp;
+    this.#session = session;
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  /**
+   * @throws TlsError, HandshakeTooLongError, Deno.errors of the connection; Deno.errors.UnexpectedEof
+   * when the peer left.
+   */
+  async handshake(): Promise<void> {
+    const chunk = new Uint8Array(CHUNK_BYTES);
+    let received = 0;
+    for (;;) {
+      const isDone = await this.#flushAfter(() => this.#session.handshake());
+      if (isDone) return;
+      const length = await this.#tcp.read(chunk);
+      if (length === null) throw new Deno.errors.UnexpectedEof("The peer left in the handshake");
+      this.#refuseClosed();
+      received += length;
+      if (received > HANDSHAKE_BYTES_MAX) throw new HandshakeTooLongError();
+      this.#session.receive(chunk.subarray(0, length));
+    }
+  }
+
+  /** The peer's certificate in DER; null when it has shown none. */
+  peerCertificate(): Uint8Array<ArrayBuffer> | null {
+    this.#refuseClosed();
+    return this.#session.peerCertificate();
+  }
+
+  /** Whether the peer's certificate says that it is for that role. */
+  isPeerFor(role: "server" | "client"): boolean {
+    this.#refuseClosed();
+    return this.#session.isPeerFor(role);
+  }
+
+  /** Null at the end of what the peer writes. @throws as handshake(). */
+  async read(): Promise<Uint8Array<ArrayBuffer> | null> {
+    const chunk = new Uint8Array(CHUNK_BYTES);
+    for (;;) {
+      const result = await this.#flushAfter(() => this.#session.read());
+      if (result === "end") return null;
+      if (result !== "later") return result;
+      const length = await this.#tcp.read(chunk);
+      if (length === null) throw new Deno.errors.UnexpectedEof("The peer left without a word");
+      this.#refuseClosed();
+      this.#session.receive(chunk.subarray(0, length));
+    }
+  }
+
+  /** @throws as handshake(). */
+  async write(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+    await this.#flushAfter(() => this.#session.write(bytes));
+  }
+
+  /** Tells the peer that nothing more comes, by TLS and by TCP. */
+  async closeWrite(): Promise<void> {
+    await this.#flushAfter(() => this.#session.endWriting());
+    await this.#tcp.closeWrite();
+  }
+
+  /** Closes at once; calls under way fail. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#session[Symbol.dispose]();
+    try {
+      this.#tcp.close();
+    } catch {
+      // The runtime was faster.
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** Sends what `step` has made, also when it failed: that is the alert that says why. */
+  async #flushAfter<T>(step: () => T): Promise<T> {
+    this.#refuseClosed();
+    let result: T;
+    try {
+      result = step();
+    } catch (error) {
+      await this.#flush().catch(() => {}); // what failed first is what matters
+      throw error;
+    }
+    await this.#flush();
+    return result;
+  }
+
+  async #flush(): Promise<void> {
+    for (let rest = this.#session.takeOutput(); rest !== null && rest.byteLength > 0;) {
+      rest = rest.subarray(await this.#tcp.write(rest));
+      this.#refuseClosed();
+    }
+  }
+
+  #refuseClosed(): void {
+    if (this.#isClosed) throw new Deno.errors.BadResource("The connection was closed");
+  }
+}
