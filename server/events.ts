@@ -32,6 +32,8 @@ export function handleEngineEvent(
         session?.isHeard ? "it has been silent for 2 minutes" : "nothing came on it for 2 minutes",
       );
     }
+    case "session failed":
+      return logEnd(registry.fellIdle(event.session), `it cannot go on: ${event.message}`);
     case "fault":
       return fail(new Error(event.message));
     default:

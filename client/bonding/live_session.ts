@@ -61,7 +61,9 @@ export class LiveSession {
       this.#isOver = true;
       const what = event.kind === "bye"
         ? "the server ended the session"
-        : "the session fell silent";
+        : event.kind === "idle"
+        ? "the session fell silent"
+        : `the session cannot go on (${event.message})`;
       log.warn(`${what}: asking for a new one`);
     }
     this.#wake();

@@ -89,6 +89,8 @@ export type EngineEvent =
   | { readonly kind: "bye"; readonly session: number }
   /** Nothing authentic has come for {@link SESSION_IDLE_MS}; the engine has dropped the session. */
   | { readonly kind: "idle"; readonly session: number }
+  /** The session cannot go on, and the engine has dropped it; the others are not touched. */
+  | { readonly kind: "session failed"; readonly session: number; readonly message: string }
   /** The engine cannot go on. */
   | { readonly kind: "fault"; readonly message: string };
 

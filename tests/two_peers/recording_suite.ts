@@ -57,19 +57,20 @@ export class RecordingSealer extends RecordingCipher<Sealer> {
   /** Seals the record that starts at byte 0 of the arena in place. */
   seal(payloadLength: number): void {
     this.use();
-    const { addresses: at, bytes } = this.suite.arena;
+    const { arena } = this.suite;
+    const { bytes } = arena;
     const nonce = bytes.subarray(HEADER_LENGTH, HEADER_LENGTH + NONCE_LENGTH).toHex();
     if (this.nonces.has(nonce)) throw new Error(`nonce ${nonce} was used twice under one key`);
     this.nonces.add(nonce);
     const body = PAYLOAD_OFFSET;
     this.cipher.seal(
-      at[HEADER_LENGTH]!,
-      at[0]!,
+      arena.address(HEADER_LENGTH),
+      arena.address(0),
       HEADER_LENGTH,
-      at[body]!,
+      arena.address(body),
       payloadLength,
-      at[body]!,
-      at[body + payloadLength]!,
+      arena.address(body),
+      arena.address(body + payloadLength),
     );
   }
 }
@@ -78,16 +79,16 @@ export class RecordingOpener extends RecordingCipher<Opener> {
   /** Opens the record that starts at byte 0 of the arena in place. */
   open(payloadLength: number): boolean {
     this.use();
-    const { addresses: at } = this.suite.arena;
+    const { arena } = this.suite;
     const body = PAYLOAD_OFFSET;
     return this.cipher.open(
-      at[HEADER_LENGTH]!,
-      at[0]!,
+      arena.address(HEADER_LENGTH),
+      arena.address(0),
       HEADER_LENGTH,
-      at[body]!,
+      arena.address(body),
       payloadLength,
-      at[body]!,
-      at[body + payloadLength]!,
+      arena.address(body),
+      arena.address(body + payloadLength),
     );
   }
 }

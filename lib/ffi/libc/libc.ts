@@ -127,7 +127,7 @@ export class Libc {
     return this.#scratchView.getInt32(0, true);
   }
 
-  /** An eventfd for waking a thread that blocks in {@link poll}. */
+  /** An eventfd for waking a thread that blocks in {@link ppoll}. */
   eventfd(): number {
     return this.#check(this.#symbols.eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "open eventfd");
   }
@@ -186,9 +186,12 @@ export class Libc {
     return result < 0 ? -this.#errno[0]! : result;
   }
 
-  /** Hot. Descriptors that are ready, or the negative errno. Blocks the thread up to `timeoutMs`. */
-  poll(pollfds: bigint, count: bigint, timeoutMs: number): number {
-    const result = this.#symbols.poll(pollfds, count, timeoutMs);
+  /**
+   * Hot. Descriptors that are ready, or the negative errno. Blocks the thread for the `struct
+   * timespec` at `timeout` at most.
+   */
+  ppoll(pollfds: bigint, count: bigint, timeout: bigint): number {
+    const result = this.#symbols.ppoll(pollfds, count, timeout, 0n);
     return result < 0 ? -this.#errno[0]! : result;
   }
 

@@ -33,8 +33,8 @@ export const LIBC_SYMBOLS = {
   sendmsg: { parameters: ["i32", "usize", "i32"], result: "i32" },
   // ssize_t recvmsg(int fd, struct msghdr *message, int flags);
   recvmsg: { parameters: ["i32", "usize", "i32"], result: "i32" },
-  // int poll(struct pollfd *fds, nfds_t count, int timeout_ms);
-  poll: { parameters: ["usize", "usize", "i32"], result: "i32" },
+  // int ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask);
+  ppoll: { parameters: ["usize", "usize", "usize", "usize"], result: "i32" },
   // int eventfd(unsigned int initial, int flags);
   eventfd: { parameters: ["u32", "i32"], result: "i32" },
   // int prctl(int option, unsigned long argument, ...);

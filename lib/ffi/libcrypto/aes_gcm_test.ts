@@ -7,21 +7,21 @@ import { Libcrypto, type Opener, type Sealer } from "./aes_gcm.ts";
 const NONCE = 0, AAD = 16, INPUT = 64, OUTPUT = 4096, TAG = 8192;
 
 function seal(arena: Arena, sealer: Sealer, length: number, aadLength = 22): boolean {
-  const at = arena.addresses;
+  const at = (offset: number) => arena.address(offset);
   return sealer.seal(
-    at[NONCE]!,
-    at[AAD]!,
+    at(NONCE),
+    at(AAD),
     aadLength,
-    at[INPUT]!,
+    at(INPUT),
     length,
-    at[OUTPUT]!,
-    at[TAG]!,
+    at(OUTPUT),
+    at(TAG),
   );
 }
 
 function open(arena: Arena, opener: Opener, length: number, aadLength = 22): boolean {
-  const at = arena.addresses;
-  return opener.open(at[NONCE]!, at[AAD]!, aadLength, at[OUTPUT]!, length, at[INPUT]!, at[TAG]!);
+  const at = (offset: number) => arena.address(offset);
+  return opener.open(at(NONCE), at(AAD), aadLength, at(OUTPUT), length, at(INPUT), at(TAG));
 }
 
 function hex(text: string): Uint8Array {

@@ -14,7 +14,7 @@ type Library = Deno.DynamicLibrary<typeof LIBDEFLATE_SYMBOLS>;
 export class Libdeflate implements PacketGzip {
   readonly #library: Library;
   readonly #symbols: Library["symbols"];
-  readonly #addresses: readonly bigint[];
+  readonly #arena: Arena;
   /** Each length as the BigInt that a `size_t` is, made once. */
   readonly #lengths: readonly bigint[];
   readonly #compressor: bigint;
@@ -33,7 +33,7 @@ export class Libdeflate implements PacketGzip {
    * @throws Error when libdeflate.so.0 is not on the machine, or has no memory.
    */
   constructor(arena: Arena, bytesMax: number) {
-    this.#addresses = arena.addresses;
+    this.#arena = arena;
     this.#lengths = Array.from({ length: bytesMax + 1 }, (_, length) => BigInt(length));
     this.#library = Deno.dlopen("libdeflate.so.0", LIBDEFLATE_SYMBOLS);
     this.#symbols = this.#library.symbols;
@@ -48,9 +48,9 @@ export class Libdeflate implements PacketGzip {
   compress(source: number, length: number, destination: number, capacity: number): number {
     return this.#symbols.libdeflate_gzip_compress(
       this.#compressor,
-      this.#addresses[source]!,
+      this.#arena.address(source),
       this.#lengths[length]!,
-      this.#addresses[destination]!,
+      this.#arena.address(destination),
       this.#lengths[capacity]!,
     );
   }
@@ -58,9 +58,9 @@ export class Libdeflate implements PacketGzip {
   inflate(source: number, length: number, destination: number, capacity: number): number {
     const result = this.#symbols.libdeflate_gzip_decompress_ex(
       this.#decompressor,
-      this.#addresses[source]!,
+      this.#arena.address(source),
       this.#lengths[length]!,
-      this.#addresses[destination]!,
+      this.#arena.address(destination),
       this.#lengths[capacity]!,
       this.#inputUsedAddress,
       this.#outputUsedAddress,

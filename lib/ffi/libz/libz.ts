@@ -29,14 +29,14 @@ type Library = Deno.DynamicLibrary<typeof LIBZ_SYMBOLS>;
 export class Libz implements PacketGzip {
   readonly #library: Library;
   readonly #symbols: Library["symbols"];
-  readonly #addresses: readonly bigint[];
+  readonly #arena: Arena;
   readonly #deflate = new Stream();
   readonly #inflate = new Stream();
   #freed = false;
 
   /** @throws Error when libz.so.1 is not on the machine, is of another make, or has no memory. */
   constructor(arena: Arena) {
-    this.#addresses = arena.addresses;
+    this.#arena = arena;
     this.#library = Deno.dlopen("libz.so.1", LIBZ_SYMBOLS);
     const symbols = this.#symbols = this.#library.symbols;
     const version = BigInt(symbols.zlibVersion());
@@ -63,18 +63,18 @@ export class Libz implements PacketGzip {
 
   compress(source: number, length: number, destination: number, capacity: number): number {
     const stream = this.#deflate;
-    const at = this.#addresses;
+    const arena = this.#arena;
     this.#symbols.deflateReset(stream.address);
-    stream.point(at[source]!, length, at[destination]!, capacity);
+    stream.point(arena.address(source), length, arena.address(destination), capacity);
     const result = this.#symbols.deflate(stream.address, Z_FINISH);
     return result === Z_STREAM_END ? capacity - stream.availableOut : 0;
   }
 
   inflate(source: number, length: number, destination: number, capacity: number): number {
     const stream = this.#inflate;
-    const at = this.#addresses;
+    const arena = this.#arena;
     this.#symbols.inflateReset(stream.address);
-    stream.point(at[source]!, length, at[destination]!, capacity);
+    stream.point(arena.address(source), length, arena.address(destination), capacity);
     const result = this.#symbols.inflate(stream.address, Z_FINISH);
     const isWhole = result === Z_STREAM_END && stream.availableIn === 0;
     return isWhole ? capacity - stream.availableOut : -1;

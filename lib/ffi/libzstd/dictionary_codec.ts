@@ -42,7 +42,7 @@ type Library = Deno.DynamicLibrary<typeof LIBZSTD_SYMBOLS>;
 export class DictionaryCodec {
   readonly #library: Library;
   readonly #symbols: Library["symbols"];
-  readonly #addresses: readonly bigint[];
+  readonly #arena: Arena;
   readonly #arenaLength: number;
   /** Each length as the BigInt that a `size_t` is, made once. */
   readonly #lengths: readonly bigint[];
@@ -56,7 +56,7 @@ export class DictionaryCodec {
    * memory.
    */
   constructor(arena: Arena, dictionary: Uint8Array<ArrayBuffer>) {
-    this.#addresses = arena.addresses;
+    this.#arena = arena;
     this.#arenaLength = arena.bytes.length;
     this.#lengths = Array.from({ length: COMPRESSIBLE_BYTES_MAX + 1 }, (_, at) => BigInt(at));
     this.#library = Deno.dlopen("libzstd.so.1", LIBZSTD_SYMBOLS);
@@ -84,9 +84,9 @@ export class DictionaryCodec {
     this.#checkRegion(destination, limit);
     const made = this.#symbols.ZSTD_compress2(
       this.#compressor,
-      this.#addresses[destination]!,
+      this.#arena.address(destination),
       this.#lengths[limit]!,
-      this.#addresses[source]!,
+      this.#arena.address(source),
       this.#lengths[length]!,
     );
     return made > 0 ? made : 0;
@@ -107,9 +107,9 @@ export class DictionaryCodec {
     this.#checkRegion(destination, limit);
     const made = this.#symbols.ZSTD_decompressDCtx(
       this.#inflater,
-      this.#addresses[destination]!,
+      this.#arena.address(destination),
       this.#lengths[limit]!,
-      this.#addresses[source]!,
+      this.#arena.address(source),
       this.#lengths[length]!,
     );
     return made >= 0 ? made : -1;

@@ -5,7 +5,7 @@
  *     0      8          16    24        32        40           48
  *     | name | namelen  | iov | iovlen  | control | controllen | flags
  */
-import type { Arena } from "../memory/arena.ts";
+import { type Arena, setAddress } from "../memory/arena.ts";
 
 const MSGHDR_LENGTH = 56;
 const IOVEC_LENGTH = 16;
@@ -50,9 +50,16 @@ export class MessageBuffer {
 
   /** Hot. Where the data lies: `length` bytes at `offset` of the arena. */
   setData(offset: number, length: number): void {
-    const { view, addresses } = this.#arena;
-    view.setBigUint64(this.#iovec, addresses[offset]!, true);
+    const { view, origin } = this.#arena;
+    setAddress(view, this.#iovec, origin + offset);
     view.setUint32(this.#iovec + 8, length, true);
+  }
+
+  /** Hot. The data is what `count` iovecs at address `iovecs` say; `setData` has no effect then. */
+  setVector(iovecs: number, count: number): void {
+    const { view } = this.#arena;
+    setAddress(view, this.#header + OFFSET_IOV, iovecs);
+    view.setUint32(this.#header + OFFSET_IOV_COUNT, count, true);
   }
 
   /** Hot. 0 for a connected socket. */

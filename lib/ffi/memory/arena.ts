@@ -1,10 +1,10 @@
 /**
- * Memory shared with C: it never moves, and the address of every byte is known beforehand.
+ * Memory shared with C: it never moves, and the address of each byte can be had without allocating.
  *
- * A `usize` argument of a foreign call is fast only as a BigInt, and making a BigInt allocates. So
- * an arena makes the address of each of its bytes once, and the hot path looks addresses up. That
- * costs 32 bytes of JavaScript heap for each byte of the arena: keep arenas small, and use
- * {@link pinnedBytes} where only a few addresses are needed.
+ * A `usize` argument of a foreign call is fast only as a BigInt, and making a BigInt allocates. So an
+ * arena keeps the addresses it was asked for. That costs 8 bytes of JavaScript heap for each byte of
+ * the arena, and 24 more for each address in use: keep arenas small, and use {@link pinnedBytes} where only a few addresses are needed. In a structure for the kernel an address is
+ * written as a plain number: {@link setAddress}.
  */
 
 /** On-heap typed arrays (64 bytes and fewer) can be moved by the collector; larger ones cannot. */
@@ -20,11 +20,18 @@ function addressOf(bytes: Uint8Array<ArrayBuffer>): bigint {
   return BigInt(Deno.UnsafePointer.value(Deno.UnsafePointer.of(bytes)));
 }
 
+/** Hot. Writes an address below 2^53 as a pointer of C at `offset` (little-endian). */
+export function setAddress(view: DataView, offset: number, address: number): void {
+  view.setUint32(offset, address >>> 0, true);
+  view.setUint32(offset + 4, address / 2 ** 32, true);
+}
+
 export class Arena {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly view: DataView<ArrayBuffer>;
-  /** `addresses[offset]` is the address of `bytes[offset]`. */
-  readonly addresses: readonly bigint[];
+  /** Address of the first byte, below 2^53. */
+  readonly origin: number;
+  readonly #addresses: (bigint | null)[];
   #used = 0;
 
   /** @param length of the whole arena, in bytes. */
@@ -32,9 +39,8 @@ export class Arena {
     const { bytes, address } = pinnedBytes(length);
     this.bytes = bytes;
     this.view = new DataView(bytes.buffer, 0, length);
-    const addresses: bigint[] = [];
-    for (let offset = 0; offset < length; offset++) addresses.push(address + BigInt(offset));
-    this.addresses = addresses;
+    this.origin = Number(address);
+    this.#addresses = new Array<bigint | null>(length).fill(null);
   }
 
   /**
@@ -52,10 +58,15 @@ export class Arena {
     return offset;
   }
 
-  /** The address of `offset`. @throws RangeError outside the arena. */
+  /** Hot. The address of `offset`, for a foreign call. @throws RangeError outside the arena. */
   address(offset: number): bigint {
-    const address = this.addresses[offset];
-    if (address === undefined) throw new RangeError(`Cannot address byte ${offset} of the arena`);
-    return address;
+    return this.#addresses[offset] ?? this.#make(offset);
+  }
+
+  #make(offset: number): bigint {
+    if (!Number.isInteger(offset) || offset < 0 || offset >= this.bytes.length) {
+      throw new RangeError(`Cannot address byte ${offset} of the arena`);
+    }
+    return this.#addresses[offset] = BigInt(this.origin + offset);
   }
 }

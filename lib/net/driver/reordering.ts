@@ -1,82 +1,111 @@
 /**
  * The reorder stage of one session: its buffers (one for a v1 session, one for each stream of x1)
- * and copies of the packets they hold.
+ * and copies of the packets they hold, bounded in bytes.
  */
 import { CopyFilter } from "../../protocol/receive/copy_filter.ts";
 import { ReorderBuffer } from "../../protocol/receive/reorder_buffer.ts";
+import type { PacketMemory } from "./memory.ts";
+import { CELL_BYTES, newMemory, NO_CELL, type PacketCells } from "./packet_cells.ts";
 
 /** Streams of one x1 session that may need order. */
 const STREAMS_MAX = 64;
-const SLOT_BYTES = 2048;
-/** Packet memory is made this many slots at a time, when they are first needed. */
-const CHUNK_SLOTS = 64;
-/** Of one stream: packets too long for their slots, which a tunnel has whose MTU was set high. */
-const LONG_PACKETS_BYTES_MAX = 2 * 1024 * 1024;
+/** Of one session, in all its streams. */
+const HELD_BYTES_MAX = 8 * 1024 * 1024;
+
+/** What a session holds, in bytes of memory. */
+interface Held {
+  bytes: number;
+}
 
 export class ReorderStream {
   readonly buffer: ReorderBuffer;
-  readonly #chunks: Uint8Array[] = [];
-  /** By slot, those that are longer than a slot. */
-  readonly #long = new Map<number, Uint8Array>();
-  #longBytes = 0;
+  /** The packet `take` gave last. */
+  memory: PacketMemory;
+  offset = 0;
+  length = 0;
+  flags = 0;
+  readonly #cells: PacketCells;
+  readonly #held: Held;
+  /** By slot: the cell, or NO_CELL for a packet longer than one. */
+  readonly #cell: Int32Array;
+  readonly #long = new Map<number, PacketMemory>();
   readonly #lengths: Uint16Array;
   readonly #flags: Uint8Array;
 
-  constructor(capacity: number, flushTimeoutMs: number) {
+  constructor(capacity: number, flushTimeoutMs: number, cells: PacketCells, held: Held) {
     this.buffer = new ReorderBuffer({ capacity, flushTimeoutMs });
+    this.#cells = cells;
+    this.#held = held;
+    this.#cell = new Int32Array(capacity);
     this.#lengths = new Uint16Array(capacity);
     this.#flags = new Uint8Array(capacity);
+    this.memory = NOTHING;
   }
 
-  /** Keeps a copy of a packet. False when there is no room for one so long. */
+  /** Keeps a copy of a packet. False when there is no room for it. */
   store(slot: number, from: Uint8Array, offset: number, length: number, flags: number): boolean {
-    const packet = from.subarray(offset, offset + length);
-    if (length > SLOT_BYTES) {
-      if (this.#longBytes + length > LONG_PACKETS_BYTES_MAX) return false;
-      this.#longBytes += length;
-      this.#long.set(slot, packet.slice());
+    const held = this.#held;
+    const bytes = Math.max(length, CELL_BYTES);
+    if (held.bytes + bytes > HELD_BYTES_MAX) return false;
+    let cell = NO_CELL;
+    if (length > CELL_BYTES) {
+      const memory = newMemory(length);
+      memory.bytes.set(from.subarray(offset, offset + length));
+      this.#long.set(slot, memory);
     } else {
-      const index = Math.floor(slot / CHUNK_SLOTS);
-      const chunk = this.#chunks[index] ??= new Uint8Array(CHUNK_SLOTS * SLOT_BYTES);
-      chunk.set(packet, (slot % CHUNK_SLOTS) * SLOT_BYTES);
+      cell = this.#cells.take();
+      if (cell === NO_CELL) return false;
+      const memory = this.#cells.memory(cell);
+      memory.bytes.set(from.subarray(offset, offset + length), this.#cells.offset(cell));
     }
+    held.bytes += bytes;
+    this.#cell[slot] = cell;
     this.#lengths[slot] = length;
     this.#flags[slot] = flags;
     return true;
   }
 
   /**
-   * Copies the packet of `slot` to `offset` of `into` and returns its length. To be called once for
-   * each packet stored.
+   * Takes out the packet of `slot`: it lies in `memory` until its cell is reclaimed. To be called once
+   * for each packet stored.
    */
-  load(slot: number, into: Uint8Array, offset: number): number {
-    const length = this.#lengths[slot]!;
-    if (length > SLOT_BYTES) {
-      into.set(this.#long.get(slot)!, offset);
+  take(slot: number): void {
+    const cells = this.#cells;
+    const cell = this.#cell[slot]!;
+    this.length = this.#lengths[slot]!;
+    this.flags = this.#flags[slot]!;
+    this.#held.bytes -= Math.max(this.length, CELL_BYTES);
+    if (cell === NO_CELL) {
+      this.memory = this.#long.get(slot)!;
+      this.offset = 0;
       this.#long.delete(slot);
-      this.#longBytes -= length;
-    } else {
-      const start = (slot % CHUNK_SLOTS) * SLOT_BYTES;
-      const chunk = this.#chunks[Math.floor(slot / CHUNK_SLOTS)]!;
-      into.set(chunk.subarray(start, start + length), offset);
+      return;
     }
-    return length;
-  }
-
-  flags(slot: number): number {
-    return this.#flags[slot]!;
+    this.memory = cells.memory(cell);
+    this.offset = cells.offset(cell);
+    cells.release(cell);
   }
 }
+
+const NOTHING: PacketMemory = {
+  bytes: new Uint8Array(0),
+  view: new DataView(new ArrayBuffer(0)),
+  origin: 0,
+};
 
 export class Reordering {
   readonly #capacity: number;
   readonly #flushTimeoutMs: number;
+  readonly #cells: PacketCells;
+  readonly #held: Held = { bytes: 0 };
   readonly #streams = new Map<number, ReorderStream>();
   readonly #copies = new Map<number, CopyFilter>();
 
-  constructor(capacity: number, flushTimeoutMs: number) {
+  /** @param cells memory for what is held, which other sessions may share. */
+  constructor(capacity: number, flushTimeoutMs: number, cells: PacketCells) {
     this.#capacity = capacity;
     this.#flushTimeoutMs = flushTimeoutMs;
+    this.#cells = cells;
   }
 
   /** The stream `id` (0 for all of v1), or null when there are too many. */
@@ -84,7 +113,12 @@ export class Reordering {
     const known = this.#streams.get(id);
     if (known !== undefined) return known;
     if (this.#streams.size >= STREAMS_MAX) return null;
-    const stream = new ReorderStream(this.#capacity, this.#flushTimeoutMs);
+    const stream = new ReorderStream(
+      this.#capacity,
+      this.#flushTimeoutMs,
+      this.#cells,
+      this.#held,
+    );
     this.#streams.set(id, stream);
     return stream;
   }
@@ -103,10 +137,15 @@ export class Reordering {
     return this.#streams.values();
   }
 
-  nextDeadline(): number {
-    let next = Infinity;
-    for (const { buffer } of this.#streams.values()) next = Math.min(next, buffer.nextDeadline());
-    return next;
+  /** Gives the memory of all packets held back. */
+  free(): void {
+    for (const stream of this.#streams.values()) {
+      const { buffer } = stream;
+      for (let slot = buffer.take(Infinity); slot >= 0; slot = buffer.take(Infinity)) {
+        stream.take(slot);
+      }
+    }
+    this.#streams.clear();
   }
 
   /** The counters of all streams together. */

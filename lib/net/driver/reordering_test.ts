@@ -1,41 +1,68 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { EMPTY } from "../../protocol/receive/reorder_buffer.ts";
-import { Reordering, ReorderStream } from "./reordering.ts";
+import { NO_CELL, PacketCells } from "./packet_cells.ts";
+import { Reordering } from "./reordering.ts";
+
+const SESSION_BYTES_MAX = 8 * 1024 * 1024;
+
+function newReordering(capacity: number): Reordering {
+  return new Reordering(capacity, 50, new PacketCells());
+}
 
 Deno.test("packets held in every slot come back as they were stored", () => {
-  const stream = new ReorderStream(200, 50);
+  const stream = newReordering(200).stream(1)!;
   const from = Uint8Array.from({ length: 5000 }, (_, index) => index * 7);
   for (let slot = 0; slot < 200; slot++) {
     ok(stream.store(slot, from, slot, 2048 - slot, slot & 3));
   }
-  const into = new Uint8Array(3000);
   for (let slot = 0; slot < 200; slot++) {
-    into.fill(0xee);
-    equal(stream.load(slot, into, 10), 2048 - slot);
-    deepEqual(into.slice(10, 2058 - slot), from.slice(slot, 2048));
-    equal(into[2058 - slot], 0xee);
-    equal(into[9], 0xee);
-    equal(stream.flags(slot), slot & 3);
+    stream.take(slot);
+    const { memory, offset, length, flags } = stream;
+    equal(length, 2048 - slot);
+    deepEqual(memory.bytes.slice(offset, offset + length), from.slice(slot, 2048));
+    equal(memory.view.getUint8(offset), from[slot]);
+    equal(flags, slot & 3);
   }
 });
 
-Deno.test("packets of a tunnel with a large MTU are held, up to 2 MiB of a stream", () => {
-  const stream = new ReorderStream(300, 50);
-  const bytes = 9000;
-  const into = new Uint8Array(bytes);
-  const room = Math.floor(2 * 1024 * 1024 / bytes);
-  for (let slot = 0; slot < room; slot++) {
-    ok(stream.store(slot, new Uint8Array(bytes).fill(slot), 0, bytes, 0));
+Deno.test("a session holds 8 MiB, short packets and long ones together, in all its streams", () => {
+  const reordering = newReordering(8192);
+  const [one, two] = [reordering.stream(1)!, reordering.stream(2)!];
+  const long = new Uint8Array(9000).fill(7);
+  for (let slot = 0; slot < 100; slot++) ok(one.store(slot, long, 0, long.length, 0));
+  const room = Math.floor((SESSION_BYTES_MAX - 100 * long.length) / 2048);
+  for (let slot = 0; slot < room; slot++) ok(two.store(slot, long, 0, 100, 0));
+  equal(two.store(room, long, 0, 100, 0), false);
+  one.take(3);
+  equal(one.length, long.length);
+  deepEqual(one.memory.bytes.slice(0, long.length), long);
+  ok(two.store(room, long, 0, 100, 0), "what has been delivered makes room");
+});
+
+Deno.test("a cell that was given back keeps its bytes until it is reclaimed", () => {
+  const cells = new PacketCells();
+  const taken = new Set<number>();
+  for (let cell = cells.take(); cell !== NO_CELL; cell = cells.take()) taken.add(cell);
+  equal(taken.size, 64 * 1024 * 1024 / 2048);
+  cells.release(5);
+  equal(cells.take(), NO_CELL);
+  cells.reclaim();
+  equal(cells.take(), 5);
+});
+
+Deno.test("a session that ends gives back all it holds", () => {
+  const reordering = newReordering(16);
+  const stream = reordering.stream(1)!;
+  const packet = new Uint8Array(100);
+  for (const sequence of [5, 7]) {
+    ok(stream.store(stream.buffer.offer(sequence, 0), packet, 0, packet.length, 0));
   }
-  equal(stream.store(room, into, 0, bytes, 0), false);
-  ok(stream.store(room, into, 0, 2048, 0), "short ones have memory of their own");
-  equal(stream.load(7, into, 0), bytes);
-  ok(into.every((byte) => byte === 7));
-  ok(stream.store(7, into, 0, bytes, 0), "what has been delivered makes room");
+  reordering.free();
+  equal([...reordering.streams].length, 0);
 });
 
 Deno.test("a session has 64 streams at most, each in its own order", () => {
-  const reordering = new Reordering(16, 50);
+  const reordering = newReordering(16);
   const streams = Array.from({ length: 64 }, (_, id) => reordering.stream(id * 3)!);
   equal(new Set(streams).size, 64);
   equal(reordering.stream(1), null);
@@ -43,17 +70,14 @@ Deno.test("a session has 64 streams at most, each in its own order", () => {
   equal([...reordering.streams].length, 64);
 });
 
-Deno.test("deadline and counters are those of all streams together", () => {
-  const reordering = new Reordering(16, 50);
-  equal(reordering.nextDeadline(), Infinity);
+Deno.test("the counters are those of all streams together", () => {
+  const reordering = newReordering(16);
   const [one, two] = [reordering.stream(1)!, reordering.stream(2)!];
   ok(one.buffer.offer(2, 100) >= 0);
   ok(two.buffer.offer(3, 80) >= 0);
   ok(two.buffer.offer(4, 90) >= 0);
-  equal(reordering.nextDeadline(), 130);
   for (const { buffer } of reordering.streams) while (buffer.take(1000) !== EMPTY);
   deepEqual(reordering.counters(), {
     ...{ bufferedEvents: 3, reorderedEvents: 0, drops: 0, flushes: 2, maxDepth: 2 },
   });
-  equal(reordering.nextDeadline(), Infinity);
 });

@@ -6,22 +6,36 @@ import { ipv4Word, ipv6Words } from "../../protocol/packet/inner_address.ts";
 import type { Cipher } from "../../protocol/crypto/key_epochs.ts";
 import type { Session } from "../../protocol/session/session.ts";
 import { type EngineSession, REPLACED_SESSION_MS } from "../engine.ts";
+import type { PacketCells } from "./packet_cells.ts";
 import { Reordering } from "./reordering.ts";
+import type { Timed } from "./timer_heap.ts";
 
 /** A session with what the engine needs around it. */
-export class SessionEntry<S extends Cipher, O extends Cipher> {
+export class SessionEntry<S extends Cipher, O extends Cipher> implements Timed {
   readonly reordering: Reordering;
   /** When the entry is to be dropped; Infinity while it is in use. */
   closesAt = Infinity;
   /** Whether packets still go to the session before this one: nothing has been heard on it yet. */
   isPending = false;
+  /** When packets that wait for others are to be delivered at the latest. */
+  flushAt = Infinity;
+  /** Whether it may have something to say in this turn. */
+  isTouched = false;
+  isDropped = false;
+  dueAt = Infinity;
+  heapIndex = -1;
   readonly #ipv4: number;
   readonly #ipv6: readonly [number, number, number, number];
 
-  constructor(readonly session: Session<S, O>, readonly spec: EngineSession) {
+  /** @param cells memory for packets that wait for others. */
+  constructor(
+    readonly session: Session<S, O>,
+    readonly spec: EngineSession,
+    cells: PacketCells,
+  ) {
     this.#ipv4 = ipv4Word(spec.ipv4);
     this.#ipv6 = ipv6Words(spec.ipv6);
-    this.reordering = new Reordering(spec.reorderBufferSize, spec.reorderFlushTimeoutMs);
+    this.reordering = new Reordering(spec.reorderBufferSize, spec.reorderFlushTimeoutMs, cells);
   }
 
   /** Whom packets that are too big for the paths are answered by: the other end of the tunnel. */

@@ -4,6 +4,7 @@ import { ipv6, tcpPacket } from "../../protocol/packet/test_packet.ts";
 import type { Cipher } from "../../protocol/crypto/key_epochs.ts";
 import { type Role, Session } from "../../protocol/session/session.ts";
 import { REPLACED_SESSION_MS } from "../engine.ts";
+import { PacketCells } from "./packet_cells.ts";
 import { SessionEntry, SessionTable } from "./sessions.ts";
 import { DEFAULT_TUNING } from "../../protocol/session/session_tuning.ts";
 
@@ -19,7 +20,7 @@ function newEntry(id: number, host: number, role: Role = "server"): SessionEntry
     ...{ role, id, key, x1: true, name: `client ${id}` },
     ...{ ipv4: `10.8.0.${host}`, ipv6: `fd00:8::${host}` },
     ...{ reorderBufferSize: 64, reorderFlushTimeoutMs: 50, tuning: DEFAULT_TUNING, mtu: 1400 },
-  });
+  }, new PacketCells());
 }
 
 function flowOf(fields: Parameters<typeof tcpPacket>[0]): FlowKey {

@@ -8,6 +8,7 @@ import type { Arena } from "../../ffi/memory/arena.ts";
 import { dictionaryFeature, packetDictionary } from "../../protocol/compression/dictionary.ts";
 import { COMPRESSIBLE_BYTES_MAX } from "../../protocol/compression/flow_compression.ts";
 import { COMPRESSION_GZIP, COMPRESSION_ZSTD } from "../../protocol/wire/header.ts";
+import type { PacketCodecs } from "../driver/ends.ts";
 import type { EngineSession } from "../engine.ts";
 
 /** The features of this machine beyond what every engine has. */
@@ -15,57 +16,57 @@ export function nativeFeatures(): string[] {
   return dictionaryCodecWorks(packetDictionary()) ? [dictionaryFeature()] : [];
 }
 
-export class Codecs {
+export class Codecs implements PacketCodecs {
   readonly #gzip: PacketCodec;
   /** Null where the machine has no libzstd. */
   readonly #zstd: DictionaryCodec | null;
+  readonly #compressedAt: number;
+  readonly #inflatedAt: number;
 
-  /** For packets in `arena`. */
-  constructor(arena: Arena) {
+  /**
+   * For packets in `arena`.
+   * @param compressedAt where a compressed packet goes.
+   * @param inflatedAt where an inflated packet goes.
+   */
+  constructor(arena: Arena, compressedAt: number, inflatedAt: number) {
+    this.#compressedAt = compressedAt;
+    this.#inflatedAt = inflatedAt;
     this.#gzip = PacketCodec.open(arena);
     const dictionary = packetDictionary();
     const works = dictionaryCodecWorks(dictionary);
     this.#zstd = works ? new DictionaryCodec(arena, dictionary) : null;
   }
 
-  /**
-   * Hot. Compresses the `length` bytes at offset `source` of the arena for a session. Returns the
-   * length of what is then at `destination`, or 0 when that would be more than `capacity`.
-   */
   compress(
     kind: number,
-    source: number,
+    _memory: unknown,
+    packet: number,
     length: number,
-    destination: number,
     capacity: number,
   ): number {
     return kind === COMPRESSION_ZSTD
-      ? this.#zstd!.compress(source, length, destination, capacity)
-      : this.#gzip.compress(source, length, destination, capacity);
+      ? this.#zstd!.compress(packet, length, this.#compressedAt, capacity)
+      : this.#gzip.compress(packet, length, this.#compressedAt, capacity);
   }
 
-  /** Hot. What the header of a compressed packet of the session says: COMPRESSION_ something. */
   kindFor(session: EngineSession): number {
     const agreed = session.usesDictionary === true && this.#zstd !== null;
     return agreed ? COMPRESSION_ZSTD : COMPRESSION_GZIP;
   }
 
-  /**
-   * Hot. Inflates a payload whose header says `kind`. Returns the length of what is then at
-   * `destination`, or -1 unless it is a packet in a way that the session may use.
-   */
   inflate(
     session: EngineSession,
     kind: number,
-    source: number,
+    _memory: unknown,
+    payload: number,
     length: number,
-    destination: number,
   ): number {
+    const at = this.#inflatedAt;
     if (kind === COMPRESSION_GZIP) {
-      return this.#gzip.inflate(source, length, destination, COMPRESSIBLE_BYTES_MAX);
+      return this.#gzip.inflate(payload, length, at, COMPRESSIBLE_BYTES_MAX);
     }
     if (kind !== COMPRESSION_ZSTD || this.kindFor(session) !== kind) return -1;
-    return this.#zstd!.inflate(source, length, destination, COMPRESSIBLE_BYTES_MAX);
+    return this.#zstd!.inflate(payload, length, at, COMPRESSIBLE_BYTES_MAX);
   }
 
   /** Gives the libraries' memory back. */

@@ -1,38 +1,22 @@
 /**
- * The thread of the native engine: waits in poll, moves what is ready in both directions, and does
+ * The thread of the native engine: waits in ppoll, moves what is ready in both directions, and does
  * what time asks for. One turn: control, sockets, TUN device, timers.
  */
-import type { Libc } from "../../ffi/libc/libc.ts";
 import { EINTR } from "../../ffi/libc/errno.ts";
+import type { Libc } from "../../ffi/libc/libc.ts";
 import { Libcrypto, type Opener, type Sealer } from "../../ffi/libcrypto/aes_gcm.ts";
 import type { TunDevice } from "../../ffi/linux/tun.ts";
 import { DropCounters } from "../../protocol/wire/drop_reason.ts";
-import { FlowTable } from "../../protocol/schedule/flow_table.ts";
-import { Session } from "../../protocol/session/session.ts";
-import { type EngineEvent, type EngineSession, SESSION_IDLE_MS } from "../engine.ts";
+import { Driver } from "../driver/driver.ts";
+import type { EngineEvent, EngineSession, SessionReport } from "../engine.ts";
 import { Codecs } from "./codecs.ts";
-import { Inbound } from "./inbound.ts";
 import { Layout } from "./layout.ts";
-import { Outbound } from "./outbound.ts";
-import { reportSession } from "../driver/report.ts";
-import { sessionTuning } from "../driver/session_tuning.ts";
-import { emitSessionEvents } from "../driver/session_events.ts";
-import { SessionEntry, SessionTable } from "./sessions.ts";
-import { type EngineSocket, SOCKETS_MAX, SocketTable } from "./sockets.ts";
+import { PollSet } from "./poll_set.ts";
+import { type EngineSocket, SocketTable } from "./sockets.ts";
+import { TunReader } from "./tun_reader.ts";
 import { TunWriter } from "./tun_writer.ts";
+import { UdpReceiver } from "./udp_receiver.ts";
 import { UdpSender } from "./udp_sender.ts";
-
-/** struct pollfd: int fd, short events, short revents. */
-const POLLFD_LENGTH = 8;
-const POLLIN = 1;
-/** Timers are looked at no more often than this while packets flow, and no less often when idle. */
-const TICK_MIN_MS = 10;
-const TICK_BUSY_MS = 20;
-const TICK_MAX_MS = 10_000;
-/** Entries of the poll set before the sockets. */
-const POLL_CONTROL = 0;
-const POLL_TUN = 1;
-const POLL_SOCKETS = 2;
 
 interface LoopOptions {
   readonly tun: TunDevice;
@@ -56,206 +40,128 @@ interface LoopPath {
 }
 
 export class Loop {
-  readonly sessions = new SessionTable();
   readonly #libc: Libc;
   readonly #options: LoopOptions;
-  readonly #libcrypto = Libcrypto.open();
   readonly #layout = new Layout();
-  readonly #codecs = new Codecs(this.#layout.arena);
+  readonly #codecs: Codecs;
   readonly #sockets: SocketTable;
-  readonly #drops: DropCounters;
   readonly #sender: UdpSender;
-  readonly #outbound: Outbound;
-  readonly #inbound: Inbound;
-  readonly #pollfds: number;
-  readonly #pollAddress: bigint;
-  /** The socket numbers in the poll set, and their count as poll wants it. */
-  #polled: number[] = [];
-  #pollCount = 0n;
-  #nextTick = 0;
+  readonly #receiver: UdpReceiver;
+  readonly #reader: TunReader;
+  readonly #driver: Driver<Sealer, Opener>;
+  readonly #poll: PollSet;
 
   constructor(libc: Libc, options: LoopOptions) {
     this.#libc = libc;
     this.#options = options;
-    const { tun, sharedSocket } = options;
-    const { arena } = this.#layout;
-    this.#drops = new DropCounters(options.drops);
+    const { tun, sharedSocket, wakeFd } = options;
+    const layout = this.#layout;
+    const { arena, made } = layout;
+    const drops = new DropCounters(options.drops);
     this.#sockets = new SocketTable(sharedSocket === null, sharedSocket?.isV6 ?? false);
     if (sharedSocket !== null) this.#sockets.add(sharedSocket);
-    this.#sender = new UdpSender(libc, this.#sockets, this.#layout, this.#drops);
-    const writer = new TunWriter(libc, tun, this.#layout, this.#drops);
-    this.#outbound = new Outbound(
-      libc,
-      tun,
-      this.#layout,
-      this.sessions,
-      new FlowTable({ seed: crypto.getRandomValues(new Int32Array(1))[0]! }),
-      this.#sender,
-      this.#drops,
-      this.#codecs,
-      writer,
-    );
-    this.#inbound = new Inbound(
-      libc,
-      this.#layout,
-      this.#sockets,
-      this.sessions,
-      writer,
-      this.#drops,
-      this.#codecs,
-    );
-    this.#pollfds = arena.reserve((POLL_SOCKETS + SOCKETS_MAX) * POLLFD_LENGTH);
-    this.#pollAddress = arena.address(this.#pollfds);
-    this.#buildPollSet();
+    this.#codecs = new Codecs(arena, made.compressed, made.inflated);
+    this.#sender = new UdpSender(libc, this.#sockets, arena, drops, () => this.#driver);
+    this.#driver = new Driver({
+      suite: Libcrypto.open(),
+      random: (into) => crypto.getRandomValues(into),
+      flowSeed: crypto.getRandomValues(new Int32Array(1))[0]!,
+      drops,
+      packets: new TunWriter(libc, tun, layout, drops),
+      records: this.#sender,
+      codecs: this.#codecs,
+      made,
+      emit: options.emit,
+    }, arena);
+    this.#receiver = new UdpReceiver(libc, layout, this.#sockets, this.#driver.inbound);
+    this.#reader = new TunReader(libc, tun, layout);
+    this.#poll = new PollSet(libc, arena, wakeFd, tun.fd);
   }
 
   /** Runs until `handleMessages` says to end, or the TUN device is gone. */
   run(): void {
-    const { view } = this.#layout.arena;
-    const ready = (entry: number) => view.getInt16(this.#pollfds + entry * POLLFD_LENGTH + 6, true);
+    const { outbound } = this.#driver;
+    const forward = outbound.forward.bind(outbound);
+    const poll = this.#poll;
+    const sender = this.#sender;
     for (;;) {
-      const waitMs = Math.max(0, Math.ceil(this.#nextTick - performance.now()));
-      const count = this.#libc.poll(this.#pollAddress, this.#pollCount, waitMs);
+      poll.watch(this.#sockets);
+      const wakeAt = Math.min(this.#driver.nextTick, sender.retryAt);
+      const count = poll.wait(wakeAt - performance.now(), sender.isBlocked);
       const now = performance.now();
       if (count < 0 && count !== -EINTR) {
         throw new Error(`Cannot wait for packets: errno ${-count}`);
       }
+      if (count > 0 && poll.isWoken) {
+        this.#libc.clearEventfd(this.#options.wakeFd);
+        if (!this.#options.handleMessages(this)) return;
+        continue;
+      }
       if (count > 0) {
-        if (ready(POLL_CONTROL) !== 0) {
-          this.#libc.clearEventfd(this.#options.wakeFd);
-          if (!this.#options.handleMessages(this)) return;
-          this.#nextTick = now;
-          continue;
+        if (poll.isTunGone) throw new Error("Cannot go on: the TUN device is gone");
+        for (let i = 0; i < poll.sockets; i++) {
+          if (poll.isReadable(i)) this.#receiver.run(poll.socket(i), now);
         }
-        const polled = this.#polled;
-        for (let i = 0; i < polled.length; i++) {
-          if (ready(POLL_SOCKETS + i) !== 0) this.#inbound.run(polled[i]!, now);
-        }
-        const tun = ready(POLL_TUN);
-        if (tun === POLLIN) this.#outbound.run(now);
-        else if (tun !== 0) throw new Error("Cannot go on: the TUN device is gone");
-        this.#sendControl(now);
-        this.#nextTick = Math.min(this.#nextTick, now + TICK_BUSY_MS, this.#inbound.nextFlush);
+        if (sender.isBlocked && poll.isWritable) sender.retry(now);
+        if (poll.isTunReadable) this.#reader.run(forward, now);
+        this.#driver.turn(now);
       }
-      if (now >= this.#nextTick) this.#tick(now);
+      if (now >= sender.retryAt) sender.retry(now);
+      if (now >= this.#driver.nextTick) this.#driver.tick(now);
     }
-  }
-
-  #tick(now: number): void {
-    this.#inbound.flushReordered(now);
-    let next = now + TICK_MAX_MS;
-    for (const entry of this.sessions) {
-      const { session } = entry;
-      session.handleTimeout(now);
-      next = Math.min(next, session.nextTimeout(), entry.closesAt);
-      emitSessionEvents(session, this.#options.emit);
-      if (now >= entry.closesAt) this.#drop(entry);
-      else if (now - session.lastHeardAt >= SESSION_IDLE_MS) {
-        this.#options.emit({ kind: "idle", session: session.id });
-        this.#drop(entry);
-      }
-    }
-    this.#sendControl(now);
-    this.#nextTick = Math.max(now + TICK_MIN_MS, Math.min(next, this.#inbound.nextFlush));
-  }
-
-  /** Sends heartbeats, echoes and messages that wait. */
-  #sendControl(now: number): void {
-    const { arena, single } = this.#layout;
-    for (const { session } of this.sessions) {
-      for (let next = session.pollTransmit(); next !== null; next = session.pollTransmit()) {
-        const { payload, type, path } = next;
-        arena.bytes.set(payload, single);
-        this.#outbound.sendControl(session, path, type, single, payload.length, now);
-      }
-    }
-    this.#sender.flush(now);
   }
 
   openSession(spec: EngineSession): void {
-    const now = performance.now();
-    const session = new Session<Sealer, Opener>({
-      role: spec.role,
-      id: spec.id,
-      key: spec.key,
-      x1: spec.x1,
-      suite: this.#libcrypto,
-      random: (into) => crypto.getRandomValues(into),
-      now,
-      ...sessionTuning(spec),
-    });
+    try {
+      this.#driver.openSession(spec, performance.now());
+    } catch (error) {
+      this.#emitFailed(spec.id, error);
+    }
     spec.key.fill(0);
-    this.sessions.add(new SessionEntry(session, spec));
   }
 
   closeSession(id: number): void {
-    const entry = this.sessions.byId(id | 0);
-    if (entry === undefined) return;
-    entry.session.sayBye();
-    this.#sendControl(performance.now());
-    this.#drop(entry);
+    this.#driver.closeSession(id, performance.now());
   }
 
   /** Adds a path with a socket of its own, which belongs to the loop from here on. */
   addPath(path: LoopPath): void {
     const { id, name, family } = path;
-    const entry = this.sessions.byId(path.session | 0);
-    if (entry === undefined || entry.session.paths.byId(id) !== null) {
-      return this.#libc.closeFile(path.socket.fd);
+    let socket = -1;
+    try {
+      socket = this.#sockets.add(path.socket);
+      const added = { id, name, socket, peer: null, family };
+      if (this.#driver.addPath(path.session, added, performance.now()) === null) {
+        this.#closeSocket(path.socket.fd, socket);
+      }
+    } catch (error) {
+      this.#closeSocket(path.socket.fd, socket);
+      this.#emitFailed(path.session, error);
+      this.#driver.closeSession(path.session, performance.now());
     }
-    const socket = this.#sockets.add(path.socket);
-    entry.session.addPath({ id, name, socket, peer: null, family }, performance.now());
-    this.#buildPollSet();
   }
 
-  removePath(sessionId: number, id: number): void {
-    const entry = this.sessions.byId(sessionId | 0);
-    const path = entry?.session.paths.byId(id) ?? null;
-    if (entry === undefined || path === null) return;
-    entry.session.removePath(id, performance.now());
-    this.#closeSocket(path.socket);
-    this.#buildPollSet();
+  removePath(session: number, id: number): void {
+    this.#driver.removePath(session, id, performance.now());
   }
 
-  report() {
-    const now = performance.now();
-    return [...this.sessions]
-      .filter((entry) => entry.closesAt === Infinity)
-      .map(({ session, spec, reordering }) =>
-        reportSession(session, spec.name, reordering.counters(), now)
-      );
+  report(): SessionReport[] {
+    return this.#driver.report(performance.now());
   }
 
   /** Ends all sessions, telling the peers. */
   close(): void {
-    for (const entry of [...this.sessions]) this.closeSession(entry.session.id);
+    this.#driver.close(performance.now());
     this.#codecs.free();
   }
 
-  #drop(entry: SessionEntry): void {
-    this.sessions.remove(entry);
-    if (this.#sockets.isConnected) {
-      for (const path of entry.session.paths) this.#closeSocket(path.socket);
-      this.#buildPollSet();
-    }
-    entry.session.free();
+  #closeSocket(fd: number, socket: number): void {
+    this.#libc.closeFile(fd);
+    if (socket >= 0) this.#sockets.remove(socket);
   }
 
-  #closeSocket(number: number): void {
-    this.#libc.closeFile(this.#sockets.get(number).fd);
-    this.#sockets.remove(number);
-  }
-
-  #buildPollSet(): void {
-    const { tun, wakeFd } = this.#options;
-    const sockets = [...this.#sockets.entries()];
-    this.#polled = sockets.map(([number]) => number);
-    const fds = [wakeFd, tun.fd, ...sockets.map(([, socket]) => socket.fd)];
-    const { view } = this.#layout.arena;
-    for (const [entry, fd] of fds.entries()) {
-      view.setInt32(this.#pollfds + entry * POLLFD_LENGTH, fd, true);
-      view.setInt16(this.#pollfds + entry * POLLFD_LENGTH + 4, POLLIN, true);
-    }
-    this.#pollCount = BigInt(fds.length);
+  #emitFailed(session: number, error: unknown): void {
+    const message = error instanceof Error ? error.message : String(error);
+    this.#options.emit({ kind: "session failed", session, message });
   }
 }

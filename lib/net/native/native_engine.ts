@@ -81,7 +81,12 @@ export class NativeEngine implements Engine {
       this.#onEvent({ kind: "fault", message: error.message });
       this.#noteStopped();
     });
-    this.#worker.on("exit", () => this.#noteStopped());
+    this.#worker.on("exit", () => {
+      if (!this.#hasStopped && !this.#isStopping) {
+        this.#onEvent({ kind: "fault", message: "Cannot go on: the engine's thread has ended" });
+      }
+      this.#noteStopped();
+    });
   }
 
   openSession(session: EngineSession): void {

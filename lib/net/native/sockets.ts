@@ -9,6 +9,8 @@ export interface EngineSocket {
 export const SOCKETS_MAX = 64;
 
 export class SocketTable {
+  /** Grows with each change. */
+  version = 0;
   readonly #sockets: (EngineSocket | null)[] = [];
 
   /**
@@ -20,6 +22,7 @@ export class SocketTable {
 
   /** Returns the socket's number. @throws RangeError when there are too many. */
   add(socket: EngineSocket): number {
+    this.version++;
     const free = this.#sockets.indexOf(null);
     if (free >= 0) {
       this.#sockets[free] = socket;
@@ -29,12 +32,17 @@ export class SocketTable {
     return this.#sockets.push(socket) - 1;
   }
 
-  /** Hot. */
+  has(number: number): boolean {
+    return (this.#sockets[number] ?? null) !== null;
+  }
+
+  /** Hot. A socket that is there. */
   get(number: number): EngineSocket {
     return this.#sockets[number]!;
   }
 
   remove(number: number): void {
+    this.version++;
     this.#sockets[number] = null;
   }
 

@@ -3,6 +3,7 @@
  * other as one super-packet. Nothing is copied: a super-packet is gathered from where its parts lie.
  */
 import type { Libc } from "../../ffi/libc/libc.ts";
+import { setAddress } from "../../ffi/memory/arena.ts";
 import { type TunDevice, VNET_HEADER_LENGTH } from "../../ffi/linux/tun.ts";
 import type { DropCounters } from "../../protocol/wire/drop_reason.ts";
 import { TcpCoalescer } from "../../protocol/packet/coalesce.ts";
@@ -14,30 +15,32 @@ import {
   TCP_CHECKSUM,
   UDP_CHECKSUM,
 } from "../../protocol/packet/ip.ts";
+import type { PacketSink } from "../driver/ends.ts";
+import type { PacketMemory } from "../driver/memory.ts";
 import type { Layout } from "./layout.ts";
-
-// struct virtio_net_hdr (include/uapi/linux/virtio_net.h), in host order: little-endian.
-export const VNET_FLAG_NEEDS_CHECKSUM = 1;
-export const VNET_GSO_NONE = 0;
-export const VNET_GSO_TCPV4 = 1;
-export const VNET_GSO_TCPV6 = 4;
-export const VNET_GSO_TYPE = 1;
-const VNET_HEADERS_LENGTH = 2;
-export const VNET_GSO_SIZE = 4;
-export const VNET_CHECKSUM_START = 6;
-export const VNET_CHECKSUM_OFFSET = 8;
+import {
+  VNET_CHECKSUM_OFFSET,
+  VNET_CHECKSUM_START,
+  VNET_FLAG_NEEDS_CHECKSUM,
+  VNET_GSO_NONE,
+  VNET_GSO_SIZE,
+  VNET_GSO_TCPV4,
+  VNET_GSO_TCPV6,
+  VNET_GSO_TYPE,
+  VNET_HEADERS_LENGTH,
+} from "./vnet_header.ts";
 
 const IOVEC_LENGTH = 16;
 /** A virtio header and the packets of one super-packet. */
 const IOVECS_MAX = 128;
 
-export class TunWriter {
+export class TunWriter implements PacketSink {
   readonly #libc: Libc;
   readonly #tun: TunDevice;
   readonly #drops: DropCounters;
   readonly #layout: Layout;
   readonly #view: DataView;
-  readonly #coalescer: TcpCoalescer;
+  readonly #coalescer = new TcpCoalescer();
   readonly #iovecs: number;
   /** Address of the first iovec in use: with the virtio header, or without. */
   readonly #iovecAddress: bigint;
@@ -51,39 +54,35 @@ export class TunWriter {
     this.#layout = layout;
     const { arena } = layout;
     this.#view = arena.view;
-    this.#coalescer = new TcpCoalescer(arena.view);
     this.#iovecs = arena.reserve(IOVECS_MAX * IOVEC_LENGTH);
     this.#iovecAddress = arena.address(this.#iovecs + (tun.vnetHeader ? 0 : IOVEC_LENGTH));
     arena.view.setBigUint64(this.#iovecs, arena.address(layout.vnetHeader), true);
     arena.view.setBigUint64(this.#iovecs + 8, BigInt(VNET_HEADER_LENGTH), true);
   }
 
-  /**
-   * Hot. Takes the packet that `flow` was read from. It must stay where it is until `flush`.
-   * @param partialChecksum whether its checksum field holds the pseudo-header sum only.
-   */
-  deliver(packet: number, flow: FlowKey, partialChecksum: boolean): void {
+  deliver(memory: PacketMemory, packet: number, flow: FlowKey, partialChecksum: boolean): void {
+    const { view } = memory;
     const coalescer = this.#coalescer;
     const { transport, end } = flow;
     const isPartial = partialChecksum && transport >= 0;
     if (isPartial && flow.protocol === PROTOCOL_TCP && this.#tun.vnetHeader) {
-      if (this.#parts < IOVECS_MAX - 1 && coalescer.append(packet, transport, end)) {
+      if (this.#parts < IOVECS_MAX - 1 && coalescer.append(view, packet, transport, end)) {
         const payload = packet + coalescer.headersLength;
-        this.#gather(payload, end - payload);
+        this.#gather(memory, payload, end - payload);
         return;
       }
       this.flush();
-      if (coalescer.start(packet, transport, end)) {
-        this.#gather(packet, end - packet);
+      if (coalescer.start(view, packet, transport, end)) {
+        this.#gather(memory, packet, end - packet);
         return;
       }
     } else {
       this.flush();
     }
-    this.#writeSingle(packet, flow, isPartial);
+    this.#writeSingle(memory, packet, flow, isPartial);
   }
 
-  /** Hot. Writes what has been gathered. */
+  /** Writes what has been gathered. */
   flush(): void {
     const coalescer = this.#coalescer;
     const packets = coalescer.count;
@@ -96,7 +95,7 @@ export class TunWriter {
     this.#write(packets);
   }
 
-  #writeSingle(packet: number, flow: FlowKey, isPartial: boolean): void {
+  #writeSingle(memory: PacketMemory, packet: number, flow: FlowKey, isPartial: boolean): void {
     const { transport, end, protocol } = flow;
     const field = protocol === PROTOCOL_TCP
       ? TCP_CHECKSUM
@@ -107,16 +106,16 @@ export class TunWriter {
     if (needsChecksum && this.#tun.vnetHeader) {
       this.#writeHeader(VNET_GSO_NONE, transport - packet, 0, transport - packet, field);
     } else {
-      if (needsChecksum) completeChecksum(this.#view, transport, end, transport + field);
+      if (needsChecksum) completeChecksum(memory.view, transport, end, transport + field);
       this.#clearHeader();
     }
-    this.#gather(packet, end - packet);
+    this.#gather(memory, packet, end - packet);
     this.#write(1);
   }
 
-  #gather(offset: number, length: number): void {
+  #gather({ origin }: PacketMemory, offset: number, length: number): void {
     const iovec = this.#iovecs + ++this.#parts * IOVEC_LENGTH;
-    this.#view.setBigUint64(iovec, this.#layout.arena.addresses[offset]!, true);
+    setAddress(this.#view, iovec, origin + offset);
     this.#view.setUint32(iovec + 8, length, true);
   }
 

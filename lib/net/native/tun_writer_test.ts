@@ -21,7 +21,8 @@ const NO_OFFLOAD = "00".repeat(VNET);
 function writeLayout(): Layout {
   const arena = new Arena(40_000);
   const [receive, vnetHeader] = [arena.reserve(30_000), arena.reserve(VNET)];
-  return { arena, receive, vnetHeader, tunRead: 0, send: [], single: 0, made: 0 };
+  const made = { memory: arena, compressed: 0, inflated: 0, inflatedBytes: 0 };
+  return { arena, receive, vnetHeader, tunRead: 0, made };
 }
 
 class Writing implements Disposable {
@@ -51,7 +52,7 @@ class Writing implements Disposable {
       const sum = fold(sumPseudoHeader(view, at, protocol) + end - transport);
       view.setUint16(transport + (protocol === 6 ? 16 : 6), sum);
     }
-    this.writer.deliver(at, this.flow, isPartial);
+    this.writer.deliver(arena, at, this.flow, isPartial);
   }
 
   /** What was written: the virtio header in hex, and the packet, completed as the kernel would. */
@@ -184,7 +185,7 @@ Deno.test("a flag of partial checksum on what has none is ignored", () => {
   for (const packet of packets) {
     arena.bytes.set(packet, receive);
     ok(readFlowKey(arena.view, receive, packet.length, writing.flow));
-    writing.writer.deliver(receive, writing.flow, true);
+    writing.writer.deliver(arena, receive, writing.flow, true);
   }
   deepEqual(writing.written(), packets.map((packet) => ({ header: NO_OFFLOAD, packet })));
 });
@@ -199,7 +200,7 @@ Deno.test("what the device refuses is counted packet by packet", () => {
     const at = receive + 2000 * index;
     arena.bytes.set(packet, at);
     readFlowKey(arena.view, at, packet.length, writing.flow);
-    writer.deliver(at, writing.flow, true);
+    writer.deliver(arena, at, writing.flow, true);
   }
   writer.flush();
   deepEqual(writing.drops.entries(), [["TUN refused", 3]]);

@@ -1,8 +1,6 @@
 /**
- * The last outbound stage: sealed records wait in a buffer for each path until it is full or the turn
+ * The last outbound stage: records are sealed into a batch for each path until it is full or the turn
  * is over, and leave in one send that the kernel cuts into datagrams (UDP_SEGMENT).
- *
- * All records of a batch have the length of its first one, but the last may be shorter.
  */
 import {
   EADDRNOTAVAIL,
@@ -16,187 +14,236 @@ import {
   ENXIO,
 } from "../../ffi/libc/errno.ts";
 import type { Libc } from "../../ffi/libc/libc.ts";
+import type { Opener, Sealer } from "../../ffi/libcrypto/aes_gcm.ts";
 import { cmsgSpace, MessageBuffer } from "../../ffi/linux/message.ts";
 import { MSG_DONTWAIT, SOL_UDP, UDP_SEGMENT } from "../../ffi/linux/socket.ts";
+import type { Arena } from "../../ffi/memory/arena.ts";
+import type { Outgoing } from "../../protocol/crypto/outgoing.ts";
 import type { DropCounters } from "../../protocol/wire/drop_reason.ts";
 import type { SessionPath } from "../../protocol/session/session_path.ts";
-import { RECORD_OVERHEAD } from "../../protocol/wire/header.ts";
-import type { Layout } from "./layout.ts";
+import { HEADER_LENGTH, RECORD_OVERHEAD } from "../../protocol/wire/header.ts";
+import type { PathObserver, RecordSink } from "../driver/ends.ts";
+import { GsoLimits } from "./gso_limits.ts";
 import { LOCAL_ADDRESS_SPACE, writePeer } from "./peer_sockaddr.ts";
-import type { NativeSession } from "./sessions.ts";
+import { SendBatch } from "./send_batch.ts";
+import type { SessionEntry } from "./sessions.ts";
 import type { SocketTable } from "./sockets.ts";
 
-/** Below the longest UDP payload of IPv4 (65,507) and IPv6. */
-const BATCH_BYTES_MAX = 65_400;
-/** UDP_MAX_SEGMENTS of every kernel that has UDP_SEGMENT. */
-const BATCH_RECORDS_MAX = 64;
+/** Paths that may have records waiting at a time. */
+const BATCHES_MAX = 64;
 const CONTROL_BYTES = cmsgSpace(2) + LOCAL_ADDRESS_SPACE;
+/** A full device tells nobody when it has room again: asked after this, */
+const RETRY_MS = 1;
+/** and a full socket no later than this. */
+const RETRY_BLOCKED_MS = 20;
+/** What the kernel has had no room for in this time is dropped: the path may be as good as dead. */
+const BLOCKED_MAX_MS = 100;
 
-/** Records that wait for one path. */
-class Batch {
-  session: NativeSession | null = null;
-  path: SessionPath | null = null;
-  used = 0;
-  records = 0;
-  recordLength = 0;
-  /** A shorter record ends it: the kernel cuts all pieces but the last to one length. */
-  isClosed = false;
-
-  /** @param buffer offset of its memory in the arena. */
-  constructor(readonly buffer: number) {}
-
-  hasRoomFor(length: number): boolean {
-    return !this.isClosed && length <= this.recordLength && this.records < BATCH_RECORDS_MAX &&
-      this.used + length <= BATCH_BYTES_MAX;
-  }
-}
-
-export class UdpSender {
+export class UdpSender implements RecordSink<Sealer, Opener> {
+  readonly hasControlRoom = true;
+  /** When `retry` is to be called next; Infinity: nothing is blocked. */
+  retryAt = Infinity;
   readonly #libc: Libc;
   readonly #sockets: SocketTable;
   readonly #drops: DropCounters;
-  readonly #view: DataView;
+  readonly #arena: Arena;
   readonly #message: MessageBuffer;
-  readonly #batches: readonly Batch[];
+  readonly #gso = new GsoLimits();
+  readonly #observer: () => PathObserver<Sealer, Opener>;
+  readonly #batches: SendBatch[] = [new SendBatch()];
   /** The batch the last record went into. */
-  #batch: Batch;
+  #batch = this.#batches[0]!;
   /** The index of the batch that is emptied next when all are in use. */
   #nextVictim = 0;
 
-  constructor(libc: Libc, sockets: SocketTable, layout: Layout, drops: DropCounters) {
+  /** @param arena where payloads lie. */
+  constructor(
+    libc: Libc,
+    sockets: SocketTable,
+    arena: Arena,
+    drops: DropCounters,
+    observer: () => PathObserver<Sealer, Opener>,
+  ) {
     this.#libc = libc;
     this.#sockets = sockets;
     this.#drops = drops;
-    this.#view = layout.arena.view;
-    this.#message = new MessageBuffer(layout.arena, CONTROL_BYTES);
-    this.#batches = layout.send.map((buffer) => new Batch(buffer));
-    this.#batch = this.#batches[0]!;
+    this.#arena = arena;
+    this.#observer = observer;
+    this.#message = new MessageBuffer(arena, CONTROL_BYTES);
   }
 
-  /** Hot. Where to write a record of `length` bytes for `path`; what does not fit leaves before. */
-  reserve(session: NativeSession, path: SessionPath, length: number, now: number): number {
+  /** Whether the kernel has no room for what waits: no more packets should be read. */
+  get isBlocked(): boolean {
+    return this.retryAt < Infinity;
+  }
+
+  send(
+    entry: SessionEntry,
+    path: SessionPath,
+    _memory: unknown,
+    payload: number,
+    length: number,
+    outgoing: Outgoing,
+    now: number,
+  ): void {
+    const recordLength = length + RECORD_OVERHEAD;
     let batch = this.#batch;
-    if (batch.path !== path || batch.session !== session) {
-      batch = this.#batch = this.#batchFor(session, path, now);
+    if (batch.path !== path) batch = this.#batch = this.#batchFor(path, now);
+    if (!batch.hasRoomFor(recordLength)) {
+      if (batch.records > 0) this.#flush(batch, now);
+      if (!batch.hasRoomFor(recordLength)) return this.#drops.count("send buffer full");
     }
-    if (batch.records > 0 && !batch.hasRoomFor(length)) this.#flush(batch, now);
     if (batch.records === 0) {
-      batch.session = session;
+      batch.entry = entry;
       batch.path = path;
-      batch.recordLength = length;
-      batch.isClosed = false;
     }
-    const offset = batch.buffer + batch.used;
-    batch.used += length;
-    batch.records++;
-    if (length < batch.recordLength) batch.isClosed = true;
-    return offset;
+    const { offset } = batch;
+    const sealer = entry.session.writeRecord(batch.view, offset, path, length, outgoing);
+    const { record, nonce, body } = batch.slot;
+    const from = this.#arena.address(payload);
+    if (!sealer.seal(nonce, record, HEADER_LENGTH, from, length, body, batch.tag)) {
+      return this.#drops.count("send failed");
+    }
+    batch.closeRecord(recordLength);
   }
 
   /** The batch of a path, or an empty one. */
-  #batchFor(session: NativeSession, path: SessionPath, now: number): Batch {
-    let empty: Batch | null = null;
+  #batchFor(path: SessionPath, now: number): SendBatch {
+    let empty: SendBatch | null = null;
     for (const batch of this.#batches) {
       if (batch.records === 0) empty ??= batch;
-      else if (batch.path === path && batch.session === session) return batch;
+      else if (batch.path === path) return batch;
     }
     if (empty !== null) return empty;
+    if (this.#batches.length < BATCHES_MAX) {
+      const added = new SendBatch();
+      this.#batches.push(added);
+      return added;
+    }
     const victim = this.#batches[this.#nextVictim]!;
     this.#nextVictim = (this.#nextVictim + 1) % this.#batches.length;
     this.#flush(victim, now);
+    if (victim.records > 0) this.#drop(victim, "send buffer full");
     return victim;
   }
 
-  /** Takes back the record reserved last: it could not be sealed. */
-  cancel(length: number): void {
-    const batch = this.#batch;
-    batch.used -= length;
-    batch.records--;
-    batch.isClosed = true;
-  }
-
-  /** Hot. Sends what has been reserved. */
   flush(now: number): void {
-    for (const batch of this.#batches) if (batch.records > 0) this.#flush(batch, now);
+    for (const batch of this.#batches) {
+      if (batch.records > 0 && batch.blockedAt === Infinity) this.#flush(batch, now);
+    }
   }
 
-  #flush(batch: Batch, now: number): void {
-    const { path, session, records, used, buffer, recordLength } = batch;
-    batch.records = 0;
-    batch.used = 0;
-    if (path === null || session === null || records === 0) return;
+  /** Tries again to send what the kernel had no room for. */
+  retry(now: number): void {
+    this.retryAt = Infinity;
+    for (const batch of this.#batches) if (batch.blockedAt < Infinity) this.#flush(batch, now);
+  }
+
+  close(path: SessionPath): void {
+    for (const batch of this.#batches) {
+      if (batch.path === path && batch.records > 0) this.#drop(batch, "send failed");
+    }
+    if (this.#batches.every(({ blockedAt }) => blockedAt === Infinity)) this.retryAt = Infinity;
+    if (!this.#sockets.isConnected) return;
+    this.#libc.closeFile(this.#sockets.get(path.socket).fd);
+    this.#sockets.remove(path.socket);
+  }
+
+  #drop(batch: SendBatch, reason: "send buffer full" | "send failed"): void {
+    this.#drops.count(reason, batch.records - batch.sent);
+    batch.clear();
+  }
+
+  #flush(batch: SendBatch, now: number): void {
+    const { entry, path, recordLength } = batch;
+    if (entry === null || path === null) return;
     const { fd, gso } = this.#sockets.get(path.socket);
-    let errno = gso || records === 1
-      ? this.#send(fd, path, buffer, used, records, recordLength)
-      : -1;
-    // A link with a smaller MTU than a record refuses the batch; single datagrams may be fragmented.
-    // Also, a connected socket tells here once what became of a datagram sent before (ICMP).
-    if (errno !== 0 && errno !== EAGAIN && !isLinkGone(errno)) {
-      errno = this.#sendOneByOne(fd, path, buffer, used, recordLength);
+    const errno = gso && this.#gso.allows(path, recordLength, now)
+      ? this.#sendTogether(fd, batch, path, now)
+      : this.#sendSingly(fd, batch, path);
+    if (errno === EAGAIN || errno === ENOBUFS) return this.#block(batch, errno, now);
+    const waiting = batch.records - batch.sent;
+    const { tooLarge } = batch;
+    batch.clear();
+    if (tooLarge > 0) {
+      this.#drops.count("too big for path", tooLarge);
+      this.#observer().packetRefused(entry, path, recordLength - RECORD_OVERHEAD, now);
     }
-    // The records of a batch are of one length, so all were refused, but perhaps a shorter last one.
-    if (errno === EMSGSIZE) {
-      this.#drops.count("too big for path", records);
-      session.packetRefused(path, recordLength - RECORD_OVERHEAD, now);
-    } else if (errno !== 0) this.#failed(session, path, errno, records, now);
-    else if (path.isLinkGone) session.linkWorks(path, now);
+    if (errno === 0) {
+      if (path.isLinkGone) this.#observer().linkWorks(entry, path, now);
+    } else if (errno !== EMSGSIZE) {
+      this.#drops.count("send failed", waiting);
+      if (this.#sockets.isConnected && isLinkGone(errno)) {
+        this.#observer().linkFailed(entry, path, now);
+      }
+    }
   }
 
-  #sendOneByOne(
-    fd: number,
-    path: SessionPath,
-    offset: number,
-    bytes: number,
-    recordLength: number,
-  ): number {
-    let failure = 0;
-    for (let at = 0; at < bytes; at += recordLength) {
-      const length = Math.min(recordLength, bytes - at);
-      failure = this.#send(fd, path, offset + at, length, 1, length) || failure;
+  /** Sends the batch at once, or what is left of it; piece by piece where the kernel does not cut. */
+  #sendTogether(fd: number, batch: SendBatch, path: SessionPath, now: number): number {
+    const { sent, records, recordLength } = batch;
+    if (records - sent === 1) return this.#sendSingly(fd, batch, path);
+    const errno = this.#sendAgain(fd, batch, path, sent, records - sent);
+    if (errno === 0) batch.sent = records;
+    if (errno === 0 || errno === EAGAIN || errno === ENOBUFS || isLinkGone(errno)) return errno;
+    const single = this.#sendSingly(fd, batch, path);
+    if (single === 0) this.#gso.refused(path, recordLength, errno, now);
+    return single;
+  }
+
+  /** Sends what is left of the batch record by record. Returns 0 or the errno of the first failure. */
+  #sendSingly(fd: number, batch: SendBatch, path: SessionPath): number {
+    for (; batch.sent < batch.records; batch.sent++) {
+      const errno = this.#sendAgain(fd, batch, path, batch.sent, 1);
+      // A shorter one may pass.
+      if (errno === EMSGSIZE) batch.tooLarge++;
+      else if (errno !== 0) return errno;
     }
-    return failure;
+    return batch.tooLarge > 0 ? EMSGSIZE : 0;
+  }
+
+  /**
+   * A connected socket tells once what became of a datagram sent before: EHOSTUNREACH and the like
+   * are then what some router said of that one (icmp_err_convert of Linux), and this one has not been
+   * tried. Only what is said twice is said of the link.
+   */
+  #sendAgain(
+    fd: number,
+    batch: SendBatch,
+    path: SessionPath,
+    first: number,
+    count: number,
+  ): number {
+    const errno = this.#send(fd, batch, path, first, count);
+    const isFinal = errno === 0 || errno === EAGAIN || errno === ENOBUFS ||
+      !this.#sockets.isConnected;
+    return isFinal ? errno : this.#send(fd, batch, path, first, count);
   }
 
   /** Returns 0 or the errno. */
-  #send(
-    fd: number,
-    path: SessionPath,
-    offset: number,
-    bytes: number,
-    records: number,
-    recordLength: number,
-  ): number {
+  #send(fd: number, batch: SendBatch, path: SessionPath, first: number, count: number): number {
     const message = this.#message;
-    message.setData(offset, bytes);
-    let control = message.control;
-    if (records > 1) {
+    const { view } = this.#arena;
+    message.setVector(batch.iovecs(first), count);
+    let { control } = message;
+    if (count > 1) {
       const data = message.writeCmsg(control, SOL_UDP, UDP_SEGMENT, 2);
-      this.#view.setUint16(data, recordLength, true);
+      view.setUint16(data, batch.recordLength, true);
       control += cmsgSpace(2);
     }
-    if (this.#sockets.isConnected) {
-      message.setNameLength(0);
-    } else {
-      control = writePeer(message, this.#view, path.peer, control, this.#sockets.isV6);
-    }
+    if (this.#sockets.isConnected) message.setNameLength(0);
+    else control = writePeer(message, view, path.peer, control, this.#sockets.isV6);
     message.setControlLength(control - message.control);
     const sent = this.#libc.sendmsg(fd, message.address, MSG_DONTWAIT);
     return sent < 0 ? -sent : 0;
   }
 
-  #failed(
-    session: NativeSession,
-    path: SessionPath,
-    errno: number,
-    records: number,
-    now: number,
-  ): void {
-    if (errno === EAGAIN || errno === ENOBUFS) {
-      this.#drops.count("send buffer full", records);
-      return;
-    }
-    this.#drops.count("send failed", records);
-    if (this.#sockets.isConnected && isLinkGone(errno)) session.linkFailed(path, now);
+  /** The kernel has no room: the batch waits. */
+  #block(batch: SendBatch, errno: number, now: number): void {
+    if (batch.blockedAt === Infinity) batch.blockedAt = now;
+    if (now - batch.blockedAt >= BLOCKED_MAX_MS) return this.#drop(batch, "send buffer full");
+    const retryMs = errno === ENOBUFS ? RETRY_MS : RETRY_BLOCKED_MS;
+    this.retryAt = Math.min(this.retryAt, now + retryMs);
   }
 }
 

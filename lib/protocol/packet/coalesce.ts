@@ -31,6 +31,8 @@ const TCP_ACKNOWLEDGEMENT = 8;
 const TCP_OFFSET_FLAGS_WINDOW = 12;
 const PSH_IN_WORD = TCP_FLAG_PSH << 16;
 
+const NOTHING = new DataView(new ArrayBuffer(0));
+
 export class TcpCoalescer {
   /** Packets in the batch; 0 when none is open. */
   count = 0;
@@ -44,21 +46,18 @@ export class TcpCoalescer {
   /** From the start of the packet to its TCP header. */
   transportDistance = 0;
 
-  readonly #view: DataView;
+  /** The memory of the first packet. */
+  #view: DataView = NOTHING;
   #payloadLength = 0;
   #nextSequence = 0;
   #isClosed = false;
 
-  constructor(view: DataView) {
-    this.#view = view;
-  }
-
   /**
-   * Opens a batch with the whole TCP packet at `packet`, TCP header at `transport`, end at `end`.
+   * Opens a batch with the whole TCP packet at offset `packet` of `view`, TCP header at `transport`,
+   * end at `end`.
    * @returns false when it cannot be coalesced (IPv4 options, other flags, no payload).
    */
-  start(packet: number, transport: number, end: number): boolean {
-    const view = this.#view;
+  start(view: DataView, packet: number, transport: number, end: number): boolean {
     if (transport + TCP_HEADER_LENGTH_MIN > end) return false;
     const isIpv4 = view.getUint8(packet) >>> 4 === 4;
     if (transport - packet !== (isIpv4 ? IPV4_HEADER_LENGTH : IPV6_HEADER_LENGTH)) return false;
@@ -70,6 +69,7 @@ export class TcpCoalescer {
       (flags & ~TCP_FLAG_PSH) !== TCP_FLAG_ACK
     ) return false;
     this.count = 1;
+    this.#view = view;
     this.offset = packet;
     this.isIpv4 = isIpv4;
     this.transportDistance = transport - packet;
@@ -82,16 +82,16 @@ export class TcpCoalescer {
   }
 
   /** Adds the packet at `packet` when it continues the open batch; false when it does not. */
-  append(packet: number, transport: number, end: number): boolean {
+  append(view: DataView, packet: number, transport: number, end: number): boolean {
     if (this.count === 0 || this.#isClosed) return false;
     if (transport - packet !== this.transportDistance) return false;
     const payloadLength = end - packet - this.headersLength;
     if (
       payloadLength <= 0 || payloadLength > this.segmentSize ||
       this.headersLength + this.#payloadLength + payloadLength > PACKET_BYTES_MAX ||
-      !this.#sameHeaders(packet, transport)
+      !this.#sameHeaders(view, packet, transport)
     ) return false;
-    const flags = this.#view.getUint8(transport + TCP_FLAGS);
+    const flags = view.getUint8(transport + TCP_FLAGS);
     this.count++;
     this.#payloadLength += payloadLength;
     this.#nextSequence = (this.#nextSequence + payloadLength) >>> 0;
@@ -126,41 +126,41 @@ export class TcpCoalescer {
     return length;
   }
 
-  #sameHeaders(packet: number, transport: number): boolean {
-    const view = this.#view;
+  #sameHeaders(view: DataView, packet: number, transport: number): boolean {
+    const head = this.#view;
     const first = this.offset;
     const firstTransport = first + this.transportDistance;
     if (
       view.getUint32(transport + TCP_SEQUENCE) !== this.#nextSequence ||
-      view.getInt32(transport) !== view.getInt32(firstTransport) ||
+      view.getInt32(transport) !== head.getInt32(firstTransport) ||
       view.getInt32(transport + TCP_ACKNOWLEDGEMENT) !==
-        view.getInt32(firstTransport + TCP_ACKNOWLEDGEMENT) ||
+        head.getInt32(firstTransport + TCP_ACKNOWLEDGEMENT) ||
       ((view.getInt32(transport + TCP_OFFSET_FLAGS_WINDOW) ^
-          view.getInt32(firstTransport + TCP_OFFSET_FLAGS_WINDOW)) & ~PSH_IN_WORD) !== 0
+          head.getInt32(firstTransport + TCP_OFFSET_FLAGS_WINDOW)) & ~PSH_IN_WORD) !== 0
     ) return false;
     const headers = this.headersLength;
     for (let at = this.transportDistance + TCP_HEADER_LENGTH_MIN; at < headers; at += 4) {
-      if (view.getInt32(packet + at) !== view.getInt32(first + at)) return false;
+      if (view.getInt32(packet + at) !== head.getInt32(first + at)) return false;
     }
-    return this.isIpv4 ? this.#sameIpv4(packet, first) : this.#sameIpv6(packet, first);
+    return this.isIpv4 ? this.#sameIpv4(view, packet, first) : this.#sameIpv6(view, packet, first);
   }
 
-  #sameIpv4(packet: number, first: number): boolean {
-    const view = this.#view;
-    return view.getInt16(packet) === view.getInt16(first) && // version, header length, DSCP, ECN
-      view.getInt32(packet + 6) === view.getInt32(first + 6) && // fragment, TTL, protocol
-      view.getInt32(packet + IPV4_SOURCE) === view.getInt32(first + IPV4_SOURCE) &&
-      view.getInt32(packet + IPV4_DESTINATION) === view.getInt32(first + IPV4_DESTINATION);
+  #sameIpv4(view: DataView, packet: number, first: number): boolean {
+    const head = this.#view;
+    return view.getInt16(packet) === head.getInt16(first) && // version, header length, DSCP, ECN
+      view.getInt32(packet + 6) === head.getInt32(first + 6) && // fragment, TTL, protocol
+      view.getInt32(packet + IPV4_SOURCE) === head.getInt32(first + IPV4_SOURCE) &&
+      view.getInt32(packet + IPV4_DESTINATION) === head.getInt32(first + IPV4_DESTINATION);
   }
 
-  #sameIpv6(packet: number, first: number): boolean {
-    const view = this.#view;
+  #sameIpv6(view: DataView, packet: number, first: number): boolean {
+    const head = this.#view;
     if (
-      view.getInt32(packet) !== view.getInt32(first) || // version, class, flow label
-      view.getInt16(packet + 6) !== view.getInt16(first + 6) // next header, hop limit
+      view.getInt32(packet) !== head.getInt32(first) || // version, class, flow label
+      view.getInt16(packet + 6) !== head.getInt16(first + 6) // next header, hop limit
     ) return false;
     for (let at = 8; at < IPV6_HEADER_LENGTH; at += 4) {
-      if (view.getInt32(packet + at) !== view.getInt32(first + at)) return false;
+      if (view.getInt32(packet + at) !== head.getInt32(first + at)) return false;
     }
     return true;
   }

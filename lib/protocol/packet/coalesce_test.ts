@@ -17,7 +17,7 @@ class Batch {
 
   constructor(length: number) {
     this.view = new DataView(new ArrayBuffer(length));
-    this.coalescer = new TcpCoalescer(this.view);
+    this.coalescer = new TcpCoalescer();
   }
 
   put(packet: Uint8Array, transportLength: number) {
@@ -33,12 +33,12 @@ class Batch {
   start(packet: Uint8Array, transportLength: number): boolean {
     const { at, transport, end } = this.put(packet, transportLength);
     this.packets.push({ at, transport, end });
-    return this.coalescer.start(at, transport, end);
+    return this.coalescer.start(this.view, at, transport, end);
   }
 
   append(packet: Uint8Array, transportLength: number): boolean {
     const { at, transport, end } = this.put(packet, transportLength);
-    const isTaken = this.coalescer.append(at, transport, end);
+    const isTaken = this.coalescer.append(this.view, at, transport, end);
     if (isTaken) this.packets.push({ at, transport, end });
     return isTaken;
   }
@@ -248,9 +248,10 @@ Deno.test("hostile packets are never read outside of", () => {
     if (transport > packet.length) return;
     // The view ends with the second packet: a read behind it throws.
     const memory = new Uint8Array([...packet, ...packet]);
-    const coalescer = new TcpCoalescer(new DataView(memory.buffer));
+    const view = new DataView(memory.buffer);
+    const coalescer = new TcpCoalescer();
     const length = packet.length;
-    coalescer.start(0, transport, length);
-    coalescer.append(length, length + transport, 2 * length);
+    coalescer.start(view, 0, transport, length);
+    coalescer.append(view, length, length + transport, 2 * length);
   }));
 });

@@ -21,25 +21,17 @@ import {
   RECORD_OVERHEAD,
 } from "../../protocol/wire/header.ts";
 import { Codecs } from "./codecs.ts";
-import { Inbound } from "./inbound.ts";
-import type { Layout } from "./layout.ts";
+import { Driver } from "../driver/driver.ts";
+import { Layout } from "./layout.ts";
 import { Loopback } from "../../../testing/loopback.ts";
-import { SessionEntry, SessionTable } from "./sessions.ts";
 import { SocketTable } from "./sockets.ts";
 import { TunWriter } from "./tun_writer.ts";
+import { UdpReceiver } from "./udp_receiver.ts";
+import { UdpSender } from "./udp_sender.ts";
 
-const REGION_BYTES = 65_600;
 const RECORD_BYTES_MAX = 10_000;
 const REORDER_BUFFER_SIZE = 8;
 const STREAM = 1;
-
-/** As much of a layout as is needed: addresses of a whole one take long to make. */
-function receiveLayout(): Layout {
-  const arena = new Arena(2 * REGION_BYTES + 20_000);
-  const [receive, single] = [arena.reserve(REGION_BYTES), arena.reserve(REGION_BYTES)];
-  const [made, vnetHeader] = [arena.reserve(9216), arena.reserve(10)];
-  return { arena, receive, single, made, vnetHeader, tunRead: 0, send: [] };
-}
 
 /** A UDP packet of the client's, filled with `number`. */
 function packet(number: number, bytes = 600): Uint8Array<ArrayBuffer> {
@@ -57,10 +49,10 @@ class Bench implements Disposable {
   readonly #wire: Loopback;
   readonly #tun = new Loopback();
   readonly #libcrypto = Libcrypto.open();
-  readonly #layout = receiveLayout();
-  readonly #codecs = new Codecs(this.#layout.arena);
-  readonly #inbound: Inbound;
-  readonly #entry: SessionEntry;
+  readonly #layout = new Layout();
+  readonly #codecs: Codecs;
+  readonly #receiver: UdpReceiver;
+  readonly #driver: Driver<Sealer, Opener>;
   readonly #client: Session<Sealer, Opener>;
   readonly #clientFd: number;
   readonly #record = new Arena(2 * RECORD_BYTES_MAX);
@@ -79,29 +71,35 @@ class Bench implements Disposable {
     const key = () => new Uint8Array(32).fill(3);
     this.#client = new Session({ ...session, key: key(), role: "client" });
     this.#client.addPath({ id: 0, name: "fiber", socket: 0, peer: null }, 0);
-    this.#entry = new SessionEntry(new Session({ ...session, key: key(), role: "server" }), {
+    const sockets = new SocketTable(false, this.#wire.socket.isV6);
+    sockets.add(this.#wire.socket);
+    const tun = { fd: this.#tun.connect().fd, name: "tun", vnetHeader: false };
+    const { libc } = this.#wire;
+    const { drops } = this;
+    const { arena, made } = this.#layout;
+    this.#codecs = new Codecs(arena, made.compressed, made.inflated);
+    this.#driver = new Driver({
+      ...{ suite: this.#libcrypto, random: session.random, flowSeed: 1, drops, made },
+      packets: new TunWriter(libc, tun, this.#layout, drops),
+      records: new UdpSender(libc, sockets, arena, drops, () => this.#driver),
+      codecs: this.#codecs,
+      emit: () => {},
+    }, arena);
+    this.#driver.openSession({
       ...{ id: session.id, x1: true, key: key(), role: "server", name: "test", mtu: 1400 },
       ipv4: "10.8.0.2",
       ipv6: "fd00:8::2",
       reorderBufferSize: REORDER_BUFFER_SIZE,
       reorderFlushTimeoutMs: 1000,
       tuning: DEFAULT_TUNING,
-    });
-    const sessions = new SessionTable();
-    sessions.add(this.#entry);
-    const sockets = new SocketTable(false, this.#wire.socket.isV6);
-    sockets.add(this.#wire.socket);
-    const tun = { fd: this.#tun.connect().fd, name: "tun", vnetHeader: false };
-    const { libc } = this.#wire;
-    const writer = new TunWriter(libc, tun, this.#layout, this.drops);
-    this.#inbound = new Inbound(
-      ...[libc, this.#layout, sockets, sessions, writer, this.drops, this.#codecs] as const,
-    );
+    }, 0);
+    this.#receiver = new UdpReceiver(libc, this.#layout, sockets, this.#driver.inbound);
   }
 
   /** Sends a packet that is to be delivered as the `sequence`-th of its stream. */
   send(sequence: number, payload: Uint8Array, compression = COMPRESSION_NONE): void {
-    const { bytes, view, addresses: at } = this.#record;
+    const { bytes, view } = this.#record;
+    const at = (offset: number) => this.#record.address(offset);
     bytes.set(payload);
     const { length } = payload;
     const record = RECORD_BYTES_MAX;
@@ -112,21 +110,25 @@ class Bench implements Disposable {
       ...[view, record, this.#client.paths.byId(0)!, length, outgoing] as const,
     );
     const body = record + PAYLOAD_OFFSET;
-    const nonce = at[record + HEADER_LENGTH]!;
+    const nonce = at(record + HEADER_LENGTH);
     ok(sealer.seal(
       ...[
         nonce,
-        at[record]!,
+        at(record),
         HEADER_LENGTH,
-        at[0]!,
+        at(0),
         length,
-        at[body]!,
-        at[body + length]!,
+        at(body),
+        at(body + length),
       ] as const,
     ));
     const sent = length + RECORD_OVERHEAD;
-    equal(this.#wire.libc.write(this.#clientFd, at[record]!, BigInt(sent)), sent);
-    this.#inbound.run(0, 0);
+    equal(this.#wire.libc.write(this.#clientFd, at(record), BigInt(sent)), sent);
+    this.#receiver.run(0, 0);
+  }
+
+  get #entry() {
+    return [...this.#driver.sessions][0]!;
   }
 
   /** The server's address, by which the client has called it, as its session has it. */
@@ -137,7 +139,7 @@ class Bench implements Disposable {
 
   /** Gives up all gaps. */
   flush(): void {
-    this.#inbound.flushReordered(Infinity);
+    this.#driver.tick(2000);
   }
 
   /** What the TUN device has been given since this was asked last: the number of each packet. */
@@ -151,7 +153,7 @@ class Bench implements Disposable {
 
   [Symbol.dispose](): void {
     this.#client.free();
-    this.#entry.session.free();
+    this.#driver.close(0);
     this.#codecs.free();
     this.#wire[Symbol.dispose]();
     this.#tun[Symbol.dispose]();

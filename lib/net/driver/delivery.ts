@@ -1,0 +1,121 @@
+/** The last inbound stages: packets that need their order are put in it, and all go to the TUN device. */
+import type { Cipher } from "../../protocol/crypto/key_epochs.ts";
+import type { DropCounters } from "../../protocol/wire/drop_reason.ts";
+import {
+  DELIVER_NOW,
+  DUPLICATE,
+  EMPTY,
+  LATE,
+  OVERFLOW,
+} from "../../protocol/receive/reorder_buffer.ts";
+import { FlowKey, readFlowKey } from "../../protocol/packet/flow_key.ts";
+import { FLAG_PARTIAL_CHECKSUM } from "../../protocol/wire/header.ts";
+import type { PacketSink } from "./ends.ts";
+import type { PacketMemory } from "./memory.ts";
+import type { PacketCells } from "./packet_cells.ts";
+import type { ReorderStream } from "./reordering.ts";
+import type { SessionEntry } from "./sessions.ts";
+
+export class Delivery<S extends Cipher, O extends Cipher> {
+  readonly #sink: PacketSink;
+  readonly #cells: PacketCells;
+  readonly #drops: DropCounters;
+  readonly #flow = new FlowKey();
+
+  /** @param cells the memory of what the sessions hold. */
+  constructor(sink: PacketSink, cells: PacketCells, drops: DropCounters) {
+    this.#sink = sink;
+    this.#cells = cells;
+    this.#drops = drops;
+  }
+
+  /** Hot. Delivers a packet. It stays where it is until `flush`. */
+  deliver(
+    entry: SessionEntry<S, O>,
+    memory: PacketMemory,
+    packet: number,
+    length: number,
+    flags: number,
+  ): void {
+    const flow = this.#flow;
+    if (!readFlowKey(memory.view, packet, length, flow)) return this.#drops.count("not IP");
+    if (entry.spec.role === "server" && !entry.isSource(flow)) {
+      return this.#drops.count("foreign source");
+    }
+    const isPartial = entry.session.x1 && (flags & FLAG_PARTIAL_CHECKSUM) !== 0;
+    this.#sink.deliver(memory, packet, flow, isPartial);
+  }
+
+  /** Hot. The memory of what was delivered will be used again. */
+  flush(): void {
+    this.#sink.flush();
+    this.#cells.reclaim();
+  }
+
+  /** Hot. Delivers a packet when its turn has come. `streamId` is 0 for all of v1. */
+  reorder(
+    entry: SessionEntry<S, O>,
+    streamId: number,
+    sequence: number,
+    memory: PacketMemory,
+    packet: number,
+    length: number,
+    flags: number,
+    now: number,
+  ): void {
+    const stream = entry.reordering.stream(streamId);
+    if (stream === null) return this.#drops.count("no room for path");
+    const answer = this.#offer(entry, stream, sequence, now);
+    if (answer === DELIVER_NOW) {
+      this.deliver(entry, memory, packet, length, flags);
+    } else if (answer >= 0) {
+      if (!stream.store(answer, memory.bytes, packet, length, flags)) {
+        // Out of order is better than lost.
+        stream.buffer.markEmpty(answer);
+        this.deliver(entry, memory, packet, length, flags);
+      }
+    } else if (answer === LATE && entry.session.x1) {
+      // Each record of x1 is accepted once, so nobody has had it yet, and TCP is glad of it.
+      this.deliver(entry, memory, packet, length, flags);
+    } else {
+      this.#drops.count(answer === DUPLICATE ? "duplicate" : "late");
+    }
+    this.#drain(entry, stream, now);
+  }
+
+  /** A sequence number of v1 that was spent on something else than a packet. */
+  skip(entry: SessionEntry<S, O>, sequence: number, now: number): void {
+    const stream = entry.reordering.stream(0)!;
+    const answer = this.#offer(entry, stream, sequence, now);
+    if (answer >= 0) stream.buffer.markEmpty(answer);
+    this.#drain(entry, stream, now);
+  }
+
+  /** Delivers the packets of a session that have waited for others long enough. */
+  release(entry: SessionEntry<S, O>, now: number): void {
+    entry.flushAt = Infinity;
+    for (const stream of entry.reordering.streams) this.#drain(entry, stream, now);
+    this.flush();
+  }
+
+  /** Offers a sequence number, giving up gaps until there is room for it. */
+  #offer(entry: SessionEntry<S, O>, stream: ReorderStream, sequence: number, now: number): number {
+    let answer = stream.buffer.offer(sequence, now);
+    while (answer === OVERFLOW) {
+      stream.buffer.skipGap();
+      this.#drain(entry, stream, now);
+      answer = stream.buffer.offer(sequence, now);
+    }
+    return answer;
+  }
+
+  /** Delivers what has its turn. */
+  #drain(entry: SessionEntry<S, O>, stream: ReorderStream, now: number): void {
+    const { buffer } = stream;
+    for (let slot = buffer.take(now); slot !== EMPTY; slot = buffer.take(now)) {
+      stream.take(slot);
+      this.deliver(entry, stream.memory, stream.offset, stream.length, stream.flags);
+    }
+    entry.flushAt = Math.min(entry.flushAt, buffer.nextDeadline());
+  }
+}

@@ -1,0 +1,229 @@
+/**
+ * The data plane between its ends: the sessions, and what is done with each packet, each record and
+ * each moment. Native engine, portable engine and the tests on virtual time join it to ends of their
+ * own (`ends.ts`). It has no clock: time comes in as `now`, in milliseconds.
+ *
+ * One turn of an engine: records and packets go through `inbound` and `outbound`, then `turn` sends
+ * what sessions have to say, and `tick` does what is due. Both look only at sessions with something
+ * to do, however many there are.
+ */
+import type { Cipher } from "../../protocol/crypto/key_epochs.ts";
+import { Session } from "../../protocol/session/session.ts";
+import type { NewPath } from "../../protocol/session/path_table.ts";
+import type { SessionPath } from "../../protocol/session/session_path.ts";
+import { type EngineSession, SESSION_IDLE_MS, type SessionReport } from "../engine.ts";
+import { Delivery } from "./delivery.ts";
+import type { DriverEnds, PathObserver } from "./ends.ts";
+import { Inbound } from "./inbound.ts";
+import type { PacketMemory } from "./memory.ts";
+import { Outbound } from "./outbound.ts";
+import { PacketCells } from "./packet_cells.ts";
+import { reportSession } from "./report.ts";
+import { emitSessionEvents } from "./session_events.ts";
+import { sessionTuning } from "./session_tuning.ts";
+import { SessionEntry, SessionTable } from "./sessions.ts";
+import { TimerHeap } from "./timer_heap.ts";
+
+/** Timers of a session are looked at no more often than this while packets flow, */
+const TICK_MIN_MS = 10;
+/** at the latest after this then, */
+const TICK_BUSY_MS = 20;
+/** and no less often than this when idle. */
+const TICK_MAX_MS = 10_000;
+
+export class Driver<S extends Cipher, O extends Cipher> implements PathObserver<S, O> {
+  readonly sessions = new SessionTable<S, O>();
+  readonly inbound: Inbound<S, O>;
+  readonly outbound: Outbound<S, O>;
+  readonly #ends: DriverEnds<S, O>;
+  readonly #cells = new PacketCells();
+  readonly #delivery: Delivery<S, O>;
+  readonly #timers = new TimerHeap<SessionEntry<S, O>>();
+  /** Sessions that may have something to say. */
+  readonly #touched: SessionEntry<S, O>[] = [];
+
+  /** @param read the memory of packets that `outbound` is given. */
+  constructor(ends: DriverEnds<S, O>, read: PacketMemory) {
+    this.#ends = ends;
+    const { drops } = ends;
+    const failed = (entry: SessionEntry<S, O>, error: unknown) => this.#fail(entry, error);
+    const touched = (entry: SessionEntry<S, O>, now: number) => this.#touch(entry, now);
+    this.#delivery = new Delivery(ends.packets, this.#cells, drops);
+    this.inbound = new Inbound(this.sessions, this.#delivery, ends.codecs, ends.made, {
+      drop: (reason) => drops.count(reason),
+      accepted: touched,
+      failed,
+    });
+    this.outbound = new Outbound(read, this.sessions, ends, { sent: touched, failed });
+  }
+
+  // Sessions and paths
+
+  /** The key of `spec` is copied; the caller wipes its own. */
+  openSession(spec: EngineSession, now: number): void {
+    const { suite, random } = this.#ends;
+    const session = new Session<S, O>({
+      ...{ role: spec.role, id: spec.id, key: spec.key, x1: spec.x1, suite, random, now },
+      ...sessionTuning(spec),
+    });
+    const entry = new SessionEntry(session, { ...spec, key: new Uint8Array(0) }, this.#cells);
+    this.sessions.add(entry);
+    this.#touch(entry, now);
+  }
+
+  /** Ends a session, telling the peer. */
+  closeSession(id: number, now: number): void {
+    const entry = this.sessions.byId(id | 0);
+    if (entry === undefined) return;
+    try {
+      entry.session.sayBye();
+      this.#say(entry, now);
+      this.#ends.records.flush(now);
+      this.#drop(entry);
+    } catch (error) {
+      this.#fail(entry, error);
+    }
+  }
+
+  /** Adds a path of the client's own; null when the session is unknown or has one of that id. */
+  addPath(sessionId: number, path: NewPath, now: number): SessionPath | null {
+    const entry = this.sessions.byId(sessionId | 0);
+    if (entry === undefined || entry.session.paths.byId(path.id) !== null) return null;
+    const added = entry.session.addPath(path, now);
+    this.#touch(entry, now);
+    this.#timers.schedule(entry, now);
+    return added;
+  }
+
+  removePath(sessionId: number, id: number, now: number): void {
+    const entry = this.sessions.byId(sessionId | 0);
+    const path = entry?.session.paths.byId(id) ?? null;
+    if (entry === undefined || path === null) return;
+    entry.session.removePath(id, now);
+    this.#ends.records.close(path);
+    this.#touch(entry, now);
+  }
+
+  report(now: number): SessionReport[] {
+    return [...this.sessions]
+      .filter((entry) => entry.closesAt === Infinity)
+      .map(({ session, spec, reordering }) =>
+        reportSession(session, spec.name, reordering.counters(), now)
+      );
+  }
+
+  /** Ends all sessions, telling the peers. */
+  close(now: number): void {
+    for (const entry of [...this.sessions]) this.closeSession(entry.session.id, now);
+  }
+
+  // What the end that sends learns of paths
+
+  linkFailed(entry: SessionEntry<S, O>, path: SessionPath, now: number): void {
+    if (!entry.isDropped) entry.session.linkFailed(path, now);
+    this.#touch(entry, now);
+  }
+
+  linkWorks(entry: SessionEntry<S, O>, path: SessionPath, now: number): void {
+    if (!entry.isDropped) entry.session.linkWorks(path, now);
+    this.#touch(entry, now);
+  }
+
+  packetRefused(entry: SessionEntry<S, O>, path: SessionPath, bytes: number, now: number): void {
+    if (!entry.isDropped) entry.session.packetRefused(path, bytes, now);
+    this.#touch(entry, now);
+  }
+
+  // Time
+
+  /** When `tick` is to be called next; Infinity without sessions. */
+  get nextTick(): number {
+    return this.#timers.nextAt;
+  }
+
+  /** Hot. Sends heartbeats, echoes and messages that wait, and passes events on. */
+  turn(now: number): void {
+    const touched = this.#touched;
+    for (let i = 0; i < touched.length; i++) {
+      const entry = touched[i]!;
+      entry.isTouched = false;
+      try {
+        if (!entry.isDropped) this.#say(entry, now);
+      } catch (error) {
+        this.#fail(entry, error);
+      }
+    }
+    touched.length = 0;
+    this.#ends.records.flush(now);
+  }
+
+  /** Does what is due at `now`. */
+  tick(now: number): void {
+    for (let entry = this.#timers.due(now); entry !== null; entry = this.#timers.due(now)) {
+      try {
+        this.#tickSession(entry, now);
+      } catch (error) {
+        this.#fail(entry, error);
+      }
+    }
+    this.turn(now);
+  }
+
+  #tickSession(entry: SessionEntry<S, O>, now: number): void {
+    const { session } = entry;
+    if (entry.flushAt <= now) this.#delivery.release(entry, now);
+    session.handleTimeout(now);
+    this.#say(entry, now);
+    if (now >= entry.closesAt) return this.#drop(entry);
+    if (now - session.lastHeardAt >= SESSION_IDLE_MS) {
+      this.#ends.emit({ kind: "idle", session: session.id });
+      return this.#drop(entry);
+    }
+    const next = Math.min(session.nextTimeout(), entry.closesAt, entry.flushAt);
+    const latest = Math.min(now + TICK_MAX_MS, session.lastHeardAt + SESSION_IDLE_MS);
+    this.#timers.schedule(entry, Math.max(now + TICK_MIN_MS, Math.min(next, latest)));
+  }
+
+  /** Hot. Something has happened to the session: what it may have to say is asked for in this turn. */
+  #touch(entry: SessionEntry<S, O>, now: number): void {
+    if (entry.isDropped) return;
+    const at = Math.min(now + TICK_BUSY_MS, entry.flushAt);
+    if (entry.dueAt > at) this.#timers.schedule(entry, at);
+    if (entry.isTouched) return;
+    entry.isTouched = true;
+    this.#touched.push(entry);
+  }
+
+  #say(entry: SessionEntry<S, O>, now: number): void {
+    const { session } = entry;
+    const { records, emit } = this.#ends;
+    while (records.hasControlRoom) {
+      const next = session.pollTransmit();
+      if (next === null) break;
+      this.outbound.sendControl(entry, next.path, next.type, next.payload, now);
+    }
+    emitSessionEvents(session, emit);
+  }
+
+  #drop(entry: SessionEntry<S, O>): void {
+    if (entry.isDropped) return;
+    entry.isDropped = true;
+    this.sessions.remove(entry);
+    this.#timers.remove(entry);
+    for (const path of entry.session.paths) this.#ends.records.close(path);
+    entry.reordering.free();
+    entry.session.free();
+  }
+
+  /** A session cannot go on; the others do. */
+  #fail(entry: SessionEntry<S, O>, error: unknown): void {
+    if (entry.isDropped) return;
+    const message = error instanceof Error ? error.message : String(error);
+    this.#ends.emit({ kind: "session failed", session: entry.session.id, message });
+    try {
+      this.#drop(entry);
+    } catch {
+      // It is out of the tables by now; what it held goes with it.
+    }
+  }
+}

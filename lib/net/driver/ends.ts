@@ -1,0 +1,106 @@
+/** What a driver is joined to: an engine's devices, sockets and libraries, or those of a test. */
+import type { Cipher, CipherSuite } from "../../protocol/crypto/key_epochs.ts";
+import type { Outgoing } from "../../protocol/crypto/outgoing.ts";
+import type { RandomSource } from "../../protocol/crypto/record_writer.ts";
+import type { DropCounters } from "../../protocol/wire/drop_reason.ts";
+import type { FlowKey } from "../../protocol/packet/flow_key.ts";
+import type { SessionPath } from "../../protocol/session/session_path.ts";
+import type { EngineEvent, EngineSession } from "../engine.ts";
+import type { PacketMemory } from "./memory.ts";
+import type { SessionEntry } from "./sessions.ts";
+
+/** Takes the packets of peers: the TUN device. */
+export interface PacketSink {
+  /**
+   * Hot. Takes the packet at offset `packet` that `flow` was read from. It stays there until `flush`.
+   * @param partialChecksum whether its checksum field holds the pseudo-header sum only.
+   */
+  deliver(memory: PacketMemory, packet: number, flow: FlowKey, partialChecksum: boolean): void;
+  /** Hot. The memory of what was delivered will be used again. */
+  flush(): void;
+}
+
+/** Seals records and sends them to the peer. */
+export interface RecordSink<S extends Cipher, O extends Cipher> {
+  /**
+   * Hot. Makes a record of the `length` bytes at offset `payload` and sends it, or queues it until
+   * `flush`. What cannot be sent is counted as dropped. The payload may be used again afterwards.
+   */
+  send(
+    entry: SessionEntry<S, O>,
+    path: SessionPath,
+    memory: PacketMemory,
+    payload: number,
+    length: number,
+    outgoing: Outgoing,
+    now: number,
+  ): void;
+  /** Hot. Sends what is queued. */
+  flush(now: number): void;
+  /** Whether there is room for one more control record. */
+  readonly hasControlRoom: boolean;
+  /** Drops what is queued for a path that is gone, and closes a socket that was its own. */
+  close(path: SessionPath): void;
+}
+
+/** The compressions of packets. */
+export interface PacketCodecs {
+  /** Hot. How packets for a session are compressed: COMPRESSION_ something. */
+  kindFor(session: EngineSession): number;
+  /**
+   * Hot. Compresses `length` bytes. Returns the length of what then starts at `made.compressed`, or 0
+   * when that would be more than `capacity`.
+   */
+  compress(
+    kind: number,
+    memory: PacketMemory,
+    packet: number,
+    length: number,
+    capacity: number,
+  ): number;
+  /**
+   * Hot. Inflates a payload whose header says `kind`. Returns the length of what then starts at
+   * `made.inflated`, or 0 or less unless it is a packet in a way that the session may use.
+   */
+  inflate(
+    session: EngineSession,
+    kind: number,
+    memory: PacketMemory,
+    payload: number,
+    length: number,
+  ): number;
+}
+
+/** Memory for packets that did not come from outside as they are. */
+export interface MadeMemory {
+  readonly memory: PacketMemory;
+  /** Offsets of regions: a compressed packet, or the payload of a control record. */
+  readonly compressed: number;
+  /** An inflated packet, an answer to one that is too big, or a fragment of that. */
+  readonly inflated: number;
+  /** Bytes of the region `inflated`. */
+  readonly inflatedBytes: number;
+}
+
+export interface DriverEnds<S extends Cipher, O extends Cipher> {
+  readonly suite: CipherSuite<S, O>;
+  readonly random: RandomSource;
+  /** Makes the places of flows in tables unforeseeable. */
+  readonly flowSeed: number;
+  readonly drops: DropCounters;
+  readonly packets: PacketSink;
+  readonly records: RecordSink<S, O>;
+  readonly codecs: PacketCodecs;
+  readonly made: MadeMemory;
+  readonly emit: (event: EngineEvent) => void;
+}
+
+/** What the end that sends learns of paths. The driver wants to know. */
+export interface PathObserver<S extends Cipher, O extends Cipher> {
+  /** The kernel refused to send on the path: its link is gone. */
+  linkFailed(entry: SessionEntry<S, O>, path: SessionPath, now: number): void;
+  /** The kernel sends on the path again. */
+  linkWorks(entry: SessionEntry<S, O>, path: SessionPath, now: number): void;
+  /** The kernel would not send a packet of `bytes` on the path: it is too large for it. */
+  packetRefused(entry: SessionEntry<S, O>, path: SessionPath, bytes: number, now: number): void;
+}

@@ -1,0 +1,175 @@
+/**
+ * Datagram -> frame check -> open -> replay check -> first copy -> inflate -> reorder -> TUN.
+ *
+ * Nothing a record says is believed before it has been opened. The end opens it, at once or in a
+ * later turn of the event loop: `begin` says what with, `accept` takes the opened record. The methods
+ * stand in the order in which a record meets them.
+ */
+import type { Cipher } from "../../protocol/crypto/key_epochs.ts";
+import type { DropReason } from "../../protocol/wire/drop_reason.ts";
+import type { PeerAddress } from "../../protocol/path/peer_address.ts";
+import type { SessionPath } from "../../protocol/session/session_path.ts";
+import {
+  COMPRESSION_NONE,
+  COMPRESSION_ZSTD,
+  decodeHeader,
+  FLAG_COPY,
+  FLAG_ORDER_EXTENSION,
+  FLAG_ORDERED,
+  PAYLOAD_OFFSET,
+  RecordHeader,
+  TYPE_PACKET,
+} from "../../protocol/wire/header.ts";
+import type { Delivery } from "./delivery.ts";
+import type { MadeMemory, PacketCodecs } from "./ends.ts";
+import type { PacketMemory } from "./memory.ts";
+import type { SessionEntry, SessionTable } from "./sessions.ts";
+
+interface InboundHooks<S extends Cipher, O extends Cipher> {
+  readonly drop: (reason: DropReason) => void;
+  /** A record was accepted: the session may have something to say. */
+  readonly accepted: (entry: SessionEntry<S, O>, now: number) => void;
+  readonly failed: (entry: SessionEntry<S, O>, error: unknown) => void;
+}
+
+export class Inbound<S extends Cipher, O extends Cipher> {
+  /** Of the record `begin` was asked about last. */
+  readonly header = new RecordHeader();
+  readonly #sessions: SessionTable<S, O>;
+  readonly #delivery: Delivery<S, O>;
+  readonly #codecs: PacketCodecs;
+  readonly #made: MadeMemory;
+  readonly #hooks: InboundHooks<S, O>;
+  #entry: SessionEntry<S, O> | null = null;
+
+  constructor(
+    sessions: SessionTable<S, O>,
+    delivery: Delivery<S, O>,
+    codecs: PacketCodecs,
+    made: MadeMemory,
+    hooks: InboundHooks<S, O>,
+  ) {
+    this.#sessions = sessions;
+    this.#delivery = delivery;
+    this.#codecs = codecs;
+    this.#made = made;
+    this.#hooks = hooks;
+  }
+
+  /**
+   * Hot. Returns what may open the record of `length` bytes at offset `record`, or null: it is dropped
+   * and counted.
+   */
+  begin(memory: PacketMemory, record: number, length: number, now: number): O | null {
+    const { header } = this;
+    const refusal = decodeHeader(memory.view, record, length, header);
+    if (refusal !== null) return this.refuse(refusal);
+    const entry = this.#sessions.byId(header.session);
+    if (entry === undefined) return this.refuse("unknown session");
+    this.#entry = entry;
+    const { session } = entry;
+    return session.openerFor(memory.view, record, header, now) ?? this.refuse(session.refusal);
+  }
+
+  /** Counts a record as dropped. */
+  refuse(reason: DropReason): null {
+    this.#hooks.drop(reason);
+    return null;
+  }
+
+  /**
+   * Hot. The record `begin` was asked about last has been opened in place: it is authentic. What it
+   * brings lies where it is until `flush`.
+   * @param from where it came from; null when the socket is connected to the peer.
+   */
+  accept(
+    memory: PacketMemory,
+    record: number,
+    socket: number,
+    from: PeerAddress | null,
+    now: number,
+  ): void {
+    const entry = this.#entry!;
+    try {
+      this.#accept(entry, memory, record, socket, from, now);
+    } catch (error) {
+      this.#hooks.failed(entry, error);
+    }
+  }
+
+  /** Hot. To be called before the memory of accepted records is used again. */
+  flush(): void {
+    this.#delivery.flush();
+  }
+
+  #accept(
+    entry: SessionEntry<S, O>,
+    memory: PacketMemory,
+    record: number,
+    socket: number,
+    from: PeerAddress | null,
+    now: number,
+  ): void {
+    const { header } = this;
+    const { session } = entry;
+    const path = session.accept(header, memory.view, record, socket, from, now);
+    if (path === null) return this.#hooks.drop(session.refusal);
+    const payload = record + PAYLOAD_OFFSET;
+    if (header.type === TYPE_PACKET) this.#acceptPacket(entry, path, memory, payload, now);
+    else this.#acceptControl(entry, path, memory, payload, now);
+    if (entry.isPending && session.isReady) this.#sessions.promote(entry, now);
+    this.#hooks.accepted(entry, now);
+  }
+
+  #acceptControl(
+    entry: SessionEntry<S, O>,
+    path: SessionPath,
+    { bytes }: PacketMemory,
+    payload: number,
+    now: number,
+  ): void {
+    const { type, sequence, payloadLength } = this.header;
+    const message = bytes.subarray(payload, payload + payloadLength);
+    const refusal = entry.session.receiveControl(type, message, path, now);
+    if (refusal !== null) this.#hooks.drop(refusal);
+    // A v1 server spends sequence numbers on echoes: nobody must wait for what is no packet.
+    if (!entry.session.x1 && sequence !== 0) this.#delivery.skip(entry, sequence, now);
+  }
+
+  #acceptPacket(
+    entry: SessionEntry<S, O>,
+    path: SessionPath,
+    memory: PacketMemory,
+    payload: number,
+    now: number,
+  ): void {
+    const { flags, sequence, stream, compression } = this.header;
+    const { x1 } = entry.session;
+    entry.session.notePacketReceived(path, now);
+    if ((flags & FLAG_ORDER_EXTENSION) !== 0) return this.#hooks.drop("bad message");
+    if (x1 && (flags & FLAG_COPY) !== 0 && !entry.reordering.isFirstCopy(stream, sequence)) {
+      return this.#hooks.drop("copy");
+    }
+    let length = this.header.payloadLength;
+    const isCompressed = compression !== COMPRESSION_NONE;
+    if (isCompressed) {
+      // What waits to be written may lie where the packet goes.
+      this.#delivery.flush();
+      length = this.#codecs.inflate(entry.spec, compression, memory, payload, length);
+      if (length <= 0) {
+        if (!x1 && sequence !== 0) this.#delivery.skip(entry, sequence, now);
+        return this.#hooks.drop(compression === COMPRESSION_ZSTD ? "bad zstd" : "bad gzip");
+      }
+      memory = this.#made.memory;
+      payload = this.#made.inflated;
+    }
+    const isOrdered = x1 ? (flags & FLAG_ORDERED) !== 0 : sequence !== 0;
+    if (isOrdered) {
+      const streamId = x1 ? stream : 0;
+      this.#delivery.reorder(entry, streamId, sequence, memory, payload, length, flags, now);
+    } else {
+      this.#delivery.deliver(entry, memory, payload, length, flags);
+    }
+    if (isCompressed) this.#delivery.flush();
+  }
+}

@@ -1,0 +1,7 @@
+/** Memory that packets and records lie in. It does not move while anybody holds it. */
+export interface PacketMemory {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly view: DataView<ArrayBuffer>;
+  /** Address of the first byte, for the kernel; below 2^53. */
+  readonly origin: number;
+}

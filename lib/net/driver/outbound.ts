@@ -1,0 +1,277 @@
+/**
+ * TUN -> classify flow -> dispatch -> cut into segments -> compress -> number -> the record's end.
+ * The methods stand in the order in which a packet meets them.
+ */
+import type { CompressionMode } from "../../protocol/compression/compression_mode.ts";
+import { FlowCompression } from "../../protocol/compression/flow_compression.ts";
+import type { Cipher } from "../../protocol/crypto/key_epochs.ts";
+import { Outgoing } from "../../protocol/crypto/outgoing.ts";
+import { completeChecksum } from "../../protocol/packet/checksum.ts";
+import { FlowKey, readFlowKey } from "../../protocol/packet/flow_key.ts";
+import {
+  PROTOCOL_TCP,
+  PROTOCOL_UDP,
+  TCP_CHECKSUM,
+  TCP_DATA_OFFSET,
+  UDP_CHECKSUM,
+} from "../../protocol/packet/ip.ts";
+import { TcpSegmenter } from "../../protocol/packet/segment.ts";
+import { Dispatch } from "../../protocol/schedule/dispatch.ts";
+import { FlowTable } from "../../protocol/schedule/flow_table.ts";
+import type { SessionPath } from "../../protocol/session/session_path.ts";
+import type { DropCounters } from "../../protocol/wire/drop_reason.ts";
+import {
+  COMPRESSION_NONE,
+  FLAG_PARTIAL_CHECKSUM,
+  TYPE_PACKET,
+} from "../../protocol/wire/header.ts";
+import type { DriverEnds, MadeMemory, PacketCodecs, PacketSink, RecordSink } from "./ends.ts";
+import type { PacketMemory } from "./memory.ts";
+import { type Offload, OFFLOAD_CHECKSUM, OFFLOAD_NONE, OFFLOAD_TCP } from "./offload.ts";
+import { Oversize } from "./oversize.ts";
+import type { SessionEntry, SessionTable } from "./sessions.ts";
+
+const US_PER_MS = 1000;
+
+interface OutboundHooks<S extends Cipher, O extends Cipher> {
+  /** Packets of a session were sent: its timers may have moved. */
+  readonly sent: (entry: SessionEntry<S, O>, now: number) => void;
+  readonly failed: (entry: SessionEntry<S, O>, error: unknown) => void;
+}
+
+export class Outbound<S extends Cipher, O extends Cipher> {
+  readonly #memory: PacketMemory;
+  readonly #view: DataView;
+  readonly #sessions: SessionTable<S, O>;
+  readonly #drops: DropCounters;
+  readonly #codecs: PacketCodecs;
+  readonly #made: MadeMemory;
+  readonly #packets: PacketSink;
+  readonly #records: RecordSink<S, O>;
+  readonly #hooks: OutboundHooks<S, O>;
+  readonly #dispatch: Dispatch<S, O>;
+  readonly #outgoing = new Outgoing();
+  readonly #flow = new FlowKey();
+  readonly #segmenter: TcpSegmenter;
+  readonly #compression = new FlowCompression();
+  readonly #oversize: Oversize;
+  readonly #answerFlow = new FlowKey();
+  /** The session of the packet under way, whether it compresses, and to what. */
+  #entry: SessionEntry<S, O> | null = null;
+  #compressionMode: CompressionMode = "off";
+  #compressionKind = COMPRESSION_NONE;
+  #now = 0;
+
+  /** @param memory of the packets that `forward` is given. */
+  constructor(
+    memory: PacketMemory,
+    sessions: SessionTable<S, O>,
+    ends: DriverEnds<S, O>,
+    hooks: OutboundHooks<S, O>,
+  ) {
+    const { made } = ends;
+    this.#memory = memory;
+    this.#view = memory.view;
+    this.#sessions = sessions;
+    this.#drops = ends.drops;
+    this.#codecs = ends.codecs;
+    this.#made = made;
+    this.#packets = ends.packets;
+    this.#records = ends.records;
+    this.#hooks = hooks;
+    this.#dispatch = new Dispatch(new FlowTable({ seed: ends.flowSeed }));
+    this.#segmenter = new TcpSegmenter(memory.view);
+    const { bytes, view } = made.memory;
+    const region = new DataView(
+      bytes.buffer,
+      view.byteOffset + made.inflated,
+      made.inflatedBytes,
+    );
+    this.#oversize = new Oversize(region, {
+      answer: (length) => this.#answer(length),
+      send: (length) =>
+        this.#sendPacket(this.#entry!, made.memory, made.inflated, length, 0, this.#now),
+    });
+  }
+
+  /** Hot. Sends the packet of `length` bytes at offset `packet`, which is written over meanwhile. */
+  forward(packet: number, length: number, offload: Offload, now: number): void {
+    const flow = this.#flow;
+    if (!readFlowKey(this.#view, packet, length, flow)) return this.#drops.count("not IP");
+    const entry = this.#sessions.forPacket(flow);
+    if (entry === null) return this.#drops.count("no session for destination");
+    try {
+      this.#forward(entry, packet, length, offload, now);
+      this.#hooks.sent(entry, now);
+    } catch (error) {
+      this.#hooks.failed(entry, error);
+    }
+  }
+
+  #forward(
+    entry: SessionEntry<S, O>,
+    packet: number,
+    length: number,
+    offload: Offload,
+    now: number,
+  ): void {
+    this.#entry = entry;
+    this.#now = now;
+    this.#compressionMode = entry.spec.tuning.compression;
+    this.#compressionKind = this.#codecs.kindFor(entry.spec);
+    this.#outgoing.sendTime = Math.round(now * US_PER_MS) >>> 0;
+    if (!this.#dispatch.begin(entry.session, this.#flow, length, now)) {
+      return this.#drops.count("no live path");
+    }
+    switch (offload.kind) {
+      case OFFLOAD_NONE:
+        return this.#sendOrAnswer(entry, packet, length, 0, now);
+      case OFFLOAD_CHECKSUM:
+        return this.#sendWhole(entry, packet, length, offload, now);
+      case OFFLOAD_TCP:
+        return this.#sendSegments(entry, packet, offload.segmentSize, now);
+      default:
+        this.#drops.count("bad offload request");
+    }
+  }
+
+  /** A packet of ordinary size whose checksum is still the sender's kernel's to complete. */
+  #sendWhole(
+    entry: SessionEntry<S, O>,
+    packet: number,
+    length: number,
+    { checksumStart, checksumField }: Offload,
+    now: number,
+  ): void {
+    const { session } = entry;
+    const start = packet + checksumStart;
+    const field = packet + checksumField;
+    if (field + 2 > packet + length) return this.#drops.count("bad offload request");
+    const mayStay = session.x1 && length <= session.packetBytesMax &&
+      this.#isTransportChecksum(start, field);
+    if (!mayStay) completeChecksum(this.#view, start, packet + length, field);
+    this.#sendOrAnswer(entry, packet, length, mayStay ? FLAG_PARTIAL_CHECKSUM : 0, now);
+  }
+
+  /** Whether `field` is the checksum the receiver expects to be partial, not one further inside. */
+  #isTransportChecksum(start: number, field: number): boolean {
+    const { transport, protocol } = this.#flow;
+    return start === transport &&
+      (protocol === PROTOCOL_TCP && field === start + TCP_CHECKSUM ||
+        protocol === PROTOCOL_UDP && field === start + UDP_CHECKSUM);
+  }
+
+  /** Sends the packet that was read, unless it is too big for the peer's paths. */
+  #sendOrAnswer(
+    entry: SessionEntry<S, O>,
+    packet: number,
+    length: number,
+    flags: number,
+    now: number,
+  ): void {
+    const mtu = entry.packetBytesMax(this.#flow);
+    if (length <= mtu) return this.#sendPacket(entry, this.#memory, packet, length, flags, now);
+    this.#drops.count("too big for path");
+    this.#oversize.handle(this.#view, packet, length, mtu, entry.router, now);
+  }
+
+  /** Hands an answer to the kernel, which knows the way to who sent the packet. */
+  #answer(length: number): void {
+    const { memory, inflated } = this.#made;
+    if (!readFlowKey(memory.view, inflated, length, this.#answerFlow)) return;
+    this.#packets.deliver(memory, inflated, this.#answerFlow, false);
+    this.#packets.flush();
+  }
+
+  #sendSegments(
+    entry: SessionEntry<S, O>,
+    packet: number,
+    wanted: number,
+    now: number,
+  ): void {
+    const { session } = entry;
+    const segmenter = this.#segmenter;
+    const { transport, end, protocol } = this.#flow;
+    const isTcp = protocol === PROTOCOL_TCP && transport >= 0;
+    const segmentSize = isTcp ? this.#fitting(packet, wanted, session.packetBytesMax) : wanted;
+    if (!isTcp || segmenter.begin(packet, transport, end, segmentSize) === 0) {
+      return this.#drops.count("bad offload request");
+    }
+    const transportDistance = transport - packet;
+    const flags = session.x1 ? FLAG_PARTIAL_CHECKSUM : 0;
+    while (segmenter.next()) {
+      const { offset, length } = segmenter;
+      if (flags === 0) {
+        const start = offset + transportDistance;
+        completeChecksum(this.#view, start, offset + length, start + TCP_CHECKSUM);
+      }
+      this.#sendPacket(entry, this.#memory, offset, length, flags, now);
+    }
+  }
+
+  /** Bytes of TCP payload that fit into packets of `mtu`, at most `wanted`. */
+  #fitting(packet: number, wanted: number, mtu: number): number {
+    const { transport } = this.#flow;
+    const tcpHeader = (this.#view.getUint8(transport + TCP_DATA_OFFSET) >>> 4) * 4;
+    return Math.max(1, Math.min(wanted, mtu - (transport - packet) - tcpHeader));
+  }
+
+  /** Hot. One packet as it is on the wire of the tunnel, on the path or paths it is to take. */
+  #sendPacket(
+    entry: SessionEntry<S, O>,
+    memory: PacketMemory,
+    packet: number,
+    length: number,
+    flags: number,
+    now: number,
+  ): void {
+    const dispatch = this.#dispatch;
+    const outgoing = this.#outgoing;
+    const compressed = this.#compress(memory, packet, length, now);
+    outgoing.compression = compressed > 0 ? this.#compressionKind : COMPRESSION_NONE;
+    if (compressed > 0) {
+      memory = this.#made.memory;
+      packet = this.#made.compressed;
+      length = compressed;
+    }
+    const paths = dispatch.next(length);
+    outgoing.type = TYPE_PACKET;
+    outgoing.flags = flags | dispatch.flags;
+    outgoing.stream = dispatch.stream;
+    outgoing.sequence = entry.session.nextSequence(dispatch.stream);
+    for (let copy = 0; copy < paths.length; copy++) {
+      this.#records.send(entry, paths[copy]!, memory, packet, length, outgoing, now);
+    }
+  }
+
+  /** Hot. Puts the compressed packet where such are made; 0 when it stays plain. */
+  #compress(memory: PacketMemory, packet: number, length: number, now: number): number {
+    const compression = this.#compression;
+    const mode = this.#compressionMode;
+    const { bytes } = memory;
+    const capacity = compression.capacityFor(mode, this.#flow, bytes, packet, length, now);
+    if (capacity === 0) return 0;
+    const kind = this.#compressionKind;
+    const compressed = this.#codecs.compress(kind, memory, packet, length, capacity);
+    compression.noteTry(compressed > 0);
+    return compressed;
+  }
+
+  /** Sends a record that is no packet. */
+  sendControl(
+    entry: SessionEntry<S, O>,
+    path: SessionPath,
+    type: number,
+    payload: Uint8Array,
+    now: number,
+  ): void {
+    const outgoing = this.#outgoing;
+    const { memory, compressed } = this.#made;
+    outgoing.type = type;
+    outgoing.flags = outgoing.stream = outgoing.sequence = 0;
+    outgoing.compression = COMPRESSION_NONE;
+    outgoing.sendTime = Math.round(now * US_PER_MS) >>> 0;
+    memory.bytes.set(payload, compressed);
+    this.#records.send(entry, path, memory, compressed, payload.length, outgoing, now);
+  }
+}

@@ -1,0 +1,129 @@
+/** The descriptors that the native engine waits for, and what ppoll(2) says of them. */
+import type { Libc } from "../../ffi/libc/libc.ts";
+import type { Arena } from "../../ffi/memory/arena.ts";
+import { SOCKETS_MAX, type SocketTable } from "./sockets.ts";
+
+/** struct pollfd: int fd, short events, short revents. */
+const POLLFD_LENGTH = 8;
+const EVENTS = 4;
+const REVENTS = 6;
+const POLLIN = 1;
+const POLLOUT = 4;
+/** struct timespec: seconds and nanoseconds, 64 bits each. */
+const TIMESPEC_LENGTH = 16;
+const MS_PER_SECOND = 1000;
+const NS_PER_MS = 1_000_000;
+const WAIT_MAX_MS = 60_000;
+/** Entries before the sockets. */
+const ENTRY_WAKE = 0;
+const ENTRY_TUN = 1;
+const ENTRY_SOCKETS = 2;
+
+export class PollSet {
+  readonly #libc: Libc;
+  readonly #view: DataView;
+  readonly #fds: number;
+  readonly #fdsAddress: bigint;
+  readonly #timeout: number;
+  readonly #timeoutAddress: bigint;
+  /** The socket numbers in the set. */
+  #sockets: number[] = [];
+  #count = BigInt(ENTRY_SOCKETS);
+  /** Whether the TUN device is left unread, and sockets are asked for room. */
+  #isBlocked = false;
+  #version = -1;
+
+  constructor(libc: Libc, arena: Arena, wakeFd: number, tunFd: number) {
+    this.#libc = libc;
+    this.#view = arena.view;
+    this.#fds = arena.reserve((ENTRY_SOCKETS + SOCKETS_MAX) * POLLFD_LENGTH);
+    this.#fdsAddress = arena.address(this.#fds);
+    this.#timeout = arena.reserve(TIMESPEC_LENGTH);
+    this.#timeoutAddress = arena.address(this.#timeout);
+    this.#set(ENTRY_WAKE, wakeFd, POLLIN);
+    this.#set(ENTRY_TUN, tunFd, POLLIN);
+  }
+
+  /** Waits for the sockets of `table` from here on. */
+  watch(table: SocketTable): void {
+    if (table.version === this.#version) return;
+    this.#version = table.version;
+    const sockets = [...table.entries()];
+    this.#sockets = sockets.map(([number]) => number);
+    const events = this.#isBlocked ? POLLIN | POLLOUT : POLLIN;
+    for (const [index, [, { fd }]] of sockets.entries()) {
+      this.#set(ENTRY_SOCKETS + index, fd, events);
+    }
+    this.#count = BigInt(ENTRY_SOCKETS + sockets.length);
+  }
+
+  /**
+   * Hot. Waits `ms` at most. Returns how many descriptors are ready, or the negative errno.
+   * @param isBlocked whether to wait for room in the sockets, and to leave the TUN device alone.
+   */
+  wait(ms: number, isBlocked: boolean): number {
+    if (isBlocked !== this.#isBlocked) this.#setBlocked(isBlocked);
+    const waitMs = Math.max(0, Math.min(ms, WAIT_MAX_MS));
+    const seconds = Math.floor(waitMs / MS_PER_SECOND);
+    const view = this.#view;
+    view.setUint32(this.#timeout, seconds, true);
+    const nanoseconds = Math.ceil((waitMs - seconds * MS_PER_SECOND) * NS_PER_MS);
+    view.setUint32(this.#timeout + 8, Math.min(nanoseconds, 999_999_999), true);
+    return this.#libc.ppoll(this.#fdsAddress, this.#count, this.#timeoutAddress);
+  }
+
+  get isWoken(): boolean {
+    return this.#ready(ENTRY_WAKE) !== 0;
+  }
+
+  get isTunReadable(): boolean {
+    return (this.#ready(ENTRY_TUN) & POLLIN) !== 0;
+  }
+
+  get isTunGone(): boolean {
+    return (this.#ready(ENTRY_TUN) & ~POLLIN) !== 0;
+  }
+
+  /** How many sockets are in the set. */
+  get sockets(): number {
+    return this.#sockets.length;
+  }
+
+  /** The number of the socket at a place in the set. */
+  socket(place: number): number {
+    return this.#sockets[place]!;
+  }
+
+  isReadable(place: number): boolean {
+    return (this.#ready(ENTRY_SOCKETS + place) & ~POLLOUT) !== 0;
+  }
+
+  /** Whether some socket has room again. */
+  get isWritable(): boolean {
+    for (let place = 0; place < this.#sockets.length; place++) {
+      if ((this.#ready(ENTRY_SOCKETS + place) & POLLOUT) !== 0) return true;
+    }
+    return false;
+  }
+
+  #setBlocked(isBlocked: boolean): void {
+    this.#isBlocked = isBlocked;
+    this.#setEvents(ENTRY_TUN, isBlocked ? 0 : POLLIN);
+    for (let place = 0; place < this.#sockets.length; place++) {
+      this.#setEvents(ENTRY_SOCKETS + place, isBlocked ? POLLIN | POLLOUT : POLLIN);
+    }
+  }
+
+  #set(entry: number, fd: number, events: number): void {
+    this.#view.setInt32(this.#fds + entry * POLLFD_LENGTH, fd, true);
+    this.#setEvents(entry, events);
+  }
+
+  #setEvents(entry: number, events: number): void {
+    this.#view.setInt16(this.#fds + entry * POLLFD_LENGTH + EVENTS, events, true);
+  }
+
+  #ready(entry: number): number {
+    return this.#view.getInt16(this.#fds + entry * POLLFD_LENGTH + REVENTS, true);
+  }
+}

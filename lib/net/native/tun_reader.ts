@@ -1,0 +1,44 @@
+/** Reads the TUN device: one read is a packet, or a TCP super-packet of up to 64 KiB. */
+import { type TunDevice, VNET_HEADER_LENGTH } from "../../ffi/linux/tun.ts";
+import type { Libc } from "../../ffi/libc/libc.ts";
+import { Offload } from "../driver/offload.ts";
+import { type Layout, PACKET_BYTES_MAX } from "./layout.ts";
+import { readOffload } from "./vnet_header.ts";
+
+/** Packets read before the other direction gets its turn. */
+const READS_PER_TURN = 32;
+const READ_LENGTH = BigInt(PACKET_BYTES_MAX + VNET_HEADER_LENGTH);
+
+/** Takes the packet of `length` bytes at offset `packet` of the arena. */
+type Forward = (packet: number, length: number, offload: Offload, now: number) => void;
+
+export class TunReader {
+  readonly #libc: Libc;
+  readonly #tun: TunDevice;
+  readonly #view: DataView;
+  readonly #start: number;
+  readonly #startAddress: bigint;
+  readonly #packet: number;
+  readonly #offload = new Offload();
+
+  constructor(libc: Libc, tun: TunDevice, { arena, tunRead }: Layout) {
+    this.#libc = libc;
+    this.#tun = tun;
+    this.#view = arena.view;
+    this.#start = tunRead;
+    this.#startAddress = arena.address(tunRead);
+    this.#packet = tunRead + (tun.vnetHeader ? VNET_HEADER_LENGTH : 0);
+  }
+
+  /** Hot. Hands on what waits, up to a turn's worth. Returns how many reads there were. */
+  run(forward: Forward, now: number): number {
+    const offload = this.#offload;
+    for (let reads = 0; reads < READS_PER_TURN; reads++) {
+      const length = this.#libc.read(this.#tun.fd, this.#startAddress, READ_LENGTH);
+      if (length <= 0) return reads;
+      if (this.#tun.vnetHeader) readOffload(this.#view, this.#start, offload);
+      forward(this.#packet, this.#start + length - this.#packet, offload, now);
+    }
+    return READS_PER_TURN;
+  }
+}

@@ -1,0 +1,100 @@
+/** Takes what comes to the sockets: one receive is a datagram, or many that the kernel put together. */
+import type { Libc } from "../../ffi/libc/libc.ts";
+import type { Opener, Sealer } from "../../ffi/libcrypto/aes_gcm.ts";
+import { cmsgSpace, MessageBuffer } from "../../ffi/linux/message.ts";
+import { MSG_DONTWAIT, SOL_UDP, UDP_GRO } from "../../ffi/linux/socket.ts";
+import type { Arena } from "../../ffi/memory/arena.ts";
+import { PeerAddress } from "../../protocol/path/peer_address.ts";
+import { HEADER_LENGTH, PAYLOAD_OFFSET } from "../../protocol/wire/header.ts";
+import type { Inbound } from "../driver/inbound.ts";
+import { type Layout, PACKET_BYTES_MAX } from "./layout.ts";
+import { LOCAL_ADDRESS_SPACE, readPeer, SOCKADDR_CAPACITY } from "./peer_sockaddr.ts";
+import type { SocketTable } from "./sockets.ts";
+
+/** Receives before the other direction gets its turn. */
+const RECEIVES_PER_TURN = 16;
+const CONTROL_BYTES = cmsgSpace(4) + LOCAL_ADDRESS_SPACE + 64;
+
+export class UdpReceiver {
+  readonly #libc: Libc;
+  readonly #arena: Arena;
+  readonly #view: DataView;
+  readonly #start: number;
+  readonly #sockets: SocketTable;
+  readonly #inbound: Inbound<Sealer, Opener>;
+  readonly #message: MessageBuffer;
+  readonly #peer = new PeerAddress();
+
+  constructor(
+    libc: Libc,
+    { arena, receive }: Layout,
+    sockets: SocketTable,
+    inbound: Inbound<Sealer, Opener>,
+  ) {
+    this.#libc = libc;
+    this.#arena = arena;
+    this.#view = arena.view;
+    this.#start = receive;
+    this.#sockets = sockets;
+    this.#inbound = inbound;
+    this.#message = new MessageBuffer(arena, CONTROL_BYTES);
+    this.#message.setData(receive, PACKET_BYTES_MAX);
+  }
+
+  /** Hot. Takes what waits in a socket, up to a turn's worth. Returns how many receives there were. */
+  run(socket: number, now: number): number {
+    // Its session may have ended in this turn.
+    if (!this.#sockets.has(socket)) return 0;
+    const message = this.#message;
+    const { fd } = this.#sockets.get(socket);
+    const isConnected = this.#sockets.isConnected;
+    for (let receives = 0; receives < RECEIVES_PER_TURN; receives++) {
+      message.setNameLength(isConnected ? 0 : SOCKADDR_CAPACITY);
+      message.setControlLength(CONTROL_BYTES);
+      const length = this.#libc.recvmsg(fd, message.address, MSG_DONTWAIT);
+      // An error is EAGAIN, or what the network said of a datagram sent before: nothing to do here.
+      if (length < 0) return receives;
+      const gro = message.findCmsg(SOL_UDP, UDP_GRO);
+      const segment = gro < 0 ? length : this.#view.getUint16(gro, true);
+      if (!isConnected) readPeer(message, this.#view, this.#peer);
+      this.#receiveBatch(length, segment === 0 ? length : segment, socket, now);
+      if (!this.#sockets.has(socket)) return receives;
+    }
+    return RECEIVES_PER_TURN;
+  }
+
+  #receiveBatch(length: number, segment: number, socket: number, now: number): void {
+    const peer = this.#sockets.isConnected ? null : this.#peer;
+    for (let at = 0; at < length; at += segment) {
+      this.#receive(this.#start + at, Math.min(segment, length - at), socket, peer, now);
+    }
+    this.#inbound.flush();
+  }
+
+  #receive(
+    record: number,
+    length: number,
+    socket: number,
+    peer: PeerAddress | null,
+    now: number,
+  ): void {
+    const inbound = this.#inbound;
+    const arena = this.#arena;
+    const opener = inbound.begin(arena, record, length, now);
+    if (opener === null) return;
+    const payload = record + PAYLOAD_OFFSET;
+    const { payloadLength } = inbound.header;
+    const text = arena.address(payload);
+    const isAuthentic = opener.open(
+      arena.address(record + HEADER_LENGTH),
+      arena.address(record),
+      HEADER_LENGTH,
+      text,
+      payloadLength,
+      text,
+      arena.address(payload + payloadLength),
+    );
+    if (!isAuthentic) inbound.refuse("not authentic");
+    else inbound.accept(arena, record, socket, peer, now);
+  }
+}

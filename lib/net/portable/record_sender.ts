@@ -1,0 +1,158 @@
+/**
+ * Seals records and hands them to their sockets. Sealing takes turns of the event loop, so several
+ * records are under way at a time; they leave in the order in which they were made.
+ */
+import type { Outgoing } from "../../protocol/crypto/outgoing.ts";
+import { PeerAddress } from "../../protocol/path/peer_address.ts";
+import type { SessionPath } from "../../protocol/session/session_path.ts";
+import type { DropCounters } from "../../protocol/wire/drop_reason.ts";
+import { PAYLOAD_OFFSET, RECORD_OVERHEAD } from "../../protocol/wire/header.ts";
+import type { PathObserver, RecordSink } from "../driver/ends.ts";
+import type { PacketMemory } from "../driver/memory.ts";
+import { InOrder } from "./in_order.ts";
+import { netAddress } from "./net_address.ts";
+import type { SessionEntry } from "./sessions.ts";
+import type { SocketTable } from "./socket_table.ts";
+import type { WebOpener, WebSealer } from "./web_crypto.ts";
+
+/** Records being sealed; packets wait in the TUN device beyond that. */
+const SEALING_MAX = 64;
+/** Heartbeats and messages may be sealed besides packets, up to this many records in all. */
+const SEALING_CONTROL_MAX = 256;
+/** What is still to be sent when a session ends must have left by then. */
+const LAST_WORDS_MS = 1000;
+
+/** Errors that say that the link itself cannot carry anything. */
+const LINK_GONE = new Set([
+  "ENETDOWN",
+  "ENETUNREACH",
+  "ENODEV",
+  "ENXIO",
+  "EHOSTUNREACH",
+  "EADDRNOTAVAIL",
+]);
+
+interface SealedRecord {
+  readonly entry: SessionEntry;
+  readonly path: SessionPath;
+  readonly record: Uint8Array<ArrayBuffer>;
+  readonly isSealed: boolean;
+}
+
+interface SenderHooks {
+  readonly observer: () => PathObserver<WebSealer, WebOpener>;
+  /** Lets a task run by itself. */
+  readonly start: (task: Promise<void>) => void;
+  /** Told of errors that should not be. */
+  readonly fail: (error: unknown) => void;
+}
+
+export class RecordSender implements RecordSink<WebSealer, WebOpener> {
+  readonly #sockets: SocketTable;
+  readonly #drops: DropCounters;
+  readonly #hooks: SenderHooks;
+  readonly #sealing: InOrder<SealedRecord>;
+  /** The addresses of paths in Deno's words, and what they were made from. */
+  readonly #addresses = new WeakMap<SessionPath, { peer: PeerAddress; to: Deno.NetAddr }>();
+
+  constructor(sockets: SocketTable, drops: DropCounters, hooks: SenderHooks) {
+    this.#sockets = sockets;
+    this.#drops = drops;
+    this.#hooks = hooks;
+    this.#sealing = new InOrder(SEALING_MAX, (sealed) => this.#send(sealed), hooks.fail);
+  }
+
+  /** Whether packets may be read. */
+  get hasRoom(): boolean {
+    return this.#sealing.hasRoom;
+  }
+
+  get hasControlRoom(): boolean {
+    return this.#sealing.count < SEALING_CONTROL_MAX;
+  }
+
+  /** Resolves when more packets may be read. */
+  whenRoom(): Promise<void> {
+    return this.hasRoom ? Promise.resolve() : this.#sealing.whenRoom();
+  }
+
+  send(
+    entry: SessionEntry,
+    path: SessionPath,
+    memory: PacketMemory,
+    payload: number,
+    length: number,
+    outgoing: Outgoing,
+  ): void {
+    const record = new Uint8Array(length + RECORD_OVERHEAD);
+    record.set(memory.bytes.subarray(payload, payload + length), PAYLOAD_OFFSET);
+    const view = new DataView(record.buffer);
+    const sealer = entry.session.writeRecord(view, 0, path, length, outgoing);
+    const seal = async () => ({ entry, path, record, isSealed: await sealer.seal(record) });
+    this.#sealing.push(seal());
+  }
+
+  flush(): void {
+    // Records leave as they are sealed.
+  }
+
+  /** Closes a path's own socket when what is on its way to it has left, or has had its time. */
+  close(path: SessionPath): void {
+    const number = path.socket;
+    if (this.#sockets.server(number) !== null) this.closeAfterLastWords([number]);
+  }
+
+  closeAfterLastWords(numbers: readonly number[]): void {
+    this.#hooks.start(this.#closeAfterLastWords(numbers));
+  }
+
+  async #closeAfterLastWords(numbers: readonly number[]): Promise<void> {
+    const timeout = Promise.withResolvers<void>();
+    const timer = setTimeout(timeout.resolve, LAST_WORDS_MS);
+    const sent = this.#sealing.whenDone().then(async () => {
+      for (const number of numbers) await this.#sockets.get(number)?.whenSent();
+    });
+    await Promise.race([sent, timeout.promise]);
+    clearTimeout(timer);
+    for (const number of numbers) {
+      this.#sockets.get(number)?.close();
+      this.#sockets.remove(number);
+    }
+  }
+
+  #send({ entry, path, record, isSealed }: SealedRecord): void {
+    const socket = this.#sockets.get(path.socket);
+    if (!isSealed || socket === undefined) return this.#drops.count("send failed");
+    const hasRoom = socket.send({
+      datagram: record,
+      to: this.#sockets.server(path.socket) ?? this.#address(path, socket.isV6),
+      sent: () => {
+        if (path.isLinkGone) this.#hooks.observer().linkWorks(entry, path, performance.now());
+      },
+      failed: (code) => this.#failed(entry, path, record.length - RECORD_OVERHEAD, code),
+    });
+    if (!hasRoom) this.#drops.count("send buffer full");
+  }
+
+  #address(path: SessionPath, isV6: boolean): Deno.NetAddr {
+    const known = this.#addresses.get(path);
+    if (known !== undefined && known.peer.equals(path.peer)) return known.to;
+    const peer = new PeerAddress();
+    peer.copyFrom(path.peer);
+    const to = netAddress(peer, isV6);
+    this.#addresses.set(path, { peer, to });
+    return to;
+  }
+
+  #failed(entry: SessionEntry, path: SessionPath, bytes: number, code: string): void {
+    const now = performance.now();
+    if (code === "ENOBUFS" || code === "EAGAIN") return this.#drops.count("send buffer full");
+    if (code === "EMSGSIZE") {
+      this.#hooks.observer().packetRefused(entry, path, bytes, now);
+      return this.#drops.count("too big for path");
+    }
+    this.#drops.count("send failed");
+    const isClients = this.#sockets.server(path.socket) !== null;
+    if (isClients && LINK_GONE.has(code)) this.#hooks.observer().linkFailed(entry, path, now);
+  }
+}
