@@ -104,7 +104,7 @@ export class VirtualNetwork implements Disposable {
 
   addPath(index: number, link = index): SessionPath {
     const path = { id: index, name: `link ${link}`, socket: link, peer: null };
-    return this.client.session.addPath(path, this.now);
+    return this.client.addPath(path, this.now);
   }
 
   /** Calls `run` every so often from now on. Returns what stops it. */
@@ -136,12 +136,12 @@ export class VirtualNetwork implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.client.session.free();
-    this.server.session.free();
+    this.client.close(this.now);
+    this.server.close(this.now);
   }
 
   #nextTimeout(): number {
-    return Math.min(this.client.session.nextTimeout(), this.server.session.nextTimeout());
+    return Math.min(this.client.nextTimeout, this.server.nextTimeout);
   }
 
   #step(): void {

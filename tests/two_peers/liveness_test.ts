@@ -21,7 +21,7 @@ function exchangePackets(network: VirtualNetwork, flows = 8): () => void {
 
 function firstChange(peer: Peer, path: number, state: string, since: number): number {
   return peer.events.find((event) =>
-    event.name === "path changed" && event.path.id === path && event.state === state &&
+    event.kind === "path changed" && event.path === path && event.state === state &&
     event.at >= since
   )?.at ?? Infinity;
 }
@@ -208,7 +208,7 @@ Deno.test("a path the client removes is not used by the server any more", () => 
   network.run(1000);
   exchangePackets(network);
   network.run(3000);
-  network.client.session.removePath(1, network.now);
+  network.client.removePath(1, network.now);
   network.run(50);
   ok(!network.server.session.paths.byId(1)!.isUsable);
   const received = network.client.received.length;
@@ -233,17 +233,17 @@ Deno.test("bye reaches the server on every path that works", () => {
   network.client.session.sayBye();
   network.client.flush(network.now);
   network.run(100);
-  equal(network.server.events.filter(({ name }) => name === "bye").length, 2);
+  equal(network.server.events.filter(({ kind }) => kind === "bye").length, 2);
 });
 
 Deno.test("a path that is removed is told to be down", () => {
   using network = new VirtualNetwork({ delaysMs: [10, 10] });
   network.run(1000);
-  network.client.session.removePath(1, network.now);
+  network.client.removePath(1, network.now);
   network.client.flush(network.now);
   network.run(100);
   equal(network.client.statesOf(1).at(-1), "down");
-  network.client.session.removePath(1, network.now);
+  network.client.removePath(1, network.now);
   network.run(100);
   equal(network.client.statesOf(1).filter((state) => state === "down").length, 1);
 });

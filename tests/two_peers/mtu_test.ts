@@ -14,8 +14,8 @@ const TOLD_MS = 100;
 
 function findings(network: VirtualNetwork) {
   return network.client.events.flatMap((event) =>
-    event.name === "path MTU"
-      ? [{ path: event.path.id, mtu: event.mtu, wasBlackhole: event.wasBlackhole }]
+    event.kind === "path MTU"
+      ? [{ path: event.path, mtu: event.mtu, wasBlackhole: event.wasBlackhole }]
       : []
   );
 }
@@ -67,7 +67,7 @@ Deno.test("the server is told of the smallest of the paths that work", () => {
   for (const path of [0, 1]) assertFound(network, path);
   equal(network.server.session.packetBytesMax, pathOf(network.client, 1).mtu);
   deepEqual(findings(network).map(({ path }) => path).toSorted(), [0, 1]);
-  network.client.session.linkFailed(pathOf(network.client, 1), network.now);
+  network.client.linkFailed(pathOf(network.client, 1), network.now);
   network.run(TOLD_MS);
   equal(network.server.session.packetBytesMax, CEILING);
 });
@@ -114,7 +114,7 @@ Deno.test("a path too narrow for IPv6 is left alone while there is another", () 
   equal(pathOf(client, 1).standing.reason, "mtu");
   equal(client.session.packetBytesMax, CEILING);
   equal(server.session.packetBytesMax, CEILING);
-  client.session.linkFailed(pathOf(client, 0), network.now);
+  client.linkFailed(pathOf(client, 0), network.now);
   client.flush(network.now);
   network.run(TOLD_MS);
   equal(client.session.packetBytesMax, pathOf(client, 1).mtu, "better than nothing");

@@ -1,41 +1,37 @@
-/** One end of a session without sockets and clock, driven as an engine drives it. */
-import { CopyFilter } from "../../lib/protocol/receive/copy_filter.ts";
-import {
-  DELIVER_NOW,
-  DUPLICATE,
-  EMPTY,
-  ReorderBuffer,
-} from "../../lib/protocol/receive/reorder_buffer.ts";
-import { DropCounters, type DropReason } from "../../lib/protocol/wire/drop_reason.ts";
-import { FlowKey } from "../../lib/protocol/packet/flow_key.ts";
-import { Dispatch } from "../../lib/protocol/schedule/dispatch.ts";
-import { FlowTable } from "../../lib/protocol/schedule/flow_table.ts";
-import { PROTOCOL_TCP } from "../../lib/protocol/packet/ip.ts";
-import type { EpochLimits } from "../../lib/protocol/crypto/key_epochs.ts";
-import type { PeerAddress } from "../../lib/protocol/path/peer_address.ts";
+/** One end of a session without sockets and clock: the product's driver, with ends of the tests. */
+import { Driver } from "../../lib/net/driver/driver.ts";
+import type { PacketSink, RecordSink } from "../../lib/net/driver/ends.ts";
+import { newMemory } from "../../lib/net/driver/packet_cells.ts";
+import { Offload } from "../../lib/net/driver/offload.ts";
+import type { SessionEntry } from "../../lib/net/driver/sessions.ts";
+import type { EngineEvent } from "../../lib/net/engine.ts";
+import { GzipCodecs, makeMemory } from "../../lib/net/portable/gzip_codecs.ts";
+import { EPOCH_MS, type EpochLimits } from "../../lib/protocol/crypto/key_epochs.ts";
 import { Outgoing } from "../../lib/protocol/crypto/outgoing.ts";
+import type { PeerAddress } from "../../lib/protocol/path/peer_address.ts";
 import type { SchedulerName } from "../../lib/protocol/schedule/scheduler.ts";
-import { type Role, Session, type SessionEvent } from "../../lib/protocol/session/session.ts";
+import type { NewPath } from "../../lib/protocol/session/path_table.ts";
+import type { Role, Session } from "../../lib/protocol/session/session.ts";
 import type { SessionPath } from "../../lib/protocol/session/session_path.ts";
+import { DropCounters, type DropReason } from "../../lib/protocol/wire/drop_reason.ts";
 import {
-  decodeHeader,
-  FLAG_COPY,
-  FLAG_ORDERED,
   PAYLOAD_OFFSET,
   RECORD_OVERHEAD,
-  RecordHeader,
   TYPE_HEARTBEAT,
   TYPE_PACKET,
 } from "../../lib/protocol/wire/header.ts";
 import type { RecordingOpener, RecordingSealer, RecordingSuite } from "./recording_suite.ts";
+import { readPacket, type TestPacket, writePacket } from "./test_packet.ts";
 
 export const SESSION_ID = 0xf1a2b3c4;
 export const SESSION_KEY = Uint8Array.from({ length: 32 }, (_, index) => index + 1);
 
-/** Of a packet of the tests, unless told; only its first eight bytes mean something. */
+/** Of a packet of the tests, unless told. */
 const PACKET_BYTES = 1000;
-const REORDER_CAPACITY = 4096;
-const REORDER_FLUSH_MS = 500;
+const PACKET_BYTES_MAX = 9000;
+/** The defaults of both programs. */
+const REORDER_BUFFER_SIZE = 128;
+const REORDER_FLUSH_MS = 50;
 
 interface PeerOptions {
   readonly role: Role;
@@ -51,87 +47,121 @@ interface PeerOptions {
   readonly send: (datagram: Uint8Array, path: SessionPath, now: number) => void;
 }
 
-/** What a packet of the tests carries: its flow and its number. */
-interface TestPacket {
-  readonly flow: number;
-  readonly number: number;
+type Received = TestPacket & { readonly path: number; readonly at: number };
+type PeerEvent = EngineEvent & { readonly at: number };
+
+/** Remembers why the last record was dropped. */
+class LastDrop extends DropCounters {
+  reason: DropReason | null = null;
+
+  override count(reason: DropReason, packets?: number): void {
+    this.reason = reason;
+    super.count(reason, packets);
+  }
 }
 
-type Received = TestPacket & { readonly path: number; readonly at: number };
-type TimedEvent = SessionEvent & { readonly at: number };
-
 export class Peer {
-  readonly session: Session<RecordingSealer, RecordingOpener>;
-  readonly drops = new DropCounters();
+  readonly driver: Driver<RecordingSealer, RecordingOpener>;
+  readonly entry: SessionEntry<RecordingSealer, RecordingOpener>;
+  readonly drops = new LastDrop();
   readonly received: Received[] = [];
-  readonly events: TimedEvent[] = [];
+  readonly events: PeerEvent[] = [];
   /** When a heartbeat was sent, and on which path. */
   readonly heartbeats: { path: number; at: number }[] = [];
-  readonly flows = new FlowTable();
-  readonly dispatch = new Dispatch<RecordingSealer, RecordingOpener>(this.flows);
   /** Of the packets of the tests, in bytes. */
   packetBytes = PACKET_BYTES;
-  readonly #copies = new Map<number, CopyFilter>();
-  readonly #streams = new Map<number, { buffer: ReorderBuffer; held: Received[] }>();
-  readonly #outgoing = new Outgoing();
   readonly #options: PeerOptions;
-  readonly #header = new RecordHeader();
+  readonly #read = newMemory(PACKET_BYTES_MAX);
+  readonly #offload = new Offload();
+  readonly #outgoing = new Outgoing();
+  /** The path that each packet came on first, by flow and number, until it is delivered. */
+  readonly #cameOn = new Map<string, number>();
+  /** The paths that the last packet sent took. */
+  #tookPaths: SessionPath[] = [];
+  #now = 0;
 
   constructor(options: PeerOptions) {
     this.#options = options;
     const { role, x1, suite, random, epochLimits, firstSequence } = options;
     const { scheduler = null, mtuCeiling = null } = options;
-    this.session = new Session({
-      role,
-      x1,
+    const made = makeMemory();
+    this.driver = new Driver({
       suite,
-      id: SESSION_ID,
-      key: SESSION_KEY,
       random: (into) => {
         for (let i = 0; i < into.length; i++) into[i] = random() * 256;
       },
-      now: 0,
-      scheduler,
-      mtuCeiling,
-      ...(epochLimits === undefined ? {} : { epochLimits }),
-      ...(firstSequence === undefined ? {} : { firstSequence }),
-    });
+      flowSeed: 0,
+      drops: this.drops,
+      packets: this.#packets(),
+      records: this.#records(),
+      codecs: new GzipCodecs(made),
+      made,
+      emit: (event) => this.events.push({ ...event, at: this.#now }),
+    }, this.#read);
+    this.driver.openSession(
+      {
+        ...{ role, x1, id: SESSION_ID, key: SESSION_KEY, name: role, mtu: mtuCeiling ?? 1400 },
+        ipv4: "10.8.0.2",
+        ipv6: "fd00:8::2",
+        reorderBufferSize: REORDER_BUFFER_SIZE,
+        reorderFlushTimeoutMs: REORDER_FLUSH_MS,
+        tuning: {
+          scheduler,
+          compression: "off",
+          probeMtu: mtuCeiling !== null,
+          rekeyEveryMs: EPOCH_MS,
+        },
+      },
+      0,
+      {
+        ...(epochLimits === undefined ? {} : { epochLimits }),
+        ...(firstSequence === undefined ? {} : { firstSequence }),
+      },
+    );
+    this.entry = this.driver.sessions.byId(SESSION_ID | 0)!;
+    this.#watchPaths();
+  }
+
+  get session(): Session<RecordingSealer, RecordingOpener> {
+    return this.entry.session;
+  }
+
+  addPath(path: NewPath, now: number): SessionPath {
+    return this.driver.addPath(SESSION_ID, path, now)!;
+  }
+
+  removePath(id: number, now: number): void {
+    this.driver.removePath(SESSION_ID, id, now);
+  }
+
+  linkFailed(path: SessionPath, now: number): void {
+    this.driver.linkFailed(this.entry, path, now);
+  }
+
+  linkWorks(path: SessionPath, now: number): void {
+    this.driver.linkWorks(this.entry, path, now);
   }
 
   /** Sends a packet of the tunnel. Returns the path it took, or null when there is none. */
   sendPacket(packet: TestPacket, now: number): SessionPath | null {
-    const key = new FlowKey();
-    key.hashA = packet.flow;
-    key.hashB = ~packet.flow;
-    const { dispatch, session } = this;
-    key.protocol = PROTOCOL_TCP;
-    if (!dispatch.begin(session, key, this.packetBytes, now)) return null;
-    this.#outgoing.flags = dispatch.flags;
-    const paths = dispatch.next(this.packetBytes);
-    this.#sendPacket(paths, packet, dispatch.stream, now);
-    return paths[0]!;
+    const { packetBytes } = this;
+    this.#now = now;
+    this.#tookPaths = [];
+    this.#read.bytes.set(writePacket(packet, this.#options.role, packetBytes));
+    this.driver.outbound.forward(0, packetBytes, this.#offload, now);
+    return this.#tookPaths[0] ?? null;
   }
 
   sendPacketOn(path: SessionPath, packet: TestPacket, now: number): void {
-    this.session.notePacketSent(path, now);
-    this.#outgoing.flags = 0;
-    this.#sendPacket([path], packet, 0, now);
-  }
-
-  #sendPacket(
-    paths: readonly SessionPath[],
-    packet: TestPacket,
-    stream: number,
-    now: number,
-  ): void {
-    const payload = new Uint8Array(this.packetBytes);
-    const view = new DataView(payload.buffer);
-    view.setUint32(0, packet.flow);
-    view.setUint32(4, packet.number);
-    this.#outgoing.type = TYPE_PACKET;
-    this.#outgoing.stream = stream;
-    this.#outgoing.sequence = this.session.nextSequence(stream);
-    for (const path of paths) this.#sendRecord(path, payload, now);
+    const { packetBytes, session } = this;
+    session.notePacketSent(path, now);
+    this.#read.bytes.set(writePacket(packet, this.#options.role, packetBytes));
+    const outgoing = this.#outgoing;
+    outgoing.type = TYPE_PACKET;
+    outgoing.sequence = session.nextSequence(0);
+    outgoing.sendTime = Math.round(now * 1000) >>> 0;
+    const payload = this.#read.bytes.subarray(0, packetBytes);
+    this.#sendRecord(path, payload, outgoing, now);
   }
 
   /** Takes a datagram. Returns why it was dropped, or null. */
@@ -141,106 +171,90 @@ export class Peer {
     from: PeerAddress | null,
     now: number,
   ): DropReason | null {
-    const refusal = this.#receive(datagram, socket, from, now);
-    if (refusal !== null) this.drops.count(refusal);
-    this.#flush(now);
-    return refusal;
+    const { inbound } = this.driver;
+    const { arena } = this.#options.suite;
+    this.#now = now;
+    this.drops.reason = null;
+    arena.bytes.set(datagram);
+    const opener = inbound.begin(arena, 0, datagram.length, now);
+    if (opener !== null) {
+      if (!opener.open(inbound.header.payloadLength)) inbound.refuse("not authentic");
+      else inbound.accept(arena, 0, socket, from, now);
+      inbound.flush();
+    }
+    this.driver.turn(now);
+    return this.drops.reason;
+  }
+
+  get nextTimeout(): number {
+    return this.driver.nextTick;
   }
 
   handleTimeout(now: number): void {
-    this.session.handleTimeout(now);
-    for (const { buffer, held } of this.#streams.values()) this.#drain(buffer, held, now);
-    this.#flush(now);
+    this.#now = now;
+    this.driver.tick(now);
   }
 
-  /** Sends what the session wants to say by itself, and takes its events. */
+  /** Sends what the session wants to say after a test has changed it. */
   flush(now: number): void {
-    this.#flush(now);
+    this.#now = now;
+    this.driver.touch(this.entry, now);
+    this.driver.turn(now);
   }
 
   statesOf(path: number): string[] {
     return this.events.flatMap((event) =>
-      event.name === "path changed" && event.path.id === path ? [event.state] : []
+      event.kind === "path changed" && event.path === path ? [event.state] : []
     );
   }
 
-  #receive(
-    datagram: Uint8Array,
-    socket: number,
-    from: PeerAddress | null,
-    now: number,
-  ): DropReason | null {
+  close(now: number): void {
+    this.driver.close(now);
+  }
+
+  /** Learns on which path the session takes each record for having come. */
+  #watchPaths(): void {
     const { session } = this;
-    const header = this.#header;
-    const { arena } = this.#options.suite;
-    arena.bytes.set(datagram);
-    const refusal = decodeHeader(arena.view, 0, datagram.length, header);
-    if (refusal !== null) return refusal;
-    if (header.session !== (session.id | 0)) return "unknown session";
-    const opener = session.openerFor(arena.view, 0, header, now);
-    if (opener === null) return session.refusal;
-    if (!opener.open(header.payloadLength)) return "not authentic";
-    const path = session.accept(header, arena.view, 0, socket, from, now);
-    if (path === null) return session.refusal;
-    const payload = arena.bytes.slice(PAYLOAD_OFFSET, PAYLOAD_OFFSET + header.payloadLength);
-    if (header.type !== TYPE_PACKET) {
-      return session.receiveControl(header.type, payload, path, now);
-    }
-    session.notePacketReceived(path, now);
-    if (session.x1 && (header.flags & FLAG_COPY) !== 0) {
-      const filter = this.#copies.get(header.stream) ?? new CopyFilter();
-      this.#copies.set(header.stream, filter);
-      if (!filter.accept(header.sequence)) return "copy";
-    }
-    const view = new DataView(payload.buffer);
-    const packet = { flow: view.getUint32(0), number: view.getUint32(4) };
-    const received = { ...packet, path: path.id, at: now };
-    if (session.x1 && (header.flags & FLAG_ORDERED) !== 0) return this.#reorder(header, received);
-    this.received.push(received);
-    return null;
+    const accept = session.accept.bind(session);
+    session.accept = (header, view, offset, ...rest) => {
+      const path = accept(header, view, offset, ...rest);
+      if (path !== null && header.type === TYPE_PACKET) {
+        const { flow, number } = readPacket(view, offset + PAYLOAD_OFFSET);
+        const key = `${flow}:${number}`;
+        if (!this.#cameOn.has(key)) this.#cameOn.set(key, path.id);
+      }
+      return path;
+    };
   }
 
-  #reorder({ stream, sequence }: RecordHeader, packet: Received): DropReason | null {
-    const { firstSequence = 1 } = this.#options;
-    let ordered = this.#streams.get(stream);
-    if (ordered === undefined) {
-      const limits = { capacity: REORDER_CAPACITY, flushTimeoutMs: REORDER_FLUSH_MS };
-      ordered = { buffer: new ReorderBuffer({ ...limits, firstSequence }), held: [] };
-      this.#streams.set(stream, ordered);
-    }
-    const { buffer, held } = ordered;
-    const answer = buffer.offer(sequence, packet.at);
-    if (answer === DELIVER_NOW) this.received.push(packet);
-    else if (answer >= 0) held[answer] = packet;
-    else return answer === DUPLICATE ? "duplicate" : "late";
-    this.#drain(buffer, held, packet.at);
-    return null;
+  #packets(): PacketSink {
+    return {
+      deliver: ({ view }, packet) => {
+        const { flow, number } = readPacket(view, packet);
+        const path = this.#cameOn.get(`${flow}:${number}`)!;
+        this.received.push({ flow, number, path, at: this.#now });
+      },
+      flush: () => {},
+    };
   }
 
-  #drain(buffer: ReorderBuffer, held: Received[], now: number): void {
-    for (let slot = buffer.take(now); slot !== EMPTY; slot = buffer.take(now)) {
-      this.received.push(held[slot]!);
-    }
+  #records(): RecordSink<RecordingSealer, RecordingOpener> {
+    return {
+      hasControlRoom: true,
+      send: (_entry, path, { bytes }, payload, length, outgoing, now) => {
+        if (outgoing.type === TYPE_PACKET) this.#tookPaths.push(path);
+        if (outgoing.type === TYPE_HEARTBEAT) this.heartbeats.push({ path: path.id, at: now });
+        this.#sendRecord(path, bytes.subarray(payload, payload + length), outgoing, now);
+      },
+      flush: () => {},
+      close: () => {},
+    };
   }
 
-  #flush(now: number): void {
-    const { session } = this;
-    for (let next = session.pollTransmit(); next !== null; next = session.pollTransmit()) {
-      if (next.type === TYPE_HEARTBEAT) this.heartbeats.push({ path: next.path.id, at: now });
-      this.#outgoing.type = next.type;
-      this.#outgoing.flags = this.#outgoing.stream = this.#outgoing.sequence = 0;
-      this.#sendRecord(next.path, next.payload, now);
-    }
-    for (let event = session.pollEvent(); event !== null; event = session.pollEvent()) {
-      this.events.push({ ...event, at: now });
-    }
-  }
-
-  #sendRecord(path: SessionPath, payload: Uint8Array, now: number): void {
+  #sendRecord(path: SessionPath, payload: Uint8Array, outgoing: Outgoing, now: number): void {
     const { suite, send } = this.#options;
     const { view, bytes } = suite.arena;
-    this.#outgoing.sendTime = Math.round(now * 1000) >>> 0;
-    const sealer = this.session.writeRecord(view, 0, path, payload.length, this.#outgoing);
+    const sealer = this.session.writeRecord(view, 0, path, payload.length, outgoing);
     bytes.set(payload, PAYLOAD_OFFSET);
     sealer.seal(payload.length);
     send(bytes.slice(0, RECORD_OVERHEAD + payload.length), path, now);

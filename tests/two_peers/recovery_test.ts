@@ -19,7 +19,7 @@ function heal(network: VirtualNetwork, index: number): void {
 
 function linkWorks(network: VirtualNetwork, index: number): void {
   const path = pathOf(network.client, index);
-  if (path.isLinkGone) network.client.session.linkWorks(path, network.now);
+  if (path.isLinkGone) network.client.linkWorks(path, network.now);
 }
 
 /** What may happen to link `index`, as the `nth` thing. */
@@ -49,10 +49,10 @@ const MISHAPS: readonly ((network: VirtualNetwork, index: number, nth: number) =
     links[index]!.address = clientAddress(index + 1, 5000 + nth);
   },
   function isGone({ client, now }, index) {
-    client.session.linkFailed(pathOf(client, index), now);
+    client.linkFailed(pathOf(client, index), now);
   },
   function isMadeAnew(network, index) {
-    network.client.session.removePath(index, network.now);
+    network.client.removePath(index, network.now);
     network.addPath(index);
   },
   linkWorks,

@@ -68,7 +68,7 @@ Deno.test("x1: links that come and go for days find room on the server", () => {
   using network = new VirtualNetwork({ delaysMs: [5, 5] });
   for (let id = 2; id < 60; id++) {
     network.run(20_000);
-    network.client.session.removePath(id === 2 ? 1 : id - 1, network.now);
+    network.client.removePath(id === 2 ? 1 : id - 1, network.now);
     network.addPath(id, 1);
     network.run(200);
     equal(network.server.session.paths.byId(id)?.liveness.state, "up", `path ${id}`);
@@ -79,7 +79,7 @@ Deno.test("x1: links that come and go for days find room on the server", () => {
 Deno.test("x1: a flood of new paths does not push out those in use", () => {
   using network = new VirtualNetwork({ delaysMs: Array(16).fill(5) });
   network.run(60_000);
-  network.client.session.removePath(15, network.now);
+  network.client.removePath(15, network.now);
   network.addPath(200, 15);
   network.run(1000);
   equal(network.server.session.paths.byId(200), null);
@@ -121,7 +121,7 @@ Deno.test("x1: what was measured of a path is forgotten when it leads to another
   network.run(500);
   new Traffic(network, { everyMs: 5, flows: 6 });
   network.run(5000);
-  client.session.removePath(0, network.now);
+  client.removePath(0, network.now);
   network.run(300);
   Object.assign(network.links[0]!, { address: clientAddress(99, 999), delayMs: 50 });
   network.addPath(0);

@@ -4,6 +4,7 @@
  */
 import { Peer } from "../two_peers/peer.ts";
 import { RecordingSuite } from "../two_peers/recording_suite.ts";
+import { HEADERS_BYTES, readPacket, writePacket } from "../two_peers/test_packet.ts";
 import { SESSION_ID, SESSION_KEY } from "../two_peers/peer.ts";
 import { clientAddress, randomNumbers } from "../../testing/virtual_network.ts";
 import { type ReceivedType, V1Session } from "./v1_session.ts";
@@ -74,7 +75,7 @@ export class MixedNetwork implements Disposable {
     for (const link of this.links.keys()) {
       if (this.#oursIsClient) {
         const path = { id: link, name: `link ${link}`, socket: link, peer: null };
-        this.ours.session.addPath(path, 0);
+        this.ours.addPath(path, 0);
       } else {
         this.sendV1(this.v1.handshake(), link);
         this.every(V1_HEARTBEAT_MS, () => this.sendV1(this.v1.heartbeat(this.clockNs()), link));
@@ -107,10 +108,8 @@ export class MixedNetwork implements Disposable {
   }
 
   sendV1Packet(packet: { flow: number; number: number }, link: number): void {
-    const payload = new Uint8Array(8);
-    new DataView(payload.buffer).setUint32(0, packet.flow);
-    new DataView(payload.buffer).setUint32(4, packet.number);
-    this.sendV1(this.v1.packet(payload), link);
+    const from = this.#oursIsClient ? "server" : "client";
+    this.sendV1(this.v1.packet(writePacket(packet, from, HEADERS_BYTES)), link);
   }
 
   /** Hands a datagram to our side at once, as if from another port of the first link. */
@@ -119,7 +118,7 @@ export class MixedNetwork implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.ours.session.free();
+    this.ours.close(this.now);
   }
 
   #send(delivery: Omit<Delivery, "at">): void {
@@ -156,7 +155,7 @@ export class MixedNetwork implements Disposable {
   #deliverV1(): void {
     for (const payload of this.v1.deliver(this.now)) {
       const view = new DataView(payload.buffer, payload.byteOffset);
-      this.delivered.push({ flow: view.getUint32(0), number: view.getUint32(4) });
+      this.delivered.push(readPacket(view, 0));
     }
   }
 }

@@ -8,7 +8,7 @@
  * to do, however many there are.
  */
 import type { Cipher } from "../../protocol/crypto/key_epochs.ts";
-import { Session } from "../../protocol/session/session.ts";
+import { Session, type SessionOptions } from "../../protocol/session/session.ts";
 import type { NewPath } from "../../protocol/session/path_table.ts";
 import type { SessionPath } from "../../protocol/session/session_path.ts";
 import { type EngineSession, SESSION_IDLE_MS, type SessionReport } from "../engine.ts";
@@ -47,7 +47,7 @@ export class Driver<S extends Cipher, O extends Cipher> implements PathObserver<
     this.#ends = ends;
     const { drops } = ends;
     const failed = (entry: SessionEntry<S, O>, error: unknown) => this.#fail(entry, error);
-    const touched = (entry: SessionEntry<S, O>, now: number) => this.#touch(entry, now);
+    const touched = (entry: SessionEntry<S, O>, now: number) => this.touch(entry, now);
     this.#delivery = new Delivery(ends.packets, this.#cells, drops);
     this.inbound = new Inbound(this.sessions, this.#delivery, ends.codecs, ends.made, {
       drop: (reason) => drops.count(reason),
@@ -59,16 +59,26 @@ export class Driver<S extends Cipher, O extends Cipher> implements PathObserver<
 
   // Sessions and paths
 
-  /** The key of `spec` is copied; the caller wipes its own. */
-  openSession(spec: EngineSession, now: number): void {
+  /**
+   * The key of `spec` is copied; the caller wipes its own.
+   * @param options what the tests choose and operators cannot.
+   */
+  openSession(
+    spec: EngineSession,
+    now: number,
+    options: Pick<SessionOptions<S, O>, "epochLimits" | "firstSequence"> = {},
+  ): void {
     const { suite, random } = this.#ends;
     const session = new Session<S, O>({
       ...{ role: spec.role, id: spec.id, key: spec.key, x1: spec.x1, suite, random, now },
       ...sessionTuning(spec),
+      ...options,
     });
-    const entry = new SessionEntry(session, { ...spec, key: new Uint8Array(0) }, this.#cells);
+    const { firstSequence } = options;
+    const kept = { ...spec, key: new Uint8Array(0) };
+    const entry = new SessionEntry(session, kept, this.#cells, firstSequence);
     this.sessions.add(entry);
-    this.#touch(entry, now);
+    this.touch(entry, now);
   }
 
   /** Ends a session, telling the peer. */
@@ -90,7 +100,7 @@ export class Driver<S extends Cipher, O extends Cipher> implements PathObserver<
     const entry = this.sessions.byId(sessionId | 0);
     if (entry === undefined || entry.session.paths.byId(path.id) !== null) return null;
     const added = entry.session.addPath(path, now);
-    this.#touch(entry, now);
+    this.touch(entry, now);
     this.#timers.schedule(entry, now);
     return added;
   }
@@ -101,7 +111,7 @@ export class Driver<S extends Cipher, O extends Cipher> implements PathObserver<
     if (entry === undefined || path === null) return;
     entry.session.removePath(id, now);
     this.#ends.records.close(path);
-    this.#touch(entry, now);
+    this.touch(entry, now);
   }
 
   report(now: number): SessionReport[] {
@@ -121,17 +131,17 @@ export class Driver<S extends Cipher, O extends Cipher> implements PathObserver<
 
   linkFailed(entry: SessionEntry<S, O>, path: SessionPath, now: number): void {
     if (!entry.isDropped) entry.session.linkFailed(path, now);
-    this.#touch(entry, now);
+    this.touch(entry, now);
   }
 
   linkWorks(entry: SessionEntry<S, O>, path: SessionPath, now: number): void {
     if (!entry.isDropped) entry.session.linkWorks(path, now);
-    this.#touch(entry, now);
+    this.touch(entry, now);
   }
 
   packetRefused(entry: SessionEntry<S, O>, path: SessionPath, bytes: number, now: number): void {
     if (!entry.isDropped) entry.session.packetRefused(path, bytes, now);
-    this.#touch(entry, now);
+    this.touch(entry, now);
   }
 
   // Time
@@ -185,7 +195,7 @@ export class Driver<S extends Cipher, O extends Cipher> implements PathObserver<
   }
 
   /** Hot. Something has happened to the session: what it may have to say is asked for in this turn. */
-  #touch(entry: SessionEntry<S, O>, now: number): void {
+  touch(entry: SessionEntry<S, O>, now: number): void {
     if (entry.isDropped) return;
     const at = Math.min(now + TICK_BUSY_MS, entry.flushAt);
     if (entry.dueAt > at) this.#timers.schedule(entry, at);

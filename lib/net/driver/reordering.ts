@@ -3,7 +3,7 @@
  * and copies of the packets they hold, bounded in bytes.
  */
 import { CopyFilter } from "../../protocol/receive/copy_filter.ts";
-import { ReorderBuffer } from "../../protocol/receive/reorder_buffer.ts";
+import { ReorderBuffer, type ReorderOptions } from "../../protocol/receive/reorder_buffer.ts";
 import type { PacketMemory } from "./memory.ts";
 import { CELL_BYTES, newMemory, NO_CELL, type PacketCells } from "./packet_cells.ts";
 
@@ -32,8 +32,9 @@ export class ReorderStream {
   readonly #lengths: Uint16Array;
   readonly #flags: Uint8Array;
 
-  constructor(capacity: number, flushTimeoutMs: number, cells: PacketCells, held: Held) {
-    this.buffer = new ReorderBuffer({ capacity, flushTimeoutMs });
+  constructor(options: ReorderOptions, cells: PacketCells, held: Held) {
+    const { capacity } = options;
+    this.buffer = new ReorderBuffer(options);
     this.#cells = cells;
     this.#held = held;
     this.#cell = new Int32Array(capacity);
@@ -94,17 +95,18 @@ const NOTHING: PacketMemory = {
 };
 
 export class Reordering {
-  readonly #capacity: number;
-  readonly #flushTimeoutMs: number;
+  readonly #options: ReorderOptions;
   readonly #cells: PacketCells;
   readonly #held: Held = { bytes: 0 };
   readonly #streams = new Map<number, ReorderStream>();
   readonly #copies = new Map<number, CopyFilter>();
 
-  /** @param cells memory for what is held, which other sessions may share. */
-  constructor(capacity: number, flushTimeoutMs: number, cells: PacketCells) {
-    this.#capacity = capacity;
-    this.#flushTimeoutMs = flushTimeoutMs;
+  /**
+   * @param options of every stream.
+   * @param cells memory for what is held, which other sessions may share.
+   */
+  constructor(options: ReorderOptions, cells: PacketCells) {
+    this.#options = options;
     this.#cells = cells;
   }
 
@@ -113,12 +115,7 @@ export class Reordering {
     const known = this.#streams.get(id);
     if (known !== undefined) return known;
     if (this.#streams.size >= STREAMS_MAX) return null;
-    const stream = new ReorderStream(
-      this.#capacity,
-      this.#flushTimeoutMs,
-      this.#cells,
-      this.#held,
-    );
+    const stream = new ReorderStream(this.#options, this.#cells, this.#held);
     this.#streams.set(id, stream);
     return stream;
   }

@@ -6,7 +6,7 @@ import { Reordering } from "./reordering.ts";
 const SESSION_BYTES_MAX = 8 * 1024 * 1024;
 
 function newReordering(capacity: number): Reordering {
-  return new Reordering(capacity, 50, new PacketCells());
+  return new Reordering({ capacity, flushTimeoutMs: 50 }, new PacketCells());
 }
 
 Deno.test("packets held in every slot come back as they were stored", () => {

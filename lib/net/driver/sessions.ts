@@ -27,15 +27,23 @@ export class SessionEntry<S extends Cipher, O extends Cipher> implements Timed {
   readonly #ipv4: number;
   readonly #ipv6: readonly [number, number, number, number];
 
-  /** @param cells memory for packets that wait for others. */
+  /**
+   * @param cells memory for packets that wait for others.
+   * @param firstSequence the first sequence number of every stream; 1 unless told.
+   */
   constructor(
     readonly session: Session<S, O>,
     readonly spec: EngineSession,
     cells: PacketCells,
+    firstSequence?: number,
   ) {
     this.#ipv4 = ipv4Word(spec.ipv4);
     this.#ipv6 = ipv6Words(spec.ipv6);
-    this.reordering = new Reordering(spec.reorderBufferSize, spec.reorderFlushTimeoutMs, cells);
+    this.reordering = new Reordering({
+      capacity: spec.reorderBufferSize,
+      flushTimeoutMs: spec.reorderFlushTimeoutMs,
+      ...(firstSequence === undefined ? {} : { firstSequence }),
+    }, cells);
   }
 
   /** Whom packets that are too big for the paths are answered by: the other end of the tunnel. */
