@@ -1,12 +1,20 @@
 /** `fluxify-client`: the program, and the thread of its data plane. Loaded by main.ts. */
 import { endProcess } from "../lib/cli/end_process.ts";
+import { EXIT_OK, EXIT_USAGE, exitCodeFor, failureText } from "../lib/cli/exit.ts";
 import { writeTo } from "../lib/cli/output.ts";
 import { runProgram } from "../lib/cli/run_program.ts";
-import { readInvokingUser } from "../lib/cli/user_home.ts";
+import { type InvokingUser, readInvokingUser } from "../lib/cli/user_home.ts";
 import { isNativeWorker, runNativeWorker } from "../lib/net/native/worker.ts";
 import { balance } from "./balance/balance.ts";
 import { bond } from "./bonding/bond.ts";
-import { CLIENT_PROGRAM, parseClientOptions } from "./config/options.ts";
+import {
+  CLIENT_PROGRAM,
+  type ClientCommand,
+  describeClientProgram,
+  parseClientOptions,
+} from "./config/options.ts";
+import { describeSettings } from "./config/settings.ts";
+import { type LoadedSettings, loadSettings, settingsPath } from "./config/settings_file.ts";
 import { restore } from "./restore.ts";
 
 /** Runs the program, or in its worker the data plane. */
@@ -16,7 +24,16 @@ export async function run(): Promise<void> {
 }
 
 async function main(): Promise<number> {
-  const parsed = parseClientOptions(Deno.args, readInvokingUser().home);
+  const user = readInvokingUser();
+  let parsed: ClientCommand;
+  try {
+    const { settings, notices } = await settingsFor(Deno.args, user);
+    for (const line of notices) writeTo(Deno.stderr, `${CLIENT_PROGRAM}: ${line}\n`);
+    parsed = parseClientOptions(Deno.args, user.home, settings);
+  } catch (error) {
+    writeTo(Deno.stderr, failureText(CLIENT_PROGRAM, error, "one line"));
+    return exitCodeFor(error);
+  }
   switch (parsed.command) {
     case "bond":
       return await runProgram(CLIENT_PROGRAM, parsed.options, async (signal) => {
@@ -34,10 +51,50 @@ async function main(): Promise<number> {
       return await runProgram(CLIENT_PROGRAM, parsed.options, async () => {
         await restore((line) => writeTo(Deno.stdout, `${line}\n`));
       });
+    case "start":
+      writeTo(Deno.stderr, `${CLIENT_PROGRAM}: give a mode: -b -server HOST, or -l\n`);
+      return EXIT_USAGE;
+    case "config": {
+      const path = settingsPath(user);
+      const lines = parsed.format === "json"
+        ? [JSON.stringify({ file: path, settings: parsed.rows })]
+        : describeSettings(parsed.rows, path);
+      writeTo(Deno.stdout, lines.join("\n") + "\n");
+      return EXIT_OK;
+    }
+    case "schema":
+      writeTo(Deno.stdout, JSON.stringify(parsed.schema, null, 2) + "\n");
+      return EXIT_OK;
+    case "completion":
+    case "complete": {
+      const { writeCompletions, writeCompletionScript } = await import("../lib/cli/completion.ts");
+      const program = describeClientProgram();
+      if (parsed.command === "completion") writeCompletionScript(program, parsed.shell);
+      else writeCompletions(program, parsed.words, { ifaces: interfaceNames });
+      return EXIT_OK;
+    }
     case "print":
       writeTo(parsed.exitCode === 0 ? Deno.stdout : Deno.stderr, parsed.text);
       return parsed.exitCode;
     default:
       return parsed satisfies never;
   }
+}
+
+/** What puts a machine right, and what a shell asks at each key, does not hang on the file. */
+const WITHOUT_SETTINGS = ["restore", "completion", "complete", "help"];
+
+async function settingsFor(
+  argv: readonly string[],
+  user: InvokingUser,
+): Promise<Pick<LoadedSettings, "settings" | "notices">> {
+  if (argv.some((word) => WITHOUT_SETTINGS.includes(word) || /^--?(h|help|version)$/.test(word))) {
+    return { settings: new Map(), notices: [] };
+  }
+  return await loadSettings(user, describeClientProgram());
+}
+
+function interfaceNames(): string[] {
+  return [...Deno.readDirSync("/sys/class/net")].map(({ name }) => name)
+    .filter((name) => name !== "lo").sort();
 }

@@ -3,6 +3,7 @@
  * line into a value; it writes nothing, opens nothing and never exits.
  */
 import { Command, Option } from "@commander-js/extra-typings";
+import { addCompletionCommands, type CompletionCommand } from "../lib/cli/completion_commands.ts";
 import { durationMsIn } from "../lib/cli/duration.ts";
 import { UsageError } from "../lib/cli/exit.ts";
 import { parseHost, parseInterfaceName } from "../lib/cli/host_name.ts";
@@ -13,6 +14,7 @@ import {
   compressionOption,
   controlPortOption,
   engineOption,
+  GROUPS,
   logJsonOption,
   pathFor,
   rekeyEveryOption,
@@ -55,13 +57,29 @@ export type CertCommand =
   | { command: "cert"; action: "new" | "show" | "revoke"; name: string; pkiFolder: string }
   | { command: "cert"; action: "list"; pkiFolder: string };
 
-type ServerCommand = { command: "serve"; options: ServerOptions } | CertCommand | Print;
+type ServerCommand =
+  | { command: "serve"; options: ServerOptions }
+  | CertCommand
+  | CompletionCommand
+  | Print;
+
+const EXAMPLES = `
+Examples:
+  sudo fluxify-server -hosts vpn.example.com     serve; makes the authority on the first start
+  sudo fluxify-server cert new laptop            a certificate for a client
+
+One dash is enough: -port 8000 is --port 8000.`;
 
 const AUTHORITY_FOLDER = "folder of the certificate authority";
 
 /** Reads the arguments behind the program's name. */
 export function parseServerOptions(argv: readonly string[]): ServerCommand {
   return parseProgram<ServerCommand>(buildProgram, argv);
+}
+
+/** For what describes the options: nothing is done with what it would parse. */
+export function describeServerProgram() {
+  return buildProgram(() => {});
 }
 
 function buildProgram(accept: Accept<ServerCommand>) {
@@ -72,31 +90,45 @@ function buildProgram(accept: Accept<ServerCommand>) {
     .enablePositionalOptions()
     .addOption(
       new Option("--port <port>", "UDP port of the data plane")
-        .default(8000).argParser(integerIn("-port", 1, 65535)),
+        .helpGroup(GROUPS.connection).default(8000).argParser(integerIn("-port", 1, 65535)),
     )
     .addOption(controlPortOption())
     .addOption(
-      new Option("--iface <name>", "interface towards the internet (default: by the default route)")
+      new Option(
+        "--iface <name>",
+        "interface towards the internet, for NAT (default: the one of the default route)",
+      )
+        .helpGroup(GROUPS.links)
         .argParser((text) => parseInterfaceName("-iface", text)),
     )
-    .addOption(pkiOption(AUTHORITY_FOLDER).default("./pki"))
-    .addOption(new Option("--regen", "make a new certificate authority: old certificates end"))
+    .addOption(pkiOption(AUTHORITY_FOLDER).helpGroup(GROUPS.connection).default("./pki"))
+    .addOption(new Option(
+      "--regen",
+      "make a new certificate authority: old certificates end, the old tree is kept",
+    ).helpGroup(GROUPS.safety))
     .addOption(
       new Option("--hosts <list>", "names and addresses clients reach this server by")
-        .default([], "127.0.0.1,localhost").argParser(parseHosts),
+        .helpGroup(GROUPS.connection).default([], "127.0.0.1,localhost").argParser(parseHosts),
     )
     .addOption(
       new Option(
         "--mss-clamp <what>",
-        "clamp the MSS of TCP: off, pmtu or fixed:<bytes>, 500 to 9000",
+        "clamp the MSS of TCP: off, pmtu or fixed:N, N from 500 to 9000",
       )
-        .default({ kind: "pmtu" } as MssClamp, "pmtu").argParser(parseMssClamp),
+        .helpGroup(GROUPS.tuning).default({ kind: "pmtu" } as MssClamp, "pmtu").argParser(
+          parseMssClamp,
+        ),
     )
     .addOption(reorderBufferSizeOption())
     .addOption(reorderFlushTimeoutOption())
     .addOption(
-      new Option("--metrics-every <time>", "log counters this often (0: never)")
-        .default(0, "0").argParser(durationMsIn("-metrics-every", 0, 3_600_000)),
+      new Option(
+        "--metrics-every <time>",
+        "log a line per session this often, up to 1h; 0 is never",
+      )
+        .helpGroup(GROUPS.output).default(0, "0").argParser(
+          durationMsIn("-metrics-every", 0, 3_600_000),
+        ),
     )
     .addOption(engineOption())
     .addOption(schedulerOption("as the client does"))
@@ -104,7 +136,7 @@ function buildProgram(accept: Accept<ServerCommand>) {
     .addOption(rekeyEveryOption())
     .addOption(verboseOption())
     .addOption(logJsonOption())
-    .addHelpText("after", "\nOne dash is enough: -port 8000 is --port 8000.")
+    .addHelpText("after", EXAMPLES)
     .action((raw) => {
       accept({
         command: "serve",
@@ -147,6 +179,7 @@ function buildProgram(accept: Accept<ServerCommand>) {
       refuseServeFlags();
       accept({ command: "cert", action: "list", pkiFolder: folder(raw) });
     });
+  addCompletionCommands(program, accept);
   return program;
 
   /** `-pki` may stand before `cert` as well as behind it. */

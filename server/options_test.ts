@@ -26,30 +26,49 @@ Carries the traffic of its clients, who reach it over several links at once.
 
 Options:
   --version                        show the version
+  -h, --help                       show this help
+
+Connection:
   --port <port>                    UDP port of the data plane (default: 8000)
   --ctrl <port>                    TCP port of the control plane (default: 8443)
-  --iface <name>                   interface towards the internet (default: by the default route)
-  --pki <folder>                   folder of the certificate authority (default: "./pki")
-  --regen                          make a new certificate authority: old certificates end
+  --pki <folder>                   folder of the certificate authority (default: ./pki)
   --hosts <list>                   names and addresses clients reach this server by (default:
                                    127.0.0.1,localhost)
-  --mss-clamp <what>               clamp the MSS of TCP: off, pmtu or fixed:<bytes>, 500 to 9000
+
+Links:
+  --iface <name>                   interface towards the internet, for NAT (default: the one of the
+                                   default route)
+
+Safety:
+  --regen                          make a new certificate authority: old certificates end, the old
+                                   tree is kept
+  --rekey-every <time>             use one key for so long at most, 1s to 2m (default: 2m)
+
+Tuning:
+  --mss-clamp <what>               clamp the MSS of TCP: off, pmtu or fixed:N, N from 500 to 9000
                                    (default: pmtu)
-  --reorder-buffer-size <packets>  packets the reorder buffer holds at most (default: 128)
-  --reorder-flush-timeout <time>   how long to wait for a missing packet (default: 50ms)
-  --metrics-every <time>           log counters this often (0: never) (default: 0)
-  --engine <name>                  data plane: native, portable or auto (default: "auto")
+  --reorder-buffer-size <packets>  packets a reorder buffer tells apart, 1 to 65536 (default: 128)
+  --reorder-flush-timeout <time>   how long a packet waits for those before it, 0 to 10s; also a
+                                   measure of what paths are good (default: 50ms)
+  --engine <name>                  data plane: native, portable or auto (default: auto)
   --scheduler <name>               how packets are spread: flow, stripe, redundant, failover
                                    (default: as the client does)
-  --compression <mode>             compress packets: auto, off or always (default: "auto")
-  --rekey-every <time>             use one key for so long at most, 1s to 2m (default: 2m)
+  --compression <mode>             compress packets: auto, off or always (default: auto)
+
+Output:
+  --metrics-every <time>           log a line per session this often, up to 1h; 0 is never (default:
+                                   0)
   -v, --verbose                    log more, and errors in full
-  --log-json                       log one JSON object a line
-  -h, --help                       show this help
+  --log-json                       log one JSON object a line, the error that ends it too
 
 Commands:
   cert                             client certificates
+  completion <shell>               print a script that completes words in a shell: bash, zsh or fish
   help [command]                   show a command's help
+
+Examples:
+  sudo fluxify-server -hosts vpn.example.com     serve; makes the authority on the first start
+  sudo fluxify-server cert new laptop            a certificate for a client
 
 One dash is enough: -port 8000 is --port 8000.
 `;

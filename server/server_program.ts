@@ -1,11 +1,17 @@
 /** `fluxify-server`: the program, and the thread of its data plane. Loaded by main.ts. */
 import { endProcess } from "../lib/cli/end_process.ts";
+import { EXIT_OK } from "../lib/cli/exit.ts";
 import { writeTo } from "../lib/cli/output.ts";
 import { runProgram } from "../lib/cli/run_program.ts";
 import { isNativeWorker, runNativeWorker } from "../lib/net/native/worker.ts";
 import { HangUps } from "./certificates/hang_ups.ts";
 import { runCertCommand } from "./certificates/run.ts";
-import { parseServerOptions, SERVER_PROGRAM, type ServerOptions } from "./options.ts";
+import {
+  describeServerProgram,
+  parseServerOptions,
+  SERVER_PROGRAM,
+  type ServerOptions,
+} from "./options.ts";
 import { serve } from "./serve.ts";
 
 /** Runs the program, or in its worker the data plane. */
@@ -21,6 +27,14 @@ async function main(): Promise<number> {
       return await runServer(parsed.options);
     case "cert":
       return await runCertCommand(parsed);
+    case "completion":
+    case "complete": {
+      const { writeCompletions, writeCompletionScript } = await import("../lib/cli/completion.ts");
+      const program = describeServerProgram();
+      if (parsed.command === "completion") writeCompletionScript(program, parsed.shell);
+      else writeCompletions(program, parsed.words, {});
+      return EXIT_OK;
+    }
     case "print":
       writeTo(parsed.exitCode === 0 ? Deno.stdout : Deno.stderr, parsed.text);
       return parsed.exitCode;

@@ -12,7 +12,7 @@ import { ServerRoutes } from "../../lib/host/routes/server_routes.ts";
 import type { ControlGrant } from "../../lib/protocol/wire/control_message.ts";
 import { ControlError } from "../control/control_error.ts";
 import type { NamedAddress } from "../control/resolve_server.ts";
-import { BONDED_LINKS_MIN } from "../config/options.ts";
+import { BONDED_LINKS_MIN } from "../config/link_choice.ts";
 import { type ControlTarget, requestSession } from "./control_connection.ts";
 import type { LinkSet, ServerEnd } from "./link_set.ts";
 

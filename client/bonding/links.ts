@@ -21,7 +21,7 @@ import {
   requireSourceAddress,
 } from "../../lib/host/links/network_interface.ts";
 import type { ServerAddress } from "../control/resolve_server.ts";
-import { BONDED_LINKS_MAX, BONDED_LINKS_MIN, type LinkChoice } from "../config/options.ts";
+import { BONDED_LINKS_MAX, BONDED_LINKS_MIN, type LinkChoice } from "../config/link_choice.ts";
 
 export interface Link {
   /** Place in the user's order: the id of its path. */

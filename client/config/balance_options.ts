@@ -5,6 +5,7 @@ import { UsageError } from "../../lib/cli/exit.ts";
 import { parseAddress, parseInterfaceName } from "../../lib/cli/host_name.ts";
 import { integerIn } from "../../lib/cli/integer.ts";
 import { parseList } from "../../lib/cli/list.ts";
+import { GROUPS } from "../../lib/cli/tunnel_options.ts";
 import { UPLINKS_MAX } from "../../lib/host/firewall/uplink_rules.ts";
 import { WEIGHT_MAX } from "../../lib/host/routes/multipath_route.ts";
 
@@ -16,6 +17,7 @@ const STATUS_MIN_MS = 1_000;
 const STATUS_MAX_MS = 24 * 60 * 60_000;
 
 export type BalanceKind = "spread" | "best";
+const BALANCE_KINDS = ["spread", "best"] as const satisfies BalanceKind[];
 
 /** Flags, as a user writes them, that only load-balance mode knows. */
 export const BALANCE_FLAGS = [
@@ -28,27 +30,36 @@ export const BALANCE_FLAGS = [
 
 export const balanceOption = () =>
   new Option("--balance <kind>", "with -l: spread over all uplinks, or best for the nearest one")
-    .default("spread" as BalanceKind).argParser(parseKind);
+    .helpGroup(GROUPS.links).choices(BALANCE_KINDS).default("spread" as BalanceKind).argParser(
+      parseKind,
+    );
 
 export const weightsOption = () =>
   new Option("--weights <list>", "with -l: as in wan1=3,wan2=1 (default: by link quality)")
+    .helpGroup(GROUPS.links)
     .argParser(parseWeights);
 
 export const healthIntervalOption = () =>
-  new Option("--health-interval <time>", "with -l: how often each uplink is probed")
+  new Option("--health-interval <time>", "with -l: how often each uplink is probed, 200ms to 10m")
+    .helpGroup(GROUPS.links)
     .default(5_000, "5s")
     .argParser(durationMsIn("-health-interval", INTERVAL_MIN_MS, INTERVAL_MAX_MS));
 
 export const healthTargetOption = () =>
-  new Option("--health-target <list>", "with -l: addresses to probe (default: the gateway first)")
+  new Option(
+    "--health-target <list>",
+    "with -l: addresses to probe (default: the gateway, then public resolvers)",
+  )
+    .helpGroup(GROUPS.links)
     .argParser(parseTargets);
 
 export const statusEveryOption = () =>
-  new Option("--status-every <time>", "log the status this often; 0 is never")
-    .default(0, "0").argParser(parseStatusEvery);
+  new Option("--status-every <time>", "log the status this often, 1s to 24h; 0 is never")
+    .helpGroup(GROUPS.output).default(0, "0").argParser(parseStatusEvery);
 
 export const externalIpUrlOption = () =>
   new Option("--external-ip-url <url>", "with -l: page that tells our address, to compare uplinks")
+    .helpGroup(GROUPS.links)
     .argParser(parseUrl);
 
 /** The interfaces to balance over. Throws UsageError. */

@@ -5,6 +5,7 @@ import { durationMsIn } from "../../lib/cli/duration.ts";
 import { UsageError } from "../../lib/cli/exit.ts";
 import { parseAddress } from "../../lib/cli/host_name.ts";
 import { parseList } from "../../lib/cli/list.ts";
+import { GROUPS } from "../../lib/cli/tunnel_options.ts";
 import { DNS_SERVERS_MAX } from "../../lib/host/dns/dns.ts";
 import { sameAddress } from "../../lib/host/links/address.ts";
 
@@ -34,18 +35,25 @@ export const BOND_FLAGS = [
 
 export const renewEveryOption = () =>
   new Option("--renew-every <time>", "renew the session this often, 5s to 24h")
+    .helpGroup(GROUPS.safety)
     .default(60 * 60_000, "60m")
     .argParser(durationMsIn("-renew-every", RENEWAL_MIN_MS, RENEWAL_MAX_MS));
 
 export const dnsOption = () =>
-  new Option("--dns <list>", "DNS servers to ask through the tunnel, as in 1.1.1.1,2606:4700::1111")
+  new Option(
+    "--dns <list>",
+    "up to three DNS servers to ask through the tunnel, as in 1.1.1.1,2606:4700::1111",
+  )
+    .helpGroup(GROUPS.safety)
     .argParser(parseDnsServers);
 
 export const killSwitchOption = () =>
-  new Option("--kill-switch", "let nothing out beside the tunnel, until stop or 'restore'");
+  new Option("--kill-switch", "let nothing out beside the tunnel, until stop or 'restore'")
+    .helpGroup(GROUPS.safety);
 
 export const policyRoutingOption = () =>
-  new Option("--policy-routing", "give each link a routing table of its own");
+  new Option("--policy-routing", "give each link a routing table of its own")
+    .helpGroup(GROUPS.links);
 
 /** Each server once, in the user's order. Throws UsageError. */
 function parseDnsServers(text: string): string[] {

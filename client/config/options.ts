@@ -4,15 +4,18 @@
  * member of ClientCommand.
  */
 import { Command, Option } from "@commander-js/extra-typings";
+import {
+  addCompletionCommands,
+  type CompletionCommand,
+} from "../../lib/cli/completion_commands.ts";
 import { UsageError } from "../../lib/cli/exit.ts";
-import { parseAddress, parseHost, parseInterfaceName } from "../../lib/cli/host_name.ts";
 import { integerIn } from "../../lib/cli/integer.ts";
-import { parseList } from "../../lib/cli/list.ts";
 import { type Accept, givenFlags, parseProgram, type Print } from "../../lib/cli/program.ts";
 import {
   compressionOption,
   controlPortOption,
   engineOption,
+  GROUPS,
   logJsonOption,
   logOptions,
   pathFor,
@@ -27,7 +30,6 @@ import {
 } from "../../lib/cli/tunnel_options.ts";
 import { expandHome } from "../../lib/cli/user_home.ts";
 import { VERSION } from "../../lib/cli/version.ts";
-import { PATHS_MAX } from "../../lib/protocol/session/path_table.ts";
 import {
   BALANCE_FLAGS,
   type BalanceKind,
@@ -47,21 +49,23 @@ import {
   policyRoutingOption,
   renewEveryOption,
 } from "./bond_options.ts";
+import {
+  type LinkChoice,
+  pairLinks,
+  parseAddresses,
+  parseInterfaces,
+  parseServers,
+} from "./link_choice.ts";
+import {
+  applySettings,
+  recordFlags,
+  type SettingRow,
+  settingRows,
+  type Settings,
+  settingsSchema,
+} from "./settings.ts";
 
 export const CLIENT_PROGRAM = "fluxify-client";
-/** Bonding is for two links or more: with one there is nothing to add up. */
-export const BONDED_LINKS_MIN = 2;
-export const BONDED_LINKS_MAX = PATHS_MAX;
-/** Names or addresses of one server: one of each family is what they are for. */
-const SERVERS_MAX = 8;
-
-/** A local link to carry a path, as the user named it. */
-export interface LinkChoice {
-  interfaceName: string;
-  /** The address to send from, or null: the one the interface has. */
-  sourceAddress: string | null;
-}
-
 export interface BondOptions extends TunnelOptions {
   /** Name or address of the server; several of one server with commas between. */
   server: string;
@@ -105,21 +109,60 @@ export interface BalanceOptions extends Pick<TunnelOptions, "logLevel" | "logFor
 
 interface RestoreOptions extends Pick<TunnelOptions, "logLevel" | "logFormat"> {}
 
-type ClientCommand =
+/** What a screen or a wizard begins with: the flags, and what the settings file says besides. */
+interface StartOptions extends Pick<TunnelOptions, "logLevel" | "logFormat"> {
+  settings: Settings;
+}
+
+export type ClientCommand =
   | { command: "bond"; options: BondOptions }
   | { command: "balance"; options: BalanceOptions }
   | { command: "restore"; options: RestoreOptions }
+  | { command: "start"; options: StartOptions }
+  | { command: "config"; rows: readonly SettingRow[]; format: "text" | "json" }
+  | { command: "schema"; schema: unknown }
+  | CompletionCommand
   | Print;
+
+const EXAMPLES = `
+Examples:
+  sudo fluxify-client                                  a screen to choose and start on
+  sudo fluxify-client -b -server vpn.example.com       bond all links that work
+  sudo fluxify-client -b -server vpn.example.com -ifaces eth0,wlan0 -ui
+  sudo fluxify-client -l -ifaces wan1,wan2             balance connections, without a server
+
+One dash is enough: -server host is --server host.`;
+
+/** Flags of earlier programs, and what they are called here. */
+const SUCCESSORS = {
+  client: "cert",
+  interfaces: "ifaces",
+  control: "ctrl",
+  "control-port": "ctrl",
+};
 
 /**
  * Reads the arguments behind the program's name. `home` is the home of the user who called sudo:
- * `~` in paths stands for it.
+ * `~` in paths stands for it. `settings` are those of the settings file: flags win over them.
  */
-export function parseClientOptions(argv: readonly string[], home: string): ClientCommand {
-  return parseProgram<ClientCommand>((accept) => buildProgram(accept, home), argv);
+export function parseClientOptions(
+  argv: readonly string[],
+  home: string,
+  settings: Settings = new Map(),
+): ClientCommand {
+  return parseProgram<ClientCommand>(
+    (accept) => buildClientProgram(accept, home, settings),
+    argv,
+    SUCCESSORS,
+  );
 }
 
-function buildProgram(accept: Accept<ClientCommand>, home: string) {
+/** For what describes the options: nothing is done with what it would parse. */
+export function describeClientProgram() {
+  return buildClientProgram(() => {}, "~", new Map());
+}
+
+function buildClientProgram(accept: Accept<ClientCommand>, home: string, file: Settings) {
   const program = new Command(CLIENT_PROGRAM)
     .description(
       "Carries this machine's traffic over several links at once: to a fluxify-server (-b), or\n" +
@@ -128,32 +171,47 @@ function buildProgram(accept: Accept<ClientCommand>, home: string) {
     .version(VERSION, "--version", "show the version")
     .helpOption("-h, --help", "show this help")
     .enablePositionalOptions()
-    .addOption(new Option("-b, --bond", "bonding mode: one tunnel over all links"))
-    .addOption(new Option("-l, --load-balance", "load-balance mode: no server, no tunnel"))
+    .addOption(new Option("-b, --bond", "bonding mode: one tunnel over all links")
+      .helpGroup(GROUPS.connection))
+    .addOption(new Option("-l, --load-balance", "load-balance mode: no server, no tunnel")
+      .helpGroup(GROUPS.connection))
     .addOption(
-      new Option("--server <host>", "name or address of the server, or several, as in v4,v6")
+      new Option("--server <host>", "name or address of the server, or up to eight, as in v4,v6")
+        .helpGroup(GROUPS.connection)
         .argParser(parseServers),
     )
     .addOption(controlPortOption())
     .addOption(
-      new Option("--ifaces <list>", "links to use, as in eth0,wlan0 (default: all that work)")
+      new Option(
+        "--ifaces <list>",
+        "links to use, as in eth0,wlan0: 2 to 16, with -l 2 to 63 (default: all that work)",
+      )
+        .helpGroup(GROUPS.links)
         .argParser(parseInterfaces),
     )
     .addOption(
       new Option("--ips <list>", "source addresses, in the order of -ifaces; items may be empty")
+        .helpGroup(GROUPS.links)
         .argParser(parseAddresses),
     )
     .addOption(
-      new Option("--pki <folder>", "folder of this client's certificates")
-        .default("~/.fluxify").argParser(pathFor("-pki")),
+      new Option("--pki <folder>", "folder of the bundle, in the home of who called sudo")
+        .helpGroup(GROUPS.connection).default("~/.fluxify").argParser(pathFor("-pki")),
     )
     .addOption(
-      new Option("--cert <file>", "this client's certificate (default: the one in -pki)")
+      new Option(
+        "--cert <file>",
+        "the bundle, or NAME.pem with its key and ca.pem beside it (default: the bundle in -pki)",
+      )
+        .helpGroup(GROUPS.connection)
         .argParser(pathFor("-cert")),
     )
     .addOption(
-      new Option("--mtu <bytes>", "MTU of the tunnel, 576 to 9000 (0: as the links allow)")
-        .default(0).argParser(integerIn("-mtu", 576, 9000, 0)),
+      new Option(
+        "--mtu <bytes>",
+        "MTU of the tunnel, 576 to 9000; 0 is 1400, less when a link is smaller",
+      )
+        .helpGroup(GROUPS.tuning).default(0).argParser(integerIn("-mtu", 576, 9000, 0)),
     )
     .addOption(reorderBufferSizeOption())
     .addOption(reorderFlushTimeoutOption())
@@ -172,12 +230,15 @@ function buildProgram(accept: Accept<ClientCommand>, home: string) {
     .addOption(healthTargetOption())
     .addOption(statusEveryOption())
     .addOption(externalIpUrlOption())
-    .addOption(new Option("--ui", "show a live full-screen status"))
+    .addOption(new Option("--ui", "show a live full-screen status").helpGroup(GROUPS.output))
     .addOption(verboseOption())
     .addOption(logJsonOption())
-    .addHelpText("after", "\nOne dash is enough: -server host is --server host.")
-    .action((raw) => {
+    .addHelpText("after", EXAMPLES)
+    .action(() => {
       const given = givenFlags(program);
+      const isModeGiven = program.opts().bond || program.opts().loadBalance;
+      if (isModeGiven) applySettings(program, file);
+      const raw = program.opts();
       if (raw.bond && raw.loadBalance) {
         throw new UsageError("-b and -l are two modes: give one of them");
       }
@@ -202,7 +263,7 @@ function buildProgram(accept: Accept<ClientCommand>, home: string) {
         });
         return;
       }
-      if (!raw.bond) throw new UsageError("give a mode: -b -server HOST, or -l");
+      if (!raw.bond) return accept({ command: "start", options: startOptions() });
       refuseFlags(given, BALANCE_FLAGS, "-b");
       if (raw.server === undefined) throw new UsageError("-b needs -server HOST");
       accept({
@@ -224,6 +285,22 @@ function buildProgram(accept: Accept<ClientCommand>, home: string) {
       });
     });
 
+  const flags = recordFlags(program);
+  const startOptions = (): StartOptions => ({
+    settings: new Map([...file, ...flags]),
+    ...logOptions(program.opts()),
+  });
+
+  program.command("config")
+    .description("show the settings in force, and where each comes from")
+    .option("--json", "write JSON")
+    .option("--schema", "write the schema of the settings file")
+    .action((raw) => {
+      if (raw.schema) return accept({ command: "schema", schema: settingsSchema(program) });
+      applySettings(program, file);
+      const rows = settingRows(program, flags, file);
+      accept({ command: "config", rows, format: raw.json ? "json" : "text" });
+    });
   program.command("restore")
     .description("undo what a client that was killed left behind: routes, DNS, kill switch")
     .addOption(verboseOption())
@@ -233,63 +310,11 @@ function buildProgram(accept: Accept<ClientCommand>, home: string) {
       if (useless) throw new UsageError(`${useless} means nothing before 'restore'`);
       accept({ command: "restore", options: logOptions(raw) });
     });
+  addCompletionCommands(program, accept);
   return program;
 }
 
 function refuseFlags(given: readonly string[], foreign: readonly string[], mode: string): void {
   const useless = given.find((flag) => foreign.includes(flag));
   if (useless !== undefined) throw new UsageError(`${useless} means nothing with ${mode}`);
-}
-
-function parseServers(text: string): string {
-  const hosts = parseList("-server", text, "refuse");
-  if (hosts.length === 0) throw new UsageError("-server must be an IP address or a host name");
-  if (hosts.length > SERVERS_MAX) {
-    throw new UsageError(`-server takes at most ${SERVERS_MAX} items, not ${hosts.length}`);
-  }
-  return hosts.map((host) => parseHost("-server", host)).join(",");
-}
-
-function parseInterfaces(text: string): string[] {
-  return parseList("-ifaces", text, "refuse").map((name) => parseInterfaceName("-ifaces", name));
-}
-
-function parseAddresses(text: string): string[] {
-  return parseList("-ips", text, "keep")
-    .map((address) => address === "" ? "" : parseAddress("-ips", address));
-}
-
-function pairLinks(interfaces: string[], addresses: string[]): LinkChoice[] {
-  if (addresses.length > 0 && addresses.length !== interfaces.length) {
-    throw new UsageError(
-      `-ips has ${addresses.length} items and -ifaces ${interfaces.length}: ` +
-        "they go together, an empty item stands for any address",
-    );
-  }
-  if (interfaces.length > 0 && interfaces.length < BONDED_LINKS_MIN) {
-    throw new UsageError(
-      `-b needs at least two interfaces, and -ifaces names only '${interfaces[0]}'`,
-    );
-  }
-  if (interfaces.length > BONDED_LINKS_MAX) {
-    throw new UsageError(
-      `-b takes at most ${BONDED_LINKS_MAX} interfaces, and -ifaces has ${interfaces.length} items`,
-    );
-  }
-  const links = interfaces.map((interfaceName, index) => ({
-    interfaceName,
-    sourceAddress: addresses[index] || null,
-  }));
-  refuseTwins(links);
-  return links;
-}
-
-/** One interface twice is two paths over one wire, unless two addresses tell them apart. */
-function refuseTwins(links: LinkChoice[]) {
-  const seen = new Set<string>();
-  for (const { interfaceName, sourceAddress } of links) {
-    const key = `${interfaceName} ${sourceAddress ?? ""}`;
-    if (seen.has(key)) throw new UsageError(`-ifaces names '${interfaceName}' twice`);
-    seen.add(key);
-  }
 }

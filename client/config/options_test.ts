@@ -32,45 +32,69 @@ without a server, each connection over one of them (-l).
 
 Options:
   --version                        show the version
-  -b, --bond                       bonding mode: one tunnel over all links
-  -l, --load-balance               load-balance mode: no server, no tunnel
-  --server <host>                  name or address of the server, or several, as in v4,v6
-  --ctrl <port>                    TCP port of the control plane (default: 8443)
-  --ifaces <list>                  links to use, as in eth0,wlan0 (default: all that work)
-  --ips <list>                     source addresses, in the order of -ifaces; items may be empty
-  --pki <folder>                   folder of this client's certificates (default: "~/.fluxify")
-  --cert <file>                    this client's certificate (default: the one in -pki)
-  --mtu <bytes>                    MTU of the tunnel, 576 to 9000 (0: as the links allow) (default:
-                                   0)
-  --reorder-buffer-size <packets>  packets the reorder buffer holds at most (default: 128)
-  --reorder-flush-timeout <time>   how long to wait for a missing packet (default: 50ms)
-  --engine <name>                  data plane: native, portable or auto (default: "auto")
-  --scheduler <name>               how packets are spread: flow, stripe, redundant, failover
-                                   (default: flow)
-  --compression <mode>             compress packets: auto, off or always (default: "auto")
-  --probe-pmtud                    find out what size of packets each path carries
-  --rekey-every <time>             use one key for so long at most, 1s to 2m (default: 2m)
-  --renew-every <time>             renew the session this often, 5s to 24h (default: 60m)
-  --dns <list>                     DNS servers to ask through the tunnel, as in
-                                   1.1.1.1,2606:4700::1111
-  --kill-switch                    let nothing out beside the tunnel, until stop or 'restore'
-  --policy-routing                 give each link a routing table of its own
-  --balance <kind>                 with -l: spread over all uplinks, or best for the nearest one
-                                   (default: "spread")
-  --weights <list>                 with -l: as in wan1=3,wan2=1 (default: by link quality)
-  --health-interval <time>         with -l: how often each uplink is probed (default: 5s)
-  --health-target <list>           with -l: addresses to probe (default: the gateway first)
-  --status-every <time>            log the status this often; 0 is never (default: 0)
-  --external-ip-url <url>          with -l: page that tells our address, to compare uplinks
-  --ui                             show a live full-screen status
-  -v, --verbose                    log more, and errors in full
-  --log-json                       log one JSON object a line
   -h, --help                       show this help
 
+Connection:
+  -b, --bond                       bonding mode: one tunnel over all links
+  -l, --load-balance               load-balance mode: no server, no tunnel
+  --server <host>                  name or address of the server, or up to eight, as in v4,v6
+  --ctrl <port>                    TCP port of the control plane (default: 8443)
+  --pki <folder>                   folder of the bundle, in the home of who called sudo (default:
+                                   ~/.fluxify)
+  --cert <file>                    the bundle, or NAME.pem with its key and ca.pem beside it
+                                   (default: the bundle in -pki)
+
+Links:
+  --ifaces <list>                  links to use, as in eth0,wlan0: 2 to 16, with -l 2 to 63
+                                   (default: all that work)
+  --ips <list>                     source addresses, in the order of -ifaces; items may be empty
+  --policy-routing                 give each link a routing table of its own
+  --balance <kind>                 with -l: spread over all uplinks, or best for the nearest one
+                                   (default: spread)
+  --weights <list>                 with -l: as in wan1=3,wan2=1 (default: by link quality)
+  --health-interval <time>         with -l: how often each uplink is probed, 200ms to 10m (default:
+                                   5s)
+  --health-target <list>           with -l: addresses to probe (default: the gateway, then public
+                                   resolvers)
+  --external-ip-url <url>          with -l: page that tells our address, to compare uplinks
+
+Tuning:
+  --mtu <bytes>                    MTU of the tunnel, 576 to 9000; 0 is 1400, less when a link is
+                                   smaller (default: 0)
+  --reorder-buffer-size <packets>  packets a reorder buffer tells apart, 1 to 65536 (default: 128)
+  --reorder-flush-timeout <time>   how long a packet waits for those before it, 0 to 10s; also a
+                                   measure of what paths are good (default: 50ms)
+  --engine <name>                  data plane: native, portable or auto (default: auto)
+  --scheduler <name>               how packets are spread: flow, stripe, redundant, failover
+                                   (default: flow)
+  --compression <mode>             compress packets: auto, off or always (default: auto)
+  --probe-pmtud                    find out what size of packets each path carries
+
+Safety:
+  --rekey-every <time>             use one key for so long at most, 1s to 2m (default: 2m)
+  --renew-every <time>             renew the session this often, 5s to 24h (default: 60m)
+  --dns <list>                     up to three DNS servers to ask through the tunnel, as in
+                                   1.1.1.1,2606:4700::1111
+  --kill-switch                    let nothing out beside the tunnel, until stop or 'restore'
+
+Output:
+  --status-every <time>            log the status this often, 1s to 24h; 0 is never (default: 0)
+  --ui                             show a live full-screen status
+  -v, --verbose                    log more, and errors in full
+  --log-json                       log one JSON object a line, the error that ends it too
+
 Commands:
+  config [options]                 show the settings in force, and where each comes from
   restore [options]                undo what a client that was killed left behind: routes, DNS, kill
                                    switch
+  completion <shell>               print a script that completes words in a shell: bash, zsh or fish
   help [command]                   show a command's help
+
+Examples:
+  sudo fluxify-client                                  a screen to choose and start on
+  sudo fluxify-client -b -server vpn.example.com       bond all links that work
+  sudo fluxify-client -b -server vpn.example.com -ifaces eth0,wlan0 -ui
+  sudo fluxify-client -l -ifaces wan1,wan2             balance connections, without a server
 
 One dash is enough: -server host is --server host.
 `;
@@ -160,9 +184,14 @@ Deno.test("parseClientOptions() takes one interface twice when its addresses dif
 });
 
 Deno.test("parseClientOptions() asks for a mode and a server", () => {
-  const noMode = "fluxify-client: give a mode: -b -server HOST, or -l\n";
-  equal(refusal(), noMode);
-  equal(refusal("-server", "vpn.example.com"), noMode);
+  deepEqual(parse("-server", "vpn.example.com"), {
+    command: "start",
+    options: {
+      settings: new Map([["server", "vpn.example.com"]]),
+      logLevel: "info",
+      logFormat: "text",
+    },
+  });
   equal(refusal("-b"), "fluxify-client: -b needs -server HOST\n");
 });
 
@@ -279,4 +308,55 @@ Deno.test("parseClientOptions() takes several addresses of the server", () => {
   for (const wrong of ["", "203.0.113.10,", "a,1.2.3.4.5", Array(9).fill("a").join(",")]) {
     equal(serverOf(wrong), null, wrong);
   }
+});
+
+Deno.test("parseClientOptions() takes from the settings what no flag says", () => {
+  const settings = new Map<string, string | boolean>([
+    ["mode", "load-balance"],
+    ["server", "vpn.example.com"],
+    ["mtu", "1300"],
+    ["reorder-flush-timeout", "80ms"],
+    ["kill-switch", true],
+    ["probe-pmtud", false],
+    ["ips", "192.0.2.1,192.0.2.2"],
+    ["weights", "wan1=3"],
+  ]);
+  const { options } = parseClientOptions(
+    ["-b", "-mtu", "1350", "-ifaces", "eth0,eth1"],
+    HOME,
+    settings,
+  ) as { options: BondOptions };
+  deepEqual(options, {
+    ...DEFAULTS,
+    tunMtu: 1350,
+    reorderFlushTimeoutMs: 80,
+    killSwitch: true,
+    // The addresses in the file are of other interfaces.
+    links: [
+      { interfaceName: "eth0", sourceAddress: null },
+      { interfaceName: "eth1", sourceAddress: null },
+    ],
+  });
+  // What the file says of the other mode stands in nobody's way.
+  equal(parseClientOptions(["-l"], HOME, new Map([["server", "h"]])).command, "balance");
+});
+
+Deno.test("parseClientOptions() tells where each setting comes from", () => {
+  const file = new Map<string, string>([["mode", "bonding"], ["mtu", "1300"], ["ctrl", "9443"]]);
+  const parsed = parseClientOptions(["-mtu", "1350", "config", "--json"], HOME, file);
+  ok(parsed.command === "config");
+  equal(parsed.format, "json");
+  const row = (key: string) => parsed.rows.find((one) => one.key === key);
+  deepEqual(row("mode"), { key: "mode", value: "bonding", source: "file" });
+  deepEqual(row("mtu"), { key: "mtu", value: "1350", source: "flag" });
+  deepEqual(row("ctrl"), { key: "ctrl", value: "9443", source: "file" });
+  deepEqual(row("scheduler"), { key: "scheduler", value: "flow", source: "default" });
+  deepEqual(row("kill-switch"), { key: "kill-switch", value: "false", source: "default" });
+  equal(row("bond"), undefined);
+});
+
+Deno.test("parseClientOptions() names the successor of a flag of earlier programs", () => {
+  const successor = "fluxify-client: -client is called -cert here\n";
+  equal(refusal("-client", "mara.pem"), successor);
+  equal(refusal("--client=mara.pem"), successor);
 });

@@ -1,5 +1,6 @@
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
 import { EXIT_OK, EXIT_USAGE, failureText, UsageError } from "./exit.ts";
+import { describeOption } from "./option_table.ts";
 import { type KnownFlags, rewriteGoFlags } from "./go_flags.ts";
 
 /** The command line was answered by parsing it: write `text`, then end with `exitCode`. */
@@ -13,17 +14,21 @@ export interface Print {
 /** Hands what an action made of the command line to parseProgram(). */
 export type Accept<Parsed> = (parsed: Parsed) => void;
 
+/** By the names of flags that were removed: the flag that took their place. */
+type Successors = Readonly<Record<string, string>>;
+
 const HELP_WIDTH = 100;
 
 /**
  * Parses `argv` (without the program's name) with the program that `build` makes. Each of its
  * actions calls `accept` with its result or throws UsageError. Help, the version and every error
  * come back as Print: nothing is written and the process does not exit. `help` is added to the
- * commands.
+ * commands. A flag of `successors` is refused with the name of its successor.
  */
 export function parseProgram<Parsed>(
   build: (accept: Accept<Parsed>) => CommandUnknownOpts,
   argv: readonly string[],
+  successors: Successors = {},
 ): Parsed | Print {
   let parsed: Parsed | undefined;
   const program = build((value) => parsed = value);
@@ -35,13 +40,13 @@ export function parseProgram<Parsed>(
       writeErr: () => {}, // errors are thrown as well, and their text is ours to choose
       getOutHelpWidth: () => HELP_WIDTH,
       getOutHasColors: () => false,
-    });
+    }).configureHelp({ optionDescription: describeOption });
     if (command.commands.length > 0) command.helpCommand("help [command]", "show a command's help");
   }
   try {
     program.parse(rewriteGoFlags(argv, knownFlags(program)), { from: "user" });
   } catch (error) {
-    return printFor(program, argv, error, written);
+    return printFor(program, argv, error, written, successors);
   }
   return parsed ?? usagePrint(program, missingCommand(program));
 }
@@ -71,6 +76,7 @@ function printFor(
   argv: readonly string[],
   error: unknown,
   written: string,
+  successors: Successors,
 ): Print {
   if (error instanceof UsageError) return usagePrint(program, error.message);
   if (!isCommanderError(error)) throw error;
@@ -79,7 +85,11 @@ function printFor(
     const group = program.commands.find((command) => argv.includes(command.name()));
     return usagePrint(program, missingCommand(program, group));
   }
-  const message = inOurWords(error.message.replace(/^error: /, "").replaceAll("\n", " "), argv);
+  const message = inOurWords(
+    error.message.replace(/^error: /, "").replaceAll("\n", " "),
+    argv,
+    successors,
+  );
   return usagePrint(program, message + suggestionFor(program, error.code, message));
 }
 
@@ -93,7 +103,11 @@ function missingCommand(program: CommandUnknownOpts, group?: CommandUnknownOpts)
   return `a command is missing, see '${names} --help'`;
 }
 
-function inOurWords(message: string, argv: readonly string[]): string {
+function inOurWords(
+  message: string,
+  argv: readonly string[],
+  successors: Successors,
+): string {
   const word = /^too many arguments\. Expected 0 arguments but got \d+: (.*?)(?:, |\.$)/s
     .exec(message)?.[1];
   if (word !== undefined) {
@@ -102,6 +116,9 @@ function inOurWords(message: string, argv: readonly string[]): string {
   }
   // commander takes the switches off the front of '-bogus' before it refuses '-ogus'.
   const rest = /^unknown option '-([^-'][^']*)'/.exec(message)?.[1];
+  const removed = /^unknown option '--?([^'=]+)/.exec(message)?.[1];
+  const successor = removed === undefined ? undefined : successors[removed];
+  if (successor !== undefined) return `-${removed} is called -${successor} here`;
   if (rest === undefined || argv.includes(`-${rest}`)) return message;
   const written = argv.find((argument) => /^-[^-]/.test(argument) && argument.endsWith(rest));
   return written === undefined ? message : message.replace(`'-${rest}'`, `'${written}'`);

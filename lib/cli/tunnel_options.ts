@@ -29,42 +29,64 @@ export interface TunnelOptions {
   logFormat: "text" | "json";
 }
 
+/** Headings of the help, in their order. Each option of a program is under one of them. */
+export const GROUPS = {
+  connection: "Connection:",
+  links: "Links:",
+  tuning: "Tuning:",
+  safety: "Safety:",
+  output: "Output:",
+} as const;
+
 export const controlPortOption = () =>
-  new Option("--ctrl <port>", "TCP port of the control plane")
+  new Option("--ctrl <port>", "TCP port of the control plane").helpGroup(GROUPS.connection)
     .default(8443).argParser(integerIn("-ctrl", 1, 65535));
 
 export const reorderBufferSizeOption = () =>
-  new Option("--reorder-buffer-size <packets>", "packets the reorder buffer holds at most")
+  new Option("--reorder-buffer-size <packets>", "packets a reorder buffer tells apart, 1 to 65536")
+    .helpGroup(GROUPS.tuning)
     .default(128).argParser(integerIn("-reorder-buffer-size", 1, 65536));
 
 export const reorderFlushTimeoutOption = () =>
-  new Option("--reorder-flush-timeout <time>", "how long to wait for a missing packet")
+  new Option(
+    "--reorder-flush-timeout <time>",
+    "how long a packet waits for those before it, 0 to 10s; also a measure of what paths are good",
+  )
+    .helpGroup(GROUPS.tuning)
     .default(50, "50ms").argParser(durationMsIn("-reorder-flush-timeout", 0, 10_000));
 
 export const engineOption = () =>
   new Option("--engine <name>", "data plane: native, portable or auto")
-    .default("auto" as EngineChoice).argParser(oneOf("-engine", ENGINES));
+    .helpGroup(GROUPS.tuning).choices(ENGINES).default("auto" as EngineChoice).argParser(
+      oneOf("-engine", ENGINES),
+    );
 
 export const schedulerOption = (otherwise: string) =>
   new Option(
     "--scheduler <name>",
     `how packets are spread: ${SCHEDULERS.join(", ")} (default: ${otherwise})`,
-  ).argParser(oneOf("-scheduler", SCHEDULERS));
+  ).helpGroup(GROUPS.tuning).choices(SCHEDULERS).argParser(oneOf("-scheduler", SCHEDULERS));
 
 export const compressionOption = () =>
   new Option("--compression <mode>", "compress packets: auto, off or always")
-    .default("auto" as CompressionMode).argParser(oneOf("-compression", COMPRESSION_MODES));
+    .helpGroup(GROUPS.tuning).choices(COMPRESSION_MODES).default("auto" as CompressionMode)
+    .argParser(oneOf("-compression", COMPRESSION_MODES));
 
 export const probePmtudOption = () =>
-  new Option("--probe-pmtud", "find out what size of packets each path carries");
+  new Option("--probe-pmtud", "find out what size of packets each path carries")
+    .helpGroup(GROUPS.tuning);
 
 export const rekeyEveryOption = () =>
   new Option("--rekey-every <time>", "use one key for so long at most, 1s to 2m")
+    .helpGroup(GROUPS.safety)
     .default(120_000, "2m").argParser(durationMsIn("-rekey-every", 1000, 120_000));
 
-export const verboseOption = () => new Option("-v, --verbose", "log more, and errors in full");
+export const verboseOption = () =>
+  new Option("-v, --verbose", "log more, and errors in full").helpGroup(GROUPS.output);
 
-export const logJsonOption = () => new Option("--log-json", "log one JSON object a line");
+export const logJsonOption = () =>
+  new Option("--log-json", "log one JSON object a line, the error that ends it too")
+    .helpGroup(GROUPS.output);
 
 /** Values of the options above as commander collects them. */
 interface RawTunnelOptions {

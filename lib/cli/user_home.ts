@@ -6,7 +6,7 @@ const FIELD_GID = 3;
 const FIELD_HOME = 5;
 
 /** The person at the keyboard: who called sudo, or else who runs the program. */
-interface InvokingUser {
+export interface InvokingUser {
   home: string;
   /** Known when sudo was used: files made for this user should belong to them. */
   owner: { uid: number; gid: number } | null;

@@ -1,3 +1,4 @@
+import { lchownSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { PkiError } from "./pki_error.ts";
 
@@ -17,6 +18,8 @@ export interface PendingFile {
   path: string;
   text: string;
   mode: typeof PUBLIC_FILE_MODE | typeof SECRET_FILE_MODE;
+  /** Whose it will be; as a rule of the user who runs the program. */
+  owner?: { readonly uid: number; readonly gid: number } | null;
 }
 
 /**
@@ -179,6 +182,8 @@ async function modeOf(path: string): Promise<number | null> {
 
 async function writeDurably(temporary: string, file: PendingFile): Promise<void> {
   using handle = await Deno.open(temporary, { write: true, createNew: true, mode: file.mode });
+  // Of the name itself: where somebody has put a link in its place, what it leads to stays as it is.
+  if (file.owner) lchownSync(temporary, file.owner.uid, file.owner.gid);
   let rest = new TextEncoder().encode(file.text);
   while (rest.length > 0) rest = rest.subarray(await handle.write(rest));
   await handle.sync();

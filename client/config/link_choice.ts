@@ -1,0 +1,72 @@
+/** The links and servers a user names on the command line. */
+import { UsageError } from "../../lib/cli/exit.ts";
+import { parseAddress, parseHost, parseInterfaceName } from "../../lib/cli/host_name.ts";
+import { parseList } from "../../lib/cli/list.ts";
+import { PATHS_MAX } from "../../lib/protocol/session/path_table.ts";
+
+/** Bonding is for two links or more: with one there is nothing to add up. */
+export const BONDED_LINKS_MIN = 2;
+export const BONDED_LINKS_MAX = PATHS_MAX;
+/** Names or addresses of one server: one of each family is what they are for. */
+const SERVERS_MAX = 8;
+
+/** A local link to carry a path, as the user named it. */
+export interface LinkChoice {
+  interfaceName: string;
+  /** The address to send from, or null: the one the interface has. */
+  sourceAddress: string | null;
+}
+
+export function parseServers(text: string): string {
+  const hosts = parseList("-server", text, "refuse");
+  if (hosts.length === 0) throw new UsageError("-server must be an IP address or a host name");
+  if (hosts.length > SERVERS_MAX) {
+    throw new UsageError(`-server takes at most ${SERVERS_MAX} items, not ${hosts.length}`);
+  }
+  return hosts.map((host) => parseHost("-server", host)).join(",");
+}
+
+export function parseInterfaces(text: string): string[] {
+  return parseList("-ifaces", text, "refuse").map((name) => parseInterfaceName("-ifaces", name));
+}
+
+export function parseAddresses(text: string): string[] {
+  return parseList("-ips", text, "keep")
+    .map((address) => address === "" ? "" : parseAddress("-ips", address));
+}
+
+/** Throws UsageError. */
+export function pairLinks(interfaces: string[], addresses: string[]): LinkChoice[] {
+  if (addresses.length > 0 && addresses.length !== interfaces.length) {
+    throw new UsageError(
+      `-ips has ${addresses.length} items and -ifaces ${interfaces.length}: ` +
+        "they go together, an empty item stands for any address",
+    );
+  }
+  if (interfaces.length > 0 && interfaces.length < BONDED_LINKS_MIN) {
+    throw new UsageError(
+      `-b needs at least two interfaces, and -ifaces names only '${interfaces[0]}'`,
+    );
+  }
+  if (interfaces.length > BONDED_LINKS_MAX) {
+    throw new UsageError(
+      `-b takes at most ${BONDED_LINKS_MAX} interfaces, and -ifaces has ${interfaces.length} items`,
+    );
+  }
+  const links = interfaces.map((interfaceName, index) => ({
+    interfaceName,
+    sourceAddress: addresses[index] || null,
+  }));
+  refuseTwins(links);
+  return links;
+}
+
+/** One interface twice is two paths over one wire, unless two addresses tell them apart. */
+function refuseTwins(links: LinkChoice[]) {
+  const seen = new Set<string>();
+  for (const { interfaceName, sourceAddress } of links) {
+    const key = `${interfaceName} ${sourceAddress ?? ""}`;
+    if (seen.has(key)) throw new UsageError(`-ifaces names '${interfaceName}' twice`);
+    seen.add(key);
+  }
+}

@@ -1,0 +1,76 @@
+import { deepEqual, equal, throws } from "node:assert/strict";
+import { UsageError } from "../../lib/cli/exit.ts";
+import { describeClientProgram } from "./options.ts";
+import { readSettings, settingsObject, settingsSchema } from "./settings.ts";
+
+const program = () => describeClientProgram();
+const read = (json: unknown) => readSettings(json, program(), "config.json");
+
+Deno.test("readSettings() takes what flags take, lists and numbers as JSON has them", () => {
+  deepEqual(
+    [...read({
+      version: 1,
+      mode: "bonding",
+      server: "vpn.example.com",
+      ifaces: ["eth0", "wlan0"],
+      mtu: 1300,
+      dns: "1.1.1.1",
+      "reorder-flush-timeout": "80ms",
+      "kill-switch": true,
+      ui: false,
+      cert: null,
+    })],
+    [
+      ["mode", "bonding"],
+      ["server", "vpn.example.com"],
+      ["ifaces", "eth0,wlan0"],
+      ["mtu", "1300"],
+      ["dns", "1.1.1.1"],
+      ["reorder-flush-timeout", "80ms"],
+      ["kill-switch", true],
+      ["ui", false],
+    ],
+  );
+});
+
+Deno.test("readSettings() names the field it refuses", () => {
+  const cases: [unknown, RegExp][] = [
+    [[], /^Cannot use config\.json: it must be an object/],
+    ["text", /must be an object/],
+    [{ mode: "both" }, /"mode" must be "bonding" or "load-balance"/],
+    [{ sevrer: "h" }, /there is no setting "sevrer"/],
+    [{ bond: true }, /there is no setting "bond"/],
+    [{ mtu: 12 }, /"mtu" is not right: -mtu must be .*not '12'/],
+    [{ mtu: true }, /"mtu" must be a text, a number or a list/],
+    [{ ifaces: ["eth0", 1] }, /"ifaces" must be a text/],
+    [{ ifaces: ["x".repeat(5000)] }, /"ifaces" must be a text/],
+    [{ "kill-switch": "yes" }, /"kill-switch" must be true or false/],
+    [{ scheduler: "fast" }, /"scheduler" is not right: -scheduler must be flow/],
+    [{ "reorder-flush-timeout": 80 }, /"reorder-flush-timeout" is not right/],
+  ];
+  for (const [json, message] of cases) {
+    throws(() => read(json), (error) => error instanceof UsageError && message.test(error.message));
+  }
+});
+
+Deno.test("settingsObject() writes what readSettings() reads", () => {
+  const json = {
+    version: 1,
+    mode: "load-balance",
+    server: "vpn.example.com",
+    ctrl: 8443,
+    ifaces: ["eth0", "wlan0"],
+    mtu: 0,
+    "kill-switch": true,
+  };
+  deepEqual(settingsObject(read(json), program()), json);
+});
+
+Deno.test("settingsSchema() has a property for each setting", () => {
+  const { properties } = settingsSchema(program()) as {
+    properties: Record<string, { enum?: string[]; type?: string }>;
+  };
+  deepEqual(properties.scheduler?.enum, ["flow", "stripe", "redundant", "failover"]);
+  equal(properties["kill-switch"]?.type, "boolean");
+  equal("bond" in properties, false);
+});
