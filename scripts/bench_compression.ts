@@ -144,7 +144,7 @@ function askedUs(intervalMs: number): number {
   const start = performance.now();
   for (let asked = 0, now = 0; asked < QUESTIONS; asked++, now += intervalMs) {
     if (compression.capacityFor("auto", flow, packet, 0, PACKET_BYTES, now) > 0) {
-      compression.noteTry(false);
+      compression.noteTry(false, 0);
     }
   }
   return (performance.now() - start) * US_PER_MS / QUESTIONS;

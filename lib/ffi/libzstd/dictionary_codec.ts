@@ -19,7 +19,7 @@ const COMPRESSION_FORMAT = 10, INFLATION_FORMAT = 1000;
 const MAGICLESS = 1;
 
 /**
- * `PacketRateGate` allows for about the time that gzip takes. A lazier search takes half as long
+ * `ProcessorGate` allows for about the time that gzip takes. A lazier search takes half as long
  * again and gains a hundredth with English; a faster one takes half the time and loses a twentieth.
  */
 const COMPRESSION_PARAMETERS: readonly (readonly [number, number])[] = [

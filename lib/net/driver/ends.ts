@@ -45,6 +45,8 @@ export interface RecordSink<S extends Cipher, O extends Cipher> {
 
 /** The compressions of packets. */
 export interface PacketCodecs {
+  /** How long the last `compress` took, in ms of processor time as far as it can be told. */
+  readonly compressionMs: number;
   /** Hot. How packets for a session are compressed: COMPRESSION_ something. */
   kindFor(session: EngineSession): number;
   /**

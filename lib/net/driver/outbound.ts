@@ -253,7 +253,7 @@ export class Outbound<S extends Cipher, O extends Cipher> {
     if (capacity === 0) return 0;
     const kind = this.#compressionKind;
     const compressed = this.#codecs.compress(kind, memory, packet, length, capacity);
-    compression.noteTry(compressed > 0);
+    compression.noteTry(compressed > 0, this.#codecs.compressionMs);
     return compressed;
   }
 

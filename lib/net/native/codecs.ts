@@ -17,6 +17,7 @@ export function nativeFeatures(): string[] {
 }
 
 export class Codecs implements PacketCodecs {
+  compressionMs = 0;
   readonly #gzip: PacketCodec;
   /** Null where the machine has no libzstd. */
   readonly #zstd: DictionaryCodec | null;
@@ -44,9 +45,12 @@ export class Codecs implements PacketCodecs {
     length: number,
     capacity: number,
   ): number {
-    return kind === COMPRESSION_ZSTD
+    const startMs = performance.now();
+    const compressed = kind === COMPRESSION_ZSTD
       ? this.#zstd!.compress(packet, length, this.#compressedAt, capacity)
       : this.#gzip.compress(packet, length, this.#compressedAt, capacity);
+    this.compressionMs = performance.now() - startMs;
+    return compressed;
   }
 
   kindFor(session: EngineSession): number {

@@ -16,6 +16,7 @@ export function makeMemory(): MadeMemory {
 }
 
 export class GzipCodecs implements PacketCodecs {
+  compressionMs = 0;
   readonly #made: MadeMemory;
 
   constructor(made: MadeMemory) {
@@ -33,7 +34,9 @@ export class GzipCodecs implements PacketCodecs {
     length: number,
     capacity: number,
   ): number {
+    const startMs = performance.now();
     const gzip = gzipPacket(bytes.subarray(packet, packet + length), capacity);
+    this.compressionMs = performance.now() - startMs;
     if (gzip === null) return 0;
     this.#made.memory.bytes.set(gzip, this.#made.compressed);
     return gzip.length;

@@ -11,7 +11,7 @@ import type { FlowKey } from "../packet/flow_key.ts";
 import { PROTOCOL_TCP, PROTOCOL_UDP } from "../packet/ip.ts";
 import { ByteDiversity } from "./byte_diversity.ts";
 import type { CompressionMode } from "./compression_mode.ts";
-import { PacketRateGate } from "./packet_rate_gate.ts";
+import { ProcessorGate } from "./processor_gate.ts";
 
 /** The longest packet that may be compressed: the peer inflates no more. */
 export const COMPRESSIBLE_BYTES_MAX = 1500;
@@ -30,7 +30,7 @@ const FAILURES_MAX = 8;
 
 /** One for all sessions of an engine, since it is their sum that keeps the processor busy. */
 export class FlowCompression {
-  readonly #gate = new PacketRateGate();
+  readonly #gate = new ProcessorGate();
   readonly #diversity = new ByteDiversity();
 
   /**
@@ -66,10 +66,14 @@ export class FlowCompression {
     return isTried ? length - 1 : 0;
   }
 
-  /** Hot. Tells what came of the packet `capacityFor` allowed: whether it became small enough. */
-  noteTry(paid: boolean): void {
+  /**
+   * Hot. Tells what came of the packet `capacityFor` allowed: whether it became small enough, and
+   * how long the try took.
+   */
+  noteTry(paid: boolean, costMs: number): void {
     const slot = this.#slot;
     if (slot < 0) return;
+    this.#gate.noteCost(costMs);
     if (!paid) this.#backOff(slot);
     else if (this.#failures[slot]! > 0) this.#failures[slot]!--;
   }
@@ -81,8 +85,8 @@ export class FlowCompression {
     length: number,
     now: number,
   ): number {
-    if (!this.#gate.count(now)) return 0;
     if (length < AUTO_BYTES_MIN || length > COMPRESSIBLE_BYTES_MAX) return 0;
+    if (!this.#gate.count(now)) return 0;
     if (flow.protocol !== PROTOCOL_TCP && flow.protocol !== PROTOCOL_UDP) return 0;
     const slot = this.#slotOf(flow, now);
     if (this.#skip[slot]! > 0) {
