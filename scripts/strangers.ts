@@ -21,8 +21,10 @@ const HONEST_SHARE_MIN = 0.95;
 /** Strangers a second; a machine that cannot do so many does what it can. */
 const PER_SECOND = 1_000;
 const HONEST_EVERY_MS = 100;
-/** The heap has its full size after so many. */
-const WARM_UP = 3_000;
+/** All code has run after so many, and the C heap has the size it keeps. */
+const WARM_UP = 10_000;
+const WARM_UP_HONEST = 50;
+const REST_SECONDS = 35;
 
 /** What a stranger does with its connection. */
 type Stranger = (port: number) => Promise<void>;
@@ -56,8 +58,14 @@ interface StrangersReport {
   honest: { tried: number; served: number };
 }
 
-/** Sends `connections` strangers, and a client every 100 ms beside them. */
-export async function measureStrangers(connections: number): Promise<StrangersReport> {
+/**
+ * Sends `connections` strangers, and a client every 100 ms beside them, to a server that has seen
+ * `warmUp` of them and rested for some seconds.
+ */
+export async function measureStrangers(
+  connections: number,
+  { warmUp = WARM_UP, restSeconds = REST_SECONDS } = {},
+): Promise<StrangersReport> {
   await using authority = await TestAuthority.create();
   const server = await authority.issueServer("server");
   const alice = await authority.issue("alice");
@@ -78,15 +86,18 @@ export async function measureStrangers(connections: number): Promise<StrangersRe
     const request = encodeRequest({ clientName: "", features: [], clientVersion: "" });
     await ask(target, request, HONEST_TIMEOUT_MS).then(() => honest.served++, () => {});
   };
-  await flood(port, Math.min(WARM_UP, connections));
-  const beforeMib = await settledMib(child.pid);
+  await flood(port, warmUp);
+  for (let i = 0; i < WARM_UP_HONEST; i++) await askOnce();
+  honest.tried = honest.served = 0;
+  const beforeMib = await settledMib(child.pid, restSeconds, 0);
   const startMs = performance.now();
   const asking = setInterval(askOnce, HONEST_EVERY_MS);
   await flood(port, connections);
   clearInterval(asking);
   const seconds = (performance.now() - startMs) / 1000;
   while (honest.tried < 10) await askOnce();
-  const grownMib = await settledMib(child.pid) - beforeMib;
+  const grownMib = await settledMib(child.pid, REST_SECONDS, beforeMib + MAY_GROW_MIB / 2) -
+    beforeMib;
   return { connections, perSecond: connections / seconds, grownMib, honest };
 }
 
@@ -104,11 +115,14 @@ async function flood(port: number, connections: number): Promise<void> {
   await Promise.all(open);
 }
 
-/** The least of some seconds: what is only waiting to be collected goes meanwhile. */
-async function settledMib(pid: number): Promise<number> {
+/**
+ * Resident memory when the server has rested. V8 gives back what a flood made it take some 20 s after
+ * the last of it; waits no longer than until it is below `enoughMib`.
+ */
+async function settledMib(pid: number, seconds: number, enoughMib: number): Promise<number> {
   let least = Infinity;
-  for (let look = 0; look < 8; look++) {
-    await new Promise((resolve) => setTimeout(resolve, 500));
+  for (let look = 0; look < seconds && least > enoughMib; look++) {
+    await new Promise((resolve) => setTimeout(resolve, 1000));
     least = Math.min(least, residentMib(pid));
   }
   return least;

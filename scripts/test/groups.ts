@@ -11,7 +11,6 @@ const ALONE: readonly string[] = [
   "scripts/emulator/emulator_test.ts",
   "scripts/demo_test.ts",
   "scripts/bench_test.ts",
-  "scripts/strangers_test.ts",
   "tests/e2e/compression_test.ts",
   "tests/e2e/redundancy_test.ts",
   "tests/e2e/schedulers_test.ts",
