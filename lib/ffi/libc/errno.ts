@@ -22,7 +22,7 @@ export const EADDRNOTAVAIL = 99;
 export const ENETDOWN = 100;
 export const ENETUNREACH = 101;
 export const ENOBUFS = 105;
-const ECONNREFUSED = 111;
+export const ECONNREFUSED = 111;
 export const EHOSTUNREACH = 113;
 
 const NAMES: Readonly<Record<number, string>> = {

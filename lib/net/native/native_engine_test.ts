@@ -3,6 +3,28 @@ import { Namespace, needsRoot } from "../../../tests/netns/namespace.ts";
 
 const CONFIG = new URL("../../../deno.json", import.meta.url).pathname;
 
+/** A worker that is gone without a word, and the program that started it. */
+const SILENT_END = `
+import { isMainThread } from "node:worker_threads";
+import { Libc } from "${new URL("../../ffi/libc/libc.ts", import.meta.url)}";
+import { NativeEngine } from "${new URL("native_engine.ts", import.meta.url)}";
+
+if (isMainThread) {
+  const told = Promise.withResolvers();
+  const engine = new NativeEngine({
+    libc: Libc.open(),
+    tunName: "flux0",
+    role: { kind: "client" },
+    onEvent: (event) => told.resolve(event),
+    workerModule: new URL(import.meta.url),
+  });
+  const event = await told.promise;
+  const report = await engine.report();
+  await engine.stop();
+  console.log(JSON.stringify({ event, report }));
+}
+`;
+
 /** A worker that breaks when it is asked for something, and the program that started it. */
 const PROGRAM = `
 import { isMainThread, workerData } from "node:worker_threads";
@@ -35,25 +57,39 @@ if (isMainThread) {
 }
 `;
 
+/** Runs a program in a namespace of its own. Returns what it printed. */
+async function run(program: string): Promise<unknown> {
+  await using namespace = await Namespace.create("engine");
+  await namespace.run("ip", "link", "set", "lo", "up");
+  const file = await Deno.makeTempFile({ suffix: ".mts" });
+  try {
+    await Deno.writeTextFile(file, program);
+    const { stdout } = await namespace.run(
+      ...[Deno.execPath(), "run", "-A", "--no-check", "--quiet", "--config", CONFIG, file],
+    );
+    return JSON.parse(stdout);
+  } finally {
+    await Deno.remove(file);
+  }
+}
+
+Deno.test({
+  name: "netns: an engine whose thread ends without a word is a fault, told once",
+  ...needsRoot(),
+  fn: async () => {
+    const message = "Cannot go on: the engine's thread has ended";
+    deepEqual(await run(SILENT_END), { event: { kind: "fault", message }, report: [] });
+  },
+});
+
 Deno.test({
   name: "netns: reports asked of an engine that breaks come back empty, and none after it",
   ...needsRoot(),
   fn: async () => {
-    await using namespace = await Namespace.create("engine");
-    await namespace.run("ip", "link", "set", "lo", "up");
-    const file = await Deno.makeTempFile({ suffix: ".mts" });
-    try {
-      await Deno.writeTextFile(file, PROGRAM);
-      const { stdout } = await namespace.run(
-        ...[Deno.execPath(), "run", "-A", "--no-check", "--quiet", "--config", CONFIG, file],
-      );
-      deepEqual(JSON.parse(stdout), {
-        told: [{ kind: "fault", message: "broken" }],
-        reports: [[], []],
-        left: 0,
-      });
-    } finally {
-      await Deno.remove(file);
-    }
+    deepEqual(await run(PROGRAM), {
+      told: [{ kind: "fault", message: "broken" }],
+      reports: [[], []],
+      left: 0,
+    });
   },
 });

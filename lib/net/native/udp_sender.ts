@@ -90,7 +90,7 @@ export class UdpSender implements RecordSink<Sealer, Opener> {
     let batch = this.#batch;
     if (batch.path !== path) batch = this.#batch = this.#batchFor(path, now);
     if (!batch.hasRoomFor(recordLength)) {
-      if (batch.records > 0) this.#flush(batch, now);
+      if (batch.records > 0 && batch.blockedAt === Infinity) this.#flush(batch, now);
       if (!batch.hasRoomFor(recordLength)) return this.#drops.count("send buffer full");
     }
     if (batch.records === 0) {

@@ -1,99 +1,11 @@
 /** Batches of records, as they arrive at a socket on the loopback interface. */
-import { deepEqual, equal, ok } from "node:assert/strict";
-import type { Opener, Sealer } from "../../ffi/libcrypto/aes_gcm.ts";
+import { deepEqual, equal } from "node:assert/strict";
 import { openIpv4ServerSocket, openPathSocket, openServerSocket } from "../../ffi/linux/socket.ts";
-import { Arena } from "../../ffi/memory/arena.ts";
-import { DropCounters } from "../../protocol/wire/drop_reason.ts";
 import { ipv6Words } from "../../protocol/packet/inner_address.ts";
-import { Outgoing } from "../../protocol/crypto/outgoing.ts";
-import { RECORD_OVERHEAD, TAG_LENGTH } from "../../protocol/wire/header.ts";
 import { SessionPath } from "../../protocol/session/session_path.ts";
-import type { PathObserver } from "../driver/ends.ts";
-import { Loopback, portOf } from "../../../testing/loopback.ts";
-import type { SessionEntry } from "./sessions.ts";
-import { SocketTable } from "./sockets.ts";
-import { UdpSender } from "./udp_sender.ts";
+import { portOf } from "../../../testing/loopback.ts";
 
-/** Where a batch keeps the tag of the record under way. */
-const TAG_AT = 64 * 2048;
-
-interface SetUpOptions {
-  readonly gso?: boolean;
-  readonly isConnected?: boolean;
-  readonly open?: typeof openServerSocket;
-}
-
-/** A sender with two paths; records are filled with their number. */
-class Sending implements Disposable {
-  readonly loopback: Loopback;
-  readonly arena = new Arena(2000);
-  readonly drops = new DropCounters();
-  readonly told: string[] = [];
-  readonly client: ReturnType<Loopback["connect"]>;
-  readonly other: ReturnType<Loopback["connect"]>;
-  readonly paths = [0, 1].map((id) => new SessionPath(id, `link ${id}`, id, 0));
-  /** Instead of a sealed record, its number over and over. */
-  readonly entry = {
-    session: {
-      writeRecord: (view: DataView, offset: number, _path: SessionPath, length: number) => {
-        const number = ++this.#records;
-        const bytes = new Uint8Array(view.buffer);
-        bytes.fill(number, offset, offset + length + RECORD_OVERHEAD);
-        bytes.fill(number, TAG_AT, TAG_AT + TAG_LENGTH);
-        return { seal: () => this.seals };
-      },
-    },
-  } as unknown as SessionEntry;
-  readonly observer: PathObserver<Sealer, Opener> = {
-    linkFailed: (_, path) => this.told.push(`${path.name} failed`),
-    linkWorks: (_, path) => this.told.push(`${path.name} works`),
-    packetRefused: (_, path, bytes) => this.told.push(`${path.name} refused ${bytes} bytes`),
-  };
-  seals = true;
-  readonly sockets: SocketTable;
-  readonly sender: UdpSender;
-  #records = 0;
-
-  constructor({ gso = true, isConnected = true, open }: SetUpOptions = {}) {
-    this.loopback = new Loopback(open);
-    this.client = this.loopback.connect();
-    this.other = this.loopback.connect();
-    this.sockets = new SocketTable(isConnected, !isConnected && this.loopback.socket.isV6);
-    if (isConnected) {
-      for (const { fd } of [this.client, this.other]) this.sockets.add({ fd, gso });
-    } else {
-      this.sockets.add({ fd: this.loopback.socket.fd, gso });
-    }
-    this.sender = new UdpSender(
-      ...[this.loopback.libc, this.sockets, this.arena, this.drops, () => this.observer] as const,
-    );
-  }
-
-  put(length: number, path = 0): void {
-    const outgoing = new Outgoing();
-    this.sender.send(
-      ...[this.entry, this.paths[path]!, null, 0, length - RECORD_OVERHEAD, outgoing, 0] as const,
-    );
-  }
-
-  /** Datagrams that arrived, each as `number x length`, in order. */
-  arrived(fd?: number): string[] {
-    return this.loopback.arrivals(fd).flatMap(({ bytes, segment }) => {
-      const length = segment || bytes.length;
-      const datagrams: string[] = [];
-      for (let at = 0; at < bytes.length; at += length) {
-        const datagram = bytes.subarray(at, at + length);
-        ok(datagram.every((byte) => byte === datagram[0]));
-        datagrams.push(`${datagram[0]}x${datagram.length}`);
-      }
-      return datagrams;
-    });
-  }
-
-  [Symbol.dispose](): void {
-    this.loopback[Symbol.dispose]();
-  }
-}
+import { Sending } from "./test_sending.ts";
 
 for (const gso of [true, false]) {
   const how = gso ? "in one send" : "one by one";

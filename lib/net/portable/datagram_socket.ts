@@ -116,6 +116,11 @@ export class DatagramSocket {
     return true;
   }
 
+  /** Whether so much waits that no more packets should be read. */
+  get isBusy(): boolean {
+    return this.#queue.length >= QUEUE_MAX / 2;
+  }
+
   /** Resolves when what has been handed over has left, or failed to. */
   async whenSent(): Promise<void> {
     await this.#sending;

@@ -136,3 +136,26 @@ Deno.test({
     libc.unload();
   },
 });
+
+Deno.test({
+  name: "a socket with much to send is busy until that has left",
+  ignore: Deno.uid() !== 0,
+  async fn() {
+    const libc = Libc.open();
+    const server = Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port: 0 });
+    const { port } = server.addr as Deno.NetAddr;
+    const path = { id: 0, name: "lo", device: "lo", server: "127.0.0.1", port };
+    const socket = DatagramSocket.openPath(libc, path);
+    const to = { transport: "udp" as const, hostname: "127.0.0.1", port };
+    let taken = 0;
+    const put = () => socket.send({ datagram: new Uint8Array(1), to, sent() {}, failed() {} });
+    for (taken = 0; !socket.isBusy; taken++) equal(put(), true);
+    while (put()) taken++;
+    ok(taken > 200 && taken < 300, `${taken} datagrams at a time`);
+    await socket.whenSent();
+    equal(socket.isBusy, false);
+    socket.close();
+    server.close();
+    libc.unload();
+  },
+});

@@ -7,31 +7,8 @@
  *     fx0  10.8.0.2, fd00:8::2         10.8.0.1, fd00:8::1  fx0
  */
 import { equal, notEqual, ok } from "node:assert/strict";
-import { type Child, connect, Namespace, needsRoot } from "../../../tests/netns/namespace.ts";
-
-const START_TIMEOUT_MS = 20_000;
-const TRANSFER_TIMEOUT_MS = 60_000;
-const TRANSFER_BYTES = 1_000_000;
-
-function startProgram(namespace: Namespace, program: string, ...args: string[]): Child {
-  const module = import.meta.resolve(program).replace("file://", "");
-  const config = import.meta.resolve("../../../deno.json").replace("file://", "");
-  return namespace.spawn(
-    [Deno.execPath(), "run", "-A", "--no-lock", "--config", config, module, ...args],
-  );
-}
-
-/** Ends a peer and returns what it printed last. */
-async function finish(peer: Child) {
-  equal(await peer.stop("SIGTERM"), 0, peer.tail());
-  await peer.waitForLine(/^stopped$/, START_TIMEOUT_MS);
-  equal(peer.output("stderr"), "");
-  const [line] = await peer.waitForLine(/^\{"drops".*/, START_TIMEOUT_MS);
-  return JSON.parse(line) as {
-    drops: Record<string, number>;
-    report: { paths: { name: string; state: string; sentPackets: number; rttMs: number }[] };
-  };
-}
+import { connect, Namespace, needsRoot } from "../../../tests/netns/namespace.ts";
+import { finish, START_TIMEOUT_MS, startPeer, transfer } from "./test_tunnel.ts";
 
 async function testTunnel(clientEngine: string, serverEngine: string, wire: string) {
   await using client = await Namespace.create("pc");
@@ -44,10 +21,10 @@ async function testTunnel(clientEngine: string, serverEngine: string, wire: stri
     a: { name: "l2", addresses: ["fd00:77::1/64"] },
     b: { name: "l2", addresses: ["fd00:77::2/64"] },
   });
-  const serverPeer = startProgram(server, "./test_peer.ts", "server", serverEngine, wire);
+  const serverPeer = startPeer(server, "server", serverEngine, wire);
   await serverPeer.waitForLine(/^ready$/, START_TIMEOUT_MS);
   const paths = ["l1=10.77.1.2", "l2=fd00:77::2"];
-  const clientPeer = startProgram(client, "./test_peer.ts", "client", clientEngine, wire, ...paths);
+  const clientPeer = startPeer(client, "client", clientEngine, wire, ...paths);
   for (const name of ["l1", "l2"]) {
     await clientPeer.waitForLine(new RegExp(`"name":"${name}","state":"up"`), START_TIMEOUT_MS);
   }
@@ -79,29 +56,6 @@ async function testTunnel(clientEngine: string, serverEngine: string, wire: stri
   }
 }
 
-/** Sends bytes over TCP and compares what came. Calls `meanwhile` when the first have been sent. */
-async function transfer(
-  from: Namespace,
-  to: Namespace,
-  address: string,
-  meanwhile: () => Promise<void> = () => Promise.resolve(),
-): Promise<void> {
-  const receiver = startProgram(to, "./test_transfer.ts", "listen", address);
-  await receiver.waitForLine(/^listening$/, START_TIMEOUT_MS);
-  const sender = startProgram(
-    from,
-    "./test_transfer.ts",
-    ...["send", address, String(TRANSFER_BYTES)],
-  );
-  await sender.waitForLine(/^sending$/, START_TIMEOUT_MS);
-  await meanwhile();
-  const [sent] = await sender.waitForLine(/^sent .*/, TRANSFER_TIMEOUT_MS);
-  const [received] = await receiver.waitForLine(/^received .*/, TRANSFER_TIMEOUT_MS);
-  ok(sent.startsWith(`sent ${TRANSFER_BYTES} `), sent);
-  equal(received.replace("received", "sent"), sent);
-  await receiver.stop();
-}
-
 for (const wire of ["x1", "v1"]) {
   for (
     const [client, server] of [
@@ -124,7 +78,7 @@ Deno.test({
   async fn() {
     await using server = await Namespace.create("ps");
     await server.run("sysctl", "-q", "-w", "net.ipv6.bindv6only=1");
-    const peer = startProgram(server, "./test_peer.ts", "server", "portable", "x1");
+    const peer = startPeer(server, "server", "portable", "x1");
     await peer.waitForLine(/bindv6only to 0, or use -engine native/, START_TIMEOUT_MS);
   },
 });

@@ -22,6 +22,9 @@ const SEALING_CONTROL_MAX = 256;
 /** What is still to be sent when a session ends must have left by then. */
 const LAST_WORDS_MS = 1000;
 
+/** The TUN device is left unread for this long at most while a socket is full. */
+const BLOCKED_MAX_MS = 100;
+
 /** Errors that say that the link itself cannot carry anything. */
 const LINK_GONE = new Set([
   "ENETDOWN",
@@ -62,18 +65,23 @@ export class RecordSender implements RecordSink<WebSealer, WebOpener> {
     this.#sealing = new InOrder(SEALING_MAX, (sealed) => this.#send(sealed), hooks.fail);
   }
 
-  /** Whether packets may be read. */
+  /** Whether packets may be read: neither the ciphers nor the sockets are behind. */
   get hasRoom(): boolean {
-    return this.#sealing.hasRoom;
+    return this.#sealing.hasRoom && !this.#sockets.isAnyBusy;
   }
 
   get hasControlRoom(): boolean {
     return this.#sealing.count < SEALING_CONTROL_MAX;
   }
 
-  /** Resolves when more packets may be read. */
-  whenRoom(): Promise<void> {
-    return this.hasRoom ? Promise.resolve() : this.#sealing.whenRoom();
+  /** Resolves when more packets may be read. A path that is as good as dead is not waited for long. */
+  async whenRoom(): Promise<void> {
+    if (!this.#sealing.hasRoom) await this.#sealing.whenRoom();
+    if (!this.#sockets.isAnyBusy) return;
+    const timeout = Promise.withResolvers<void>();
+    const timer = setTimeout(timeout.resolve, BLOCKED_MAX_MS);
+    await Promise.race([this.#sockets.whenSent(), timeout.promise]);
+    clearTimeout(timer);
   }
 
   send(

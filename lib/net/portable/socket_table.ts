@@ -35,6 +35,19 @@ export class SocketTable {
     this.#sockets.delete(number);
   }
 
+  /** Whether the queue of some socket is half full: the kernel takes less than it is given. */
+  get isAnyBusy(): boolean {
+    for (const { socket } of this.#sockets.values()) if (socket.isBusy) return true;
+    return false;
+  }
+
+  /** Resolves when what waits in those has been sent. */
+  async whenSent(): Promise<void> {
+    for (const { socket } of [...this.#sockets.values()]) {
+      if (socket.isBusy) await socket.whenSent();
+    }
+  }
+
   /** All sockets' numbers. */
   numbers(): number[] {
     return [...this.#sockets.keys()];
