@@ -10,7 +10,7 @@ const DEFAULTS: ServerOptions = {
   pkiFolder: "./pki",
   pki: "keep",
   hosts: [],
-  reorderBufferSize: 128,
+  reorderBufferSize: 2048,
   reorderFlushTimeoutMs: 50,
   tuning: DEFAULT_TUNING,
   mssClamp: { kind: "pmtu" },
@@ -47,7 +47,7 @@ Safety:
 Tuning:
   --mss-clamp <what>               clamp the MSS of TCP: off, pmtu or fixed:N, N from 500 to 9000
                                    (default: pmtu)
-  --reorder-buffer-size <packets>  packets a reorder buffer tells apart, 1 to 65536 (default: 128)
+  --reorder-buffer-size <packets>  packets a reorder buffer tells apart, 1 to 65536 (default: 2048)
   --reorder-flush-timeout <time>   how long a packet waits for those before it, 0 to 10s; also a
                                    measure of what paths are good (default: 50ms)
   --engine <name>                  data plane: native, portable or auto (default: auto)

@@ -17,7 +17,7 @@ const DEFAULTS: BondOptions = {
   ui: false,
   statusEveryMs: 0,
   controlPort: 8443,
-  reorderBufferSize: 128,
+  reorderBufferSize: 2048,
   reorderFlushTimeoutMs: 50,
   tuning: DEFAULT_TUNING,
   engine: "auto",
@@ -61,7 +61,7 @@ Links:
 Tuning:
   --mtu <bytes>                    MTU of the tunnel, 576 to 9000; 0 is 1400, less when a link is
                                    smaller (default: 0)
-  --reorder-buffer-size <packets>  packets a reorder buffer tells apart, 1 to 65536 (default: 128)
+  --reorder-buffer-size <packets>  packets a reorder buffer tells apart, 1 to 65536 (default: 2048)
   --reorder-flush-timeout <time>   how long a packet waits for those before it, 0 to 10s; also a
                                    measure of what paths are good (default: 50ms)
   --engine <name>                  data plane: native, portable or auto (default: auto)

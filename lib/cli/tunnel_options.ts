@@ -45,7 +45,7 @@ export const controlPortOption = () =>
 export const reorderBufferSizeOption = () =>
   new Option("--reorder-buffer-size <packets>", "packets a reorder buffer tells apart, 1 to 65536")
     .helpGroup(GROUPS.tuning)
-    .default(128).argParser(integerIn("-reorder-buffer-size", 1, 65536));
+    .default(2048).argParser(integerIn("-reorder-buffer-size", 1, 65536));
 
 export const reorderFlushTimeoutOption = () =>
   new Option(

@@ -6,7 +6,7 @@ import { DEFAULT_TUNING } from "../protocol/session/session_tuning.ts";
 Deno.test("tunnelOptions() names the units", () => {
   const raw = {
     ctrl: 8443,
-    reorderBufferSize: 128,
+    reorderBufferSize: 2048,
     reorderFlushTimeout: 50,
     engine: "auto",
     compression: "auto",
@@ -15,7 +15,7 @@ Deno.test("tunnelOptions() names the units", () => {
   } as const;
   deepEqual(tunnelOptions(raw), {
     controlPort: 8443,
-    reorderBufferSize: 128,
+    reorderBufferSize: 2048,
     reorderFlushTimeoutMs: 50,
     tuning: DEFAULT_TUNING,
     engine: "auto",

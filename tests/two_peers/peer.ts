@@ -30,7 +30,7 @@ export const SESSION_KEY = Uint8Array.from({ length: 32 }, (_, index) => index +
 const PACKET_BYTES = 1000;
 const PACKET_BYTES_MAX = 9000;
 /** The defaults of both programs. */
-const REORDER_BUFFER_SIZE = 128;
+const REORDER_BUFFER_SIZE = 2048;
 const REORDER_FLUSH_MS = 50;
 
 interface PeerOptions {

@@ -9,7 +9,7 @@ import type { EngineEvent } from "../engine.ts";
 import { SESSION_IDLE_MS } from "../engine.ts";
 import { GzipCodecs, makeMemory } from "../portable/gzip_codecs.ts";
 import { Driver } from "./driver.ts";
-import { Offload } from "./offload.ts";
+import { Offload, OFFLOAD_TCP } from "./offload.ts";
 import { newMemory } from "./packet_cells.ts";
 
 const SESSIONS = 24;
@@ -19,9 +19,10 @@ class Bench {
   readonly events: EngineEvent[] = [];
   readonly sent: { session: number; path: number; at: number }[] = [];
   readonly closed: SessionPath[] = [];
+  readonly drops = new DropCounters();
   /** The session whose keys cannot be used, or -1. */
   broken = -1;
-  readonly read = newMemory(4096);
+  readonly read = newMemory(70_000);
   readonly driver: Driver<Cipher, Cipher>;
 
   constructor(role: "client" | "server" = "client") {
@@ -31,7 +32,7 @@ class Bench {
       suite: { sealer: () => cipher, opener: () => cipher },
       random: () => {},
       flowSeed: 1,
-      drops: new DropCounters(),
+      drops: this.drops,
       packets: { deliver: () => {}, flush: () => {} },
       records: {
         hasControlRoom: true,
@@ -143,3 +144,27 @@ Deno.test("idle sessions are waited for all together, and dropped when their tim
   equal(bench.events.filter(({ kind }) => kind === "idle").length, SESSIONS);
   equal(bench.driver.nextTick, Infinity);
 });
+
+/** A TCP super-packet for the client of a session. */
+function superPacket(session: number, payloadBytes: number): Uint8Array {
+  return tcpPacket({
+    source: [10, 8, 0, 1],
+    destination: [10, 8, 0, session + 1],
+    payload: new Uint8Array(payloadBytes),
+  });
+}
+
+for (const [payloadBytes, segmentSize, expected] of [[60_000, 48, 1250], [65_000, 1, 0]] as const) {
+  Deno.test(`a super-packet in segments of ${segmentSize} bytes makes ${expected} packets`, () => {
+    const bench = new Bench("client");
+    // A client uses the session it was given last.
+    bench.addPath(SESSIONS);
+    const packet = superPacket(SESSIONS, payloadBytes);
+    bench.read.bytes.set(packet);
+    const offload = Object.assign(new Offload(), { kind: OFFLOAD_TCP, segmentSize });
+    const before = bench.sent.length;
+    bench.driver.outbound.forward(0, packet.length, offload, 1);
+    equal(bench.sent.length - before, expected);
+    equal(bench.drops.get("bad offload request"), expected === 0 ? 1 : 0);
+  });
+}

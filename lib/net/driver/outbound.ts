@@ -32,6 +32,8 @@ import { Oversize } from "./oversize.ts";
 import type { SessionEntry, SessionTable } from "./sessions.ts";
 
 const US_PER_MS = 1000;
+/** A super-packet of 64 KiB in the smallest segments that Linux sends, of 48 bytes. */
+const SEGMENTS_MAX = 1366;
 
 interface OutboundHooks<S extends Cipher, O extends Cipher> {
   /** Packets of a session were sent: its timers may have moved. */
@@ -61,6 +63,7 @@ export class Outbound<S extends Cipher, O extends Cipher> {
   #compressionMode: CompressionMode = "off";
   #compressionKind = COMPRESSION_NONE;
   #now = 0;
+  #segments = 0;
 
   /** @param memory of the packets that `forward` is given. */
   constructor(
@@ -94,18 +97,29 @@ export class Outbound<S extends Cipher, O extends Cipher> {
     });
   }
 
-  /** Hot. Sends the packet of `length` bytes at offset `packet`, which is written over meanwhile. */
-  forward(packet: number, length: number, offload: Offload, now: number): void {
+  /**
+   * Hot. Sends the packet of `length` bytes at offset `packet`, which is written over meanwhile.
+   * Returns how many packets it was: 1, or the segments it was cut into.
+   */
+  forward(packet: number, length: number, offload: Offload, now: number): number {
     const flow = this.#flow;
-    if (!readFlowKey(this.#view, packet, length, flow)) return this.#drops.count("not IP");
+    if (!readFlowKey(this.#view, packet, length, flow)) {
+      this.#drops.count("not IP");
+      return 1;
+    }
     const entry = this.#sessions.forPacket(flow);
-    if (entry === null) return this.#drops.count("no session for destination");
+    if (entry === null) {
+      this.#drops.count("no session for destination");
+      return 1;
+    }
+    this.#segments = 1;
     try {
       this.#forward(entry, packet, length, offload, now);
       this.#hooks.sent(entry, now);
     } catch (error) {
       this.#hooks.failed(entry, error);
     }
+    return this.#segments;
   }
 
   #forward(
@@ -194,9 +208,11 @@ export class Outbound<S extends Cipher, O extends Cipher> {
     const { transport, end, protocol } = this.#flow;
     const isTcp = protocol === PROTOCOL_TCP && transport >= 0;
     const segmentSize = isTcp ? this.#fitting(packet, wanted, session.packetBytesMax) : wanted;
-    if (!isTcp || segmenter.begin(packet, transport, end, segmentSize) === 0) {
+    const segments = isTcp ? segmenter.begin(packet, transport, end, segmentSize) : 0;
+    if (segments === 0 || segments > SEGMENTS_MAX) {
       return this.#drops.count("bad offload request");
     }
+    this.#segments = segments;
     const transportDistance = transport - packet;
     const flags = session.x1 ? FLAG_PARTIAL_CHECKSUM : 0;
     while (segmenter.next()) {

@@ -9,8 +9,11 @@ import { readOffload } from "./vnet_header.ts";
 const READS_PER_TURN = 32;
 const READ_LENGTH = BigInt(PACKET_BYTES_MAX + VNET_HEADER_LENGTH);
 
-/** Takes the packet of `length` bytes at offset `packet` of the arena. */
-type Forward = (packet: number, length: number, offload: Offload, now: number) => void;
+/** No more are read once they have made so many packets. */
+const PACKETS_PER_TURN = 2048;
+
+/** Takes the packet of `length` bytes at offset `packet` of the arena; says how many it made. */
+type Forward = (packet: number, length: number, offload: Offload, now: number) => number;
 
 export class TunReader {
   readonly #libc: Libc;
@@ -33,11 +36,13 @@ export class TunReader {
   /** Hot. Hands on what waits, up to a turn's worth. Returns how many reads there were. */
   run(forward: Forward, now: number): number {
     const offload = this.#offload;
+    let packets = 0;
     for (let reads = 0; reads < READS_PER_TURN; reads++) {
+      if (packets >= PACKETS_PER_TURN) return reads;
       const length = this.#libc.read(this.#tun.fd, this.#startAddress, READ_LENGTH);
       if (length <= 0) return reads;
       if (this.#tun.vnetHeader) readOffload(this.#view, this.#start, offload);
-      forward(this.#packet, this.#start + length - this.#packet, offload, now);
+      packets += forward(this.#packet, this.#start + length - this.#packet, offload, now);
     }
     return READS_PER_TURN;
   }

@@ -10,6 +10,7 @@ import {
   type TcpFields,
   tcpPacket,
 } from "../../protocol/packet/test_packet.ts";
+import { newMemory } from "../driver/packet_cells.ts";
 import type { Layout } from "./layout.ts";
 import { Loopback } from "../../../testing/loopback.ts";
 import { TunWriter } from "./tun_writer.ts";
@@ -188,6 +189,33 @@ Deno.test("a flag of partial checksum on what has none is ignored", () => {
     writing.writer.deliver(arena, receive, writing.flow, true);
   }
   deepEqual(writing.written(), packets.map((packet) => ({ header: NO_OFFLOAD, packet })));
+});
+
+Deno.test("packets that were held, in memory of their own, are put together with those around them", () => {
+  using writing = new Writing(true);
+  writing.deliver(tcp(4, 0), true);
+  const held = newMemory(4096);
+  for (const index of [1, 2]) {
+    const packet = tcp(4, index);
+    const at = 2048 * (index - 1) + 7;
+    held.bytes.set(packet, at);
+    ok(readFlowKey(held.view, at, packet.length, writing.flow));
+    const { transport, protocol, end } = writing.flow;
+    held.view.setUint16(
+      transport + 16,
+      fold(sumPseudoHeader(held.view, at, protocol) + end - transport),
+    );
+    writing.writer.deliver(held, at, writing.flow, true);
+  }
+  writing.deliver(tcp(4, 3), true);
+  writing.writer.flush();
+  const [whole, ...more] = writing.written();
+  equal(more.length, 0);
+  equal(whole!.packet.length, 40 + 4 * 1000);
+  for (const index of [0, 1, 2, 3]) {
+    ok(whole!.packet.subarray(40 + 1000 * index).subarray(0, 1000).every((byte) => byte === index));
+  }
+  ok(hasRightChecksums(whole!.packet, 20));
 });
 
 Deno.test("what the device refuses is counted packet by packet", () => {

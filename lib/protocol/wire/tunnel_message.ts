@@ -47,6 +47,8 @@ const PATH_ID = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(PATHS_
 /** 16 random bytes in hexadecimal. */
 const TOKEN = v.pipe(v.string(), v.regex(/^[0-9a-f]{32}$/));
 const PACKET_SIZE = v.pipe(v.number(), v.integer(), v.minValue(68), v.maxValue(65_535));
+/** Every host takes 576 bytes (RFC 791): who says less would have us cut packets into crumbs. */
+const PATHS_MTU = v.pipe(v.number(), v.integer(), v.minValue(576), v.maxValue(65_535));
 
 const MESSAGE = v.variant("type", [
   v.object({ type: v.literal("bye") }),
@@ -58,7 +60,7 @@ const MESSAGE = v.variant("type", [
       v.check((ids) => new Set(ids).size === ids.length),
     ),
     scheduler: v.optional(v.picklist(SCHEDULERS)),
-    mtu: v.optional(PACKET_SIZE),
+    mtu: v.optional(PATHS_MTU),
   }),
   v.object({ type: v.literal("challenge"), token: TOKEN }),
   v.object({ type: v.literal("response"), token: TOKEN }),

@@ -38,6 +38,9 @@ Deno.test("anything unknown or invalid is null", () => {
   refused.push(
     '{"type":"paths"}',
     '{"type":"paths","usable":null}',
+    '{"type":"paths","usable":[0],"mtu":575}',
+    '{"type":"paths","usable":[0],"mtu":68}',
+    '{"type":"paths","usable":[0],"mtu":65536}',
     '{"type":"paths","usable":{}}',
   );
   for (const id of ["-1", "256", "0.5", '"0"', "null", "1e999", "[0]", "0,0"]) {
