@@ -15,7 +15,7 @@ function linesFor(
   const write = (line: string) => void lines.push(line.trimEnd().slice(25));
   setUpLogging({ level: "debug", format: "text", write });
   const registry = makeRegistry();
-  registry.grant({ commonName: "laptop", serialHex: "01", features: ["x1"] });
+  registry.grant({ commonName: "laptop", serialHex: "01", notAfterMs: Infinity, features: ["x1"] });
   const [session] = registry.sessions;
   for (const event of events) {
     handleEngineEvent(event(session!.id, registry), registry, (error) => lines.push(error.message));
@@ -40,7 +40,12 @@ function makeRegistry(): SessionRegistry {
 function giveToMachines(peers: readonly string[], shared: SharedCertificates): void {
   const registry = makeRegistry();
   for (const [index, peer] of peers.entries()) {
-    registry.grant({ commonName: "laptop", serialHex: "01", features: ["x1"] });
+    registry.grant({
+      commonName: "laptop",
+      serialHex: "01",
+      notAfterMs: Infinity,
+      features: ["x1"],
+    });
     const found = shared.given("laptop", peer, index * 11_000);
     if (found !== null) logShared(found);
     const [session] = registry.sessions;
@@ -65,7 +70,12 @@ Deno.test("A client that leaves before its newest session is used has left", () 
   const [, ...lines] = linesFor(
     (session) => ({ kind: "path changed", session, ...path }),
     (session, registry) => {
-      registry.grant({ commonName: "laptop", serialHex: "01", features: ["x1"] });
+      registry.grant({
+        commonName: "laptop",
+        serialHex: "01",
+        notAfterMs: Infinity,
+        features: ["x1"],
+      });
       return { kind: "bye", session };
     },
     (_, registry) => ({ kind: "idle", session: [...registry.sessions][0]!.id }),
@@ -105,7 +115,12 @@ Deno.test("A certificate on two machines is named, with both addresses and what 
 Deno.test("A session that a newer one is to replace keeps its client's name", () => {
   const path = { path: 0, name: "path 0", state: "up", peer: "203.0.113.7:40000" } as const;
   const [line] = linesFor((session, registry) => {
-    registry.grant({ commonName: "laptop", serialHex: "01", features: ["x1"] });
+    registry.grant({
+      commonName: "laptop",
+      serialHex: "01",
+      notAfterMs: Infinity,
+      features: ["x1"],
+    });
     return { kind: "path changed", session, ...path };
   });
   match(line!, /^debug +laptop: path 0 from 203\.0\.113\.7:40000 is up$/);

@@ -39,7 +39,7 @@ import { TUN_MTU, TUN_NAME } from "./tun.ts";
 
 /** A stranger's costs 30 KB until it is over. */
 const HANDSHAKES_MAX = 4096;
-const REVOCATION_POLL_MS = 1000;
+const CERTIFICATE_CHECK_MS = 1000;
 const RENEWAL_CHECK_MS = 86_400_000;
 
 const log = getLogger([LOG_CATEGORY, "server"]);
@@ -89,11 +89,11 @@ export async function serve(
   stack.defer(() => registry.endAll());
   const control = stack.use(await startControlPlane(options, pki, registry, shared));
 
-  const checkRevocations = revocationCheck(pki, registry);
-  stack.adopt(setInterval(checkRevocations, REVOCATION_POLL_MS), clearInterval);
+  const checkCertificates = certificateCheck(pki, registry);
+  stack.adopt(setInterval(checkCertificates, CERTIFICATE_CHECK_MS), clearInterval);
   const reload = new CredentialReload({ ...options, control, revocations: pki.revocations }, pki);
   stack.adopt(setInterval(() => renewCertificate(reload), RENEWAL_CHECK_MS), clearInterval);
-  stack.use(hangUps.answerWith(() => reloadCertificates(reload, checkRevocations)));
+  stack.use(hangUps.answerWith(() => reloadCertificates(reload, checkCertificates)));
   if (options.metricsEveryMs !== null) {
     stack.adopt(setInterval(() => logMetrics(engine), options.metricsEveryMs), clearInterval);
   }
@@ -223,8 +223,8 @@ async function changeHost(
   for (const line of notices) log.warn("{line}", { line });
 }
 
-/** Ends the live sessions of certificates that were revoked while the server runs. */
-function revocationCheck(pki: ServerPki, registry: SessionRegistry): () => void {
+/** Ends the live sessions of certificates that were revoked, or ended, while the server runs. */
+function certificateCheck(pki: ServerPki, registry: SessionRegistry): () => void {
   let problem: string | null = null;
   return () => {
     pki.revocations.poll();
@@ -232,8 +232,17 @@ function revocationCheck(pki: ServerPki, registry: SessionRegistry): () => void 
       problem = pki.revocations.problem;
       if (problem !== null) log.error("{problem}", { problem });
     }
-    for (const name of registry.endRevoked((serialHex) => pki.revocations.isRevoked(serialHex))) {
+    const { revocations } = pki;
+    for (const name of registry.endWhere(({ serialHex }) => revocations.isRevoked(serialHex))) {
       log.info("session of {name} ended: its certificate was revoked", { name });
+    }
+    const nowMs = Date.now();
+    for (const name of registry.endWhere(({ notAfterMs }) => nowMs > notAfterMs)) {
+      log.info(
+        'session of {name} ended: its certificate has expired; "fluxify-server cert revoke {name}" ' +
+          'and "fluxify-server cert new {name}" make a new one',
+        { name },
+      );
     }
   };
 }
@@ -241,10 +250,10 @@ function revocationCheck(pki: ServerPki, registry: SessionRegistry): () => void 
 /** Never rejects. */
 async function reloadCertificates(
   reload: CredentialReload,
-  checkRevocations: () => void,
+  checkCertificates: () => void,
 ): Promise<void> {
   try {
-    checkRevocations();
+    checkCertificates();
     const { line, notices } = await reload.run(new Date());
     for (const notice of notices) log.info("{notice}", { notice });
     log.info("{line}", { line });

@@ -1,4 +1,5 @@
 import { deepEqual, equal, match, ok, rejects, throws } from "node:assert/strict";
+import { X509Certificate } from "node:crypto";
 import { requireNewClientName } from "../../lib/pki/client_name.ts";
 import { startControlServer } from "./control_server.ts";
 import {
@@ -26,6 +27,7 @@ Deno.test("a client with a certificate gets what grant() returns, over IPv4 and 
   deepEqual(first.features, ["x1"]);
   equal(first.clientVersion, "1.0");
   match(first.serialHex, /^[0-9a-f]{2,40}$/);
+  equal(first.notAfterMs, Date.parse(new X509Certificate(bench.alice.certPem).validTo));
   equal(second?.remoteAddress, "::1");
   equal(bench.server.stats.granted, 2);
 });

@@ -11,6 +11,8 @@ export interface PeerIdentity {
   readonly commonName: string;
   /** Lower-case hex, two digits a byte, without leading zero bytes. */
   readonly serialHex: string;
+  /** When the certificate ends, in milliseconds since 1970. */
+  readonly notAfterMs: number;
 }
 
 /** ub-common-name of RFC 5280, appendix A.1; the characters are safe in logs and in file names. */
@@ -42,7 +44,11 @@ export function readPeerIdentity(der: Uint8Array): PeerIdentity | { readonly pro
   if (!usages.includes(ExtendedKeyUsage.clientAuth)) {
     return { problem: "the certificate lacks the extended key usage clientAuth" };
   }
-  return { commonName, serialHex: normalSerialHex(certificate.serialNumber) };
+  return {
+    commonName,
+    serialHex: normalSerialHex(certificate.serialNumber),
+    notAfterMs: certificate.notAfter.getTime(),
+  };
 }
 
 function normalSerialHex(hex: string): string {

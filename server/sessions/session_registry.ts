@@ -18,6 +18,8 @@ const SESSIONS_PER_CLIENT_MAX = 4;
 interface ClientIdentity {
   readonly commonName: string;
   readonly serialHex: string;
+  /** When the certificate ends, in milliseconds since 1970. */
+  readonly notAfterMs: number;
   readonly features: readonly string[];
 }
 
@@ -40,6 +42,8 @@ export interface LiveSession {
   readonly id: number;
   readonly name: string;
   readonly serialHex: string;
+  /** When the certificate it was given for ends, in milliseconds since 1970. */
+  readonly notAfterMs: number;
   readonly addresses: InnerAddresses;
   /** Whether the client has spoken on it. */
   readonly isHeard: boolean;
@@ -89,7 +93,7 @@ export class SessionRegistry {
 
   /** Opens a session for a client that has proved who it is, in place of the one it had. */
   grant(client: ClientIdentity): ControlResponse {
-    const { commonName, serialHex } = client;
+    const { commonName, serialHex, notAfterMs } = client;
     const addresses = this.#pool.lease(commonName);
     if (addresses === null) {
       return {
@@ -120,7 +124,7 @@ export class SessionRegistry {
     // The engine drops the session this one replaces, once the client speaks on the new one.
     engine.openSession(session);
     this.#noteReplaced(commonName);
-    const begun = { id, name: commonName, serialHex, addresses };
+    const begun = { id, name: commonName, serialHex, notAfterMs, addresses };
     this.#byName.set(commonName, { ...begun, isHeard: false, isOutdated: false });
     this.#options.onLeases?.(this.#pool.leases);
     return {
@@ -189,24 +193,26 @@ export class SessionRegistry {
   }
 
   /**
-   * Ends the sessions of revoked certificates, also one whose client's name has a newer certificate
-   * and session by now. Returns the names of the clients.
+   * Ends the sessions that `mustEnd` tells of, by their certificates, also one whose client's name has
+   * a newer certificate and session by now. Returns the names of the clients.
    */
-  endRevoked(isRevoked: (serialHex: string) => boolean): string[] {
+  endWhere(mustEnd: (session: LiveSession) => boolean): string[] {
     const names: string[] = [];
-    for (const { id, name, serialHex } of [...this.#byName.values()]) {
-      const ended = isRevoked(serialHex) ? this.end(id) : this.#endReplaced(name, isRevoked);
-      if (ended) names.push(name);
+    for (const session of [...this.#byName.values()]) {
+      const ended = mustEnd(session)
+        ? this.end(session.id)
+        : this.#endReplaced(session.name, mustEnd);
+      if (ended) names.push(session.name);
     }
     return names;
   }
 
-  #endReplaced(name: string, isRevoked: (serialHex: string) => boolean): boolean {
+  #endReplaced(name: string, mustEnd: (session: LiveSession) => boolean): boolean {
     const replaced = this.#replaced.get(name) ?? [];
-    const revoked = replaced.filter(({ serialHex }) => isRevoked(serialHex));
-    for (const { id } of revoked) this.#options.engine.closeSession(id);
-    if (revoked.length === 0) return false;
-    this.#replaced.set(name, replaced.filter((session) => !revoked.includes(session)));
+    const ended = replaced.filter(mustEnd);
+    for (const { id } of ended) this.#options.engine.closeSession(id);
+    if (ended.length === 0) return false;
+    this.#replaced.set(name, replaced.filter((session) => !ended.includes(session)));
     return true;
   }
 

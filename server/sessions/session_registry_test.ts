@@ -23,8 +23,12 @@ function makeRegistry() {
     tuning: DEFAULT_TUNING,
     random: (into) => crypto.getRandomValues(into),
   });
-  const grant = (commonName: string, features: string[] = ["x1", "telepathy"], serialHex = "01") =>
-    registry.grant({ commonName, serialHex, features });
+  const grant = (
+    commonName: string,
+    features: string[] = ["x1", "telepathy"],
+    serialHex = "01",
+    notAfterMs = Infinity,
+  ) => registry.grant({ commonName, serialHex, notAfterMs, features });
   return { registry, grant, opened, closed };
 }
 
@@ -144,12 +148,26 @@ Deno.test("SessionRegistry ends the sessions of revoked certificates, the replac
   grant("anna", [], "0b"); // with a new certificate; whoever has the old one may still be heard
   grant("bob", [], "0a");
   const [old, present, bob] = opened.map(({ id }) => id);
-  deepEqual(registry.endRevoked((serialHex) => serialHex === "0a"), ["anna", "bob"]);
+  deepEqual(registry.endWhere(({ serialHex }) => serialHex === "0a"), ["anna", "bob"]);
   deepEqual(closed, [old, bob]);
   deepEqual([...registry.sessions].map(({ id }) => id), [present]);
-  deepEqual(registry.endRevoked((serialHex) => serialHex === "0a"), []);
-  deepEqual(registry.endRevoked(() => true), ["anna"]);
+  deepEqual(registry.endWhere(({ serialHex }) => serialHex === "0a"), []);
+  deepEqual(registry.endWhere(() => true), ["anna"]);
   deepEqual(closed, [old, bob, present]);
+});
+
+Deno.test("SessionRegistry knows when the certificate of each session ends", () => {
+  const { registry, grant, opened, closed } = makeRegistry();
+  grant("anna", [], "0a", 1000);
+  grant("anna", [], "0b", 2000); // with a new certificate; whoever has the old one may still be heard
+  grant("bob", [], "0c", 3000);
+  const [old, present, bob] = opened.map(({ id }) => id);
+  const endAt = (nowMs: number) => registry.endWhere(({ notAfterMs }) => nowMs > notAfterMs);
+  deepEqual(endAt(1000), []);
+  deepEqual(endAt(1001), ["anna"]);
+  deepEqual(closed, [old]);
+  deepEqual(endAt(5000), ["anna", "bob"]);
+  deepEqual(closed, [old, present, bob]);
 });
 
 Deno.test("SessionRegistry ends all sessions, and their clients keep their addresses", () => {

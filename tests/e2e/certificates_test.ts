@@ -1,5 +1,8 @@
 import { deepEqual, equal, match, notEqual, ok } from "node:assert/strict";
+import { X509Certificate } from "node:crypto";
 import { join } from "node:path";
+import { generateKey } from "../../lib/pki/private_key.ts";
+import { loadAuthority, serverTree } from "../../lib/pki/server_tree.ts";
 import {
   newClientCertificate,
   pkiDirectory,
@@ -25,6 +28,8 @@ const EXCHANGE = [
   new URL("exchange_program.ts", import.meta.url).pathname,
 ];
 const END_TIMEOUT_MS = 15_000;
+/** Long enough for a client to start. */
+const BRIEF_LIFE_MS = 12_000;
 
 topic("e2e certificates", async (scenario) => {
   await using lab = await createSmallLab();
@@ -109,6 +114,22 @@ topic("e2e certificates", async (scenario) => {
     await server.waitForLine(/session of laptop ended: it left/, END_TIMEOUT_MS, from);
   });
 
+  await scenario("the session of a certificate ends when the certificate does", async (measure) => {
+    const file = join(lab.directory, "brief.pem");
+    const notAfterMs = await makeBriefBundle(pkiDirectory(lab), file);
+    const client = await startClient(lab, file);
+    await pingAll(lab.client, FAR_ADDRESSES);
+    await server.waitForLine(
+      /session of brief ended: its certificate has expired/,
+      BRIEF_LIFE_MS + END_TIMEOUT_MS,
+    );
+    measure("session ended after", Date.now() - notAfterMs, "ms");
+    const { exitCode, text } = await ending(client);
+    equal(exitCode, 1);
+    match(text, /certificate of this client expired.*get a new bundle/);
+    deepEqual(await hostState(lab.client), before);
+  });
+
   await scenario("-regen ends old certificates, new ones work", async () => {
     const other = await newClientCertificate(lab, "phone");
     const old = join(lab.directory, "old.bundle");
@@ -145,4 +166,16 @@ async function makeRsaTree(directory: string): Promise<string> {
   const tree = await makeForeignTree(directory, { kind: "RSA 4096", subjectAltName });
   await tree.issueClient("phone", "RSA 4096");
   return directory;
+}
+
+/** Writes a bundle for "brief" whose certificate ends soon. Returns when, in ms since 1970. */
+async function makeBriefBundle(pki: string, file: string): Promise<number> {
+  const authority = await loadAuthority(serverTree(pki), new Date());
+  const { pem: keyPem, spki } = generateKey();
+  const long = new X509Certificate(await authority.issueClient(spki, "brief", new Date()));
+  const lifetimeMs = Date.parse(long.validTo) - Date.now();
+  const issuedAt = new Date(Date.now() - lifetimeMs + BRIEF_LIFE_MS);
+  const certPem = await authority.issueClient(spki, "brief", issuedAt);
+  await Deno.writeTextFile(file, certPem + keyPem + authority.certPem, { mode: 0o600 });
+  return Date.parse(new X509Certificate(certPem).validTo);
 }
