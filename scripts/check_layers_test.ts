@@ -55,6 +55,40 @@ Deno.test("checkModule() refuses imports that point up or sideways", () => {
   deepEqual(messages("lib/extra/a.ts", ""), ["1: is in no layer: see MAY_IMPORT"]);
 });
 
+Deno.test("checkModule() keeps the order of the folders of lib/protocol", () => {
+  const allowed: [string, string][] = [
+    ["session/session.ts", "../wire/header.ts"],
+    ["session/session.ts", "../v1/freshness.ts"],
+    ["schedule/scheduling.ts", "../path/session_path.ts"],
+    ["schedule/aggregate/lanes.ts", "../../path/capacity.ts"],
+    ["schedule/aggregate/lanes.ts", "../flow_table.ts"],
+    ["path/session_path.ts", "./eligibility.ts"],
+    ["packet/segment.ts", "../units.ts"],
+    ["receive/a_test.ts", "../schedule/b.ts"],
+  ];
+  for (const [file, specifier] of allowed) {
+    const source = `import { a } from "${specifier}";\n`;
+    deepEqual(messages(`lib/protocol/${file}`, source), [], `${file} ${specifier}`);
+  }
+  const refused: [string, string][] = [
+    ["wire/control_message.ts", "../crypto/key_schedule.ts"],
+    ["wire/header_test.ts", "../session/session.ts"],
+    ["crypto/packet_protection.ts", "../session/session_options.ts"],
+    ["schedule/dispatch.ts", "../session/session.ts"],
+    ["schedule/aggregate/lanes.ts", "../../session/session.ts"],
+    ["schedule/flow_table.ts", "../receive/reorder_buffer.ts"],
+    ["v1/freshness.ts", "../session/heartbeats.ts"],
+    ["path/session_path.ts", "../schedule/standing.ts"],
+    ["session/session.ts", "../unheard_of/a.ts"],
+    ["unheard_of/a.ts", "../wire/header.ts"],
+  ];
+  for (const [file, specifier] of refused) {
+    const found = messages(`lib/protocol/${file}`, `import type { A } from "${specifier}";\n`);
+    equal(found.length, 1, `${file} ${specifier}`);
+    match(found[0]!, /^1: imports .* must not know/);
+  }
+});
+
 Deno.test("checkModule() keeps lib/protocol pure", () => {
   const impure = [
     "Deno.args",

@@ -5,10 +5,10 @@
  *   client  path 0 == link 0, 203.0.113.1:4000 ==\
  *           path 1 == link 1, 203.0.113.2:4001 ===- server
  */
-import type { SchedulerName } from "../lib/protocol/schedule/scheduler.ts";
+import type { SchedulerName } from "../lib/protocol/wire/scheduler_name.ts";
 import type { EpochLimits } from "../lib/protocol/crypto/key_epochs.ts";
 import { PeerAddress } from "../lib/protocol/path/peer_address.ts";
-import type { SessionPath } from "../lib/protocol/session/session_path.ts";
+import type { SessionPath } from "../lib/protocol/path/session_path.ts";
 import { Peer } from "../tests/two_peers/peer.ts";
 import { RecordingSuite } from "../tests/two_peers/recording_suite.ts";
 

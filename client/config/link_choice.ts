@@ -2,7 +2,7 @@
 import { UsageError } from "../../lib/cli/exit.ts";
 import { parseAddress, parseHost, parseInterfaceName } from "../../lib/cli/host_name.ts";
 import { parseList } from "../../lib/cli/list.ts";
-import { PATHS_MAX } from "../../lib/protocol/session/path_table.ts";
+import { PATHS_MAX } from "../../lib/protocol/path/path_table.ts";
 
 /** Bonding is for two links or more: with one there is nothing to add up. */
 export const BONDED_LINKS_MIN = 2;

@@ -3,7 +3,7 @@ import {
   COMPRESSION_MODES,
   type CompressionMode,
 } from "../protocol/compression/compression_mode.ts";
-import { type SchedulerName, SCHEDULERS } from "../protocol/schedule/scheduler.ts";
+import { type SchedulerName, SCHEDULERS } from "../protocol/wire/scheduler_name.ts";
 import type { SessionTuning } from "../protocol/session/session_tuning.ts";
 import { durationMsIn } from "./duration.ts";
 import { UsageError } from "./exit.ts";

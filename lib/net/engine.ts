@@ -6,8 +6,8 @@
 import type { Libc } from "../ffi/libc/libc.ts";
 import type { DropCounters, DropReason } from "../protocol/wire/drop_reason.ts";
 import type { PathState } from "../protocol/path/liveness.ts";
-import type { SchedulerName } from "../protocol/schedule/scheduler.ts";
-import type { Reason } from "../protocol/schedule/standing.ts";
+import type { SchedulerName } from "../protocol/wire/scheduler_name.ts";
+import type { Reason } from "../protocol/path/eligibility.ts";
 import type { Role } from "../protocol/session/session.ts";
 import type { SessionTuning } from "../protocol/session/session_tuning.ts";
 

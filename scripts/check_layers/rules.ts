@@ -37,6 +37,20 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "lib/ffi": ["lib/protocol"],
   "lib/protocol": [],
 };
+/**
+ * The folders of lib/protocol, from the bytes of the wire up to the session that joins all. Each may
+ * import itself and those before it; neighbours in one rank stay apart.
+ */
+const PROTOCOL_FOLDERS = [
+  ["wire"],
+  ["packet"],
+  ["crypto"],
+  ["path"],
+  ["schedule", "receive"],
+  ["compression"],
+  ["v1"],
+  ["session"],
+] as const;
 /** These see everything and nothing but tests may see them. */
 const OUTSIDE = ["tests", "scripts", "testing"];
 /** The manifest holds the version; it is data, so every layer may read it. */
@@ -79,6 +93,7 @@ export function checkModule(file: string, source: string): Violation[] {
       refuse(site.line, `imports '${site.specifier}': use an npm package named in deno.json`);
     }
     if (layer !== null) checkDirection(file, layer, test, site, refuse);
+    if (layer === PURE_LAYER) checkFolder(file, test, site, refuse);
     if (layer === PURE_LAYER && !test) checkBuiltIn(site, refuse);
   }
   if (layer === PURE_LAYER && !test) {
@@ -125,6 +140,28 @@ function checkDirection(
   if (targetLayer !== null && MAY_IMPORT[layer]!.includes(targetLayer)) return;
   if (test && OUTSIDE.some((folder) => target.startsWith(`${folder}/`))) return;
   refuse(site.line, `imports ${target}: ${layer} must not know ${targetLayer ?? "it"}`);
+}
+
+function checkFolder(file: string, test: boolean, site: ImportSite, refuse: Refuse) {
+  if (!site.specifier.startsWith(".")) return;
+  const target = posix.join(posix.dirname(file), site.specifier);
+  const [from, to] = [protocolFolder(file), protocolFolder(target)];
+  if (to === null || from === to) return;
+  // A test may use what is beside its subject, but not what stands on it.
+  const isBelow = rankOf(to) < rankOf(from) || test && rankOf(to) === rankOf(from);
+  if (isBelow && rankOf(to) >= 0) return;
+  refuse(site.line, `imports ${target}: ${PURE_LAYER}/${from} must not know ${to}`);
+}
+
+/** The folder of lib/protocol that a file is in, or null. */
+function protocolFolder(file: string): string | null {
+  const [lib, layer, folder, ...rest] = file.split("/");
+  if (`${lib}/${layer}` !== PURE_LAYER || rest.length === 0) return null;
+  return folder!;
+}
+
+function rankOf(folder: string | null): number {
+  return PROTOCOL_FOLDERS.findIndex((rank) => rank.some((name) => name === folder));
 }
 
 function checkBuiltIn(site: ImportSite, refuse: Refuse) {

@@ -1,6 +1,6 @@
 /** Keys change while packets overtake each other, and no packet is lost to it. */
 import { deepEqual, equal, ok } from "node:assert/strict";
-import { SCHEDULERS } from "../../lib/protocol/schedule/scheduler.ts";
+import { SCHEDULERS } from "../../lib/protocol/wire/scheduler_name.ts";
 import { Traffic } from "./traffic.ts";
 import { VirtualNetwork } from "../../testing/virtual_network.ts";
 

@@ -1,5 +1,5 @@
 /** What the two sides notice of paths that work, fail and come back. */
-import { PROBATION_MS } from "../../lib/protocol/schedule/standing.ts";
+import { PROBATION_MS } from "../../lib/protocol/path/eligibility.ts";
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { DOWN_AFTER_SUSPECT_MS, SUSPECT_AFTER_MS } from "../../lib/protocol/path/liveness.ts";
 import { HEARTBEAT_ACTIVE_MS, HEARTBEAT_IDLE_MS } from "../../lib/protocol/session/session.ts";

@@ -84,7 +84,7 @@ Deno.test("a narrow path that is avoided for its quality still counts", () => {
   let avoidedMs = 0;
   for (let ms = 0; ms < 5000; ms += 10) {
     network.run(10);
-    if (narrow.standing.reason === null || narrow.liveness.state === "down") continue;
+    if (narrow.eligibility.reason === null || narrow.liveness.state === "down") continue;
     avoidedMs += 10;
     equal(client.session.packetBytesMax, mtu);
     equal(server.session.packetBytesMax, mtu);
@@ -111,7 +111,7 @@ Deno.test("a path too narrow for IPv6 is left alone while there is another", () 
   assertFound(network, 1);
   const { client, server } = network;
   network.run(2000);
-  equal(pathOf(client, 1).standing.reason, "mtu");
+  equal(pathOf(client, 1).eligibility.reason, "mtu");
   equal(client.session.packetBytesMax, CEILING);
   equal(server.session.packetBytesMax, CEILING);
   client.linkFailed(pathOf(client, 0), network.now);

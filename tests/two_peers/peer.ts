@@ -9,10 +9,10 @@ import { GzipCodecs, makeMemory } from "../../lib/net/portable/gzip_codecs.ts";
 import { EPOCH_MS, type EpochLimits } from "../../lib/protocol/crypto/key_epochs.ts";
 import { Outgoing } from "../../lib/protocol/crypto/outgoing.ts";
 import type { PeerAddress } from "../../lib/protocol/path/peer_address.ts";
-import type { SchedulerName } from "../../lib/protocol/schedule/scheduler.ts";
-import type { NewPath } from "../../lib/protocol/session/path_table.ts";
+import type { SchedulerName } from "../../lib/protocol/wire/scheduler_name.ts";
+import type { NewPath } from "../../lib/protocol/path/path_table.ts";
 import type { Role, Session } from "../../lib/protocol/session/session.ts";
-import type { SessionPath } from "../../lib/protocol/session/session_path.ts";
+import type { SessionPath } from "../../lib/protocol/path/session_path.ts";
 import { DropCounters, type DropReason } from "../../lib/protocol/wire/drop_reason.ts";
 import {
   PAYLOAD_OFFSET,

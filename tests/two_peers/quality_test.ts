@@ -1,6 +1,6 @@
 /** Paths that work, but badly, are left by the side that sends on them, and taken back in time. */
 import { deepEqual, equal, ok } from "node:assert/strict";
-import { CONFIRM_MS, PROBATION_MS } from "../../lib/protocol/schedule/standing.ts";
+import { CONFIRM_MS, PROBATION_MS } from "../../lib/protocol/path/eligibility.ts";
 import type { Peer } from "./peer.ts";
 import { bothOf, packetsByPath, pathOf, pathsInUse, timeUntil, Traffic } from "./traffic.ts";
 import { VirtualNetwork } from "../../testing/virtual_network.ts";
@@ -27,9 +27,9 @@ Deno.test("a far path is left alone by both sides from the start, for its round 
   for (const peer of bothOf(network)) {
     deepEqual(pathsInUse(network, peer, 400), [0]);
     ok(isAvoided(peer, 1));
-    equal(pathOf(peer, 1).standing.reason, "rtt");
+    equal(pathOf(peer, 1).eligibility.reason, "rtt");
     equal(pathOf(peer, 1).liveness.state, "up");
-    equal(pathOf(peer, 0).standing.reason, null);
+    equal(pathOf(peer, 0).eligibility.reason, null);
   }
   network.run(1100);
   for (const peer of bothOf(network)) deepEqual(pathsInUse(network, peer, 1000), [0]);
@@ -56,7 +56,7 @@ Deno.test("a path that becomes far under traffic is left, and no packet is lost 
   traffic.stop();
   network.run(1000);
   for (const peer of bothOf(network)) {
-    equal(pathOf(peer, 1).standing.reason, "rtt");
+    equal(pathOf(peer, 1).eligibility.reason, "rtt");
     equal(peer.received.length, 4 * traffic.count);
   }
 });
@@ -75,7 +75,7 @@ Deno.test("a link that jitters is left by both sides; when it is calm, flows com
   ok(leftAfter >= CONFIRM_MS && leftAfter <= CONFIRM_MS + AVERAGING_MS, `left after ${leftAfter}`);
   network.run(3000);
   for (const peer of both) {
-    equal(pathOf(peer, 1).standing.reason, "jitter");
+    equal(pathOf(peer, 1).eligibility.reason, "jitter");
     deepEqual(pathsInUse(network, peer, 2000), [0]);
   }
 
@@ -99,7 +99,7 @@ for (const way of ["up", "down"] as const) {
     const [sender, other] = way === "up" ? bothOf(network) : bothOf(network).reverse();
     const leftAfter = timeUntil(network, 5000, () => isAvoided(sender!, 1));
     ok(leftAfter <= CONFIRM_MS + 1500, `left after ${leftAfter} ms`);
-    equal(pathOf(sender!, 1).standing.reason, "loss");
+    equal(pathOf(sender!, 1).eligibility.reason, "loss");
     for (let second = 0; second < 10; second++) {
       network.run(1000);
       ok(!isAvoided(other!, 1), "the other way is good");
@@ -130,7 +130,7 @@ Deno.test("when all are bad the nearest carries everything", () => {
   network.run(CONFIRM_MS + AVERAGING_MS);
   network.run(1000);
   for (const peer of bothOf(network)) {
-    deepEqual([0, 1, 2].map((id) => pathOf(peer, id).standing.reason), ["loss", "loss", "loss"]);
+    deepEqual([0, 1, 2].map((id) => pathOf(peer, id).eligibility.reason), ["loss", "loss", "loss"]);
     deepEqual(pathsInUse(network, peer, 1000), [1]);
   }
 });
@@ -180,7 +180,7 @@ Deno.test("a path that relapses is waited for twice as long each time", () => {
     ok(timeUntil(network, 9000, () => isAvoided(client, 1)) < 9000);
     network.run(1000);
     network.links[1]!.delayMs = 20;
-    timeUntil(network, 9000, () => pathOf(client, 1).standing.reason === "recovering");
+    timeUntil(network, 9000, () => pathOf(client, 1).eligibility.reason === "recovering");
     waits.push(timeUntil(network, 20_000, () => !isAvoided(client, 1)));
   }
   for (const [index, wait] of waits.entries()) {

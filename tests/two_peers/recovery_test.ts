@@ -1,8 +1,8 @@
 /** Whatever happened to the links: once they are well, everything is as if nothing had. */
 import { deepEqual, equal } from "node:assert/strict";
 import fc from "fast-check";
-import { SCHEDULERS } from "../../lib/protocol/schedule/scheduler.ts";
-import { PROBATION_MAX_MS } from "../../lib/protocol/schedule/standing.ts";
+import { SCHEDULERS } from "../../lib/protocol/wire/scheduler_name.ts";
+import { PROBATION_MAX_MS } from "../../lib/protocol/path/eligibility.ts";
 import { bothOf, pathOf, Traffic } from "./traffic.ts";
 import { clientAddress, VirtualNetwork } from "../../testing/virtual_network.ts";
 
@@ -93,8 +93,8 @@ for (const x1 of [true, false]) {
         equal(peer.drops.get("not authentic"), 0);
         // A v1 server also has the paths of addresses that are no more.
         if (peer === network.server && !x1) continue;
-        for (const { liveness, standing } of peer.session.paths) {
-          deepEqual([liveness.state, standing.reason], ["up", null]);
+        for (const { liveness, eligibility } of peer.session.paths) {
+          deepEqual([liveness.state, eligibility.reason], ["up", null]);
         }
       }
     });

@@ -207,7 +207,7 @@ Deno.test("x1: a message that only the other side may send is refused and change
       equal(refusal, "bad message", message.type);
     }
     equal(session.pollTransmit(), null);
-    equal(session.scheduling.scheduler, "flow");
+    equal(session.scheduling.scheduler.name, "flow");
     equal(session.paths.usable().length, 2);
   }
 });

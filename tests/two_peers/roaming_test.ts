@@ -110,7 +110,7 @@ Deno.test("x1: what was lost to the address before is not held against the path"
     network.links[0]!.address = clientAddress(port === 4000 ? 99 : 1, port);
     for (let tenth = 0; tenth < 50; tenth++) {
       network.run(100);
-      equal(pathOf(network.server, 0).standing.reason, null, `port ${port}, ${tenth}`);
+      equal(pathOf(network.server, 0).eligibility.reason, null, `port ${port}, ${tenth}`);
     }
   }
 });

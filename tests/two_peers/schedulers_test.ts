@@ -1,7 +1,7 @@
 /** Where the packets of each scheduler go, both ways. */
 import { deepEqual, equal, ok } from "node:assert/strict";
-import { SCHEDULERS } from "../../lib/protocol/schedule/scheduler.ts";
-import { PROBATION_MS } from "../../lib/protocol/schedule/standing.ts";
+import { SCHEDULERS } from "../../lib/protocol/wire/scheduler_name.ts";
+import { PROBATION_MS } from "../../lib/protocol/path/eligibility.ts";
 import type { Peer } from "./peer.ts";
 import { bothOf, packetsByPath, pathOf, pathsInUse, Traffic } from "./traffic.ts";
 import { VirtualNetwork } from "../../testing/virtual_network.ts";
@@ -73,7 +73,7 @@ Deno.test("failover: paths that are about as near do not take turns", () => {
   network.run(2000);
   network.links[1]!.cut.clear();
   network.run(10_000);
-  equal(pathOf(network.client, 1).standing.reason, null);
+  equal(pathOf(network.client, 1).eligibility.reason, null);
   assertAllOn(network, 0, 10_000);
 });
 
@@ -116,7 +116,7 @@ for (const scheduler of SCHEDULERS) {
   Deno.test(`the server spreads packets as the client does: ${scheduler}`, () => {
     using network = new VirtualNetwork({ delaysMs: [10, 15], scheduler });
     network.run(500);
-    equal(network.server.session.scheduling.scheduler, scheduler);
+    equal(network.server.session.scheduling.scheduler.name, scheduler);
     new Traffic(network, { flows: 1, from: [network.server] });
     network.run(1000);
     const used = scheduler === "stripe" ? [0, 1] : [0];
@@ -133,7 +133,7 @@ Deno.test("a server with a scheduler of its own keeps it, and the client its", (
   network.run(500);
   new Traffic(network);
   network.run(5000);
-  equal(network.server.session.scheduling.scheduler, "failover");
+  equal(network.server.session.scheduling.scheduler.name, "failover");
   deepEqual(pathsInUse(network, network.client, 4000), [0]);
   deepEqual(pathsInUse(network, network.server, 4000), [0, 1]);
 });
@@ -143,7 +143,7 @@ Deno.test("towards a v1 peer each side spreads packets as it was told itself", (
   network.run(500);
   new Traffic(network);
   network.run(3000);
-  equal(network.server.session.scheduling.scheduler, "flow");
+  equal(network.server.session.scheduling.scheduler.name, "flow");
   deepEqual(pathsInUse(network, network.server, 2000), [0]);
   deepEqual(pathsInUse(network, network.client, 2000), [0, 1]);
 });

@@ -1,5 +1,5 @@
 /** Packets that both sides of a virtual network send each other, and where they went. */
-import type { SessionPath } from "../../lib/protocol/session/session_path.ts";
+import type { SessionPath } from "../../lib/protocol/path/session_path.ts";
 import type { Peer } from "./peer.ts";
 import type { VirtualNetwork } from "../../testing/virtual_network.ts";
 

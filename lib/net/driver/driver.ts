@@ -8,9 +8,10 @@
  * to do, however many there are.
  */
 import type { Cipher } from "../../protocol/crypto/key_epochs.ts";
+import { FlowTable } from "../../protocol/schedule/flow_table.ts";
 import { Session, type SessionOptions } from "../../protocol/session/session.ts";
-import type { NewPath } from "../../protocol/session/path_table.ts";
-import type { SessionPath } from "../../protocol/session/session_path.ts";
+import type { NewPath } from "../../protocol/path/path_table.ts";
+import type { SessionPath } from "../../protocol/path/session_path.ts";
 import { type EngineSession, SESSION_IDLE_MS, type SessionReport } from "../engine.ts";
 import { Delivery } from "./delivery.ts";
 import type { DriverEnds, PathObserver } from "./ends.ts";
@@ -37,6 +38,7 @@ export class Driver<S extends Cipher, O extends Cipher> implements PathObserver<
   readonly outbound: Outbound<S, O>;
   readonly #ends: DriverEnds<S, O>;
   readonly #cells = new PacketCells();
+  readonly #flows: FlowTable;
   readonly #delivery: Delivery<S, O>;
   readonly #timers = new TimerHeap<SessionEntry<S, O>>();
   /** Sessions that may have something to say. */
@@ -45,6 +47,7 @@ export class Driver<S extends Cipher, O extends Cipher> implements PathObserver<
   /** @param read the memory of packets that `outbound` is given. */
   constructor(ends: DriverEnds<S, O>, read: PacketMemory) {
     this.#ends = ends;
+    this.#flows = new FlowTable({ seed: ends.flowSeed });
     const { drops } = ends;
     const failed = (entry: SessionEntry<S, O>, error: unknown) => this.#fail(entry, error);
     const touched = (entry: SessionEntry<S, O>, now: number) => this.touch(entry, now);
@@ -72,6 +75,7 @@ export class Driver<S extends Cipher, O extends Cipher> implements PathObserver<
     const session = new Session<S, O>({
       ...{ role: spec.role, id: spec.id, key: spec.key, x1: spec.x1, suite, random, now },
       ...sessionTuning(spec),
+      flows: this.#flows,
       ...options,
     });
     const { firstSequence } = options;

@@ -2,7 +2,7 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import type { Cipher } from "../../protocol/crypto/key_epochs.ts";
 import { DEFAULT_TUNING } from "../../protocol/session/session_tuning.ts";
-import type { SessionPath } from "../../protocol/session/session_path.ts";
+import type { SessionPath } from "../../protocol/path/session_path.ts";
 import { DropCounters } from "../../protocol/wire/drop_reason.ts";
 import { tcpPacket } from "../../protocol/packet/test_packet.ts";
 import type { EngineEvent } from "../engine.ts";

@@ -1,10 +1,10 @@
 /** What a driver is joined to: an engine's devices, sockets and libraries, or those of a test. */
 import type { Cipher, CipherSuite } from "../../protocol/crypto/key_epochs.ts";
 import type { Outgoing } from "../../protocol/crypto/outgoing.ts";
-import type { RandomSource } from "../../protocol/crypto/record_writer.ts";
+import type { RandomSource } from "../../protocol/crypto/packet_protection.ts";
 import type { DropCounters } from "../../protocol/wire/drop_reason.ts";
 import type { FlowKey } from "../../protocol/packet/flow_key.ts";
-import type { SessionPath } from "../../protocol/session/session_path.ts";
+import type { SessionPath } from "../../protocol/path/session_path.ts";
 import type { EngineEvent, EngineSession } from "../engine.ts";
 import type { PacketMemory } from "./memory.ts";
 import type { SessionEntry } from "./sessions.ts";

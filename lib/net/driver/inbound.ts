@@ -8,7 +8,7 @@
 import type { Cipher } from "../../protocol/crypto/key_epochs.ts";
 import type { DropReason } from "../../protocol/wire/drop_reason.ts";
 import type { PeerAddress } from "../../protocol/path/peer_address.ts";
-import type { SessionPath } from "../../protocol/session/session_path.ts";
+import type { SessionPath } from "../../protocol/path/session_path.ts";
 import {
   COMPRESSION_NONE,
   COMPRESSION_ZSTD,

@@ -1,5 +1,5 @@
 /**
- * TUN -> classify flow -> dispatch -> cut into segments -> compress -> number -> the record's end.
+ * TUN -> classify flow -> scheduler -> cut into segments -> compress -> number -> the record's end.
  * The methods stand in the order in which a packet meets them.
  */
 import type { CompressionMode } from "../../protocol/compression/compression_mode.ts";
@@ -16,9 +16,7 @@ import {
   UDP_CHECKSUM,
 } from "../../protocol/packet/ip.ts";
 import { TcpSegmenter } from "../../protocol/packet/segment.ts";
-import { Dispatch } from "../../protocol/schedule/dispatch.ts";
-import { FlowTable } from "../../protocol/schedule/flow_table.ts";
-import type { SessionPath } from "../../protocol/session/session_path.ts";
+import type { SessionPath } from "../../protocol/path/session_path.ts";
 import type { DropCounters } from "../../protocol/wire/drop_reason.ts";
 import {
   COMPRESSION_NONE,
@@ -34,6 +32,8 @@ import type { SessionEntry, SessionTable } from "./sessions.ts";
 const US_PER_MS = 1000;
 /** A super-packet of 64 KiB in the smallest segments that Linux sends, of 48 bytes. */
 const SEGMENTS_MAX = 1366;
+/** Schedulers that hold no packets do not look at it. */
+const NO_SLOT = -1;
 
 interface OutboundHooks<S extends Cipher, O extends Cipher> {
   /** Packets of a session were sent: its timers may have moved. */
@@ -51,7 +51,6 @@ export class Outbound<S extends Cipher, O extends Cipher> {
   readonly #packets: PacketSink;
   readonly #records: RecordSink<S, O>;
   readonly #hooks: OutboundHooks<S, O>;
-  readonly #dispatch: Dispatch<S, O>;
   readonly #outgoing = new Outgoing();
   readonly #flow = new FlowKey();
   readonly #segmenter: TcpSegmenter;
@@ -64,6 +63,8 @@ export class Outbound<S extends Cipher, O extends Cipher> {
   #compressionKind = COMPRESSION_NONE;
   #now = 0;
   #segments = 0;
+  /** The path the session was told of last in this read. */
+  #announced: SessionPath | null = null;
 
   /** @param memory of the packets that `forward` is given. */
   constructor(
@@ -82,7 +83,6 @@ export class Outbound<S extends Cipher, O extends Cipher> {
     this.#packets = ends.packets;
     this.#records = ends.records;
     this.#hooks = hooks;
-    this.#dispatch = new Dispatch(new FlowTable({ seed: ends.flowSeed }));
     this.#segmenter = new TcpSegmenter(memory.view);
     const { bytes, view } = made.memory;
     const region = new DataView(
@@ -134,7 +134,8 @@ export class Outbound<S extends Cipher, O extends Cipher> {
     this.#compressionMode = entry.spec.tuning.compression;
     this.#compressionKind = this.#codecs.kindFor(entry.spec);
     this.#outgoing.sendTime = Math.round(now * US_PER_MS) >>> 0;
-    if (!this.#dispatch.begin(entry.session, this.#flow, length, now)) {
+    this.#announced = null;
+    if (!entry.session.scheduling.scheduler.begin(this.#flow, length, now)) {
       return this.#drops.count("no live path");
     }
     switch (offload.kind) {
@@ -241,7 +242,7 @@ export class Outbound<S extends Cipher, O extends Cipher> {
     flags: number,
     now: number,
   ): void {
-    const dispatch = this.#dispatch;
+    const { session } = entry;
     const outgoing = this.#outgoing;
     const compressed = this.#compress(memory, packet, length, now);
     outgoing.compression = compressed > 0 ? this.#compressionKind : COMPRESSION_NONE;
@@ -250,13 +251,20 @@ export class Outbound<S extends Cipher, O extends Cipher> {
       packet = this.#made.compressed;
       length = compressed;
     }
-    const paths = dispatch.next(length);
+    const departure = session.scheduling.scheduler.offer(NO_SLOT, length, now);
+    if (departure === null || departure.paths.length === 0) {
+      return this.#drops.count("no live path");
+    }
+    const { paths, stream } = departure;
     outgoing.type = TYPE_PACKET;
-    outgoing.flags = flags | dispatch.flags;
-    outgoing.stream = dispatch.stream;
-    outgoing.sequence = entry.session.nextSequence(dispatch.stream);
+    outgoing.flags = flags | departure.flags;
+    outgoing.stream = stream;
+    outgoing.sequence = session.nextSequence(stream);
     for (let copy = 0; copy < paths.length; copy++) {
-      this.#records.send(entry, paths[copy]!, memory, packet, length, outgoing, now);
+      const path = paths[copy]!;
+      if (path !== this.#announced) session.notePacketSent(path, now);
+      this.#announced = path;
+      this.#records.send(entry, path, memory, packet, length, outgoing, now);
     }
   }
 

@@ -15,13 +15,13 @@ export function reportSession<S extends Cipher, O extends Cipher>(
     name: path.name,
     peer: path.peer.toString(),
     state: path.liveness.state,
-    isGood: path.standing.reason === null,
-    isBadFor: path.standing.reason,
+    isGood: path.eligibility.reason === null,
+    isBadFor: path.eligibility.reason,
     rttMs: path.quality.rtt.smoothedMs,
     rttLastMs: path.quality.rtt.lastMs,
     rttMinMs: path.quality.rtt.minimumMs,
     jitterMs: path.quality.jitterMs,
-    delayVariationMs: path.arrivals.delayVariationMs,
+    delayVariationMs: path.receiveStatistics.delayVariationMs,
     loss: path.quality.loss(now),
     score: path.quality.score(now),
     deliveryRate: path.quality.deliveryRate,
@@ -29,7 +29,7 @@ export function reportSession<S extends Cipher, O extends Cipher>(
     heardMsAgo: path.lastHeardAt === -Infinity ? null : now - path.lastHeardAt,
     ...path.counters,
   }));
-  const { scheduler } = session.scheduling;
+  const scheduler = session.scheduling.scheduler.name;
   const mtu = session.packetBytesMax === Infinity ? null : session.packetBytesMax;
   return { id: session.id, name, scheduler, paths, mtu, reorder: { ...reorder } };
 }

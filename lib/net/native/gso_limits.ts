@@ -3,7 +3,7 @@
  * anything on a way whose device adds up no checksums (EIO), and records that need fragments.
  */
 import { EIO } from "../../ffi/libc/errno.ts";
-import type { SessionPath } from "../../protocol/session/session_path.ts";
+import type { SessionPath } from "../../protocol/path/session_path.ts";
 
 /** Devices, routes and path MTUs change: asked again after this. */
 const REFUSED_MS = 10_000;

@@ -4,7 +4,7 @@
  * (UDP_SEGMENT): all have the length of the first one, but the last may be shorter.
  */
 import { pinnedBytes, setAddress } from "../../ffi/memory/arena.ts";
-import type { SessionPath } from "../../protocol/session/session_path.ts";
+import type { SessionPath } from "../../protocol/path/session_path.ts";
 import { HEADER_LENGTH, PAYLOAD_OFFSET, TAG_LENGTH } from "../../protocol/wire/header.ts";
 import type { SessionEntry } from "./sessions.ts";
 

@@ -12,7 +12,7 @@ import {
   EPERM,
 } from "../../ffi/libc/errno.ts";
 import { ipv6Words } from "../../protocol/packet/inner_address.ts";
-import { SessionPath } from "../../protocol/session/session_path.ts";
+import { SessionPath } from "../../protocol/path/session_path.ts";
 
 import { Sending } from "./test_sending.ts";
 

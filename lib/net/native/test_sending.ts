@@ -6,7 +6,7 @@ import { Arena } from "../../ffi/memory/arena.ts";
 import { DropCounters } from "../../protocol/wire/drop_reason.ts";
 import { Outgoing } from "../../protocol/crypto/outgoing.ts";
 import { RECORD_OVERHEAD, TAG_LENGTH } from "../../protocol/wire/header.ts";
-import { SessionPath } from "../../protocol/session/session_path.ts";
+import { SessionPath } from "../../protocol/path/session_path.ts";
 import type { PathObserver } from "../driver/ends.ts";
 import { Loopback } from "../../../testing/loopback.ts";
 import type { SessionEntry } from "./sessions.ts";

@@ -20,7 +20,7 @@ import { MSG_DONTWAIT, SOL_UDP, UDP_SEGMENT } from "../../ffi/linux/socket.ts";
 import type { Arena } from "../../ffi/memory/arena.ts";
 import type { Outgoing } from "../../protocol/crypto/outgoing.ts";
 import type { DropCounters } from "../../protocol/wire/drop_reason.ts";
-import type { SessionPath } from "../../protocol/session/session_path.ts";
+import type { SessionPath } from "../../protocol/path/session_path.ts";
 import { HEADER_LENGTH, RECORD_OVERHEAD } from "../../protocol/wire/header.ts";
 import type { PathObserver, RecordSink } from "../driver/ends.ts";
 import { GsoLimits } from "./gso_limits.ts";

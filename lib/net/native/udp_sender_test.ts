@@ -2,7 +2,7 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { openIpv4ServerSocket, openPathSocket, openServerSocket } from "../../ffi/linux/socket.ts";
 import { ipv6Words } from "../../protocol/packet/inner_address.ts";
-import { SessionPath } from "../../protocol/session/session_path.ts";
+import { SessionPath } from "../../protocol/path/session_path.ts";
 import { portOf } from "../../../testing/loopback.ts";
 
 import { Sending } from "./test_sending.ts";

@@ -12,7 +12,7 @@ import {
 } from "../../protocol/packet/checksum.ts";
 import type { EpochLimits } from "../../protocol/crypto/key_epochs.ts";
 import { Session } from "../../protocol/session/session.ts";
-import type { SessionPath } from "../../protocol/session/session_path.ts";
+import type { SessionPath } from "../../protocol/path/session_path.ts";
 import {
   FLAG_ORDER_EXTENSION,
   FLAG_PARTIAL_CHECKSUM,

@@ -4,7 +4,7 @@
  */
 import type { Outgoing } from "../../protocol/crypto/outgoing.ts";
 import { PeerAddress } from "../../protocol/path/peer_address.ts";
-import type { SessionPath } from "../../protocol/session/session_path.ts";
+import type { SessionPath } from "../../protocol/path/session_path.ts";
 import type { DropCounters } from "../../protocol/wire/drop_reason.ts";
 import { PAYLOAD_OFFSET, RECORD_OVERHEAD } from "../../protocol/wire/header.ts";
 import type { PathObserver, RecordSink } from "../driver/ends.ts";

@@ -3,8 +3,7 @@
  * many packets or so much time; a receiver accepts the present epoch, those before for a while, and
  * the next few, the first authentic packet of which makes its epoch the present one: all packets of
  * an epoch may get lost.
- *
- * v1 has a single epoch that never ends. Keys are wiped when they can no longer be needed.
+ * Keys are wiped when they can no longer be needed.
  */
 import { ReplayWindow } from "./replay_window.ts";
 import { nextKey, wipeKey } from "./key_schedule.ts";
@@ -43,17 +42,17 @@ export class SendKeys<S extends Cipher> {
   /** Low 8 bits of the epoch, as the wire has it. */
   epoch = 0;
   readonly #suite: CipherSuite<S, Cipher>;
-  readonly #limits: EpochLimits | null;
+  readonly #limits: EpochLimits;
   #key: Uint8Array;
   #counters = new Uint32Array(PATHS_MAX);
   #packets = 0;
   #startedAt: number;
 
-  /** @param limits null: the epoch never ends. Takes `key` over and wipes it in the end. */
+  /** Takes `key` over and wipes it in the end. */
   constructor(
     suite: CipherSuite<S, Cipher>,
     key: Uint8Array,
-    limits: EpochLimits | null,
+    limits: EpochLimits,
     now: number,
   ) {
     this.#suite = suite;
@@ -76,7 +75,7 @@ export class SendKeys<S extends Cipher> {
    */
   advanceIfDue(now: number): void {
     const limits = this.#limits;
-    if (limits === null || this.#packets === 0) return;
+    if (this.#packets === 0) return;
     if (this.#packets < limits.packets && now - this.#startedAt < limits.ms) return;
     const key = nextKey(this.#key);
     wipeKey(this.#key);
@@ -129,21 +128,19 @@ export class ReceiveEpoch<O extends Cipher> {
 
 export class ReceiveKeys<O extends Cipher> {
   readonly #suite: CipherSuite<Cipher, O>;
-  readonly #advances: boolean;
   #current: ReceiveEpoch<O>;
   /** The latest first; each with the time from which it is no longer accepted. */
   readonly #past: { epoch: ReceiveEpoch<O>; until: number }[] = [];
   /** Those that follow the present one, in order, as far as somebody has asked for them. */
   #ahead: ReceiveEpoch<O>[] = [];
 
-  /** @param advances false: the first epoch never ends. Takes `key` over. */
-  constructor(suite: CipherSuite<Cipher, O>, key: Uint8Array, advances: boolean) {
+  /** Takes `key` over. */
+  constructor(suite: CipherSuite<Cipher, O>, key: Uint8Array) {
     this.#suite = suite;
-    this.#advances = advances;
     this.#current = new ReceiveEpoch(0, key, suite.opener(key));
   }
 
-  /** The only epoch of a v1 session. */
+  /** The present epoch: the newest of which an authentic record has come. */
   get current(): ReceiveEpoch<O> {
     return this.#current;
   }
@@ -155,7 +152,7 @@ export class ReceiveKeys<O extends Cipher> {
       if (epoch === past.epoch.epoch) return now < past.until ? past.epoch : null;
     }
     const distance = (epoch - this.#current.epoch) & 0xff;
-    if (!this.#advances || distance > EPOCHS_AHEAD_MAX) return null;
+    if (distance > EPOCHS_AHEAD_MAX) return null;
     while (this.#ahead.length < distance) {
       const last = this.#ahead.at(-1) ?? this.#current;
       const key = nextKey(last.key);

@@ -66,22 +66,15 @@ Deno.test("SendKeys stays in an epoch that nothing was sent in: the receiver cou
   equal(keys.epoch, 1);
 });
 
-Deno.test("SendKeys without limits (v1) never moves on", () => {
-  const keys = new SendKeys(new FakeSuite(), newKey(), null, 0);
-  for (let packet = 0; packet < 100; packet++) keys.nextCounter(0);
-  keys.advanceIfDue(1e12);
-  equal(keys.epoch, 0);
-});
-
 Deno.test("SendKeys.free() wipes what is left", () => {
   const suite = new FakeSuite();
   const key = newKey();
-  new SendKeys(suite, key, null, 0).free();
+  new SendKeys(suite, key, { packets: 10, ms: 1000 }, 0).free();
   ok(isWiped(key) && suite.made.every(({ isFree }) => isFree));
 });
 
 Deno.test("ReceiveKeys follows a sender through epochs, the one before for 10 s", () => {
-  const keys = new ReceiveKeys(new FakeSuite(), newKey(), true);
+  const keys = new ReceiveKeys(new FakeSuite(), newKey());
   const first = keys.current;
   const second = keys.select(1, 0)!;
   deepEqual(second.opener.key, nextKey(newKey()));
@@ -101,7 +94,7 @@ Deno.test("ReceiveKeys follows a sender through epochs, the one before for 10 s"
 });
 
 Deno.test("ReceiveKeys takes what is late by several epochs, each for 10 s", () => {
-  const keys = new ReceiveKeys(new FakeSuite(), newKey(), true);
+  const keys = new ReceiveKeys(new FakeSuite(), newKey());
   const first = keys.current;
   for (const epoch of [1, 2, 3]) keys.confirm(keys.select(epoch, 0)!, 1000 * epoch);
   equal(keys.select(0, 10_999), first);
@@ -114,7 +107,7 @@ Deno.test("ReceiveKeys takes what is late by several epochs, each for 10 s", () 
 
 Deno.test("ReceiveKeys keeps eleven epochs before the present one at most", () => {
   const suite = new FakeSuite();
-  const keys = new ReceiveKeys(suite, newKey(), true);
+  const keys = new ReceiveKeys(suite, newKey());
   for (let epoch = 1; epoch <= 40; epoch++) keys.confirm(keys.select(epoch, epoch)!, epoch);
   const known = [];
   for (let epoch = 0; epoch < 41; epoch++) if (keys.select(epoch, 41) !== null) known.push(epoch);
@@ -126,7 +119,7 @@ Deno.test("ReceiveKeys keeps eleven epochs before the present one at most", () =
 
 Deno.test("ReceiveKeys knows few epochs, whatever is asked for", () => {
   const suite = new FakeSuite();
-  const keys = new ReceiveKeys(suite, newKey(), true);
+  const keys = new ReceiveKeys(suite, newKey());
   keys.confirm(keys.select(1, 0)!, 0);
   const known = [];
   for (let epoch = 0; epoch < 256; epoch++) if (keys.select(epoch, 1) !== null) known.push(epoch);
@@ -138,7 +131,7 @@ Deno.test("ReceiveKeys knows few epochs, whatever is asked for", () => {
 
 Deno.test("ReceiveKeys catches up with a sender of which whole epochs were lost", () => {
   const suite = new FakeSuite();
-  const keys = new ReceiveKeys(suite, newKey(), true);
+  const keys = new ReceiveKeys(suite, newKey());
   keys.confirm(keys.select(5, 0)!, 0);
   equal(keys.current.epoch, 5);
   equal(keys.select(3, 1)!.epoch, 3, "late ones of those passed over");
@@ -164,7 +157,7 @@ Deno.test("property: what is lost and how late what is not comes never stops the
   fc.assert(fc.property(fc.array(record, { maxLength: 100 }), (records) => {
     const sender = new SendKeys(new FakeSuite(), newKey(), { packets: 2 ** 26, ms: 1000 }, 0);
     const suite = new FakeSuite();
-    const receiver = new ReceiveKeys(suite, newKey(), true);
+    const receiver = new ReceiveKeys(suite, newKey());
     const arrivals: { at: number; wire: number; epoch: number; key: Uint8Array }[] = [];
     let epoch = 0;
     let now = 0;
@@ -196,7 +189,7 @@ Deno.test("property: what is lost and how late what is not comes never stops the
 });
 
 Deno.test("ReceiveKeys: confirming the present epoch, or the one before, changes nothing", () => {
-  const keys = new ReceiveKeys(new FakeSuite(), newKey(), true);
+  const keys = new ReceiveKeys(new FakeSuite(), newKey());
   const first = keys.current;
   keys.confirm(first, 0);
   const second = keys.select(1, 0)!;
@@ -208,7 +201,7 @@ Deno.test("ReceiveKeys: confirming the present epoch, or the one before, changes
 });
 
 Deno.test("ReceiveKeys goes on after epoch 255 with 0", () => {
-  const keys = new ReceiveKeys(new FakeSuite(), newKey(), true);
+  const keys = new ReceiveKeys(new FakeSuite(), newKey());
   for (let epoch = 1; epoch <= 300; epoch++) {
     const next = keys.select(epoch & 0xff, epoch)!;
     notDeepEqual(next.key, keys.current.key);
@@ -217,16 +210,8 @@ Deno.test("ReceiveKeys goes on after epoch 255 with 0", () => {
   equal(keys.current.epoch, 300 & 0xff);
 });
 
-Deno.test("ReceiveKeys that do not advance (v1) know one epoch", () => {
-  const suite = new FakeSuite();
-  const keys = new ReceiveKeys(suite, newKey(), false);
-  equal(keys.select(1, 0), null);
-  equal(keys.select(0, 0), keys.current);
-  equal(suite.made.length, 1);
-});
-
 Deno.test("a receive epoch has a window for each path and sender, and not more than 512", () => {
-  const { current } = new ReceiveKeys(new FakeSuite(), newKey(), true);
+  const { current } = new ReceiveKeys(new FakeSuite(), newKey());
   equal(current.window(3, 0), null);
   const window = current.openWindow(3, 0);
   equal(current.window(3, 0), window);

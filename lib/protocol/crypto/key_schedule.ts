@@ -5,9 +5,7 @@
  */
 
 import { hkdfSync } from "node:crypto";
-
-/** Bytes of the session key and of every key derived from it (AES-256). */
-export const KEY_LENGTH = 32;
+import { KEY_LENGTH } from "../wire/header.ts";
 
 const SALT = "fluxify x1";
 const INFO_CLIENT_TO_SERVER = "c2s";

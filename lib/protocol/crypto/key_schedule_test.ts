@@ -1,6 +1,7 @@
 import { deepEqual, equal, notDeepEqual, throws } from "node:assert/strict";
 import fc from "fast-check";
-import { directionKeys, hkdfSha256, KEY_LENGTH, nextKey, wipeKey } from "./key_schedule.ts";
+import { KEY_LENGTH } from "../wire/header.ts";
+import { directionKeys, hkdfSha256, nextKey, wipeKey } from "./key_schedule.ts";
 
 const bytes = (hex: string) => Uint8Array.fromHex(hex);
 

@@ -1,11 +1,48 @@
-/** The ways of spreading packets over the paths of a session. */
-
 /**
- * - `flow`: each flow keeps to one good path.
- * - `stripe`: each packet for itself, over all good paths, put in order again by the receiver.
- * - `redundant`: each packet on every live path; the first copy counts.
- * - `failover`: everything on the best path, the others stand by.
+ * On which paths the packets of a session leave, and when. A scheduler is told of packets, of what
+ * receivers report, and of paths that change, and is asked for what to send.
+ *
+ * One read of the TUN device may be many packets of one flow: `begin` looks at the flow once, `offer`
+ * takes each packet. A scheduler either says at once how a packet leaves, or holds it and gives it
+ * back from `poll` when its time has come. Packets are the caller's, known by a slot number.
  */
-export const SCHEDULERS = ["flow", "stripe", "redundant", "failover"] as const;
+import type { FlowKey } from "../packet/flow_key.ts";
+import type { SessionPath } from "../path/session_path.ts";
+import type { PathFeedback } from "../wire/path_feedback.ts";
+import type { SchedulerName } from "../wire/scheduler_name.ts";
+import type { WeighedPath } from "./weights.ts";
 
-export type SchedulerName = typeof SCHEDULERS[number];
+/** How one packet leaves. A scheduler fills one object anew for each. */
+export class Departure {
+  /** The packet, as it was offered. */
+  slot = 0;
+  /** One record on each of these; empty: no path takes the packet, and it is dropped. */
+  paths: readonly SessionPath[] = [];
+  /** FLAG_ bits of each record. */
+  flags = 0;
+  /** Reorder domain, in which the packet has a sequence number. */
+  stream = 0;
+}
+
+export interface Scheduler {
+  readonly name: SchedulerName;
+  /** Whether `offer` may hold packets, so that they have to lie where they are not written over. */
+  readonly holdsPackets: boolean;
+  /**
+   * Paths have come, gone, or been judged anew. Sets which of them carry flows.
+   * @param weighed what is known of each of `paths`, in their order.
+   */
+  pathsChanged(paths: readonly SessionPath[], weighed: readonly WeighedPath[], now: number): void;
+  /** The path has left the session. */
+  pathRemoved(path: SessionPath, now: number): void;
+  /** The receiver of `path` has reported what arrived. */
+  feedbackReceived(path: SessionPath, feedback: PathFeedback, now: number): void;
+  /** Hot. The packets offered next are of `flow`, `bytes` in all. False: the session has no path. */
+  begin(flow: FlowKey, bytes: number, now: number): boolean;
+  /** Hot. Takes a packet of `bytes`. Returns how it leaves now; null: it is held until `poll`. */
+  offer(slot: number, bytes: number, now: number): Departure | null;
+  /** Hot. The next held packet that may leave at `now`, or null. */
+  poll(now: number): Departure | null;
+  /** When the next packet may leave: `now` where none is held back; Infinity where none waits. */
+  nextDeparture(now: number): number;
+}

@@ -1,17 +1,19 @@
-/**
- * Which paths of a session carry what. Judges the paths by their quality, shares new flows or
- * packets out among the good ones, and tells for each packet where it goes.
- */
-import type { PathTable } from "../session/path_table.ts";
-import type { SessionPath } from "../session/session_path.ts";
-import { FlowChoice } from "./flow_choice.ts";
-import type { SchedulerName } from "./scheduler.ts";
-import { faultOf, type Limits, limitsFor, type PathMeasure, type Reason } from "./standing.ts";
-import { WeightedChoice } from "./weighted_choice.ts";
-import { failOver, shareOut } from "./weights.ts";
+/** Judges the paths of a session by their quality, and has its scheduler know. */
+import type { PathTable } from "../path/path_table.ts";
+import type { SessionPath } from "../path/session_path.ts";
+import type { FlowTable } from "./flow_table.ts";
+import { newScheduler } from "./new_scheduler.ts";
+import type { Scheduler } from "./scheduler.ts";
+import type { SchedulerName } from "../wire/scheduler_name.ts";
+import {
+  faultOf,
+  type Limits,
+  limitsFor,
+  type PathMeasure,
+  type Reason,
+} from "../path/eligibility.ts";
+import type { WeighedPath } from "./weights.ts";
 
-/** Bytes a second of a session: below, no path has a load worth counting. */
-const BUSY_RATE = 50_000;
 /** Whose round trip is a measure for others: of the least rank there is. */
 const RANK: Readonly<Record<Reason | "good", number>> = {
   good: 0,
@@ -23,21 +25,38 @@ const RANK: Readonly<Record<Reason | "good", number>> = {
 };
 
 export class Scheduling {
-  /** Chooses the path of a new flow. */
-  readonly flowChoice = new FlowChoice();
-  /** Chooses the path of a packet that goes without regard to its flow. */
-  readonly packetChoice = new WeightedChoice();
   /** The paths that work, good or not. */
   live: readonly SessionPath[] = [];
-  scheduler: SchedulerName;
+  #scheduler: Scheduler;
   readonly #paths: PathTable;
+  readonly #flows: FlowTable;
   readonly #limits: Limits;
 
-  /** @param flushTimeoutMs how long the receiver waits for a packet that is out of order. */
-  constructor(paths: PathTable, scheduler: SchedulerName, flushTimeoutMs: number) {
+  /**
+   * @param flows remembers where flows go.
+   * @param flushTimeoutMs how long the receiver waits for a packet that is out of order.
+   */
+  constructor(
+    paths: PathTable,
+    scheduler: SchedulerName,
+    flows: FlowTable,
+    flushTimeoutMs: number,
+  ) {
     this.#paths = paths;
-    this.scheduler = scheduler;
+    this.#flows = flows;
+    this.#scheduler = newScheduler(scheduler, paths, flows);
     this.#limits = limitsFor(flushTimeoutMs);
+  }
+
+  get scheduler(): Scheduler {
+    return this.#scheduler;
+  }
+
+  /** Spreads packets in another way from now on. */
+  use(scheduler: SchedulerName, now: number): void {
+    if (scheduler === this.#scheduler.name) return;
+    this.#scheduler = newScheduler(scheduler, this.#paths, this.#flows);
+    this.judge(now);
   }
 
   /** Judges all paths as they are at `now`. */
@@ -51,37 +70,16 @@ export class Scheduling {
       const fault = faultOf(measures[index]!, bestRttMs, this.#limits);
       // A long way is a long way from the start, unless it is our own load that makes it long.
       const isCertain = fault === "mtu" || fault === "rtt" && !path.quality.isLoaded;
-      path.standing.judge(fault, now, isCertain);
+      path.eligibility.judge(fault, now, isCertain);
     }
-    this.#shareOut(paths, measures, now);
-  }
-
-  #shareOut(paths: readonly SessionPath[], measures: readonly PathMeasure[], now: number): void {
-    const weighed = paths.map((path, index) => ({
-      isUsable: path.isUsable,
-      isGood: path.standing.reason === null,
-      rttMs: measures[index]!.rttMs,
-      score: path.quality.score(now),
-      deliveryRate: path.quality.deliveryRate,
-    }));
-    const weights = this.scheduler === "failover"
-      ? failOver(weighed, paths.findIndex(({ carriesFlows }) => carriesFlows))
-      : shareOut(weighed);
-    const load = paths.reduce((sum, { quality }) => sum + quality.sentRate, 0);
-    for (const [index, path] of paths.entries()) {
-      const weight = weights[index]!;
-      const busy = load < BUSY_RATE ? 0 : paths.length * path.quality.sentRate / load;
-      this.flowChoice.set(path.id, weight, busy);
-      this.packetChoice.setWeight(path.id, weight);
-      path.carriesFlows = weight > 0;
-    }
+    const weighed = paths.map((path, index) => weigh(path, measures[index]!, now));
+    this.#scheduler.pathsChanged(paths, weighed, now);
     this.live = paths.filter(({ isUsable }) => isUsable);
   }
 
   /** The path has been removed. */
   forget(path: SessionPath, now: number): void {
-    this.flowChoice.set(path.id, 0, 0);
-    this.packetChoice.setWeight(path.id, 0);
+    this.#scheduler.pathRemoved(path, now);
     path.carriesFlows = false;
     this.judge(now);
   }
@@ -89,7 +87,7 @@ export class Scheduling {
   /** When a judgement may change though nothing is heard; Infinity: not before. */
   nextDeadline(): number {
     let next = Infinity;
-    for (const { standing } of this.#paths) next = Math.min(next, standing.nextDeadline);
+    for (const { eligibility } of this.#paths) next = Math.min(next, eligibility.nextDeadline);
     return next;
   }
 }
@@ -106,7 +104,7 @@ function bestRttOf(
   let bestRank = Infinity;
   for (const [index, path] of paths.entries()) {
     const { rttMs } = measures[index]!;
-    const rank = RANK[path.standing.reason ?? "good"];
+    const rank = RANK[path.eligibility.reason ?? "good"];
     if (rttMs === null || !path.isUsable || rank > bestRank) continue;
     best = rank < bestRank ? rttMs : Math.min(best!, rttMs);
     bestRank = rank;
@@ -121,5 +119,15 @@ function measure({ quality, isNarrow }: SessionPath, now: number): PathMeasure {
     jitterMs: quality.judgedJitterMs,
     loss: quality.judgedLoss(now),
     lostCount: quality.judgedLostCount(now),
+  };
+}
+
+function weigh(path: SessionPath, { rttMs }: PathMeasure, now: number): WeighedPath {
+  return {
+    isUsable: path.isUsable,
+    isGood: path.eligibility.reason === null,
+    rttMs,
+    score: path.quality.score(now),
+    deliveryRate: path.quality.deliveryRate,
   };
 }

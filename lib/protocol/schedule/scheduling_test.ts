@@ -1,60 +1,46 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import fc from "fast-check";
 import { MtuSearch } from "../path/mtu_search.ts";
-import { PathTable } from "../session/path_table.ts";
-import type { SessionPath } from "../session/session_path.ts";
-import type { SchedulerName } from "./scheduler.ts";
-import { Scheduling } from "./scheduling.ts";
-import { CONFIRM_MS, PROBATION_MAX_MS, PROBATION_MS } from "./standing.ts";
-
-/** A session's paths with these round trips, all up, judged at 0. */
-function setUp(rttsMs: readonly number[], scheduler: SchedulerName = "flow") {
-  const paths = new PathTable(0);
-  const scheduling = new Scheduling(paths, scheduler, 50);
-  const added = rttsMs.map((rttMs, id) => {
-    const path = paths.add({ id, name: `link ${id}`, socket: id, peer: null })!;
-    path.liveness.heard(0);
-    path.quality.rttMeasured(rttMs, 0);
-    return path;
-  });
-  scheduling.judge(0);
-  return { paths, scheduling, added };
-}
+import type { SessionPath } from "../path/session_path.ts";
+import { SCHEDULERS } from "../wire/scheduler_name.ts";
+import { setUpScheduling, type TestScheduling } from "./test_scheduling.ts";
+import { CONFIRM_MS, PROBATION_MAX_MS, PROBATION_MS } from "../path/eligibility.ts";
 
 function carrying(paths: Iterable<SessionPath>): number[] {
   return [...paths].filter(({ carriesFlows }) => carriesFlows).map(({ id }) => id);
 }
 
-/** How many of `count` packets of 1000 bytes go on each path. */
-function packets(scheduling: Scheduling, count: number): Record<number, number> {
+/** How many of `count` packets of 1000 bytes, each of a flow of its own, go on each path. */
+function packets({ send }: TestScheduling, count: number, now: number): Record<number, number> {
   const taken: Record<number, number> = {};
-  for (let packet = 0; packet < count; packet++) {
-    const path = scheduling.packetChoice.pick(1000);
-    taken[path] = (taken[path] ?? 0) + 1;
+  for (let flow = 1; flow <= count; flow++) {
+    const [path] = send(flow, { now })!;
+    taken[path!] = (taken[path!] ?? 0) + 1;
   }
   return taken;
 }
 
 Deno.test("paths that work and are good carry flows", () => {
-  const { paths, scheduling, added } = setUp([20, 30, 40]);
+  const test = setUpScheduling([20, 30, 40]);
+  const { paths, scheduling, added } = test;
   deepEqual(carrying(paths), [0, 1, 2]);
   added[0]!.isUsableForPeer = false;
   added[1]!.allowance = 1000;
   scheduling.judge(1);
   deepEqual(carrying(paths), [2]);
   deepEqual(scheduling.live.map(({ id }) => id), [2]);
-  equal(scheduling.flowChoice.pick(1), 2);
+  deepEqual(packets(test, 10, 1), { 2: 10 });
 });
 
 Deno.test("a path that is far beyond the best is left at once, and taken back later", () => {
-  const { paths, scheduling, added } = setUp([20, 200]);
+  const { paths, scheduling, added } = setUpScheduling([20, 200]);
   deepEqual(carrying(paths), [0]);
-  equal(added[1]!.standing.reason, "rtt");
+  equal(added[1]!.eligibility.reason, "rtt");
   deepEqual(scheduling.live.map(({ id }) => id), [0, 1], "it works all the same");
   added[1]!.quality.rtt.reset();
   added[1]!.quality.rttMeasured(30, 2000);
   scheduling.judge(2000);
-  equal(added[1]!.standing.reason, "recovering");
+  equal(added[1]!.eligibility.reason, "recovering");
   equal(scheduling.nextDeadline(), 2000 + PROBATION_MS);
   scheduling.judge(2000 + PROBATION_MS);
   deepEqual(carrying(paths), [0, 1]);
@@ -62,7 +48,7 @@ Deno.test("a path that is far beyond the best is left at once, and taken back la
 });
 
 Deno.test("a fault that may be a mishap has to last", () => {
-  const { paths, scheduling, added } = setUp([20, 20]);
+  const { paths, scheduling, added } = setUpScheduling([20, 20]);
   added[1]!.counters.sentBytes = 100_000;
   for (let beat = 0; beat < 60; beat++) added[1]!.quality.rttMeasured(20 + 60 * (beat % 2), 1);
   scheduling.judge(1000);
@@ -71,11 +57,11 @@ Deno.test("a fault that may be a mishap has to last", () => {
   added[1]!.counters.sentBytes = 300_000;
   scheduling.judge(1000 + CONFIRM_MS);
   deepEqual(carrying(paths), [0]);
-  equal(added[1]!.standing.reason, "jitter");
+  equal(added[1]!.eligibility.reason, "jitter");
 });
 
 Deno.test("the best is the best of those that can be used", () => {
-  const { paths, scheduling, added } = setUp([20, 200, 210]);
+  const { paths, scheduling, added } = setUpScheduling([20, 200, 210]);
   deepEqual(carrying(paths), [0]);
   added[0]!.liveness.linkDown(0);
   scheduling.judge(0);
@@ -84,14 +70,14 @@ Deno.test("the best is the best of those that can be used", () => {
 });
 
 Deno.test("a path that is bad sets no measure for those that are not", () => {
-  const { paths, scheduling, added } = setUp([10, 100, 120]);
+  const { paths, scheduling, added } = setUpScheduling([10, 100, 120]);
   const [near] = added;
   for (let beat = 0; beat < 30; beat++) near!.quality.heartbeatSent(1000 + beat * 50);
   near!.quality.heartbeatSent(4000);
   for (let now = 4000; now <= 4000 + CONFIRM_MS + PROBATION_MS + 500; now += 100) {
     scheduling.judge(now);
   }
-  deepEqual(added.map(({ standing }) => standing.reason), ["loss", null, null]);
+  deepEqual(added.map(({ eligibility }) => eligibility.reason), ["loss", null, null]);
   deepEqual(carrying(paths), [1, 2]);
 });
 
@@ -103,7 +89,7 @@ Deno.test("whatever happened before, paths that stay as they are come to rest, g
   });
   const rtts = fc.array(fc.integer({ min: 1, max: 400 }), { minLength: 1, maxLength: 4 });
   fc.assert(fc.property(rtts, fc.array(change, { maxLength: 20 }), (rttsMs, changes) => {
-    const { scheduling, added } = setUp(rttsMs);
+    const { scheduling, added } = setUpScheduling(rttsMs);
     let now = 0;
     const judgeUntil = (end: number) => {
       for (; now < end; now += 100) scheduling.judge(now);
@@ -118,15 +104,15 @@ Deno.test("whatever happened before, paths that stay as they are come to rest, g
       } else if (path.liveness.state === "down") {
         path.liveness.linkUp(now);
         path.liveness.heard(now);
-        path.standing.recovered(now);
+        path.eligibility.recovered(now);
       }
       judgeUntil(now + afterMs);
     }
     judgeUntil(now + 3 * PROBATION_MAX_MS);
-    const atRest = added.map(({ standing }) => standing.reason);
+    const atRest = added.map(({ eligibility }) => eligibility.reason);
     for (const end = now + 5000; now < end; now += 100) {
       scheduling.judge(now);
-      deepEqual(added.map(({ standing }) => standing.reason), atRest);
+      deepEqual(added.map(({ eligibility }) => eligibility.reason), atRest);
     }
     const usable = added.filter(({ isUsable }) => isUsable);
     const wide = usable.filter(({ mtu }) => mtu !== 1000);
@@ -137,28 +123,29 @@ Deno.test("whatever happened before, paths that stay as they are come to rest, g
     for (const id of carriers) {
       const path = added[id]!;
       ok(path.mtu !== 1000);
-      equal(path.standing.reason, null);
+      equal(path.eligibility.reason, null);
       ok(path.quality.rtt.smoothedMs! <= Math.max(1.5 * nearest, nearest + 50));
     }
   }));
 });
 
 Deno.test("when all are bad the nearest carries everything", () => {
-  const { paths, scheduling, added } = setUp([40, 20, 30]);
+  const test = setUpScheduling([40, 20, 30]);
+  const { paths, scheduling, added } = test;
   for (const { quality } of added) {
     for (let beat = 0; beat < 30; beat++) quality.heartbeatSent(1000 + beat * 50);
   }
   for (const { quality } of added) quality.heartbeatSent(4000);
   scheduling.judge(4000);
   scheduling.judge(4000 + CONFIRM_MS);
-  deepEqual(added.map(({ standing }) => standing.reason), ["loss", "loss", "loss"]);
+  deepEqual(added.map(({ eligibility }) => eligibility.reason), ["loss", "loss", "loss"]);
   deepEqual(carrying(paths), [1]);
-  deepEqual(packets(scheduling, 50), { 1: 50 });
+  deepEqual(packets(test, 50, 4000 + CONFIRM_MS), { 1: 50 });
 });
 
 Deno.test("packets are shared out by weight", () => {
-  const { scheduling } = setUp([10, 60], "stripe");
-  const { 0: near = 0, 1: far = 0 } = packets(scheduling, 1000);
+  const test = setUpScheduling([10, 60], "stripe");
+  const { 0: near = 0, 1: far = 0 } = packets(test, 1000, 0);
   equal(near + far, 1000);
   // By (score + 1) / (RTT + 10), above a floor of 0.15 for each.
   const [nearMerit, farMerit] = [99 / 20, 88 / 70];
@@ -167,14 +154,15 @@ Deno.test("packets are shared out by weight", () => {
 });
 
 Deno.test("a new flow goes where there is less load for the weight", () => {
-  const { scheduling, added } = setUp([20, 20]);
+  const { scheduling, added, send } = setUpScheduling([20, 20]);
   added[0]!.counters.sentBytes = 1_000_000;
   scheduling.judge(1000);
-  deepEqual([0, 1, 2, 3].map((ms) => scheduling.flowChoice.pick(2000 + ms)), [1, 1, 1, 0]);
+  const chosen = [0, 1, 2, 3].map((flow) => send(flow, { now: 2000 + flow })![0]);
+  deepEqual(chosen, [1, 1, 1, 0]);
 });
 
 Deno.test("failover uses the best path, and goes back to it when it works again", () => {
-  const { paths, scheduling, added } = setUp([30, 20], "failover");
+  const { paths, scheduling, added } = setUpScheduling([30, 20], "failover");
   deepEqual(carrying(paths), [1]);
   added[1]!.liveness.linkDown(100);
   scheduling.judge(100);
@@ -187,7 +175,7 @@ Deno.test("failover uses the best path, and goes back to it when it works again"
 });
 
 Deno.test("failover stays where it is among paths that are about as near", () => {
-  const { paths, scheduling, added } = setUp([22, 20], "failover");
+  const { paths, scheduling, added } = setUpScheduling([22, 20], "failover");
   deepEqual(carrying(paths), [1]);
   added[1]!.liveness.linkDown(100);
   scheduling.judge(100);
@@ -197,29 +185,22 @@ Deno.test("failover stays where it is among paths that are about as near", () =>
   deepEqual(carrying(paths), [0]);
 });
 
-Deno.test("another scheduler takes effect with the next judgement", () => {
-  const { paths, scheduling } = setUp([30, 20]);
-  scheduling.scheduler = "failover";
-  scheduling.judge(1);
+Deno.test("another scheduler takes effect at once", () => {
+  const { paths, scheduling } = setUpScheduling([30, 20]);
+  scheduling.use("failover", 1);
   equal(carrying(paths).length, 1);
-  scheduling.scheduler = "flow";
-  scheduling.judge(2);
+  scheduling.use("flow", 2);
   deepEqual(carrying(paths), [0, 1]);
 });
 
 Deno.test("a path that was removed is chosen no more", () => {
-  const { paths, scheduling, added } = setUp([20, 20]);
-  paths.remove(0);
-  scheduling.forget(added[0]!, 1);
-  equal(added[0]!.carriesFlows, false);
-  deepEqual(scheduling.live.map(({ id }) => id), [1]);
-  deepEqual(packets(scheduling, 20), { 1: 20 });
-  for (let flow = 0; flow < 5; flow++) equal(scheduling.flowChoice.pick(1), 1);
-});
-
-Deno.test("without a path nothing is chosen", () => {
-  const { scheduling } = setUp([]);
-  equal(scheduling.flowChoice.pick(0), -1);
-  equal(scheduling.packetChoice.pick(1), -1);
-  deepEqual(scheduling.live, []);
+  for (const name of SCHEDULERS) {
+    const test = setUpScheduling([20, 20], name);
+    const { paths, scheduling, added } = test;
+    paths.remove(0);
+    scheduling.forget(added[0]!, 1);
+    equal(added[0]!.carriesFlows, false);
+    deepEqual(scheduling.live.map(({ id }) => id), [1]);
+    deepEqual(packets(test, 20, 1), { 1: 20 }, name);
+  }
 });

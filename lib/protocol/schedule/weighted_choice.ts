@@ -47,6 +47,11 @@ export class WeightedChoice {
     }
   }
 
+  /** Whether any path has a weight. */
+  get hasAny(): boolean {
+    return this.#count > 0;
+  }
+
   /**
    * The path for the next flow, or for a packet of `cost` bytes; or NO_PATH. Of equals the lowest.
    */

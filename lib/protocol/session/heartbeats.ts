@@ -4,11 +4,11 @@
  */
 import type { DropReason } from "../wire/drop_reason.ts";
 import { TYPE_HANDSHAKE, TYPE_HEARTBEAT } from "../wire/header.ts";
-import { decodeHeartbeat, encodeHeartbeat, heartbeatClock } from "./heartbeat.ts";
+import { decodeHeartbeat, encodeHeartbeat, heartbeatClock } from "../wire/heartbeat.ts";
 import type { Outbox } from "./outbox.ts";
-import type { PathTable } from "./path_table.ts";
+import type { PathTable } from "../path/path_table.ts";
 import type { Role } from "./session_options.ts";
-import type { SessionPath } from "./session_path.ts";
+import type { SessionPath } from "../path/session_path.ts";
 
 export const HEARTBEAT_IDLE_MS = 2000;
 /** While packets flow, or a path is in doubt. */
@@ -71,7 +71,7 @@ export class Heartbeats {
     this.#outbox.transmit({ type: TYPE_HEARTBEAT, path, payload: encodeHeartbeat(now) });
     path.liveness.sent(now);
     path.quality.heartbeatSent(heartbeatClock(now));
-    const isActive = now - this.#lastPacketAt < ACTIVITY_MS || path.standing.reason !== null;
+    const isActive = now - this.#lastPacketAt < ACTIVITY_MS || path.eligibility.reason !== null;
     path.heartbeatAt = now + (isActive || !isUp ? HEARTBEAT_ACTIVE_MS : HEARTBEAT_IDLE_MS);
   }
 }

@@ -1,9 +1,9 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { TYPE_HANDSHAKE, TYPE_HEARTBEAT } from "../wire/header.ts";
-import { encodeHeartbeat } from "./heartbeat.ts";
+import { encodeHeartbeat } from "../wire/heartbeat.ts";
 import { HEARTBEAT_ACTIVE_MS, HEARTBEAT_IDLE_MS, Heartbeats } from "./heartbeats.ts";
 import { Outbox } from "./outbox.ts";
-import { PathTable } from "./path_table.ts";
+import { PathTable } from "../path/path_table.ts";
 import type { Role } from "./session_options.ts";
 
 function setUp(role: Role = "client") {
@@ -47,7 +47,7 @@ Deno.test("a path that does not work is asked every 200 ms, with a handshake", (
 
 Deno.test("a path that is avoided is asked every 200 ms, so that it is known when it is good", () => {
   const { heartbeats, path } = setUp();
-  path.standing.recovered(900);
+  path.eligibility.recovered(900);
   heartbeats.send(path, 1000);
   equal(path.heartbeatAt, 1000 + HEARTBEAT_ACTIVE_MS);
 });

@@ -8,8 +8,8 @@ import { tunnelOverheadBytes } from "../packet/tunnel_overhead.ts";
 import { TYPE_CONTROL } from "../wire/header.ts";
 import { encodeTunnelMessage } from "../wire/tunnel_message.ts";
 import type { Outbox } from "./outbox.ts";
-import type { PathTable } from "./path_table.ts";
-import type { SessionPath } from "./session_path.ts";
+import type { PathTable } from "../path/path_table.ts";
+import type { SessionPath } from "../path/session_path.ts";
 
 export class MtuProbes {
   readonly #paths: PathTable;
@@ -49,7 +49,9 @@ export class MtuProbes {
       const search = path.mtuSearch;
       if (search === null || path.liveness.state !== "up") continue;
       // What comes in tells of packets that the server sends; it cannot look itself.
-      if (path.quality.isVanishing || path.arrivals.isVanishing) search.suspectBlackhole(now);
+      if (path.quality.isVanishing || path.receiveStatistics.isVanishing) {
+        search.suspectBlackhole(now);
+      }
       const roundTripMs = path.quality.rtt.smoothedMs;
       for (;;) {
         const size = search.nextProbe(now, roundTripMs);

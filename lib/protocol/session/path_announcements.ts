@@ -8,7 +8,7 @@ import { TYPE_CONTROL } from "../wire/header.ts";
 import { encodeTunnelMessage, type TunnelMessage } from "../wire/tunnel_message.ts";
 import type { MtuProbes } from "./mtu_probes.ts";
 import type { Outbox } from "./outbox.ts";
-import type { PathTable } from "./path_table.ts";
+import type { PathTable } from "../path/path_table.ts";
 
 const REPEAT_MS = 2000;
 
@@ -48,7 +48,7 @@ export class PathAnnouncements {
     const payload = encodeTunnelMessage({
       type: "paths",
       usable: usable.map(({ id }) => id),
-      scheduler: this.#scheduling.scheduler,
+      scheduler: this.#scheduling.scheduler.name,
       mtu: this.#toldMtu ?? undefined,
     });
     this.#outbox.transmit({ type: TYPE_CONTROL, path, payload });
@@ -68,13 +68,11 @@ export class PathAnnouncements {
   /**
    * The server's side. False: it was overtaken on a nearer path by what was said later.
    * @param sendTime the client's clock, microseconds modulo 2^32.
-   * @param obeys whether the client chooses how packets are spread.
    */
-  receive(message: TunnelMessage & { type: "paths" }, sendTime: number, obeys: boolean): boolean {
+  receive(message: TunnelMessage & { type: "paths" }, sendTime: number): boolean {
     if (this.#heardSendTime !== null && ((sendTime - this.#heardSendTime) | 0) < 0) return false;
     this.#heardSendTime = sendTime;
     for (const path of this.#paths) path.isUsableForPeer = message.usable.includes(path.id);
-    if (obeys && message.scheduler !== undefined) this.#scheduling.scheduler = message.scheduler;
     return true;
   }
 }

@@ -1,10 +1,11 @@
 /** Tells the peer what arrives on each path, and takes what it tells (x1, type 5). */
+import type { Scheduling } from "../schedule/scheduling.ts";
 import type { DropReason } from "../wire/drop_reason.ts";
 import { TYPE_PATH_FEEDBACK } from "../wire/header.ts";
 import { decodePathFeedback, encodePathFeedback } from "../wire/path_feedback.ts";
 import type { Outbox } from "./outbox.ts";
-import type { PathTable } from "./path_table.ts";
-import type { SessionPath } from "./session_path.ts";
+import type { PathTable } from "../path/path_table.ts";
+import type { SessionPath } from "../path/session_path.ts";
 
 /** After the first packet that the peer has not been told of. */
 const FEEDBACK_MS = 40;
@@ -19,12 +20,14 @@ const US_PER_MS = 1000;
 export class PathReports {
   readonly #paths: PathTable;
   readonly #outbox: Outbox;
+  readonly #scheduling: Scheduling;
   /** Whether round trips are measured by feedback; else heartbeats do it. */
   readonly #measuresRtt: boolean;
 
-  constructor(paths: PathTable, outbox: Outbox, measuresRtt: boolean) {
+  constructor(paths: PathTable, outbox: Outbox, scheduling: Scheduling, measuresRtt: boolean) {
     this.#paths = paths;
     this.#outbox = outbox;
+    this.#scheduling = scheduling;
     this.#measuresRtt = measuresRtt;
   }
 
@@ -43,6 +46,7 @@ export class PathReports {
     const feedback = decodePathFeedback(payload);
     if (feedback === null) return "bad message";
     path.quality.feedbackReceived(feedback, now);
+    this.#scheduling.scheduler.feedbackReceived(path, feedback, now);
     if (!this.#measuresRtt) return null;
     const roundTripUs = (Math.round(now * US_PER_MS) - feedback.echo - feedback.hold) | 0;
     path.quality.rttMeasured(roundTripUs / US_PER_MS, now);
@@ -55,7 +59,7 @@ export class PathReports {
     for (const path of this.#paths) {
       if (now < path.feedbackAt) continue;
       path.feedbackAt = Infinity;
-      const feedback = path.arrivals.feedback(now);
+      const feedback = path.receiveStatistics.feedback(now);
       if (feedback === null) continue;
       const payload = encodePathFeedback(feedback);
       this.#outbox.transmit({ type: TYPE_PATH_FEEDBACK, path, payload });

@@ -3,11 +3,10 @@
  * client that gets another address, but only for the newest of its records.
  */
 import type { Outbox } from "./outbox.ts";
-import type { NewPath, PathTable } from "./path_table.ts";
+import type { NewPath, PathTable } from "../path/path_table.ts";
 import type { PeerAddress } from "../path/peer_address.ts";
-import type { Standing } from "../crypto/record_verifier.ts";
-import { SessionPath } from "./session_path.ts";
-import type { RandomSource } from "../crypto/record_writer.ts";
+import { SessionPath } from "../path/session_path.ts";
+import type { RandomSource, RecordAge } from "../crypto/packet_protection.ts";
 import { AddressChallenges } from "./address_challenges.ts";
 import { V1Freshness } from "../v1/freshness.ts";
 import { type RecordHeader, TYPE_HANDSHAKE, TYPE_HEARTBEAT, TYPE_PACKET } from "../wire/header.ts";
@@ -43,7 +42,7 @@ export class PeerPaths {
     header: RecordHeader,
     socket: number,
     from: PeerAddress,
-    standing: Standing,
+    age: RecordAge,
     now: number,
   ): SessionPath | null {
     let path = this.#paths.byId(header.pathId);
@@ -51,7 +50,7 @@ export class PeerPaths {
       path = this.#open(header.pathId, socket, from, now);
       if (path === null) return null;
       this.challenges.begin(path, now);
-    } else if (standing === "newest" && !path.peer.equals(from)) {
+    } else if (age === "newest" && !path.peer.equals(from)) {
       // Another port is a NAT's doing; another host is another way (RFC 9000, 9.4).
       if (!path.peer.isSameHost(from)) path.forgetWay();
       path.peer.copyFrom(from);

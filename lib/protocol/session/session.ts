@@ -9,6 +9,7 @@
  */
 // long: one state machine; its transitions are read together
 import type { DropReason } from "../wire/drop_reason.ts";
+import { FlowTable } from "../schedule/flow_table.ts";
 import { Scheduling } from "../schedule/scheduling.ts";
 import {
   RECORD_OVERHEAD,
@@ -24,18 +25,23 @@ import {
   SENT_BY,
   type TunnelMessage,
 } from "../wire/tunnel_message.ts";
-import { Framing } from "../crypto/framing.ts";
+import {
+  counterProtection,
+  type RecordVerifier,
+  type RecordWriter,
+} from "../crypto/packet_protection.ts";
+import { v1Protection } from "../v1/packet_protection.ts";
 import { HEARTBEAT_ACTIVE_MS, HEARTBEAT_IDLE_MS, Heartbeats } from "./heartbeats.ts";
 import type { Cipher } from "../crypto/key_epochs.ts";
 import type { Outgoing } from "../crypto/outgoing.ts";
 import { MtuProbes } from "./mtu_probes.ts";
 import { PathAnnouncements } from "./path_announcements.ts";
 import { PACKET_ANSWERED_MS, PathReports } from "./path_reports.ts";
-import { type NewPath, PathTable } from "./path_table.ts";
+import { type NewPath, PathTable } from "../path/path_table.ts";
 import { PeerPaths } from "./peer_paths.ts";
 import type { PeerAddress } from "../path/peer_address.ts";
 import type { Role, SessionOptions } from "./session_options.ts";
-import type { SessionPath } from "./session_path.ts";
+import type { SessionPath } from "../path/session_path.ts";
 import { Outbox, type SessionEvent, type Transmit } from "./outbox.ts";
 
 /** What is judged all the time is judged no more often than this. */
@@ -55,7 +61,8 @@ export class Session<S extends Cipher, O extends Cipher> {
   /** When anything authentic last came, on any path. */
   lastHeardAt: number;
 
-  readonly #framing: Framing<S, O>;
+  readonly #writer: RecordWriter<S>;
+  readonly #verifier: RecordVerifier<O>;
   readonly #outbox = new Outbox();
   readonly #heartbeats: Heartbeats;
   readonly #announcements: PathAnnouncements;
@@ -80,13 +87,16 @@ export class Session<S extends Cipher, O extends Cipher> {
     this.x1 = x1;
     this.lastHeardAt = now;
     const isClient = role === "client";
-    this.#framing = new Framing(options);
+    const protection = x1 ? counterProtection(options) : v1Protection(options);
+    this.#writer = protection.writer;
+    this.#verifier = protection.verifier;
     const answersWithin = isClient ? 0 : 2 * (x1 ? HEARTBEAT_ACTIVE_MS : HEARTBEAT_IDLE_MS);
     this.paths = new PathTable(answersWithin);
     this.#followsPeer = !isClient && (options.scheduler ?? null) === null;
     this.scheduling = new Scheduling(
       this.paths,
       options.scheduler ?? "flow",
+      options.flows ?? new FlowTable(),
       options.flushTimeoutMs ?? FLUSH_TIMEOUT_MS,
     );
     this.#heartbeats = new Heartbeats(this.paths, this.#outbox, role);
@@ -99,7 +109,7 @@ export class Session<S extends Cipher, O extends Cipher> {
       this.#probes,
       isClient && x1 ? now : Infinity,
     );
-    this.#reports = new PathReports(this.paths, this.#outbox, !isClient);
+    this.#reports = new PathReports(this.paths, this.#outbox, this.scheduling, !isClient);
     this.#peerPaths = new PeerPaths(
       this.paths,
       this.#outbox,
@@ -124,15 +134,15 @@ export class Session<S extends Cipher, O extends Cipher> {
     path.counters.sentPackets++;
     path.counters.sentBytes += payloadLength;
     path.allowance -= payloadLength + RECORD_OVERHEAD;
-    return this.#framing.write(view, offset, path.id, payloadLength, outgoing);
+    return this.#writer.write(view, offset, path.id, payloadLength, outgoing);
   }
 
   /** Hot. The next sequence number of a stream: one for each packet, however many copies it has. */
   nextSequence(stream: number): number {
-    return this.#framing.nextSequence(stream);
+    return this.#writer.nextSequence(stream);
   }
 
-  /** Hot. To be called before the records of one packet of the TUN device are written for `path`. */
+  /** Hot. Packets of one read of the TUN device are about to leave on `path`. */
   notePacketSent(path: SessionPath, now: number): void {
     // The client's packets are answered by feedback, which is sooner than the next heartbeat. The
     // server has only the client's heartbeats to go by, and those come while there are packets.
@@ -140,7 +150,7 @@ export class Session<S extends Cipher, O extends Cipher> {
     else if (this.x1) path.liveness.sent(now + PACKET_ANSWERED_MS);
     this.#heartbeats.notePackets(now);
     path.mtuSearch?.trafficSeen();
-    this.#framing.advanceIfDue(now);
+    this.#writer.advanceIfDue(now);
   }
 
   // Inbound
@@ -152,8 +162,8 @@ export class Session<S extends Cipher, O extends Cipher> {
 
   /** Hot. What may open the record at `offset`, or null: see `refusal`. Changes nothing. */
   openerFor(view: DataView, offset: number, header: RecordHeader, now: number): O | null {
-    return this.#framing.openerFor(view, offset, header, now) ??
-      this.#refuse(this.#framing.refusal);
+    return this.#verifier.openerFor(view, offset, header, now) ??
+      this.#refuse(this.#verifier.refusal);
   }
 
   /**
@@ -188,18 +198,24 @@ export class Session<S extends Cipher, O extends Cipher> {
     from: PeerAddress | null,
     now: number,
   ): SessionPath | null {
-    const standing = this.#framing.accept(now);
-    if (standing === null) return this.#refuse(this.#framing.refusal);
+    const age = this.#verifier.accept(now);
+    if (age === null) return this.#refuse(this.#verifier.refusal);
     const path = from === null
       ? this.paths.byId(header.pathId)
-      : this.#peerPaths.ofX1(header, socket, from, standing, now);
+      : this.#peerPaths.ofX1(header, socket, from, age, now);
     if (path === null) return this.#refuse("no room for path");
     // It has moved: nothing may follow it before the new address has proved to be the peer's.
     if (path.allowance !== Infinity && this.scheduling.live.includes(path)) this.#judge(now);
     this.#isFromPeer = from === null || path.peer.equals(from);
     this.#sendTime = header.sendTime;
-    const { counter } = this.#framing;
-    path.arrivals.arrived(header.epoch, counter, header.payloadLength, header.sendTime, now);
+    const { counter } = this.#verifier;
+    path.receiveStatistics.arrived(
+      header.epoch,
+      counter,
+      header.payloadLength,
+      header.sendTime,
+      now,
+    );
     return path;
   }
 
@@ -272,7 +288,10 @@ export class Session<S extends Cipher, O extends Cipher> {
         this.#outbox.emit({ name: "bye" });
         return null;
       case "paths":
-        if (!this.#announcements.receive(message, this.#sendTime, this.#followsPeer)) return null;
+        if (!this.#announcements.receive(message, this.#sendTime)) return null;
+        if (this.#followsPeer && message.scheduler !== undefined) {
+          this.scheduling.use(message.scheduler, now);
+        }
         this.#packetBytesMax = message.mtu ?? this.#packetBytesMax;
         this.#judge(now);
         return null;
@@ -344,7 +363,7 @@ export class Session<S extends Cipher, O extends Cipher> {
     path.isLinkGone = false;
     path.liveness.linkUp(now);
     path.forgetWay();
-    path.standing.recovered(now);
+    path.eligibility.recovered(now);
     path.heartbeatAt = Math.min(path.heartbeatAt, now);
     this.#noteState(path, now);
   }
@@ -379,7 +398,7 @@ export class Session<S extends Cipher, O extends Cipher> {
     path.reportedState = state;
     this.#outbox.emit({ name: "path changed", path, state });
     if (state === "down" || before === "down") path.quality.forgetLoss();
-    if (state === "up" && before === "down") path.standing.recovered(now);
+    if (state === "up" && before === "down") path.eligibility.recovered(now);
     if (state === "up" && before !== "suspect") this.#probes.begin(path, now);
     this.#judge(now);
     this.#announcements.announce();
@@ -407,7 +426,8 @@ export class Session<S extends Cipher, O extends Cipher> {
 
   /** Does what is due at `now`. */
   handleTimeout(now: number): void {
-    this.#framing.handleTimeout(now);
+    this.#verifier.handleTimeout(now);
+    this.#writer.advanceIfDue(now);
     for (const path of this.paths) {
       const wasUp = path.reportedState === "up";
       if (!this.x1) this.#heartbeats.expect(path, now);
@@ -463,6 +483,7 @@ export class Session<S extends Cipher, O extends Cipher> {
 
   /** Wipes the keys. The session must not be used afterwards. */
   free(): void {
-    this.#framing.free();
+    this.#writer.free();
+    this.#verifier.free();
   }
 }

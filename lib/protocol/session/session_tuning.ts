@@ -1,6 +1,6 @@
 /** What the operator may choose for a session. */
 import type { CompressionMode } from "../compression/compression_mode.ts";
-import type { SchedulerName } from "../schedule/scheduler.ts";
+import type { SchedulerName } from "../wire/scheduler_name.ts";
 import { EPOCH_MS } from "../crypto/key_epochs.ts";
 
 export interface SessionTuning {

@@ -12,7 +12,7 @@ import {
   type RecordHeader,
   TYPE_HEARTBEAT,
 } from "../wire/header.ts";
-import { decodeHeartbeat, HEARTBEAT_LENGTH } from "../session/heartbeat.ts";
+import { decodeHeartbeat, HEARTBEAT_LENGTH } from "../wire/heartbeat.ts";
 
 /** A v1 client sends one for each link and start, so after this many it is no honest one. */
 const HANDSHAKES_MAX = 256;

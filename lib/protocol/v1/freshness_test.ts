@@ -7,7 +7,7 @@ import {
   TYPE_HANDSHAKE,
   TYPE_HEARTBEAT,
 } from "../wire/header.ts";
-import { encodeHeartbeat } from "../session/heartbeat.ts";
+import { encodeHeartbeat } from "../wire/heartbeat.ts";
 import { V1Freshness } from "./freshness.ts";
 
 const OFFSET = 5;

@@ -5,8 +5,8 @@
  */
 
 import * as v from "valibot";
+import { KEY_LENGTH } from "./header.ts";
 import { type JsonObject, JsonObjectReader } from "./json_object_reader.ts";
-import { KEY_LENGTH } from "../crypto/key_schedule.ts";
 import { isClientIpv4, isClientIpv6 } from "./tunnel_address.ts";
 
 export const CONTROL_REQUEST_BYTES_MAX = 16_384;

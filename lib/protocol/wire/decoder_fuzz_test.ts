@@ -13,8 +13,8 @@ import {
   encodeRequest,
   encodeResponse,
 } from "./control_message.ts";
+import { KEY_LENGTH } from "./header.ts";
 import { JsonObjectReader } from "./json_object_reader.ts";
-import { KEY_LENGTH } from "../crypto/key_schedule.ts";
 import { decodeTunnelMessage, encodeTunnelMessage } from "./tunnel_message.ts";
 
 const RUNS = { numRuns: 400 };

@@ -22,6 +22,8 @@ const VERSION = 1;
 export const HEADER_LENGTH = 22;
 export const NONCE_LENGTH = 12;
 export const TAG_LENGTH = 16;
+/** Bytes of the session key and of every key derived from it (AES-256). */
+export const KEY_LENGTH = 32;
 /** Where the ciphertext starts. */
 export const PAYLOAD_OFFSET = HEADER_LENGTH + NONCE_LENGTH;
 /** What a record is longer than its payload. */

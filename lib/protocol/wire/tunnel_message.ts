@@ -5,7 +5,7 @@
  */
 
 import * as v from "valibot";
-import { type SchedulerName, SCHEDULERS } from "../schedule/scheduler.ts";
+import { type SchedulerName, SCHEDULERS } from "./scheduler_name.ts";
 
 export const TUNNEL_MESSAGE_BYTES_MAX = 1024;
 const SPACE = 0x20;

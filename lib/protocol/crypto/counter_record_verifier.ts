@@ -1,16 +1,13 @@
 /**
- * The inbound half of x1's framing: which key may open a record, and whether it is the first of its
- * counter. Nothing moves before the record has been opened.
+ * Verifies the records of x1: which key may open one, and whether it is the first of its counter.
+ * Nothing moves before the record has been opened.
  */
 import type { DropReason } from "../wire/drop_reason.ts";
 import { CounterNonce, decodeNonce, type RecordHeader } from "../wire/header.ts";
 import type { Cipher, ReceiveEpoch, ReceiveKeys } from "./key_epochs.ts";
+import type { RecordAge, RecordVerifier } from "./packet_protection.ts";
 
-/** How an authentic record stands to those before it on its path. */
-export type Standing = "newest" | "older";
-
-export class RecordVerifier<O extends Cipher> {
-  /** Why the last call gave null. */
+export class CounterRecordVerifier<O extends Cipher> implements RecordVerifier<O> {
   refusal: DropReason = "not authentic";
 
   readonly #keys: ReceiveKeys<O>;
@@ -25,12 +22,10 @@ export class RecordVerifier<O extends Cipher> {
     this.#candidate = keys.current;
   }
 
-  /** The counter of the record last asked about. */
   get counter(): number {
     return this.#nonce.counter;
   }
 
-  /** Hot. What may open the record at `offset`, or null: see `refusal`. Changes nothing. */
   openerFor(view: DataView, offset: number, header: RecordHeader, now: number): O | null {
     const nonce = this.#nonce;
     decodeNonce(view, offset, nonce);
@@ -47,8 +42,7 @@ export class RecordVerifier<O extends Cipher> {
     return epoch.opener;
   }
 
-  /** Hot. The record last asked about has been opened: moves the replay window and the epoch. */
-  accept(now: number): Standing | null {
+  accept(now: number): RecordAge | null {
     const { pathId, sender, counter } = this.#nonce;
     const epoch = this.#candidate;
     const window = epoch.window(pathId, sender) ?? epoch.openWindow(pathId, sender);
@@ -58,6 +52,14 @@ export class RecordVerifier<O extends Cipher> {
     this.#keys.confirm(epoch, now);
     // A record of the epoch before may have been held back by somebody, whatever its counter says.
     return isHighest && epoch === this.#keys.current ? "newest" : "older";
+  }
+
+  handleTimeout(now: number): void {
+    this.#keys.handleTimeout(now);
+  }
+
+  free(): void {
+    this.#keys.free();
   }
 
   #refuse(reason: DropReason): null {

@@ -18,7 +18,7 @@ const EPOCHS_AHEAD_MAX = 127;
 /** Twice the longest round trip believed: a larger jump is a clock that was set, or stood still. */
 const DEVIATION_MAX_US = 20_000_000;
 
-export class PathArrivals {
+export class ReceiveStatistics {
   #received = 0;
   #expected = 0;
   #bytes = 0;

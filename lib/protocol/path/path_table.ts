@@ -1,5 +1,5 @@
 /** The paths of one session, by id, by socket and by peer: at most {@link PATHS_MAX}. */
-import type { PeerAddress } from "../path/peer_address.ts";
+import type { PeerAddress } from "./peer_address.ts";
 import { SessionPath } from "./session_path.ts";
 
 /** Links of one client; more than anybody has, and few enough to look through. */

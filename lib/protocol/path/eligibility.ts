@@ -69,7 +69,7 @@ export function faultOf(path: PathMeasure, bestRttMs: number | null, limits: Lim
   return isFar ? "rtt" : null;
 }
 
-export class Standing {
+export class Eligibility {
   #reason: Reason | null = null;
   #faultyAt = Infinity;
   #goodAgainAt = Infinity;

@@ -1,6 +1,6 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { PATHS_MAX, PathTable } from "./path_table.ts";
-import { PeerAddress } from "../path/peer_address.ts";
+import { PeerAddress } from "./peer_address.ts";
 
 function newPath(id: number, peer: PeerAddress | null = null) {
   return { id, name: `link ${id}`, socket: 10 + id, peer };

@@ -1,13 +1,13 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import fc from "fast-check";
-import { PathArrivals } from "./arrivals.ts";
+import { ReceiveStatistics } from "./receive_statistics.ts";
 
 const US_PER_MS = 1000;
 const U32 = 2 ** 32;
 
 /** Arrivals of records of 100 bytes that were sent by a clock `offsetUs` ahead of the receiver's. */
 function setUp(offsetUs = 0) {
-  const arrivals = new PathArrivals();
+  const arrivals = new ReceiveStatistics();
   let counter = 0;
   const arrive = (
     { sentAt, delayMs = 10, epoch = 0, counter: given = counter + 1 }: {

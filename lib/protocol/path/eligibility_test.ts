@@ -2,13 +2,13 @@ import { deepEqual, equal, ok } from "node:assert/strict";
 import fc from "fast-check";
 import {
   CONFIRM_MS,
+  Eligibility,
   type Fault,
   faultOf,
   limitsFor,
   type PathMeasure,
   PROBATION_MS,
-  Standing,
-} from "./standing.ts";
+} from "./eligibility.ts";
 
 const LIMITS = limitsFor(50);
 
@@ -36,68 +36,68 @@ Deno.test("faultOf() names what is wrong, and holds nothing unknown against a pa
 });
 
 /** Judges a path bad, for long enough that it is believed. Returns the time. */
-function condemn(standing: Standing, fault: Fault, now: number): number {
-  standing.judge(fault, now);
-  standing.judge(fault, now + CONFIRM_MS);
+function condemn(eligibility: Eligibility, fault: Fault, now: number): number {
+  eligibility.judge(fault, now);
+  eligibility.judge(fault, now + CONFIRM_MS);
   return now + CONFIRM_MS;
 }
 
 Deno.test("a fault counts once it lasts, and a short one never", () => {
-  const standing = new Standing();
-  standing.judge("jitter", 1000);
-  equal(standing.reason, null);
-  equal(standing.nextDeadline, 1000 + CONFIRM_MS);
-  standing.judge(null, 1500);
-  equal(standing.nextDeadline, Infinity);
-  standing.judge("loss", 1600);
-  standing.judge("jitter", 1599 + CONFIRM_MS);
-  equal(standing.reason, null);
-  standing.judge("loss", 1600 + CONFIRM_MS);
-  equal(standing.reason, "loss");
+  const eligibility = new Eligibility();
+  eligibility.judge("jitter", 1000);
+  equal(eligibility.reason, null);
+  equal(eligibility.nextDeadline, 1000 + CONFIRM_MS);
+  eligibility.judge(null, 1500);
+  equal(eligibility.nextDeadline, Infinity);
+  eligibility.judge("loss", 1600);
+  eligibility.judge("jitter", 1599 + CONFIRM_MS);
+  equal(eligibility.reason, null);
+  eligibility.judge("loss", 1600 + CONFIRM_MS);
+  equal(eligibility.reason, "loss");
 });
 
 Deno.test("a bad path is trusted again after a time without fault", () => {
-  const standing = new Standing();
-  const now = condemn(standing, "jitter", 1000);
-  equal(standing.reason, "jitter");
-  standing.judge(null, now + 500);
-  equal(standing.reason, "recovering");
-  equal(standing.nextDeadline, now + 500 + PROBATION_MS);
-  standing.judge(null, now + 499 + PROBATION_MS);
-  equal(standing.reason, "recovering");
-  standing.judge(null, now + 500 + PROBATION_MS);
-  equal(standing.reason, null);
-  equal(standing.nextDeadline, Infinity);
+  const eligibility = new Eligibility();
+  const now = condemn(eligibility, "jitter", 1000);
+  equal(eligibility.reason, "jitter");
+  eligibility.judge(null, now + 500);
+  equal(eligibility.reason, "recovering");
+  equal(eligibility.nextDeadline, now + 500 + PROBATION_MS);
+  eligibility.judge(null, now + 499 + PROBATION_MS);
+  equal(eligibility.reason, "recovering");
+  eligibility.judge(null, now + 500 + PROBATION_MS);
+  equal(eligibility.reason, null);
+  equal(eligibility.nextDeadline, Infinity);
 });
 
 Deno.test("a path that relapses is waited for longer each time, up to a limit", () => {
-  const standing = new Standing();
+  const eligibility = new Eligibility();
   let now = 0;
   const waits: number[] = [];
   for (let round = 0; round < 7; round++) {
-    const from = now = condemn(standing, "loss", now);
-    while (standing.reason !== null) standing.judge(null, now += 500);
+    const from = now = condemn(eligibility, "loss", now);
+    while (eligibility.reason !== null) eligibility.judge(null, now += 500);
     waits.push(now - from - 500);
   }
   deepEqual(waits, [2000, 4000, 8000, 16_000, 32_000, 32_000, 32_000]);
   now += 60_000;
-  now = condemn(standing, "loss", now);
-  standing.judge(null, now);
-  equal(standing.nextDeadline - now, PROBATION_MS);
+  now = condemn(eligibility, "loss", now);
+  eligibility.judge(null, now);
+  equal(eligibility.nextDeadline - now, PROBATION_MS);
 });
 
 Deno.test("a fault on probation, however short, begins it anew", () => {
-  const standing = new Standing();
-  standing.recovered(1000);
+  const eligibility = new Eligibility();
+  eligibility.recovered(1000);
   const faultyAt = 900 + PROBATION_MS;
-  standing.judge("jitter", faultyAt);
-  equal(standing.reason, "recovering");
-  equal(standing.nextDeadline, faultyAt + CONFIRM_MS, "there is nothing to do before");
-  standing.judge("jitter", faultyAt + 500);
-  equal(standing.nextDeadline, faultyAt + CONFIRM_MS);
-  standing.judge(null, faultyAt + 600);
-  equal(standing.reason, "recovering");
-  equal(standing.nextDeadline, faultyAt + 600 + PROBATION_MS);
+  eligibility.judge("jitter", faultyAt);
+  equal(eligibility.reason, "recovering");
+  equal(eligibility.nextDeadline, faultyAt + CONFIRM_MS, "there is nothing to do before");
+  eligibility.judge("jitter", faultyAt + 500);
+  equal(eligibility.nextDeadline, faultyAt + CONFIRM_MS);
+  eligibility.judge(null, faultyAt + 600);
+  equal(eligibility.reason, "recovering");
+  equal(eligibility.nextDeadline, faultyAt + 600 + PROBATION_MS);
 });
 
 Deno.test("whatever is judged, a path is trusted only after its time without fault", () => {
@@ -107,30 +107,30 @@ Deno.test("whatever is judged, a path is trusted only after its time without fau
     isCertain: fc.boolean(),
   });
   fc.assert(fc.property(fc.array(verdict, { maxLength: 60 }), (verdicts) => {
-    const standing = new Standing();
+    const eligibility = new Eligibility();
     let now = 0;
     let goodSince = 0;
     for (const { afterMs, fault, isCertain } of verdicts) {
       now += afterMs;
-      const before = standing.reason;
-      standing.judge(fault, now, isCertain);
-      if (fault === null && before !== null && standing.reason === null) {
+      const before = eligibility.reason;
+      eligibility.judge(fault, now, isCertain);
+      if (fault === null && before !== null && eligibility.reason === null) {
         ok(now - goodSince >= PROBATION_MS, `trusted after ${now - goodSince} ms`);
       }
       if (fault !== null) goodSince = Infinity;
       else if (goodSince === Infinity) goodSince = now;
-      if (fault !== null && isCertain) equal(standing.reason, fault);
-      ok(standing.nextDeadline > now, "what is due has been done");
+      if (fault !== null && isCertain) equal(eligibility.reason, fault);
+      ok(eligibility.nextDeadline > now, "what is due has been done");
     }
   }));
 });
 
 Deno.test("a path that was down is on probation, unless it is bad for a reason", () => {
-  const standing = new Standing();
-  standing.recovered(1000);
-  equal(standing.reason, "recovering");
-  standing.judge(null, 1000 + PROBATION_MS);
-  equal(standing.reason, null);
-  standing.recovered(condemn(standing, "rtt", 90_000));
-  equal(standing.reason, "rtt");
+  const eligibility = new Eligibility();
+  eligibility.recovered(1000);
+  equal(eligibility.reason, "recovering");
+  eligibility.judge(null, 1000 + PROBATION_MS);
+  equal(eligibility.reason, null);
+  eligibility.recovered(condemn(eligibility, "rtt", 90_000));
+  equal(eligibility.reason, "rtt");
 });

@@ -3,12 +3,12 @@
  * Counters are read by whoever reports; the rest belongs to the session.
  */
 import { IPV6_MTU_MIN } from "../packet/ip.ts";
-import { PathArrivals } from "../path/arrivals.ts";
-import { Liveness, type PathState } from "../path/liveness.ts";
-import type { MtuSearch } from "../path/mtu_search.ts";
-import { PathQuality } from "../path/quality.ts";
-import { Standing } from "../schedule/standing.ts";
-import { PeerAddress } from "../path/peer_address.ts";
+import { ReceiveStatistics } from "./receive_statistics.ts";
+import { Liveness, type PathState } from "./liveness.ts";
+import type { MtuSearch } from "./mtu_search.ts";
+import { PathQuality } from "./quality.ts";
+import { Eligibility } from "./eligibility.ts";
+import { PeerAddress } from "./peer_address.ts";
 
 interface PathCounters {
   sentPackets: number;
@@ -21,9 +21,9 @@ export class SessionPath {
   readonly liveness: Liveness;
   /** Of the path as this side sends on it. */
   readonly quality = new PathQuality();
-  readonly standing = new Standing();
+  readonly eligibility = new Eligibility();
   /** What comes in on it. */
-  readonly arrivals = new PathArrivals();
+  readonly receiveStatistics = new ReceiveStatistics();
   /** Where the path leads. The engine reads it; the session moves it when the peer roams. */
   readonly peer = new PeerAddress();
   readonly counters: PathCounters = {
@@ -72,7 +72,7 @@ export class SessionPath {
   /** Forgets what was measured: the path leads elsewhere than before. */
   forgetWay(): void {
     this.quality.reset();
-    this.arrivals.forgetDelay();
+    this.receiveStatistics.forgetDelay();
   }
 
   /** Whether it does not carry the packets every IPv6 host may send (RFC 8200, 5). */

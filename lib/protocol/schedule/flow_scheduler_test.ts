@@ -1,0 +1,72 @@
+import { deepEqual, equal, ok } from "node:assert/strict";
+import { PROBATION_MS } from "../path/eligibility.ts";
+import { GROWN_BYTES } from "./grown_flow.ts";
+import { fail, recover, setUpScheduling } from "./test_scheduling.ts";
+
+/** Paths that are up, and what gives the path of a packet of flow `number`. */
+function setUp(count: number) {
+  const test = setUpScheduling(new Array(count).fill(null));
+  const pick = (number: number, bytes = 100) => test.send(number, { bytes })?.[0] ?? null;
+  return { ...test, test, pick };
+}
+
+Deno.test("flow keeps a flow on its path, and spreads flows", () => {
+  const { pick } = setUp(3);
+  const first = Array.from({ length: 30 }, (_, flow) => pick(flow));
+  for (const path of [0, 1, 2]) equal(first.filter((id) => id === path).length, 10);
+  deepEqual(Array.from({ length: 30 }, (_, flow) => pick(flow)), first);
+});
+
+Deno.test("flow places flows that have grown apart, where they met on one path", () => {
+  const { flows, pick } = setUp(3);
+  const transfers = [10, 11, 12];
+  for (const flow of transfers) flows.assign(flow, -flow, 0, 0);
+  transfers.forEach((flow) => equal(pick(flow), 0));
+  const grown = transfers.map((flow) => pick(flow, GROWN_BYTES));
+  deepEqual(new Set(grown), new Set([0, 1, 2]));
+  deepEqual(transfers.map((flow) => pick(flow, 60_000)), grown);
+});
+
+Deno.test("flow does not count flows that only acknowledge", () => {
+  const { flows, pick } = setUp(2);
+  for (let flow = 1; flow <= 9; flow++) flows.assign(flow, -flow, 0, 0);
+  for (let flow = 1; flow <= 9; flow++) for (let ack = 0; ack < 1000; ack++) pick(flow, 100);
+  equal(pick(9, GROWN_BYTES), 0);
+});
+
+Deno.test("flow leaves a flow that is away from its home, though it grows there", () => {
+  const { test, added, scheduling, pick } = setUp(3);
+  const home = pick(1)!;
+  fail(test, added[home]!);
+  const away = pick(1);
+  equal(pick(1, GROWN_BYTES), away);
+  recover(test, added[home]!);
+  scheduling.judge(PROBATION_MS);
+  equal(pick(1), home);
+});
+
+Deno.test("flow moves the flows of a path that fails, and brings home those that began on it", () => {
+  const { test, added, scheduling, pick } = setUp(2);
+  const flows = Array.from({ length: 10 }, (_, flow) => flow);
+  const homes = flows.map((flow) => pick(flow));
+  fail(test, added[0]!);
+  ok(flows.every((flow) => pick(flow) === 1));
+  recover(test, added[0]!);
+  ok(flows.every((flow) => pick(flow) === 1), "it is on probation");
+  scheduling.judge(PROBATION_MS);
+  deepEqual(flows.map((flow) => pick(flow)), homes);
+  ok([20, 21, 22, 23].some((flow) => pick(flow) === 0), "new flows use it again");
+});
+
+Deno.test("flow leaves a path the peer calls unusable, or that was removed", () => {
+  const { added, paths, scheduling, pick } = setUp(2);
+  const flows = Array.from({ length: 10 }, (_, flow) => flow);
+  flows.forEach((flow) => pick(flow));
+  added[0]!.isUsableForPeer = false;
+  scheduling.judge(0);
+  ok(flows.every((flow) => pick(flow) === 1));
+  added[0]!.isUsableForPeer = true;
+  paths.remove(1);
+  scheduling.forget(added[1]!, 0);
+  ok(flows.every((flow) => pick(flow) === 0));
+});

@@ -1,0 +1,39 @@
+/**
+ * `redundant`: each packet on every path that works; the first copy counts. A copy that overtakes
+ * another mends a loss at once; TCP has to see it in order all the same, or takes it for one.
+ */
+import type { FlowKey } from "../packet/flow_key.ts";
+import { PROTOCOL_TCP } from "../packet/ip.ts";
+import type { SessionPath } from "../path/session_path.ts";
+import { FLAG_COPY, FLAG_ORDERED } from "../wire/header.ts";
+import { ImmediateScheduler } from "./immediate_scheduler.ts";
+import { ORDERED_STREAMS, orderedStream } from "./ordered_stream.ts";
+import { shareOut, type WeighedPath } from "./weights.ts";
+
+/** Numbers copies that are delivered at once. */
+const STREAM_COPIES = ORDERED_STREAMS + 1;
+
+export class RedundantScheduler extends ImmediateScheduler {
+  readonly name = "redundant";
+  #live: readonly SessionPath[] = [];
+
+  pathsChanged(paths: readonly SessionPath[], weighed: readonly WeighedPath[]): void {
+    const weights = shareOut(weighed);
+    for (const [index, path] of paths.entries()) path.carriesFlows = weights[index]! > 0;
+    this.#live = paths.filter(({ isUsable }) => isUsable);
+  }
+
+  pathRemoved(path: SessionPath): void {
+    this.#live = this.#live.filter((each) => each !== path);
+  }
+
+  begin(flow: FlowKey, bytes: number): boolean {
+    if (this.#live.length === 0) return this.leaveOnLastHeard(bytes);
+    const { departure } = this;
+    const isOrdered = flow.protocol === PROTOCOL_TCP;
+    departure.paths = this.#live;
+    departure.flags = isOrdered ? FLAG_COPY | FLAG_ORDERED : FLAG_COPY;
+    departure.stream = isOrdered ? orderedStream(flow) : STREAM_COPIES;
+    return true;
+  }
+}

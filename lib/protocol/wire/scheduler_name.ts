@@ -1,0 +1,11 @@
+/** The ways of spreading packets over the paths of a session. */
+
+/**
+ * - `flow`: each flow keeps to one good path.
+ * - `stripe`: each packet for itself, over all good paths, put in order again by the receiver.
+ * - `redundant`: each packet on every live path; the first copy counts.
+ * - `failover`: everything on the best path, the others stand by.
+ */
+export const SCHEDULERS = ["flow", "stripe", "redundant", "failover"] as const;
+
+export type SchedulerName = typeof SCHEDULERS[number];
