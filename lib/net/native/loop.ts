@@ -17,6 +17,7 @@ import { TunReader } from "./tun_reader.ts";
 import { TunWriter } from "./tun_writer.ts";
 import { UdpReceiver } from "./udp_receiver.ts";
 import { UdpSender } from "./udp_sender.ts";
+import { WakeModeration } from "./wake_moderation.ts";
 
 interface LoopOptions {
   readonly tun: TunDevice;
@@ -84,10 +85,12 @@ export class Loop {
     const forward = outbound.forward.bind(outbound);
     const poll = this.#poll;
     const sender = this.#sender;
+    const moderation = new WakeModeration();
     for (;;) {
       poll.watch(this.#sockets);
       const wakeAt = Math.min(this.#driver.nextTick, sender.retryAt);
-      const count = poll.wait(wakeAt - performance.now(), sender.isBlocked);
+      const waitFrom = performance.now();
+      const count = poll.wait(wakeAt - waitFrom, sender.isBlocked);
       const now = performance.now();
       if (count < 0 && count !== -EINTR) {
         throw new Error(`Cannot wait for packets: errno ${-count}`);
@@ -99,15 +102,21 @@ export class Loop {
       }
       if (count > 0) {
         if (poll.isTunGone) throw new Error("Cannot go on: the TUN device is gone");
+        moderation.turnStarted(now - waitFrom, now);
         for (let i = 0; i < poll.sockets; i++) {
-          if (poll.isReadable(i)) this.#receiver.run(poll.socket(i), now);
+          if (poll.isReadable(i)) moderation.moved(this.#receiver.run(poll.socket(i), now));
         }
         if (sender.isBlocked && poll.isWritable) sender.retry(now);
-        if (poll.isTunReadable) this.#reader.run(forward, now);
-        this.#driver.turn(now);
+        if (poll.isTunReadable) moderation.moved(this.#reader.run(forward));
+        this.#driver.turn(performance.now());
       }
-      if (now >= sender.retryAt) sender.retry(now);
-      if (now >= this.#driver.nextTick) this.#driver.tick(now);
+      const after = performance.now();
+      if (after >= sender.retryAt) sender.retry(after);
+      if (after >= this.#driver.nextTick) this.#driver.tick(after);
+      if (count > 0 && !sender.isBlocked) {
+        const pauseMs = moderation.pauseMs(after);
+        if (pauseMs > 0) poll.pause(pauseMs);
+      }
     }
   }
 

@@ -18,6 +18,8 @@ const WAIT_MAX_MS = 60_000;
 const ENTRY_WAKE = 0;
 const ENTRY_TUN = 1;
 const ENTRY_SOCKETS = 2;
+/** That entry alone. */
+const ONLY_WAKE = 1n;
 
 export class PollSet {
   readonly #libc: Libc;
@@ -63,13 +65,22 @@ export class PollSet {
    */
   wait(ms: number, isBlocked: boolean): number {
     if (isBlocked !== this.#isBlocked) this.#setBlocked(isBlocked);
+    return this.#wait(ms, this.#count);
+  }
+
+  /** Hot. Lets `ms` pass whatever comes, unless the main thread has something to say. */
+  pause(ms: number): void {
+    this.#wait(ms, ONLY_WAKE);
+  }
+
+  #wait(ms: number, count: bigint): number {
     const waitMs = Math.max(0, Math.min(ms, WAIT_MAX_MS));
     const seconds = Math.floor(waitMs / MS_PER_SECOND);
     const view = this.#view;
     view.setUint32(this.#timeout, seconds, true);
     const nanoseconds = Math.ceil((waitMs - seconds * MS_PER_SECOND) * NS_PER_MS);
     view.setUint32(this.#timeout + 8, Math.min(nanoseconds, 999_999_999), true);
-    return this.#libc.ppoll(this.#fdsAddress, this.#count, this.#timeoutAddress);
+    return this.#libc.ppoll(this.#fdsAddress, count, this.#timeoutAddress);
   }
 
   get isWoken(): boolean {

@@ -33,17 +33,27 @@ export class TunReader {
     this.#packet = tunRead + (tun.vnetHeader ? VNET_HEADER_LENGTH : 0);
   }
 
-  /** Hot. Hands on what waits, up to a turn's worth. Returns how many reads there were. */
-  run(forward: Forward, now: number): number {
+  /**
+   * Hot. Hands on what waits, up to a turn's worth, each packet with the time at which it is sent.
+   * Returns how many bytes came.
+   */
+  run(forward: Forward): number {
     const offload = this.#offload;
     let packets = 0;
+    let bytes = 0;
     for (let reads = 0; reads < READS_PER_TURN; reads++) {
-      if (packets >= PACKETS_PER_TURN) return reads;
+      if (packets >= PACKETS_PER_TURN) break;
       const length = this.#libc.read(this.#tun.fd, this.#startAddress, READ_LENGTH);
-      if (length <= 0) return reads;
+      if (length <= 0) break;
+      bytes += length;
       if (this.#tun.vnetHeader) readOffload(this.#view, this.#start, offload);
-      packets += forward(this.#packet, this.#start + length - this.#packet, offload, now);
+      packets += forward(
+        this.#packet,
+        this.#start + length - this.#packet,
+        offload,
+        performance.now(),
+      );
     }
-    return READS_PER_TURN;
+    return bytes;
   }
 }

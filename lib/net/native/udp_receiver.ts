@@ -41,26 +41,28 @@ export class UdpReceiver {
     this.#message.setData(receive, PACKET_BYTES_MAX);
   }
 
-  /** Hot. Takes what waits in a socket, up to a turn's worth. Returns how many receives there were. */
+  /** Hot. Takes what waits in a socket, up to a turn's worth. Returns how many bytes came. */
   run(socket: number, now: number): number {
     // Its session may have ended in this turn.
     if (!this.#sockets.has(socket)) return 0;
     const message = this.#message;
     const { fd } = this.#sockets.get(socket);
     const isConnected = this.#sockets.isConnected;
+    let bytes = 0;
     for (let receives = 0; receives < RECEIVES_PER_TURN; receives++) {
       message.setNameLength(isConnected ? 0 : SOCKADDR_CAPACITY);
       message.setControlLength(CONTROL_BYTES);
       const length = this.#libc.recvmsg(fd, message.address, MSG_DONTWAIT);
       // An error is EAGAIN, or what the network said of a datagram sent before: nothing to do here.
-      if (length < 0) return receives;
+      if (length < 0) break;
+      bytes += length;
       const gro = message.findCmsg(SOL_UDP, UDP_GRO);
       const segment = gro < 0 ? length : this.#view.getUint16(gro, true);
       if (!isConnected) readPeer(message, this.#view, this.#peer);
       this.#receiveBatch(length, segment === 0 ? length : segment, socket, now);
-      if (!this.#sockets.has(socket)) return receives;
+      if (!this.#sockets.has(socket)) break;
     }
-    return RECEIVES_PER_TURN;
+    return bytes;
   }
 
   #receiveBatch(length: number, segment: number, socket: number, now: number): void {

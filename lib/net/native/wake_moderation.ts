@@ -1,0 +1,38 @@
+/**
+ * How long to let packets collect before the next look at them. A wake-up for each packet costs most
+ * of what a slow stream costs; so once they come fast, and few at a time, wake-ups are half a
+ * millisecond apart. Without traffic, with single packets, and where a turn is long or brings much
+ * anyway, nothing waits. (What NAPI does with interrupts.)
+ */
+
+/** Between the starts of two turns. */
+export const COLLECT_MS = 0.5;
+/** Packets come fast when so many waits in a row were no longer than this. */
+const FAST_WAITS = 8;
+const FAST_WAIT_MS = 1;
+/** A turn that brings more needs no collecting: 64 KiB in half a millisecond are a Gbit/s. */
+const FEW_BYTES = 32 * 1024;
+
+export class WakeModeration {
+  #fastWaits = 0;
+  #startedAt = -Infinity;
+  #bytes = 0;
+
+  /** Hot. A wait of `waitedMs` has ended at `now` because something came; a turn begins. */
+  turnStarted(waitedMs: number, now: number): void {
+    this.#fastWaits = waitedMs > FAST_WAIT_MS ? 0 : Math.min(this.#fastWaits + 1, FAST_WAITS);
+    this.#startedAt = now;
+    this.#bytes = 0;
+  }
+
+  /** Hot. The turn has moved so much. */
+  moved(bytes: number): void {
+    this.#bytes += bytes;
+  }
+
+  /** Hot. For how long after `now` nothing should be looked at; 0: at once. */
+  pauseMs(now: number): number {
+    if (this.#fastWaits < FAST_WAITS || this.#bytes > FEW_BYTES) return 0;
+    return Math.max(0, this.#startedAt + COLLECT_MS - now);
+  }
+}
