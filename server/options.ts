@@ -11,6 +11,7 @@ import { integerIn, parseInteger } from "../lib/cli/integer.ts";
 import { parseList } from "../lib/cli/list.ts";
 import { type Accept, givenFlags, parseProgram, type Print } from "../lib/cli/program.ts";
 import {
+  acceptV1Option,
   compressionOption,
   controlPortOption,
   engineOption,
@@ -134,6 +135,7 @@ function buildProgram(accept: Accept<ServerCommand>) {
     .addOption(schedulerOption("as the client does"))
     .addOption(compressionOption())
     .addOption(rekeyEveryOption())
+    .addOption(acceptV1Option("clients"))
     .addOption(verboseOption())
     .addOption(logJsonOption())
     .addHelpText("after", EXAMPLES)

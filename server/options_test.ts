@@ -13,6 +13,7 @@ const DEFAULTS: ServerOptions = {
   reorderBufferSize: 2048,
   reorderFlushTimeoutMs: 50,
   tuning: DEFAULT_TUNING,
+  acceptsV1: false,
   mssClamp: { kind: "pmtu" },
   metricsEveryMs: null,
   engine: "auto",
@@ -43,6 +44,8 @@ Safety:
   --regen                          make a new certificate authority: old certificates end, the old
                                    tree is kept
   --rekey-every <time>             use one key for so long at most, 1s to 2m (default: 2m)
+  --accept-v1                      take clients that speak v1 only, without protection against
+                                   replays
 
 Tuning:
   --mss-clamp <what>               clamp the MSS of TCP: off, pmtu or fixed:N, N from 500 to 9000
@@ -113,6 +116,7 @@ Deno.test("parseServerOptions() reads every option, with one dash or two", () =>
       probeMtu: false,
       rekeyEveryMs: 60_000,
     },
+    acceptsV1: true,
     mssClamp: { kind: "fixed", mssBytes: 1360 },
     metricsEveryMs: 1000,
     engine: "portable",
@@ -135,7 +139,7 @@ Deno.test("parseServerOptions() reads every option, with one dash or two", () =>
     ["rekey-every", "1m"],
   ];
   for (const dashes of ["-", "--"]) {
-    const switches = ["regen", "verbose", "log-json"].map((name) => dashes + name);
+    const switches = ["regen", "verbose", "log-json", "accept-v1"].map((name) => dashes + name);
     const spaced = values.flatMap(([name, value]) => [`${dashes}${name}`, value!]);
     const joined = values.map(([name, value]) => `${dashes}${name}=${value}`);
     deepEqual(parseServerOptions([...spaced, ...switches]), { command: "serve", options });

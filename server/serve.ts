@@ -34,6 +34,7 @@ import {
 } from "./sessions/address_pool.ts";
 import { LeaseStore } from "./sessions/lease_store.ts";
 import { SessionRegistry } from "./sessions/session_registry.ts";
+import { V1Policy } from "./sessions/v1_policy.ts";
 import { SharedCertificates } from "./sessions/shared_certificates.ts";
 import { TUN_MTU, TUN_NAME } from "./tun.ts";
 
@@ -157,6 +158,7 @@ function startControlPlane(
   registry: SessionRegistry,
   shared: SharedCertificates,
 ): Promise<ControlServer> {
+  const v1 = new V1Policy(options.acceptsV1);
   return startControlServer({
     port: options.controlPort,
     caPem,
@@ -164,8 +166,16 @@ function startControlPlane(
     keyPem,
     isRevoked: (serialHex) => revocations.isRevoked(serialHex),
     grant: (peer) => {
-      const response = registry.grant(peer);
+      const response = v1.refusal(peer) ?? registry.grant(peer);
       const { commonName, remoteAddress } = peer;
+      if (response.kind === "grant" && v1.isNews(peer)) {
+        log.warn(
+          "{commonName} speaks v1, which has no protection against replays: bring it up to date",
+          {
+            commonName,
+          },
+        );
+      }
       const found = response.kind === "grant"
         ? shared.given(commonName, remoteAddress, performance.now())
         : null;

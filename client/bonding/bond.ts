@@ -143,7 +143,12 @@ async function reachServer(
   const prepare = (device: string) => loosenReversePath(journal, [device]);
   return await connect({
     server: options.server,
-    target: { port: options.controlPort, credentials, features: engine.features },
+    target: {
+      port: options.controlPort,
+      credentials,
+      features: engine.features,
+      acceptsV1: options.acceptsV1,
+    },
     addresses,
     journal,
     makeLinks: (ends) =>

@@ -48,6 +48,7 @@ export class BondedClient {
   #routesLook: Promise<void> | null = null;
   #routesProblem = "";
   #dns: DnsSetting | null = null;
+  #isVersionTold = false;
   #dnsLook: Promise<void> | null = null;
   #dnsProblem = "";
 
@@ -230,6 +231,7 @@ export class BondedClient {
       name: options.server,
     });
     grant.sessionKey.fill(0);
+    this.#noteVersion(grant);
     session.begin(grant.sessionId);
     links.setPort(grant.udpPort);
     await protection.allowDataPort(grant.udpPort);
@@ -240,6 +242,13 @@ export class BondedClient {
       `Cannot reach UDP port ${grant.udpPort} of ${end.address} over any link, though the server ` +
         "answers on TCP: open the port in its firewall",
     );
+  }
+
+  /** Says it once when the server speaks v1. */
+  #noteVersion({ features }: ControlGrant): void {
+    if (this.#isVersionTold || sessionFeatures(features).x1) return;
+    this.#isVersionTold = true;
+    log.warn("the server speaks v1, which has no protection against replays: bring it up to date");
   }
 
   /** Looks at the links, and calls `onChange` when one came, went or leads elsewhere. */

@@ -70,7 +70,7 @@ async function makeClient(
     journal,
     session,
     connected: {
-      target: { port, credentials: pki.alice, features: [] },
+      target: { port, credentials: pki.alice, features: [], acceptsV1: false },
       links: links as unknown as LinkSet,
       end,
       grant,

@@ -16,6 +16,8 @@ export interface ControlTarget {
   readonly credentials: ClientCredentials;
   /** Those of the engine. */
   readonly features: readonly string[];
+  /** Whether a server is taken that speaks v1 only. */
+  readonly acceptsV1: boolean;
 }
 
 /** A link, and the address of the server that it leads to. */

@@ -23,7 +23,7 @@ function makeEnd(asked: string[]): ServerEnd {
 Deno.test("requestSession() asks over the next link when one is gone before it is asked", async () => {
   await using pki = await createTestPki();
   await using server = await startServer(pki, JSON.stringify(GRANT));
-  const target = { port: server.port, credentials: pki.alice, features: ["x1"] };
+  const target = { port: server.port, credentials: pki.alice, features: ["x1"], acceptsV1: false };
   const asked: string[] = [];
   const end = makeEnd(asked);
   const ways = ["a", "b", "c"].map((device) => ({ device, end }));
@@ -36,7 +36,7 @@ Deno.test("requestSession() says why no link could be asked over, and that it ma
   const end = makeEnd([]);
   await rejects(
     requestSession(
-      { port: 1, credentials: pki.alice, features: [] },
+      { port: 1, credentials: pki.alice, features: [], acceptsV1: false },
       [{ device: "a", end }],
       end,
       RUNNING,

@@ -28,6 +28,7 @@ export const BOND_FLAGS = [
   "-probe-pmtud",
   "-rekey-every",
   "-renew-every",
+  "-accept-v1",
   "-dns",
   "-kill-switch",
   "-policy-routing",

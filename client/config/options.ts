@@ -12,6 +12,7 @@ import { UsageError } from "../../lib/cli/exit.ts";
 import { integerIn } from "../../lib/cli/integer.ts";
 import { type Accept, givenFlags, parseProgram, type Print } from "../../lib/cli/program.ts";
 import {
+  acceptV1Option,
   compressionOption,
   controlPortOption,
   engineOption,
@@ -221,6 +222,7 @@ function buildClientProgram(accept: Accept<ClientCommand>, home: string, file: S
     .addOption(probePmtudOption())
     .addOption(rekeyEveryOption())
     .addOption(renewEveryOption())
+    .addOption(acceptV1Option("servers"))
     .addOption(dnsOption())
     .addOption(killSwitchOption())
     .addOption(policyRoutingOption())

@@ -20,6 +20,7 @@ const DEFAULTS: BondOptions = {
   reorderBufferSize: 2048,
   reorderFlushTimeoutMs: 50,
   tuning: DEFAULT_TUNING,
+  acceptsV1: false,
   engine: "auto",
   logLevel: "info",
   logFormat: "text",
@@ -73,6 +74,8 @@ Tuning:
 Safety:
   --rekey-every <time>             use one key for so long at most, 1s to 2m (default: 2m)
   --renew-every <time>             renew the session this often, 5s to 24h (default: 60m)
+  --accept-v1                      take servers that speak v1 only, without protection against
+                                   replays
   --dns <list>                     up to three DNS servers to ask through the tunnel, as in
                                    1.1.1.1,2606:4700::1111
   --kill-switch                    let nothing out beside the tunnel, until stop or 'restore'
@@ -141,6 +144,7 @@ Deno.test("parseClientOptions() reads every option, with one dash or two", () =>
       probeMtu: true,
       rekeyEveryMs: 1000,
     },
+    acceptsV1: true,
     engine: "native",
     logLevel: "debug",
     logFormat: "json",
@@ -163,7 +167,7 @@ Deno.test("parseClientOptions() reads every option, with one dash or two", () =>
     ["status-every", "10s"],
     ["dns", "1.1.1.1, 2606:4700:4700::1111"],
   ];
-  const flags = ["log-json", "probe-pmtud", "kill-switch", "policy-routing", "ui"];
+  const flags = ["log-json", "accept-v1", "probe-pmtud", "kill-switch", "policy-routing", "ui"];
   for (const dashes of ["-", "--"]) {
     const switches = ["-b", "-v", ...flags.map((flag) => `${dashes}${flag}`)];
     const spaced = values.flatMap(([name, value]) => [`${dashes}${name}`, value!]);

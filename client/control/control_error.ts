@@ -13,6 +13,7 @@ export type ControlErrorCode =
   | "server certificate of another authority"
   | "client certificate refused"
   | "refused by the server"
+  | "server speaks v1"
   | "malformed response"
   | "connection lost";
 

@@ -11,6 +11,7 @@ import {
   type ControlResponse,
   encodeRequest,
 } from "../../lib/protocol/wire/control_message.ts";
+import { FEATURE_X1 } from "../../lib/net/driver/features.ts";
 import { checkClientCredentials, type ClientCredentials } from "./client_credentials.ts";
 import { ask } from "./connection.ts";
 import { ControlError } from "./control_error.ts";
@@ -26,6 +27,8 @@ export interface ExchangeOptions {
   /** What the client can use, section 4 of docs/protocol.md. */
   readonly features: readonly string[];
   readonly clientVersion: string;
+  /** Whether a server is taken that speaks v1 only; not unless told. */
+  readonly acceptsV1?: boolean;
   /** Where to connect, in this order; without it what resolveServer() finds. */
   readonly addresses?: readonly ServerAddress[];
   /** For everything together; 10 s by default. */
@@ -57,7 +60,7 @@ export async function exchange(options: ExchangeOptions): Promise<ControlGrant> 
     const shareMs = leftMs() / (addresses.length - index);
     const target = { server, address, port: options.port, credentials, signal };
     try {
-      return grantFrom(await ask(target, request, shareMs));
+      return grantFrom(await ask(target, request, shareMs), options.acceptsV1 ?? false);
     } catch (error) {
       if (!(error instanceof ControlError)) throw error;
       if (!NEXT_ADDRESS_AFTER.has(error.code)) throw error;
@@ -67,8 +70,17 @@ export async function exchange(options: ExchangeOptions): Promise<ControlGrant> 
   throw unreached(server, failures);
 }
 
-function grantFrom(response: ControlResponse): ControlGrant {
-  if (response.kind === "grant") return response;
+function grantFrom(response: ControlResponse, acceptsV1: boolean): ControlGrant {
+  if (response.kind === "grant") {
+    if (acceptsV1 || response.features.includes(FEATURE_X1)) return response;
+    response.sessionKey.fill(0);
+    throw new ControlError(
+      "server speaks v1",
+      "The server speaks v1 only, which has no protection against replays: bring it up to date, " +
+        "or give -accept-v1",
+      { retryable: false },
+    );
+  }
   throw new ControlError("refused by the server", `The server refuses: ${response.message}`, {
     retryable: !FINAL_REFUSALS.has(response.code),
     serverCode: response.code,
@@ -82,6 +94,7 @@ const FINAL_REFUSALS: ReadonlySet<string> = new Set([
   "malformed",
   "too_large",
   "name_mismatch",
+  "v1_refused",
 ]);
 
 /** One error for all addresses: the last failure decides, the others are told. */

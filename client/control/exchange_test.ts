@@ -170,3 +170,13 @@ Deno.test("the next address is tried after one that is silent or refuses, and al
   );
   match(error.message, /localhost \(127\.0\.0\.9:.*; then: .*localhost \(127\.0\.0\.1:/);
 });
+
+Deno.test("exchange() takes a server that speaks v1 only when told to", async () => {
+  await using pki = await createTestPki();
+  await using server = await startServer(pki, JSON.stringify({ ...GRANT, features: ["gzip"] }));
+  const error = await failure("server speaks v1", optionsFor(server.port, pki.alice));
+  match(error.message, /v1 only, .*bring it up to date, or give -accept-v1$/);
+  equal(error.retryable, false);
+  const options = optionsFor(server.port, pki.alice, { acceptsV1: true });
+  equal((await exchange(options)).sessionId, GRANT.session_id);
+});

@@ -115,6 +115,7 @@ export const GRANT = {
   udp_port: 8000,
   client_ip: "10.8.0.2",
   client_ip6: "fd00:8::2",
+  features: ["x1"],
 };
 
 /** A server that answers with `answer` when the client has half-closed. */

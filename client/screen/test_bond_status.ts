@@ -46,6 +46,7 @@ export function bondStatus(
     session: {
       id: 1,
       name: "vpn.example.org",
+      wire: "x1",
       scheduler: "flow",
       paths,
       mtu: 1400,

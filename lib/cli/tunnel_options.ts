@@ -24,6 +24,8 @@ export interface TunnelOptions {
   reorderFlushTimeoutMs: number;
   engine: EngineChoice;
   tuning: SessionTuning;
+  /** Whether peers are taken that speak v1 only, which has no replay protection. */
+  acceptsV1: boolean;
   /** What the log shows. */
   logLevel: "debug" | "info";
   logFormat: "text" | "json";
@@ -81,6 +83,12 @@ export const rekeyEveryOption = () =>
     .helpGroup(GROUPS.safety)
     .default(120_000, "2m").argParser(durationMsIn("-rekey-every", 1000, 120_000));
 
+export const acceptV1Option = (peers: string) =>
+  new Option(
+    "--accept-v1",
+    `take ${peers} that speak v1 only, without protection against replays`,
+  ).helpGroup(GROUPS.safety);
+
 export const verboseOption = () =>
   new Option("-v, --verbose", "log more, and errors in full").helpGroup(GROUPS.output);
 
@@ -98,6 +106,7 @@ interface RawTunnelOptions {
   compression: CompressionMode;
   probePmtud?: true | undefined;
   rekeyEvery: number;
+  acceptV1?: true | undefined;
   verbose?: true | undefined;
   logJson?: true | undefined;
 }
@@ -114,6 +123,7 @@ export function tunnelOptions(raw: RawTunnelOptions): TunnelOptions {
       probeMtu: raw.probePmtud === true,
       rekeyEveryMs: raw.rekeyEvery,
     },
+    acceptsV1: raw.acceptV1 === true,
     ...logOptions(raw),
   };
 }

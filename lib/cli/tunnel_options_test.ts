@@ -18,6 +18,7 @@ Deno.test("tunnelOptions() names the units", () => {
     reorderBufferSize: 2048,
     reorderFlushTimeoutMs: 50,
     tuning: DEFAULT_TUNING,
+    acceptsV1: false,
     engine: "auto",
     logLevel: "info",
     logFormat: "json",

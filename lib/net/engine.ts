@@ -133,6 +133,8 @@ export interface PathReport {
 export interface SessionReport {
   readonly id: number;
   readonly name: string;
+  /** How its records are written: section 5 of docs/protocol.md has what v1 lacks. */
+  readonly wire: "v1" | "x1";
   readonly scheduler: SchedulerName;
   readonly paths: readonly PathReport[];
   /** The largest packet that all paths carry, in bytes, as this side knows; null when it does not. */

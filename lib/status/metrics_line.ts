@@ -12,7 +12,7 @@ const UNSPECIFIED = "[::]:0";
 type Field = readonly [key: string, value: string];
 
 export function metricsLine(session: SessionReport): string {
-  const { name, id, scheduler, paths, mtu, reorder } = session;
+  const { name, id, wire, scheduler, paths, mtu, reorder } = session;
   const fields: Field[] = [
     ["session", word(name)],
     ["id", id.toString(16).padStart(8, "0")],
@@ -25,6 +25,7 @@ export function metricsLine(session: SessionReport): string {
     ["reorder.drops", `${reorder.drops}`],
     ["reorder.flushes", `${reorder.flushes}`],
     ["reorder.maxDepth", `${reorder.maxDepth}packets`],
+    ["wire", wire],
   ];
   return fields.map(([key, value]) => `${key}=${value}`).join(" ");
 }

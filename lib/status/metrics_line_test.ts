@@ -50,7 +50,7 @@ const OWN: PathReport = { ...PATH, peer: "[::]:0" };
 const REORDER = { bufferedEvents: 1, reorderedEvents: 2, drops: 3, flushes: 4, maxDepth: 5 };
 
 function session(name: string, ...paths: PathReport[]): SessionReport {
-  return { id: 0xbeef, name, scheduler: "flow", paths, mtu: 1322, reorder: REORDER };
+  return { id: 0xbeef, name, wire: "x1", scheduler: "flow", paths, mtu: 1322, reorder: REORDER };
 }
 
 Deno.test("metricsLine() has a key for everything, and a unit for every number", () => {
@@ -66,7 +66,7 @@ Deno.test("metricsLine() has a key for everything, and a unit for every number",
       "path7.rtt=- path7.rttLast=- path7.rttMin=- path7.jitter=- path7.delayVariation=- path7.loss=- path7.score=- path7.lastSeen=- " +
       "path7.in=67890B path7.out=12345B path7.rate=- path7.mtu=- " +
       "reorder.bufferedEvents=1 reorder.reorderedEvents=2 reorder.drops=3 reorder.flushes=4 " +
-      "reorder.maxDepth=5packets",
+      "reorder.maxDepth=5packets wire=x1",
   );
 });
 

@@ -3,7 +3,7 @@
  *
  *   v1 client == one, two == router == fluxify-server == NAT == internet (UDP echo, port 7)
  */
-import { deepEqual, equal, ok } from "node:assert/strict";
+import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import { INTERNET_ADDRESS, INTERNET_ADDRESS6, type Lab } from "../../scripts/lab/lab.ts";
 import { startServer } from "../../scripts/lab/programs.ts";
 import { cutLink, restoreLink } from "../e2e/router_filter.ts";
@@ -40,10 +40,21 @@ for (const engine of ENGINES) {
     // A gap that a hole in the sequence leaves would delay answers beyond what is waited for them.
     const patience = ["-reorder-flush-timeout", "10s", "-reorder-buffer-size", "65536"];
     const server = await startServer(lab, {
-      args: ["-engine", engine, "-metrics-every", "200ms", "-compression", "always", ...patience],
+      args: [
+        "-accept-v1",
+        "-engine",
+        engine,
+        "-metrics-every",
+        "200ms",
+        "-compression",
+        "always",
+        ...patience,
+      ],
     });
     const echo = await PeerProcess.start(lab.internet, "echo", "7");
     const client = await startV1Client(lab, "old");
+
+    await server.waitForLine(/old speaks v1, .*bring it up to date/, STATE_TIMEOUT_MS);
 
     await scenario(
       "pings and UDP by IPv4 and IPv6, to the server and through its NAT",
@@ -174,6 +185,16 @@ for (const engine of ENGINES) {
 
     equal(await server.stop("SIGINT"), 0);
     await echo.stop();
+
+    await scenario("without -accept-v1 the server refuses it, and says what to do", async () => {
+      const strict = await startServer(lab, { args: ["-engine", engine] });
+      await rejects(startV1Client(lab, "old"));
+      await strict.waitForLine(
+        /refused .*: this client speaks v1 only, .*up to date, or .* -accept-v1/,
+        STATE_TIMEOUT_MS,
+      );
+      equal(await strict.stop("SIGINT"), 0);
+    });
   });
 }
 

@@ -4,13 +4,14 @@
  *
  *   fluxify-client == one, two == router == v1 server
  */
-import { deepEqual, equal, ok } from "node:assert/strict";
+import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { INTERNET_ADDRESS, INTERNET_ADDRESS6, type Lab } from "../../scripts/lab/lab.ts";
-import { startClient } from "../../scripts/lab/programs.ts";
+import { spawnClient, startClient } from "../../scripts/lab/programs.ts";
 import { cutLink, restoreLink } from "../e2e/router_filter.ts";
 import { type Measure, topic } from "../e2e/scenario.ts";
 import {
   createSmallLab,
+  ending,
   FAR_ADDRESSES,
   LINKS,
   ping,
@@ -38,8 +39,9 @@ for (const engine of ENGINES) {
     // A hole that an echo leaves in the sequence would cost ten seconds.
     const patience = ["-reorder-flush-timeout", "10s", "-reorder-buffer-size", "65536"];
     const certificate = `${tree.directory}/clients/new.pem`;
-    const args = ["-engine", engine, "-v", "-compression", "always"];
+    const args = ["-accept-v1", "-engine", engine, "-v", "-compression", "always"];
     let client = await startClient(lab, certificate, { args: [...args, ...patience] });
+    await client.waitForLine(/the server speaks v1, .*bring it up to date/, STATE_TIMEOUT_MS);
 
     await scenario(
       "the client asks as the document says, and takes an answer without features",
@@ -145,6 +147,12 @@ for (const engine of ENGINES) {
 
     equal(await client.stop("SIGINT"), 0);
     assertNoViolations(await server.serverReport());
+
+    await scenario("without -accept-v1 the client leaves, and says what to do", async () => {
+      const { exitCode, text } = await ending(spawnClient(lab, certificate));
+      equal(exitCode, 1);
+      match(text, /server speaks v1 only, .*bring it up to date, or give -accept-v1/);
+    });
     await server.stop();
   });
 }

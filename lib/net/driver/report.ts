@@ -31,5 +31,6 @@ export function reportSession<S extends Cipher, O extends Cipher>(
   }));
   const scheduler = session.scheduling.scheduler.name;
   const mtu = session.packetBytesMax === Infinity ? null : session.packetBytesMax;
-  return { id: session.id, name, scheduler, paths, mtu, reorder: { ...reorder } };
+  const wire = session.x1 ? "x1" : "v1";
+  return { id: session.id, name, wire, scheduler, paths, mtu, reorder: { ...reorder } };
 }
