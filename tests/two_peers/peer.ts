@@ -1,4 +1,5 @@
 /** One end of a session without sockets and clock: the product's driver, with ends of the tests. */
+import type { CompressionMode } from "../../lib/protocol/compression/compression_mode.ts";
 import { Driver } from "../../lib/net/driver/driver.ts";
 import type { PacketSink, RecordSink } from "../../lib/net/driver/ends.ts";
 import { newMemory } from "../../lib/net/driver/packet_cells.ts";
@@ -41,6 +42,8 @@ interface PeerOptions {
   readonly epochLimits?: EpochLimits | undefined;
   readonly scheduler?: SchedulerName | null;
   readonly mtuCeiling?: number | null;
+  /** "off" unless told. */
+  readonly compression?: CompressionMode;
   /** Of every stream, both ways. */
   readonly firstSequence?: number | undefined;
   /** Takes a datagram the peer sends on a path. */
@@ -83,7 +86,7 @@ export class Peer {
   constructor(options: PeerOptions) {
     this.#options = options;
     const { role, x1, suite, random, epochLimits, firstSequence } = options;
-    const { scheduler = null, mtuCeiling = null } = options;
+    const { scheduler = null, mtuCeiling = null, compression = "off" } = options;
     const made = makeMemory();
     this.driver = new Driver({
       suite,
@@ -107,7 +110,7 @@ export class Peer {
         reorderFlushTimeoutMs: REORDER_FLUSH_MS,
         tuning: {
           scheduler,
-          compression: "off",
+          compression,
           probeMtu: mtuCeiling !== null,
           rekeyEveryMs: EPOCH_MS,
         },

@@ -7,6 +7,7 @@ import { RecordingSuite } from "../two_peers/recording_suite.ts";
 import { HEADERS_BYTES, readPacket, writePacket } from "../two_peers/test_packet.ts";
 import { SESSION_ID, SESSION_KEY } from "../two_peers/peer.ts";
 import { clientAddress, randomNumbers } from "../../testing/virtual_network.ts";
+import type { CompressionMode } from "../../lib/protocol/compression/compression_mode.ts";
 import { type ReceivedType, V1Session } from "./v1_session.ts";
 
 interface MixedLink {
@@ -19,6 +20,8 @@ interface MixedOptions {
   ours: "client" | "server";
   delaysMs: readonly number[];
   firstSequence?: number;
+  /** Of our side; "off" unless told. */
+  compression?: CompressionMode;
 }
 
 interface Delivery {
@@ -47,6 +50,8 @@ export class MixedNetwork implements Disposable {
   readonly v1: V1Session;
   /** Whatever the v1 side received, and the packets it delivered in order. */
   readonly arrivals: Arrival[] = [];
+  /** Every datagram that our side has sent. */
+  readonly sent: Uint8Array[] = [];
   readonly delivered: { flow: number; number: number }[] = [];
   /** Links on which the v1 side has been addressed: a server knows no others. */
   readonly #known = new Set<number>();
@@ -55,13 +60,14 @@ export class MixedNetwork implements Disposable {
   #tasks: { at: number; everyMs: number; run: (now: number) => void }[] = [];
 
   constructor(options: MixedOptions) {
-    const { ours, delaysMs, firstSequence } = options;
+    const { ours, delaysMs, firstSequence, compression = "off" } = options;
     this.#oursIsClient = ours === "client";
     this.links = delaysMs.map((delayMs) => ({ delayMs, isCut: false }));
     const random = randomNumbers(1);
     this.ours = new Peer({
-      ...{ role: ours, x1: false, suite: new RecordingSuite(), random },
+      ...{ role: ours, x1: false, suite: new RecordingSuite(), random, compression },
       send: (datagram, path) => {
+        this.sent.push(datagram);
         const link = this.#oursIsClient ? path.socket : path.peer.port - 4000;
         this.#send({ link, datagram, to: "v1" });
       },
@@ -112,9 +118,10 @@ export class MixedNetwork implements Disposable {
     this.sendV1(this.v1.packet(writePacket(packet, from, HEADERS_BYTES)), link);
   }
 
-  /** Hands a datagram to our side at once, as if from another port of the first link. */
+  /** Hands a datagram to our side at once: to a server as if from another port of the first link. */
   inject(datagram: Uint8Array, port: number) {
-    return this.ours.receive(datagram, 0, clientAddress(1, port), this.now);
+    const from = this.#oursIsClient ? null : clientAddress(1, port);
+    return this.ours.receive(datagram, 0, from, this.now);
   }
 
   [Symbol.dispose](): void {

@@ -48,6 +48,31 @@ for (const ours of ROLES) {
     deepEqual(new Set(links), new Set([0, 1, 2]));
   });
 
+  for (const compression of ["off", "always"] as const) {
+    Deno.test(`v1 ${ours}: own records sent back mean nothing, compression ${compression}`, () => {
+      using network = new MixedNetwork({ ours, delaysMs: [5], compression });
+      network.run(1000);
+      const { session, received, drops } = network.ours;
+      // Numbers far ahead of those the peer has used.
+      for (let number = 0; number < 500; number++) {
+        network.ours.sendPacket({ flow: 1, number }, network.now);
+      }
+      const heard = session.lastHeardAt;
+      network.now += 50;
+      for (const datagram of network.sent.slice()) {
+        equal(network.inject(datagram, 5000), "wrong direction");
+        equal(network.inject(datagram, 4000), "wrong direction");
+      }
+      equal(session.lastHeardAt, heard);
+      equal([...session.paths].length, 1);
+      const before = received.length;
+      for (let number = 0; number < 50; number++) network.sendV1Packet({ flow: 2, number }, 0);
+      network.run(200);
+      equal(received.length - before, 50, "the peer's packets come in as ever");
+      equal(drops.get("late"), 0);
+    });
+  }
+
   Deno.test(`v1 ${ours}: minutes of quiet change no path`, () => {
     using network = new MixedNetwork({ ours, delaysMs: [5, 40] });
     network.run(400_000);

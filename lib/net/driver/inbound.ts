@@ -20,6 +20,7 @@ import {
   RecordHeader,
   TYPE_PACKET,
 } from "../../protocol/wire/header.ts";
+import { FlowKey, readFlowKey } from "../../protocol/packet/flow_key.ts";
 import type { Delivery } from "./delivery.ts";
 import type { MadeMemory, PacketCodecs } from "./ends.ts";
 import type { PacketMemory } from "./memory.ts";
@@ -40,7 +41,10 @@ export class Inbound<S extends Cipher, O extends Cipher> {
   readonly #codecs: PacketCodecs;
   readonly #made: MadeMemory;
   readonly #hooks: InboundHooks<S, O>;
+  readonly #flow = new FlowKey();
   #entry: SessionEntry<S, O> | null = null;
+  /** Of the packet inflated last, in bytes. */
+  #length = 0;
 
   constructor(
     sessions: SessionTable<S, O>,
@@ -112,13 +116,52 @@ export class Inbound<S extends Cipher, O extends Cipher> {
   ): void {
     const { header } = this;
     const { session } = entry;
+    const payload = record + PAYLOAD_OFFSET;
+    if (!session.x1 && header.type === TYPE_PACKET) {
+      const refusal = this.#examineV1(entry, memory, payload);
+      if (refusal !== null) return this.#hooks.drop(refusal);
+    }
     const path = session.accept(header, memory.view, record, socket, from, now);
     if (path === null) return this.#hooks.drop(session.refusal);
-    const payload = record + PAYLOAD_OFFSET;
     if (header.type === TYPE_PACKET) this.#acceptPacket(entry, path, memory, payload, now);
     else this.#acceptControl(entry, path, memory, payload, now);
     if (entry.isPending && session.isReady) this.#sessions.promote(entry, now);
     this.#hooks.accepted(entry, now);
+  }
+
+  /**
+   * Hot. One key serves both ways in v1, so a packet of our own that somebody sends back is authentic,
+   * too. Nothing a packet says is believed before the addresses in it fit. Returns why it is dropped,
+   * or null.
+   */
+  #examineV1(
+    entry: SessionEntry<S, O>,
+    memory: PacketMemory,
+    payload: number,
+  ): DropReason | null {
+    const isCompressed = this.header.compression !== COMPRESSION_NONE;
+    const length = this.#inflate(entry, memory, payload);
+    // This side sends none that cannot be inflated: it is the peer's, and dropped further on.
+    if (length <= 0 && isCompressed) return null;
+    const { view } = isCompressed ? this.#made.memory : memory;
+    const flow = this.#flow;
+    if (!readFlowKey(view, isCompressed ? this.#made.inflated : payload, length, flow)) {
+      return "not IP";
+    }
+    const isOfClient = entry.isSource(flow);
+    if (entry.spec.role === "client") return isOfClient ? "wrong direction" : null;
+    if (isOfClient) return null;
+    return entry.isDestination(flow) ? "wrong direction" : "foreign source";
+  }
+
+  /** Hot. Inflates the packet of the record under way; returns its length, 0 or less: it cannot. */
+  #inflate(entry: SessionEntry<S, O>, memory: PacketMemory, payload: number): number {
+    const { compression, payloadLength } = this.header;
+    if (compression === COMPRESSION_NONE) return this.#length = payloadLength;
+    // What waits to be written may lie where the packet goes.
+    this.#delivery.flush();
+    this.#length = this.#codecs.inflate(entry.spec, compression, memory, payload, payloadLength);
+    return this.#length;
   }
 
   #acceptControl(
@@ -150,12 +193,10 @@ export class Inbound<S extends Cipher, O extends Cipher> {
     if (x1 && (flags & FLAG_COPY) !== 0 && !entry.reordering.isFirstCopy(stream, sequence)) {
       return this.#hooks.drop("copy");
     }
-    let length = this.header.payloadLength;
+    // That of v1 has been inflated already.
+    const length = x1 ? this.#inflate(entry, memory, payload) : this.#length;
     const isCompressed = compression !== COMPRESSION_NONE;
     if (isCompressed) {
-      // What waits to be written may lie where the packet goes.
-      this.#delivery.flush();
-      length = this.#codecs.inflate(entry.spec, compression, memory, payload, length);
       if (length <= 0) {
         if (!x1 && sequence !== 0) this.#delivery.skip(entry, sequence, now);
         return this.#hooks.drop(compression === COMPRESSION_ZSTD ? "bad zstd" : "bad gzip");

@@ -14,7 +14,14 @@ import type {
   RecordWriter,
 } from "../crypto/packet_protection.ts";
 import type { DropReason } from "../wire/drop_reason.ts";
-import { encodeHeader, HEADER_LENGTH, NONCE_LENGTH, RecordHeader } from "../wire/header.ts";
+import {
+  encodeHeader,
+  HEADER_LENGTH,
+  NONCE_LENGTH,
+  RecordHeader,
+  TYPE_PACKET,
+} from "../wire/header.ts";
+import { OwnNonces } from "./own_nonces.ts";
 
 /** Random nonces are drawn many at a time. */
 const NONCES_DRAWN = 1024;
@@ -23,22 +30,31 @@ export function v1Protection<S extends Cipher, O extends Cipher>(
   { id, key, suite, random, firstSequence }: PacketProtectionOptions<S, O>,
 ): PacketProtection<S, O> {
   const copy = key.slice();
-  const writer = new V1RecordWriter(id, suite.sealer(copy), random, firstSequence);
-  const verifier = new V1RecordVerifier(suite.opener(copy));
+  const own = new OwnNonces();
+  const writer = new V1RecordWriter(id, suite.sealer(copy), own, random, firstSequence);
+  const verifier = new V1RecordVerifier(suite.opener(copy), own);
   wipeKey(copy);
   return { writer, verifier };
 }
 
 class V1RecordWriter<S extends Cipher> implements RecordWriter<S> {
   readonly #sealer: S;
+  readonly #own: OwnNonces;
   readonly #random: RandomSource;
   readonly #header = new RecordHeader();
   readonly #nonces = new Uint8Array(NONCES_DRAWN * NONCE_LENGTH);
   #noncesUsed = NONCES_DRAWN;
   #sequence: number;
 
-  constructor(id: number, sealer: S, random: RandomSource, firstSequence = 1) {
+  constructor(
+    id: number,
+    sealer: S,
+    own: OwnNonces,
+    random: RandomSource,
+    firstSequence = 1,
+  ) {
     this.#sealer = sealer;
+    this.#own = own;
     this.#random = random;
     this.#header.session = id | 0;
     this.#sequence = firstSequence - 1;
@@ -58,6 +74,7 @@ class V1RecordWriter<S extends Cipher> implements RecordWriter<S> {
     header.sequence = outgoing.sequence;
     encodeHeader(view, offset, header);
     this.#writeRandomNonce(view, offset + HEADER_LENGTH);
+    if (outgoing.type !== TYPE_PACKET) this.#own.add(view, offset);
     return this.#sealer;
   }
 
@@ -85,15 +102,19 @@ class V1RecordWriter<S extends Cipher> implements RecordWriter<S> {
 }
 
 class V1RecordVerifier<O extends Cipher> implements RecordVerifier<O> {
-  readonly refusal: DropReason = "not authentic";
+  /** The only one there is. */
+  readonly refusal: DropReason = "wrong direction";
   readonly counter = 0;
   readonly #opener: O;
+  readonly #own: OwnNonces;
 
-  constructor(opener: O) {
+  constructor(opener: O, own: OwnNonces) {
     this.#opener = opener;
+    this.#own = own;
   }
 
-  openerFor(): O {
+  openerFor(view: DataView, offset: number, header: RecordHeader): O | null {
+    if (header.type !== TYPE_PACKET && this.#own.has(view, offset)) return null;
     return this.#opener;
   }
 

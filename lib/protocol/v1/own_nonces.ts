@@ -1,0 +1,33 @@
+import { HEADER_LENGTH } from "../wire/header.ts";
+
+const NONCES_MAX = 1024;
+const LOW_BITS = 0x1_0000;
+
+/**
+ * The nonces of this side's latest control records. One key serves both ways in v1, so a record that
+ * somebody sends back to where it came from is as authentic as those of the peer: its nonce tells.
+ * (Packets are told by the addresses inside them.) Keeps the latest 1024, of 48 bits each.
+ */
+export class OwnNonces {
+  readonly #nonces = new Set<number>();
+
+  /** The record at `offset` is one of this side's. */
+  add(view: DataView, offset: number): void {
+    this.#nonces.add(nonceAt(view, offset));
+    if (this.#nonces.size <= NONCES_MAX) return;
+    for (const oldest of this.#nonces) {
+      this.#nonces.delete(oldest);
+      return;
+    }
+  }
+
+  /** Whether the record at `offset` is one of this side's. */
+  has(view: DataView, offset: number): boolean {
+    return this.#nonces.has(nonceAt(view, offset));
+  }
+}
+
+function nonceAt(view: DataView, offset: number): number {
+  const nonce = offset + HEADER_LENGTH;
+  return view.getUint32(nonce) * LOW_BITS + view.getUint16(nonce + 4);
+}
