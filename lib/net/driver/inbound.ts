@@ -117,9 +117,8 @@ export class Inbound<S extends Cipher, O extends Cipher> {
     const { header } = this;
     const { session } = entry;
     const payload = record + PAYLOAD_OFFSET;
-    if (!session.x1 && header.type === TYPE_PACKET) {
-      const refusal = this.#examineV1(entry, memory, payload);
-      if (refusal !== null) return this.#hooks.drop(refusal);
+    if (!session.x1 && header.type === TYPE_PACKET && this.#isOwnV1(entry, memory, payload)) {
+      return this.#hooks.drop("wrong direction");
     }
     const path = session.accept(header, memory.view, record, socket, from, now);
     if (path === null) return this.#hooks.drop(session.refusal);
@@ -130,28 +129,19 @@ export class Inbound<S extends Cipher, O extends Cipher> {
   }
 
   /**
-   * Hot. One key serves both ways in v1, so a packet of our own that somebody sends back is authentic,
-   * too. Nothing a packet says is believed before the addresses in it fit. Returns why it is dropped,
-   * or null.
+   * Hot. Whether the packet is one of this side's own that somebody sent back: one key serves both ways
+   * in v1, so it is authentic, too. The addresses in it tell, before anything else is believed.
    */
-  #examineV1(
-    entry: SessionEntry<S, O>,
-    memory: PacketMemory,
-    payload: number,
-  ): DropReason | null {
+  #isOwnV1(entry: SessionEntry<S, O>, memory: PacketMemory, payload: number): boolean {
     const isCompressed = this.header.compression !== COMPRESSION_NONE;
     const length = this.#inflate(entry, memory, payload);
-    // This side sends none that cannot be inflated: it is the peer's, and dropped further on.
-    if (length <= 0 && isCompressed) return null;
     const { view } = isCompressed ? this.#made.memory : memory;
     const flow = this.#flow;
-    if (!readFlowKey(view, isCompressed ? this.#made.inflated : payload, length, flow)) {
-      return "not IP";
-    }
-    const isOfClient = entry.isSource(flow);
-    if (entry.spec.role === "client") return isOfClient ? "wrong direction" : null;
-    if (isOfClient) return null;
-    return entry.isDestination(flow) ? "wrong direction" : "foreign source";
+    const packet = isCompressed ? this.#made.inflated : payload;
+    // This side sends nothing that cannot be inflated or read: it is the peer's.
+    if (length <= 0 || !readFlowKey(view, packet, length, flow)) return false;
+    if (entry.spec.role === "client") return entry.isSource(flow);
+    return entry.isDestination(flow) && !entry.isSource(flow);
   }
 
   /** Hot. Inflates the packet of the record under way; returns its length, 0 or less: it cannot. */
