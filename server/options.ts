@@ -14,6 +14,7 @@ import {
   acceptV1Option,
   compressionOption,
   controlPortOption,
+  dscpOption,
   engineOption,
   GROUPS,
   logJsonOption,
@@ -134,6 +135,7 @@ function buildProgram(accept: Accept<ServerCommand>) {
     .addOption(engineOption())
     .addOption(schedulerOption("as the client does"))
     .addOption(compressionOption())
+    .addOption(dscpOption())
     .addOption(rekeyEveryOption())
     .addOption(acceptV1Option("clients"))
     .addOption(verboseOption())

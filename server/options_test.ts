@@ -57,6 +57,8 @@ Tuning:
   --scheduler <name>               how packets are spread: flow, stripe, redundant, failover
                                    (default: as the client does)
   --compression <mode>             compress packets: auto, off or always (default: auto)
+  --dscp <value>                   DSCP of datagrams: copy (of the packet inside), off, or 0 to 63
+                                   (default: copy)
 
 Output:
   --metrics-every <time>           log a line per session this often, up to 1h; 0 is never (default:
@@ -113,6 +115,7 @@ Deno.test("parseServerOptions() reads every option, with one dash or two", () =>
     tuning: {
       scheduler: "stripe",
       compression: "off",
+      dscp: 46,
       probeMtu: false,
       rekeyEveryMs: 60_000,
     },
@@ -136,6 +139,7 @@ Deno.test("parseServerOptions() reads every option, with one dash or two", () =>
     ["mss-clamp", "fixed:1360"],
     ["scheduler", "stripe"],
     ["compression", "off"],
+    ["dscp", "46"],
     ["rekey-every", "1m"],
   ];
   for (const dashes of ["-", "--"]) {

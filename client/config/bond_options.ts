@@ -25,6 +25,7 @@ export const BOND_FLAGS = [
   "-engine",
   "-scheduler",
   "-compression",
+  "-dscp",
   "-probe-pmtud",
   "-rekey-every",
   "-renew-every",

@@ -15,6 +15,7 @@ import {
   acceptV1Option,
   compressionOption,
   controlPortOption,
+  dscpOption,
   engineOption,
   GROUPS,
   logJsonOption,
@@ -219,6 +220,7 @@ function buildClientProgram(accept: Accept<ClientCommand>, home: string, file: S
     .addOption(engineOption())
     .addOption(schedulerOption("flow"))
     .addOption(compressionOption())
+    .addOption(dscpOption())
     .addOption(probePmtudOption())
     .addOption(rekeyEveryOption())
     .addOption(renewEveryOption())

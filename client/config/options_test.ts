@@ -69,6 +69,8 @@ Tuning:
   --scheduler <name>               how packets are spread: flow, stripe, redundant, failover
                                    (default: flow)
   --compression <mode>             compress packets: auto, off or always (default: auto)
+  --dscp <value>                   DSCP of datagrams: copy (of the packet inside), off, or 0 to 63
+                                   (default: copy)
   --probe-pmtud                    find out what size of packets each path carries
 
 Safety:
@@ -141,6 +143,7 @@ Deno.test("parseClientOptions() reads every option, with one dash or two", () =>
     tuning: {
       scheduler: "redundant",
       compression: "always",
+      dscp: 46,
       probeMtu: true,
       rekeyEveryMs: 1000,
     },
@@ -162,6 +165,7 @@ Deno.test("parseClientOptions() reads every option, with one dash or two", () =>
     ["engine", "native"],
     ["scheduler", "redundant"],
     ["compression", "always"],
+    ["dscp", "46"],
     ["rekey-every", "1s"],
     ["renew-every", "1m30s"],
     ["status-every", "10s"],
@@ -227,6 +231,9 @@ Deno.test("parseClientOptions() names the option and what was wrong with it", ()
     ["reorder-flush-timeout", "10001ms", "-reorder-flush-timeout must be 0 to 10s, not '10001ms'"],
     ["engine", "", "-engine must be native, portable or auto, not ''"],
     ["scheduler", "x", "-scheduler must be flow, stripe, redundant or failover, not 'x'"],
+    ["dscp", "64", "-dscp must be copy, off or 0 to 63, not '64'"],
+    ["dscp", "-1", "-dscp must be copy, off or 0 to 63, not '-1'"],
+    ["dscp", "ef", "-dscp must be copy, off or 0 to 63, not 'ef'"],
     ["compression", "on", "-compression must be auto, off or always, not 'on'"],
     ["rekey-every", "3m", "-rekey-every must be 1s to 2m, not '3m'"],
     ["renew-every", "4999ms", "-renew-every must be 5s to 24h, not '4999ms'"],

@@ -29,6 +29,7 @@ export function pathReport(
     sentBytes: 1000,
     receivedPackets: 10,
     receivedBytes: 2000,
+    congestionMarks: 0,
     ...changes,
   };
 }

@@ -3,11 +3,14 @@ import {
   COMPRESSION_MODES,
   type CompressionMode,
 } from "../protocol/compression/compression_mode.ts";
+import type { DscpMode } from "../protocol/packet/traffic_class.ts";
 import { type SchedulerName, SCHEDULERS } from "../protocol/wire/scheduler_name.ts";
 import type { SessionTuning } from "../protocol/session/session_tuning.ts";
 import { durationMsIn } from "./duration.ts";
 import { UsageError } from "./exit.ts";
 import { integerIn } from "./integer.ts";
+
+const DSCP_MAX = 63;
 
 /** Which implementation of the data plane to run; `"auto"` probes and takes the fastest. */
 type EngineChoice = "native" | "portable" | "auto";
@@ -74,6 +77,17 @@ export const compressionOption = () =>
     .helpGroup(GROUPS.tuning).choices(COMPRESSION_MODES).default("auto" as CompressionMode)
     .argParser(oneOf("-compression", COMPRESSION_MODES));
 
+export const dscpOption = () =>
+  new Option("--dscp <value>", "DSCP of datagrams: copy (of the packet inside), off, or 0 to 63")
+    .helpGroup(GROUPS.tuning).default("copy" as DscpMode, "copy").argParser(parseDscp);
+
+/** @throws UsageError */
+function parseDscp(text: string): DscpMode {
+  if (text === "copy" || text === "off") return text;
+  if (/^\d{1,2}$/.test(text) && Number(text) <= DSCP_MAX) return Number(text);
+  throw new UsageError(`-dscp must be copy, off or 0 to ${DSCP_MAX}, not '${text}'`);
+}
+
 export const probePmtudOption = () =>
   new Option("--probe-pmtud", "find out what size of packets each path carries")
     .helpGroup(GROUPS.tuning);
@@ -106,6 +120,7 @@ interface RawTunnelOptions {
   compression: CompressionMode;
   probePmtud?: true | undefined;
   rekeyEvery: number;
+  dscp: DscpMode;
   acceptV1?: true | undefined;
   verbose?: true | undefined;
   logJson?: true | undefined;
@@ -122,6 +137,7 @@ export function tunnelOptions(raw: RawTunnelOptions): TunnelOptions {
       compression: raw.compression,
       probeMtu: raw.probePmtud === true,
       rekeyEveryMs: raw.rekeyEvery,
+      dscp: raw.dscp,
     },
     acceptsV1: raw.acceptV1 === true,
     ...logOptions(raw),

@@ -11,6 +11,7 @@ Deno.test("tunnelOptions() names the units", () => {
     engine: "auto",
     compression: "auto",
     rekeyEvery: 120_000,
+    dscp: "copy",
     logJson: true,
   } as const;
   deepEqual(tunnelOptions(raw), {

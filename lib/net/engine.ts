@@ -22,6 +22,8 @@ export interface EngineSession {
   readonly x1: boolean;
   /** x1: whether both sides know the dictionary for packets; not unless told. */
   readonly usesDictionary?: boolean;
+  /** x1: whether both sides pass congestion on to the packet inside; not unless told. */
+  readonly carriesEcn?: boolean;
   /** The client's addresses inside the tunnel. */
   readonly ipv4: string;
   readonly ipv6: string;
@@ -128,6 +130,8 @@ export interface PathReport {
   readonly sentBytes: number;
   readonly receivedPackets: number;
   readonly receivedBytes: number;
+  /** Packets that came with "congestion experienced". */
+  readonly congestionMarks: number;
 }
 
 export interface SessionReport {

@@ -23,6 +23,7 @@ const PATH: PathReport = {
   sentBytes: 12_345,
   receivedPackets: 20,
   receivedBytes: 67_890,
+  congestionMarks: 0,
 };
 
 const UNKNOWN: PathReport = {

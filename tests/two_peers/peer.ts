@@ -113,6 +113,7 @@ export class Peer {
           compression,
           probeMtu: mtuCeiling !== null,
           rekeyEveryMs: EPOCH_MS,
+          dscp: "copy",
         },
       },
       0,

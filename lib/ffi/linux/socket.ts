@@ -23,6 +23,8 @@ const SO_RCVBUFFORCE = 33;
 
 export const SOL_IP = 0;
 export const IP_PKTINFO = 8;
+export const IP_TOS = 1;
+const IP_RECVTOS = 13;
 const IP_MTU_DISCOVER = 10;
 const IP_PMTUDISC_DONT = 0;
 /** Never fragment, and let the sender find out itself what fits. */
@@ -31,6 +33,8 @@ export const SOL_IPV6 = 41;
 const IPV6_MTU_DISCOVER = 23;
 export const IPV6_V6ONLY = 26;
 const IPV6_RECVPKTINFO = 49;
+const IPV6_RECVTCLASS = 66;
+export const IPV6_TCLASS = 67;
 export const IPV6_PKTINFO = 50;
 
 export const SOL_UDP = 17;
@@ -185,9 +189,11 @@ export function tuneSocket(libc: Libc, fd: number): void {
   libc.trySetOption(fd, SOL_IPV6, IPV6_MTU_DISCOVER, IP_PMTUDISC_DONT);
 }
 
-/** All of that, and offloads. */
+/** All of that, the traffic class of what comes, and offloads. */
 function tune(libc: Libc, fd: number): UdpSocket {
   tuneSocket(libc, fd);
+  libc.trySetOption(fd, SOL_IP, IP_RECVTOS, 1);
+  libc.trySetOption(fd, SOL_IPV6, IPV6_RECVTCLASS, 1);
   const gso = libc.trySetOption(fd, SOL_UDP, UDP_SEGMENT, 0) === 0;
   const gro = libc.trySetOption(fd, SOL_UDP, UDP_GRO, 1) === 0;
   return { fd, gso, gro };

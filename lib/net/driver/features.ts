@@ -4,11 +4,17 @@ import type { EngineSession } from "../engine.ts";
 
 /** Section 4 of docs/protocol.md. */
 export const FEATURE_X1 = "x1";
+/** The receiver passes congestion that a datagram met on to the packet inside (RFC 6040). */
+export const FEATURE_ECN = "ecn";
 
 /** The part of a session that follows from the features the server has enabled. */
 export function sessionFeatures(
   features: readonly string[],
-): Pick<EngineSession, "x1" | "usesDictionary"> {
+): Pick<EngineSession, "x1" | "usesDictionary" | "carriesEcn"> {
   const x1 = features.includes(FEATURE_X1);
-  return { x1, usesDictionary: x1 && features.includes(dictionaryFeature()) };
+  return {
+    x1,
+    usesDictionary: x1 && features.includes(dictionaryFeature()),
+    carriesEcn: x1 && features.includes(FEATURE_ECN),
+  };
 }

@@ -7,6 +7,7 @@
  */
 import type { Cipher } from "../../protocol/crypto/key_epochs.ts";
 import type { DropReason } from "../../protocol/wire/drop_reason.ts";
+import { ECN_CE, passEcnOn } from "../../protocol/packet/traffic_class.ts";
 import type { PeerAddress } from "../../protocol/path/peer_address.ts";
 import type { SessionPath } from "../../protocol/path/session_path.ts";
 import {
@@ -36,6 +37,8 @@ interface InboundHooks<S extends Cipher, O extends Cipher> {
 export class Inbound<S extends Cipher, O extends Cipher> {
   /** Of the record `begin` was asked about last. */
   readonly header = new RecordHeader();
+  /** ECN of the datagram the record came in, in the lower two bits; the end sets it where it knows. */
+  trafficClass = 0;
   readonly #sessions: SessionTable<S, O>;
   readonly #delivery: Delivery<S, O>;
   readonly #codecs: PacketCodecs;
@@ -193,6 +196,12 @@ export class Inbound<S extends Cipher, O extends Cipher> {
       }
       memory = this.#made.memory;
       payload = this.#made.inflated;
+    }
+    if (this.trafficClass !== 0 && entry.spec.carriesEcn === true) {
+      if ((this.trafficClass & ECN_CE) === ECN_CE) path.counters.congestionMarks++;
+      if (!passEcnOn(memory.view, payload, this.trafficClass)) {
+        return this.#hooks.drop("congestion");
+      }
     }
     const isOrdered = x1 ? (flags & FLAG_ORDERED) !== 0 : sequence !== 0;
     if (isOrdered) {

@@ -15,6 +15,11 @@ import {
   TCP_DATA_OFFSET,
   UDP_CHECKSUM,
 } from "../../protocol/packet/ip.ts";
+import {
+  controlTrafficClass,
+  outerTrafficClass,
+  trafficClassOf,
+} from "../../protocol/packet/traffic_class.ts";
 import { TcpSegmenter } from "../../protocol/packet/segment.ts";
 import type { SessionPath } from "../../protocol/path/session_path.ts";
 import type { DropCounters } from "../../protocol/wire/drop_reason.ts";
@@ -134,6 +139,11 @@ export class Outbound<S extends Cipher, O extends Cipher> {
     this.#compressionMode = entry.spec.tuning.compression;
     this.#compressionKind = this.#codecs.kindFor(entry.spec);
     this.#outgoing.sendTime = Math.round(now * US_PER_MS) >>> 0;
+    this.#outgoing.trafficClass = outerTrafficClass(
+      trafficClassOf(this.#view, packet),
+      entry.spec.tuning.dscp,
+      entry.spec.carriesEcn === true,
+    );
     this.#announced = null;
     if (!entry.session.scheduling.scheduler.begin(this.#flow, length, now)) {
       return this.#drops.count("no live path");
@@ -294,6 +304,7 @@ export class Outbound<S extends Cipher, O extends Cipher> {
     outgoing.type = type;
     outgoing.flags = outgoing.stream = outgoing.sequence = 0;
     outgoing.compression = COMPRESSION_NONE;
+    outgoing.trafficClass = controlTrafficClass(entry.spec.tuning.dscp);
     outgoing.sendTime = Math.round(now * US_PER_MS) >>> 0;
     memory.bytes.set(payload, compressed);
     this.#records.send(entry, path, memory, compressed, payload.length, outgoing, now);

@@ -8,12 +8,15 @@ import type { Arena } from "../../ffi/memory/arena.ts";
 import { dictionaryFeature, packetDictionary } from "../../protocol/compression/dictionary.ts";
 import { COMPRESSIBLE_BYTES_MAX } from "../../protocol/compression/flow_compression.ts";
 import { COMPRESSION_GZIP, COMPRESSION_ZSTD } from "../../protocol/wire/header.ts";
+import { FEATURE_ECN } from "../driver/features.ts";
 import type { PacketCodecs } from "../driver/ends.ts";
 import type { EngineSession } from "../engine.ts";
 
 /** The features of this machine beyond what every engine has. */
 export function nativeFeatures(): string[] {
-  return dictionaryCodecWorks(packetDictionary()) ? [dictionaryFeature()] : [];
+  return dictionaryCodecWorks(packetDictionary())
+    ? [FEATURE_ECN, dictionaryFeature()]
+    : [FEATURE_ECN];
 }
 
 export class Codecs implements PacketCodecs {

@@ -36,6 +36,8 @@ export class SendBatch {
   /** Bytes of all records. */
   used = 0;
   recordLength = 0;
+  /** DSCP and ECN of all its datagrams. */
+  trafficClass = 0;
   /** Since when the kernel has had no room for it; Infinity: it has. */
   blockedAt = Infinity;
   readonly view: DataView;
@@ -62,9 +64,10 @@ export class SendBatch {
   }
 
   /** Hot. */
-  hasRoomFor(length: number): boolean {
+  hasRoomFor(length: number, trafficClass: number): boolean {
     if (this.records === 0) return length <= TAG;
-    return !this.#isClosed && length <= this.recordLength && this.records < BATCH_RECORDS_MAX &&
+    return !this.#isClosed && trafficClass === this.trafficClass && length <= this.recordLength &&
+      this.records < BATCH_RECORDS_MAX &&
       this.used + length <= BATCH_BYTES_MAX &&
       this.#slotsUsed + slotsFor(length) <= BATCH_RECORDS_MAX;
   }

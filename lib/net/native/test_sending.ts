@@ -87,8 +87,8 @@ export class Sending implements Disposable {
     return tried;
   }
 
-  put(length: number, path = 0): void {
-    const outgoing = new Outgoing();
+  put(length: number, path = 0, trafficClass = 0): void {
+    const outgoing = Object.assign(new Outgoing(), { trafficClass });
     this.sender.send(
       ...[this.entry, this.paths[path]!, null, 0, length - RECORD_OVERHEAD, outgoing, 0] as const,
     );

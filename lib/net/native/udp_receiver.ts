@@ -10,10 +10,11 @@ import type { Inbound } from "../driver/inbound.ts";
 import { type Layout, PACKET_BYTES_MAX } from "./layout.ts";
 import { LOCAL_ADDRESS_SPACE, readPeer, SOCKADDR_CAPACITY } from "./peer_sockaddr.ts";
 import type { SocketTable } from "./sockets.ts";
+import { readTrafficClass, TRAFFIC_CLASS_SPACE } from "./traffic_class_cmsg.ts";
 
 /** Receives before the other direction gets its turn. */
 const RECEIVES_PER_TURN = 16;
-const CONTROL_BYTES = cmsgSpace(4) + LOCAL_ADDRESS_SPACE + 64;
+const CONTROL_BYTES = cmsgSpace(4) + TRAFFIC_CLASS_SPACE + LOCAL_ADDRESS_SPACE + 64;
 
 export class UdpReceiver {
   readonly #libc: Libc;
@@ -58,6 +59,7 @@ export class UdpReceiver {
       bytes += length;
       const gro = message.findCmsg(SOL_UDP, UDP_GRO);
       const segment = gro < 0 ? length : this.#view.getUint16(gro, true);
+      this.#inbound.trafficClass = readTrafficClass(message, this.#view);
       if (!isConnected) readPeer(message, this.#view, this.#peer);
       this.#receiveBatch(length, segment === 0 ? length : segment, socket, now);
       if (!this.#sockets.has(socket)) break;

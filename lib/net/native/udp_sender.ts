@@ -27,11 +27,12 @@ import { GsoLimits } from "./gso_limits.ts";
 import { LOCAL_ADDRESS_SPACE, writePeer } from "./peer_sockaddr.ts";
 import { SendBatch } from "./send_batch.ts";
 import type { SessionEntry } from "./sessions.ts";
+import { TRAFFIC_CLASS_SPACE, writeTrafficClass } from "./traffic_class_cmsg.ts";
 import type { SocketTable } from "./sockets.ts";
 
 /** Paths that may have records waiting at a time. */
 const BATCHES_MAX = 64;
-const CONTROL_BYTES = cmsgSpace(2) + LOCAL_ADDRESS_SPACE;
+const CONTROL_BYTES = cmsgSpace(2) + TRAFFIC_CLASS_SPACE + LOCAL_ADDRESS_SPACE;
 /** A full device tells nobody when it has room again: asked after this, */
 const RETRY_MS = 1;
 /** and a full socket no later than this. */
@@ -89,13 +90,16 @@ export class UdpSender implements RecordSink<Sealer, Opener> {
     const recordLength = length + RECORD_OVERHEAD;
     let batch = this.#batch;
     if (batch.path !== path) batch = this.#batch = this.#batchFor(path, now);
-    if (!batch.hasRoomFor(recordLength)) {
+    if (!batch.hasRoomFor(recordLength, outgoing.trafficClass)) {
       if (batch.records > 0 && batch.blockedAt === Infinity) this.#flush(batch, now);
-      if (!batch.hasRoomFor(recordLength)) return this.#drops.count("send buffer full");
+      if (!batch.hasRoomFor(recordLength, outgoing.trafficClass)) {
+        return this.#drops.count("send buffer full");
+      }
     }
     if (batch.records === 0) {
       batch.entry = entry;
       batch.path = path;
+      batch.trafficClass = outgoing.trafficClass;
     }
     const { offset } = batch;
     const sealer = entry.session.writeRecord(batch.view, offset, path, length, outgoing);
@@ -230,6 +234,9 @@ export class UdpSender implements RecordSink<Sealer, Opener> {
       const data = message.writeCmsg(control, SOL_UDP, UDP_SEGMENT, 2);
       view.setUint16(data, batch.recordLength, true);
       control += cmsgSpace(2);
+    }
+    if (batch.trafficClass !== 0) {
+      control = writeTrafficClass(message, view, path, batch.trafficClass, control);
     }
     if (this.#sockets.isConnected) message.setNameLength(0);
     else control = writePeer(message, view, path.peer, control, this.#sockets.isV6);

@@ -53,6 +53,15 @@ for (const gso of [true, false]) {
   });
 }
 
+Deno.test("a batch has one traffic class: another one begins a new batch", () => {
+  using sending = new Sending();
+  const tried = sending.refuse(() => 0);
+  for (const trafficClass of [0, 0, 184, 184, 184, 0]) sending.put(500, 0, trafficClass);
+  sending.sender.flush(0);
+  deepEqual(tried, [2, 3, 1]);
+  equal(sending.arrived().length, 6);
+});
+
 Deno.test("a record that cannot be sealed does not leave and is counted, those around it leave", () => {
   using sending = new Sending();
   sending.put(100);

@@ -12,7 +12,15 @@ import {
 } from "../../ffi/libc/errno.ts";
 import type { Libc } from "../../ffi/libc/libc.ts";
 import type { EnginePath } from "../engine.ts";
-import { forbidFragments, IPV6_V6ONLY, SOL_IPV6, tuneSocket } from "../../ffi/linux/socket.ts";
+import {
+  forbidFragments,
+  IP_TOS,
+  IPV6_TCLASS,
+  IPV6_V6ONLY,
+  SOL_IP,
+  SOL_IPV6,
+  tuneSocket,
+} from "../../ffi/linux/socket.ts";
 import { bindToDevice, connectSocket, socketDescriptor } from "./socket_descriptor.ts";
 
 const QUEUE_MAX = 256;
@@ -21,6 +29,8 @@ const RETRY_MS = 10;
 
 interface Outgoing {
   readonly datagram: Uint8Array;
+  /** DSCP and ECN. */
+  readonly trafficClass: number;
   readonly to: Deno.NetAddr;
   readonly sent: () => void;
   /** @param code the kernel's name of the error, "" when there is none. */
@@ -39,8 +49,13 @@ export class DatagramSocket {
   readonly #queue: Outgoing[] = [];
   #sending: Promise<void> | null = null;
   #isClosed = false;
+  readonly #libc: Libc;
+  readonly #fd: number;
+  #trafficClass = 0;
 
-  private constructor(connection: Deno.DatagramConn) {
+  private constructor(libc: Libc, connection: Deno.DatagramConn, fd: number) {
+    this.#libc = libc;
+    this.#fd = fd;
     this.#connection = connection;
     this.isV6 = isIPv6((connection.addr as Deno.NetAddr).hostname);
   }
@@ -86,7 +101,7 @@ export class DatagramSocket {
       const fd = socketDescriptor(libc, connection.addr as Deno.NetAddr);
       tuneSocket(libc, fd);
       prepare(fd);
-      return new DatagramSocket(connection);
+      return new DatagramSocket(libc, connection, fd);
     } catch (error) {
       connection.close();
       throw error;
@@ -145,7 +160,13 @@ export class DatagramSocket {
     this.#sending = null;
   }
 
-  async #sendOne({ datagram, to }: Outgoing): Promise<void> {
+  async #sendOne({ datagram, trafficClass, to }: Outgoing): Promise<void> {
+    if (trafficClass !== this.#trafficClass) {
+      // One after the other, so it holds for this datagram.
+      this.#trafficClass = trafficClass;
+      this.#libc.trySetOption(this.#fd, SOL_IP, IP_TOS, trafficClass);
+      this.#libc.trySetOption(this.#fd, SOL_IPV6, IPV6_TCLASS, trafficClass);
+    }
     try {
       await this.#connection.send(datagram, to);
     } catch {

@@ -24,6 +24,7 @@ Deno.test("datagrams leave in order, a full queue refuses more, and close() ends
     new DataView(datagram.buffer).setUint32(0, number);
     const outgoing = {
       datagram,
+      trafficClass: 0,
       to,
       sent: () => sent++,
       failed: (code: string) => equal(code, ""),
@@ -53,8 +54,8 @@ Deno.test("a datagram that cannot be sent is told by the kernel's name of the er
   const failed = (code: string) => void codes.push(code);
   const sent = () => codes.push("sent");
   const to = { transport: "udp" as const, hostname: "::1", port: freePort() };
-  socket.send({ datagram: new Uint8Array(70_000), to, sent, failed });
-  socket.send({ datagram: new Uint8Array(7), to, sent, failed });
+  socket.send({ datagram: new Uint8Array(70_000), to, trafficClass: 0, sent, failed });
+  socket.send({ datagram: new Uint8Array(7), to, trafficClass: 0, sent, failed });
   await socket.whenSent();
   deepEqual(codes, ["EMSGSIZE", "sent"]);
   socket.close();
@@ -84,7 +85,7 @@ Deno.test({
     const path = { id: 0, name: "lo", device: "lo", server: "127.0.0.1", port };
     const socket = DatagramSocket.openPath(libc, { ...path, source: "127.0.0.2" });
     const to = { transport: "udp" as const, hostname: "127.0.0.1", port };
-    socket.send({ datagram: new Uint8Array([1]), to, sent() {}, failed() {} });
+    socket.send({ datagram: new Uint8Array([1]), to, trafficClass: 0, sent() {}, failed() {} });
     const [, from] = await server.receive();
     equal((from as Deno.NetAddr).hostname, "127.0.0.2");
     const stranger = Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port: 0 });
@@ -120,6 +121,7 @@ Deno.test({
       const failed = (code: string) => void codes.push(code);
       socket.send({
         datagram: new Uint8Array([number]),
+        trafficClass: 0,
         to,
         sent: () => codes.push("sent"),
         failed,
@@ -148,7 +150,8 @@ Deno.test({
     const socket = DatagramSocket.openPath(libc, path);
     const to = { transport: "udp" as const, hostname: "127.0.0.1", port };
     let taken = 0;
-    const put = () => socket.send({ datagram: new Uint8Array(1), to, sent() {}, failed() {} });
+    const put = () =>
+      socket.send({ datagram: new Uint8Array(1), to, trafficClass: 0, sent() {}, failed() {} });
     for (taken = 0; !socket.isBusy; taken++) equal(put(), true);
     while (put()) taken++;
     ok(taken > 200 && taken < 300, `${taken} datagrams at a time`);

@@ -39,6 +39,7 @@ interface SealedRecord {
   readonly entry: SessionEntry;
   readonly path: SessionPath;
   readonly record: Uint8Array<ArrayBuffer>;
+  readonly trafficClass: number;
   readonly isSealed: boolean;
 }
 
@@ -96,7 +97,11 @@ export class RecordSender implements RecordSink<WebSealer, WebOpener> {
     record.set(memory.bytes.subarray(payload, payload + length), PAYLOAD_OFFSET);
     const view = new DataView(record.buffer);
     const sealer = entry.session.writeRecord(view, 0, path, length, outgoing);
-    const seal = async () => ({ entry, path, record, isSealed: await sealer.seal(record) });
+    const { trafficClass } = outgoing;
+    const seal = async () => {
+      const isSealed = await sealer.seal(record);
+      return { entry, path, record, trafficClass, isSealed };
+    };
     this.#sealing.push(seal());
   }
 
@@ -128,11 +133,12 @@ export class RecordSender implements RecordSink<WebSealer, WebOpener> {
     }
   }
 
-  #send({ entry, path, record, isSealed }: SealedRecord): void {
+  #send({ entry, path, record, trafficClass, isSealed }: SealedRecord): void {
     const socket = this.#sockets.get(path.socket);
     if (!isSealed || socket === undefined) return this.#drops.count("send failed");
     const hasRoom = socket.send({
       datagram: record,
+      trafficClass,
       to: this.#sockets.server(path.socket) ?? this.#address(path, socket.isV6),
       sent: () => {
         if (path.isLinkGone) this.#hooks.observer().linkWorks(entry, path, performance.now());

@@ -5,6 +5,7 @@
  */
 import { Libc } from "../../ffi/libc/libc.ts";
 import type { Engine, EngineOptions } from "../engine.ts";
+import { FEATURE_ECN } from "../driver/features.ts";
 import { NativeEngine } from "../native/native_engine.ts";
 import { isNativeWorker, runNativeWorker } from "../native/worker.ts";
 import { PortableEngine } from "./portable_engine.ts";
@@ -48,6 +49,8 @@ async function run(role: "client" | "server", engineName: string, wire: string, 
     tuning: DEFAULT_TUNING,
     mtu: 1400,
     name: "test",
+    // As two programs would agree on it.
+    carriesEcn: wire === "x1" && engine.features.includes(FEATURE_ECN),
   });
   for (const [id, path] of paths.entries()) {
     const [device, server] = path.split("=") as [string, string];

@@ -27,7 +27,15 @@ export async function finish(peer: Child) {
   const [line] = await peer.waitForLine(/^\{"drops".*/, START_TIMEOUT_MS);
   return JSON.parse(line) as {
     drops: Record<string, number>;
-    report: { paths: { name: string; state: string; sentPackets: number; rttMs: number }[] };
+    report: {
+      paths: {
+        congestionMarks: number;
+        name: string;
+        state: string;
+        sentPackets: number;
+        rttMs: number;
+      }[];
+    };
   };
 }
 

@@ -11,4 +11,6 @@ export class Outgoing {
   sequence = 0;
   /** This side's clock, microseconds modulo 2^32. */
   sendTime = 0;
+  /** DSCP and ECN of the datagram. */
+  trafficClass = 0;
 }

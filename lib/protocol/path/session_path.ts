@@ -15,6 +15,8 @@ interface PathCounters {
   sentBytes: number;
   receivedPackets: number;
   receivedBytes: number;
+  /** Packets that came with "congestion experienced". */
+  congestionMarks: number;
 }
 
 export class SessionPath {
@@ -31,6 +33,7 @@ export class SessionPath {
     sentBytes: 0,
     receivedPackets: 0,
     receivedBytes: 0,
+    congestionMarks: 0,
   };
   /** When the next heartbeat is to be sent; Infinity on the side that only answers. */
   heartbeatAt = Infinity;

@@ -1,5 +1,6 @@
 /** What the operator may choose for a session. */
 import type { CompressionMode } from "../compression/compression_mode.ts";
+import type { DscpMode } from "../packet/traffic_class.ts";
 import type { SchedulerName } from "../wire/scheduler_name.ts";
 import { EPOCH_MS } from "../crypto/key_epochs.ts";
 
@@ -11,6 +12,8 @@ export interface SessionTuning {
   readonly probeMtu: boolean;
   /** How long one key is used at most; x1 only. */
   readonly rekeyEveryMs: number;
+  /** Where the DSCP of datagrams comes from. */
+  readonly dscp: DscpMode;
 }
 
 export const DEFAULT_TUNING: SessionTuning = {
@@ -18,4 +21,5 @@ export const DEFAULT_TUNING: SessionTuning = {
   compression: "auto",
   probeMtu: false,
   rekeyEveryMs: EPOCH_MS,
+  dscp: "copy",
 };

@@ -26,6 +26,8 @@ export const DROP_REASONS = [
   // a packet inside the tunnel
   "not IP",
   "foreign source",
+  // it met congestion, and its sender knows no marks (RFC 6040)
+  "congestion",
   "no session for destination",
   "no live path",
   "bad offload request",
