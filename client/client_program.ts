@@ -6,7 +6,7 @@ import { runProgram } from "../lib/cli/run_program.ts";
 import { type InvokingUser, readInvokingUser } from "../lib/cli/user_home.ts";
 import { isNativeWorker, runNativeWorker } from "../lib/net/native/worker.ts";
 import { balance } from "./balance/balance.ts";
-import { bond } from "./bonding/bond.ts";
+import { bond } from "./bonding/bonding_mode.ts";
 import {
   CLIENT_PROGRAM,
   type ClientCommand,

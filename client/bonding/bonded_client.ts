@@ -14,7 +14,7 @@ import { backoffMs } from "../control/backoff.ts";
 import { ControlError } from "../control/control_error.ts";
 import type { BondOptions } from "../config/options.ts";
 import type { Connected } from "./connect.ts";
-import { requestSession } from "./control_connection.ts";
+import { requestSession } from "./session_request.ts";
 import type { LinkSet } from "./link_set.ts";
 import type { LiveSession } from "./live_session.ts";
 import { pause } from "./pause.ts";

@@ -13,7 +13,7 @@ import type { ControlGrant } from "../../lib/protocol/wire/control_message.ts";
 import { ControlError } from "../control/control_error.ts";
 import type { NamedAddress } from "../control/resolve_server.ts";
 import { BONDED_LINKS_MIN } from "../config/link_choice.ts";
-import { type ControlTarget, requestSession } from "./control_connection.ts";
+import { type ControlTarget, requestSession } from "./session_request.ts";
 import type { LinkSet, ServerEnd } from "./link_set.ts";
 
 const log = getLogger([LOG_CATEGORY, "client"]);

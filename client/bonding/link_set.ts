@@ -22,8 +22,8 @@ import {
   sendableAddresses,
   type ServerWay,
   type Surroundings,
-} from "./links.ts";
-import { SilentWays } from "./silent_ways.ts";
+} from "./link_state.ts";
+import { SilentWays } from "./endpoint_choice.ts";
 
 const log = getLogger([LOG_CATEGORY, "client"]);
 

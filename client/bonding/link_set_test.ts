@@ -4,9 +4,9 @@ import type { EnginePath } from "../../lib/net/engine.ts";
 import { HostJournal } from "../../lib/host/journal/host_journal.ts";
 import { TestDirectory } from "../../lib/host/journal/test_directory.ts";
 import { ServerRoutes } from "../../lib/host/routes/server_routes.ts";
-import type { Link } from "./links.ts";
+import type { Link } from "./link_state.ts";
 import { LinkSet, type ServerEnd } from "./link_set.ts";
-import { OTHER_ADDRESS_AFTER_MS } from "./silent_ways.ts";
+import { OTHER_ADDRESS_AFTER_MS } from "./endpoint_choice.ts";
 
 const SERVER: ServerEnd = {
   address: "203.0.113.10",

@@ -1,6 +1,6 @@
 /** The modes of the client, each beside its screen. */
 import { balance } from "../balance/balance.ts";
-import { bond } from "../bonding/bond.ts";
+import { bond } from "../bonding/bonding_mode.ts";
 import type { BalanceOptions, BondOptions } from "../config/options.ts";
 import { balanceModels } from "./balance_view.ts";
 import { bondModels } from "./bond_view.ts";

@@ -3,7 +3,7 @@ import { CommandError } from "../../lib/host/command/runner.ts";
 import type { ServerRoutes } from "../../lib/host/routes/server_routes.ts";
 import { ControlError } from "../control/control_error.ts";
 import { createTestPki, GRANT, startServer } from "../control/test_server.ts";
-import { requestSession } from "./control_connection.ts";
+import { requestSession } from "./session_request.ts";
 import type { ServerEnd } from "./link_set.ts";
 
 const RUNNING = new AbortController().signal;

@@ -23,7 +23,7 @@ import type { BondObserver } from "./bond_observer.ts";
 import { BondedClient, TUN_NAME } from "./bonded_client.ts";
 import { connect, type Connected } from "./connect.ts";
 import { LinkSet } from "./link_set.ts";
-import { chooseLinks, type Link } from "./links.ts";
+import { chooseLinks, type Link } from "./link_state.ts";
 import { LiveSession } from "./live_session.ts";
 import { findServer, Protection } from "./protection.ts";
 import { showStatus } from "./show_status.ts";

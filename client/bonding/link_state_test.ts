@@ -9,7 +9,7 @@ import {
   readSurroundings,
   sendableAddresses,
   type ServerWay,
-} from "./links.ts";
+} from "./link_state.ts";
 
 function makeInterface(name: string, change: Partial<NetworkInterface> = {}): NetworkInterface {
   return {
