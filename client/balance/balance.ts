@@ -92,7 +92,7 @@ export async function balance(
     runner,
     intervalMs: options.healthIntervalMs,
     named: options.healthTargets,
-    wayOf: ({ family, device }) => running.wayOf(family, device),
+    nextHopOf: ({ family, device }) => running.nextHopOf(family, device),
     onAnswer: ({ family, device }, roundTripMs) => {
       if (running.probed(family, device, roundTripMs) && !signal.aborted) {
         running.apply().then(said.done, said.failed);

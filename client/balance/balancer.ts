@@ -67,9 +67,9 @@ export class Balancer {
     const snapshot = await readLinks(this.#runner, this.names, NOTHING);
     for (const family of FAMILIES) this.#families[family].follow(snapshot, NOTHING);
     for (const name of this.names) {
-      const ways = FAMILIES.map((family) => this.#families[family].wayOf(name));
-      if (ways.some((way) => way?.isUsable)) continue;
-      const why = ways.map((way) => way?.isUsable === false ? way.why : "");
+      const states = FAMILIES.map((family) => this.#families[family].stateOf(name));
+      if (states.some((state) => state?.isUsable)) continue;
+      const why = states.map((state) => state?.isUsable === false ? state.why : "");
       throw new Error(
         `Cannot balance over ${name}: it ${[...new Set(why)].join(" and ")}; ` +
           "give it an address and a default route, with any metric, or leave it out of -ifaces",
@@ -89,7 +89,7 @@ export class Balancer {
         if (this.#families[family].usable().length > 0) log.warn(line);
         else log.info(line);
       } else {
-        this.#families[family].sayWays();
+        this.#families[family].sayStates();
       }
     }
     return snapshot;
@@ -107,9 +107,9 @@ export class Balancer {
   }
 
   /** Where an uplink leads, or null when it leads nowhere. */
-  wayOf(family: AddressFamily, name: string): NextHop | null {
-    const way = this.#families[family].wayOf(name);
-    return way?.isUsable ? way.nextHop : null;
+  nextHopOf(family: AddressFamily, name: string): NextHop | null {
+    const state = this.#families[family].stateOf(name);
+    return state?.isUsable ? state.nextHop : null;
   }
 
   /** Reads the counters of the uplinks, for rates. One sample at a time: they must not go back. */
@@ -170,7 +170,7 @@ export class Balancer {
       for (const name of names) {
         renewed.add(name);
         if (snapshot.gateways[family].has(name)) continue;
-        this.#events.onBare(name, this.wayOf(family, name)?.gateway?.address);
+        this.#events.onBare(name, this.nextHopOf(family, name)?.gateway?.address);
       }
     }
     // What cannot be done for one family must not keep the other from following its links.

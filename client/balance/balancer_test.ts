@@ -63,9 +63,9 @@ Deno.test("Balancer follows a lease that goes before its route, and looks again"
 Deno.test("Balancer: a look at links that have not changed leaves probes valid", async () => {
   await withBalancer(["a", "b"], EVEN, async (balancer, machine) => {
     await start(balancer, machine);
-    const before = balancer.wayOf(4, "a");
+    const before = balancer.nextHopOf(4, "a");
     await balancer.refresh();
-    equal(balancer.wayOf(4, "a"), before);
+    equal(balancer.nextHopOf(4, "a"), before);
   });
 });
 

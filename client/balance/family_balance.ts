@@ -1,6 +1,7 @@
 import { getLogger } from "@logtape/logtape";
 import { LOG_CATEGORY } from "../../lib/cli/log.ts";
 import { isNeighbour } from "../../lib/host/routes/gateway/gateway.ts";
+import { NextHopMemory } from "../../lib/host/routes/gateway/next_hop_memory.ts";
 import type { NextHop } from "../../lib/host/routes/gateway/routing_table.ts";
 import type { AddressFamily } from "../../lib/host/links/address.ts";
 import { findInterface, type NetworkInterface } from "../../lib/host/links/network_interface.ts";
@@ -15,13 +16,7 @@ import { FAILURES_MAX, Health } from "./health.ts";
 import { weightsByQuality } from "./nexthops.ts";
 import { planFamily } from "./plan.ts";
 import type { UplinkFigures } from "./status.ts";
-import {
-  globalAddresses,
-  type KnownGateway,
-  type LinkSnapshot,
-  type Way,
-  wayOf,
-} from "./uplinks.ts";
+import { globalAddresses, type LinkSnapshot, type UplinkState, uplinkState } from "./uplinks.ts";
 
 /** Fewer than this leaves nothing to balance. */
 export const UPLINKS_MIN = 2;
@@ -40,8 +35,8 @@ interface Uplink {
   readonly name: string;
   readonly slot: number;
   readonly health: Health;
-  known: KnownGateway | null;
-  way: Way;
+  readonly memory: NextHopMemory;
+  state: UplinkState;
 }
 
 /** The uplinks of one address family: what is known of them, and what the kernel is told. */
@@ -70,8 +65,8 @@ export class FamilyBalance {
       name,
       slot: index + 1,
       health: new Health(),
-      known: null,
-      way: { isUsable: false, why: "is not there" },
+      memory: new NextHopMemory(),
+      state: { isUsable: false, why: "is not there" },
     }));
     this.#routes = new UplinkRoutes(
       journal,
@@ -87,18 +82,18 @@ export class FamilyBalance {
 
   /** The uplinks that lead to everywhere, whether they answer or not. */
   usable(): string[] {
-    return this.#uplinks.filter(({ way }) => way.isUsable).map(({ name }) => name);
+    return this.#uplinks.filter(({ state }) => state.isUsable).map(({ name }) => name);
   }
 
-  wayOf(name: string): Way | undefined {
-    return this.#uplinks.find((uplink) => uplink.name === name)?.way;
+  stateOf(name: string): UplinkState | undefined {
+    return this.#uplinks.find((uplink) => uplink.name === name)?.state;
   }
 
   /** Says where the uplinks lead, and which of them this family has to do without. */
-  sayWays(): void {
-    for (const { name, way } of this.#uplinks) {
-      if (way.isUsable) log.debug(this.#gatewayLine(way.nextHop));
-      else log.info(`IPv${this.family} goes without ${name}: it ${way.why}`);
+  sayStates(): void {
+    for (const { name, state } of this.#uplinks) {
+      if (state.isUsable) log.debug(this.#gatewayLine(state.nextHop));
+      else log.info(`IPv${this.family} goes without ${name}: it ${state.why}`);
     }
   }
 
@@ -106,25 +101,23 @@ export class FamilyBalance {
   follow(snapshot: LinkSnapshot, wentDown: ReadonlySet<string>): string[] {
     const renewed: string[] = [];
     for (const uplink of this.#uplinks) {
-      const { name, health } = uplink;
-      const before = uplink.way;
+      const { name, health, memory, state: before } = uplink;
       const link = findInterface(snapshot.interfaces, name);
       const found = this.#asideHop(link) ?? snapshot.gateways[this.family].get(name);
-      const { way, known } = wayOf(link, this.family, found, uplink.known, wentDown.has(name));
-      uplink.way = way;
-      uplink.known = known;
-      if (!way.isUsable) {
-        if (health.linkDown() && this.isBalanced) this.#sayOut(name, way.why);
+      if (wentDown.has(name)) memory.linkWentDown();
+      const state = uplink.state = uplinkState(link, this.family, found, memory);
+      if (!state.isUsable) {
+        if (health.linkDown() && this.isBalanced) this.#sayOut(name, state.why);
         continue;
       }
-      if (before.isUsable && sameHop(before.nextHop, way.nextHop)) {
-        uplink.way = before; // probes that are under way go the same way
+      if (before.isUsable && sameHop(before.nextHop, state.nextHop)) {
+        uplink.state = before; // probes that are under way go the same way
         continue;
       }
       // At the start an uplink is taken to work until it is seen not to.
       if (this.isBalanced) health.linkUp();
       else health.assumeUp();
-      if (before.isUsable && this.isBalanced) log.info(this.#gatewayLine(way.nextHop));
+      if (before.isUsable && this.isBalanced) log.info(this.#gatewayLine(state.nextHop));
       renewed.push(name);
     }
     return renewed;
@@ -134,7 +127,7 @@ export class FamilyBalance {
   probed(name: string, roundTripMs: number | null): boolean {
     this.#routes.aside.allow();
     const uplink = this.#uplinks.find((candidate) => candidate.name === name);
-    if (uplink === undefined || !uplink.way.isUsable) return false;
+    if (uplink === undefined || !uplink.state.isUsable) return false;
     const changed = uplink.health.probed(roundTripMs);
     if (roundTripMs === null && !changed && uplink.health.isHealthy) {
       log.debug(`${name} did not answer a probe for IPv${this.family}`);
@@ -181,28 +174,28 @@ export class FamilyBalance {
   status(name: string): UplinkFigures["families"][AddressFamily] {
     const uplink = this.#uplinks.find((candidate) => candidate.name === name);
     if (!this.isBalanced || uplink === undefined) return null;
-    const { way, health } = uplink;
+    const { state, health } = uplink;
     return {
       ...health.report(),
-      gateway: way.isUsable ? way.nextHop.gateway?.address ?? null : null,
-      problem: way.isUsable ? null : way.why,
+      gateway: state.isUsable ? state.nextHop.gateway?.address ?? null : null,
+      problem: state.isUsable ? null : state.why,
       weight: this.#weightOf(uplink),
     };
   }
 
-  #weightOf({ name, health, way }: Uplink): number {
+  #weightOf({ name, health, state }: Uplink): number {
     // When all are down the last routes stay, and new connections go over them.
     const isUsed = this.#state === "all down" ? this.#carrying.has(name) : health.isHealthy;
-    if (!isUsed || !way.isUsable) return 0;
+    if (!isUsed || !state.isUsable) return 0;
     if (this.#strategy.kind === "best") return name === this.#choice.name ? 1 : 0;
     return this.#weights.get(name) ?? 1;
   }
 
   async #apply(): Promise<Applied> {
-    const snapshots = this.#uplinks.map(({ name, slot, way, health }) => ({
+    const snapshots = this.#uplinks.map(({ name, slot, state, health }) => ({
       name,
       slot,
-      nextHop: way.isUsable ? way.nextHop : null,
+      nextHop: state.isUsable ? state.nextHop : null,
       isHealthy: health.isHealthy,
     }));
     const best = this.#strategy.kind === "best" ? this.#choice.name : null;
@@ -247,7 +240,7 @@ export class FamilyBalance {
 
   /** Weighs or chooses anew. Returns whether that changed anything. */
   #judge(isRound: boolean): boolean {
-    const healthy = this.#uplinks.filter(({ health, way }) => health.isHealthy && way.isUsable)
+    const healthy = this.#uplinks.filter(({ health, state }) => health.isHealthy && state.isUsable)
       .map(({ name, health }) => ({ name, ...health.report() }));
     if (healthy.length === 0) return false;
     switch (this.#strategy.kind) {

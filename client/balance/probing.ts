@@ -49,8 +49,8 @@ interface ProbingOptions {
   intervalMs: number;
   /** The user's targets. */
   named: readonly string[];
-  /** The way of an uplink at present, or null: then it is not probed. */
-  wayOf(subject: Subject): NextHop | null;
+  /** The next hop of an uplink at present, or null: then it is not probed. */
+  nextHopOf(subject: Subject): NextHop | null;
   onAnswer(subject: Subject, roundTripMs: number | null): void;
   /** `ping` is not there: nothing can be said about any uplink. */
   onFault(error: unknown): void;
@@ -105,7 +105,7 @@ export class Probing {
 
   async #probe(subject: Subject): Promise<void> {
     const { runner, intervalMs, named } = this.#options;
-    const nextHop = this.#options.wayOf(subject);
+    const nextHop = this.#options.nextHopOf(subject);
     if (nextHop === null) return;
     const { first, others } = probeTargets(subject.family, nextHop, named);
     const timeoutMs = probeTimeoutMs(intervalMs);
@@ -116,7 +116,7 @@ export class Probing {
     if (answer === null) this.#silent.add(subject);
     else this.#silent.delete(subject);
     // The link may have gone, or lead elsewhere, in the meantime.
-    if (this.#isStopped || this.#options.wayOf(subject) !== nextHop) return;
+    if (this.#isStopped || this.#options.nextHopOf(subject) !== nextHop) return;
     this.#options.onAnswer(subject, answer);
   }
 

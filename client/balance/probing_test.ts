@@ -3,7 +3,7 @@ import { FakeRunner } from "../../testing/fake_runner.ts";
 import { MissingProgramError } from "../../lib/host/command/runner.ts";
 import { probeTargets, probeTimeoutMs, Probing, type Subject } from "./probing.ts";
 
-const WAY = {
+const NEXT_HOP = {
   device: "wan1",
   gateway: { address: "192.0.2.1", family: 4, onlink: false },
 } as const;
@@ -11,14 +11,14 @@ const SUBJECT: Subject = { family: 4, device: "wan1" };
 const ANSWER = "rtt min/avg/max/mdev = 3.0/3.0/3.0/0.0 ms";
 
 Deno.test("probeTargets() asks the gateway, then public resolvers, unless others are named", () => {
-  deepEqual(probeTargets(4, WAY, []), { first: "192.0.2.1", others: ["1.1.1.1", "9.9.9.9"] });
-  deepEqual(probeTargets(4, WAY, ["198.51.100.7", "2001:db8::7"]), {
+  deepEqual(probeTargets(4, NEXT_HOP, []), { first: "192.0.2.1", others: ["1.1.1.1", "9.9.9.9"] });
+  deepEqual(probeTargets(4, NEXT_HOP, ["198.51.100.7", "2001:db8::7"]), {
     first: undefined,
     others: ["198.51.100.7"],
   });
-  equal(probeTargets(4, WAY, ["2001:db8::7"]).first, "192.0.2.1");
+  equal(probeTargets(4, NEXT_HOP, ["2001:db8::7"]).first, "192.0.2.1");
   equal(probeTargets(4, { device: "ppp0", gateway: undefined }, []).first, undefined);
-  equal(probeTargets(6, WAY, []).first, undefined);
+  equal(probeTargets(6, NEXT_HOP, []).first, undefined);
 });
 
 Deno.test("probeTimeoutMs() lets three probes end within three intervals and two seconds", () => {
@@ -36,7 +36,7 @@ Deno.test("Probing tells each answer, hurries when asked, and ends", async () =>
     runner,
     intervalMs: 60_000,
     named: [],
-    wayOf: () => WAY,
+    nextHopOf: () => NEXT_HOP,
     onAnswer: (subject, roundTripMs) => {
       equal(subject, SUBJECT);
       answers.push(roundTripMs);
@@ -55,7 +55,7 @@ Deno.test("Probing tells each answer, hurries when asked, and ends", async () =>
   deepEqual(answers, [3, 3]);
 });
 
-Deno.test("Probing leaves out uplinks that lead nowhere, and answers of an old way", async () => {
+Deno.test("Probing leaves out uplinks that lead nowhere, and answers of an old next hop", async () => {
   const runner = new FakeRunner().on("ping", ANSWER);
   let asked = 0;
   const { promise, resolve } = Promise.withResolvers<void>();
@@ -63,10 +63,10 @@ Deno.test("Probing leaves out uplinks that lead nowhere, and answers of an old w
     runner,
     intervalMs: 60_000,
     named: [],
-    wayOf: ({ device }) => {
+    nextHopOf: ({ device }) => {
       if (device === "wan2") return null;
       if (++asked === 2) resolve();
-      return { ...WAY };
+      return { ...NEXT_HOP };
     },
     onAnswer: () => {
       throw new Error("told an answer that is of no use");
@@ -86,7 +86,7 @@ Deno.test("Probing says when there is no ping", async () => {
     runner: new FakeRunner().on("ping", new MissingProgramError("ping")),
     intervalMs: 60_000,
     named: [],
-    wayOf: () => WAY,
+    nextHopOf: () => NEXT_HOP,
     onAnswer: () => {},
     onFault: resolve,
   }, [SUBJECT]);
@@ -99,7 +99,7 @@ Deno.test("Probing probes again at once when an uplink is renewed during a probe
   let probes = 0;
   const answer = Promise.withResolvers<{ stdout: string; stderr: string; code: number }>();
   const told = Promise.withResolvers<number | null>();
-  let way = { ...WAY };
+  let nextHop = { ...NEXT_HOP };
   const probing = new Probing({
     runner: {
       run: () => {
@@ -109,12 +109,12 @@ Deno.test("Probing probes again at once when an uplink is renewed during a probe
     },
     intervalMs: 60_000,
     named: [],
-    wayOf: () => way,
+    nextHopOf: () => nextHop,
     onAnswer: (_subject, roundTripMs) => told.resolve(roundTripMs),
     onFault: (error) => told.reject(error),
   }, [SUBJECT]);
   await asked[0]!.promise;
-  way = { ...WAY };
+  nextHop = { ...NEXT_HOP };
   probing.hurry(["wan1"]);
   answer.resolve({ stdout: ANSWER, stderr: "", code: 0 });
   equal(await told.promise, 3, "the answer of the second probe");

@@ -4,13 +4,15 @@
  */
 import type { CommandRunner } from "../../lib/host/command/runner.ts";
 import { findDefaultGateways } from "../../lib/host/routes/gateway/default_gateways.ts";
-import { defaultGateway, isNeighbour } from "../../lib/host/routes/gateway/gateway.ts";
+import { defaultGateway } from "../../lib/host/routes/gateway/gateway.ts";
+import type { NextHopMemory } from "../../lib/host/routes/gateway/next_hop_memory.ts";
 import { type NextHop, readRoutes } from "../../lib/host/routes/gateway/routing_table.ts";
 import type { AddressFamily } from "../../lib/host/links/address.ts";
 import {
   findInterface,
   listInterfaces,
   type NetworkInterface,
+  whyAway,
 } from "../../lib/host/links/network_interface.ts";
 
 export interface LinkSnapshot {
@@ -19,22 +21,8 @@ export interface LinkSnapshot {
   gateways: Record<AddressFamily, ReadonlyMap<string, NextHop>>;
 }
 
-/** What is known of a link's gateway in one family. */
-export interface KnownGateway {
-  nextHop: NextHop;
-  /** The kernel has forgotten it with its link; nobody has withdrawn it. */
-  wentWithLink: boolean;
-  /** Looks in a row that did not find it, though the link was there. */
-  misses: number;
-}
-
-/**
- * The kernel may have dropped the routes of a link whose going down we have not heard of yet: for so
- * many looks a gateway is not forgotten.
- */
-const MISSES_MAX = 2;
-
-export type Way =
+/** Where an uplink leads in one family, or why it leads nowhere. */
+export type UplinkState =
   | { isUsable: true; nextHop: NextHop }
   | { isUsable: false; why: string };
 
@@ -76,43 +64,25 @@ export async function findUplinks(runner: CommandRunner): Promise<string[]> {
   return links.map(({ name }) => name).filter((name) => found.has(name));
 }
 
-/**
- * How a link leads to everywhere, and what to remember of it. A gateway that went with its link is
- * used again when the link is back, as long as it is a neighbour and nobody names another: where
- * addresses are configured by hand, nobody does. One that goes while the link stays is withdrawn.
- */
-export function wayOf(
+/** How `link` leads to everywhere: through the next hop `found` there, or that `memory` has. */
+export function uplinkState(
   link: NetworkInterface | undefined,
   family: AddressFamily,
   found: NextHop | undefined,
-  known: KnownGateway | null,
-  wentDown: boolean,
-): { way: Way; known: KnownGateway | null } {
-  const kept = known === null ? null : { ...known, wentWithLink: known.wentWithLink || wentDown };
-  const gone = known === null ? null : { ...known, wentWithLink: true, misses: 0 };
-  const unusable = (why: string, remembered: KnownGateway | null) => ({
-    way: { isUsable: false as const, why },
-    known: remembered,
-  });
-  if (link === undefined) return unusable("is not there", gone);
-  if (!link.up) return unusable("is down", gone);
-  if (!link.lowerUp) return unusable("has no carrier", gone);
+  memory: NextHopMemory,
+): UplinkState {
+  const away = whyAway(link);
+  if (away !== null || link === undefined) {
+    memory.linkWentDown();
+    return { isUsable: false, why: away ?? "" };
+  }
   if (!link.addresses.some((one) => one.family === family && one.scope === "global")) {
-    return unusable(`has no IPv${family} address`, kept);
+    return { isUsable: false, why: `has no IPv${family} address` };
   }
-  if (found !== undefined) {
-    return {
-      way: { isUsable: true, nextHop: found },
-      known: { nextHop: found, wentWithLink: false, misses: 0 },
-    };
-  }
-  if (kept?.wentWithLink && isNeighbour(kept.nextHop, link)) {
-    return { way: { isUsable: true, nextHop: kept.nextHop }, known: kept };
-  }
-  const missed = kept === null || kept.misses >= MISSES_MAX
-    ? null
-    : { ...kept, misses: kept.misses + 1 };
-  return unusable(`has no IPv${family} gateway`, kept?.wentWithLink ? kept : missed);
+  if (found !== undefined) memory.found(found);
+  const nextHop = found ?? memory.missing(link);
+  if (nextHop === undefined) return { isUsable: false, why: `has no IPv${family} gateway` };
+  return { isUsable: true, nextHop };
 }
 
 /** Global addresses of one family, of which a link may have any number: at most `max` of them. */

@@ -1,7 +1,9 @@
 import { deepEqual, equal } from "node:assert/strict";
 import type { NetworkInterface } from "../../lib/host/links/network_interface.ts";
 import { FakeRunner } from "../../testing/fake_runner.ts";
-import { findUplinks, globalAddresses, type KnownGateway, wayOf } from "./uplinks.ts";
+import { NextHopMemory } from "../../lib/host/routes/gateway/next_hop_memory.ts";
+import type { NextHop } from "../../lib/host/routes/gateway/routing_table.ts";
+import { findUplinks, globalAddresses, uplinkState } from "./uplinks.ts";
 
 const address = (text: string, prefixLength: number, scope = "global") => ({
   family: text.includes(":") ? 6 as const : 4 as const,
@@ -29,60 +31,31 @@ const hop = (text: string, family: 4 | 6 = 4) => ({
   device: "wan1",
   gateway: { address: text, family, onlink: false },
 });
-const known = (text: string, wentWithLink = false) => (
-  { nextHop: hop(text), wentWithLink, misses: 0 }
-);
 
-Deno.test("wayOf() says why a link leads nowhere", () => {
-  const why = (one: NetworkInterface | undefined) => {
-    const { way } = wayOf(one, 4, undefined, null, false);
-    return way.isUsable ? "usable" : way.why;
-  };
-  equal(why(undefined), "is not there");
-  equal(why(link({ up: false })), "is down");
-  equal(why(link({ lowerUp: false })), "has no carrier");
-  equal(why(link({ addresses: [] })), "has no IPv4 address");
-  equal(why(link()), "has no IPv4 gateway");
+/** What a link is said to be. */
+const say = (one: NetworkInterface | undefined, found?: NextHop, memory = new NextHopMemory()) => {
+  const state = uplinkState(one, 4, found, memory);
+  return state.isUsable ? `via ${state.nextHop.gateway?.address}` : state.why;
+};
+
+Deno.test("uplinkState() says why a link leads nowhere", () => {
+  equal(say(undefined), "is not there");
+  equal(say(link({ up: false })), "is down");
+  equal(say(link({ lowerUp: false })), "has no carrier");
+  equal(say(link({ addresses: [] })), "has no IPv4 address");
+  equal(say(link()), "has no IPv4 gateway");
 });
 
-Deno.test("wayOf() takes the gateway there is", () => {
-  const found = hop("192.0.2.9");
-  deepEqual(wayOf(link(), 4, found, known("192.0.2.1", true), false), {
-    way: { isUsable: true, nextHop: found },
-    known: { nextHop: found, wentWithLink: false, misses: 0 },
-  });
-});
-
-Deno.test("wayOf() remembers a gateway that went with its link, until it is no neighbour", () => {
-  const down = wayOf(link({ up: false }), 4, undefined, known("192.0.2.1"), false).known;
-  deepEqual(down, known("192.0.2.1", true));
-  deepEqual(wayOf(link(), 4, undefined, down, false), {
-    way: { isUsable: true, nextHop: hop("192.0.2.1") },
-    known: down,
-  });
-  const elsewhere = link({ addresses: [address("198.51.100.7", 24)] });
-  equal(wayOf(elsewhere, 4, undefined, down, false).way.isUsable, false);
-  const local = { nextHop: hop("fe80::1", 6), wentWithLink: true, misses: 0 };
-  equal(wayOf(link(), 6, undefined, local, false).way.isUsable, true);
-});
-
-Deno.test("wayOf() believes in a short interruption nobody saw but the monitor", () => {
-  const seen = wayOf(link(), 4, undefined, known("192.0.2.1"), true);
-  equal(seen.way.isUsable, true);
-});
-
-Deno.test("wayOf() forgets a gateway that is withdrawn, unless the link turns out to have gone", () => {
-  const look = (before: KnownGateway | null, wentDown = false) => {
-    const { way, known: after } = wayOf(link(), 4, undefined, before, wentDown);
-    return { isUsable: way.isUsable, known: after };
-  };
-  const first = look(known("192.0.2.1"));
-  equal(first.isUsable, false);
-  equal(look(first.known, true).isUsable, true);
-  const second = look(first.known);
-  equal(look(second.known, true).isUsable, true);
-  equal(look(second.known).known, null);
-  equal(look(null, true).isUsable, false);
+Deno.test("uplinkState() takes the gateway there is, else the one that went with the link", () => {
+  const memory = new NextHopMemory();
+  equal(say(link(), hop("192.0.2.1"), memory), "via 192.0.2.1");
+  equal(say(link(), hop("192.0.2.9"), memory), "via 192.0.2.9");
+  equal(say(link({ lowerUp: false }), undefined, memory), "has no carrier");
+  equal(say(link(), undefined, memory), "via 192.0.2.9");
+  equal(say(link({ addresses: [] }), undefined, memory), "has no IPv4 address");
+  equal(say(link(), undefined, memory), "via 192.0.2.9");
+  equal(say(link(), hop("192.0.2.1"), memory), "via 192.0.2.1");
+  equal(say(link(), undefined, memory), "has no IPv4 gateway");
 });
 
 Deno.test("globalAddresses() leaves out link-local ones and is bounded", () => {

@@ -1,145 +1,258 @@
-import { deepEqual, equal, ok, rejects } from "node:assert/strict";
+import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
 import { setUpLogging } from "../../lib/cli/log.ts";
 import { FakeRunner } from "../../testing/fake_runner.ts";
 import type { EngineSession } from "../../lib/net/engine.ts";
 import { HostJournal } from "../../lib/host/journal/host_journal.ts";
 import { TestDirectory } from "../../lib/host/journal/test_directory.ts";
-import type { ControlGrant } from "../../lib/protocol/wire/control_message.ts";
-import { createTestPki, GRANT, startServer, type TestPki } from "../control/test_server.ts";
 import { ControlError } from "../control/control_error.ts";
-import { parseClientOptions } from "../config/options.ts";
+import { type BondOptions, parseClientOptions } from "../config/options.ts";
 import { BondedClient, type BondedClientParts } from "./bonded_client.ts";
 import type { LinkSet } from "./link_set.ts";
 import { LiveSession } from "./live_session.ts";
 import { Protection } from "./protection.ts";
+import type { ServerEndpoint, ServerEndpoints } from "./server_endpoints.ts";
+import type { Granted, SessionRequests } from "./session_request.ts";
 
 const KEY_LENGTH = 32;
-
-/** What a session leads to in the fake engine: a path that answers, or none. */
-type Answering = "up" | "silent";
+const END: ServerEndpoint = { address: "127.0.0.1", family: 4, host: "localhost", routes: null };
+const UNREACHABLE = new ControlError("unreachable", "Cannot reach it", { retryable: true });
+const UNTRUSTED = new ControlError("server certificate of another name", "Cannot trust it", {
+  retryable: false,
+});
+const REVOKED = new ControlError("refused by the server", "The server refuses: revoked", {
+  ...{ retryable: false, serverCode: "revoked" },
+});
 
 interface TestClient {
   readonly client: BondedClient;
   readonly session: LiveSession;
-  /** `open 7`, `close 7`. */
+  /** `ask`, `open 1`, `close 1`, `look up`. */
   readonly log: string[];
-  answering: Answering;
+  /** What the server says, one after the other; sessions 1, 2, ... when there is nothing left. */
+  readonly refusals: ControlError[];
+  /** Sessions of which no path answers. */
+  readonly silent: Set<number>;
+  /** What DNS finds next. */
+  found: ServerEndpoint[];
 }
 
-/** A client whose server, of the first session 1, is on this machine: no routes, and no links. */
+/** A client whose server is on this machine: no routes, and no links. */
 async function makeClient(
   directory: TestDirectory,
-  pki: TestPki,
-  port: number,
+  change: Partial<BondOptions> = {},
 ): Promise<TestClient> {
   const parsed = parseClientOptions(["-b", "-server", "localhost"], "/root");
   ok(parsed.command === "bond");
+  const options = { ...parsed.options, ...change };
   const runner = new FakeRunner().on("ip", "");
   const journal = await HostJournal.open({
     ...{ program: "t", runner, directory: directory.path },
     sysctl: { read: () => Promise.resolve(null), write: () => Promise.resolve() },
   });
   const session = new LiveSession();
-  const made = { session, log: [] as string[], answering: "up" as Answering };
-  const opened = (id: number) => {
-    if (made.answering === "silent") return;
-    const path = { kind: "path changed", session: id, path: 0, name: "a", peer: "" } as const;
-    setTimeout(() => session.note({ ...path, state: "up" }));
-  };
+  const log: string[] = [];
+  const silent = new Set<number>();
+  const refusals: ControlError[] = [];
+  const made = { session, log, silent, refusals, found: [] as ServerEndpoint[] };
   const engine = {
     openSession: ({ id }: EngineSession) => {
-      made.log.push(`open ${id}`);
-      opened(id);
+      log.push(`open ${id}`);
+      if (silent.has(id)) return;
+      const path = { kind: "path changed", session: id, path: 0, name: "a", peer: "" } as const;
+      setTimeout(() => session.note({ ...path, state: "up" }));
     },
-    closeSession: (id: number) => void made.log.push(`close ${id}`),
+    closeSession: (id: number) => void log.push(`close ${id}`),
   };
   const links = {
-    ...{ ways: () => [], usable: () => [], outerMtus: () => [], setPort: () => {} },
+    ...{ names: [], devices: [], problems: new Map(), usable: () => [], outerMtus: () => [] },
+    serverAddresses: "127.0.0.1",
+    ...{ begin: () => {}, forget: () => {}, controlRoutes: () => [{}] },
     refresh: () => Promise.resolve(false),
     describeUnusable: () => "",
   };
-  const grant: ControlGrant = {
-    kind: "grant",
-    ...{ sessionId: 1, sessionKey: new Uint8Array(KEY_LENGTH), udpPort: 8000 },
-    ...{ clientIp: "10.8.0.2", clientIp6: "fd00:8::2", features: [], mtu: null },
+  const endpoints = {
+    all: [END],
+    lookUp: () => {
+      log.push("look up");
+      return Promise.resolve(made.found.splice(0));
+    },
   };
-  const end = { address: "127.0.0.1", family: 4, host: "localhost", routes: null } as const;
+  let granted = 0;
+  const requests = {
+    request: (): Promise<Granted> => {
+      log.push("ask");
+      const refusal = refusals.shift();
+      if (refusal !== undefined) return Promise.reject(refusal);
+      const grant = {
+        kind: "grant" as const,
+        ...{ sessionId: ++granted, sessionKey: new Uint8Array(KEY_LENGTH), udpPort: 8000 },
+        ...{ clientIp: "10.8.0.2", clientIp6: "fd00:8::2", features: [], mtu: null },
+      };
+      return Promise.resolve({ grant, endpoint: END });
+    },
+  };
   const client = new BondedClient({
-    options: parsed.options,
+    options,
     engine: engine as unknown as BondedClientParts["engine"],
     journal,
     session,
-    connected: {
-      target: { port, credentials: pki.alice, features: [], acceptsV1: false },
-      links: links as unknown as LinkSet,
-      end,
-      grant,
-    },
-    protection: new Protection(journal, parsed.options),
+    links: links as unknown as LinkSet,
+    endpoints: endpoints as unknown as ServerEndpoints,
+    requests: requests as unknown as SessionRequests,
+    protection: new Protection(journal, options),
   });
   return Object.assign(made, { client });
 }
 
+async function until(state: () => boolean): Promise<void> {
+  while (!state()) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+/** The lines of the log while `run` does its work. */
+async function linesOf(run: (lines: readonly string[]) => Promise<void>): Promise<string[]> {
+  const lines: string[] = [];
+  setUpLogging({ level: "info", format: "text", write: (line) => void lines.push(line) });
+  try {
+    await run(lines);
+  } finally {
+    setUpLogging({ level: "info", format: "text", write() {} });
+  }
+  return lines;
+}
+
 Deno.test("BondedClient.start() ends at once when it is stopped before a path answers", async () => {
   await using directory = await TestDirectory.create();
-  await using pki = await createTestPki();
-  const made = await makeClient(directory, pki, 1);
-  made.answering = "silent";
+  const made = await makeClient(directory);
+  made.silent.add(1);
   const stop = new AbortController();
   const started = made.client.start(stop.signal);
+  await until(() => made.log.includes("open 1"));
   stop.abort();
   await started;
-  deepEqual(made.log, ["open 1"]);
+  deepEqual(made.log, ["ask", "open 1", "close 1"]);
+});
+
+Deno.test("BondedClient.start() tries again until there is a session, and says each reason once", async () => {
+  await using directory = await TestDirectory.create();
+  const made = await makeClient(directory);
+  made.refusals.push(UNREACHABLE, UNREACHABLE);
+  const lines = await linesOf(async () => {
+    const started = made.client.start(new AbortController().signal);
+    for (let asked = 1; asked <= 2; asked++) {
+      await until(() => made.log.filter((line) => line === "ask").length === asked);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      made.session.nudge();
+    }
+    await started;
+  });
+  equal(made.session.id, 1);
+  equal(
+    lines.filter((line) => /cannot connect, trying on: .*Cannot reach it/.test(line)).length,
+    1,
+  );
+  match(lines.at(-1)!, /fluxify-client is up: 10\.8\.0\.2 and fd00:8::2 over /);
+});
+
+Deno.test("BondedClient.start() ends with what trying again cannot mend", async () => {
+  await using directory = await TestDirectory.create();
+  for (const refusal of [UNTRUSTED, REVOKED]) {
+    const made = await makeClient(directory);
+    made.refusals.push(refusal);
+    await rejects(made.client.start(new AbortController().signal), refusal);
+  }
+});
+
+Deno.test("BondedClient.start() ends with any failure when it is to try once", async () => {
+  await using directory = await TestDirectory.create();
+  const made = await makeClient(directory, { once: true });
+  made.refusals.push(UNREACHABLE);
+  await rejects(made.client.start(new AbortController().signal), UNREACHABLE);
+});
+
+Deno.test("BondedClient.start() has the server looked up again when nobody answers", async () => {
+  await using directory = await TestDirectory.create();
+  const made = await makeClient(directory);
+  made.refusals.push(UNREACHABLE);
+  made.found = [{ ...END, address: "203.0.113.77" }];
+  const lines = await linesOf(() => made.client.start(new AbortController().signal));
+  ok(lines.some((line) => /the server has another address: 203\.0\.113\.77/.test(line)));
+  deepEqual(made.log, ["ask", "look up", "ask", "open 1"]);
 });
 
 Deno.test("BondedClient.keepAlive() asks for a new session when the server has ended the one", async () => {
   await using directory = await TestDirectory.create();
-  await using pki = await createTestPki();
-  await using server = await startServer(pki, JSON.stringify(GRANT));
-  const made = await makeClient(directory, pki, server.port);
+  const made = await makeClient(directory);
   const stop = new AbortController();
   await made.client.start(stop.signal);
   const kept = made.client.keepAlive(stop.signal);
   made.session.note({ kind: "bye", session: 1 });
-  while (!made.session.isPathUp(0)) await new Promise((resolve) => setTimeout(resolve, 5));
-  deepEqual([made.log, made.session.id], [["open 1", "close 1", "open 7"], 7]);
+  await until(() => made.session.isPathUp(0));
+  deepEqual([made.log, made.session.id], [["ask", "open 1", "ask", "close 1", "open 2"], 2]);
   stop.abort();
   await kept;
 });
 
 Deno.test("BondedClient.keepAlive() says once what a session that is ended again and again means", async () => {
   await using directory = await TestDirectory.create();
-  await using pki = await createTestPki();
-  await using server = await startServer(pki, JSON.stringify(GRANT));
-  const made = await makeClient(directory, pki, server.port);
+  const made = await makeClient(directory);
   const stop = new AbortController();
   await made.client.start(stop.signal);
-  const lines: string[] = [];
-  setUpLogging({ level: "info", format: "text", write: (line) => void lines.push(line) });
-  const kept = made.client.keepAlive(stop.signal);
-  for (let times = 1; times <= 4; times++) {
-    made.session.note({ kind: "bye", session: made.session.id! });
-    const connected = () => lines.filter((line) => /connected again/.test(line)).length;
-    while (connected() < times) await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-  stop.abort();
-  await kept;
-  setUpLogging({ level: "info", format: "text", write() {} });
+  const lines = await linesOf(async (lines) => {
+    const kept = made.client.keepAlive(stop.signal);
+    for (let times = 1; times <= 4; times++) {
+      made.session.note({ kind: "bye", session: made.session.id! });
+      await until(() => lines.filter((line) => /connected again/.test(line)).length >= times);
+    }
+    stop.abort();
+    await kept;
+  });
   const told = lines.filter((line) => /again and again, .*two machines.*cert new NAME/.test(line));
   equal(told.length, 1);
   deepEqual(lines.filter((line) => /no path answers/.test(line)), [], "it was said to be ended");
 });
 
-Deno.test("BondedClient.keepAlive() ends with an error that trying again cannot mend", async () => {
+Deno.test("BondedClient.keepAlive() ends a lost session for good when the server refuses another", async () => {
   await using directory = await TestDirectory.create();
-  await using pki = await createTestPki();
-  const refusal = { error: { code: "revoked", message: "ask the operator" } };
-  await using server = await startServer(pki, JSON.stringify(refusal));
-  const made = await makeClient(directory, pki, server.port);
+  const made = await makeClient(directory);
   const running = new AbortController().signal;
   await made.client.start(running);
+  made.refusals.push(REVOKED);
   const kept = made.client.keepAlive(running);
   made.session.note({ kind: "bye", session: 1 });
-  await rejects(kept, (error) => error instanceof ControlError && error.serverCode === "revoked");
+  await rejects(kept, REVOKED);
   equal(made.session.isUp, false);
+});
+
+Deno.test("BondedClient.keepAlive() goes on when somebody else answers for the server", async () => {
+  await using directory = await TestDirectory.create();
+  const made = await makeClient(directory);
+  const stop = new AbortController();
+  await made.client.start(stop.signal);
+  made.refusals.push(UNTRUSTED);
+  const kept = made.client.keepAlive(stop.signal);
+  made.session.note({ kind: "bye", session: 1 });
+  await until(() => made.log.filter((line) => line === "ask").length === 2);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  made.session.nudge();
+  await until(() => made.session.id === 2);
+  stop.abort();
+  await kept;
+});
+
+Deno.test("BondedClient.keepAlive() leaves a session alone whose renewal fails, for whatever reason", async () => {
+  await using directory = await TestDirectory.create();
+  const made = await makeClient(directory, { renewEveryMs: 10 });
+  const stop = new AbortController();
+  await made.client.start(stop.signal);
+  made.refusals.push(REVOKED);
+  const lines = await linesOf(async (lines) => {
+    const kept = made.client.keepAlive(stop.signal);
+    await until(() => lines.some((line) => /cannot renew the session, trying on/.test(line)));
+    deepEqual([made.session.id, made.session.isUp], [1, true]);
+    await until(() => lines.some((line) => /session renewed/.test(line)));
+    stop.abort();
+    await kept;
+  });
+  equal(lines.some((line) => /no path answers/.test(line)), false);
+  deepEqual(made.log.filter((line) => line.startsWith("close")), []);
 });

@@ -10,22 +10,21 @@ import { Libc } from "../../lib/ffi/libc/libc.ts";
 import { SystemRunner } from "../../lib/host/command/runner.ts";
 import type { Engine } from "../../lib/net/engine.ts";
 import { startEngine } from "../../lib/net/start_engine.ts";
-import { listInterfaces } from "../../lib/host/links/network_interface.ts";
 import { HostJournal, restoreStale } from "../../lib/host/journal/host_journal.ts";
 import { LinkTables } from "../../lib/host/routes/link_tables.ts";
 import { loosenReversePath } from "../../lib/host/sysctl/reverse_path.ts";
 import { loadClientCredentials } from "../../lib/pki/client_credentials.ts";
-import type { ClientCredentials } from "../control/client_credentials.ts";
-import { ControlError } from "../control/control_error.ts";
 import { watchLinks } from "../../lib/host/links/link_watch.ts";
 import { type BondOptions, CLIENT_PROGRAM } from "../config/options.ts";
 import type { BondObserver } from "./bond_observer.ts";
 import { BondedClient, TUN_NAME } from "./bonded_client.ts";
-import { connect, type Connected } from "./connect.ts";
+import { LinkSelection } from "./link_selection.ts";
 import { LinkSet } from "./link_set.ts";
-import { chooseLinks, type Link } from "./link_state.ts";
+import { readSurroundings } from "./link_state.ts";
 import { LiveSession } from "./live_session.ts";
 import { findServer, Protection } from "./protection.ts";
+import { ServerEndpoints } from "./server_endpoints.ts";
+import { SessionRequests } from "./session_request.ts";
 import { showStatus } from "./show_status.ts";
 
 /** What the kernel tells of one change to a link comes within so long. */
@@ -53,7 +52,6 @@ export async function bond(
     new Date(),
   );
   for (const line of credentials.notices) log.warn("{line}", { line });
-  const links = chooseLinks(options.links, await listInterfaces(runner), TUN_NAME);
   if (!options.killSwitch) {
     for (const line of await restoreStale(runner)) log.warn("{line}", { line });
   }
@@ -84,30 +82,32 @@ export async function bond(
   await protection.takeOver();
 
   try {
-    const connected = await unlessStopped(reachServer(
-      { options, credentials, journal, protection, engine, links },
-      until,
-    ));
-    if (connected !== "stopped") {
-      const parts = { options, engine, journal, session, connected, protection };
-      const bonded = client = new BondedClient(parts);
-      stack.defer(() => bonded.settled());
-      // Before the start reads the links once more, so that nothing is missed in between.
-      stack.use(watchLinks(() => bonded.linksChanged(), { settleMs: LINKS_SETTLE_MS }));
-      await bonded.start(until);
-      const check = () => {
-        bonded.tryAgain();
-        bonded.keepRoutes();
-        bonded.keepDns();
-      };
-      stack.adopt(setInterval(check, CHECK_MS), clearInterval);
-      stack.adopt(setInterval(() => protection.check(), KILL_SWITCH_CHECK_MS), clearInterval);
+    const find = (until: AbortSignal) => findServer(options.server, journal, until);
+    const endpoints = new ServerEndpoints(journal, find);
+    const links = await makeLinks(options, journal, engine, endpoints);
+    const requests = new SessionRequests({
+      port: options.controlPort,
+      credentials,
+      features: engine.features,
+      acceptsV1: options.acceptsV1,
+    });
+    const bonded = client = new BondedClient({
+      ...{ options, engine, journal, session, links, endpoints, requests, protection },
+    });
+    stack.defer(() => bonded.settled());
+    // Before the links are read, so that nothing is missed in between.
+    const follow = (wentDown: ReadonlySet<string>) => bonded.linksChanged(wentDown);
+    stack.use(watchLinks(follow, { settleMs: LINKS_SETTLE_MS }));
+    stack.adopt(setInterval(() => bonded.check(), CHECK_MS), clearInterval);
+    stack.adopt(setInterval(() => protection.check(), KILL_SWITCH_CHECK_MS), clearInterval);
+    await bonded.start(until);
+    if (!until.aborted) {
       observer?.onBonding(async () => ({
         server: options.server,
         serverAddress: bonded.serverAddresses,
         addresses: bonded.addresses,
-        links: links.map(({ name }) => name),
-        problems: connected.links.problems,
+        links: links.names,
+        problems: links.problems,
         session: (await engine.report()).find(({ id }) => id === session.id) ?? null,
       }));
       await bonded.keepAlive(until);
@@ -120,48 +120,22 @@ export async function bond(
   log.info("stopping");
 }
 
-interface ReachParts {
-  readonly options: BondOptions;
-  readonly credentials: ClientCredentials;
-  readonly journal: HostJournal;
-  readonly protection: Protection;
-  readonly engine: Engine;
-  readonly links: readonly Link[];
-}
-
-/** Finds the server, and gets the first session from it. @throws ControlError, Error. */
-async function reachServer(
-  { options, credentials, journal, protection, engine, links }: ReachParts,
-  signal: AbortSignal,
-): Promise<Connected> {
+/** The links of the bond. @throws InterfaceError where there is nothing to bond. */
+async function makeLinks(
+  options: BondOptions,
+  journal: HostJournal,
+  engine: Engine,
+  endpoints: ServerEndpoints,
+): Promise<LinkSet> {
   const { runner } = journal;
-  const addresses = await findServer(options.server, journal, signal);
-  const devices = [...new Set(links.map(({ device }) => device))];
-  await protection.enable(TUN_NAME, devices, addresses);
-  const tables = options.policyRouting ? new LinkTables(journal, devices) : null;
-  const forbidsFragments = options.tuning.probeMtu;
-  const prepare = (device: string) => loosenReversePath(journal, [device]);
-  return await connect({
-    server: options.server,
-    target: {
-      port: options.controlPort,
-      credentials,
-      features: engine.features,
-      acceptsV1: options.acceptsV1,
-    },
-    addresses,
-    journal,
-    makeLinks: (ends) =>
-      new LinkSet({ runner, engine, links, ends, tables, prepare, forbidsFragments }),
-  }, signal);
-}
-
-/** To be stopped while the server is asked is no failure of asking. */
-async function unlessStopped<T>(asked: Promise<T>): Promise<T | "stopped"> {
-  try {
-    return await asked;
-  } catch (error) {
-    if (error instanceof ControlError && error.code === "aborted") return "stopped";
-    throw error;
+  const selection = new LinkSelection(options.links, TUN_NAME);
+  for (const line of selection.check(await readSurroundings(runner, [4, 6]))) {
+    log.warn("{line}", { line });
   }
+  return new LinkSet({
+    ...{ runner, engine, selection, endpoints },
+    tables: options.policyRouting ? new LinkTables(journal) : null,
+    prepare: (device) => loosenReversePath(journal, [device]),
+    forbidsFragments: options.tuning.probeMtu,
+  });
 }

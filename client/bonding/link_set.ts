@@ -1,8 +1,8 @@
 /**
  * The links in use: keeps the routes to the server and the engine's paths as the links are. A link
- * that goes away loses its path at once; one that comes back, or changes its gateway or address,
- * gets a new one. Each link leads to an address of the server that it can reach, so one session has
- * paths of both families where the links differ.
+ * that goes away loses its path at once; one that comes, comes back, or changes its gateway or
+ * address, gets a new one. Each link leads to an address of the server that it can reach, so one
+ * session has paths of both families where the links differ.
  */
 import { getLogger } from "@logtape/logtape";
 import { LOG_CATEGORY } from "../../lib/cli/log.ts";
@@ -10,38 +10,33 @@ import type { CommandRunner } from "../../lib/host/command/runner.ts";
 import type { Engine } from "../../lib/net/engine.ts";
 import type { AddressFamily } from "../../lib/host/links/address.ts";
 import type { NetworkInterface } from "../../lib/host/links/network_interface.ts";
-import { SerialQueue } from "../../lib/host/serial_queue.ts";
 import type { LinkTables } from "../../lib/host/routes/link_tables.ts";
-import type { ServerRoutes } from "../../lib/host/routes/server_routes.ts";
-import type { NamedAddress } from "../control/resolve_server.ts";
+import { SerialQueue } from "../../lib/host/serial_queue.ts";
+import { EndpointChoice } from "./endpoint_choice.ts";
+import type { Link, LinkSelection } from "./link_selection.ts";
 import {
-  type Link,
-  linkIdentity,
+  type LinkRoute,
+  type NextHopMemories,
   readLinkState,
   readSurroundings,
   sendableAddresses,
-  type ServerWay,
   type Surroundings,
 } from "./link_state.ts";
-import { SilentWays } from "./endpoint_choice.ts";
+import { LinkPaths } from "./link_paths.ts";
+import type { ServerEndpoint, ServerEndpoints } from "./server_endpoints.ts";
+import type { ControlRoute } from "./session_request.ts";
 
 const log = getLogger([LOG_CATEGORY, "client"]);
+const FAMILIES = [4, 6] as const;
 
 /** How long until what the machine has refused is tried again, should nothing change before. */
 const RETRY_AFTER_MS = 5000;
 
-/** An address of the server. */
-export interface ServerEnd extends NamedAddress {
-  /** Null: it is on this machine, and no route leads to it over a link. */
-  readonly routes: ServerRoutes | null;
-}
-
 interface LinkSetParts {
   readonly runner: CommandRunner;
   readonly engine: Pick<Engine, "addPath" | "removePath">;
-  readonly links: readonly Link[];
-  /** Addresses of one server, the best first. */
-  readonly ends: readonly ServerEnd[];
+  readonly selection: LinkSelection;
+  readonly endpoints: Pick<ServerEndpoints, "all">;
   /** Null: links have no routing tables of their own. */
   readonly tables: LinkTables | null;
   /** Called before an interface is used that has not been there before. */
@@ -53,69 +48,94 @@ interface LinkSetParts {
 /** A link that leads to the server, and how. */
 interface Use {
   readonly interface: NetworkInterface;
-  readonly way: ServerWay;
-  readonly end: ServerEnd;
-  /** Whether another address of the server could be used. */
-  readonly hasOtherWays: boolean;
-}
-
-interface Path {
-  readonly session: number;
-  readonly identity: string;
-  /** The one that is prescribed, or all the interface had: one is the source of what is sent. */
-  readonly addresses: readonly string[];
-  /** What the interface took when it was last looked at. */
-  interfaceMtu: number;
+  /** The one in use, and all there are. */
+  readonly route: LinkRoute;
+  readonly routes: readonly LinkRoute[];
+  readonly endpoint: ServerEndpoint;
 }
 
 export class LinkSet {
   readonly #parts: LinkSetParts;
+  readonly #paths: LinkPaths;
   readonly #uses = new Map<string, Use>();
   readonly #unusable = new Map<string, string>();
-  /** How each link led to the server when it last did. */
-  readonly #known = new Map<string, readonly ServerWay[]>();
+  /** By link, where it led when it last did. */
+  readonly #memories = new Map<string, NextHopMemories>();
   /** By interface, the one that was prepared. */
   readonly #prepared = new Map<string, number>();
-  readonly #paths = new Map<string, Path>();
-  readonly #silent = new SilentWays();
+  readonly #choice = new EndpointChoice();
+  /** Endpoints there were at the last look. */
+  #endpoints: readonly ServerEndpoint[] = [];
   /** Whether the last refresh could not do for a link what was due. */
   #isIncomplete = false;
   #triedMs = -Infinity;
-  #port = 0;
+  #hasLooked = false;
   /** Two refreshes at once would each add what is missing. */
   readonly #queue = new SerialQueue();
   readonly #refreshNext = this.#queue.shared(() => this.#refreshChanges());
-  /** The one that the next refresh makes paths for. */
+  /** What the next refresh is for. */
   #wantedSession: number | null = null;
+  #wentDown = new Set<string>();
 
   constructor(parts: LinkSetParts) {
     this.#parts = parts;
+    this.#paths = new LinkPaths(parts.engine, parts.forbidsFragments ?? false);
   }
 
-  /** The server's data port, for the paths made from now on. */
-  setPort(port: number): void {
-    this.#port = port;
+  /** Names of the links, whether they can be used or not. */
+  get names(): string[] {
+    return this.#links.map(({ name }) => name);
   }
 
-  /** Names of the links that lead to the server. */
-  usable(): string[] {
-    return this.#parts.links.map(({ name }) => name).filter((name) => this.#uses.has(name));
+  /** The interfaces of the links, each once. */
+  get devices(): string[] {
+    return [...new Set(this.#links.map(({ device }) => device))];
   }
 
-  /** The links that lead to the server, and the address of it that each leads to. */
-  ways(): { device: string; end: ServerEnd }[] {
-    return this.#parts.links.flatMap(({ name, device }) => {
+  /** The links that lead to the server: their paths' ids, their names, and the address of each. */
+  usable(): { id: number; name: string; endpoint: ServerEndpoint }[] {
+    return this.#links.flatMap(({ id, name }) => {
       const use = this.#uses.get(name);
-      return use === undefined ? [] : [{ device, end: use.end }];
+      return use === undefined ? [] : [{ id, name, endpoint: use.endpoint }];
     });
+  }
+
+  /**
+   * How the server can be asked: over each link at the address it uses, then at the others; at last at
+   * those that are on this machine.
+   */
+  controlRoutes(): ControlRoute[] {
+    const all = this.#links.flatMap(({ name: link }) => {
+      const use = this.#uses.get(link);
+      return (use?.routes ?? []).map(({ server, nextHop }) => {
+        const endpoint = this.#endpointOf(server.address);
+        return { link, nextHop, endpoint, isInUse: endpoint === use?.endpoint };
+      });
+    });
+    const local = this.#parts.endpoints.all.filter(({ routes }) => routes === null)
+      .map((endpoint): ControlRoute => {
+        const nextHop = { device: "lo", gateway: undefined };
+        return { link: "lo", nextHop, endpoint, isInUse: true };
+      });
+    const remote = all.filter(({ endpoint }) => endpoint.routes !== null);
+    const [used, others] = [true, false].map((isInUse) =>
+      remote.filter((route) => route.isInUse === isInUse)
+    );
+    return [...used!, ...others!, ...local];
+  }
+
+  /** Addresses of the server that are in use, as in `203.0.113.10 and 2001:db8:113::10`. */
+  get serverAddresses(): string {
+    const used = new Set(this.usable().map(({ endpoint }) => endpoint.address));
+    return [...used].join(" and ") || (this.#parts.endpoints.all[0]?.address ?? "");
   }
 
   /** What the usable links carry in bytes, and by which IP version each leads to the server. */
   outerMtus(): { id: number; link: string; interfaceMtu: number; family: AddressFamily }[] {
-    return this.#parts.links.flatMap(({ id, name }) => {
+    return this.#links.flatMap(({ id, name }) => {
       const use = this.#uses.get(name);
       if (use === undefined) return [];
-      return [{ id, link: name, interfaceMtu: use.interface.mtu, family: use.end.family }];
+      return [{ id, link: name, interfaceMtu: use.interface.mtu, family: use.endpoint.family }];
     });
   }
 
@@ -130,11 +150,27 @@ export class LinkSet {
   }
 
   /**
-   * Reads the links again and follows what has changed, for `session` if there is one. Returns
-   * whether a link came, went or leads elsewhere.
+   * A session that `granter` gave leads to the server's data port `port`. `anew`: nothing of the one
+   * before works any more, so links leave addresses of the server that are in use for the granter's.
    */
-  refresh(session: number | null): Promise<boolean> {
+  begin(session: number, port: number, granter: ServerEndpoint, how: "anew" | "renewed"): void {
+    this.#paths.begin(session, port);
+    this.#choice.grantedBy(granter.address, how);
+  }
+
+  /** The paths of a session are the engine's business alone: it is over, or has been replaced. */
+  forget(session: number): void {
+    this.#paths.forget(session);
+  }
+
+  /**
+   * Reads the links again and follows what has changed, with paths for `session` if there is one.
+   * `wentDown` are interfaces that were seen away in the meantime. Returns whether a link came, went or
+   * leads elsewhere.
+   */
+  refresh(session: number | null, wentDown: ReadonlySet<string> = new Set()): Promise<boolean> {
     this.#wantedSession = session ?? this.#wantedSession;
+    for (const device of wentDown) this.#wentDown.add(device);
     return this.#refreshNext();
   }
 
@@ -151,143 +187,143 @@ export class LinkSet {
   isRefreshDue(nowMs: number, isUp: (pathId: number) => boolean): boolean {
     let isDue = this.#isIncomplete && nowMs - this.#triedMs >= RETRY_AFTER_MS;
     if (isDue || !this.#isIncomplete) this.#triedMs = nowMs;
-    for (const { id, name } of this.#parts.links) {
+    for (const { id, name } of this.#links) {
       const use = this.#uses.get(name);
-      if (use === undefined || !this.#paths.has(name) || isUp(id)) this.#silent.notSilent(name);
-      else if (use.hasOtherWays && this.#silent.silentAt(name, use.end.address, nowMs)) {
+      if (use === undefined || !this.#paths.has(name)) {
+        this.#choice.hasNoPath(name);
+        continue;
+      }
+      const { address } = use.endpoint;
+      if (isUp(id)) this.#choice.answers(name, address);
+      else if (use.routes.length > 1 && this.#choice.isSilent(name, address, nowMs)) {
         isDue = true;
       }
     }
     return isDue;
   }
 
-  /** Removes the routes to the server. */
-  async removeRoutes(): Promise<void> {
-    for (const { routes } of this.#parts.ends) await routes?.removeAll();
+  /** Whether a link has a path at present. */
+  hasPath(name: string): boolean {
+    return this.#paths.has(name);
+  }
+
+  get #links(): readonly Link[] {
+    return this.#parts.selection.links;
+  }
+
+  #endpointOf(address: string): ServerEndpoint {
+    return this.#endpoints.find((one) => one.address === address)!;
   }
 
   async #refreshChanges(): Promise<boolean> {
     const session = this.#wantedSession;
+    const wentDown = this.#wentDown;
     this.#wantedSession = null;
+    this.#wentDown = new Set();
     const before = this.#describe();
-    await this.#refresh(session);
+    try {
+      await this.#refresh(session, wentDown);
+    } catch (error) {
+      for (const device of wentDown) this.#wentDown.add(device);
+      throw error;
+    }
+    this.#hasLooked ||= this.#endpoints.length > 0;
     return this.#describe() !== before;
   }
 
   #describe(): string {
-    return [...this.#uses].map(([name, { interface: found, way }]) => {
-      const addresses = sendableAddresses(found, way.server.family);
-      return `${name} ${linkIdentity(found, way)} ${addresses.join(" ")}`;
+    return [...this.#uses].map(([name, { interface: found, route }]) => {
+      const addresses = sendableAddresses(found, route.server.family);
+      return `${name} ${LinkPaths.identity(found, route)} ${addresses.join(" ")}`;
     }).sort().join(", ");
   }
 
-  async #refresh(session: number | null): Promise<void> {
-    const { runner, links, ends, tables } = this.#parts;
-    const families = tables === null
-      ? [...new Set(ends.map(({ family }) => family))]
-      : [4, 6] as const;
-    const surroundings = await readSurroundings(runner, families);
-    const states = await Promise.all(links.map(async (link) => {
-      const known = this.#known.get(link.name);
-      return [link, await readLinkState(runner, link, surroundings, ends, known)] as const;
+  async #refresh(session: number | null, wentDown: ReadonlySet<string>): Promise<void> {
+    const { runner, selection, endpoints, tables } = this.#parts;
+    const surroundings = await readSurroundings(runner, FAMILIES, wentDown);
+    const former = this.#endpoints;
+    this.#endpoints = endpoints.all;
+    const before = selection.links;
+    for (const line of selection.follow(surroundings, this.#endpoints)) {
+      log.warn("{line}", { line });
+    }
+    for (const link of before) if (!selection.links.includes(link)) this.#remove(link);
+    if (this.#endpoints.length === 0) return;
+    const states = await Promise.all(selection.links.map(async (link) => {
+      const memories = this.#memories.getOrInsertComputed(link.name, () => new Map());
+      const state = await readLinkState(runner, link, surroundings, this.#endpoints, memories);
+      return [link, state] as const;
     }));
     this.#isIncomplete = false;
     // First what is gone: traffic waits on it.
     for (const [link, state] of states) if (!state.isUsable) this.#lose(link, state.why);
     for (const [link, state] of states) {
       if (!state.isUsable) continue;
-      this.#known.set(link.name, state.ways);
       try {
-        await this.#use(link, session, state.interface, state.ways, surroundings);
+        await this.#use(link, session, state.interface, state.routes, surroundings);
       } catch (error) {
         // It may have gone since it was read, or the disk be full: the others must be seen to.
         this.#isIncomplete = true;
         this.#lose(link, `cannot be used: ${error instanceof Error ? error.message : error}`);
       }
     }
+    if (session !== null) this.#choice.settled();
+    for (const endpoint of former) {
+      if (!this.#endpoints.includes(endpoint)) await endpoint.routes?.removeAll();
+    }
+    const addresses = this.#endpoints.map(({ address }) => address);
+    this.#choice.keepOnly(this.names, addresses);
     if (tables === null) return;
-    for (const error of await tables.follow(surroundings, ends.map(({ address }) => address))) {
+    for (const error of await tables.follow(surroundings, this.devices, addresses)) {
       log.warn("cannot keep the routing tables of the links: {error}", { error });
     }
   }
 
-  #lose({ id, name }: Link, why: string): void {
+  /** A link that has made room for another one. */
+  #remove(link: Link): void {
+    this.#uses.delete(link.name);
+    this.#unusable.delete(link.name);
+    this.#memories.delete(link.name);
+    this.#paths.drop(link);
+  }
+
+  #lose(link: Link, why: string): void {
+    const { name } = link;
     if (this.#unusable.get(name) !== why) log.warn(`link ${name} ${why}`);
     this.#unusable.set(name, why);
     this.#uses.delete(name);
-    this.#dropPath(id, name);
+    this.#paths.drop(link);
   }
 
   async #use(
     link: Link,
     session: number | null,
     found: NetworkInterface,
-    ways: readonly [ServerWay, ...ServerWay[]],
-    { routes }: Surroundings,
+    routes: readonly [LinkRoute, ...LinkRoute[]],
+    surroundings: Surroundings,
   ): Promise<void> {
     const { name, device } = link;
-    const way = this.#choose(name, ways);
-    const end = this.#parts.ends.find(({ address }) => address === way.server.address)!;
+    const inUse = this.#uses.get(name)?.endpoint.address ?? null;
+    const route = this.#choice.choose(name, inUse, routes);
+    const endpoint = this.#endpointOf(route.server.address);
     if (this.#prepared.get(device) !== found.index) await this.#parts.prepare?.(device);
     this.#prepared.set(device, found.index);
-    await this.#leave(link, end);
-    await end.routes?.ensure(way.nextHop, routes.get(end.family));
-    if (this.#unusable.delete(name)) log.info(`link ${name} is back`);
-    this.#uses.set(name, { interface: found, way, end, hasOtherWays: ways.length > 1 });
-    if (session !== null) this.#ensurePath(link, session);
+    await this.#leave(link, endpoint);
+    await endpoint.routes?.ensure(route.nextHop, surroundings.routes.get(endpoint.family));
+    const isNew = !this.#uses.has(name) && this.#hasLooked;
+    if (this.#unusable.delete(name) || isNew) log.info(`link ${name} can be used now`);
+    this.#uses.set(name, { interface: found, route, routes, endpoint });
+    if (session !== null) this.#paths.ensure(session, link, found, route);
   }
 
-  /** Removes the route to the address in use when that is not `end`, unless another link needs it. */
-  async #leave({ name, device }: Link, end: ServerEnd): Promise<void> {
-    const before = this.#uses.get(name)?.end;
-    if (before === undefined || before === end) return;
+  /** Removes the route to the address in use when that is another, unless another link needs it. */
+  async #leave({ name, device }: Link, endpoint: ServerEndpoint): Promise<void> {
+    const before = this.#uses.get(name)?.endpoint;
+    if (before === undefined || before === endpoint) return;
     this.#uses.delete(name);
-    const isShared = this.ways().some((way) => way.device === device && way.end === before);
+    const isShared = this.#links.some((other) =>
+      other.device === device && this.#uses.get(other.name)?.endpoint === before
+    );
     if (!isShared) await before.routes?.remove(device);
-  }
-
-  /** The address in use is kept as long as it is reached; one that was given up comes last. */
-  #choose(name: string, ways: readonly [ServerWay, ...ServerWay[]]): ServerWay {
-    const gaveUp = ({ server }: ServerWay) => this.#silent.gaveUpMs(name, server.address);
-    const inUse = this.#uses.get(name)?.end.address;
-    return ways.reduce((best, way) => {
-      if (gaveUp(way) !== gaveUp(best)) return gaveUp(way) < gaveUp(best) ? way : best;
-      return way.server.address === inUse ? way : best;
-    });
-  }
-
-  #ensurePath({ id, name, device, sourceAddress }: Link, session: number): void {
-    const { interface: found, way, end } = this.#uses.get(name)!;
-    const identity = linkIdentity(found, way);
-    const addresses = sourceAddress === null
-      ? sendableAddresses(found, end.family)
-      : [sourceAddress];
-    const path = this.#paths.get(name);
-    if (path?.session === session) {
-      // Addresses that are added leave the source of what is sent as it is.
-      const keepsAddresses = path.addresses.every((address) => addresses.includes(address));
-      // Nothing tells the engine of that, which would ask for a larger size only later.
-      const takesMore = this.#parts.forbidsFragments === true && found.mtu > path.interfaceMtu;
-      path.interfaceMtu = found.mtu;
-      if (path.identity === identity && keepsAddresses && !takesMore) return;
-      this.#dropPath(id, name);
-    }
-    this.#parts.engine.addPath(session, {
-      id,
-      name,
-      device,
-      server: end.address,
-      port: this.#port,
-      forbidsFragments: this.#parts.forbidsFragments ?? false,
-      ...(sourceAddress === null ? {} : { source: sourceAddress }),
-    });
-    this.#paths.set(name, { session, identity, addresses, interfaceMtu: found.mtu });
-  }
-
-  #dropPath(id: number, name: string): void {
-    const path = this.#paths.get(name);
-    if (path === undefined) return;
-    this.#parts.engine.removePath(path.session, id);
-    this.#paths.delete(name);
   }
 }

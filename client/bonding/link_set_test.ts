@@ -4,17 +4,19 @@ import type { EnginePath } from "../../lib/net/engine.ts";
 import { HostJournal } from "../../lib/host/journal/host_journal.ts";
 import { TestDirectory } from "../../lib/host/journal/test_directory.ts";
 import { ServerRoutes } from "../../lib/host/routes/server_routes.ts";
-import type { Link } from "./link_state.ts";
-import { LinkSet, type ServerEnd } from "./link_set.ts";
-import { OTHER_ADDRESS_AFTER_MS } from "./endpoint_choice.ts";
+import type { LinkChoice } from "../config/link_choice.ts";
+import { FIRST_ANSWER_AFTER_MS } from "./endpoint_choice.ts";
+import { LinkSelection } from "./link_selection.ts";
+import { LinkSet } from "./link_set.ts";
+import type { ServerEndpoint } from "./server_endpoints.ts";
 
-const SERVER: ServerEnd = {
+const SERVER: ServerEndpoint = {
   address: "203.0.113.10",
   family: 4,
   host: "203.0.113.10",
   routes: null,
 };
-const SERVER6: ServerEnd = { ...SERVER, address: "2001:db8:113::10", family: 6 };
+const SERVER6: ServerEndpoint = { ...SERVER, address: "2001:db8:113::10", family: 6 };
 
 interface FakeLink {
   index: number;
@@ -29,11 +31,10 @@ interface FakeLink {
 
 /** A machine with links a and b, whose carriers, addresses and gateways can be changed. */
 function makeMachine(
-  ends: readonly ServerEnd[] = [SERVER],
+  all: readonly ServerEndpoint[] = [SERVER],
   runner = new FakeRunner(),
-  links: readonly Link[] = ["a", "b"].map((name, id) => ({
-    ...{ id, name, device: name },
-    sourceAddress: null,
+  choices: readonly LinkChoice[] = ["a", "b"].map((interfaceName) => ({
+    ...{ interfaceName, sourceAddress: null },
   })),
   forbidsFragments = false,
 ) {
@@ -70,6 +71,7 @@ function makeMachine(
     .on("ip -6 -j route", () => JSON.stringify(routes(6)))
     .on("ip -4 -j route get", { code: 2, stderr: "unreachable" })
     .on("ip -6 -j route get", { code: 2, stderr: "unreachable" });
+  const endpoints = { all };
   const log: string[] = [];
   /** Interfaces that are there when they are read, and not any more when they are written to. */
   const gone = new Set<string>();
@@ -84,8 +86,8 @@ function makeMachine(
       },
       removePath: (session: number, id: number) => void log.push(`remove ${id} of ${session}`),
     },
-    links,
-    ends,
+    selection: new LinkSelection(choices, "fluxify"),
+    endpoints,
     tables: null,
     forbidsFragments,
     prepare: (name) => {
@@ -93,27 +95,33 @@ function makeMachine(
       return gone.has(name) ? Promise.reject(new Deno.errors.NotFound("gone")) : Promise.resolve();
     },
   });
+  const begun = new Set<number>();
   const refresh = async (session: number | null) => {
+    if (session !== null && !begun.has(session)) {
+      set.begin(session, 8000, endpoints.all[0]!, "renewed");
+      begun.add(session);
+    }
     await set.refresh(session);
     return log.splice(0);
   };
-  return { set, refresh, log, machine, gone, noSocket };
+  const usable = () => set.usable().map(({ name }) => name);
+  return { set, refresh, usable, log, machine, gone, noSocket, endpoints };
 }
 
 Deno.test("LinkSet makes one path for each link, once", async () => {
-  const { set, refresh } = makeMachine();
+  const { usable, refresh } = makeMachine();
   deepEqual(await refresh(null), ["prepare a", "prepare b"]);
-  deepEqual(set.usable(), ["a", "b"]);
+  deepEqual(usable(), ["a", "b"]);
   deepEqual(await refresh(7), ["add a to 7", "add b to 7"]);
   deepEqual(await refresh(7), []);
 });
 
 Deno.test("LinkSet drops the path of a link without carrier and makes it anew", async () => {
-  const { set, refresh, machine } = makeMachine();
+  const { set, usable, refresh, machine } = makeMachine();
   await refresh(7);
   machine.a.hasCarrier = false;
   deepEqual(await refresh(7), ["remove 0 of 7"]);
-  deepEqual(set.usable(), ["b"]);
+  deepEqual(usable(), ["b"]);
   equal(set.describeUnusable(), "a has no carrier");
   machine.a.hasCarrier = true;
   deepEqual(await refresh(7), ["add a to 7"]);
@@ -170,14 +178,14 @@ Deno.test("LinkSet prepares an interface that was made anew under the same name"
 });
 
 Deno.test("LinkSet remembers the gateway of a link that came back without its routes", async () => {
-  const { set, refresh, machine } = makeMachine();
+  const { usable, refresh, machine } = makeMachine();
   await refresh(7);
   machine.a.hasCarrier = false;
   machine.a.gateways = [];
   await refresh(7);
   machine.a.hasCarrier = true;
   deepEqual(await refresh(7), ["add a to 7"]);
-  deepEqual(set.usable(), ["a", "b"]);
+  deepEqual(usable(), ["a", "b"]);
 });
 
 Deno.test("LinkSet gives a new session paths of its own, and leaves the old one's alone", async () => {
@@ -189,11 +197,13 @@ Deno.test("LinkSet gives a new session paths of its own, and leaves the old one'
 Deno.test("LinkSet does refreshes one after the other, and one for all that wait", async () => {
   const { set, refresh, log } = makeMachine();
   await refresh(null);
+  set.begin(7, 8000, SERVER, "anew");
   await Promise.all([set.refresh(7), set.refresh(7)]);
   deepEqual(log.splice(0), ["add a to 7", "add b to 7"]);
 
   const runner = new FakeRunner();
   const other = makeMachine([SERVER], runner);
+  other.set.begin(7, 8000, SERVER, "anew");
   const first = other.set.refresh(null);
   await Promise.resolve(); // the first has begun
   await Promise.all([first, ...Array.from({ length: 50 }, () => other.set.refresh(7))]);
@@ -209,7 +219,7 @@ Deno.test("LinkSet leads each link to an address of the server that it reaches",
     ...["prepare a", "add a to 7"],
     ...["prepare b", "add b to 7 over IPv6"],
   ]);
-  deepEqual(set.ways().map(({ device, end }) => `${device} ${end.address}`), [
+  deepEqual(set.usable().map(({ name, endpoint }) => `${name} ${endpoint.address}`), [
     "a 203.0.113.10",
     "b 2001:db8:113::10",
   ]);
@@ -233,13 +243,13 @@ Deno.test("LinkSet tries the other address of the server when a path stays silen
   const up = new Set([1]);
   const silentAt = (nowMs: number) => set.isRefreshDue(nowMs, (id) => up.has(id));
   equal(silentAt(0), false);
-  equal(silentAt(OTHER_ADDRESS_AFTER_MS - 1), false);
-  equal(silentAt(OTHER_ADDRESS_AFTER_MS), true);
+  equal(silentAt(FIRST_ANSWER_AFTER_MS - 1), false);
+  equal(silentAt(FIRST_ANSWER_AFTER_MS), true);
   deepEqual(await refresh(7), ["remove 0 of 7", "add a to 7 over IPv6"]);
   deepEqual(await refresh(7), []);
 
   equal(silentAt(6000), false);
-  equal(silentAt(6000 + OTHER_ADDRESS_AFTER_MS), true);
+  equal(silentAt(6000 + FIRST_ANSWER_AFTER_MS), true);
   deepEqual(await refresh(7), ["remove 0 of 7", "add a to 7"], "and back again");
 
   up.clear(); // link b has no other way
@@ -251,7 +261,7 @@ Deno.test("LinkSet goes on with the other links when one cannot be routed over",
   await using directory = await TestDirectory.create();
   const runner = new FakeRunner().on("ip", "");
   const journal = await HostJournal.open({ program: "t", runner, directory: directory.path });
-  const { set, log } = makeMachine(
+  const { set, usable, log } = makeMachine(
     [{ ...SERVER, routes: new ServerRoutes(journal, SERVER.address) }],
     runner,
   );
@@ -259,13 +269,13 @@ Deno.test("LinkSet goes on with the other links when one cannot be routed over",
     code: 2,
     stderr: "Error: Nexthop has invalid gateway.",
   });
+  set.begin(7, 8000, SERVER, "anew");
   await set.refresh(7);
   deepEqual(log, ["prepare a", "prepare b", "add b to 7"]);
-  deepEqual(set.usable(), ["b"]);
+  deepEqual(usable(), ["b"]);
   runner.on("ip -4 route add", "");
   await set.refresh(7);
   deepEqual(log.slice(3), ["add a to 7"]);
-  await set.removeRoutes();
   deepEqual(await journal.undoAll(), []);
 });
 
@@ -282,30 +292,92 @@ Deno.test("LinkSet goes on with the other links when one goes while it is prepar
 });
 
 Deno.test("LinkSet makes a path for each source address of one interface", async () => {
-  const links = ["192.0.2.2", "192.0.2.3"].map((sourceAddress, id) => ({
-    ...{ id, name: `a (${sourceAddress})`, device: "a" },
-    sourceAddress,
+  const choices = ["192.0.2.2", "192.0.2.3"].map((sourceAddress) => ({
+    ...{ interfaceName: "a", sourceAddress },
   }));
-  const { set, refresh, machine } = makeMachine([SERVER], new FakeRunner(), links);
+  const { set, refresh, usable, machine } = makeMachine([SERVER], new FakeRunner(), choices);
   machine.a.addresses.push("192.0.2.3");
   deepEqual(await refresh(7), [
     "prepare a",
     "add a (192.0.2.2) to 7",
     "add a (192.0.2.3) to 7",
   ]);
-  deepEqual(set.ways().map(({ device }) => device), ["a", "a"]);
+  deepEqual(set.devices, ["a"]);
   machine.a.addresses.shift();
   deepEqual(await refresh(7), ["remove 0 of 7"]);
-  deepEqual(set.usable(), ["a (192.0.2.3)"]);
-  equal(set.describeUnusable(), "a (192.0.2.2) no longer has the address 192.0.2.2");
+  deepEqual(usable(), ["a (192.0.2.3)"]);
+  equal(set.describeUnusable(), "a (192.0.2.2) does not have the address 192.0.2.2");
 });
 
 Deno.test("LinkSet does without a link that the engine cannot use, and tries it again", async () => {
-  const { set, refresh, noSocket } = makeMachine();
+  const { set, usable, refresh, noSocket } = makeMachine();
   noSocket.add("a");
   deepEqual(await refresh(7), ["prepare a", "prepare b", "add b to 7"]);
-  deepEqual([set.usable(), set.describeUnusable()], [["b"], "a cannot be used: Cannot bind"]);
+  deepEqual([usable(), set.describeUnusable()], [["b"], "a cannot be used: Cannot bind"]);
   equal(set.isRefreshDue(0, () => true), true);
   noSocket.clear();
   deepEqual(await refresh(7), ["add a to 7"]);
+});
+
+Deno.test("LinkSet keeps the paths of a session in use while another is tried out", async () => {
+  const { set, refresh, machine } = makeMachine();
+  await refresh(7);
+  await refresh(8);
+  machine.a.hasCarrier = false;
+  deepEqual(await refresh(8), ["remove 0 of 7", "remove 0 of 8"]);
+  set.forget(8);
+  machine.a.hasCarrier = true;
+  deepEqual(await refresh(7), ["add a to 7"]);
+});
+
+Deno.test("LinkSet has control routes over each link, first to the addresses in use", async () => {
+  const routes = { ensure: () => Promise.resolve() } as unknown as ServerRoutes;
+  const own: ServerEndpoint = { ...SERVER, address: "192.0.2.2" };
+  const { set, refresh, machine } = makeMachine([
+    ...[SERVER, SERVER6].map((one) => ({ ...one, routes })),
+    own,
+  ]);
+  machine.a.addresses.push("2001:db8:1::2");
+  machine.a.gateways.push("2001:db8:1::1");
+  await refresh(null);
+  deepEqual(
+    set.controlRoutes().map(({ link, endpoint, isInUse }) =>
+      `${link} to ${endpoint.address}${isInUse ? ", in use" : ""}`
+    ),
+    [
+      "a to 203.0.113.10, in use",
+      "b to 203.0.113.10, in use",
+      "a to 2001:db8:113::10",
+      "lo to 192.0.2.2, in use",
+    ],
+  );
+});
+
+Deno.test("LinkSet removes the routes to addresses of the server that are dropped", async () => {
+  const removed: string[] = [];
+  const endpoint = (address: string): ServerEndpoint => ({
+    ...SERVER,
+    address,
+    routes: {
+      ensure: () => Promise.resolve(),
+      remove: (device: string) => Promise.resolve(removed.push(`${address} ${device}`)),
+      removeAll: () => Promise.resolve(removed.push(`${address} all`)),
+    } as unknown as ServerRoutes,
+  });
+  const { refresh, endpoints } = makeMachine([endpoint("203.0.113.10")]);
+  await refresh(7);
+  endpoints.all = [endpoint("203.0.113.77")];
+  deepEqual(await refresh(7), [
+    ...["remove 0 of 7", "add a to 7", "remove 1 of 7", "add b to 7"],
+  ]);
+  equal(removed.at(-1), "203.0.113.10 all");
+});
+
+Deno.test("LinkSet without names uses an interface that comes later", async () => {
+  const { refresh, usable, machine } = makeMachine([SERVER], new FakeRunner(), []);
+  machine.b.gateways = [];
+  deepEqual(await refresh(7), ["prepare a", "add a to 7"]);
+  machine.b.gateways = ["198.51.100.1"];
+  deepEqual(await refresh(7), ["prepare b", "add b to 7"]);
+  deepEqual(usable(), ["a", "b"]);
 });

@@ -1,9 +1,10 @@
 /**
- * The links a client bonds: interfaces of this machine, each with its way to the server. What is
- * read here is a snapshot; links come and go, and are read again when the kernel says so.
+ * How each of the links that are bonded leads to the server. What is read here is a snapshot; links
+ * come and go, and are read again when the kernel says so.
  */
 import { CommandError, type CommandRunner } from "../../lib/host/command/runner.ts";
-import { findNextHop, isNeighbour } from "../../lib/host/routes/gateway/gateway.ts";
+import { findNextHop } from "../../lib/host/routes/gateway/gateway.ts";
+import { NextHopMemory } from "../../lib/host/routes/gateway/next_hop_memory.ts";
 import {
   type NextHop,
   readRoutes,
@@ -13,90 +14,41 @@ import { type AddressFamily, familyOf, sameAddress } from "../../lib/host/links/
 import {
   findInterface,
   type InterfaceAddress,
-  InterfaceError,
-  linkCandidates,
   listInterfaces,
   type NetworkInterface,
-  requireInterface,
-  requireSourceAddress,
+  whyAway,
 } from "../../lib/host/links/network_interface.ts";
 import type { ServerAddress } from "../control/resolve_server.ts";
-import { BONDED_LINKS_MAX, BONDED_LINKS_MIN, type LinkChoice } from "../config/link_choice.ts";
-
-export interface Link {
-  /** Place in the user's order: the id of its path. */
-  readonly id: number;
-  /** For people; no two links have the same. */
-  readonly name: string;
-  /** Its interface, which it may share with links of other source addresses. */
-  readonly device: string;
-  /** The prescribed source address, or null. */
-  readonly sourceAddress: string | null;
-}
+import type { Link } from "./link_selection.ts";
 
 /** How a link leads to one address of the server. */
-export interface ServerWay {
+export interface LinkRoute {
   readonly server: ServerAddress;
   readonly nextHop: NextHop;
 }
 
-/** What a link is at one moment; the ways are in the order the addresses were given. */
+/** What a link is at one moment; its routes are in the order the addresses were given. */
 type LinkState =
   | {
     readonly isUsable: true;
     readonly interface: NetworkInterface;
-    readonly ways: readonly [ServerWay, ...ServerWay[]];
+    readonly routes: readonly [LinkRoute, ...LinkRoute[]];
   }
   | { readonly isUsable: false; readonly why: string };
 
-/**
- * The links the user named, or all that could carry traffic.
- * @throws InterfaceError: no such interface, a foreign source address, too few links or too many.
- */
-export function chooseLinks(
-  choices: readonly LinkChoice[],
-  interfaces: readonly NetworkInterface[],
-  tunName: string,
-): Link[] {
-  if (choices.length > 0) {
-    return choices.map(({ interfaceName, sourceAddress }, id) => {
-      const found = requireInterface(interfaces, interfaceName);
-      if (sourceAddress !== null) requireSourceAddress(found, sourceAddress);
-      const isShared = choices.some((other, at) => at !== id && other.interfaceName === found.name);
-      const name = isShared ? `${found.name} (${sourceAddress ?? "any address"})` : found.name;
-      return { id, name, device: found.name, sourceAddress };
-    });
-  }
-  const candidates = linkCandidates(interfaces, tunName);
-  const usable = candidates.filter(({ unusable }) => unusable === null);
-  if (usable.length < BONDED_LINKS_MIN) {
-    const seen = candidates.map(({ link, unusable }) =>
-      unusable === null ? link.name : `${link.name} (${unusable})`
-    );
-    throw new InterfaceError(
-      `bonding needs at least two interfaces that work, and this machine has: ` +
-        `${seen.join(", ") || "none"}; plug one in, or name them with -ifaces`,
-    );
-  }
-  if (usable.length > BONDED_LINKS_MAX) {
-    throw new InterfaceError(
-      `bonding takes at most ${BONDED_LINKS_MAX} interfaces, and ${usable.length} of this machine ` +
-        "work; name those to be used with -ifaces",
-    );
-  }
-  return usable.map(({ link: { name } }, id) => ({ id, name, device: name, sourceAddress: null }));
-}
-
-/** Everything the ways of all links depend on, as it was at about one moment. */
+/** Everything the routes of all links depend on, as it was at about one moment. */
 export interface Surroundings {
   readonly interfaces: readonly NetworkInterface[];
   readonly routes: ReadonlyMap<AddressFamily, readonly Route[]>;
+  /** Interfaces that were away since the last reading, also those that are back. */
+  readonly wentDown: ReadonlySet<string>;
 }
 
 /** Throws CommandError when they cannot be read. */
 export async function readSurroundings(
   runner: CommandRunner,
   families: readonly AddressFamily[],
+  wentDown: ReadonlySet<string> = new Set(),
 ): Promise<Surroundings> {
   const [interfaces, ...lists] = await Promise.all([
     listInterfaces(runner),
@@ -111,7 +63,7 @@ export async function readSurroundings(
       throw list;
     }
   }
-  return { interfaces, routes };
+  return { interfaces, routes, wentDown };
 }
 
 function asCommandError(error: unknown): CommandError {
@@ -119,24 +71,31 @@ function asCommandError(error: unknown): CommandError {
   throw error;
 }
 
+/** The next hops of one link, by the server's address. */
+export type NextHopMemories = Map<string, NextHopMemory>;
+
 /**
- * How `link` stands now, as a way to any of `servers`. `known` are the ways it had before: the kernel
- * forgets the routes of a link that goes down, and where nobody gives it new ones when it is back,
- * the old gateway is still the best guess as long as it is a neighbour.
+ * How `link` stands now, and how it leads to each of `servers`. Next hops that went with the link are
+ * guesses, which count only where there is nothing else.
  */
 export async function readLinkState(
   runner: CommandRunner,
   link: Link,
-  { interfaces, routes }: Surroundings,
+  { interfaces, routes, wentDown }: Surroundings,
   servers: readonly ServerAddress[],
-  known: readonly ServerWay[] = [],
+  memories: NextHopMemories,
 ): Promise<LinkState> {
   const found = findInterface(interfaces, link.device);
-  if (found === undefined) return { isUsable: false, why: "is not there" };
-  if (!found.up) return { isUsable: false, why: "is down" };
-  if (!found.lowerUp) return { isUsable: false, why: "has no carrier" };
-  const ways: ServerWay[] = [];
-  const guesses: ServerWay[] = [];
+  const away = whyAway(found);
+  if (away !== null || wentDown.has(link.device)) {
+    for (const memory of memories.values()) memory.linkWentDown();
+  }
+  if (away !== null || found === undefined) return { isUsable: false, why: away ?? "" };
+  for (const address of memories.keys()) {
+    if (!servers.some((server) => server.address === address)) memories.delete(address);
+  }
+  const known: LinkRoute[] = [];
+  const guesses: LinkRoute[] = [];
   const lacks = new Set<string>();
   for (const server of servers) {
     const lack = whatItLacks(found, link, server.family);
@@ -146,15 +105,19 @@ export async function readLinkState(
     }
     const { address, family } = server;
     const nextHop = await findNextHop(runner, found, address, routes.get(family));
-    const before = known.find((way) => way.server.address === address)?.nextHop;
-    if (nextHop !== undefined) ways.push({ server, nextHop });
-    else if (before !== undefined && isNeighbour(before, found)) {
-      guesses.push({ server, nextHop: before });
-    } else lacks.add(`has no gateway to ${address}`);
+    const memory = memories.getOrInsertComputed(address, () => new NextHopMemory());
+    if (nextHop !== undefined) {
+      memory.found(nextHop);
+      known.push({ server, nextHop });
+      continue;
+    }
+    const before = memory.missing(found);
+    if (before !== undefined) guesses.push({ server, nextHop: before });
+    else lacks.add(`has no gateway to ${address}`);
   }
-  const [first, ...others] = ways.length > 0 ? ways : guesses;
+  const [first, ...others] = known.length > 0 ? known : guesses;
   if (first === undefined) return { isUsable: false, why: [...lacks].join(" and ") };
-  return { isUsable: true, interface: found, ways: [first, ...others] };
+  return { isUsable: true, interface: found, routes: [first, ...others] };
 }
 
 /** Why packets of the family cannot be sent on `found`, or null. */
@@ -165,7 +128,7 @@ function whatItLacks(found: NetworkInterface, link: Link, family: AddressFamily)
   if (familyOf(sourceAddress) !== family) return `cannot send IPv${family} from ${sourceAddress}`;
   return own.some((address) => sameAddress(address, sourceAddress))
     ? null
-    : `no longer has the address ${sourceAddress}`;
+    : `does not have the address ${sourceAddress}`;
 }
 
 /**
@@ -183,9 +146,4 @@ function globalAddresses(link: NetworkInterface, family: AddressFamily): Interfa
   return link.addresses
     .filter((one) => one.family === family && one.isTentative !== true)
     .filter(({ scope }) => family === 4 || scope !== "link");
-}
-
-/** Where one use of a link leads: when it changes, sockets have to be made anew. */
-export function linkIdentity(link: NetworkInterface, { server, nextHop }: ServerWay): string {
-  return `${link.index} to ${server.address} via ${nextHop.gateway?.address ?? "no gateway"}`;
 }

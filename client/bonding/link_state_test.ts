@@ -1,14 +1,12 @@
-import { deepEqual, equal, match, rejects, throws } from "node:assert/strict";
+import { deepEqual, equal, match, rejects } from "node:assert/strict";
 import { FakeRunner } from "../../testing/fake_runner.ts";
 import type { NextHop, Route } from "../../lib/host/routes/gateway/routing_table.ts";
 import type { InterfaceAddress, NetworkInterface } from "../../lib/host/links/network_interface.ts";
 import {
-  chooseLinks,
-  linkIdentity,
+  type NextHopMemories,
   readLinkState,
   readSurroundings,
   sendableAddresses,
-  type ServerWay,
 } from "./link_state.ts";
 
 function makeInterface(name: string, change: Partial<NetworkInterface> = {}): NetworkInterface {
@@ -30,60 +28,6 @@ function makeInterface(name: string, change: Partial<NetworkInterface> = {}): Ne
     ...change,
   } as NetworkInterface;
 }
-
-const wan = (name: string, sourceAddress: string | null = null) => ({
-  interfaceName: name,
-  sourceAddress,
-});
-
-Deno.test("chooseLinks keeps the user's order, which gives the path ids", () => {
-  const interfaces = [makeInterface("a"), makeInterface("b")];
-  deepEqual(chooseLinks([wan("b"), wan("a", "192.0.2.2")], interfaces, "fluxify"), [
-    { id: 0, name: "b", device: "b", sourceAddress: null },
-    { id: 1, name: "a", device: "a", sourceAddress: "192.0.2.2" },
-  ]);
-});
-
-Deno.test("chooseLinks tells links of one interface apart by their source addresses", () => {
-  const addresses = ["192.0.2.2", "192.0.2.3"].map((address) => own(address));
-  const chosen = chooseLinks(
-    [wan("a", "192.0.2.2"), wan("a", "192.0.2.3"), wan("a")],
-    [makeInterface("a", { addresses })],
-    "fluxify",
-  );
-  deepEqual(chosen.map(({ name, device }) => [name, device]), [
-    ["a (192.0.2.2)", "a"],
-    ["a (192.0.2.3)", "a"],
-    ["a (any address)", "a"],
-  ]);
-});
-
-Deno.test("chooseLinks names the interface that is not there, and those that are", () => {
-  throws(() => chooseLinks([wan("a"), wan("x")], [makeInterface("a")], "fluxify"), /x.*a/);
-});
-
-Deno.test("chooseLinks refuses a source address of another interface", () => {
-  const interfaces = [makeInterface("a"), makeInterface("b")];
-  throws(() => chooseLinks([wan("a", "198.51.100.9"), wan("b")], interfaces, "fluxify"), /198\.51/);
-});
-
-Deno.test("chooseLinks without names refuses more than a session has paths for", () => {
-  const interfaces = Array.from({ length: 17 }, (_, index) => makeInterface(`eth${index}`));
-  throws(() => chooseLinks([], interfaces, "fluxify"), /at most 16 interfaces, and 17 .*-ifaces/);
-  equal(chooseLinks([], interfaces.slice(1), "fluxify").length, 16);
-});
-
-Deno.test("chooseLinks without names takes all that work, and wants two of them", () => {
-  const interfaces = [
-    makeInterface("lo", { loopback: true }),
-    makeInterface("a"),
-    makeInterface("fluxify"),
-    makeInterface("b", { up: false }),
-  ];
-  throws(() => chooseLinks([], interfaces, "fluxify"), /at least two.*a, b \(is down\)/);
-  interfaces.push(makeInterface("c"));
-  deepEqual(chooseLinks([], interfaces, "fluxify").map(({ name }) => name), ["a", "c"]);
-});
 
 const SERVER4 = { address: "203.0.113.10", family: 4 } as const;
 const SERVER6 = { address: "2001:db8:113::10", family: 6 } as const;
@@ -112,7 +56,11 @@ const own = (address: string, more: Partial<InterfaceAddress> = {}): InterfaceAd
 async function stateOf(
   addresses: InterfaceAddress[],
   gateways: string[],
-  options: { sourceAddress?: string; known?: ServerWay[]; link?: Partial<NetworkInterface> } = {},
+  options: {
+    sourceAddress?: string;
+    memories?: NextHopMemories;
+    link?: Partial<NetworkInterface>;
+  } = {},
 ): Promise<string> {
   const runner = new FakeRunner().on("ip", { code: 2, stderr: "Network is unreachable" });
   const routes = gateways.map(defaultVia);
@@ -126,12 +74,15 @@ async function stateOf(
           family,
         ) => [family as 4 | 6, routes.filter((route) => route.family === family)]),
       ),
+      wentDown: new Set(),
     },
     [SERVER6, SERVER4],
-    options.known,
+    options.memories ?? new Map(),
   );
   if (!state.isUsable) return state.why;
-  return state.ways.map(({ server, nextHop }) => `${server.family} via ${nextHop.gateway?.address}`)
+  return state.routes.map(({ server, nextHop }) =>
+    `${server.family} via ${nextHop.gateway?.address}`
+  )
     .join(", ");
 }
 
@@ -176,20 +127,22 @@ Deno.test("readLinkState() keeps to the source address that is prescribed", asyn
   equal(await from("2001:db8:1::3"), "6 via 2001:db8:1::1");
   equal(
     await from("192.0.2.3"),
-    "cannot send IPv6 from 192.0.2.3 and no longer has the address 192.0.2.3",
+    "cannot send IPv6 from 192.0.2.3 and does not have the address 192.0.2.3",
   );
 });
 
-Deno.test("readLinkState() guesses the gateway it knew only where no route is left", async () => {
-  const known = [
-    { server: SERVER6, nextHop: through("2001:db8:1::1") },
-    { server: SERVER4, nextHop: through("192.0.2.1") },
-  ];
+Deno.test("readLinkState() guesses the gateway that went with the link, where no route is left", async () => {
+  const memories: NextHopMemories = new Map();
   const both = [own("192.0.2.2"), own("2001:db8:1::2")];
-  equal(await stateOf(both, [], { known }), "6 via 2001:db8:1::1, 4 via 192.0.2.1");
-  equal(await stateOf(both, ["192.0.2.9"], { known }), "4 via 192.0.2.9");
-  const moved = [own("198.51.100.2"), own("2001:db8:7::2")];
-  match(await stateOf(moved, [], { known }), /no gateway/);
+  const look = (gateways: string[], addresses = both, link: Partial<NetworkInterface> = {}) =>
+    stateOf(addresses, gateways, { memories, link });
+  const gateways = ["192.0.2.1", "2001:db8:1::1"];
+  equal(await look(gateways), "6 via 2001:db8:1::1, 4 via 192.0.2.1");
+  equal(await look([], both, { lowerUp: false }), "has no carrier");
+  equal(await look([]), "6 via 2001:db8:1::1, 4 via 192.0.2.1");
+  match(await look([], [own("198.51.100.2"), own("2001:db8:7::2")]), /no gateway/);
+  equal(await look(["192.0.2.9"]), "4 via 192.0.2.9");
+  equal(await look([]), "6 via 2001:db8:1::1", "the other one is withdrawn");
 });
 
 Deno.test("readLinkState() says what is wrong with a link", async () => {
@@ -211,16 +164,4 @@ Deno.test("readSurroundings() does without IPv6 where the kernel has none", asyn
     JSON.stringify([{ ifindex: 1, ifname: "a", flags: [], mtu: 1500, addr_info: [address] }]),
   );
   await rejects(readSurroundings(runner, [4, 6]), /not supported/);
-});
-
-Deno.test("linkIdentity changes with the interface, the gateway and the server's address", () => {
-  const way = { server: SERVER4, nextHop: through("192.0.2.1") };
-  const identities = [
-    linkIdentity(makeInterface("a"), way),
-    linkIdentity(makeInterface("a", { index: 2 }), way),
-    linkIdentity(makeInterface("a"), { ...way, nextHop: through("192.0.2.9") }),
-    linkIdentity(makeInterface("a"), { ...way, server: SERVER6 }),
-  ];
-  equal(new Set(identities).size, identities.length);
-  equal(linkIdentity(makeInterface("a", { addresses: [] }), way), identities[0]);
 });

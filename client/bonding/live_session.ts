@@ -1,4 +1,7 @@
-/** What is known of the session in use: which paths answer, and whether it is lost. */
+/**
+ * What is known of the session in use, and of the one that is to replace it: which paths answer, and
+ * whether it is lost.
+ */
 import { getLogger } from "@logtape/logtape";
 import { LOG_CATEGORY } from "../../lib/cli/log.ts";
 import type { EngineEvent } from "../../lib/net/engine.ts";
@@ -10,11 +13,26 @@ const LOST_AFTER_MS = 1000;
 
 const log = getLogger([LOG_CATEGORY, "client"]);
 
+type SessionEvent = Exclude<EngineEvent, { kind: "fault" | "path MTU" }>;
+
+/** One session, as the events of the engine tell of it. */
+class PathStates {
+  readonly states = new Map<number, PathState>();
+  isOver = false;
+
+  constructor(readonly id: number) {}
+
+  /** Whether at least one path works. */
+  get isUp(): boolean {
+    return !this.isOver && [...this.states.values()].includes("up");
+  }
+}
+
 export class LiveSession {
   readonly #isUnusable: (link: string) => boolean;
-  #id: number | null = null;
-  readonly #states = new Map<number, PathState>();
-  #isOver = false;
+  #current: PathStates | null = null;
+  /** One that has been opened, and of which no path has answered yet. */
+  #candidate: PathStates | null = null;
   #changed = Promise.withResolvers<void>();
   #interruption: AbortController | null = null;
 
@@ -24,47 +42,75 @@ export class LiveSession {
   }
 
   get id(): number | null {
-    return this.#id;
+    return this.#current?.id ?? null;
+  }
+
+  /** The session that paths are made for: the one to come, if there is one. */
+  get latestId(): number | null {
+    return this.#candidate?.id ?? this.id;
   }
 
   /** Whether at least one path works. */
   get isUp(): boolean {
-    return !this.#isOver && [...this.#states.values()].includes("up");
+    return this.#current?.isUp ?? false;
   }
 
   /** Whether the server has ended it, or it fell silent altogether: it does not come back. */
   get isOver(): boolean {
-    return this.#isOver;
+    return this.#current?.isOver ?? false;
   }
 
-  /** Whether the path of that id works. */
+  /** Whether the path of that id works, in the session that paths are made for. */
   isPathUp(id: number): boolean {
-    return !this.#isOver && this.#states.get(id) === "up";
+    const session = this.#candidate ?? this.#current;
+    return session !== null && !session.isOver && session.states.get(id) === "up";
   }
 
-  /** `id` is the session in use from now on. */
-  begin(id: number): void {
-    this.#id = id;
-    this.#states.clear();
-    this.#isOver = false;
+  /** The one in use has been closed for good. */
+  end(): void {
+    this.#current = null;
+  }
+
+  /** `id` is about to be opened, and in use as soon as it is proven. */
+  expect(id: number): void {
+    this.#candidate = new PathStates(id);
+  }
+
+  /**
+   * Waits until a path of the expected session works, which then is the one in use. After
+   * `timeoutMs`, or when it is over before, nothing has changed. Returns whether it is in use.
+   */
+  async provenWithin(timeoutMs: number, signal: AbortSignal): Promise<boolean> {
+    const candidate = this.#candidate;
+    if (candidate === null) throw new RangeError("Cannot wait for a session that is not expected");
+    const deadline = performance.now() + timeoutMs;
+    while (!candidate.isUp && !candidate.isOver && !signal.aborted) {
+      const leftMs = deadline - performance.now();
+      if (leftMs <= 0) break;
+      await pause(leftMs, signal, this.#changed.promise);
+    }
+    this.#candidate = null;
+    if (!candidate.isUp) return false;
+    this.#current = candidate;
     this.#wake();
+    return true;
   }
 
-  note(event: Exclude<EngineEvent, { kind: "fault" | "path MTU" }>): void {
-    if (event.session !== this.#id || this.#isOver) return;
+  note(event: SessionEvent): void {
+    const session = [this.#current, this.#candidate].find((one) => one?.id === event.session);
+    if (session === undefined || session === null || session.isOver) return;
     if (event.kind === "path changed") {
       const isTold = event.state === "down" && this.#isUnusable(event.name);
-      const level = isTold ? "debug" : levelOf(event.state, this.#states.get(event.path));
-      this.#states.set(event.path, event.state);
+      const before = session.states.get(event.path);
+      // What goes on as before, in the session to come, is no news.
+      const isSame = session !== this.#current &&
+        this.#current?.states.get(event.path) === event.state;
+      const level = isTold || isSame ? "debug" : levelOf(event.state, before);
+      session.states.set(event.path, event.state);
       log[level](`link ${event.name}: path is ${event.state}`);
     } else {
-      this.#isOver = true;
-      const what = event.kind === "bye"
-        ? "the server ended the session"
-        : event.kind === "idle"
-        ? "the session fell silent"
-        : `the session cannot go on (${event.message})`;
-      log.warn(`${what}: asking for a new one`);
+      session.isOver = true;
+      if (session === this.#current) log.warn(`${endOf(event)}: asking for a new one`);
     }
     this.#wake();
     if (this.isUp) this.#interruption?.abort();
@@ -81,24 +127,13 @@ export class LiveSession {
     return this.#interruption.signal;
   }
 
-  /** Waits until a path works, at most `timeoutMs`. Returns whether one does. */
-  async upWithin(timeoutMs: number, signal: AbortSignal): Promise<boolean> {
-    const deadline = performance.now() + timeoutMs;
-    while (!this.isUp && !signal.aborted) {
-      const leftMs = deadline - performance.now();
-      if (leftMs <= 0) break;
-      await pause(leftMs, signal, this.#changed.promise);
-    }
-    return this.isUp;
-  }
-
   /** Waits until the session is lost, `renewalMs` have passed, or `signal` is aborted. */
   async lostOr(renewalMs: number, signal: AbortSignal): Promise<"lost" | "due" | "stopped"> {
     const deadline = performance.now() + renewalMs;
     for (;;) {
       if (signal.aborted) return "stopped";
-      if (this.#isOver) return "lost";
-      if (!this.isUp && !await this.upWithin(LOST_AFTER_MS, signal)) {
+      if (this.isOver) return "lost";
+      if (!this.isUp && !await this.#upWithin(LOST_AFTER_MS, signal)) {
         return signal.aborted ? "stopped" : "lost";
       }
       const leftMs = deadline - performance.now();
@@ -107,9 +142,32 @@ export class LiveSession {
     }
   }
 
+  async #upWithin(timeoutMs: number, signal: AbortSignal): Promise<boolean> {
+    const deadline = performance.now() + timeoutMs;
+    while (!this.isUp && !this.isOver && !signal.aborted) {
+      const leftMs = deadline - performance.now();
+      if (leftMs <= 0) break;
+      await pause(leftMs, signal, this.#changed.promise);
+    }
+    return this.isUp;
+  }
+
   #wake(): void {
     this.#changed.resolve();
     this.#changed = Promise.withResolvers<void>();
+  }
+}
+
+function endOf(event: Exclude<SessionEvent, { kind: "path changed" }>): string {
+  switch (event.kind) {
+    case "bye":
+      return "the server ended the session";
+    case "idle":
+      return "the session fell silent";
+    case "session failed":
+      return `the session cannot go on (${event.message})`;
+    default:
+      return event satisfies never;
   }
 }
 

@@ -1,4 +1,4 @@
-import { deepEqual } from "node:assert/strict";
+import { deepEqual, equal } from "node:assert/strict";
 import { setUpLogging } from "../../lib/cli/log.ts";
 import type { PathState } from "../../lib/protocol/path/liveness.ts";
 import { LiveSession } from "./live_session.ts";
@@ -15,7 +15,7 @@ function linesOf(
   const write = (line: string) => void lines.push(line.trimEnd().slice(25));
   setUpLogging({ level, format: "text", write });
   const session = new LiveSession(isUnusable);
-  session.begin(SESSION);
+  session.expect(SESSION);
   for (const state of states) {
     session.note({
       kind: "path changed",
@@ -54,4 +54,47 @@ Deno.test("a path that is down because its link was told to be is for -v only", 
     "info    link dsl: path is up",
     "info    link dsl: path is up",
   ]);
+});
+
+const changed = (session: number, state: PathState, path = 0) => ({
+  ...{ kind: "path changed", session, path, name: "dsl", state, peer: "" } as const,
+});
+const RUNNING = new AbortController().signal;
+
+Deno.test("LiveSession: an expected session is in use once a path of it works", async () => {
+  const session = new LiveSession();
+  session.expect(7);
+  deepEqual([session.id, session.latestId], [null, 7]);
+  const proven = session.provenWithin(60_000, RUNNING);
+  session.note(changed(7, "up"));
+  equal(await proven, true);
+  deepEqual([session.id, session.isUp, session.isPathUp(0)], [7, true, true]);
+});
+
+Deno.test("LiveSession: one that is not proven leaves the session in use as it is", async () => {
+  const session = new LiveSession();
+  session.expect(7);
+  session.note(changed(7, "up"));
+  await session.provenWithin(60_000, RUNNING);
+  session.expect(8);
+  session.note(changed(7, "suspect", 1));
+  equal(await session.provenWithin(1, RUNNING), false);
+  deepEqual([session.id, session.latestId, session.isUp], [7, 7, true]);
+  session.expect(9);
+  session.note({ kind: "bye", session: 9 });
+  equal(await session.provenWithin(60_000, RUNNING), false);
+  deepEqual([session.id, session.isOver], [7, false]);
+});
+
+Deno.test("LiveSession: the session in use may be lost while another is expected", async () => {
+  const session = new LiveSession();
+  session.expect(7);
+  session.note(changed(7, "up"));
+  await session.provenWithin(60_000, RUNNING);
+  session.expect(8);
+  session.note({ kind: "bye", session: 7 });
+  equal(session.isOver, true);
+  session.note(changed(8, "up"));
+  equal(await session.provenWithin(60_000, RUNNING), true);
+  deepEqual([session.id, session.isOver, session.isUp], [8, false, true]);
 });

@@ -15,7 +15,6 @@ import {
   hostFor,
   type NamedAddress,
   resolveServers,
-  type ServerAddress,
 } from "../control/resolve_server.ts";
 import type { BondOptions } from "../config/options.ts";
 import { undoChanges } from "../undo_changes.ts";
@@ -50,21 +49,28 @@ export class Protection {
     if (this.#journal.lasting.length > 0) this.#afterFailure = "keep";
   }
 
-  /** Puts the kill switch in force. @throws Error, everything as before then. */
+  /**
+   * Puts the kill switch in force, unless it is: the server is reached at `addresses` over `links`,
+   * which are interfaces. @throws Error, everything as before then.
+   */
   async enable(
     tun: string,
     links: readonly string[],
-    addresses: readonly ServerAddress[],
+    addresses: readonly string[],
   ): Promise<void> {
-    if (!this.#options.killSwitch) return;
+    if (!this.#options.killSwitch || this.#killSwitch !== null) return;
     const { server, controlPort } = this.#options;
     const killSwitch = new KillSwitch(this.#journal, {
-      ...{ tun, links, server, controlPort },
-      addresses: addresses.map(({ address }) => address),
+      ...{ tun, links, server, controlPort, addresses },
     });
     warn(await killSwitch.enable());
     this.#killSwitch = killSwitch;
     log.info("kill switch: nothing leaves this machine beside the tunnel");
+  }
+
+  /** The server is reached over other links, or at other addresses. @throws CommandError. */
+  async cover(links: readonly string[], addresses: readonly string[]): Promise<void> {
+    warn(await this.#killSwitch?.cover(links, addresses) ?? []);
   }
 
   /** The traffic goes into the tunnel: whatever happens now must not let it out. */

@@ -65,7 +65,7 @@ Deno.test("Protection.end() lifts the kill switch for good, though a link has ju
   const journal = await HostJournal.open({ program: "t", runner, directory: directory.path });
   const options = { server: "203.0.113.7", controlPort: 8443, killSwitch: true };
   const protection = new Protection(journal, options);
-  await protection.enable("tun0", ["a"], [{ address: "203.0.113.7", family: 4 }]);
+  await protection.enable("tun0", ["a"], ["203.0.113.7"]);
 
   link = { ...link, addr_info: addressOf("198.51.100.2") };
   protection.follow();
@@ -87,7 +87,7 @@ Deno.test("Protection.check() puts a kill switch back that is gone, one look at 
   const options = { server: "203.0.113.7", controlPort: 8443, killSwitch: true };
   const protection = new Protection(journal, options);
   protection.check();
-  await protection.enable("tun0", ["a"], [{ address: "203.0.113.7", family: 4 }]);
+  await protection.enable("tun0", ["a"], ["203.0.113.7"]);
   for (let looks = 0; looks < 3; looks++) protection.check();
   await protection.end("stopped");
   deepEqual(runner.lines.filter((line) => line.startsWith("nft")), [

@@ -1,17 +1,26 @@
 /**
- * Asks the server for a session over one link after the other, so that a dead link in front does not
- * keep the client from a server it could reach over another.
+ * Asks the server for a session over one link after the other, and at each address of it, so that a
+ * dead link in front does not keep the client from a server it could reach over another. What somebody
+ * else answers there (a hotspot, an impostor) is a failure of that link, and no more.
  */
+import { getLogger } from "@logtape/logtape";
+import { LOG_CATEGORY } from "../../lib/cli/log.ts";
 import { VERSION } from "../../lib/cli/version.ts";
+import type { NextHop } from "../../lib/host/routes/gateway/routing_table.ts";
 import type { ControlGrant } from "../../lib/protocol/wire/control_message.ts";
 import { ControlError } from "../control/control_error.ts";
 import { type ClientCredentials, exchange } from "../control/exchange.ts";
-import type { ServerEnd } from "./link_set.ts";
+import type { ServerEndpoint } from "./server_endpoints.ts";
 
-/** For all links together. */
-const CONNECT_TIMEOUT_MS = 10_000;
+/** For one link and address, at the least: a connection over a slow link takes several round trips. */
+const ATTEMPT_MIN_MS = 2500;
+/** For all of them together: at the least, however few there are, and at the most. */
+const REQUEST_MIN_MS = 10_000;
+const REQUEST_MAX_MS = 30_000;
 
-export interface ControlTarget {
+const log = getLogger([LOG_CATEGORY, "client"]);
+
+interface ControlTarget {
   readonly port: number;
   readonly credentials: ClientCredentials;
   /** Those of the engine. */
@@ -20,59 +29,100 @@ export interface ControlTarget {
   readonly acceptsV1: boolean;
 }
 
-/** A link, and the address of the server that it leads to. */
-interface ControlWay {
-  readonly device: string;
-  readonly end: ServerEnd;
+/** A link, and an address of the server that it leads to. */
+export interface ControlRoute {
+  /** Name of the link. */
+  readonly link: string;
+  readonly nextHop: NextHop;
+  readonly endpoint: ServerEndpoint;
+  /** Whether the link uses this address: its route stays whatever comes of asking. */
+  readonly isInUse: boolean;
 }
 
-/**
- * Asks over each of `ways`, in this order; `otherwise` over whatever the system chooses when there
- * are none.
- * @throws ControlError of the last link, or the first that trying again cannot mend.
- */
-export async function requestSession(
-  target: ControlTarget,
-  ways: readonly ControlWay[],
-  otherwise: ServerEnd,
-  signal: AbortSignal,
-): Promise<ControlGrant> {
-  const ask = (end: ServerEnd, timeoutMs: number) =>
-    exchange({
-      ...target,
-      server: end.host,
-      addresses: [end],
-      clientVersion: VERSION,
-      timeoutMs,
-      signal,
-    });
-  if (ways.length === 0) return await ask(otherwise, CONNECT_TIMEOUT_MS);
-  const deadline = performance.now() + CONNECT_TIMEOUT_MS;
-  let failure: ControlError | null = null;
-  for (const [index, { device, end }] of ways.entries()) {
-    const leftMs = Math.max(1, deadline - performance.now());
-    // On this machine it is reached over no link.
-    if (end.routes === null) return await ask(end, leftMs);
+export interface Granted {
+  readonly grant: ControlGrant;
+  /** Who granted it. */
+  readonly endpoint: ServerEndpoint;
+}
+
+export class SessionRequests {
+  readonly #target: ControlTarget;
+  /** By link, what was not trusted there: said once. */
+  readonly #untrusted = new Map<string, string>();
+
+  constructor(target: ControlTarget) {
+    this.#target = target;
+  }
+
+  /**
+   * Asks along each of `routes`, in this order, until one grants a session.
+   * @throws ControlError that is final at once; else one that trying again may mend, if there was any.
+   */
+  async request(routes: readonly ControlRoute[], signal: AbortSignal): Promise<Granted> {
+    const deadline = performance.now() +
+      Math.min(REQUEST_MAX_MS, Math.max(REQUEST_MIN_MS, ATTEMPT_MIN_MS * routes.length));
+    let failure: ControlError | null = null;
+    for (const [index, route] of routes.entries()) {
+      const leftMs = deadline - performance.now();
+      if (leftMs <= 0) break;
+      const shareMs = Math.max(ATTEMPT_MIN_MS, leftMs / (routes.length - index));
+      try {
+        const grant = await this.#ask(route, Math.min(leftMs, shareMs), signal);
+        this.#untrusted.delete(route.link);
+        return { grant, endpoint: route.endpoint };
+      } catch (error) {
+        if (!(error instanceof ControlError) || error.isFinal || signal.aborted) throw error;
+        if (!error.retryable) this.#sayUntrusted(route, error);
+        if (failure === null || error.retryable) failure = error;
+      }
+    }
+    if (failure === null) throw new RangeError("Cannot ask for a session: no link was given");
+    throw failure;
+  }
+
+  async #ask(
+    { link, nextHop, endpoint, isInUse }: ControlRoute,
+    timeoutMs: number,
+    signal: AbortSignal,
+  ): Promise<ControlGrant> {
+    const { routes, host } = endpoint;
     try {
-      await end.routes.prefer(device);
+      if (!isInUse) await routes?.ensure(nextHop);
+      await routes?.prefer(nextHop.device);
     } catch (error) {
-      failure = cannotPrefer(device, error);
-      continue;
+      throw cannotPrefer(link, error);
     }
     try {
-      return await ask(end, leftMs / (ways.length - index));
+      return await exchange({
+        ...this.#target,
+        server: host,
+        addresses: [endpoint],
+        clientVersion: VERSION,
+        timeoutMs,
+        signal,
+      });
     } catch (error) {
-      if (!(error instanceof ControlError) || !error.retryable) throw error;
-      failure = error;
+      if (!isInUse) {
+        await routes?.remove(nextHop.device).catch((error) => log.debug("{error}", { error }));
+      }
+      throw error;
     }
   }
-  throw failure;
+
+  #sayUntrusted({ link }: ControlRoute, { message }: ControlError): void {
+    if (this.#untrusted.get(link) === message) return;
+    this.#untrusted.set(link, message);
+    log.warn("over link {link}: {message}; the server is asked over the other links", {
+      link,
+      message,
+    });
+  }
 }
 
 /** The link may have gone since it was read, or the route not be recorded: the next one may do. */
-function cannotPrefer(device: string, error: unknown): ControlError {
+function cannotPrefer(link: string, error: unknown): ControlError {
   const why = error instanceof Error ? error.message : String(error);
-  return new ControlError("unreachable", `Cannot ask the server over ${device}: ${why}`, {
+  return new ControlError("unreachable", `Cannot ask the server over ${link}: ${why}`, {
     retryable: true,
   });
 }

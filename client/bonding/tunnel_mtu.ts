@@ -43,10 +43,16 @@ export class TunnelMtu {
       Math.min(TUN_MTU_DEFAULT, this.#server ?? TUN_MTU_DEFAULT);
   }
 
-  /** Decides anew for a session whose server's TUN device has the MTU `server`. */
-  begin(server: number | null): number {
+  /** What the device has, or is about to have. */
+  get current(): number {
+    return (this.#decision ?? this.#decide()).mtu;
+  }
+
+  /** A session begins whose server's TUN device has the MTU `server`: decides anew. */
+  begin(server: number | null): void {
     this.#server = server;
-    return this.#decide().mtu;
+    if (this.#decision === null) this.#decide();
+    else this.follow();
   }
 
   /** A path has been probed. */

@@ -5,6 +5,7 @@ import { type BalanceOptions, parseClientOptions } from "./options.ts";
 const DEFAULTS: BalanceOptions = {
   interfaces: [],
   balance: "spread",
+  once: false,
   weights: null,
   healthIntervalMs: 5_000,
   healthTargets: [],
@@ -33,6 +34,7 @@ Deno.test("parseClientOptions() reads every option of -l", () => {
   const options: BalanceOptions = {
     interfaces: ["wan1", "wan2"],
     balance: "spread",
+    once: true,
     weights: new Map([["wan1", 3], ["wan2", 1]]),
     healthIntervalMs: 500,
     healthTargets: ["192.0.2.1", "2001:db8::1"],
@@ -55,8 +57,8 @@ Deno.test("parseClientOptions() reads every option of -l", () => {
     const spaced = values.flatMap(([name, value]) => [`${dashes}${name}`, value!]);
     const joined = values.map(([name, value]) => `${dashes}${name}=${value}`);
     const expected = { command: "balance", options };
-    deepEqual(parse("-l", "-v", "-log-json", "-ui", ...spaced), expected);
-    deepEqual(parse(...joined, "-l", "-v", "-log-json", "--ui"), expected);
+    deepEqual(parse("-l", "-v", "-log-json", "-once", "-ui", ...spaced), expected);
+    deepEqual(parse(...joined, "-l", "-v", "-log-json", "--once", "--ui"), expected);
   }
 });
 

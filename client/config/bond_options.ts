@@ -35,6 +35,10 @@ export const BOND_FLAGS = [
   "-policy-routing",
 ];
 
+export const onceOption = () =>
+  new Option("--once", "end with an error when the first attempt fails")
+    .helpGroup(GROUPS.connection);
+
 export const renewEveryOption = () =>
   new Option("--renew-every <time>", "renew the session this often, 5s to 24h")
     .helpGroup(GROUPS.safety)

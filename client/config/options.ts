@@ -48,6 +48,7 @@ import {
   BOND_FLAGS,
   dnsOption,
   killSwitchOption,
+  onceOption,
   policyRoutingOption,
   renewEveryOption,
 } from "./bond_options.ts";
@@ -78,6 +79,8 @@ export interface BondOptions extends TunnelOptions {
   certFile: string | null;
   /** MTU of the TUN device in bytes, or null: as the paths allow. */
   tunMtu: number | null;
+  /** Whether the first failure to connect ends the program. */
+  once: boolean;
   /** How often the session is renewed. */
   renewEveryMs: number;
   /** Addresses of the servers to ask through the tunnel; empty: DNS stays as it is. */
@@ -96,6 +99,8 @@ export interface BalanceOptions extends Pick<TunnelOptions, "logLevel" | "logFor
   /** In the user's order; empty: all with a gateway. */
   interfaces: string[];
   balance: BalanceKind;
+  /** Whether it ends the program that there are fewer than two uplinks at the start. */
+  once: boolean;
   /** By interface, 1 for those not named; null: by the quality of the links. */
   weights: ReadonlyMap<string, number> | null;
   healthIntervalMs: number;
@@ -223,6 +228,7 @@ function buildClientProgram(accept: Accept<ClientCommand>, home: string, file: S
     .addOption(dscpOption())
     .addOption(probePmtudOption())
     .addOption(rekeyEveryOption())
+    .addOption(onceOption())
     .addOption(renewEveryOption())
     .addOption(acceptV1Option("servers"))
     .addOption(dnsOption())
@@ -256,6 +262,7 @@ function buildClientProgram(accept: Accept<ClientCommand>, home: string, file: S
           options: {
             interfaces,
             balance: raw.balance,
+            once: raw.once === true,
             weights,
             healthIntervalMs: raw.healthInterval,
             healthTargets: raw.healthTarget ?? [],
@@ -278,6 +285,7 @@ function buildClientProgram(accept: Accept<ClientCommand>, home: string, file: S
           pkiFolder: expandHome(raw.pki, home),
           certFile: raw.cert === undefined ? null : expandHome(raw.cert, home),
           tunMtu: raw.mtu === 0 ? null : raw.mtu,
+          once: raw.once === true,
           renewEveryMs: raw.renewEvery,
           dnsServers: raw.dns ?? [],
           killSwitch: raw.killSwitch === true,

@@ -10,6 +10,7 @@ const DEFAULTS: BondOptions = {
   pkiFolder: "/home/mara/.fluxify",
   certFile: null,
   tunMtu: null,
+  once: false,
   renewEveryMs: 3_600_000,
   dnsServers: [],
   killSwitch: false,
@@ -44,6 +45,7 @@ Connection:
                                    ~/.fluxify)
   --cert <file>                    the bundle, or NAME.pem with its key and ca.pem beside it
                                    (default: the bundle in -pki)
+  --once                           end with an error when the first attempt fails
 
 Links:
   --ifaces <list>                  links to use, as in eth0,wlan0: 2 to 16, with -l 2 to 63
@@ -131,6 +133,7 @@ Deno.test("parseClientOptions() reads every option, with one dash or two", () =>
     pkiFolder: "/etc/fluxify",
     certFile: "/home/mara/laptop.pem",
     tunMtu: 1400,
+    once: true,
     renewEveryMs: 90_000,
     dnsServers: ["1.1.1.1", "2606:4700:4700::1111"],
     killSwitch: true,
@@ -171,7 +174,15 @@ Deno.test("parseClientOptions() reads every option, with one dash or two", () =>
     ["status-every", "10s"],
     ["dns", "1.1.1.1, 2606:4700:4700::1111"],
   ];
-  const flags = ["log-json", "accept-v1", "probe-pmtud", "kill-switch", "policy-routing", "ui"];
+  const flags = [
+    "log-json",
+    "accept-v1",
+    "probe-pmtud",
+    "kill-switch",
+    "once",
+    "policy-routing",
+    "ui",
+  ];
   for (const dashes of ["-", "--"]) {
     const switches = ["-b", "-v", ...flags.map((flag) => `${dashes}${flag}`)];
     const spaced = values.flatMap(([name, value]) => [`${dashes}${name}`, value!]);

@@ -4,6 +4,7 @@ export type ControlErrorCode =
   | "bad credentials"
   | "own certificate out of date"
   | "name not found"
+  | "no link"
   | "unreachable"
   | "connection refused"
   | "timed out"
@@ -15,7 +16,15 @@ export type ControlErrorCode =
   | "refused by the server"
   | "server speaks v1"
   | "malformed response"
-  | "connection lost";
+  | "connection lost"
+  | "no answer on the data port";
+
+/** Of these the server itself, or our own bundle, is the witness; what else answers is not believed. */
+const VERDICTS: ReadonlySet<ControlErrorCode> = new Set([
+  "bad credentials",
+  "own certificate out of date",
+  "refused by the server",
+]);
 
 /** Why no session could be had. Code branches on `code` and `retryable`; people read the message. */
 export class ControlError extends Error {
@@ -38,6 +47,11 @@ export class ControlError extends Error {
     this.code = code;
     this.retryable = options.retryable;
     this.serverCode = options.serverCode ?? null;
+  }
+
+  /** Whether asking over another link or later cannot change it, whoever else may be on the way. */
+  get isFinal(): boolean {
+    return !this.retryable && VERDICTS.has(this.code);
   }
 }
 

@@ -40,6 +40,8 @@ interface TestTlsOptions {
   readonly certificate: TestCertificate;
   readonly clientAuthority: TestAuthority;
   readonly host?: string;
+  /** Any unless given. */
+  readonly port?: number;
   readonly tls?: tls.TlsOptions;
 }
 
@@ -61,13 +63,13 @@ export function startTlsServer(
     serve(socket);
   });
   server.on("tlsClientError", (_error, socket) => socket.destroy());
-  return startTcpServer((socket) => void server.emit("connection", socket), options.host);
+  return startTcpServer((socket) => void server.emit("connection", socket), options);
 }
 
 /** A TCP server on the loopback. */
 export async function startTcpServer(
   serve: (socket: net.Socket) => void,
-  host = "127.0.0.1",
+  { host = "127.0.0.1", port = 0 }: Pick<TestTlsOptions, "host" | "port"> = {},
 ): Promise<TestServer> {
   const open = new Set<net.Socket>();
   const server = net.createServer((socket) => {
@@ -76,7 +78,7 @@ export async function startTcpServer(
     socket.once("close", () => open.delete(socket));
     serve(socket);
   });
-  server.listen(0, host);
+  server.listen(port, host);
   await once(server, "listening");
   return {
     port: (server.address() as AddressInfo).port,

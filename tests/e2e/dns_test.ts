@@ -72,7 +72,7 @@ topic("e2e DNS of the client", async (scenario) => {
   await scenario("a start that fails has changed nothing", async () => {
     const etc = await OwnEtc.create(lab, "link", BEFORE);
     const before = await etc.resolvConf();
-    const { exitCode } = await ending(etc.spawnClient(...args, "-ctrl", "1"));
+    const { exitCode } = await ending(etc.spawnClient(...args, "-once", "-ctrl", "1"));
     equal(exitCode, 1);
     equal(await etc.resolvConf(), before);
   });

@@ -25,7 +25,9 @@ topic("e2e kill switch and a server given by name", async (scenario) => {
   const bypass = await BypassCounter.start(lab.router, LINKS);
 
   await scenario("after a crash another name is not found, and the way out is told", async () => {
-    const { exitCode, text } = await ending(etc.spawnClient(...args, "-server", `not-${NAME}`));
+    const { exitCode, text } = await ending(
+      etc.spawnClient(...args, "-once", "-server", `not-${NAME}`),
+    );
     equal(exitCode, 1);
     match(text, /kill switch of an earlier run is on/);
     match(text, /the kill switch stays on/);

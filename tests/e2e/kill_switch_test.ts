@@ -144,7 +144,7 @@ async function furtherScenarios(
   });
 
   await scenario("a first start that fails leaves nothing", async () => {
-    const client = spawnClient(lab, bundle, { args: [...args, "-ctrl", "1"] });
+    const client = spawnClient(lab, bundle, { args: [...args, "-once", "-ctrl", "1"] });
     equal((await ending(client)).exitCode, 1);
     deepEqual(await hostState(lab.client), before);
   });

@@ -173,7 +173,9 @@ topic("e2e leases", async (scenario) => {
     const granted = stdout.trim().split("\n");
     equal(granted.length, CLIENTS_MAX);
     equal(new Set(granted).size, CLIENTS_MAX);
-    const { exitCode, text } = await ending(spawnClient(lab, bundles[0]));
+    const { exitCode, text } = await ending(
+      spawnClient(lab, bundles[0], { args: ["-once"] }),
+    );
     equal(exitCode, 1);
     match(text, /The server refuses: all 253 addresses of this server are in use: wait until/);
     await server.waitForLine(/refused .*: all 253 addresses/, LINE_TIMEOUT_MS);

@@ -78,6 +78,15 @@ export function findInterface(
   return interfaces.find((candidate) => candidate.name === name);
 }
 
+/** Why nothing can be sent over an interface, whatever its addresses and routes are; or null. */
+export function whyAway(
+  link: NetworkInterface | undefined,
+): "is not there" | "is down" | "has no carrier" | null {
+  if (link === undefined) return "is not there";
+  if (!link.up) return "is down";
+  return link.lowerUp ? null : "has no carrier";
+}
+
 /** Throws InterfaceError, naming the interfaces there are. */
 export function requireInterface(
   interfaces: readonly NetworkInterface[],
@@ -102,22 +111,6 @@ export function requireSourceAddress(link: NetworkInterface, address: string): I
 /** Whether `address` is this machine's own, so that packets to it leave on no link. */
 export function isOwnAddress(interfaces: readonly NetworkInterface[], address: string): boolean {
   return interfaces.some((one) => one.addresses.some((own) => sameAddress(own.address, address)));
-}
-
-interface LinkCandidate {
-  link: NetworkInterface;
-  /** Why it cannot carry traffic at present, or null. */
-  unusable: "is down" | "has no carrier" | "has no address" | null;
-}
-
-/** The interfaces a tunnel could be bonded over: all but loopback and the tunnel itself. */
-export function linkCandidates(
-  interfaces: readonly NetworkInterface[],
-  tun: string,
-): LinkCandidate[] {
-  return interfaces
-    .filter((link) => !link.loopback && link.name !== tun)
-    .map((link) => ({ link, unusable: whyUnusable(link) }));
 }
 
 /**
@@ -153,11 +146,4 @@ function parseAddress(item: unknown): InterfaceAddress[] {
     ...((tentative && !optimistic) || dadfailed ? { isTentative: true as const } : {}),
     ...(deprecated ? { isDeprecated: true as const } : {}),
   }];
-}
-
-function whyUnusable(link: NetworkInterface): LinkCandidate["unusable"] {
-  if (!link.up) return "is down";
-  if (!link.lowerUp) return "has no carrier";
-  if (!link.addresses.some((one) => one.scope === "global")) return "has no address";
-  return null;
 }

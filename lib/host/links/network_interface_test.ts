@@ -5,10 +5,10 @@ import {
   checkInterfaceName,
   findInterface,
   isOwnAddress,
-  linkCandidates,
   listInterfaces,
   requireInterface,
   requireSourceAddress,
+  whyAway,
 } from "./network_interface.ts";
 
 const LISTING = JSON.stringify([
@@ -129,14 +129,11 @@ Deno.test("requireSourceAddress() takes an address of the link alone", async () 
   assert.ok(!isOwnAddress(interfaces, "10.0.0.2"));
 });
 
-Deno.test("linkCandidates() leaves out loopback and the tunnel, and says what is wrong", async () => {
-  const rows = linkCandidates(await machine(), "fluxify0");
-  assert.deepEqual(rows.map((row) => [row.link.name, row.unusable]), [
-    ["eth0", null],
-    ["wwan0", null],
-    ["eth1", "is down"],
-    ["eth2", "has no carrier"],
-    ["eth3", "has no address"],
+Deno.test("whyAway() says what is wrong with an interface, whatever its addresses", async () => {
+  const interfaces = await machine();
+  const why = (name: string) => whyAway(findInterface(interfaces, name));
+  assert.deepEqual(["eth0", "wwan0", "eth1", "eth2", "eth3", "eth9"].map(why), [
+    ...[null, null, "is down", "has no carrier", null, "is not there"],
   ]);
 });
 

@@ -1,9 +1,10 @@
 import * as v from "valibot";
 import { CommandError, type CommandRunner, runForList } from "../command/runner.ts";
 import { defaultGateway, nextHopFor } from "./gateway/gateway.ts";
+import { NextHopMemory } from "./gateway/next_hop_memory.ts";
 import { type NextHop, OWN_PROTOCOL, type Route } from "./gateway/routing_table.ts";
-import { type AddressFamily, familyOf, hostPrefix, prefixContains } from "../links/address.ts";
-import { findInterface, type NetworkInterface } from "../links/network_interface.ts";
+import { type AddressFamily, familyOf, hostPrefix } from "../links/address.ts";
+import { findInterface, type NetworkInterface, whyAway } from "../links/network_interface.ts";
 import type { ChangeId, HostJournal } from "../journal/host_journal.ts";
 import { PART_PREFIX_LENGTH_MAX } from "./default_route.ts";
 import { type PolicyRule, ruleCommand } from "./policy_rule.ts";
@@ -26,6 +27,8 @@ interface LinkSurroundings {
   readonly interfaces: readonly NetworkInterface[];
   /** Of all tables. */
   readonly routes: ReadonlyMap<AddressFamily, readonly Route[]>;
+  /** Links that were away since the last time, also those that are back. */
+  readonly wentDown: ReadonlySet<string>;
 }
 
 interface Wanted {
@@ -46,20 +49,24 @@ interface Wanted {
 export class LinkTables {
   readonly #tables = new Map<string, number>();
   readonly #changes = new Map<string, ChangeId | null>();
-  readonly #gateways = new Map<string, NextHop>();
+  /** By link and family. */
+  readonly #gateways = new Map<string, NextHopMemory>();
 
-  constructor(readonly journal: HostJournal, readonly devices: readonly string[]) {}
+  constructor(readonly journal: HostJournal) {}
 
   /**
-   * Brings tables and rules to what the links are. What cannot be done at present is returned as
-   * errors, and the rest is done. Throws Error when no tables are free, JournalError.
+   * Brings tables and rules to what the links are; `devices` are their interfaces. What cannot be
+   * done at present is returned as errors, and the rest is done. Throws Error when no tables are free,
+   * JournalError.
    */
   async follow(
     surroundings: LinkSurroundings,
+    devices: readonly string[],
     servers: readonly string[],
   ): Promise<CommandError[]> {
-    if (this.#tables.size === 0) await this.#chooseTables();
-    const wanted = await this.#wanted(surroundings, servers);
+    const added = devices.filter((device) => !this.#tables.has(device));
+    if (added.length > 0) await this.#chooseTables(added);
+    const wanted = await this.#wanted(surroundings, devices, servers);
     const errors: CommandError[] = [];
     for (const { add, undo, isPresent } of wanted) {
       const before = this.#changes.get(add.join(" "));
@@ -92,31 +99,36 @@ export class LinkTables {
     return errors;
   }
 
-  async #chooseTables(): Promise<void> {
+  /** A table is kept for a link that goes, as long as there are others. */
+  async #chooseTables(devices: readonly string[]): Promise<void> {
     const taken = await takenTables(this.journal.runner);
+    for (const table of this.#tables.values()) taken.add(String(table));
     const free: number[] = [];
     for (let table = LINK_TABLES_FIRST; table <= LINK_TABLES_LAST; table++) {
       if (!taken.has(String(table))) free.push(table);
     }
-    if (free.length < this.devices.length) {
+    if (free.length < devices.length) {
       throw new Error(
         `Cannot give each link a routing table: of ${LINK_TABLES_FIRST} to ${LINK_TABLES_LAST} only ` +
           `${free.length} are free; remove those no longer needed, or do without -policy-routing`,
       );
     }
-    for (const [index, device] of this.devices.entries()) this.#tables.set(device, free[index]!);
+    for (const [index, device] of devices.entries()) this.#tables.set(device, free[index]!);
   }
 
   async #wanted(
-    { interfaces, routes }: LinkSurroundings,
+    { interfaces, routes, wentDown }: LinkSurroundings,
+    devices: readonly string[],
     servers: readonly string[],
   ): Promise<Wanted[]> {
     const wanted: Wanted[] = [];
     for (const family of FAMILIES) {
       const list = routes.get(family) ?? [];
-      const links = this.devices.flatMap((device) => {
+      const links = devices.flatMap((device) => {
         const link = findInterface(interfaces, device);
-        return link !== undefined && link.up && link.lowerUp ? [link] : [];
+        const isAway = link === undefined || whyAway(link) !== null;
+        if (isAway || wentDown.has(device)) this.#memoryOf(device, family).linkWentDown();
+        return isAway ? [] : [link];
       });
       const from = new Map(links.map((link) => [link, sourcesOf(link, family)]));
       if (![...from.values()].some((addresses) => addresses.length > 0)) continue;
@@ -154,26 +166,21 @@ export class LinkTables {
     return [...near, ...far, { destination: anywhere, nextHop: gateway }];
   }
 
-  /** The kernel forgets gateways with their link; see readLinkState() of the client. */
   #gateway(
     link: NetworkInterface,
     family: AddressFamily,
     routes: readonly Route[],
   ): NextHop | undefined {
-    const key = `${link.name} ${family}`;
     const found = link.pointToPoint
       ? { device: link.name, gateway: undefined }
       : defaultGateway(routes, link.name, family);
-    if (found !== undefined) {
-      this.#gateways.set(key, found);
-      return found;
-    }
-    const known = this.#gateways.get(key);
-    const isNeighbour = known?.gateway !== undefined &&
-      link.addresses.some(({ address, prefixLength }) =>
-        prefixContains(`${address}/${prefixLength}`, known.gateway!.address)
-      );
-    return isNeighbour ? known : undefined;
+    const memory = this.#memoryOf(link.name, family);
+    if (found !== undefined) memory.found(found);
+    return found ?? memory.missing(link);
+  }
+
+  #memoryOf(device: string, family: AddressFamily): NextHopMemory {
+    return this.#gateways.getOrInsertComputed(`${device} ${family}`, () => new NextHopMemory());
   }
 }
 

@@ -16,7 +16,8 @@ async function surroundings(machine: TestMachine) {
   for (const family of [4, 6] as const) {
     routes.set(family, await readRoutes(machine.namespace, family));
   }
-  return { interfaces: await listInterfaces(machine.namespace), routes };
+  const wentDown = new Set<string>();
+  return { interfaces: await listInterfaces(machine.namespace), routes, wentDown };
 }
 
 /** The interface and gateway that a packet from `source` takes. */
@@ -36,10 +37,10 @@ Deno.test({
     const before = await machine.snapshot();
     const journal = await machine.openJournal();
     await new DefaultRoute(journal, "tunnel").enable();
-    const tables = new LinkTables(journal, ["fiber", "mobile"]);
-    const follow = async () =>
-      assert.deepEqual(await tables.follow(await surroundings(machine), SERVERS), []);
-    await follow();
+    const tables = new LinkTables(journal);
+    const follow = async (...devices: string[]) =>
+      assert.deepEqual(await tables.follow(await surroundings(machine), devices, SERVERS), []);
+    await follow("fiber", "mobile");
     const cases: [source: string, to: string, way: string][] = [
       ["192.0.2.10", "8.8.8.8", "fiber via 192.0.2.1"],
       ["198.51.100.10", "8.8.8.8", "mobile via 198.51.100.1"],
@@ -56,7 +57,7 @@ Deno.test({
       assert.equal(await wayFrom(machine, source, to), way, `${source} to ${to}`);
     }
     const unchanged = await machine.snapshot();
-    await follow();
+    await follow("fiber", "mobile");
     assert.equal(await machine.snapshot(), unchanged);
     assert.deepEqual(await journal.undoAll(), []);
     assert.equal(await machine.snapshot(), before);
@@ -76,10 +77,11 @@ Deno.test({
       ip rule add from 10.98.0.1 priority 1000 table 7802
     `);
     const journal = await machine.openJournal();
-    const tables = new LinkTables(journal, ["fiber", "mobile"]);
-    const follow = async () =>
-      assert.deepEqual(await tables.follow(await surroundings(machine), SERVERS), []);
-    await follow();
+    const tables = new LinkTables(journal);
+    const follow = async (...devices: string[]) =>
+      assert.deepEqual(await tables.follow(await surroundings(machine), devices, SERVERS), []);
+    await follow("fiber");
+    await follow("fiber", "mobile");
     const rules = async () =>
       (await namespace.sh("ip -4 rule")).split("\n").filter((line) => line.includes("proto 77"));
     const tablesOf = async () =>
@@ -94,28 +96,28 @@ Deno.test({
       ip address add 192.0.3.10/24 dev fiber
       ip route replace default via 192.0.3.1
     `);
-    await follow();
+    await follow("fiber", "mobile");
     assert.equal(await wayFrom(machine, "192.0.3.10", "8.8.8.8"), "fiber via 192.0.3.1");
     assert.equal((await rules()).filter((line) => line.includes("192.0.2.10")).length, 0);
     await namespace.sh("ip route replace default via 192.0.3.9");
-    await follow();
+    await follow("fiber", "mobile");
     assert.equal(await wayFrom(machine, "192.0.3.10", "8.8.8.8"), "fiber via 192.0.3.9");
     assert.equal((await ownRoutes(7801)).length, 3);
 
     await namespace.sh("ip link set dev mobile down");
-    await follow();
+    await follow("fiber", "mobile");
     assert.deepEqual(await tablesOf(), ["7801", "main"]);
     await namespace.sh(`
       ip link set dev mobile up
       ip route add default via 198.51.100.1 metric 2000
     `);
-    await follow();
+    await follow("fiber", "mobile");
     assert.equal(await wayFrom(machine, "198.51.100.10", "8.8.8.8"), "mobile via 198.51.100.1");
 
     const complete = await machine.snapshot();
     await namespace.sh("ip -4 rule del priority 32300 from 198.51.100.10");
     await namespace.sh("ip route flush table 7803");
-    await follow();
+    await follow("fiber", "mobile");
     assert.equal(sorted(await machine.snapshot()), sorted(complete));
 
     journal.close();
@@ -137,13 +139,20 @@ Deno.test("LinkTables says when no tables are free, and what the kernel refuses"
       { family: 4 as const, address, prefixLength: 24, peer: undefined, scope: "global" },
     ],
   });
-  const around = { interfaces: [link("fiber", "192.0.2.10")], routes: new Map([[4 as const, []]]) };
-  const two = new LinkTables(journal, ["fiber", "mobile"]);
-  await assert.rejects(two.follow(around, []), /7800 to 7999 only 1 are free.*-policy-routing/);
+  const around = {
+    interfaces: [link("fiber", "192.0.2.10")],
+    routes: new Map([[4 as const, []]]),
+    wentDown: new Set<string>(),
+  };
+  const two = new LinkTables(journal);
+  await assert.rejects(
+    two.follow(around, ["fiber", "mobile"], []),
+    /7800 to 7999 only 1 are free.*-policy-routing/,
+  );
 
-  const one = new LinkTables(journal, ["fiber"]);
+  const one = new LinkTables(journal);
   runner.on("ip -4 rule add priority 32301", { code: 2, stderr: "RTNETLINK answers: no" });
-  const [error, ...more] = await one.follow(around, []);
+  const [error, ...more] = await one.follow(around, ["fiber"], []);
   assert.match(String(error), /RTNETLINK answers: no/);
   assert.deepEqual(more, []);
   const added = runner.lines.filter((line) => line.startsWith("ip -4 rule add"));

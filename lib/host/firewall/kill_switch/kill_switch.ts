@@ -56,6 +56,8 @@ const GIVES_UP =
 export class KillSwitch {
   readonly #journal: HostJournal;
   readonly #options: KillSwitchOptions;
+  #links: readonly string[];
+  #addresses: readonly string[];
   #dataPort: number | null = null;
   #backend: Backend | null = null;
   #inForce = "";
@@ -69,6 +71,8 @@ export class KillSwitch {
     for (const name of [options.tun, ...options.links]) checkInterfaceName(name);
     this.#journal = journal;
     this.#options = options;
+    this.#links = options.links;
+    this.#addresses = options.addresses;
   }
 
   /**
@@ -76,15 +80,35 @@ export class KillSwitch {
    * Throws, with what was in force before still so, when neither nft nor iptables can do it.
    */
   enable(): Promise<string[]> {
-    return this.#queue.run(async () => {
-      const adopted = this.#journal.lasting;
-      const { allowance, notices } = await this.#allowance();
-      const { server, addresses } = this.#options;
-      const handover = JSON.stringify({ killSwitch: 1, server, addresses });
-      this.#backend = await this.#install(allowance, handover, notices);
-      this.#inForce = JSON.stringify(allowance);
-      await this.#release(adopted);
-      return notices;
+    return this.#queue.run(() => this.#enable());
+  }
+
+  async #enable(): Promise<string[]> {
+    const adopted = this.#journal.lasting;
+    const { allowance, notices } = await this.#allowance();
+    const { server } = this.#options;
+    const handover = JSON.stringify({ killSwitch: 1, server, addresses: this.#addresses });
+    this.#backend = await this.#install(allowance, handover, notices);
+    this.#inForce = JSON.stringify(allowance);
+    await this.#release(adopted);
+    return notices;
+  }
+
+  /**
+   * The server is reached over `links`, at `addresses`, from now on. Returns notices for people.
+   * Throws as enable(), or InterfaceError.
+   */
+  async cover(links: readonly string[], addresses: readonly string[]): Promise<string[]> {
+    for (const name of links) checkInterfaceName(name);
+    return await this.#queue.run(async () => {
+      if (this.#backend === null) return [];
+      const isMoved = addresses.join() !== this.#addresses.join();
+      const isSame = !isMoved && links.join() === this.#links.join();
+      if (isSame) return [];
+      this.#links = [...links];
+      this.#addresses = [...addresses];
+      // The addresses are on record, too, for a start that cannot ask DNS: it takes itself over.
+      return await (isMoved ? this.#enable() : this.#follow());
     });
   }
 
@@ -99,20 +123,22 @@ export class KillSwitch {
    * removed or changed. Returns notices for people.
    */
   follow(): Promise<string[]> {
-    return this.#queue.run(async () => {
-      if (this.#backend === null) return [];
-      const { allowance, notices } = await this.#allowance();
-      const wanted = JSON.stringify(allowance);
-      const tampering = await this.#backend.tampering();
-      const isYielding = tampering === "preceded" && this.#takeBacks >= TAKE_BACKS_MAX;
-      if (wanted !== this.#inForce || (tampering !== null && !isYielding)) {
-        await this.#backend.replace(allowance);
-        this.#inForce = wanted;
-      }
-      if (tampering === null) this.#takeBacks = Math.max(0, this.#takeBacks - 1 / CALM_LOOKS);
-      else if (!isYielding) notices.push(this.#noticeOf(tampering));
-      return notices;
-    });
+    return this.#queue.run(() => this.#follow());
+  }
+
+  async #follow(): Promise<string[]> {
+    if (this.#backend === null) return [];
+    const { allowance, notices } = await this.#allowance();
+    const wanted = JSON.stringify(allowance);
+    const tampering = await this.#backend.tampering();
+    const isYielding = tampering === "preceded" && this.#takeBacks >= TAKE_BACKS_MAX;
+    if (wanted !== this.#inForce || (tampering !== null && !isYielding)) {
+      await this.#backend.replace(allowance);
+      this.#inForce = wanted;
+    }
+    if (tampering === null) this.#takeBacks = Math.max(0, this.#takeBacks - 1 / CALM_LOOKS);
+    else if (!isYielding) notices.push(this.#noticeOf(tampering));
+    return notices;
   }
 
   #noticeOf(tampering: Tampering): string {
@@ -121,7 +147,8 @@ export class KillSwitch {
   }
 
   async #allowance(): Promise<{ allowance: Allowance; notices: string[] }> {
-    const { tun, links, addresses, controlPort } = this.#options;
+    const { tun, controlPort } = this.#options;
+    const [links, addresses] = [this.#links, this.#addresses];
     const interfaces = await listInterfaces(this.#journal.runner);
     const { networks, notices } = localNetworks(interfaces, tun);
     const news = notices.filter((notice) => !this.#noticed.has(notice));

@@ -45,6 +45,19 @@ export function defaultGateway(
   return nextHopFor(defaults, device, family === 4 ? "192.0.2.1" : "2001:db8::1");
 }
 
+/**
+ * Whether an interface leads to everywhere. A point-to-point one may be the tunnel of a VPN, so it
+ * counts with a default route in the main table only. `routes` are those of the family in all tables.
+ */
+export function leadsOut(
+  { name, pointToPoint }: NetworkInterface,
+  routes: readonly Route[],
+  family: AddressFamily,
+): boolean {
+  const counted = pointToPoint ? routes.filter(({ table }) => table === "main") : routes;
+  return defaultGateway(counted, name, family) !== undefined;
+}
+
 /** Whether a link as it is leads to this next hop: nobody may have withdrawn it, or asked again. */
 export function isNeighbour({ gateway }: NextHop, { addresses }: NetworkInterface): boolean {
   return gateway === undefined || gateway.onlink ||

@@ -1,0 +1,88 @@
+/** The engine's paths of the links, for each session that may be in use. */
+import type { Engine } from "../../lib/net/engine.ts";
+import type { NetworkInterface } from "../../lib/host/links/network_interface.ts";
+import type { Link } from "./link_selection.ts";
+import { type LinkRoute, sendableAddresses } from "./link_state.ts";
+
+interface Path {
+  readonly identity: string;
+  /** The one that is prescribed, or all the interface had: one is the source of what is sent. */
+  readonly addresses: readonly string[];
+  /** What the interface took when it was last looked at. */
+  interfaceMtu: number;
+}
+
+interface SessionPaths {
+  /** The server's data port. */
+  readonly port: number;
+  /** By name of the link. */
+  readonly paths: Map<string, Path>;
+}
+
+export class LinkPaths {
+  readonly #engine: Pick<Engine, "addPath" | "removePath">;
+  readonly #forbidsFragments: boolean;
+  readonly #sessions = new Map<number, SessionPaths>();
+
+  constructor(engine: Pick<Engine, "addPath" | "removePath">, forbidsFragments: boolean) {
+    this.#engine = engine;
+    this.#forbidsFragments = forbidsFragments;
+  }
+
+  /** Where one use of a link leads: when it changes, sockets have to be made anew. */
+  static identity(link: NetworkInterface, { server, nextHop }: LinkRoute): string {
+    return `${link.index} to ${server.address} via ${nextHop.gateway?.address ?? "no gateway"}`;
+  }
+
+  begin(session: number, port: number): void {
+    this.#sessions.set(session, { port, paths: new Map() });
+  }
+
+  /** The engine ends these paths with their session. */
+  forget(session: number): void {
+    this.#sessions.delete(session);
+  }
+
+  has(name: string): boolean {
+    return [...this.#sessions.values()].some(({ paths }) => paths.has(name));
+  }
+
+  /** Makes sure that the session has a path over the link as it is. */
+  ensure(session: number, link: Link, found: NetworkInterface, route: LinkRoute): void {
+    const { id, name, device, sourceAddress } = link;
+    const { port, paths } = this.#sessions.get(session)!;
+    const identity = LinkPaths.identity(found, route);
+    const addresses = sourceAddress === null
+      ? sendableAddresses(found, route.server.family)
+      : [sourceAddress];
+    const path = paths.get(name);
+    if (path !== undefined) {
+      // Addresses that are added leave the source of what is sent as it is.
+      const keepsAddresses = path.addresses.every((address) => addresses.includes(address));
+      // Nothing tells the engine of that, which would ask for a larger size only later.
+      const takesMore = this.#forbidsFragments && found.mtu > path.interfaceMtu;
+      path.interfaceMtu = found.mtu;
+      if (path.identity === identity && keepsAddresses && !takesMore) return;
+      this.#remove(session, paths, link);
+    }
+    this.#engine.addPath(session, {
+      id,
+      name,
+      device,
+      server: route.server.address,
+      port,
+      forbidsFragments: this.#forbidsFragments,
+      ...(sourceAddress === null ? {} : { source: sourceAddress }),
+    });
+    paths.set(name, { identity, addresses, interfaceMtu: found.mtu });
+  }
+
+  /** The link is gone: no session has a path over it. */
+  drop(link: Link): void {
+    for (const [session, { paths }] of this.#sessions) this.#remove(session, paths, link);
+  }
+
+  #remove(session: number, paths: Map<string, Path>, { id, name }: Link): void {
+    if (paths.delete(name)) this.#engine.removePath(session, id);
+  }
+}

@@ -1,0 +1,164 @@
+/** How one session is had: asked for over the links, opened, and in use once a path of it answers. */
+import { getLogger } from "@logtape/logtape";
+import { LOG_CATEGORY } from "../../lib/cli/log.ts";
+import type { Engine } from "../../lib/net/engine.ts";
+import { sessionFeatures } from "../../lib/net/driver/features.ts";
+import type { ControlGrant } from "../../lib/protocol/wire/control_message.ts";
+import { ControlError } from "../control/control_error.ts";
+import type { BondOptions } from "../config/options.ts";
+import type { LinkSet } from "./link_set.ts";
+import type { LiveSession } from "./live_session.ts";
+import type { Protection } from "./protection.ts";
+import type { ServerEndpoints } from "./server_endpoints.ts";
+import type { Granted, SessionRequests } from "./session_request.ts";
+import type { TunnelAddresses } from "./tunnel_addresses.ts";
+import type { TunnelMtu } from "./tunnel_mtu.ts";
+
+/** How long the first answer on the data plane may take. */
+const FIRST_PATH_TIMEOUT_MS = 10_000;
+
+const log = getLogger([LOG_CATEGORY, "client"]);
+
+interface SessionOpeningParts {
+  readonly options: BondOptions;
+  readonly engine: Engine;
+  readonly tun: string;
+  readonly session: LiveSession;
+  readonly links: LinkSet;
+  readonly endpoints: ServerEndpoints;
+  readonly requests: SessionRequests;
+  readonly protection: Protection;
+  readonly addresses: TunnelAddresses;
+  readonly mtu: TunnelMtu;
+}
+
+export class SessionOpening {
+  readonly #parts: SessionOpeningParts;
+  #lookUp: Promise<void> | null = null;
+  #isVersionTold = false;
+
+  constructor(parts: SessionOpeningParts) {
+    this.#parts = parts;
+  }
+
+  /** Resolves when no look-up is under way. */
+  async settled(): Promise<void> {
+    await this.#lookUp;
+  }
+
+  /** Asks for a session. @throws ControlError, CommandError. */
+  async request(signal: AbortSignal): Promise<Granted> {
+    const { links, endpoints, requests, session } = this.#parts;
+    if (endpoints.all.length === 0) await endpoints.lookUp(signal);
+    await links.refresh(session.id);
+    // Before the first packet to the server.
+    await this.#parts.protection.enable(this.#parts.tun, links.devices, this.#serverAddresses());
+    await this.cover();
+    const routes = links.controlRoutes();
+    try {
+      if (routes.length === 0) throw noLink(links);
+      return await requests.request(routes, signal);
+    } catch (error) {
+      // It may have moved, and somebody else answer where it was.
+      if (!signal.aborted) this.#lookUpAgain(signal);
+      throw error;
+    }
+  }
+
+  /** One look-up at a time, beside everything else: where DNS is dead it takes its time. */
+  #lookUpAgain(signal: AbortSignal): void {
+    const { endpoints, session } = this.#parts;
+    this.#lookUp ??= endpoints.lookUp(signal).then((added) => {
+      if (added.length === 0 || signal.aborted) return;
+      const addresses = added.map(({ address }) => address).join(", ");
+      log.info("the server has another address: {addresses}", { addresses });
+      session.nudge();
+    }).catch((error) => log.debug("{error}", { error })).finally(() => this.#lookUp = null);
+  }
+
+  /** Has the kill switch follow links and addresses. @throws CommandError. */
+  async cover(): Promise<void> {
+    const { links, protection } = this.#parts;
+    await protection.cover(links.devices, this.#serverAddresses());
+  }
+
+  #serverAddresses(): string[] {
+    return this.#parts.endpoints.all.map(({ address }) => address);
+  }
+
+  /**
+   * Makes what was granted the session in use, as soon as one of its paths answers; until then, and
+   * when none does, the one before goes on. @throws ControlError, CommandError.
+   */
+  async open({ grant, endpoint }: Granted, signal: AbortSignal): Promise<void> {
+    const { options, engine, session, protection, links, addresses, mtu } = this.#parts;
+    const before = session.id;
+    const isLost = !session.isUp;
+    mtu.begin(grant.mtu);
+    // One that is lost has nothing to hand over; one that is renewed goes on until this one answers.
+    if (before !== null && isLost) {
+      this.#close(before);
+      session.end();
+    }
+    session.expect(grant.sessionId);
+    engine.openSession({
+      role: "client",
+      id: grant.sessionId,
+      key: grant.sessionKey,
+      ...sessionFeatures(grant.features),
+      ipv4: grant.clientIp,
+      ipv6: grant.clientIp6,
+      reorderBufferSize: options.reorderBufferSize,
+      reorderFlushTimeoutMs: options.reorderFlushTimeoutMs,
+      tuning: options.tuning,
+      mtu: mtu.wanted,
+      name: options.server,
+    });
+    grant.sessionKey.fill(0);
+    this.#noteVersion(grant);
+    links.begin(grant.sessionId, grant.udpPort, endpoint, isLost ? "anew" : "renewed");
+    await protection.allowDataPort(grant.udpPort);
+    await links.refresh(grant.sessionId);
+    if (!await session.provenWithin(FIRST_PATH_TIMEOUT_MS, signal)) {
+      this.#close(grant.sessionId);
+      if (signal.aborted) return;
+      if (session.id !== null && session.isUp) await links.refresh(session.id);
+      throw links.usable().length === 0
+        ? noLink(links)
+        : noAnswer(grant.udpPort, links.serverAddresses);
+    }
+    if (before !== null && !isLost) links.forget(before);
+    for (const line of await addresses.use(grant, () => mtu.current)) {
+      log.warn("{line}", { line });
+    }
+  }
+
+  #close(session: number): void {
+    this.#parts.engine.closeSession(session);
+    this.#parts.links.forget(session);
+  }
+
+  /** Says it once when the server speaks v1. */
+  #noteVersion({ features }: ControlGrant): void {
+    if (this.#isVersionTold || sessionFeatures(features).x1) return;
+    this.#isVersionTold = true;
+    log.warn("the server speaks v1, which has no protection against replays: bring it up to date");
+  }
+}
+
+function noLink(links: Pick<LinkSet, "describeUnusable">): ControlError {
+  return new ControlError(
+    "no link",
+    `Cannot reach the server over any link: ${links.describeUnusable() || "there is none"}`,
+    { retryable: true },
+  );
+}
+
+function noAnswer(port: number, addresses: string): ControlError {
+  return new ControlError(
+    "no answer on the data port",
+    `Cannot reach UDP port ${port} of ${addresses} over any link, though the server ` +
+      "answers on TCP: open the port in its firewall",
+    { retryable: true },
+  );
+}

@@ -1,0 +1,91 @@
+/**
+ * The machine's traffic in the tunnel: the routes into it and the DNS servers behind it, put back
+ * when others take them away.
+ */
+import { getLogger } from "@logtape/logtape";
+import { LOG_CATEGORY } from "../../lib/cli/log.ts";
+import { type DnsSetting, setDns } from "../../lib/host/dns/dns.ts";
+import type { HostJournal } from "../../lib/host/journal/host_journal.ts";
+import { DefaultRoute } from "../../lib/host/routes/default_route.ts";
+
+const log = getLogger([LOG_CATEGORY, "client"]);
+
+interface TunnelTrafficOptions {
+  readonly tun: string;
+  /** Empty: DNS stays as it is. */
+  readonly dnsServers: readonly string[];
+}
+
+export class TunnelTraffic {
+  readonly #journal: HostJournal;
+  readonly #options: TunnelTrafficOptions;
+  #defaultRoute: DefaultRoute | null = null;
+  #routesMayHaveChanged = false;
+  #routesLook: Promise<void> | null = null;
+  #routesProblem = "";
+  #dns: DnsSetting | null = null;
+  #dnsLook: Promise<void> | null = null;
+  #dnsProblem = "";
+
+  constructor(journal: HostJournal, options: TunnelTrafficOptions) {
+    this.#journal = journal;
+    this.#options = options;
+  }
+
+  /** From now on all of it goes into the tunnel. @throws Error that says what is in the way. */
+  async turnIn(): Promise<void> {
+    const { tun, dnsServers: servers } = this.#options;
+    const defaultRoute = new DefaultRoute(this.#journal, tun);
+    for (const line of await defaultRoute.enable()) log.warn("{line}", { line });
+    this.#defaultRoute = defaultRoute;
+    if (servers.length === 0) return;
+    this.#dns = await setDns(this.#journal, { tun, servers });
+    log.info(`DNS servers: ${servers.join(", ")} (set in ${this.#dns.place})`);
+  }
+
+  routesMayHaveChanged(): void {
+    this.#routesMayHaveChanged = true;
+  }
+
+  /** To be called regularly: what somebody removes, or writes over, is made again. */
+  check(): void {
+    const [route, dns] = [this.#defaultRoute, this.#dns];
+    if (route !== null && this.#routesLook === null && this.#routesMayHaveChanged) {
+      this.#routesMayHaveChanged = false;
+      this.#routesLook = this.#lookAtRoutes(route).finally(() => this.#routesLook = null);
+    }
+    if (dns !== null && this.#dnsLook === null) {
+      this.#dnsLook = this.#lookAtDns(dns).finally(() => this.#dnsLook = null);
+    }
+  }
+
+  /** Resolves when what check() has begun is done. */
+  async settled(): Promise<void> {
+    await this.#dnsLook;
+    await this.#routesLook;
+  }
+
+  async #lookAtRoutes(defaultRoute: DefaultRoute): Promise<void> {
+    try {
+      for (const line of await defaultRoute.follow()) log.warn("{line}", { line });
+      this.#routesProblem = "";
+    } catch (error) {
+      this.#routesMayHaveChanged = true;
+      if (this.#routesProblem === String(error)) return;
+      this.#routesProblem = String(error);
+      log.error("cannot keep the routes into the tunnel: {error}", { error });
+    }
+  }
+
+  async #lookAtDns(dns: DnsSetting): Promise<void> {
+    try {
+      const line = await dns.look();
+      if (line !== null) log.info("{line}", { line });
+      this.#dnsProblem = "";
+    } catch (error) {
+      if (this.#dnsProblem === String(error)) return;
+      this.#dnsProblem = String(error);
+      log.warn("cannot keep the DNS servers: {error}", { error });
+    }
+  }
+}
