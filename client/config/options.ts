@@ -202,13 +202,13 @@ function buildClientProgram(accept: Accept<ClientCommand>, home: string, file: S
         .argParser(parseAddresses),
     )
     .addOption(
-      new Option("--pki <folder>", "folder of the bundle, in the home of who called sudo")
+      new Option("--pki <folder>", "folder of the certificate, in the home of who called sudo")
         .helpGroup(GROUPS.connection).default("~/.fluxify").argParser(pathFor("-pki")),
     )
     .addOption(
       new Option(
         "--cert <file>",
-        "the bundle, or NAME.pem with its key and ca.pem beside it (default: the bundle in -pki)",
+        "bundle, or certificate with its key and CA beside it (default: the only one in -pki)",
       )
         .helpGroup(GROUPS.connection)
         .argParser(pathFor("-cert")),

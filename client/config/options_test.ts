@@ -41,10 +41,10 @@ Connection:
   -l, --load-balance               load-balance mode: no server, no tunnel
   --server <host>                  name or address of the server, or up to eight, as in v4,v6
   --ctrl <port>                    TCP port of the control plane (default: 8443)
-  --pki <folder>                   folder of the bundle, in the home of who called sudo (default:
-                                   ~/.fluxify)
-  --cert <file>                    the bundle, or NAME.pem with its key and ca.pem beside it
-                                   (default: the bundle in -pki)
+  --pki <folder>                   folder of the certificate, in the home of who called sudo
+                                   (default: ~/.fluxify)
+  --cert <file>                    bundle, or certificate with its key and CA beside it (default:
+                                   the only one in -pki)
   --once                           end with an error when the first attempt fails
 
 Links:

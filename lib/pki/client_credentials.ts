@@ -6,10 +6,11 @@ import {
   parseCertificates,
   requireCurrent,
 } from "./certificate.ts";
+import { BUNDLE_SUFFIX, findClientCertificate, keyFileOf } from "./client_candidates.ts";
 import { parsePem, type PemBlock } from "./pem.ts";
 import { PkiError } from "./pki_error.ts";
 import { findPrivateKey, keyMatches, type PrivateKey } from "./private_key.ts";
-import { exists, looseModeNotice, readError, readSmallFile } from "./secure_file.ts";
+import { exists, looseModeNotice, readSmallFile } from "./secure_file.ts";
 import { joinPem, readCa, readPrivateKey } from "./server_tree.ts";
 
 /** What a client needs for mutual TLS. */
@@ -33,13 +34,11 @@ interface Parts {
   authorities: Certificate[];
 }
 
-const BUNDLE_SUFFIX = ".bundle";
-const LISTED_MAX = 20;
-
 /**
- * Loads and checks the client's certificate, key and CA. `certPath` is a bundle, or `NAME.pem` with
- * `NAME-key.pem` beside it and `ca.pem` beside it, one directory up, or in `pkiDirectory`. Without
- * `certPath` it is the only `*.bundle` in `pkiDirectory`.
+ * Loads and checks the client's certificate, key and CA. `certPath` is a bundle of any order, or a
+ * certificate whose key is in the file or in `NAME-key.pem` beside it, and whose CA is in the file
+ * or in `ca.pem` beside it, one directory up, or in `pkiDirectory`. Without `certPath` it is the
+ * only one in `pkiDirectory`.
  * @throws {PkiError} for each thing that is wrong with a file
  */
 export async function loadClientCredentials(
@@ -47,11 +46,11 @@ export async function loadClientCredentials(
   certPath: string | undefined,
   now: Date,
 ): Promise<ClientCredentials> {
-  const source = certPath ?? await findBundle(pkiDirectory);
+  const source = certPath ?? await findClientCertificate(pkiDirectory);
   const blocks = parsePem(await readSmallFile(source), source);
   const keyInFile = findPrivateKey(blocks, source);
   const parts = keyInFile !== undefined || source.endsWith(BUNDLE_SUFFIX)
-    ? splitBundle(blocks, keyInFile, source)
+    ? await splitBundle(blocks, keyInFile, source, pkiDirectory)
     : await gatherFiles(blocks, source, pkiDirectory);
   requireUsable(parts, now);
   const notice = await looseModeNotice(parts.key.path);
@@ -66,59 +65,30 @@ export async function loadClientCredentials(
   };
 }
 
-async function findBundle(directory: string): Promise<string> {
-  const names: string[] = [];
-  try {
-    for await (const entry of Deno.readDir(directory)) names.push(entry.name);
-  } catch (cause) {
-    if (!(cause instanceof Deno.errors.NotFound)) throw readError(directory, cause);
-  }
-  const visible = names.filter((name) => !name.startsWith(".")).sort();
-  const bundles = visible.filter((name) => name.endsWith(BUNDLE_SUFFIX));
-  const [only, ...others] = bundles;
-  if (only !== undefined && others.length === 0) return join(directory, only);
-  if (only !== undefined) {
-    throw new PkiError(
-      "several bundles",
-      directory,
-      `Cannot choose a client certificate: ${directory} holds ${
-        enumerate(bundles)
-      }; say which with -cert FILE`,
-    );
-  }
-  const pairs = visible.filter((name) =>
-    name.endsWith(".pem") && visible.includes(keyFileOf(name))
-  );
-  const remedy = pairs.length > 0
-    ? `it holds ${enumerate(pairs)}: say which with -cert FILE`
-    : `make one on the server with "fluxify-server cert new NAME", copy NAME.bundle there, or say where it is with -cert FILE`;
-  throw new PkiError(
-    "no bundle",
-    directory,
-    `Cannot find a client certificate: there is no *.bundle file in ${directory}; ${remedy}`,
-  );
-}
-
-function splitBundle(
+/** `key` is the one in the file. */
+async function splitBundle(
   blocks: readonly PemBlock[],
   key: PrivateKey | undefined,
   path: string,
-): Parts {
+  pkiDirectory: string,
+): Promise<Parts> {
   const certificates = parseCertificates(blocks, path);
   const leaf = certificates.find((certificate) =>
     key === undefined ? !certificate.x509.ca : keyMatches(key, certificate)
   );
-  const authorities = certificates.filter((each) => each !== leaf && each.x509.ca);
-  const strangers = certificates.filter((each) => each !== leaf && !each.x509.ca);
-  if (key !== undefined && leaf === undefined && strangers.length > 0) {
+  const others = certificates.filter((each) => each !== leaf);
+  if (key !== undefined && leaf === undefined && others.some((each) => !each.x509.ca)) {
     throw mismatch(path, path);
   }
+  const inFile = others.filter((each) => each.x509.ca);
+  const places = caPlaces(path, pkiDirectory);
+  const caPath = inFile.length > 0 ? path : await firstPresent(places);
   const missing = [
     leaf === undefined ? "the client certificate" : null,
     key === undefined ? "the private key" : null,
-    authorities.length === 0 ? "the CA certificate" : null,
+    caPath === null ? `the CA certificate, and there is no ${places.join(" nor ")}` : null,
   ].filter((part) => part !== null);
-  if (leaf === undefined || key === undefined || missing.length > 0) {
+  if (leaf === undefined || key === undefined || caPath === null) {
     throw new PkiError(
       "incomplete bundle",
       path,
@@ -127,7 +97,7 @@ function splitBundle(
       }; copy the whole NAME.bundle from the server again`,
     );
   }
-  return { leaf, key, authorities };
+  return { leaf, key, authorities: inFile.length > 0 ? inFile : await readCa(caPath) };
 }
 
 async function gatherFiles(
@@ -135,8 +105,9 @@ async function gatherFiles(
   path: string,
   pkiDirectory: string,
 ): Promise<Parts> {
-  const [leaf] = parseCertificates(blocks, path);
-  if (leaf === undefined) {
+  const certificates = parseCertificates(blocks, path);
+  const leaf = certificates.find((each) => !each.x509.ca);
+  if (certificates.length === 0) {
     const found = blocks.map((block) => block.label).join(", ");
     throw new PkiError(
       "damaged",
@@ -144,7 +115,7 @@ async function gatherFiles(
       `Cannot use ${path}: it holds no certificate but ${found}; name the client's certificate or bundle with -cert`,
     );
   }
-  if (leaf.x509.ca) {
+  if (leaf === undefined) {
     throw new PkiError(
       "wrong usage",
       path,
@@ -159,20 +130,32 @@ async function gatherFiles(
       `Cannot find the key of ${path}: there is no ${keyPath}; copy it there, or use the client's bundle`,
     );
   }
-  const caPath = await findCa(path, pkiDirectory);
-  return { leaf, key: await readPrivateKey(keyPath), authorities: await readCa(caPath) };
+  const inFile = certificates.filter((each) => each.x509.ca);
+  const authorities = inFile.length > 0 ? inFile : await readCa(await findCa(path, pkiDirectory));
+  return { leaf, key: await readPrivateKey(keyPath), authorities };
+}
+
+/** Where `ca.pem` may lie for the certificate in `certPath`. */
+function caPlaces(certPath: string, pkiDirectory: string): string[] {
+  const directory = dirname(certPath);
+  return [...new Set([directory, dirname(directory), pkiDirectory])]
+    .map((place) => join(place, "ca.pem"));
+}
+
+async function firstPresent(paths: readonly string[]): Promise<string | null> {
+  for (const path of paths) if (await exists(path)) return path;
+  return null;
 }
 
 async function findCa(certPath: string, pkiDirectory: string): Promise<string> {
-  const directory = dirname(certPath);
-  const places = new Set([directory, dirname(directory), pkiDirectory]);
-  const candidates = [...places].map((place) => join(place, "ca.pem"));
-  for (const path of candidates) if (await exists(path)) return path;
+  const places = caPlaces(certPath, pkiDirectory);
+  const found = await firstPresent(places);
+  if (found !== null) return found;
   throw new PkiError(
     "not found",
-    candidates[0]!,
+    places[0]!,
     `Cannot find the CA of ${certPath}: there is no ${
-      candidates.join(" nor ")
+      places.join(" nor ")
     }; copy the server's ca.pem there, or use the client's bundle`,
   );
 }
@@ -218,15 +201,4 @@ function mismatch(keyPath: string, certPath: string): PkiError {
     keyPath,
     `Cannot use ${certPath}: the key in ${keyPath} is not its key; copy certificate and key (or the bundle) from the server again`,
   );
-}
-
-/** `NAME-key.pem` for `NAME.pem`. */
-function keyFileOf(certPath: string): string {
-  return certPath.replace(/\.(pem|crt)$/, "") + "-key.pem";
-}
-
-function enumerate(names: string[]): string {
-  const listed = names.slice(0, LISTED_MAX).join(", ");
-  const more = names.length - LISTED_MAX;
-  return more > 0 ? `${listed} and ${more} more` : listed;
 }

@@ -93,7 +93,7 @@ Deno.test("a bundle with several CA certificates is taken if one of them issued 
   assert.equal(credentials.caPem, caPem + site.ca);
 });
 
-Deno.test("without a bundle the error says how to get one, or which files there are", async () => {
+Deno.test("without a certificate the error says how to get one", async () => {
   await using site = await setUp();
   const load = () => loadClientCredentials(site.client, undefined, NOW);
   const missing = join(site.client, "missing");
@@ -109,10 +109,13 @@ Deno.test("without a bundle the error says how to get one, or which files there 
     missing,
     /copy NAME\.bundle there, or say where it is with -cert FILE/,
   );
-  await site.place("alice.pem");
+  await site.place("ca.pem", site.ca);
+  await site.place("alone.pem", site.cert);
+  await site.place("notes.pem", "none");
+  await refuses(load, "no bundle", site.client, /no client certificate with its key in /);
+  const damaged = await site.place("alice.pem");
   await site.place("alice-key.pem");
-  await site.place("ca.pem");
-  await refuses(load, "no bundle", site.client, /it holds alice\.pem: say which with -cert FILE/);
+  await refuses(load, "not PEM", damaged, /it is not a PEM file/);
   const file = await site.place("file");
   await refuses(
     () => loadClientCredentials(file, undefined, NOW),
@@ -120,6 +123,82 @@ Deno.test("without a bundle the error says how to get one, or which files there 
     file,
     /Not a directory/,
   );
+});
+
+Deno.test("the only certificate with a key is taken, whatever form it has; ca.pem completes it", async () => {
+  const forms: Record<string, (site: Awaited<ReturnType<typeof setUp>>) => Promise<string>> = {
+    "one file, ca.pem": async (site) => {
+      await site.place("ca.pem", site.ca);
+      return await site.place("alice.pem", site.cert, site.key);
+    },
+    "a pair, ca.pem": async (site) => {
+      await site.place("ca.pem", site.ca);
+      await site.place("alice-key.pem", site.key);
+      return await site.place("alice.pem", site.cert);
+    },
+    "a pair, the CA in front of the certificate": async (site) => {
+      await site.place("alice-key.pem", site.key);
+      return await site.place("alice.pem", site.ca, site.cert);
+    },
+    "a whole bundle with the name of a certificate": (site) =>
+      site.place("carol.pem", site.ca, site.cert, site.key),
+    "a bundle without the CA, ca.pem": async (site) => {
+      await site.place("ca.pem", site.ca);
+      return await site.place("alice.bundle", site.cert, site.key);
+    },
+    "a copy of the whole folder of the server": async (site) => {
+      await site.place("ca.pem", site.ca);
+      await site.place("ca-key.pem", await Deno.readTextFile(join(site.server.path, "ca-key.pem")));
+      await site.place("server.pem", site.pki.certPem);
+      await site.place("server-key.pem", site.pki.keyPem);
+      await site.place("alice.pem", site.cert);
+      await site.place("alice-key.pem", site.key);
+      return await site.place("alice.bundle", site.ca, site.cert, site.key);
+    },
+  };
+  for (const [form, make] of Object.entries(forms)) {
+    await using site = await setUp();
+    const path = await make(site);
+    for (const given of [undefined, path]) {
+      const { source, certPem, keyPem, caPem } = await loadClientCredentials(
+        site.client,
+        given,
+        NOW,
+      );
+      assert.deepEqual(
+        [source, certPem, keyPem, caPem],
+        [path, site.cert, site.key, site.ca],
+        form,
+      );
+    }
+  }
+});
+
+Deno.test("-cert FILE takes ca.pem from -pki", async () => {
+  await using site = await setUp();
+  await using elsewhere = await TemporaryDirectory.create();
+  const path = join(elsewhere.path, "alice.pem");
+  await Deno.writeTextFile(path, site.cert + site.key, { mode: 0o600 });
+  await refuses(
+    () => loadClientCredentials(site.client, path, NOW),
+    "incomplete bundle",
+    path,
+    /lacks the CA certificate, and there is no .*ca\.pem/,
+  );
+  await site.place("ca.pem", site.ca);
+  assert.equal((await loadClientCredentials(site.client, path, NOW)).caPem, site.ca);
+});
+
+Deno.test("certificates of several clients are listed, of whatever form", async () => {
+  await using site = await setUp();
+  const bob = await site.pki.issueClient("bob", NOW);
+  await site.place("alice.pem", site.cert, site.key);
+  await Deno.copyFile(bob.certPath, join(site.client, "bob.pem"));
+  await Deno.copyFile(bob.keyPath, join(site.client, "bob-key.pem"));
+  const load = () => loadClientCredentials(site.client, undefined, NOW);
+  await refuses(load, "several bundles", site.client, /holds alice\.pem, bob\.pem; say which/);
+  await Deno.copyFile(bob.bundlePath, join(site.client, "b.bundle"));
+  await refuses(load, "several bundles", site.client, /holds alice\.pem, b\.bundle; say which/);
 });
 
 Deno.test("several bundles are listed, at most 20 of them", async () => {
@@ -136,11 +215,11 @@ Deno.test("a bundle with missing parts is refused, each part by name", async () 
   await using site = await setUp();
   const { cert, key, ca } = site;
   const cases = [
-    [[cert, key], /lacks the CA certificate; copy the whole NAME\.bundle/],
+    [[cert, key], /lacks the CA certificate, and there is no .*; copy the whole NAME\.bundle/],
     [[cert, ca], /lacks the private key;/],
     [[key, ca], /lacks the client certificate;/],
-    [[cert], /lacks the private key and the CA certificate;/],
-    [[key], /lacks the client certificate and the CA certificate;/],
+    [[cert], /lacks the private key and the CA certificate, and/],
+    [[key], /lacks the client certificate and the CA certificate, and/],
     [[ca], /lacks the client certificate and the private key;/],
   ] as const;
   for (const [parts, message] of cases) {

@@ -1,9 +1,6 @@
 import { type Certificate, isIssuedBy } from "./certificate.ts";
-import {
-  isStoredClientName,
-  requireNewClientName,
-  requireStoredClientName,
-} from "./client_name.ts";
+import { readClientFiles } from "./client_files.ts";
+import { requireNewClientName, requireStoredClientName } from "./client_name.ts";
 import { PkiError } from "./pki_error.ts";
 import { generateKey } from "./private_key.ts";
 import {
@@ -18,7 +15,6 @@ import {
   makeSecretDirectory,
   type PendingFile,
   PUBLIC_FILE_MODE,
-  readError,
   SECRET_FILE_MODE,
   withDirectoryLock,
   writeFilesAtomically,
@@ -29,6 +25,7 @@ import {
   openRevocations,
   readCa,
   readCertificateIfPresent,
+  readCertificates,
   type ServerTree,
   serverTree,
 } from "./server_tree.ts";
@@ -43,7 +40,10 @@ type ClientStatus =
   | "unreadable";
 
 export interface ClientSummary {
+  /** The common name; the file's where it cannot be read. */
   name: string;
+  /** The certificate's file, "" when there is none any more. */
+  certPath: string;
   /** Upper-case hexadecimal; "" when unreadable. */
   serial: string;
   /** Null when unreadable. */
@@ -58,11 +58,12 @@ export interface ClientDetails extends ClientSummary {
   revokedAt: Date | null;
   /** SHA-256 of the certificate, hexadecimal with colons. */
   fingerprint: string;
-  certPath: string;
   /** Null when there is no bundle, as in trees of other programs. */
   bundlePath: string | null;
-  /** Serials of this common name that were revoked before this certificate was issued. */
+  /** Serials of this common name that are revoked, without this certificate's own. */
   revokedEarlier: string[];
+  /** Files of further certificates of this common name that are not revoked. */
+  others: string[];
 }
 
 export interface IssuedClient {
@@ -75,7 +76,8 @@ export interface IssuedClient {
 }
 
 export interface RevokedClient {
-  revocation: Revocation;
+  /** One for each certificate of the name. */
+  revocations: Revocation[];
   /** What the operator should know, for example that `revoked.pem` could not be renewed. */
   notices: string[];
 }
@@ -100,31 +102,39 @@ export class ClientRegistry {
     requireNewClientName(name);
     const { cert, key, bundle } = clientFiles(this.#tree, name);
     return await withDirectoryLock(this.#tree.directory, async () => {
-      await this.#requireFree(name);
+      await this.#requireFree(name, now);
       const authority = await loadAuthority(this.#tree, now);
       const { pem: keyPem, spki } = generateKey();
       const certPem = await authority.issueClient(spki, name, now);
       await makeSecretDirectory(this.#tree.clients);
-      const bundlePem = certPem + keyPem + authority.certPem;
+      // In this order, since the Go client takes the last certificate for its own.
+      const bundlePem = authority.certPem + certPem + keyPem;
       await writeFilesAtomically([
         { path: key, text: keyPem, mode: SECRET_FILE_MODE },
         { path: bundle, text: bundlePem, mode: SECRET_FILE_MODE },
         { path: cert, text: certPem, mode: PUBLIC_FILE_MODE },
       ]);
-      const { serial, notAfter } = await this.#requireClient(name);
+      const [{ serial, notAfter }] = await readCertificates(cert);
       return { name, serial, notAfter, certPath: cert, keyPath: key, bundlePath: bundle };
     });
   }
 
-  /** All clients by name, then revoked certificates whose name has a newer one or no file. */
+  /** All clients by name, then revoked certificates that have no file any more. */
   async list(now: Date): Promise<ClientSummary[]> {
-    const current: ClientSummary[] = [];
-    for (const name of await this.#names()) current.push(await this.#summarize(name, now));
+    const current = (await readClientFiles(this.#tree)).map((file): ClientSummary => {
+      const { name, certificate, path: certPath } = file;
+      if (certificate === null) {
+        return { name, certPath, serial: "", notAfter: null, status: "unreadable" };
+      }
+      const { serial, notAfter } = certificate;
+      return { name, certPath, serial, notAfter, status: this.#statusOf(certificate, now) };
+    });
     const listed = new Set(current.map((client) => client.serial));
     const earlier = this.#revocations()
       .filter((entry) => !listed.has(entry.serial))
       .map((entry): ClientSummary => ({
         name: entry.commonName,
+        certPath: "",
         serial: entry.serial,
         notAfter: entry.notAfter,
         status: "revoked",
@@ -132,13 +142,19 @@ export class ClientRegistry {
     return [...current, ...earlier];
   }
 
-  /** @throws {PkiError} "bad name", "no such client" and what reading a certificate throws */
+  /**
+   * Everything about the client's certificate: the youngest that is not revoked, should there be
+   * several of the name.
+   * @throws {PkiError} "bad name", "no such client" and what reading a certificate throws
+   */
   async show(name: string, now: Date): Promise<ClientDetails> {
-    requireStoredClientName(name);
-    const certificate = await this.#requireClient(name);
-    const { serial, commonName, notBefore, notAfter, x509, path: certPath } = certificate;
-    const { bundle } = clientFiles(this.#tree, name);
+    const certificates = await this.#requireClient(name);
     const revocations = this.#revocations();
+    const isRevoked = (certificate: Certificate) =>
+      revocations.some((entry) => entry.serial === certificate.serial);
+    const certificate = certificates.find((each) => !isRevoked(each)) ?? certificates[0];
+    const { serial, commonName, notBefore, notAfter, x509, path: certPath } = certificate;
+    const bundle = certPath.replace(/\.pem$/, ".bundle");
     return {
       name,
       serial,
@@ -153,38 +169,61 @@ export class ClientRegistry {
       revokedEarlier: revocations
         .filter((entry) => entry.commonName === commonName && entry.serial !== serial)
         .map((entry) => entry.serial),
+      others: certificates
+        .filter((other) => other !== certificate && !isRevoked(other))
+        .map((other) => other.path),
     };
   }
 
   /**
-   * Revokes the client's certificate. Works without the CA's key, except for the CRL.
+   * Revokes all certificates of the client. Works without the CA's key, except for the CRL.
    * @throws {PkiError} "bad name", "no such client", "already revoked", "too many revocations" and
    * what reading and writing throw
    */
   async revoke(name: string, now: Date): Promise<RevokedClient> {
-    requireStoredClientName(name);
     const { directory, revoked, crl } = this.#tree;
     return await withDirectoryLock(directory, async () => {
-      const { serial, commonName, notAfter, path } = await this.#requireClient(name);
-      const before = this.#revocations();
-      if (before.some((entry) => entry.serial === serial)) {
+      const certificates = await this.#requireClient(name);
+      let entries = this.#revocations();
+      const revocations = certificates
+        .filter(({ serial }) => !entries.some((entry) => entry.serial === serial))
+        .map(({ serial, commonName, notAfter }): Revocation => {
+          const subject = (commonName || name).slice(0, COMMON_NAME_LENGTH_MAX);
+          return { serial, commonName: subject, revokedAt: now, notAfter };
+        });
+      const [{ path, serial }] = certificates;
+      if (revocations.length === 0) {
         throw new PkiError(
           "already revoked",
           path,
           `Cannot revoke ${name}: its certificate ${path} (serial ${serial}) is revoked already; "fluxify-server cert new ${name}" issues a new one`,
         );
       }
-      const subject = (commonName || name).slice(0, COMMON_NAME_LENGTH_MAX);
-      const revocation = { serial, commonName: subject, revokedAt: now, notAfter };
-      const after = addRevocation(before, revocation, revoked, now);
+      for (const added of revocations) entries = addRevocation(entries, added, revoked, now);
       const files: PendingFile[] = [
-        { path: revoked, text: encodeRevocations(after), mode: PUBLIC_FILE_MODE },
+        { path: revoked, text: encodeRevocations(entries), mode: PUBLIC_FILE_MODE },
       ];
-      const { crlPem, notices } = await this.#issueCrl(after, now);
+      const { crlPem, notices } = await this.#issueCrl(entries, now);
       if (crlPem !== null) files.push({ path: crl, text: crlPem, mode: PUBLIC_FILE_MODE });
       await writeFilesAtomically(files);
-      return { revocation, notices };
+      return {
+        revocations,
+        notices: [...notices, ...await this.#remaining(certificates, entries)],
+      };
     });
+  }
+
+  /** A file's name stands for one certificate: others of its common name are let in as before. */
+  async #remaining(
+    [{ commonName }]: readonly [Certificate, ...Certificate[]],
+    revocations: readonly Revocation[],
+  ): Promise<string[]> {
+    return (await readClientFiles(this.#tree))
+      .filter(({ certificate }) =>
+        certificate !== null && commonName !== "" && certificate.commonName === commonName &&
+        !revocations.some((entry) => entry.serial === certificate.serial)
+      )
+      .map(({ path }) => `${path} is for ${commonName}, too, and is not revoked`);
   }
 
   async #issueCrl(revocations: Revocation[], now: Date) {
@@ -207,31 +246,49 @@ export class ClientRegistry {
     return entries;
   }
 
-  async #requireFree(name: string): Promise<void> {
-    const files = clientFiles(this.#tree, name);
-    const certificate = await readCertificateIfPresent(files.cert);
-    if (certificate === null) {
-      for (const path of [files.key, files.bundle]) {
-        if (!await exists(path)) continue;
-        throw new PkiError(
-          "name taken",
-          path,
-          `Cannot issue a certificate for ${name}: ${path} exists without ${files.cert}; move it away, or choose another name`,
-        );
-      }
-    } else if (!this.#revocations().some((entry) => entry.serial === certificate.serial)) {
+  async #requireFree(name: string, now: Date): Promise<void> {
+    const { cert, key, bundle } = clientFiles(this.#tree, name);
+    const isOld = new Set<ClientStatus>(["revoked", "expired", "foreign"]);
+    for (const { name: taken, path, certificate } of await readClientFiles(this.#tree)) {
+      const status = certificate === null ? "unreadable" : this.#statusOf(certificate, now);
+      // An expired file of our own name is not overwritten: it may be all that tells what was.
+      const isFree = path === cert ? status === "revoked" : taken !== name || isOld.has(status);
+      if (isFree) continue;
       throw new PkiError(
         "name taken",
-        files.cert,
-        `Cannot issue a certificate for ${name}: ${files.cert} exists; "fluxify-server cert revoke ${name}" first, or choose another name`,
+        path,
+        `Cannot issue a certificate for ${name}: ${path} exists${
+          path === cert
+            ? ""
+            : " and has this name, and two machines of one name take each other's session"
+        }; "fluxify-server cert revoke ${name}" first, or choose another name`,
+      );
+    }
+    if (await exists(cert)) return;
+    for (const path of [key, bundle]) {
+      if (!await exists(path)) continue;
+      throw new PkiError(
+        "name taken",
+        path,
+        `Cannot issue a certificate for ${name}: ${path} exists without ${cert}; move it away, or choose another name`,
       );
     }
   }
 
-  async #requireClient(name: string): Promise<Certificate> {
+  /** The certificates of the client, or the one whose file has the name; the youngest first. */
+  async #requireClient(name: string): Promise<[Certificate, ...Certificate[]]> {
+    requireStoredClientName(name);
     const { cert } = clientFiles(this.#tree, name);
-    const certificate = await readCertificateIfPresent(cert);
-    if (certificate !== null) return certificate;
+    const certificates = (await readClientFiles(this.#tree))
+      .map((file) => file.certificate)
+      .filter((certificate) => certificate !== null);
+    const named = certificates
+      .filter((certificate) => certificate.commonName === name)
+      .sort((one, other) => other.notBefore.getTime() - one.notBefore.getTime());
+    const [first, ...rest] = named;
+    if (first !== undefined) return [first, ...rest];
+    const stored = await readCertificateIfPresent(cert);
+    if (stored !== null) return [stored];
     throw new PkiError(
       "no such client",
       cert,
@@ -239,35 +296,11 @@ export class ClientRegistry {
     );
   }
 
-  async #summarize(name: string, now: Date): Promise<ClientSummary> {
-    try {
-      const certificate = await this.#requireClient(name);
-      const { serial, notAfter } = certificate;
-      return { name, serial, notAfter, status: this.#statusOf(certificate, now) };
-    } catch (error) {
-      if (!(error instanceof PkiError)) throw error;
-      return { name, serial: "", notAfter: null, status: "unreadable" };
-    }
-  }
-
   #statusOf(certificate: Certificate, now: Date): ClientStatus {
     if (this.#revocations().some((entry) => entry.serial === certificate.serial)) return "revoked";
     if (!isIssuedBy(certificate, this.#ca)) return "foreign";
     if (now > certificate.notAfter) return "expired";
     return now < certificate.notBefore ? "not yet valid" : "valid";
-  }
-
-  async #names(): Promise<string[]> {
-    const names: string[] = [];
-    try {
-      for await (const entry of Deno.readDir(this.#tree.clients)) {
-        const name = entry.name.replace(/\.pem$/, "");
-        if (name !== entry.name && isStoredClientName(name)) names.push(name);
-      }
-    } catch (cause) {
-      if (!(cause instanceof Deno.errors.NotFound)) throw readError(this.#tree.clients, cause);
-    }
-    return names.sort();
   }
 }
 

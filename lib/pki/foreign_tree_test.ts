@@ -1,6 +1,6 @@
 /** Trees that the `openssl` program wrote, laid out as the Go implementation lays out its own. */
 import assert from "node:assert/strict";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { loadClientCredentials } from "./client_credentials.ts";
 import { openServerPki } from "./server_pki.ts";
 import {
@@ -65,6 +65,70 @@ for (const [kind, stringMask, keyFile] of KEY_FILES) {
     },
   });
 }
+
+Deno.test({
+  name: "certificates in files with a time in the name go by their common name",
+  ignore,
+  fn: async () => {
+    await using directory = await TemporaryDirectory.create();
+    const { path } = directory;
+    const tree = await makeForeignTree(path, { kind: "RSA 2048" });
+    const [older, younger] = ["alice-20261128-065001", "alice-20261128-065002"];
+    for (const file of [older, younger]) await tree.issueClient("alice", "EC P-256", 365, file);
+    await tree.issueClient("bob", "EC P-256", 365, "bob-20261128-065003");
+    const now = new Date();
+    const pki = await openServerPki(path, { hosts: HOSTS, regenerate: false, now });
+    const statuses = async () =>
+      (await pki.listClients(now)).map(({ name, certPath, status }) => [
+        name,
+        basename(certPath),
+        status,
+      ]);
+    assert.deepEqual((await statuses()).map(([name]) => name), ["alice", "alice", "bob"]);
+    assert.equal((await pki.showClient("alice", now)).others.length, 1);
+    const taken = join(path, `clients/${older}.pem`);
+    await refuses(
+      () => pki.issueClient("alice", now),
+      "name taken",
+      taken,
+      /has this name, and two machines .* "fluxify-server cert revoke alice" first/,
+    );
+
+    const { notices } = await pki.revokeClient(older, now);
+    assert.match(
+      notices.join(),
+      /alice-20261128-065002\.pem is for alice, too, and is not revoked/,
+    );
+    const { revocations } = await pki.revokeClient("alice", now);
+    assert.equal(revocations.length, 1);
+    assert.deepEqual(await statuses(), [
+      ["alice", `${older}.pem`, "revoked"],
+      ["alice", `${younger}.pem`, "revoked"],
+      ["bob", "bob-20261128-065003.pem", "valid"],
+    ]);
+    const issued = await pki.issueClient("alice", now);
+    assert.equal((await pki.showClient("alice", now)).certPath, issued.certPath);
+    await pki.revokeClient("alice", now);
+    assert.ok(pki.revocations.poll().length === 3 && pki.revocations.isRevoked(issued.serial));
+  },
+});
+
+Deno.test({
+  name: "two certificates of one name are revoked together",
+  ignore,
+  fn: async () => {
+    await using directory = await TemporaryDirectory.create();
+    const { path } = directory;
+    const tree = await makeForeignTree(path, { kind: "EC P-256" });
+    for (const file of ["alice", "alice-20261128-065002"]) {
+      await tree.issueClient("alice", "EC P-256", 365, file);
+    }
+    const now = new Date();
+    const pki = await openServerPki(path, { hosts: HOSTS, regenerate: false, now });
+    const { revocations, notices } = await pki.revokeClient("alice", now);
+    assert.deepEqual([revocations.length, notices], [2, []]);
+  },
+});
 
 Deno.test({
   name: "the server certificate of another program's CA is issued anew for its own RSA key",

@@ -4,6 +4,7 @@
  * change. Each refusal of the PKI becomes one line and exit code 1; any other error is a defect
  * and is thrown.
  */
+import { basename } from "node:path";
 import { formatDate } from "../../lib/pki/certificate.ts";
 import { requireNewClientName } from "../../lib/pki/client_name.ts";
 import { type ClientSummary, openClientRegistry } from "../../lib/pki/client_registry.ts";
@@ -86,6 +87,7 @@ export function showCertificate(options: NamedCertificateOptions): Promise<Comma
       ["Certificate", client.certPath],
       ["Bundle", client.bundlePath ?? "none"],
       ["Revoked before", client.revokedEarlier.join(", ") || "none"],
+      ["Same name", client.others.map(printable).join(", ") || "none"],
     ];
     return { lines: render(options, client, formatTable(null, rows)), errorLines: [] };
   });
@@ -96,12 +98,12 @@ export function revokeCertificate(options: NamedCertificateOptions): Promise<Com
   return outcomeOf(async () => {
     const { directory, name, now } = options;
     const registry = await openClientRegistry(directory);
-    const { revocation, notices } = await registry.revoke(name, now);
+    const { revocations, notices } = await registry.revoke(name, now);
     const text = [
-      `Certificate of ${name} revoked: serial ${revocation.serial}`,
+      ...revocations.map(({ serial }) => `Certificate of ${name} revoked: serial ${serial}`),
       `A running server ends its session within a second or two; "fluxify-server cert new ${name}" issues a new certificate`,
     ];
-    return { lines: render(options, { name, ...revocation }, text), errorLines: notices };
+    return { lines: render(options, { name, revocations }, text), errorLines: notices };
   });
 }
 
@@ -130,9 +132,11 @@ function render({ format }: CertificateOptions, value: unknown, text: string[]):
   return format === "json" ? [JSON.stringify(value)] : text;
 }
 
-function rowOf({ name, serial, notAfter, status }: ClientSummary): string[] {
+function rowOf({ name, certPath, serial, notAfter, status }: ClientSummary): string[] {
   const expires = notAfter === null ? "-" : formatDate(notAfter);
-  return [printable(name), serial || "-", expires, status];
+  const file = basename(certPath);
+  const shown = file === "" || file === `${name}.pem` ? name : `${name} (${file})`;
+  return [printable(shown), serial || "-", expires, status];
 }
 
 /** Names of other programs' certificates may hold anything, also what steers a terminal. */

@@ -6,8 +6,8 @@ export type KeyKind = "RSA 2048" | "RSA 4096" | "EC P-256" | "EC P-384" | "EC P-
 /** A tree as other programs leave it: PKCS#1 or SEC 1 keys, no bundles, no revocation list. */
 export interface ForeignTree {
   directory: string;
-  /** Issues one more client certificate, valid for `days` (negative: expired). */
-  issueClient(name: string, kind: KeyKind, days?: number): Promise<void>;
+  /** Issues one more client certificate, valid for `days`, in `file.pem`, by default `name.pem`. */
+  issueClient(name: string, kind: KeyKind, days?: number, file?: string): Promise<void>;
 }
 
 interface ForeignTreeOptions {
@@ -103,8 +103,8 @@ export async function makeForeignTree(
   await issue("server", "server", options.kind, at("server"), options.serverDays ?? 365);
   return {
     directory,
-    issueClient: (name, kind, days = 365) =>
-      issue(name, "client", kind, at(`clients/${name}`), days),
+    issueClient: (name, kind, days = 365, file = name) =>
+      issue(name, "client", kind, at(`clients/${file}`), days),
   };
 }
 
