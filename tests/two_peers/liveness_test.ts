@@ -1,5 +1,5 @@
 /** What the two sides notice of paths that work, fail and come back. */
-import { PROBATION_MS } from "../../lib/protocol/path/eligibility.ts";
+import { PROBATION_MS, RETURN_MS } from "../../lib/protocol/path/eligibility.ts";
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { DOWN_AFTER_SUSPECT_MS, SUSPECT_AFTER_MS } from "../../lib/protocol/path/liveness.ts";
 import { HEARTBEAT_ACTIVE_MS, HEARTBEAT_IDLE_MS } from "../../lib/protocol/session/session.ts";
@@ -278,7 +278,7 @@ Deno.test("a link that was gone is on probation before flows come home to it", (
   session.linkFailed(path, network.now);
   network.run(500);
   session.linkWorks(path, network.now);
-  network.run(PROBATION_MS - 50);
+  network.run(RETURN_MS - 50);
   equal(path.liveness.state, "up");
   deepEqual(pathsInUse(network, network.server, 1000), new Set([0]));
   network.run(1000);

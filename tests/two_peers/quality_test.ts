@@ -1,6 +1,6 @@
 /** Paths that work, but badly, are left by the side that sends on them, and taken back in time. */
 import { deepEqual, equal, ok } from "node:assert/strict";
-import { CONFIRM_MS, PROBATION_MS } from "../../lib/protocol/path/eligibility.ts";
+import { CONFIRM_MS, PROBATION_MS, RETURN_MS } from "../../lib/protocol/path/eligibility.ts";
 import type { Peer } from "./peer.ts";
 import { bothOf, packetsByPath, pathOf, pathsInUse, timeUntil, Traffic } from "./traffic.ts";
 import { VirtualNetwork } from "../../testing/virtual_network.ts";
@@ -163,7 +163,7 @@ Deno.test("a near path that comes back is trusted no sooner because the other is
   for (const peer of bothOf(network)) deepEqual(pathsInUse(network, peer, 900), [1]);
   network.links[0]!.cut.clear();
   timeUntil(network, 2000, () => pathOf(network.client, 0).liveness.state === "up");
-  network.run(PROBATION_MS - 200);
+  network.run(RETURN_MS - 200);
   for (const peer of bothOf(network)) deepEqual(pathsInUse(network, peer, 1000), [1]);
   network.run(CONFIRM_MS + 1000);
   for (const peer of bothOf(network)) deepEqual(pathsInUse(network, peer, 500), [0]);
@@ -176,15 +176,30 @@ Deno.test("a path that relapses is waited for twice as long each time", () => {
   network.run(3000);
   const waits: number[] = [];
   for (let relapse = 0; relapse < 3; relapse++) {
-    network.links[1]!.delayMs = 200;
+    network.links[1]!.loss = 0.2;
     ok(timeUntil(network, 9000, () => isAvoided(client, 1)) < 9000);
     network.run(1000);
-    network.links[1]!.delayMs = 20;
+    network.links[1]!.loss = 0;
     timeUntil(network, 9000, () => pathOf(client, 1).eligibility.reason === "recovering");
     waits.push(timeUntil(network, 20_000, () => !isAvoided(client, 1)));
   }
   for (const [index, wait] of waits.entries()) {
     ok(Math.abs(wait - PROBATION_MS * 2 ** index) <= 100, `waited ${waits}`);
+  }
+});
+
+Deno.test("a path that is far now and then is waited for no longer for it", () => {
+  using network = new VirtualNetwork({ delaysMs: [20, 20] });
+  const { client } = network;
+  new Traffic(network, { everyMs: 50, flows: 1 });
+  network.run(3000);
+  for (let time = 0; time < 3; time++) {
+    network.links[1]!.delayMs = 200;
+    ok(timeUntil(network, 9000, () => isAvoided(client, 1)) < 9000);
+    network.links[1]!.delayMs = 20;
+    timeUntil(network, 9000, () => pathOf(client, 1).eligibility.reason === "recovering");
+    const wait = timeUntil(network, 20_000, () => !isAvoided(client, 1));
+    ok(Math.abs(wait - PROBATION_MS) <= 100, `waited ${wait}`);
   }
 });
 
@@ -246,7 +261,7 @@ for (const x1 of [true, false]) {
     const { client } = network;
     timeUntil(network, 5000, () => pathOf(client, 1).liveness.state === "up");
     const trustedAfter = timeUntil(network, 20_000, () => !isAvoided(client, 1));
-    ok(Math.abs(trustedAfter - PROBATION_MS) <= 100, `trusted after ${trustedAfter} ms`);
+    ok(Math.abs(trustedAfter - RETURN_MS) <= 100, `trusted after ${trustedAfter} ms`);
   });
 }
 

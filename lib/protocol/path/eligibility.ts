@@ -38,6 +38,8 @@ const SLACK_MIN_MS = 10;
 
 /** A fault that lasts so long is no mishap, such as the first moments of a large transfer make. */
 export const CONFIRM_MS = 1000;
+/** A path that was down carries flows again after this. */
+export const RETURN_MS = 1000;
 /** Good for so long, and a path is trusted again. */
 export const PROBATION_MS = 2000;
 /** A path that turns bad again soon after is waited for twice as long, up to this. */
@@ -75,10 +77,19 @@ export class Eligibility {
   #goodAgainAt = Infinity;
   #probationMs = PROBATION_MS;
   #leftAt = -Infinity;
+  #wasFar = false;
 
   /** Why the path is avoided, or null: it is good. */
   get reason(): Reason | null {
     return this.#reason;
+  }
+
+  /**
+   * Whether the path is avoided for its round trip only, or was until a moment ago: it serves flows
+   * that would have to share a full path else.
+   */
+  get isFar(): boolean {
+    return this.#reason === "rtt" || this.#reason === "recovering" && this.#wasFar;
   }
 
   /** When {@link judge} may change its mind though nothing else does; Infinity: not before. */
@@ -94,7 +105,7 @@ export class Eligibility {
     if (fault === null) this.#faultyAt = Infinity;
     if (fault !== null && !this.#isFaulty) return this.#suspect(fault, now, isCertain);
     if (fault !== null) {
-      this.#reason = fault;
+      this.#setFault(fault);
       this.#goodAgainAt = Infinity;
     } else if (this.#reason !== null) {
       if (this.#goodAgainAt === Infinity) this.#goodAgainAt = now + this.#probationMs;
@@ -112,16 +123,25 @@ export class Eligibility {
     this.#goodAgainAt = Infinity;
     if (!isCertain && now < this.#faultyAt) return;
     this.#faultyAt = Infinity;
-    this.#leave(now);
-    this.#reason = fault;
+    // A long way is no failing: it is not held against the path later.
+    if (fault === "rtt") this.#probationMs = PROBATION_MS;
+    else this.#leave(now);
+    this.#setFault(fault);
   }
 
-  /** The path works again after it was down. */
+  #setFault(fault: Fault): void {
+    this.#reason = fault;
+    this.#wasFar = fault === "rtt";
+  }
+
+  /** The path works again after it was down. That it was is no matter of its quality. */
   recovered(now: number): void {
     if (this.#isFaulty) return;
-    this.#leave(now);
+    const isOnProbation = this.#reason === "recovering" && this.#goodAgainAt < Infinity;
     this.#reason = "recovering";
-    this.#goodAgainAt = now + this.#probationMs;
+    this.#wasFar = false;
+    const goodAgainAt = now + RETURN_MS;
+    this.#goodAgainAt = isOnProbation ? Math.max(this.#goodAgainAt, goodAgainAt) : goodAgainAt;
   }
 
   #leave(now: number): void {

@@ -8,6 +8,7 @@ import {
   limitsFor,
   type PathMeasure,
   PROBATION_MS,
+  RETURN_MS,
 } from "./eligibility.ts";
 
 const LIMITS = limitsFor(50);
@@ -89,7 +90,7 @@ Deno.test("a path that relapses is waited for longer each time, up to a limit", 
 Deno.test("a fault on probation, however short, begins it anew", () => {
   const eligibility = new Eligibility();
   eligibility.recovered(1000);
-  const faultyAt = 900 + PROBATION_MS;
+  const faultyAt = 900 + RETURN_MS;
   eligibility.judge("jitter", faultyAt);
   equal(eligibility.reason, "recovering");
   equal(eligibility.nextDeadline, faultyAt + CONFIRM_MS, "there is nothing to do before");
@@ -125,12 +126,40 @@ Deno.test("whatever is judged, a path is trusted only after its time without fau
   }));
 });
 
-Deno.test("a path that was down is on probation, unless it is bad for a reason", () => {
+Deno.test("a path that was down carries flows again soon, however often that was", () => {
   const eligibility = new Eligibility();
-  eligibility.recovered(1000);
+  for (let now = 1000; now < 60_000; now += 5000) {
+    eligibility.recovered(now);
+    equal(eligibility.reason, "recovering");
+    eligibility.judge(null, now + RETURN_MS);
+    equal(eligibility.reason, null);
+  }
+});
+
+Deno.test("a path that was bad before it was down has to prove itself as it had to", () => {
+  const eligibility = new Eligibility();
+  eligibility.recovered(condemn(eligibility, "loss", 1000));
+  equal(eligibility.reason, "loss");
+  eligibility.judge(null, 3000);
+  eligibility.recovered(3500);
+  eligibility.judge(null, 2999 + PROBATION_MS);
   equal(eligibility.reason, "recovering");
-  eligibility.judge(null, 1000 + PROBATION_MS);
+  eligibility.judge(null, 3000 + PROBATION_MS);
   equal(eligibility.reason, null);
-  eligibility.recovered(condemn(eligibility, "rtt", 90_000));
-  equal(eligibility.reason, "rtt");
+});
+
+Deno.test("a long way is no relapse", () => {
+  const eligibility = new Eligibility();
+  let now = 0;
+  for (let round = 0; round < 4; round++) {
+    now = condemn(eligibility, "rtt", now);
+    equal(eligibility.isFar, true);
+    eligibility.judge(null, now);
+    equal(eligibility.isFar, true, "what it carries may stay on it");
+    equal(eligibility.nextDeadline - now, PROBATION_MS);
+    eligibility.judge(null, now += PROBATION_MS);
+    deepEqual([eligibility.reason, eligibility.isFar], [null, false]);
+  }
+  eligibility.judge(null, condemn(eligibility, "jitter", now));
+  deepEqual([eligibility.reason, eligibility.isFar], ["recovering", false]);
 });

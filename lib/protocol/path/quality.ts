@@ -7,6 +7,7 @@
  * while the queue of a path that carries our own load is filled does not count against it.
  */
 import type { PathFeedback } from "../wire/path_feedback.ts";
+import { ArrivalRate } from "./arrival_rate.ts";
 import { areVanishing, isQueueFilled } from "./congestion.ts";
 import { LossWindow } from "./loss_window.ts";
 import { Rtt } from "./rtt.ts";
@@ -19,6 +20,12 @@ const LOADED_RATE = 50_000;
 /** Bytes a second: no path that is slower is worth knowing the rate of. */
 const FULL_RATE = 125_000;
 const LOAD_INTERVAL_MS = 250;
+/** What a path carried shows in its delay for so long: a queue has to drain first. */
+const LOAD_KEPT_MS = 1000;
+/** Of so many round trips none is short when a queue is filled, where no receiver tells of it. */
+const QUEUE_RTTS = 4;
+/** Records after which the jitter of a loaded path is forgotten (gain 1/16, RFC 3550). */
+const JITTER_SETTLED_COUNT = 16;
 /** No queue we should have to fill makes a longer delay than this: it is the path that got slow. */
 const OWN_QUEUE_MAX_MS = 300;
 /** The delivery rate is the highest of a window. */
@@ -44,6 +51,8 @@ const SCORE_RTT_HALF_MS = 400;
 
 export class PathQuality {
   readonly rtt = new Rtt();
+  /** Of what is sent on the path, as its receiver tells; nothing towards v1 peers. */
+  readonly arrivals = new ArrivalRate();
   readonly #base = new WindowedMinimum(BASE_BUCKET_MS, BASE_BUCKETS);
   /** All that was lost, and what was lost though no queue was filled. */
   readonly #loss = new LossWindow();
@@ -56,6 +65,8 @@ export class PathQuality {
   /** The next feedback covers a time that does not count. */
   #skipsNext = false;
   #isQueued = false;
+  /** The newest round trips, where nothing else tells of a queue. */
+  readonly #lastRtts: number[] = [];
   #isVanishing = false;
   #jitterMs: number | null = null;
   #knownRate: number | null = null;
@@ -63,6 +74,12 @@ export class PathQuality {
   #carried = { sent: 0, received: 0, at: -Infinity };
   /** Whether so much has been carried since then that the rates of before are no longer true. */
   #isBusy = false;
+  /** Until then round trips may show a queue of our own. */
+  #loadedUntil = -Infinity;
+  /** Smoothed over round trips of the idle path only; null when it was loaded since. */
+  #idleRttMs: number | null = null;
+  /** From so many records on, jitter is no more that of a queue of ours. */
+  #jitterCountsFrom = -Infinity;
   #sentRate = 0;
   #receivedRate = 0;
 
@@ -97,7 +114,27 @@ export class PathQuality {
 
   /** A round trip was measured. One out of range is ignored. */
   rttMeasured(roundTripMs: number, now: number): void {
-    if (this.rtt.add(roundTripMs)) this.#base.add(roundTripMs, now);
+    if (!this.rtt.add(roundTripMs)) return;
+    this.#base.add(roundTripMs, now);
+    if (this.#feedback === null) {
+      this.#lastRtts.push(roundTripMs);
+      if (this.#lastRtts.length > QUEUE_RTTS) this.#lastRtts.shift();
+      this.#isQueued = isQueueFilled(Math.min(...this.#lastRtts) - this.#base.least(now), 0);
+      this.#noteJitter();
+    }
+    if (now < this.#loadedUntil) this.#idleRttMs = null;
+    else this.#idleRttMs = smoothed(this.#idleRttMs, roundTripMs);
+  }
+
+  /** What a queue of our own does to the jitter is in its average for a while. */
+  #noteJitter(): void {
+    if (!this.#isQueued || !this.isLoaded) return;
+    this.#jitterCountsFrom = this.#jitterSamples + JITTER_SETTLED_COUNT;
+  }
+
+  /** Records, or else round trips, behind {@link jitterMs}. */
+  get #jitterSamples(): number {
+    return this.#feedback?.received ?? this.rtt.count;
   }
 
   /** The receiver of the path has told what arrived. */
@@ -112,6 +149,8 @@ export class PathQuality {
     this.#feedback = feedback;
     this.#feedbackAt = now;
     this.#jitterMs = jitterMs;
+    if (before === null) this.#jitterCountsFrom = -Infinity;
+    this.#noteJitter();
     const isSkipped = before === null || this.#skipsNext;
     this.#skipsNext = false;
     if (isSkipped) return;
@@ -126,6 +165,7 @@ export class PathQuality {
     const lost = expected - received;
     this.#isVanishing = !isCongested && areVanishing(expected, lost);
     const rate = 1000 * bytes / intervalMs;
+    this.arrivals.add(bytes, intervalMs, wasQueued && this.#isQueued, now);
     // A queue all the time, and a rate that is one: what little else there is may wait for other
     // reasons, and must not be taken for all that the path carries.
     const isFull = wasQueued && this.#isQueued && rate >= FULL_RATE;
@@ -143,11 +183,13 @@ export class PathQuality {
     const elapsedMs = now - before.at;
     const carried = sent - before.sent + received - before.received;
     this.#isBusy = carried >= LOADED_RATE * LOAD_INTERVAL_MS / 1000;
-    if (elapsedMs < LOAD_INTERVAL_MS) return;
-    this.#isBusy = false;
-    this.#sentRate = 1000 * (sent - before.sent) / elapsedMs;
-    this.#receivedRate = 1000 * (received - before.received) / elapsedMs;
-    this.#carried = { sent, received, at: now };
+    if (elapsedMs >= LOAD_INTERVAL_MS) {
+      this.#isBusy = false;
+      this.#sentRate = 1000 * (sent - before.sent) / elapsedMs;
+      this.#receivedRate = 1000 * (received - before.received) / elapsedMs;
+      this.#carried = { sent, received, at: now };
+    }
+    if (this.isLoaded) this.#loadedUntil = now + LOAD_KEPT_MS;
   }
 
   /** Bytes a second that we sent lately. */
@@ -160,17 +202,22 @@ export class PathQuality {
     return this.#isBusy || this.#sentRate + this.#receivedRate >= LOADED_RATE;
   }
 
-  /** The round trip to judge the path by, in ms: without the queue that our own load makes. */
+  /**
+   * The round trip to judge the path by, in ms: without the queue that our own load makes, and that
+   * it leaves behind.
+   */
   judgedRttMs(now: number): number | null {
     const smoothedMs = this.rtt.smoothedMs;
-    if (smoothedMs === null || !this.isLoaded) return smoothedMs;
+    if (smoothedMs === null) return null;
+    if (!this.isLoaded && this.#idleRttMs !== null) return this.#idleRttMs;
     const baseMs = Math.min(smoothedMs, this.#base.least(now));
-    return smoothedMs - baseMs > OWN_QUEUE_MAX_MS ? smoothedMs : baseMs;
+    return this.isLoaded && smoothedMs - baseMs > OWN_QUEUE_MAX_MS ? smoothedMs : baseMs;
   }
 
   /** The jitter to judge the path by, in ms. */
   get judgedJitterMs(): number | null {
-    return this.#isQueued && this.isLoaded ? null : this.jitterMs;
+    const isOwn = this.#isQueued && this.isLoaded || this.#jitterSamples < this.#jitterCountsFrom;
+    return isOwn ? null : this.jitterMs;
   }
 
   /** The loss to judge the path by, 0 to 1. */
@@ -225,7 +272,11 @@ export class PathQuality {
     this.#loss.reset();
     this.#randomLoss.reset();
     this.#rate.reset();
+    this.arrivals.reset();
     this.#heartbeats = [];
+    this.#idleRttMs = null;
+    this.#lastRtts.length = 0;
+    this.#jitterCountsFrom = -Infinity;
     this.#feedback = null;
     this.#feedbackAt = -Infinity;
     this.#isQueued = this.#isVanishing = false;
@@ -241,4 +292,9 @@ export class PathQuality {
     this.#isVanishing = false;
     this.#skipsNext = true;
   }
+}
+
+/** RFC 6298, section 2. */
+function smoothed(before: number | null, value: number): number {
+  return before === null ? value : before + (value - before) / 8;
 }

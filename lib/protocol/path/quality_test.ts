@@ -189,6 +189,49 @@ Deno.test("an idle path is judged by its round trip, a loaded one by its base", 
   ok(quality.judgedRttMs(6000)! > 115, "the load is gone, the delay is not");
 });
 
+Deno.test("the queue that a transfer leaves is no delay of the path", () => {
+  const quality = new PathQuality();
+  quality.rttMeasured(20, 0);
+  load(quality, 1_000_000, 1000);
+  for (let at = 10; at < 30; at++) {
+    quality.noteCarried(at * 100_000, 0, at * 100);
+    quality.rttMeasured(270, at * 100);
+  }
+  for (const now of [3200, 3500, 3800]) quality.noteCarried(2_900_000, 0, now);
+  equal(quality.judgedRttMs(3800), 20, "nothing is known of it since");
+  quality.rttMeasured(200, 3900);
+  equal(quality.judgedRttMs(3900), 20, "the queue drains");
+  quality.rttMeasured(22, 5000);
+  equal(quality.judgedRttMs(5000), 22, "what is measured then counts from its first time on");
+  ok(quality.rtt.smoothedMs! > 150);
+  for (let at = 0; at < 30; at++) quality.rttMeasured(120, 6000 + at * 100);
+  ok(quality.judgedRttMs(9000)! > 110, "a delay that comes without load is the path's");
+});
+
+Deno.test("the jitter of a queue of our own is forgotten before it counts", () => {
+  const { quality, tell } = setUp();
+  load(quality, 1_000_000, tell({ jitterMs: 20, queueMs: 100 }));
+  const now = tell({ jitterMs: 20, queueMs: 100 });
+  quality.noteCarried(1_000_000, 0, now + 1000);
+  tell({ sent: 8, jitterMs: 18 });
+  equal(quality.judgedJitterMs, null);
+  tell({ sent: 8, jitterMs: 16 });
+  equal(quality.judgedJitterMs, 16);
+});
+
+Deno.test("without feedback, a queue of our own is told from the round trip", () => {
+  const quality = new PathQuality();
+  quality.rttMeasured(20, 0);
+  load(quality, 1_000_000, 1000);
+  for (let at = 0; at < 60; at++) quality.rttMeasured(100 + 60 * (at % 2), 1000);
+  ok(quality.jitterMs! > 50);
+  equal(quality.judgedJitterMs, null);
+  const jittery = new PathQuality();
+  load(jittery, 1_000_000, 1000);
+  for (let at = 0; at < 60; at++) jittery.rttMeasured(20 + 60 * (at % 2), 1000);
+  ok(jittery.judgedJitterMs! > 50, "now and then it is short: no queue is filled");
+});
+
 Deno.test("what comes in is a load, too: the answer waits in the other queue", () => {
   const quality = new PathQuality();
   quality.rttMeasured(20, 0);

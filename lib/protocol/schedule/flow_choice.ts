@@ -86,6 +86,12 @@ export class FlowChoice {
     this.#grown[path]!++;
   }
 
+  /** Grown flows under way on `path`. */
+  grownOn(path: number, now: number): number {
+    this.#turnWindow(now);
+    return Math.max(this.#grown[path]!, this.#grownBefore[path]!);
+  }
+
   /** The path for a flow on `present`, which has a weight, now that it has grown. */
   place(present: number, now: number): number {
     this.#turnWindow(now);

@@ -1,32 +1,47 @@
 /**
- * `flow`: each flow keeps to one good path, so its packets need no reordering. New flows are pinned,
- * placed once more when they have grown, and moved when their path no longer works or turned bad.
- * They go home when it is good again: else, after each fault, long flows would crowd on what is left.
+ * `flow`: each flow keeps to one path, so its packets need no reordering. New flows are pinned to a
+ * good path, placed once more when they have grown, and moved when their path no longer works or
+ * turned bad. They go home when it is good again: else, after each fault, long flows would crowd on
+ * what is left. While a path is full, its grown flows are offered, one at a time, to paths where they
+ * would get more, at last to those that are avoided for their round trip only.
  */
 import type { FlowKey } from "../packet/flow_key.ts";
 import type { PathTable } from "../path/path_table.ts";
 import type { SessionPath } from "../path/session_path.ts";
 import { FlowChoice } from "./flow_choice.ts";
+import { bestMove, type FlowMove } from "./flow_moves.ts";
 import { type FlowTable, SENT, SENT_GROWN } from "./flow_table.ts";
+import { GROWN_READ_BYTES_MIN, GROWN_WINDOW_MS } from "./grown_flow.ts";
 import { ImmediateScheduler } from "./immediate_scheduler.ts";
 import { shareOut, type WeighedPath } from "./weights.ts";
 
 /** Bytes a second of a session: below, no path has a load worth counting. */
 const BUSY_RATE = 50_000;
+/** What a move has done is seen after this: two windows of grown flows, and some round trips. */
+const MOVE_EVERY_MS = 2 * GROWN_WINDOW_MS;
 
 export class FlowScheduler extends ImmediateScheduler {
   readonly name = "flow";
   /** Chooses the path of a new flow. */
   readonly #choice = new FlowChoice();
   readonly #flows: FlowTable;
+  readonly #usesFarPaths: boolean;
+  /** Offered to the next grown flow that sends on `from`. */
+  #move: FlowMove | null = null;
+  #moveAt = -Infinity;
 
-  /** @param flows may be shared with other sessions. */
-  constructor(paths: PathTable, flows: FlowTable) {
+  /**
+   * @param flows may be shared with other sessions.
+   * @param usesFarPaths whether the peer delivers packets as they come, however far their paths are
+   * apart.
+   */
+  constructor(paths: PathTable, flows: FlowTable, usesFarPaths: boolean) {
     super(paths);
     this.#flows = flows;
+    this.#usesFarPaths = usesFarPaths;
   }
 
-  pathsChanged(paths: readonly SessionPath[], weighed: readonly WeighedPath[]): void {
+  pathsChanged(paths: readonly SessionPath[], weighed: readonly WeighedPath[], now: number): void {
     const weights = shareOut(weighed);
     const load = paths.reduce((sum, { quality }) => sum + quality.sentRate, 0);
     for (const [index, path] of paths.entries()) {
@@ -35,22 +50,53 @@ export class FlowScheduler extends ImmediateScheduler {
       this.#choice.set(path.id, weight, busy);
       path.carriesFlows = weight > 0;
     }
+    if (now >= this.#moveAt) this.#considerMove(paths, now);
+  }
+
+  #considerMove(paths: readonly SessionPath[], now: number): void {
+    this.#moveAt = now + MOVE_EVERY_MS;
+    this.#move = bestMove(paths.flatMap((path) => {
+      const isFar = !path.carriesFlows && this.#isSpare(path);
+      if (!path.carriesFlows && !isFar) return [];
+      const { arrivals } = path.quality;
+      return [{
+        id: path.id,
+        isFar,
+        isFull: arrivals.isFull(now),
+        flows: this.#choice.grownOn(path.id, now),
+        rate: arrivals.rate,
+        fullRate: arrivals.fullRate(now),
+      }];
+    }));
+  }
+
+  /** Whether only its round trip speaks against a path. */
+  #isSpare(path: SessionPath): boolean {
+    return this.#usesFarPaths && path.eligibility.isFar && path.isUsable;
   }
 
   pathRemoved({ id }: SessionPath): void {
     this.#choice.set(id, 0, 0);
+    if (this.#move?.from === id || this.#move?.to === id) this.#move = null;
   }
 
   begin(flow: FlowKey, bytes: number, now: number): boolean {
     const flows = this.#flows;
     const pinned = flows.lookup(flow.hashA, flow.hashB, now);
     if (pinned >= 0) {
+      const path = this.paths.byId(pinned);
+      if (this.#move?.from === pinned && flows.isGrown && bytes >= GROWN_READ_BYTES_MIN) {
+        return this.#takeMove(flow, this.#move, now);
+      }
+      if (flows.isSpilled && path !== null && this.#mayStaySpilled(flow, path, now)) {
+        if (flows.noteSent(bytes, now) !== SENT) this.#choice.noteGrown(pinned, now);
+        return this.leaveOn(path);
+      }
       const { home } = flows;
       if (home !== pinned && this.paths.byId(home)?.carriesFlows === true) {
         flows.divert(flow.hashA, flow.hashB, home, now);
         return this.leaveOn(this.paths.byId(home));
       }
-      const path = this.paths.byId(pinned);
       if (path !== null && path.carriesFlows) {
         return this.leaveOn(home === pinned ? this.#placeGrown(flow, path, bytes, now) : path);
       }
@@ -60,6 +106,23 @@ export class FlowScheduler extends ImmediateScheduler {
     if (pinned >= 0) flows.divert(flow.hashA, flow.hashB, chosen, now);
     else flows.assign(flow.hashA, flow.hashB, chosen, now);
     return this.leaveOn(this.paths.byId(chosen));
+  }
+
+  /** Moves a grown flow, as was offered; it is at home where flows go for themselves. */
+  #takeMove(flow: FlowKey, { to }: FlowMove, now: number): boolean {
+    const path = this.paths.byId(to)!;
+    if (path.carriesFlows) this.#flows.assign(flow.hashA, flow.hashB, to, now);
+    else this.#flows.spill(flow.hashA, flow.hashB, to, now);
+    this.#choice.noteGrown(to, now);
+    this.#move = null;
+    return this.leaveOn(path);
+  }
+
+  /** Whether a flow that was spilled to `path` goes on there. */
+  #mayStaySpilled(flow: FlowKey, path: SessionPath, now: number): boolean {
+    // The path is near now: the flow belongs there.
+    if (path.carriesFlows) this.#flows.assign(flow.hashA, flow.hashB, path.id, now);
+    return path.carriesFlows || this.#isSpare(path);
   }
 
   /** The path of a flow on `path`, which is placed once more when it has just grown. */

@@ -58,6 +58,27 @@ Deno.test("flow moves the flows of a path that fails, and brings home those that
   ok([20, 21, 22, 23].some((flow) => pick(flow) === 0), "new flows use it again");
 });
 
+Deno.test("flow leaves a flow that is not grown, and one that only acknowledges, where it is", () => {
+  const { test, added, scheduling } = setUp(2);
+  const [first, second] = added;
+  const flow = (number: number, bytes: number, now: number) =>
+    test.send(number, { bytes, now })![0];
+  test.flows.assign(1, -1, 0, 0);
+  test.flows.assign(2, -2, 0, 0);
+  flow(1, GROWN_BYTES, 10);
+  second!.quality.arrivals.add(1_000_000, 1000, false, 1000);
+  for (const now of [500, 1000, 1500, 2000]) {
+    first!.quality.arrivals.add(100_000, 500, true, now);
+    flow(1, 1000, now);
+    flow(2, 1000, now);
+  }
+  scheduling.judge(2000);
+  equal(flow(1, 100, 2001), 0, "an acknowledgement");
+  equal(flow(2, 1000, 2001), 0, "not grown");
+  equal(flow(1, 1000, 2001), 1, "its path is slow and full");
+  equal(flow(1, 100, 2002), 1);
+});
+
 Deno.test("flow leaves a path the peer calls unusable, or that was removed", () => {
   const { added, paths, scheduling, pick } = setUp(2);
   const flows = Array.from({ length: 10 }, (_, flow) => flow);

@@ -50,6 +50,8 @@ export class FlowTable {
   readonly #hashB: Int32Array;
   readonly #path: Uint8Array;
   readonly #home: Uint8Array;
+  /** Whether the flow was sent away from its home for want of room there. */
+  readonly #isSpilled: Uint8Array;
   readonly #usedAt: Float64Array;
   /** Bytes sent, no more than GROWN_BYTES. */
   readonly #sent: Uint32Array;
@@ -87,6 +89,7 @@ export class FlowTable {
     this.#hashB = new Int32Array(capacity);
     this.#path = new Uint8Array(capacity);
     this.#home = new Uint8Array(capacity);
+    this.#isSpilled = new Uint8Array(capacity);
     this.#usedAt = new Float64Array(capacity);
     this.#sent = new Uint32Array(capacity);
     this.#seenIn = new Int32Array(capacity);
@@ -120,6 +123,16 @@ export class FlowTable {
     return this.#home[this.#last]!;
   }
 
+  /** Of the flow that was found last: whether it was put on its path by {@link spill}. */
+  get isSpilled(): boolean {
+    return this.#isSpilled[this.#last] === 1;
+  }
+
+  /** Of the flow that was found last: whether it has grown. */
+  get isGrown(): boolean {
+    return this.#sent[this.#last] === GROWN_BYTES;
+  }
+
   /** The flow that was found last sends `bytes` at `now`. Returns what that says: SENT something. */
   noteSent(bytes: number, now: number): number {
     if (bytes < GROWN_READ_BYTES_MIN) return SENT;
@@ -150,7 +163,14 @@ export class FlowTable {
     }
     this.#home[entry] = path;
     this.#path[entry] = path;
+    this.#isSpilled[entry] = 0;
     this.#use(entry, now);
+  }
+
+  /** Puts a flow on another path until there is room for it at home, which stays what it was. */
+  spill(hashA: number, hashB: number, path: number, now: number): void {
+    this.divert(hashA, hashB, path, now);
+    this.#isSpilled[this.#index[this.#placeOf(hashA, hashB)]!] = 1;
   }
 
   /** Puts a flow that has a path on another for the time being; `home` stays what it was. */
@@ -158,6 +178,7 @@ export class FlowTable {
     const entry = this.#index[this.#placeOf(hashA, hashB)]!;
     if (entry === NONE) return this.assign(hashA, hashB, path, now);
     this.#path[entry] = path;
+    this.#isSpilled[entry] = 0;
     this.#use(entry, now);
   }
 

@@ -186,3 +186,20 @@ Deno.test("a flow that takes the place of another begins small", () => {
   table.lookup(3, 3, 0);
   equal(table.noteSent(1000, 0), SENT_GROWN);
 });
+
+Deno.test("a flow that spilled keeps its home, until it is put elsewhere", () => {
+  const table = new FlowTable({ capacity: 4 });
+  const state = () => [table.lookup(1, 1, 0), table.home, table.isSpilled];
+  table.assign(1, 1, 3, 0);
+  deepEqual(state(), [3, 3, false]);
+  table.spill(1, 1, 5, 0);
+  deepEqual(state(), [5, 3, true]);
+  table.divert(1, 1, 6, 0);
+  deepEqual(state(), [6, 3, false]);
+  table.spill(1, 1, 5, 0);
+  table.assign(1, 1, 5, 0);
+  deepEqual(state(), [5, 5, false]);
+  table.assign(2, 2, 0, 0);
+  table.lookup(2, 2, 0);
+  equal(table.isSpilled, false);
+});

@@ -8,11 +8,21 @@ import { RedundantScheduler } from "./redundant_scheduler.ts";
 import type { Scheduler } from "./scheduler.ts";
 import { StripeScheduler } from "./stripe_scheduler.ts";
 
-/** @param flows remembers where flows go; may be shared with other sessions. */
-export function newScheduler(name: SchedulerName, paths: PathTable, flows: FlowTable): Scheduler {
+export interface SchedulerContext {
+  readonly paths: PathTable;
+  /** Remembers where flows go; may be shared with other sessions. */
+  readonly flows: FlowTable;
+  /** Whether the peer delivers packets that need no order as they come. */
+  readonly deliversAtOnce: boolean;
+}
+
+export function newScheduler(
+  name: SchedulerName,
+  { paths, flows, deliversAtOnce }: SchedulerContext,
+): Scheduler {
   switch (name) {
     case "flow":
-      return new FlowScheduler(paths, flows);
+      return new FlowScheduler(paths, flows, deliversAtOnce);
     case "stripe":
       return new StripeScheduler(paths);
     case "redundant":

@@ -1,8 +1,7 @@
 /** Judges the paths of a session by their quality, and has its scheduler know. */
 import type { PathTable } from "../path/path_table.ts";
 import type { SessionPath } from "../path/session_path.ts";
-import type { FlowTable } from "./flow_table.ts";
-import { newScheduler } from "./new_scheduler.ts";
+import { newScheduler, type SchedulerContext } from "./new_scheduler.ts";
 import type { Scheduler } from "./scheduler.ts";
 import type { SchedulerName } from "../wire/scheduler_name.ts";
 import {
@@ -29,22 +28,14 @@ export class Scheduling {
   live: readonly SessionPath[] = [];
   #scheduler: Scheduler;
   readonly #paths: PathTable;
-  readonly #flows: FlowTable;
+  readonly #context: SchedulerContext;
   readonly #limits: Limits;
 
-  /**
-   * @param flows remembers where flows go.
-   * @param flushTimeoutMs how long the receiver waits for a packet that is out of order.
-   */
-  constructor(
-    paths: PathTable,
-    scheduler: SchedulerName,
-    flows: FlowTable,
-    flushTimeoutMs: number,
-  ) {
-    this.#paths = paths;
-    this.#flows = flows;
-    this.#scheduler = newScheduler(scheduler, paths, flows);
+  /** @param flushTimeoutMs how long the receiver waits for a packet that is out of order. */
+  constructor(context: SchedulerContext, scheduler: SchedulerName, flushTimeoutMs: number) {
+    this.#paths = context.paths;
+    this.#context = context;
+    this.#scheduler = newScheduler(scheduler, context);
     this.#limits = limitsFor(flushTimeoutMs);
   }
 
@@ -55,7 +46,7 @@ export class Scheduling {
   /** Spreads packets in another way from now on. */
   use(scheduler: SchedulerName, now: number): void {
     if (scheduler === this.#scheduler.name) return;
-    this.#scheduler = newScheduler(scheduler, this.#paths, this.#flows);
+    this.#scheduler = newScheduler(scheduler, this.#context);
     this.judge(now);
   }
 
@@ -67,6 +58,8 @@ export class Scheduling {
     for (const [index, path] of paths.entries()) {
       const { sentBytes, receivedBytes } = path.counters;
       path.quality.noteCarried(sentBytes, receivedBytes, now);
+      // Nothing is heard of its quality; what it was is judged when it is back.
+      if (path.liveness.state === "down") continue;
       const fault = faultOf(measures[index]!, bestRttMs, this.#limits);
       // A long way is a long way from the start, unless it is our own load that makes it long.
       const isCertain = fault === "mtu" || fault === "rtt" && !path.quality.isLoaded;
@@ -87,7 +80,9 @@ export class Scheduling {
   /** When a judgement may change though nothing is heard; Infinity: not before. */
   nextDeadline(): number {
     let next = Infinity;
-    for (const { eligibility } of this.#paths) next = Math.min(next, eligibility.nextDeadline);
+    for (const { eligibility, liveness } of this.#paths) {
+      if (liveness.state !== "down") next = Math.min(next, eligibility.nextDeadline);
+    }
     return next;
   }
 }
@@ -125,7 +120,7 @@ function measure({ quality, isNarrow }: SessionPath, now: number): PathMeasure {
 function weigh(path: SessionPath, { rttMs }: PathMeasure, now: number): WeighedPath {
   return {
     isUsable: path.isUsable,
-    isGood: path.eligibility.reason === null,
+    reason: path.eligibility.reason,
     rttMs,
     score: path.quality.score(now),
     deliveryRate: path.quality.deliveryRate,

@@ -37,7 +37,7 @@ Deno.test("a path that is far beyond the best is left at once, and taken back la
   deepEqual(carrying(paths), [0]);
   equal(added[1]!.eligibility.reason, "rtt");
   deepEqual(scheduling.live.map(({ id }) => id), [0, 1], "it works all the same");
-  added[1]!.quality.rtt.reset();
+  added[1]!.quality.reset();
   added[1]!.quality.rttMeasured(30, 2000);
   scheduling.judge(2000);
   equal(added[1]!.eligibility.reason, "recovering");

@@ -1,4 +1,7 @@
-/** How new flows, or packets, are shared out among the paths. Pure functions of a snapshot. */
+/**
+ * How new flows, or packets, are shared out among the paths. Pure functions of a snapshot.
+ */
+import type { Reason } from "../path/eligibility.ts";
 
 /** Of the whole weight, what each good path gets at least. */
 const WEIGHT_FLOOR = 0.15;
@@ -12,11 +15,14 @@ const ALIKE_MS = 5;
 /** Taken for the score of a path that has not been measured. */
 const SCORE_UNKNOWN = 50;
 
+/** No reason to leave all other paths unused. */
+const MILD: readonly (Reason | null)[] = ["jitter", "recovering"];
+
 export interface WeighedPath {
   /** Whether packets may go this way at all. */
   readonly isUsable: boolean;
-  /** Whether its quality is good. */
-  readonly isGood: boolean;
+  /** Why it is avoided; null: it is good. */
+  readonly reason: Reason | null;
   readonly rttMs: number | null;
   /** 0 to 100, or null. */
   readonly score: number | null;
@@ -26,19 +32,27 @@ export interface WeighedPath {
 
 /**
  * The weight of each path, 0 for those that are to carry nothing; the others add up to about 1. The
- * good paths share; when all are bad the nearest carries everything.
+ * good paths share, or all when the same mild reason speaks against each; else the nearest carries
+ * everything.
  */
 export function shareOut(paths: readonly WeighedPath[]): number[] {
-  const good = paths.filter(({ isUsable, isGood }) => isUsable && isGood);
+  const common = commonReason(paths);
+  const takesPart = ({ isUsable, reason }: WeighedPath) => isUsable && reason === common;
+  const good = paths.filter(takesPart);
   if (good.length === 0) return onlyBest(paths, nearest(paths));
   const areRatesKnown = good.every(({ deliveryRate }) => deliveryRate !== null && deliveryRate > 0);
   const measure = areRatesKnown ? (path: WeighedPath) => path.deliveryRate! : merit;
   const floor = areRatesKnown ? RATE_FLOOR : WEIGHT_FLOOR;
   const total = good.reduce((sum, path) => sum + measure(path), 0);
   const shared = Math.max(0, 1 - floor * good.length);
-  return paths.map((path) =>
-    path.isUsable && path.isGood ? floor + shared * measure(path) / total : 0
-  );
+  return paths.map((path) => takesPart(path) ? floor + shared * measure(path) / total : 0);
+}
+
+/** What speaks against each path in use, where that is mild; else null. */
+function commonReason(paths: readonly WeighedPath[]): Reason | null {
+  const [first, ...others] = paths.filter(({ isUsable }) => isUsable);
+  if (first === undefined || !MILD.includes(first.reason)) return null;
+  return others.every(({ reason }) => reason === first.reason) ? first.reason : null;
 }
 
 /**
@@ -49,7 +63,7 @@ export function shareOut(paths: readonly WeighedPath[]): number[] {
 export function failOver(paths: readonly WeighedPath[], present: number): number[] {
   const best = nearest(paths);
   const held = paths[present];
-  const isKept = held?.isUsable === true && best >= 0 && held.isGood === paths[best]!.isGood &&
+  const isKept = held?.isUsable === true && best >= 0 && isGood(held) === isGood(paths[best]!) &&
     !isMuchNearer(paths[best]!, held);
   return onlyBest(paths, isKept ? present : best);
 }
@@ -73,8 +87,12 @@ function nearest(paths: readonly WeighedPath[]): number {
 }
 
 function isNearer(path: WeighedPath, other: WeighedPath): boolean {
-  if (path.isGood !== other.isGood) return path.isGood;
+  if (isGood(path) !== isGood(other)) return isGood(path);
   return (path.rttMs ?? Infinity) < (other.rttMs ?? Infinity);
+}
+
+function isGood({ reason }: WeighedPath): boolean {
+  return reason === null;
 }
 
 function onlyBest(paths: readonly WeighedPath[], best: number): number[] {

@@ -1,15 +1,16 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import fc from "fast-check";
+import type { Reason } from "../path/eligibility.ts";
 import { failOver, shareOut, type WeighedPath } from "./weights.ts";
 
 function path(change: Partial<WeighedPath> = {}): WeighedPath {
-  return { isUsable: true, isGood: true, rttMs: 20, score: 90, deliveryRate: null, ...change };
+  return { isUsable: true, reason: null, rttMs: 20, score: 90, deliveryRate: null, ...change };
 }
 
 const PATHS = fc.array(
   fc.record({
     isUsable: fc.boolean(),
-    isGood: fc.boolean(),
+    reason: fc.constantFrom<(Reason | null)[]>(null, null, "loss", "jitter", "recovering", "rtt"),
     rttMs: fc.option(fc.double({ min: 0, max: 10_000, noNaN: true })),
     score: fc.option(fc.integer({ min: 0, max: 100 })),
     deliveryRate: fc.option(fc.integer({ min: 0, max: 1e9 })),
@@ -35,10 +36,18 @@ Deno.test("shareOut() goes by the measured rates once all are known", () => {
 });
 
 Deno.test("shareOut() leaves bad paths out, but for the nearest when all are bad", () => {
-  deepEqual(shareOut([path(), path({ isGood: false })]), [1, 0]);
-  const bad = [path({ isGood: false, rttMs: 90 }), path({ isGood: false, rttMs: 30 })];
+  deepEqual(shareOut([path(), path({ reason: "loss" })]), [1, 0]);
+  const bad = [path({ reason: "loss", rttMs: 90 }), path({ reason: "loss", rttMs: 30 })];
   deepEqual(shareOut(bad), [0, 1]);
   deepEqual(shareOut([path({ isUsable: false })]), [0]);
+});
+
+Deno.test("shareOut() leaves nothing unused when one mild reason speaks against all", () => {
+  const [jittery, other] = [path({ reason: "jitter" }), path({ reason: "jitter" })];
+  deepEqual(shareOut([jittery, other]), [0.5, 0.5]);
+  deepEqual(shareOut([jittery, path({ isUsable: false }), other]), [0.5, 0, 0.5]);
+  deepEqual(shareOut([jittery, path({ reason: "loss", rttMs: 10 })]), [0, 1]);
+  deepEqual(shareOut([jittery, path()]), [0, 1]);
 });
 
 Deno.test("shareOut() promises: only usable paths, one at least if any, about 1 in all", () => {
@@ -64,8 +73,8 @@ Deno.test("failOver() gives all to the best path, and stays among those that are
   deepEqual(failOver([path({ rttMs: 12 }), near], 0), [1, 0], "about as near");
   deepEqual(failOver([path({ rttMs: null }), near], 0), [1, 0], "not known");
   deepEqual(failOver([{ ...far, isUsable: false }, near], 0), [0, 1]);
-  deepEqual(failOver([{ ...near, isGood: false }, far], 0), [0, 1]);
-  deepEqual(failOver([{ ...far, isGood: false }, { ...near, isGood: false }], 0), [0, 1]);
+  deepEqual(failOver([{ ...near, reason: "loss" }, far], 0), [0, 1]);
+  deepEqual(failOver([{ ...far, reason: "loss" }, { ...near, reason: "loss" }], 0), [0, 1]);
   deepEqual(failOver([], -1), []);
 });
 

@@ -94,9 +94,8 @@ export class Session<S extends Cipher, O extends Cipher> {
     this.paths = new PathTable(answersWithin);
     this.#followsPeer = !isClient && (options.scheduler ?? null) === null;
     this.scheduling = new Scheduling(
-      this.paths,
+      { paths: this.paths, flows: options.flows ?? new FlowTable(), deliversAtOnce: x1 },
       options.scheduler ?? "flow",
-      options.flows ?? new FlowTable(),
       options.flushTimeoutMs ?? FLUSH_TIMEOUT_MS,
     );
     this.#heartbeats = new Heartbeats(this.paths, this.#outbox, role);
