@@ -48,6 +48,8 @@ export interface ServerOptions extends TunnelOptions {
    * and a new one gets the default.
    */
   hosts: string[];
+  /** Whether packets from one client to another are passed on. */
+  clientsReachEachOther: boolean;
   /** What becomes of the segment size of TCP connections through the tunnel. */
   mssClamp: MssClamp;
   /** How often to log counters, or null for never. */
@@ -113,6 +115,10 @@ function buildProgram(accept: Accept<ServerCommand>) {
         .helpGroup(GROUPS.connection).default([], "127.0.0.1,localhost").argParser(parseHosts),
     )
     .addOption(
+      new Option("--clients-reach-each-other", "pass on packets from one client to another")
+        .helpGroup(GROUPS.safety),
+    )
+    .addOption(
       new Option(
         "--mss-clamp <what>",
         "clamp the MSS of TCP: off, pmtu or fixed:N, N from 500 to 9000",
@@ -150,6 +156,7 @@ function buildProgram(accept: Accept<ServerCommand>) {
           pkiFolder: raw.pki,
           pki: raw.regen ? "regenerate" : "keep",
           hosts: [...raw.hosts],
+          clientsReachEachOther: raw.clientsReachEachOther ?? false,
           mssClamp: raw.mssClamp,
           metricsEveryMs: raw.metricsEvery === 0 ? null : raw.metricsEvery,
           ...tunnelOptions(raw),

@@ -14,6 +14,7 @@ const DEFAULTS: ServerOptions = {
   reorderFlushTimeoutMs: 50,
   tuning: DEFAULT_TUNING,
   acceptsV1: false,
+  clientsReachEachOther: false,
   mssClamp: { kind: "pmtu" },
   metricsEveryMs: null,
   engine: "auto",
@@ -43,6 +44,7 @@ Links:
 Safety:
   --regen                          make a new certificate authority: old certificates end, the old
                                    tree is kept
+  --clients-reach-each-other       pass on packets from one client to another
   --rekey-every <time>             use one key for so long at most, 1s to 2m (default: 2m)
   --accept-v1                      take clients that speak v1 only, without protection against
                                    replays
@@ -120,6 +122,7 @@ Deno.test("parseServerOptions() reads every option, with one dash or two", () =>
       rekeyEveryMs: 60_000,
     },
     acceptsV1: true,
+    clientsReachEachOther: true,
     mssClamp: { kind: "fixed", mssBytes: 1360 },
     metricsEveryMs: 1000,
     engine: "portable",
@@ -143,7 +146,9 @@ Deno.test("parseServerOptions() reads every option, with one dash or two", () =>
     ["rekey-every", "1m"],
   ];
   for (const dashes of ["-", "--"]) {
-    const switches = ["regen", "verbose", "log-json", "accept-v1"].map((name) => dashes + name);
+    const switches = ["regen", "clients-reach-each-other", "verbose", "log-json", "accept-v1"].map((
+      name,
+    ) => dashes + name);
     const spaced = values.flatMap(([name, value]) => [`${dashes}${name}`, value!]);
     const joined = values.map(([name, value]) => `${dashes}${name}=${value}`);
     deepEqual(parseServerOptions([...spaced, ...switches]), { command: "serve", options });

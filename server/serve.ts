@@ -12,8 +12,10 @@ import { describeDrops, type Engine, type EngineEvent } from "../lib/net/engine.
 import { type StartedEngine, startEngine } from "../lib/net/start_engine.ts";
 import { listInterfaces, requireInterface } from "../lib/host/links/network_interface.ts";
 import { HostJournal, restoreStale } from "../lib/host/journal/host_journal.ts";
-import { clampMss, type MssClamp } from "../lib/host/firewall/mss_clamp.ts";
+import { clampMss } from "../lib/host/firewall/mss_clamp.ts";
 import { enableNat } from "../lib/host/firewall/nat.ts";
+import { guardTunnel } from "../lib/host/firewall/tunnel_guard.ts";
+import { watchRules } from "../lib/host/journal/rule_watch.ts";
 import { enableForwarding } from "../lib/host/sysctl/forwarding.ts";
 import { configureTun } from "../lib/host/links/tun_address.ts";
 import { openServerPki, type ServerPki } from "../lib/pki/server_pki.ts";
@@ -86,7 +88,8 @@ export async function serve(
   });
   // No client's packet may come before the rules, nor after them when it all ends: the kernel would
   // remember its connection as one that needs no masquerading.
-  await changeHost(journal, options.egressInterface, options.mssClamp);
+  await changeHost(journal, options);
+  stack.use(watchRules(journal, (line) => log.warn("{line}", { line })));
   stack.defer(() => registry.endAll());
   const control = stack.use(await startControlPlane(options, pki, registry, shared));
 
@@ -211,8 +214,7 @@ function startServerEngine(
 
 async function changeHost(
   journal: HostJournal,
-  egress: string | null,
-  clamp: MssClamp,
+  { egressInterface, mssClamp: clamp, clientsReachEachOther }: ServerOptions,
 ): Promise<void> {
   const notices = await configureTun(journal.runner, TUN_NAME, {
     ipv4: SERVER_IPV4,
@@ -226,9 +228,19 @@ async function changeHost(
     tun: TUN_NAME,
     subnet4: TUNNEL_SUBNET4,
     subnet6: TUNNEL_SUBNET6,
-    ...(egress === null ? {} : { egress: [egress] }),
+    ...(egressInterface === null ? {} : { egress: [egressInterface] }),
+    clientsReachEachOther,
   });
   notices.push(...nat.notices);
+  notices.push(
+    ...await guardTunnel(journal, {
+      tun: TUN_NAME,
+      addresses: [SERVER_IPV4, SERVER_IPV6],
+      forwarded: clientsReachEachOther
+        ? "what clients asked for, and each other"
+        : "what clients asked for",
+    }),
+  );
   notices.push(...await clampMss(journal, { tun: TUN_NAME, clamp, backend: nat.backend }));
   for (const line of notices) log.warn("{line}", { line });
 }

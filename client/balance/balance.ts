@@ -13,6 +13,7 @@ import {
   requireInterface,
 } from "../../lib/host/links/network_interface.ts";
 import { HostJournal, restoreStale } from "../../lib/host/journal/host_journal.ts";
+import { watchRules } from "../../lib/host/journal/rule_watch.ts";
 import { refuseOtherBalancing } from "../../lib/host/routes/uplink_policy.ts";
 import { watchLinks } from "../../lib/host/links/link_watch.ts";
 import { checkWeights } from "../config/balance_options.ts";
@@ -73,6 +74,7 @@ export async function balance(
   const ended = Promise.withResolvers<void>();
   ended.promise.catch(() => {}); // awaited below, unless the start fails first
   signal.addEventListener("abort", () => ended.resolve(), { once: true });
+  stack.use(watchRules(journal, (line) => log.warn("{line}", { line })));
   const running = balancer = new Balancer(journal, names, strategyOf(options), {
     onRenewed: (renewed) => probing?.hurry(renewed),
     onBare: (name, gateway) => keeper.linkIsBare(name, gateway),

@@ -44,7 +44,7 @@ async function makeClient(
   const parsed = parseClientOptions(["-b", "-server", "localhost"], "/root");
   ok(parsed.command === "bond");
   const options = { ...parsed.options, ...change };
-  const runner = new FakeRunner().on("ip", "");
+  const runner = new FakeRunner().on("ip", "").on("nft", "");
   const journal = await HostJournal.open({
     ...{ program: "t", runner, directory: directory.path },
     sysctl: { read: () => Promise.resolve(null), write: () => Promise.resolve() },

@@ -11,6 +11,7 @@ import { SystemRunner } from "../../lib/host/command/runner.ts";
 import type { Engine } from "../../lib/net/engine.ts";
 import { startEngine } from "../../lib/net/start_engine.ts";
 import { HostJournal, restoreStale } from "../../lib/host/journal/host_journal.ts";
+import { watchRules } from "../../lib/host/journal/rule_watch.ts";
 import { LinkTables } from "../../lib/host/routes/link_tables.ts";
 import { loosenReversePath } from "../../lib/host/sysctl/reverse_path.ts";
 import { loadClientCredentials } from "../../lib/pki/client_credentials.ts";
@@ -99,6 +100,7 @@ export async function bond(
     const follow = (wentDown: ReadonlySet<string>) => bonded.linksChanged(wentDown);
     stack.use(watchLinks(follow, { settleMs: LINKS_SETTLE_MS }));
     stack.adopt(setInterval(() => bonded.check(), CHECK_MS), clearInterval);
+    stack.use(watchRules(journal, (line) => log.warn("{line}", { line })));
     stack.adopt(setInterval(() => protection.check(), KILL_SWITCH_CHECK_MS), clearInterval);
     await bonded.start(until);
     if (!until.aborted) {

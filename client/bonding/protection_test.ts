@@ -59,7 +59,7 @@ Deno.test("Protection.end() lifts the kill switch for good, though a link has ju
     ifname: "a",
     flags: ["UP"],
     mtu: 1500,
-    addr_info: addressOf("192.0.2.2"),
+    addr_info: addressOf("192.168.2.2"),
   };
   const runner = new FakeRunner().on("nft", "").on("ip -j address", () => JSON.stringify([link]));
   const journal = await HostJournal.open({ program: "t", runner, directory: directory.path });
@@ -67,7 +67,7 @@ Deno.test("Protection.end() lifts the kill switch for good, though a link has ju
   const protection = new Protection(journal, options);
   await protection.enable("tun0", ["a"], ["203.0.113.7"]);
 
-  link = { ...link, addr_info: addressOf("198.51.100.2") };
+  link = { ...link, addr_info: addressOf("192.168.3.2") };
   protection.follow();
   await protection.end("stopped");
   protection.follow();

@@ -1,6 +1,8 @@
 /** How one session is had: asked for over the links, opened, and in use once a path of it answers. */
 import { getLogger } from "@logtape/logtape";
 import { LOG_CATEGORY } from "../../lib/cli/log.ts";
+import { guardTunnel } from "../../lib/host/firewall/tunnel_guard.ts";
+import type { HostJournal } from "../../lib/host/journal/host_journal.ts";
 import type { Engine } from "../../lib/net/engine.ts";
 import { sessionFeatures } from "../../lib/net/driver/features.ts";
 import type { ControlGrant } from "../../lib/protocol/wire/control_message.ts";
@@ -22,6 +24,7 @@ const log = getLogger([LOG_CATEGORY, "client"]);
 interface SessionOpeningParts {
   readonly options: BondOptions;
   readonly engine: Engine;
+  readonly journal: HostJournal;
   readonly tun: string;
   readonly session: LiveSession;
   readonly links: LinkSet;
@@ -36,6 +39,8 @@ export class SessionOpening {
   readonly #parts: SessionOpeningParts;
   #lookUp: Promise<void> | null = null;
   #isVersionTold = false;
+  /** The addresses inside the tunnel that nobody on the links reaches. */
+  #guarded = "";
 
   constructor(parts: SessionOpeningParts) {
     this.#parts = parts;
@@ -131,6 +136,16 @@ export class SessionOpening {
     for (const line of await addresses.use(grant, () => mtu.current)) {
       log.warn("{line}", { line });
     }
+    await this.#guard([grant.clientIp, grant.clientIp6]);
+  }
+
+  /** Nobody on the links reaches the addresses inside the tunnel. */
+  async #guard(addresses: readonly string[]): Promise<void> {
+    if (this.#guarded === addresses.join()) return;
+    const { journal, tun } = this.#parts;
+    const notices = await guardTunnel(journal, { tun, addresses, forwarded: "anything" });
+    for (const line of notices) log.warn("{line}", { line });
+    this.#guarded = addresses.join();
   }
 
   #close(session: number): void {

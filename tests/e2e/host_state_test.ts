@@ -127,7 +127,7 @@ async function fakeIptables(lab: Lab): Promise<string> {
   await Deno.mkdir(folder);
   const script = `#!/bin/sh
 case "$*" in
-  *"-I FORWARD"*"-i fluxify-srv"*) echo "no room for this rule" >&2; exit 4 ;;
+  *"FORWARD"*"-i fluxify-srv"*ACCEPT) echo "no room for this rule" >&2; exit 4 ;;
 esac
 exec ${stdout.trim().replace("ip6tables", "iptables")} "$@"
 `;

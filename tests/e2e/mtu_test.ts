@@ -40,10 +40,10 @@ topic("e2e mtu: a black hole", async (scenario) => {
       { name: "narrow", rateMbit: 50, rttMs: 10, up: narrow, down: narrow },
     ],
   });
-  await addWaysToClients(lab);
   for (const machine of [lab.internet, lab.server]) await serveTransfers(machine);
   const bundle = await newClientCertificate(lab, "laptop");
   await startServer(lab);
+  await addWaysToClients(lab);
   const client = await startProbing(lab, bundle);
 
   await scenario("it is found and told of once, and the tunnel's MTU follows", async (measure) => {
@@ -188,8 +188,9 @@ function startProbing(lab: Lab, bundle: string): Promise<Child> {
   return startClient(lab, bundle, { args: ["-probe-pmtud"] });
 }
 
-/** The internet knows the clients' addresses, as where a company routes them. */
-async function addWaysToClients({ internet, router }: Lab): Promise<void> {
+/** The internet knows the clients' addresses and is let in, as where a company routes them. */
+async function addWaysToClients({ internet, router, server }: Lab): Promise<void> {
+  await server.run("nft", "flush", "chain", "inet", "fluxify_guard_fluxify-srv", "forward");
   const ways = [
     [internet, "198.51.100.1", "2001:db8:51::1"],
     [router, "203.0.113.10", "2001:db8:113::10"],

@@ -4,8 +4,9 @@
  * know (Docker's policy in a table of iptables, firewalld, a hand-written ruleset), the tunnel's
  * packets must be let through in that very chain.
  *
- * They are recognized in a table of ours, which runs first and gives them a mark; what is put on top
- * of the other's chain only asks for the mark. Two reasons: iptables refuses to list a chain with
+ * They are recognized in a table of ours, which runs first and gives them a mark; what is put into the
+ * other's chain only asks for the mark. It goes to the end, or before the rule that drops all: what
+ * the operator drops stays dropped. Two reasons for the mark: iptables refuses to list a chain with
  * expressions it does not know, and of connection tracking it knows only its own; and a rule that is
  * left behind lets nothing pass once our table is gone.
  */
@@ -17,6 +18,7 @@ interface ForwardPassOptions {
   tun: string;
   subnet4: string;
   subnet6: string;
+  clientsReachEachOther: boolean;
   /** Whether the FORWARD chains that iptables keeps in nft accept the tunnel's packets already. */
   iptables: "accept" | "as any other";
 }
@@ -41,7 +43,10 @@ const ChainSchema = v.object({
 type Chain = v.InferOutput<typeof ChainSchema>;
 
 const ListingSchema = v.object({ nftables: v.array(v.record(v.string(), v.unknown())) });
-const RuleSchema = v.object({ expr: v.array(v.record(v.string(), v.unknown())) });
+const RuleSchema = v.object({
+  handle: v.number(),
+  expr: v.array(v.record(v.string(), v.unknown())),
+});
 
 /**
  * Lets the tunnel's packets pass the chains of others that drop what they do not know. Undone by the
@@ -69,6 +74,7 @@ export async function passForeignChains(
           table: chain.table,
           chain: chain.name,
           rule: [side, options.tun, "meta", "mark", "and", MARK, "==", MARK, "accept"],
+          before: await firstDropOfAll(journal, chain),
           comment: `fluxify ${options.tun} ${side}`,
         });
       }
@@ -97,26 +103,31 @@ async function droppingChains(
     const isIptables = family !== "inet" && table === "filter" && name === "FORWARD";
     if (isIptables && iptables === "accept") continue;
     // Nor can every rule of iptables be read, where it stands: its chain counts as one that drops.
-    const drops = isIptables || policy === "drop" || await endsInDrop(journal, parsed.output);
+    const drops = isIptables || policy === "drop" ||
+      await firstDropOfAll(journal, parsed.output) !== null;
     if (drops && chains.length < CHAINS_MAX) chains.push(parsed.output);
   }
   return chains;
 }
 
-/** Whether a rule of the chain drops or rejects without asking for anything. */
-async function endsInDrop(
+/** The handle of the first rule of the chain that drops or rejects without asking for anything. */
+async function firstDropOfAll(
   journal: HostJournal,
   { family, table, name }: Chain,
-): Promise<boolean> {
-  const items = await list(journal, ["list", "chain", family, table, name]);
-  return items.some(({ rule }) => {
+): Promise<number | null> {
+  for (const { rule } of await list(journal, ["-a", "list", "chain", family, table, name])) {
     const parsed = v.safeParse(RuleSchema, rule);
-    if (!parsed.success) return false;
+    if (!parsed.success) continue;
     const kinds = parsed.output.expr.flatMap((expression) => Object.keys(expression));
     const verdict = kinds.at(-1);
-    return (verdict === "drop" || verdict === "reject") &&
-      kinds.slice(0, -1).every((kind) => kind === "counter" || kind === "log");
-  });
+    const isUnconditional = kinds.slice(0, -1).every((kind) =>
+      kind === "counter" || kind === "log"
+    );
+    if ((verdict === "drop" || verdict === "reject") && isUnconditional) {
+      return parsed.output.handle;
+    }
+  }
+  return null;
 }
 
 /** What nft lists; nothing where there is no nft, or none that speaks JSON. */
@@ -135,12 +146,12 @@ async function list(journal: HostJournal, words: readonly string[]) {
 
 async function addMarks(
   journal: HostJournal,
-  { tun, subnet4, subnet6 }: ForwardPassOptions,
+  { tun, subnet4, subnet6, clientsReachEachOther }: ForwardPassOptions,
 ): Promise<void> {
+  const others = clientsReachEachOther ? "" : ` oifname != "${tun}"`;
   const set = `meta mark set meta mark or ${MARK}`;
   const rules = [["ip", subnet4], ["ip6", subnet6]].flatMap(([kind, subnet]) => [
-    // Not what goes from one client to another: that is for the firewall to decide.
-    `iifname "${tun}" oifname != "${tun}" ${kind} saddr ${subnet} ${set}`,
+    `iifname "${tun}"${others} ${kind} saddr ${subnet} ${set}`,
     // Answers, and what the machine itself redirects to a client: nobody else gets at them.
     `oifname "${tun}" ${kind} daddr ${subnet} ct state established,related ${set}`,
     `oifname "${tun}" ${kind} daddr ${subnet} ct status dnat ${set}`,
@@ -159,5 +170,6 @@ async function addMarks(
     argv: ["nft", "-f", "-"],
     input: lines.join("\n"),
     undo: ["nft", "delete", "table", ...MARK_TABLE],
+    check: ["nft", "list", "table", ...MARK_TABLE],
   });
 }

@@ -9,7 +9,12 @@ import { enableNat } from "./nat.ts";
 import { withAlternative } from "./test_alternative.ts";
 import { CLIENT_SUBNET4, CLIENT_SUBNET6, TestCrossing } from "./test_crossing.ts";
 
-const OPTIONS = { tun: "srv", subnet4: CLIENT_SUBNET4, subnet6: CLIENT_SUBNET6 };
+const OPTIONS = {
+  tun: "srv",
+  subnet4: CLIENT_SUBNET4,
+  subnet6: CLIENT_SUBNET6,
+  clientsReachEachOther: false,
+};
 
 async function withJournal(
   runner: CommandRunner,
@@ -21,13 +26,15 @@ async function withJournal(
   deepEqual(await journal.undoAll(), []);
 }
 
-const inserted = (runner: FakeRunner) => runner.lines.filter((line) => / insert rule /.test(line));
+const inserted = (runner: FakeRunner) =>
+  runner.lines.filter((line) => / (insert|add) rule /.test(line));
 
 function chain(family: string, table: string, name: string, policy: string) {
   return { chain: { family, table, name, type: "filter", hook: "forward", prio: 0, policy } };
 }
 
-const CONDITIONAL = '{"nftables":[{"rule":{"expr":[{"match":{}},{"drop":null}]}},{"rule":1}]}';
+const CONDITIONAL =
+  '{"nftables":[{"rule":{"handle":7,"expr":[{"match":{}},{"drop":null}]}},{"rule":1}]}';
 
 Deno.test("passForeignChains() changes nothing where nothing is dropped, or nft cannot tell", async () => {
   const harmless = JSON.stringify({
@@ -41,21 +48,21 @@ Deno.test("passForeignChains() changes nothing where nothing is dropped, or nft 
   });
   const answers = [harmless, "", "no JSON", "[]", { code: 1, stderr: "no" }] as const;
   for (const answer of [...answers, new MissingProgramError("nft")]) {
-    const runner = new FakeRunner().on("nft -j list chain ip mangle", CONDITIONAL)
+    const runner = new FakeRunner().on("nft -j -a list chain ip mangle", CONDITIONAL)
       .on("nft -j list chains", answer);
     await withJournal(runner, async (journal) => {
       deepEqual(await passForeignChains(journal, { ...OPTIONS, iptables: "accept" }), []);
     });
-    deepEqual(runner.lines.filter((line) => !line.startsWith("nft -j list")), []);
+    deepEqual(runner.lines.filter((line) => !/^nft -j (-a )?list/.test(line)), []);
   }
 });
 
 Deno.test("passForeignChains() says which chain it could not change, and what to do", async () => {
   const listing = JSON.stringify({ nftables: [chain("inet", "firewall", "forward", "drop")] });
-  const noMarks = new FakeRunner().on("nft -j list", listing)
+  const noMarks = new FakeRunner().on("nft -j", listing)
     .on("nft -f", { code: 1, stderr: "no marks here" });
-  const noInsert = new FakeRunner().on("", "").on("nft -j list", listing)
-    .on("nft insert", { code: 1, stderr: "not allowed" });
+  const noInsert = new FakeRunner().on("", "").on("nft -j", listing)
+    .on("nft add", { code: 1, stderr: "not allowed" });
   for (const [runner, reason] of [[noMarks, /no marks here/], [noInsert, /not allowed/]] as const) {
     await withJournal(runner, async (journal) => {
       const notices = await passForeignChains(journal, { ...OPTIONS, iptables: "as any other" });
@@ -69,7 +76,7 @@ Deno.test("passForeignChains() says which chain it could not change, and what to
 Deno.test("passForeignChains() leaves the chains of iptables alone where iptables has let them pass", async () => {
   const listing = JSON.stringify({ nftables: [chain("ip", "filter", "FORWARD", "drop")] });
   for (const [iptables, rules] of [["accept", 0], ["as any other", 2]] as const) {
-    const runner = new FakeRunner().on("", "").on("nft -j list", listing);
+    const runner = new FakeRunner().on("", "").on("nft -j", listing);
     await withJournal(runner, async (journal) => {
       deepEqual(await passForeignChains(journal, { ...OPTIONS, iptables }), []);
     });

@@ -1,5 +1,6 @@
 import { MissingProgramError } from "../command/runner.ts";
 import type { AddressFamily } from "../links/address.ts";
+import { firstDropOfAll } from "./drop_position.ts";
 import type { ChangeId, HostJournal } from "../journal/host_journal.ts";
 
 /**
@@ -9,18 +10,26 @@ import type { ChangeId, HostJournal } from "../journal/host_journal.ts";
 export type IptablesVariant = "iptables" | "iptables-nft" | "iptables-legacy";
 export type IptablesProgram = IptablesVariant | "ip6tables" | "ip6tables-nft" | "ip6tables-legacy";
 
-interface MasqueradeOptions {
+interface ForwardOptions {
   tun: string;
   subnet: string;
+  /** Not unless told. */
+  clientsReachEachOther: boolean;
+}
+
+interface MasqueradeOptions extends ForwardOptions {
   /** Any interface but the tunnel when empty. */
   egress: readonly string[];
 }
 
 export interface Rule {
-  table: "nat" | "filter" | "mangle";
+  table: "nat" | "filter" | "mangle" | "raw";
   chain: "PREROUTING" | "OUTPUT" | "POSTROUTING" | "FORWARD";
-  /** First in FORWARD, before a firewall's own drops; last where only the match counts. */
-  place: "first" | "last";
+  /**
+   * "before what drops all" is the last place where a rule that accepts is reached: what an operator
+   * has put there to be dropped stays dropped. "last" is where only the match counts.
+   */
+  place: "first" | "last" | "before what drops all";
   match: readonly string[];
   /** The comment by which people, and we, know the rule. */
   tag: string;
@@ -97,8 +106,9 @@ export async function addRules(
       }
       await apply({
         kind: "command",
-        argv: command(program, rule, rule.place === "first" ? "-I" : "-A"),
+        argv: command(program, rule, await positionOf(journal, program, rule)),
         undo: command(program, rule, "-D"),
+        check: command(program, rule, "-C"),
       });
     }
   } catch (error) {
@@ -119,38 +129,50 @@ function masqueradeRules({ tun, subnet, egress }: MasqueradeOptions): Rule[] {
   }));
 }
 
-/** In the order they are added: FORWARD ends up with the last of them on top. */
-export function forwardRules({ tun, subnet }: Omit<MasqueradeOptions, "egress">): Rule[] {
+export function forwardRules({ tun, subnet, clientsReachEachOther }: ForwardOptions): Rule[] {
+  const accept = (match: readonly string[]): Rule => ({
+    table: "filter",
+    chain: "FORWARD",
+    place: "before what drops all",
+    match,
+    tag: SERVER_TAG,
+    target: ["ACCEPT"],
+  });
   return [
-    {
-      table: "filter",
-      chain: "FORWARD",
-      place: "first",
-      // Answers, and what the machine itself redirects to a client: nobody else gets at them.
-      match: [
-        ...["-o", tun, "-d", subnet],
-        ...["-m", "conntrack", "--ctstate", "RELATED,ESTABLISHED,DNAT"],
-      ],
-      tag: SERVER_TAG,
-      target: ["ACCEPT"],
-    },
-    {
-      table: "filter",
-      chain: "FORWARD",
-      place: "first",
-      // Not what goes from one client to another: that is for the machine's firewall to decide.
-      match: ["-i", tun, "!", "-o", tun, "-s", subnet],
-      tag: SERVER_TAG,
-      target: ["ACCEPT"],
-    },
+    accept(["-i", tun, ...clientsReachEachOther ? [] : ["!", "-o", tun], "-s", subnet]),
+    // Answers, and what the machine itself redirects to a client: nobody else gets at them.
+    accept([
+      ...["-o", tun, "-d", subnet],
+      ...["-m", "conntrack", "--ctstate", "RELATED,ESTABLISHED,DNAT"],
+    ]),
   ];
 }
 
-function command(program: IptablesProgram, rule: Rule, verb: "-C" | "-A" | "-I" | "-D"): string[] {
+/** `position`: where to put the rule, from 1, or at the end. */
+function command(
+  program: IptablesProgram,
+  rule: Rule,
+  verb: "-C" | "-D" | { position: number | "at the end" },
+): string[] {
   const { table, chain, match, tag, target } = rule;
-  const place = verb === "-I" ? ["1"] : [];
   const what = [...match, "-m", "comment", "--comment", tag, "-j", ...target];
-  return [program, ...LOCK_WAIT, "-t", table, verb, chain, ...place, ...what];
+  const words = typeof verb === "string"
+    ? [verb, chain]
+    : verb.position === "at the end"
+    ? ["-A", chain]
+    : ["-I", chain, String(verb.position)];
+  return [program, ...LOCK_WAIT, "-t", table, ...words, ...what];
+}
+
+async function positionOf(
+  journal: HostJournal,
+  program: IptablesProgram,
+  { table, chain, place }: Rule,
+): Promise<{ position: number | "at the end" }> {
+  if (place === "first") return { position: 1 };
+  if (place === "last") return { position: "at the end" };
+  const { stdout } = await journal.runner.run([program, ...LOCK_WAIT, "-t", table, "-S"]);
+  return { position: firstDropOfAll(stdout, chain) ?? "at the end" };
 }
 
 async function isPresent(

@@ -5,6 +5,7 @@ interface LegacyPassOptions {
   tun: string;
   subnet4: string;
   subnet6: string;
+  clientsReachEachOther: boolean;
 }
 
 /** The tables of the older iptables in use here, one name a line. Looking makes none. */
@@ -28,7 +29,7 @@ export async function passLegacyTables(
     if (!await hasFilterTable(journal, tables)) continue;
     try {
       if (await letsAllPass(journal, program)) continue;
-      const rules = forwardRules({ tun: options.tun, subnet: options[subnet] });
+      const rules = forwardRules({ ...options, subnet: options[subnet] });
       await addRules(journal, program, rules);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);

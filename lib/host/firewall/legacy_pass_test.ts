@@ -5,7 +5,12 @@ import { HostJournal } from "../journal/host_journal.ts";
 import { TestDirectory } from "../journal/test_directory.ts";
 import { passLegacyTables } from "./legacy_pass.ts";
 
-const OPTIONS = { tun: "srv", subnet4: "10.9.0.0/24", subnet6: "fd00:9::/64" };
+const OPTIONS = {
+  tun: "srv",
+  subnet4: "10.9.0.0/24",
+  subnet6: "fd00:9::/64",
+  clientsReachEachOther: false,
+};
 
 async function notices(runner: FakeRunner): Promise<string[]> {
   await using directory = await TestDirectory.create();
@@ -37,7 +42,7 @@ Deno.test("passLegacyTables() says which chain it could not change, and what to 
   const refused = new FakeRunner().on("", "").on("cat", "filter\n")
     .on("iptables-legacy -w 5 -t filter -S", "-P FORWARD DROP\n")
     .on("iptables-legacy -w 5 -t filter -C", { code: 1 })
-    .on("iptables-legacy -w 5 -t filter -I", { code: 4, stderr: "no such match" });
+    .on("iptables-legacy -w 5 -t filter -A", { code: 4, stderr: "no such match" });
   for (
     const [runner, reason] of [[missing, /apt-get install iptables/], [
       refused,

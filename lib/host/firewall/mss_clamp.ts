@@ -122,6 +122,7 @@ function addChain(
     argv: ["nft", "-f", "-"],
     input: lines.join("\n"),
     undo: ["nft", "delete", "chain", ...NFT_TABLE, CHAIN],
+    check: ["nft", "list", "chain", ...NFT_TABLE, CHAIN],
   });
 }
 

@@ -25,6 +25,8 @@ interface NatOptions {
   subnet6?: string;
   /** Interfaces clients may leave by; any but the tunnel unless given. */
   egress?: readonly string[];
+  /** Not unless given. */
+  clientsReachEachOther?: boolean;
 }
 
 /** What holds the rules. */
@@ -42,6 +44,8 @@ const SUBNET_6 = "fd00:8::/64";
 /** Throws when IPv4 cannot be masqueraded; IPv6 that cannot is a notice. */
 export async function enableNat(journal: HostJournal, options: NatOptions): Promise<NatResult> {
   const { tun, subnet4 = SUBNET_4, subnet6 = SUBNET_6, egress = [] } = options;
+  const { clientsReachEachOther = false } = options;
+  const tunnel = { tun, subnet4, subnet6, clientsReachEachOther };
   for (const name of [tun, ...egress]) checkInterfaceName(name);
   for (const subnet of [subnet4, subnet6]) checkSubnet(subnet);
 
@@ -55,27 +59,32 @@ export async function enableNat(journal: HostJournal, options: NatOptions): Prom
       });
     notices.unshift(`${problem}; using nft instead`);
     notices.push(
-      ...await passForeignChains(journal, { tun, subnet4, subnet6, iptables: "as any other" }),
-      ...await passLegacyTables(journal, { tun, subnet4, subnet6 }),
+      ...await passForeignChains(journal, { ...tunnel, iptables: "as any other" }),
+      ...await passLegacyTables(journal, tunnel),
     );
     return { backend: "nft", notices };
   }
   const { variant, keepsRulesIn } = await identifyIptables(journal);
-  await addIptablesRules(journal, variant, { tun, subnet: subnet4, egress });
+  await addIptablesRules(journal, variant, { tun, subnet: subnet4, egress, clientsReachEachOther });
   const notices: string[] = [];
   try {
     const program6 = programFor(variant, 6);
     const problem6 = await whyUnusable(journal, program6);
     if (problem6 !== null) throw new Error(problem6);
-    await addIptablesRules(journal, program6, { tun, subnet: subnet6, egress });
+    await addIptablesRules(journal, program6, {
+      tun,
+      subnet: subnet6,
+      egress,
+      clientsReachEachOther,
+    });
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     notices.push(`clients reach the Internet over IPv4 only: ${reason}`);
   }
   const iptables = keepsRulesIn === "nft" ? "accept" : "as any other";
-  notices.push(...await passForeignChains(journal, { tun, subnet4, subnet6, iptables }));
+  notices.push(...await passForeignChains(journal, { ...tunnel, iptables }));
   if (keepsRulesIn === "nft") {
-    notices.push(...await passLegacyTables(journal, { tun, subnet4, subnet6 }));
+    notices.push(...await passLegacyTables(journal, tunnel));
   }
   return { backend: variant, notices };
 }

@@ -35,9 +35,9 @@ Deno.test("enableNat() restricts the ways out to those asked for", async () => {
   assert.deepEqual(changes(runner).filter((line) => line.startsWith("iptables")).slice(0, 4), [
     `iptables -w 5 -t nat -A POSTROUTING -s 10.9.0.0/24 -o eth0 ${tag} MASQUERADE`,
     `iptables -w 5 -t nat -A POSTROUTING -s 10.9.0.0/24 -o eth1 ${tag} MASQUERADE`,
-    "iptables -w 5 -t filter -I FORWARD 1 -o tun0 -d 10.9.0.0/24 " +
+    `iptables -w 5 -t filter -A FORWARD -i tun0 ! -o tun0 -s 10.9.0.0/24 ${tag} ACCEPT`,
+    "iptables -w 5 -t filter -A FORWARD -o tun0 -d 10.9.0.0/24 " +
     `-m conntrack --ctstate RELATED,ESTABLISHED,DNAT ${tag} ACCEPT`,
-    `iptables -w 5 -t filter -I FORWARD 1 -i tun0 ! -o tun0 -s 10.9.0.0/24 ${tag} ACCEPT`,
   ]);
   assert.equal(changes(runner).length, 16);
 });
@@ -54,7 +54,7 @@ Deno.test("enableNat() goes on with IPv4 when IPv6 cannot be had", async () => {
   const noTable = emptyTables()
     .on("ip6tables -w 5 -t nat -S", { code: 3, stderr: "Table does not exist" });
   const noTarget = emptyTables()
-    .on("ip6tables -w 5 -t filter -I", { code: 2, stderr: "unknown match" });
+    .on("ip6tables -w 5 -t filter -A", { code: 2, stderr: "unknown match" });
   const noProgram = emptyTables().on("ip6tables", new MissingProgramError("ip6tables"));
   for (const runner of [noTable, noTarget, noProgram]) {
     await withJournal(runner, async (journal) => {
@@ -63,7 +63,7 @@ Deno.test("enableNat() goes on with IPv4 when IPv6 cannot be had", async () => {
       assert.match(notices.join(), /over IPv4 only/);
       const six = changes(runner).filter((line) => line.startsWith("ip6tables"));
       const count = (verb: string) => six.filter((line) => line.includes(verb)).length;
-      assert.equal(count(" -D "), count(" -A "), "what was added is taken back");
+      assert.equal(count("nat -D "), count("nat -A "), "what was added is taken back");
       assert.equal(changes(runner).filter((line) => line.startsWith("iptables")).length, 3);
     });
   }
@@ -189,6 +189,25 @@ Deno.test({
       assert.equal(table.match(/masquerade comment "fluxify"/g)?.length, 2);
       assert.deepEqual(await journal.undoAll(), []);
       assert.equal(await machine.snapshot(), before);
+    }
+  },
+});
+
+Deno.test({
+  name: "netns: what an operator drops stays dropped, before and behind our rules",
+  ignore: Deno.uid() !== 0,
+  fn: async () => {
+    await using machine = await TestMachine.create("nat");
+    const drop = "iptables -A FORWARD -s 10.8.0.5/32 -j DROP";
+    for (const rest of ["", "iptables -A FORWARD -j REJECT", "iptables -P FORWARD DROP"]) {
+      await machine.namespace.sh(`iptables -F FORWARD\n${drop}\n${rest}`);
+      const journal = await machine.openJournal();
+      await enableNat(journal, { tun: "tunnel" });
+      const rules = (await machine.namespace.sh("iptables -S FORWARD")).split("\n");
+      const at = (pattern: RegExp) => rules.findIndex((rule) => pattern.test(rule));
+      assert.ok(at(/10\.8\.0\.5/) < at(/fluxify/), rules.join("\n"));
+      if (rest.includes("REJECT")) assert.ok(at(/fluxify/) < at(/-j REJECT/), rules.join("\n"));
+      assert.deepEqual(await journal.undoAll(), []);
     }
   },
 });

@@ -58,5 +58,6 @@ async function addTable(
     argv: ["nft", "-f", "-"],
     input: lines.join("\n"),
     undo: ["nft", "delete", "table", ...NFT_TABLE],
+    check: ["nft", "list", "chain", ...NFT_TABLE, "postrouting"],
   });
 }

@@ -32,6 +32,7 @@ export async function addUplinkTable(
     argv: ["nft", "-f", "-"],
     input: uplinkTable(family, uplinks),
     undo: ["nft", "delete", "table", kind, TABLE],
+    check: ["nft", "list", "table", kind, TABLE],
   });
 }
 

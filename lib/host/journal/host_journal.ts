@@ -41,6 +41,12 @@ interface JournalOptions {
   identity?: ProcessIdentity;
 }
 
+interface CheckedCommand {
+  readonly argv: readonly string[];
+  readonly input: string | undefined;
+  readonly check: readonly string[];
+}
+
 export class HostJournal {
   readonly runner: CommandRunner;
   readonly sysctl: SysctlAccess;
@@ -49,6 +55,8 @@ export class HostJournal {
   readonly #directory: StateDirectory;
   readonly #file: JournalFile;
   #nextId = 1;
+  /** How to tell whether a change is still in force, and to do it again; in memory alone. */
+  readonly #checked = new Map<ChangeId, CheckedCommand>();
   /** Changes are done one after the other, whoever asks for them. */
   readonly #queue = new SerialQueue();
   #state: "open" | "undoing" | "closed" = "open";
@@ -111,6 +119,33 @@ export class HostJournal {
     return this.#queue.run(() => this.#undo(id));
   }
 
+  /**
+   * Does again what another program has undone of the changes that can be checked, in the order they
+   * were made in. Returns the programs whose rules were missing, such as "nft"; a failure is thrown
+   * when all have been looked at.
+   */
+  putBack(): Promise<string[]> {
+    return this.#queue.run(async () => {
+      const missing = new Set<string>();
+      const failures: unknown[] = [];
+      for (const [id, { argv, input, check }] of this.#checked) {
+        if (this.#state !== "open" || !this.#file.outstanding.has(id)) {
+          this.#checked.delete(id);
+          continue;
+        }
+        try {
+          if ((await this.runner.run(check)).code === 0) continue;
+          missing.add(argv[0]!);
+          await runChecked(this.runner, argv, { input });
+        } catch (error) {
+          failures.push(error);
+        }
+      }
+      if (failures.length > 0) throw failures[0];
+      return [...missing];
+    });
+  }
+
   /** Forgets a change that a later one has replaced. */
   settle(id: ChangeId): Promise<void> {
     return this.#queue.run(() => this.#file.settle(id));
@@ -156,13 +191,19 @@ export class HostJournal {
     this.#file.close();
   }
 
-  #applyCommand(change: Extract<Change, { kind: "command" }>): Promise<ChangeId> {
-    const { kind, argv, undo, input, handover } = change;
-    return this.#recordAndRun({ id: this.#nextId++, kind, undo: [...undo], handover }, argv, input);
+  async #applyCommand(change: Extract<Change, { kind: "command" }>): Promise<ChangeId> {
+    const { kind, argv, undo, input, handover, check } = change;
+    const record = { id: this.#nextId++, kind, undo: [...undo], handover };
+    const id = await this.#recordAndRun(record, argv, input);
+    if (check !== undefined) this.#checked.set(id, { argv, input, check });
+    return id;
   }
 
-  #applyNftRule({ kind, family, table, chain, rule, comment }: NftRuleChange): Promise<ChangeId> {
-    const argv = ["nft", "insert", "rule", family, table, chain, ...rule];
+  #applyNftRule(change: NftRuleChange): Promise<ChangeId> {
+    const { kind, family, table, chain, rule, comment, before } = change;
+    const place = before === null ? [] : ["position", String(before)];
+    const verb = before === null ? "add" : "insert";
+    const argv = ["nft", verb, "rule", family, table, chain, ...place, ...rule];
     const record = { id: this.#nextId++, kind, family, table, chain, comment };
     return this.#recordAndRun(record, [...argv, "comment", `"${comment}"`]);
   }

@@ -30,7 +30,11 @@ interface LocalNetworks {
 
 const NETWORKS_MAX = 256;
 
-/** Networks nobody on the Internet has: of any size they are local. */
+/**
+ * Networks nobody on the Internet has: of any size they are local. No other is: who gives out
+ * addresses on a link chooses its prefix, and could have the address of a server that the user talks
+ * to count as local (TunnelCrack, LocalNet).
+ */
 const PRIVATE = [
   "10.0.0.0/8",
   "100.64.0.0/10",
@@ -39,12 +43,6 @@ const PRIVATE = [
   "192.168.0.0/16",
   "fc00::/7",
 ];
-
-/**
- * Who gives out addresses on a link chooses its prefix, and with a wide one could have much of the
- * Internet count as local. Of public addresses a local network has no more than this.
- */
-const PUBLIC_PREFIX_MIN = { 4: 20, 6: 56 } as const;
 
 /** The networks on this machine's links. Link-local addresses are allowed anyway and not among them. */
 export function localNetworks(
@@ -60,9 +58,10 @@ export function localNetworks(
       const family = familyOf(address);
       const prefix = normalizeCidr(`${peer ?? address}/${prefixLength}`);
       if (networks.has(`${name} ${prefix}`)) continue;
-      if (!isLocal(prefix, prefixLength, family)) {
+      if (!PRIVATE.some((network) => containsCidr(network, prefix))) {
         notices.push(
-          `the kill switch drops what goes to ${prefix} on ${name}: too large for a local network`,
+          `the kill switch drops what goes to ${prefix} on ${name}: these are public addresses, and ` +
+            "whoever gives them out chooses which",
         );
       } else if (networks.size < NETWORKS_MAX) {
         networks.set(`${name} ${prefix}`, { device: name, family, prefix });
@@ -70,11 +69,6 @@ export function localNetworks(
     }
   }
   return { networks: [...networks.values()], notices };
-}
-
-function isLocal(prefix: string, prefixLength: number, family: AddressFamily): boolean {
-  return prefixLength >= PUBLIC_PREFIX_MIN[family] ||
-    PRIVATE.some((network) => containsCidr(network, prefix));
 }
 
 /** Others cannot be named in a rule without being taken for more than a name. */

@@ -62,7 +62,7 @@ for (const { backend, deed, said, ...more } of DEEDS) {
       for (const address of [STRANGER, STRANGER6]) {
         assert.ok(!await site.reaches(namespace, address, 53), address);
       }
-      await site.ping(namespace, "192.0.2.1");
+      await site.ping(namespace, "10.77.0.1");
       assert.deepEqual(await killSwitch.follow(), []);
       assert.deepEqual(await journal.undoAll(), []);
       if ("undo" in more) await namespace.sh(more.undo);

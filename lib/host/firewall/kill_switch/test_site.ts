@@ -22,7 +22,8 @@ export const SITE_OPTIONS = {
  * a host on a network behind it:
  *
  *   lan  10.9.0.2 -- 10.9.0.1  machine  fiber 192.0.2.10 ----- 192.0.2.1  far: SERVER, STRANGER
- *        fd09::2     fd09::1            mobile 198.51.100.10 - 198.51.100.1
+ *        fd09::2     fd09::1                  10.77.0.10 ----- 10.77.0.1, fd77::1
+ *                                       mobile 198.51.100.10 - 198.51.100.1
  *
  * "mobile" stands for the tunnel. Without a kill switch everything is reached over fiber.
  */
@@ -48,6 +49,8 @@ export class TestSite implements AsyncDisposable {
       ip link set dev lan up
       ip address add 10.9.0.1/24 dev lan
       ip address add fd09::1/64 dev lan nodad
+      ip address add 10.77.0.10/24 dev fiber
+      ip address add fd77::10/64 dev fiber nodad
       sysctl -q -w net.ipv4.ip_forward=1
       sysctl -q -w net.ipv6.conf.all.forwarding=1
     `);
@@ -60,6 +63,8 @@ export class TestSite implements AsyncDisposable {
     `);
     await far.sh(`
       ip address add 192.0.2.1/24 dev fiber-far
+      ip address add 10.77.0.1/24 dev fiber-far
+      ip address add fd77::1/64 dev fiber-far nodad
       ip address add 2001:db8:1::1/64 dev fiber-far nodad
       ip address add 198.51.100.1/24 dev mobile-far
       ip address add 2001:db8:2::1/64 dev mobile-far nodad
@@ -78,7 +83,7 @@ export class TestSite implements AsyncDisposable {
     `);
     const site = new TestSite(machine, far, lan, cleanup.move());
     // Neighbours are known from here on.
-    for (const address of ["192.0.2.1", "2001:db8:1::1", STRANGER, STRANGER6]) {
+    for (const address of ["192.0.2.1", "10.77.0.1", "fd77::1", STRANGER, STRANGER6]) {
       await site.ping(namespace, address);
     }
     return site;
@@ -105,7 +110,7 @@ export class TestSite implements AsyncDisposable {
     await this.#far(...rule, "-I", chain!, "1", ...rest, "--dport", String(port));
     await from.run(["timeout", "1", "bash", "-c", `echo x > /dev/${protocol}/${to}/${port}`]);
     // What was sent before an answer from the same link has arrived.
-    if (from === this.machine.namespace) await this.ping(from, "192.0.2.1");
+    if (from === this.machine.namespace) await this.ping(from, "10.77.0.1");
     else await this.ping(from, "10.9.0.1");
     const listing = await this.#far(...rule, "-nvxL", chain!, "1");
     await this.#far(...rule, "-D", chain!, "1");

@@ -1,0 +1,141 @@
+/**
+ * Keeps strangers out of the tunnel, in a table of nft of our own, or with rules of iptables where
+ * there is no nft. What one firewall accepts another may still drop, so it stands beside all others.
+ *
+ * - Nobody on the machine's own links reaches the addresses inside the tunnel: a host on the same
+ *   network could otherwise put packets into connections in there without any key (CVE-2019-14899).
+ * - On a server only what belongs to connections that clients opened is forwarded to them, and what
+ *   the machine itself redirects (port forwarding); and clients do not reach each other unless told.
+ */
+import { CommandError, MissingProgramError } from "../command/runner.ts";
+import { type AddressFamily, familyOf } from "../links/address.ts";
+import { checkInterfaceName } from "../links/network_interface.ts";
+import type { HostJournal } from "../journal/host_journal.ts";
+import { addRules, identifyIptables, programFor, type Rule } from "./iptables.ts";
+
+interface GuardOptions {
+  tun: string;
+  /** This machine's own, inside the tunnel. */
+  addresses: readonly string[];
+  /** What may be forwarded to the tunnel; "anything" leaves that to other firewalls. */
+  forwarded: "anything" | "what clients asked for" | "what clients asked for, and each other";
+}
+
+/** Before connections are tracked. */
+const RAW_PRIORITY = -300;
+/** After destinations were translated, before the firewalls' own chains. */
+const FORWARD_PRIORITY = -10;
+const GUARD_TAG = "fluxify-guard";
+
+/**
+ * Puts the guard in force, in the place of an earlier one of the same device. Undone by the journal.
+ * Returns notices for people about what could not be guarded.
+ */
+export async function guardTunnel(
+  journal: HostJournal,
+  options: GuardOptions,
+): Promise<string[]> {
+  checkInterfaceName(options.tun);
+  try {
+    await addGuardTable(journal, options);
+    return [];
+  } catch (error) {
+    if (!(error instanceof CommandError || error instanceof MissingProgramError)) throw error;
+    return await addGuardRules(journal, options, error.message);
+  }
+}
+
+async function addGuardTable(journal: HostJournal, options: GuardOptions): Promise<void> {
+  const table = ["inet", `fluxify_guard_${options.tun}`];
+  await journal.apply({
+    kind: "command",
+    argv: ["nft", "-f", "-"],
+    input: guardTable(table.join(" "), options),
+    undo: ["nft", "delete", "table", ...table],
+    check: ["nft", "list", "table", ...table],
+  });
+}
+
+/** The table as nft reads it; it replaces one of the same name. */
+export function guardTable(table: string, { tun, addresses, forwarded }: GuardOptions): string {
+  const entering = addresses.map((address) =>
+    `iifname != { "${tun}", "lo" } ${familyOf(address) === 4 ? "ip" : "ip6"} daddr ${address} ` +
+    "fib saddr type != local drop"
+  );
+  const among = forwarded === "what clients asked for, and each other" ? "accept" : "drop";
+  const crossing = [
+    `oifname "${tun}" ct status dnat accept`,
+    `iifname "${tun}" oifname "${tun}" ${among}`,
+    `oifname "${tun}" ct state new,invalid drop`,
+  ];
+  return [
+    `table ${table}`,
+    `delete table ${table}`,
+    `table ${table} {`,
+    "  chain prerouting {",
+    `    type filter hook prerouting priority ${RAW_PRIORITY}; policy accept;`,
+    ...entering.map((rule) => `    ${rule}`),
+    "  }",
+    ...forwarded === "anything" ? [] : [
+      "  chain forward {",
+      `    type filter hook forward priority ${FORWARD_PRIORITY}; policy accept;`,
+      ...crossing.map((rule) => `    ${rule}`),
+      "  }",
+    ],
+    "}",
+    "",
+  ].join("\n");
+}
+
+async function addGuardRules(
+  journal: HostJournal,
+  options: GuardOptions,
+  nftProblem: string,
+): Promise<string[]> {
+  const notices: string[] = [];
+  const { variant } = await identifyIptables(journal);
+  for (const family of [4, 6] as const) {
+    try {
+      await addRules(journal, programFor(variant, family), guardRules(family, options));
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      notices.push(
+        `cannot keep hosts on the machine's own links away from the tunnel's IPv${family} ` +
+          `addresses: neither by nft (${nftProblem}) nor by iptables (${reason})`,
+      );
+    }
+  }
+  return notices;
+}
+
+/** In the order they are added: each chain ends up with the last of them on top. */
+export function guardRules(family: AddressFamily, options: GuardOptions): Rule[] {
+  const { tun, addresses, forwarded } = options;
+  const entering = addresses.filter((address) => familyOf(address) === family)
+    .map((address): Rule => ({
+      table: "raw",
+      chain: "PREROUTING",
+      place: "first",
+      match: ["!", "-i", tun, "-d", address, "-m", "addrtype", "!", "--src-type", "LOCAL"],
+      tag: GUARD_TAG,
+      target: ["DROP"],
+    }));
+  if (forwarded === "anything") return entering;
+  const drop = (match: readonly string[]): Rule => ({
+    table: "mangle",
+    chain: "FORWARD",
+    place: "first",
+    match,
+    tag: GUARD_TAG,
+    target: ["DROP"],
+  });
+  const notRedirected = ["-m", "conntrack", "!", "--ctstate", "DNAT"];
+  const unasked = ["-m", "conntrack", "--ctstate", "NEW,INVALID"];
+  return [
+    ...entering,
+    drop(["!", "-i", tun, "-o", tun, ...unasked, ...notRedirected]),
+    ...forwarded === "what clients asked for"
+      ? [drop(["-i", tun, "-o", tun, ...notRedirected])]
+      : [],
+  ];
+}
