@@ -30,6 +30,7 @@ import {
 import { MSS_MAX, MSS_MIN, type MssClamp } from "../lib/host/firewall/mss_clamp.ts";
 import { requireNewClientName, requireStoredClientName } from "../lib/pki/client_name.ts";
 import { PkiError } from "../lib/pki/pki_error.ts";
+import { PKI_FOLDERS } from "../lib/pki/pki_folder.ts";
 import { VERSION } from "../lib/cli/version.ts";
 
 export const SERVER_PROGRAM = "fluxify-server";
@@ -39,8 +40,8 @@ export interface ServerOptions extends TunnelOptions {
   port: number;
   /** The interface towards the internet, or null: the one of the default route. */
   egressInterface: string | null;
-  /** Folder of the server's own certificate authority. */
-  pkiFolder: string;
+  /** Folder of the server's own certificate authority, or null: where one is found. */
+  pkiFolder: string | null;
   /** `"regenerate"` replaces the authority: every client needs a new certificate. */
   pki: "keep" | "regenerate";
   /**
@@ -56,10 +57,14 @@ export interface ServerOptions extends TunnelOptions {
   metricsEveryMs: number | null;
 }
 
-/** What `cert` does, to whom, in which authority. */
+/** The options of a server that knows where its authority lies. */
+export type ServeOptions = ServerOptions & { pkiFolder: string };
+
+/** What `cert` does, to whom, in which authority (null: where one is found). */
 export type CertCommand =
-  | { command: "cert"; action: "new" | "show" | "revoke"; name: string; pkiFolder: string }
-  | { command: "cert"; action: "list"; pkiFolder: string };
+  | { command: "cert"; action: "new" | "show" | "revoke"; name: string; pkiFolder: string | null }
+  | { command: "cert"; action: "list"; pkiFolder: string | null }
+  | { command: "cert"; action: "init"; hosts: string[]; pkiFolder: string | null };
 
 type ServerCommand =
   | { command: "serve"; options: ServerOptions }
@@ -74,7 +79,9 @@ Examples:
 
 One dash is enough: -port 8000 is --port 8000.`;
 
-const AUTHORITY_FOLDER = "folder of the certificate authority";
+const AUTHORITY_FOLDER = `folder of the certificate authority (default: ${
+  PKI_FOLDERS[0]
+}, else as root ${PKI_FOLDERS[1]})`;
 
 /** Reads the arguments behind the program's name. */
 export function parseServerOptions(argv: readonly string[]): ServerCommand {
@@ -105,15 +112,12 @@ function buildProgram(accept: Accept<ServerCommand>) {
         .helpGroup(GROUPS.links)
         .argParser((text) => parseInterfaceName("-iface", text)),
     )
-    .addOption(pkiOption(AUTHORITY_FOLDER).helpGroup(GROUPS.connection).default("./pki"))
+    .addOption(pkiOption().helpGroup(GROUPS.connection))
     .addOption(new Option(
       "--regen",
       "make a new certificate authority: old certificates end, the old tree is kept",
     ).helpGroup(GROUPS.safety))
-    .addOption(
-      new Option("--hosts <list>", "names and addresses clients reach this server by")
-        .helpGroup(GROUPS.connection).default([], "127.0.0.1,localhost").argParser(parseHosts),
-    )
+    .addOption(hostsOption().helpGroup(GROUPS.connection))
     .addOption(
       new Option("--clients-reach-each-other", "pass on packets from one client to another")
         .helpGroup(GROUPS.safety),
@@ -153,7 +157,7 @@ function buildProgram(accept: Accept<ServerCommand>) {
         options: {
           port: raw.port,
           egressInterface: raw.iface ?? null,
-          pkiFolder: raw.pki,
+          pkiFolder: raw.pki ?? null,
           pki: raw.regen ? "regenerate" : "keep",
           hosts: [...raw.hosts],
           clientsReachEachOther: raw.clientsReachEachOther ?? false,
@@ -173,7 +177,7 @@ function buildProgram(accept: Accept<ServerCommand>) {
     ] as const
   ) {
     cert.command(action).description(description).argument("<name>", "the client's name")
-      .addOption(pkiOption(`${AUTHORITY_FOLDER} (default: ./pki)`))
+      .addOption(pkiOption())
       .action((name, raw) => {
         refuseServeFlags();
         accept({
@@ -184,8 +188,16 @@ function buildProgram(accept: Accept<ServerCommand>) {
         });
       });
   }
+  cert.command("init").description("make the certificate authority where there is none")
+    .addOption(hostsOption())
+    .addOption(pkiOption())
+    .action((raw) => {
+      refuseServeFlags("-hosts");
+      const hosts = raw.hosts.length > 0 ? raw.hosts : program.opts().hosts;
+      accept({ command: "cert", action: "init", hosts: [...hosts], pkiFolder: folder(raw) });
+    });
   cert.command("list").description("list the clients' certificates")
-    .addOption(pkiOption(`${AUTHORITY_FOLDER} (default: ./pki)`))
+    .addOption(pkiOption())
     .action((raw) => {
       refuseServeFlags();
       accept({ command: "cert", action: "list", pkiFolder: folder(raw) });
@@ -194,19 +206,24 @@ function buildProgram(accept: Accept<ServerCommand>) {
   return program;
 
   /** `-pki` may stand before `cert` as well as behind it. */
-  function folder(raw: { pki?: string | undefined }): string {
-    return raw.pki ?? program.opts().pki;
+  function folder(raw: { pki?: string | undefined }): string | null {
+    return raw.pki ?? program.opts().pki ?? null;
   }
 
-  function refuseServeFlags() {
-    const useless = givenFlags(program).find((flag) => flag !== "-pki");
+  function refuseServeFlags(known?: string) {
+    const useless = givenFlags(program).find((flag) => flag !== "-pki" && flag !== known);
     if (useless) throw new UsageError(`${useless} means nothing to 'cert'`);
   }
 }
 
-function pkiOption(description: string) {
-  return new Option("--pki <folder>", description)
+function pkiOption() {
+  return new Option("--pki <folder>", AUTHORITY_FOLDER)
     .argParser(pathFor("-pki"));
+}
+
+function hostsOption() {
+  return new Option("--hosts <list>", "names and addresses clients reach this server by")
+    .default([] as string[], "127.0.0.1,localhost").argParser(parseHosts);
 }
 
 function parseHosts(text: string): string[] {

@@ -7,7 +7,7 @@ const DEFAULTS: ServerOptions = {
   port: 8000,
   controlPort: 8443,
   egressInterface: null,
-  pkiFolder: "./pki",
+  pkiFolder: null,
   pki: "keep",
   hosts: [],
   reorderBufferSize: 2048,
@@ -33,7 +33,8 @@ Options:
 Connection:
   --port <port>                    UDP port of the data plane (default: 8000)
   --ctrl <port>                    TCP port of the control plane (default: 8443)
-  --pki <folder>                   folder of the certificate authority (default: ./pki)
+  --pki <folder>                   folder of the certificate authority (default: ./pki, else as root
+                                   /etc/fluxify/pki)
   --hosts <list>                   names and addresses clients reach this server by (default:
                                    127.0.0.1,localhost)
 
@@ -88,7 +89,8 @@ Arguments:
   name            the client's name
 
 Options:
-  --pki <folder>  folder of the certificate authority (default: ./pki)
+  --pki <folder>  folder of the certificate authority (default: ./pki, else as root
+                  /etc/fluxify/pki)
   -h, --help      show this help
 `;
 
@@ -231,7 +233,12 @@ Deno.test("parseServerOptions() reads cert commands", () => {
     });
   }
   const list = { command: "cert", action: "list" };
-  deepEqual(parseServerOptions(["cert", "list"]), { ...list, pkiFolder: "./pki" });
+  deepEqual(parseServerOptions(["cert", "list"]), { ...list, pkiFolder: null });
+  const init = { command: "cert", action: "init", hosts: [], pkiFolder: null };
+  deepEqual(parseServerOptions(["cert", "init"]), init);
+  for (const argv of [["cert", "init", "-hosts", "a,b"], ["-hosts", "a,b", "cert", "init"]]) {
+    deepEqual(parseServerOptions(argv), { ...init, hosts: ["a", "b"] });
+  }
   deepEqual(parseServerOptions(["-pki", "p", "cert", "list"]), { ...list, pkiFolder: "p" });
   deepEqual(parseServerOptions(["-pki", "p", "cert", "list", "-pki=./pki"]), {
     ...list,

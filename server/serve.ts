@@ -25,7 +25,7 @@ import { CredentialReload } from "./certificates/reload.ts";
 import { type ControlServer, startControlServer } from "./control/control_server.ts";
 import { handleEngineEvent, logControlEvent, logShared, noteMachine } from "./events.ts";
 import { metricsLine } from "../lib/status/metrics_line.ts";
-import { SERVER_PROGRAM, type ServerOptions } from "./options.ts";
+import { type ServeOptions, SERVER_PROGRAM } from "./options.ts";
 import {
   SERVER_IPV4,
   SERVER_IPV6,
@@ -52,7 +52,7 @@ const log = getLogger([LOG_CATEGORY, "server"]);
  * @throws Error that says what to do, everything undone.
  */
 export async function serve(
-  options: ServerOptions,
+  options: ServeOptions,
   signal: AbortSignal,
   hangUps: HangUps,
 ): Promise<void> {
@@ -110,7 +110,7 @@ export async function serve(
   log.info("stopping: clients are told, routes and firewall rules go back");
 }
 
-async function openPki(options: ServerOptions): Promise<ServerPki> {
+async function openPki(options: ServeOptions): Promise<ServerPki> {
   const pki = await openServerPki(options.pkiFolder, {
     hosts: options.hosts,
     regenerate: options.pki === "regenerate",
@@ -122,7 +122,7 @@ async function openPki(options: ServerOptions): Promise<ServerPki> {
 
 /** The engine, and the sessions with the addresses they had before; `stack` ends them. */
 async function startDataPlane(
-  options: ServerOptions,
+  options: ServeOptions,
   libc: Libc,
   stack: AsyncDisposableStack,
   shared: SharedCertificates,
@@ -156,7 +156,7 @@ async function startDataPlane(
 }
 
 function startControlPlane(
-  options: ServerOptions,
+  options: ServeOptions,
   { caPem, certPem, keyPem, revocations }: ServerPki,
   registry: SessionRegistry,
   shared: SharedCertificates,
@@ -192,7 +192,7 @@ function startControlPlane(
 }
 
 function startServerEngine(
-  options: ServerOptions,
+  options: ServeOptions,
   libc: Libc,
   onEvent: (event: EngineEvent) => void,
 ): StartedEngine {
@@ -214,7 +214,7 @@ function startServerEngine(
 
 async function changeHost(
   journal: HostJournal,
-  { egressInterface, mssClamp: clamp, clientsReachEachOther }: ServerOptions,
+  { egressInterface, mssClamp: clamp, clientsReachEachOther }: ServeOptions,
 ): Promise<void> {
   const notices = await configureTun(journal.runner, TUN_NAME, {
     ipv4: SERVER_IPV4,

@@ -4,6 +4,7 @@ import { EXIT_OK } from "../lib/cli/exit.ts";
 import { writeTo } from "../lib/cli/output.ts";
 import { runProgram } from "../lib/cli/run_program.ts";
 import { isNativeWorker, runNativeWorker } from "../lib/net/native/worker.ts";
+import { findPkiFolder, pkiFoldersFor } from "../lib/pki/pki_folder.ts";
 import { HangUps } from "./certificates/hang_ups.ts";
 import { runCertCommand } from "./certificates/run.ts";
 import {
@@ -49,7 +50,10 @@ function runServer(options: ServerOptions): Promise<number> {
   return runProgram(
     SERVER_PROGRAM,
     options,
-    (signal) => serve(options, signal, hangUps),
+    async (signal) => {
+      const pkiFolder = options.pkiFolder ?? await findPkiFolder(pkiFoldersFor(Deno.uid()));
+      await serve({ ...options, pkiFolder }, signal, hangUps);
+    },
     () => hangUps.notify(),
   );
 }

@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { type Certificate, isIssuedBy } from "./certificate.ts";
 import { readClientFiles } from "./client_files.ts";
 import { requireNewClientName, requireStoredClientName } from "./client_name.ts";
@@ -307,15 +308,20 @@ export class ClientRegistry {
 /**
  * Opens the clients of an existing tree; writes nothing and does not look at the server's own
  * certificate.
+ * @param looked where the tree was looked for, for the message
  * @throws {PkiError} "not found" when there is no tree, and what reading the CA throws
  */
-export async function openClientRegistry(directory: string): Promise<ClientRegistry> {
+export async function openClientRegistry(
+  directory: string,
+  looked: readonly string[] = [directory],
+): Promise<ClientRegistry> {
   const tree = serverTree(directory);
   if (!await exists(tree.ca)) {
+    const places = looked.map((folder) => serverTree(resolve(folder)).ca).join(" nor ");
     throw new PkiError(
       "not found",
       tree.ca,
-      `Cannot find a CA in ${directory}: ${tree.ca} is missing; check the directory, or "fluxify-server cert new NAME" makes a CA and the first client`,
+      `Cannot find a CA: there is no ${places}; name its folder with -pki, or make one by starting the server, or with "fluxify-server cert init"`,
     );
   }
   const [ca] = await readCa(tree.ca);

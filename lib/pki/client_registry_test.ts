@@ -246,7 +246,7 @@ Deno.test("openClientRegistry() makes nothing where there is no CA", async () =>
     () => openClientRegistry(directory.path),
     "not found",
     ca,
-    /"fluxify-server cert new NAME" makes a CA/,
+    /name its folder with -pki, .* or with "fluxify-server cert init"/,
   );
   assert.deepEqual(directory.names(), []);
 });

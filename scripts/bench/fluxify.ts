@@ -14,10 +14,12 @@ export async function startFluxify(testbed: Testbed): Promise<Tunnel> {
     cwd: ROOT,
     env: { FLUXIFY_STATE_DIR: join(directory, `${name}-state`) },
   });
-  await server.runWith(
-    { ...environment("server"), timeoutMs: START_TIMEOUT_MS },
-    ...[...program("server"), "cert", "new", "bench", "-pki", pki],
-  );
+  for (const words of [["init"], ["new", "bench"]]) {
+    await server.runWith(
+      { ...environment("server"), timeoutMs: START_TIMEOUT_MS },
+      ...[...program("server"), "cert", ...words, "-pki", pki],
+    );
+  }
   const serverProcess = server.spawn([
     ...program("server"),
     ...["-pki", pki, "-hosts", SERVER_ADDRESS, "-ctrl", "8443", "-port", "8000"],

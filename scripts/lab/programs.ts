@@ -24,11 +24,13 @@ interface ClientOptions extends ProgramOptions {
 
 /** Makes the certificate authority on first use, and a client's certificate. Returns the bundle. */
 export async function newClientCertificate(lab: Lab, name: string): Promise<string> {
-  await lab.server.runWith(
-    { ...environment(lab, "server"), timeoutMs: START_TIMEOUT_MS },
-    ...program("server"),
-    ...["cert", "new", name, "-pki", pkiDirectory(lab)],
-  );
+  for (const words of [["init"], ["new", name]]) {
+    await lab.server.runWith(
+      { ...environment(lab, "server"), timeoutMs: START_TIMEOUT_MS },
+      ...program("server"),
+      ...["cert", ...words, "-pki", pkiDirectory(lab)],
+    );
+  }
   return join(pkiDirectory(lab), "clients", `${name}.bundle`);
 }
 

@@ -10,14 +10,14 @@ import { requireNewClientName } from "../../lib/pki/client_name.ts";
 import { type ClientSummary, openClientRegistry } from "../../lib/pki/client_registry.ts";
 import { PkiError } from "../../lib/pki/pki_error.ts";
 import { openServerPki } from "../../lib/pki/server_pki.ts";
-import { exists } from "../../lib/pki/secure_file.ts";
-import { serverTree } from "../../lib/pki/server_tree.ts";
 import { formatTable } from "./table.ts";
 
 /** Options that all commands share. */
 interface CertificateOptions {
   /** The server's PKI directory (`-pki`). */
   directory: string;
+  /** Where it was looked for. */
+  folders: readonly string[];
   /** Print JSON, dates as ISO 8601, for programs. */
   format: "text" | "json";
   now: Date;
@@ -39,12 +39,29 @@ export interface CommandOutcome {
 const EXIT_OK = 0;
 const EXIT_REFUSED = 1;
 
-/** `cert new NAME`: issues a client certificate; makes the CA when the directory has none. */
+/** `cert init`: makes the CA and the server's certificate where there is no CA. */
+export function initAuthority(
+  options: CertificateOptions & { hosts: readonly string[] },
+): Promise<CommandOutcome> {
+  return outcomeOf(async () => {
+    const { directory, hosts, now } = options;
+    const pki = await openServerPki(directory, { hosts: [...hosts], regenerate: false, now });
+    const text = pki.created
+      ? [`"fluxify-server cert new NAME -pki ${directory}" makes a certificate for a client`]
+      : [`There is a CA in ${directory} already; it stays as it is`];
+    return {
+      lines: render(options, { directory, created: pki.created }, text),
+      errorLines: pki.notices,
+    };
+  });
+}
+
+/** `cert new NAME`: issues a client certificate. */
 export function newCertificate(options: NamedCertificateOptions): Promise<CommandOutcome> {
   return outcomeOf(async () => {
     const { directory, name, now } = options;
-    requireNewClientName(name); // before a CA is made for nothing
-    const { registry, notices } = await openOrCreate(directory, now);
+    requireNewClientName(name);
+    const registry = await openClientRegistry(directory, options.folders);
     const issued = await registry.issue(name, now);
     const { serial, notAfter, bundlePath } = issued;
     const text = [
@@ -52,7 +69,7 @@ export function newCertificate(options: NamedCertificateOptions): Promise<Comman
       `Copy ${bundlePath} to the client over a safe channel: it holds the client's private key`,
       `On the client: fluxify-client -b -server HOST -cert ${name}.bundle`,
     ];
-    return { lines: render(options, issued, text), errorLines: notices };
+    return { lines: render(options, issued, text), errorLines: [] };
   });
 }
 
@@ -60,7 +77,7 @@ export function newCertificate(options: NamedCertificateOptions): Promise<Comman
 export function listCertificates(options: CertificateOptions): Promise<CommandOutcome> {
   return outcomeOf(async () => {
     const { directory, now } = options;
-    const registry = await openClientRegistry(directory);
+    const registry = await openClientRegistry(directory, options.folders);
     const clients = await registry.list(now);
     const text = clients.length === 0
       ? [`There are no clients in ${directory} yet: "fluxify-server cert new NAME" makes one`]
@@ -73,7 +90,7 @@ export function listCertificates(options: CertificateOptions): Promise<CommandOu
 export function showCertificate(options: NamedCertificateOptions): Promise<CommandOutcome> {
   return outcomeOf(async () => {
     const { directory, name, now } = options;
-    const registry = await openClientRegistry(directory);
+    const registry = await openClientRegistry(directory, options.folders);
     const client = await registry.show(name, now);
     const rows = [
       ["Name", client.name],
@@ -97,7 +114,7 @@ export function showCertificate(options: NamedCertificateOptions): Promise<Comma
 export function revokeCertificate(options: NamedCertificateOptions): Promise<CommandOutcome> {
   return outcomeOf(async () => {
     const { directory, name, now } = options;
-    const registry = await openClientRegistry(directory);
+    const registry = await openClientRegistry(directory, options.folders);
     const { revocations, notices } = await registry.revoke(name, now);
     const text = [
       ...revocations.map(({ serial }) => `Certificate of ${name} revoked: serial ${serial}`),
@@ -105,16 +122,6 @@ export function revokeCertificate(options: NamedCertificateOptions): Promise<Com
     ];
     return { lines: render(options, { name, revocations }, text), errorLines: notices };
   });
-}
-
-/** An existing tree is opened without regard to the server's own certificate. */
-async function openOrCreate(directory: string, now: Date) {
-  const notices: string[] = [];
-  if (!await exists(serverTree(directory).ca)) {
-    const pki = await openServerPki(directory, { hosts: [], regenerate: false, now });
-    notices.push(...pki.notices);
-  }
-  return { registry: await openClientRegistry(directory), notices };
 }
 
 async function outcomeOf(

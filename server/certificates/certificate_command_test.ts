@@ -4,6 +4,7 @@ import { loadClientCredentials } from "../../lib/pki/client_credentials.ts";
 import { openServerPki } from "../../lib/pki/server_pki.ts";
 import { TemporaryDirectory } from "../../testing/pki/temporary_directory.ts";
 import {
+  initAuthority,
   listCertificates,
   newCertificate,
   revokeCertificate,
@@ -13,12 +14,24 @@ import {
 const NOW = new Date("2026-06-01T12:00:00Z");
 
 function options(directory: string, format: "text" | "json" = "text") {
-  return { directory, format, now: NOW };
+  return { directory, folders: [directory], format, now: NOW };
 }
 
-Deno.test("cert new makes the CA and a bundle, and says where to copy it", async () => {
+Deno.test("cert init makes the CA once; cert new a bundle, and says where to copy it", async () => {
   await using directory = await TemporaryDirectory.create();
   const { path } = directory;
+  const init = await initAuthority({ ...options(path), hosts: [] });
+  assert.equal(init.exitCode, 0);
+  assert.match(
+    init.errorLines.join("\n"),
+    /A new CA .* were made in[^]*start the server with -hosts/,
+  );
+  assert.match(init.lines.join(), /"fluxify-server cert new NAME -pki .*" makes a certificate/);
+  const ca = await Deno.readTextFile(join(path, "ca.pem"));
+  const again = await initAuthority({ ...options(path), hosts: [] });
+  assert.match(again.lines.join(), /There is a CA in .* already; it stays as it is/);
+  assert.equal(await Deno.readTextFile(join(path, "ca.pem")), ca);
+
   const first = await newCertificate({ ...options(path), name: "alice" });
   assert.equal(first.exitCode, 0);
   assert.match(
@@ -30,14 +43,26 @@ Deno.test("cert new makes the CA and a bundle, and says where to copy it", async
     `Copy ${path}/clients/alice.bundle to the client over a safe channel: it holds the client's private key`,
   );
   assert.equal(first.lines[2], "On the client: fluxify-client -b -server HOST -cert alice.bundle");
+  assert.deepEqual(first.errorLines, []);
+  const bundle = join(path, "clients/alice.bundle");
+  assert.equal((await loadClientCredentials("/nonexistent", bundle, NOW)).commonName, "alice");
+});
+
+Deno.test("cert new makes no CA: a server would not know it", async () => {
+  await using directory = await TemporaryDirectory.create();
+  const { path } = directory;
+  const folders = [join(path, "pki"), join(path, "etc")];
+  const outcome = await newCertificate({
+    ...options(folders[0]!),
+    folders,
+    name: "alice",
+  });
+  assert.equal(outcome.exitCode, 1);
   assert.match(
-    first.errorLines.join("\n"),
-    /A new CA .* were made in[^]*start the server with -hosts/,
+    outcome.errorLines.join("\n"),
+    /^Cannot find a CA: there is no .*\/pki\/ca\.pem nor .*\/etc\/ca\.pem; name its folder with -pki/,
   );
-  const second = await newCertificate({ ...options(path), name: "bob" });
-  assert.deepEqual(second.errorLines, []);
-  const bundle = join(path, "clients/bob.bundle");
-  assert.equal((await loadClientCredentials("/nonexistent", bundle, NOW)).commonName, "bob");
+  assert.deepEqual(directory.names(), []);
 });
 
 Deno.test("cert new leaves the server's certificate alone, even an expired one", async () => {
@@ -75,6 +100,7 @@ Deno.test("cert list is a table of clients, and says how to make the first", asy
 Deno.test("cert show tells everything about one client, but no key", async () => {
   await using directory = await TemporaryDirectory.create();
   const { path } = directory;
+  await initAuthority({ ...options(path), hosts: [] });
   await newCertificate({ ...options(path), name: "alice" });
   const { lines } = await showCertificate({ ...options(path), name: "alice" });
   const text = lines.join("\n");
@@ -107,6 +133,7 @@ Deno.test("cert revoke, then new: a running server sees the old serial revoked",
 Deno.test("each command prints one line of JSON on demand", async () => {
   await using directory = await TemporaryDirectory.create();
   const json = options(directory.path, "json");
+  await initAuthority({ ...json, hosts: [] });
   const results: unknown[] = [];
   for (
     const outcome of [
@@ -150,13 +177,14 @@ Deno.test("refusals are one line on standard error and exit code 1", async () =>
     assert.deepEqual([exitCode, lines, errorLines.length], [1, [], 1]);
     assert.match(
       errorLines[0]!,
-      /Cannot find a CA in .*: .*ca\.pem is missing; check the directory/,
+      /^Cannot find a CA: there is no .*ca\.pem; name its folder with -pki/,
     );
   }
   const bad = await newCertificate({ ...options(path), name: "../x" });
   assert.equal(bad.exitCode, 1);
   assert.match(bad.errorLines.join("\n"), /^Cannot use "\.\.\/x" as a client name: /);
   assert.deepEqual(directory.names(), [], "neither looking nor a bad name makes anything");
+  await initAuthority({ ...options(path), hosts: [] });
   await newCertificate({ ...options(path), name: "alice" });
   const taken = await newCertificate({ ...options(path), name: "alice" });
   assert.equal(taken.exitCode, 1);

@@ -1,8 +1,10 @@
 /** Runs a `cert` command and prints what it says. */
 import { writeTo } from "../../lib/cli/output.ts";
+import { findPkiFolder, pkiFoldersFor } from "../../lib/pki/pki_folder.ts";
 import type { CertCommand } from "../options.ts";
 import {
   type CommandOutcome,
+  initAuthority,
   listCertificates,
   newCertificate,
   revokeCertificate,
@@ -16,17 +18,23 @@ export async function runCertCommand(command: CertCommand): Promise<number> {
   return exitCode;
 }
 
-function outcome(command: CertCommand): Promise<CommandOutcome> {
-  const options = { directory: command.pkiFolder, format: "text", now: new Date() } as const;
+async function outcome(command: CertCommand): Promise<CommandOutcome> {
+  const folders = command.pkiFolder === null
+    ? pkiFoldersFor(Deno.uid())
+    : [command.pkiFolder] as const;
+  const directory = await findPkiFolder(folders);
+  const options = { directory, folders, format: "text", now: new Date() } as const;
   switch (command.action) {
     case "new":
-      return newCertificate({ ...options, name: command.name });
+      return await newCertificate({ ...options, name: command.name });
+    case "init":
+      return await initAuthority({ ...options, hosts: command.hosts });
     case "show":
-      return showCertificate({ ...options, name: command.name });
+      return await showCertificate({ ...options, name: command.name });
     case "revoke":
-      return revokeCertificate({ ...options, name: command.name });
+      return await revokeCertificate({ ...options, name: command.name });
     case "list":
-      return listCertificates(options);
+      return await listCertificates(options);
     default:
       return command satisfies never;
   }

@@ -248,7 +248,9 @@ async function changedBundle(
 /** Made with an authority of its own, in another folder of the lab. */
 async function bundleOfAnotherServer(lab: Lab): Promise<string> {
   const pki = join(lab.directory, "elsewhere");
-  const command = [...program("server"), "cert", "new", "laptop", "-pki", pki];
-  await lab.server.runWith(environment(lab, "server"), ...command);
+  for (const words of [["init"], ["new", "laptop"]]) {
+    const command = [...program("server"), "cert", ...words, "-pki", pki];
+    await lab.server.runWith(environment(lab, "server"), ...command);
+  }
   return join(pki, "clients", "laptop.bundle");
 }
