@@ -1,46 +1,13 @@
 /** The whole screen as a function of what is known, what the user did, and the size. */
+import { Canvas, type Frame, rule, type Size } from "./canvas.ts";
 import { formatUptime, sparkline } from "./figures.ts";
 import type { LogLine } from "./log_lines.ts";
-import type { Button, ScreenState } from "./screen_state.ts";
+import type { Button, ScreenState, ScreenTarget } from "./screen_state.ts";
 import type { StatusModel, StatusRow } from "./status_model.ts";
-import {
-  cut,
-  fit,
-  fitLine,
-  joinFitting,
-  type Line,
-  span,
-  spread,
-  type Tone,
-  wrap,
-} from "./styled_line.ts";
+import { fit, joinFitting, span, spread } from "./styled_line.ts";
 import { visibleWidth } from "@earendil-works/pi-tui";
+import { drawLog } from "./log_view.ts";
 import { headingLine, layOut, rowLine } from "./table.ts";
-
-export interface Size {
-  readonly columns: number;
-  readonly rows: number;
-}
-
-/** Where a click means something. */
-interface Target {
-  /** Counted from 0. */
-  readonly line: number;
-  readonly from: number;
-  /** The column behind the last. */
-  readonly to: number;
-  readonly input:
-    | { readonly kind: "row"; readonly row: string }
-    | { readonly kind: "button"; readonly button: Button };
-}
-
-export interface Frame {
-  /** As many as the screen has rows, each exactly as wide as it. */
-  readonly lines: readonly Line[];
-  readonly targets: readonly Target[];
-  /** Whether the oldest line of the log is to be seen: there is nothing to scroll back to. */
-  readonly isLogAtStart: boolean;
-}
 
 /** Less than this is no screen to show anything on. */
 const COLUMNS_MIN = 24;
@@ -50,8 +17,6 @@ const FACTS_FROM_ROWS = 14;
 const DETAIL_WIDTH = 38;
 const LAST_MINUTE = "last minute";
 const LOG_LINES_MIN = 3;
-/** What a long message may take. */
-const MESSAGE_LINES_MAX = 4;
 
 const HELP = [
   "q, Ctrl-C, [Stop]   end the client; asks first",
@@ -69,10 +34,10 @@ export function drawFrame(
   state: ScreenState,
   log: readonly LogLine[],
   size: Size,
-): Frame {
+): Frame<ScreenTarget> {
   const width = Math.max(1, size.columns);
   const height = Math.max(1, size.rows);
-  const canvas = new Canvas(width, height);
+  const canvas = new Canvas<ScreenTarget>(width, height);
   if (width < COLUMNS_MIN || height < ROWS_MIN) {
     canvas.add([span("the terminal is too small", "warn")]);
     canvas.fillTo(height - 1);
@@ -86,35 +51,7 @@ export function drawFrame(
   return canvas;
 }
 
-class Canvas implements Frame {
-  readonly lines: Line[] = [];
-  readonly targets: Target[] = [];
-  isLogAtStart = true;
-
-  constructor(readonly width: number, readonly height: number) {}
-
-  /** Lines left, the footer not counted. */
-  get room(): number {
-    return this.height - 1 - this.lines.length;
-  }
-
-  add(line: Line): void {
-    if (this.lines.length < this.height) this.lines.push(fitLine(line, this.width));
-  }
-
-  /** Makes it exactly `height` lines. */
-  fillTo(height: number): void {
-    this.lines.length = Math.min(this.lines.length, height);
-    while (this.lines.length < height) this.add([]);
-  }
-
-  /** The line that is added next answers to clicks. */
-  target(from: number, to: number, input: Target["input"]): void {
-    this.targets.push({ line: this.lines.length, from, to, input });
-  }
-}
-
-function drawHead(canvas: Canvas, model: StatusModel): void {
+function drawHead(canvas: Canvas<ScreenTarget>, model: StatusModel): void {
   const uptime = `up ${formatUptime(model.uptimeMs)} `;
   canvas.add([span(spread(` ${model.title}`, uptime, canvas.width), "bar")]);
   const line = (parts: readonly string[]) => ` ${joinFitting(parts, canvas.width - 1)}`;
@@ -124,7 +61,7 @@ function drawHead(canvas: Canvas, model: StatusModel): void {
 }
 
 function drawStatus(
-  canvas: Canvas,
+  canvas: Canvas<ScreenTarget>,
   model: StatusModel,
   state: ScreenState,
   log: readonly LogLine[],
@@ -142,11 +79,11 @@ function drawStatus(
     canvas.add(rowLine(row, layout, row.key === state.selected ? "selected" : "not selected"));
   }
   if (selected >= 0) drawDetails(canvas, rows[selected]!);
-  drawLog(canvas, state, log);
+  drawLog(canvas, state.logBack, log);
 }
 
 /** Only if the log keeps its lines. */
-function drawDetails(canvas: Canvas, row: StatusRow): void {
+function drawDetails(canvas: Canvas<ScreenTarget>, row: StatusRow): void {
   const across = Math.max(1, Math.floor((canvas.width - 1) / DETAIL_WIDTH));
   const down = Math.ceil(row.details.length / across);
   const chart = sparkline(row.lastMinute, Math.max(1, canvas.width - 22));
@@ -168,50 +105,12 @@ function drawDetails(canvas: Canvas, row: StatusRow): void {
   canvas.add([span(` ${fit(LAST_MINUTE, labelWidth)} `, "dim"), span(chart)]);
 }
 
-function drawLog(canvas: Canvas, state: ScreenState, log: readonly LogLine[]): void {
-  const back = Math.min(state.logBack, Math.max(0, log.length - 1));
-  if (canvas.room > 1) {
-    canvas.add(rule(back === 0 ? "log" : `log, ${back} newer below`, canvas.width));
-  }
-  const height = canvas.room;
-  const lines: Line[] = [];
-  let index = log.length - 1 - back;
-  for (; index >= 0 && lines.length < height; index--) {
-    lines.unshift(...logEntry(log[index]!, canvas.width));
-  }
-  canvas.isLogAtStart = index < 0 && lines.length <= height;
-  for (const line of lines.slice(-height)) canvas.add(line);
-}
-
-const LEVEL_TONE: Record<LogLine["level"], Tone> = {
-  trace: "dim",
-  debug: "dim",
-  info: "plain",
-  warning: "warn",
-  error: "bad",
-  fatal: "bad",
-};
-
-function logEntry({ time, level, text }: LogLine, width: number): Line[] {
-  const margin = ` ${time} `;
-  const tone = LEVEL_TONE[level];
-  return wrap(text, width - margin.length, MESSAGE_LINES_MAX).map((piece, index) => [
-    span(index === 0 ? margin : " ".repeat(margin.length), "dim"),
-    span(piece, tone),
-  ]);
-}
-
-function rule(title: string, width: number): Line {
-  const text = `─ ${cut(title, width - 5)} `;
-  return [span(text + "─".repeat(Math.max(0, width - visibleWidth(text))), "dim")];
-}
-
 interface FooterPart {
   readonly text: string;
   readonly button?: Button;
 }
 
-function drawFooter(canvas: Canvas, state: ScreenState): void {
+function drawFooter(canvas: Canvas<ScreenTarget>, state: ScreenState): void {
   const parts: FooterPart[] = state.view === "asking to stop"
     ? [
       { text: "Stop? y/n" },

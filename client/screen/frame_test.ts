@@ -4,7 +4,8 @@ import fc from "fast-check";
 import { summarize, type UplinkFigures } from "../balance/status.ts";
 import { balanceModel } from "./balance_view.ts";
 import { bondModel } from "./bond_view.ts";
-import { drawFrame, type Frame, type Size } from "./frame.ts";
+import type { Frame, Size } from "./canvas.ts";
+import { drawFrame } from "./frame.ts";
 import type { LogLine } from "./log_lines.ts";
 import { INITIAL_STATE } from "./screen_state.ts";
 import { paint, plainText } from "./styled_line.ts";
@@ -76,7 +77,7 @@ function uplink(
 }
 
 /** Without the blanks at the ends of lines. */
-function shown({ lines }: Frame, { columns, rows }: Size): string[] {
+function shown({ lines }: Frame<unknown>, { columns, rows }: Size): string[] {
   const text = lines.map(plainText);
   equal(text.length, rows);
   for (const line of text) equal(visibleWidth(line), columns, line);
@@ -267,7 +268,7 @@ Deno.test("drawFrame() shows a terminal that is too small", () => {
 
 Deno.test("drawFrame() tells good from bad in colours as well", () => {
   const { lines } = drawFrame(BONDED, INITIAL_STATE, LOG, { columns: 80, rows: 24 });
-  const painted = lines.map(paint);
+  const painted = lines.map((line) => paint(line));
   ok(painted[5]!.includes("\x1b[32mup     \x1b[0m"), painted[5]);
   ok(painted[6]!.includes("\x1b[33mavoided: jitter\x1b[0m"), painted[6]);
   ok(painted[8]!.includes("\x1b[1;31mdown   \x1b[0m"), painted[8]);

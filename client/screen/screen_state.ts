@@ -13,11 +13,15 @@ export const INITIAL_STATE: ScreenState = { view: "status", selected: null, logB
 
 export type Button = "stop" | "help" | "yes" | "no";
 
+/** What a click means. */
+export type ScreenTarget =
+  | { readonly kind: "row"; readonly row: string }
+  | { readonly kind: "button"; readonly button: Button };
+
 export type ScreenInput =
+  | ScreenTarget
   /** As parseKey() of pi-tui names it: `q`, `Y`, `up`, `ctrl+c`. */
   | { readonly kind: "key"; readonly key: string }
-  | { readonly kind: "row"; readonly row: string }
-  | { readonly kind: "button"; readonly button: Button }
   /** Positive: down, to what is newer. */
   | { readonly kind: "wheel"; readonly lines: number }
   | { readonly kind: "log grew" };

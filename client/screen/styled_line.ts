@@ -23,6 +23,17 @@ const RENDITION: Record<Tone, string> = {
   button: "1;7",
 };
 
+/** Without colours, what they say is in the words as well. */
+export type Colours = "16" | "none";
+
+/** `readVariable` as Deno.env.get. See no-color.org. */
+export function coloursOf(readVariable: (name: string) => string | undefined): Colours {
+  return readVariable("NO_COLOR") ? "none" : "16";
+}
+
+/** Bold, dim and reverse are no colours. */
+const WITHOUT_COLOUR: Partial<Record<Tone, string>> = { good: "", warn: "1", bad: "1" };
+
 export function span(text: string, tone: Tone = "plain"): Span {
   return { text, tone };
 }
@@ -32,9 +43,10 @@ export function plainText(line: Line): string {
 }
 
 /** With the terminal's codes for the tones. */
-export function paint(line: Line): string {
+export function paint(line: Line, colours: Colours = "16"): string {
   return line.map(({ text, tone }) => {
-    const rendition = RENDITION[tone];
+    const plain = colours === "none" ? WITHOUT_COLOUR[tone] : undefined;
+    const rendition = plain ?? RENDITION[tone];
     return rendition === "" || text === "" ? text : `\x1b[${rendition}m${text}\x1b[0m`;
   }).join("");
 }

@@ -26,14 +26,15 @@ const RESTORE = "\x1b[?2026l\x1b[?1006l\x1b[?1004l\x1b[?1003l\x1b[?1002l\x1b[?10
   "\x1b[?7h\x1b[?1049l\x1b[?25h\x1b[0m";
 
 /** @throws UsageError when there is no terminal for a screen. */
-export function requireTerminal(): void {
+export function requireTerminal(what: string): void {
   if (!Deno.stdin.isTerminal() || !Deno.stdout.isTerminal()) {
     throw new UsageError(
-      "-ui needs a terminal for its input and output: start it in one, or leave -ui out and read the log",
+      `${what} needs a terminal for its input and output: start it in one, or leave ${what} out and ` +
+        "read the log",
     );
   }
   if (Deno.env.get("TERM") === "dumb") {
-    throw new UsageError("-ui needs a terminal that can move the cursor, and TERM is dumb");
+    throw new UsageError(`${what} needs a terminal that can move the cursor, and TERM is dumb`);
   }
 }
 

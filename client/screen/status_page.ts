@@ -1,0 +1,57 @@
+/** The page that shows what a mode of the client does, until the user says stop. */
+import type { Frame, Size } from "./canvas.ts";
+import { drawFrame } from "./frame.ts";
+import type { LogLine } from "./log_lines.ts";
+import type { Page, PageInput } from "./screen_host.ts";
+import { INITIAL_STATE, react, type ScreenInput, type ScreenTarget } from "./screen_state.ts";
+import type { ReadModel, StatusModel } from "./status_model.ts";
+
+export class StatusPage implements Page<ScreenTarget> {
+  readonly openedAtMs = performance.now();
+  readonly #onStop: () => void;
+  #state = INITIAL_STATE;
+  #model: StatusModel;
+  #read: ReadModel;
+  #isLogAtStart = true;
+
+  constructor(title: string, onStop: () => void) {
+    this.#onStop = onStop;
+    this.#read = (nowMs) => Promise.resolve(startingModel(title, nowMs - this.openedAtMs));
+    this.#model = startingModel(title, 0);
+  }
+
+  /** From now on this is what is shown. */
+  show(read: ReadModel): void {
+    this.#read = read;
+  }
+
+  draw(log: readonly LogLine[], size: Size): Frame<ScreenTarget> {
+    const frame = drawFrame(this.#model, this.#state, log, size);
+    this.#isLogAtStart = frame.isLogAtStart;
+    return frame;
+  }
+
+  take(input: PageInput<ScreenTarget>, log: readonly LogLine[]): boolean {
+    const meant: ScreenInput = input.kind === "click" ? input.target : input;
+    const next = react(this.#state, meant, {
+      rows: this.#model.rows.map(({ key }) => key),
+      logLength: log.length,
+      isLogAtStart: this.#isLogAtStart,
+    });
+    if (next === "stop") {
+      this.#onStop();
+      return false;
+    }
+    if (next === this.#state) return false;
+    this.#state = next;
+    return input.kind !== "log grew";
+  }
+
+  async refresh(nowMs: number): Promise<void> {
+    this.#model = await this.#read(nowMs);
+  }
+}
+
+function startingModel(title: string, uptimeMs: number): StatusModel {
+  return { title, facts: [], totals: ["starting"], uptimeMs, columns: [], rows: [] };
+}
