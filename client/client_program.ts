@@ -52,8 +52,14 @@ async function main(): Promise<number> {
         await restore((line) => writeTo(Deno.stdout, `${line}\n`));
       });
     case "start":
-      writeTo(Deno.stderr, `${CLIENT_PROGRAM}: give a mode: -b -server HOST, or -l\n`);
-      return EXIT_USAGE;
+      if (!Deno.stdin.isTerminal() || !Deno.stdout.isTerminal()) {
+        writeTo(Deno.stderr, `${CLIENT_PROGRAM}: give a mode: -b -server HOST, or -l\n`);
+        return EXIT_USAGE;
+      }
+      return await runProgram(CLIENT_PROGRAM, parsed.options, async (signal) => {
+        const { showStartScreen } = await import("./screen/form/start_screen.ts");
+        await showStartScreen(user, parsed.options.settings, parsed.options, signal);
+      });
     case "config": {
       const path = settingsPath(user);
       const lines = parsed.format === "json"

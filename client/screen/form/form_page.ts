@@ -1,0 +1,245 @@
+/** The page on which mode, server, certificate and links are chosen; it follows the machine. */
+import { basename, join } from "node:path";
+import { UsageError } from "../../../lib/cli/exit.ts";
+import { type OptionRow, optionTable } from "../../../lib/cli/option_table.ts";
+import { expandHome, type InvokingUser } from "../../../lib/cli/user_home.ts";
+import type { CommandRunner } from "../../../lib/host/command/runner.ts";
+import { watchLinks } from "../../../lib/host/links/link_watch.ts";
+import { SerialQueue } from "../../../lib/host/serial_queue.ts";
+import { formatDate } from "../../../lib/pki/certificate.ts";
+import { loadClientCredentials } from "../../../lib/pki/client_credentials.ts";
+import { askExternalAddress } from "../../balance/external_address.ts";
+import { TUN_NAME } from "../../bonding/bonded_client.ts";
+import { BALANCE_FLAGS } from "../../config/balance_options.ts";
+import { BOND_FLAGS } from "../../config/bond_options.ts";
+import { describeClientProgram } from "../../config/options.ts";
+import { MODE_KEY, readSettings, type Settings, settingsObject } from "../../config/settings.ts";
+import { saveSettings } from "../../config/settings_file.ts";
+import type { Frame, Size } from "../canvas.ts";
+import type { LogLine } from "../log_lines.ts";
+import type { Page, PageInput } from "../screen_host.ts";
+import {
+  type CertificateFacts,
+  followLinks,
+  type FormAction,
+  type FormFacts,
+  type FormState,
+  type FormTarget,
+  initialForm,
+  isBalancing,
+  reactForm,
+} from "./form_state.ts";
+import { drawForm } from "./form_view.ts";
+import { readMachineLinks } from "./machine_link.ts";
+
+/** What the kernel does not tell of, such as another bundle, is seen within so long. */
+const READ_EVERY_MS = 10_000;
+/** How long an external address is believed. */
+const EXTERNAL_MS = 60_000;
+/** What is chosen elsewhere on the form, or means nothing on it. */
+const NOT_IN_PANEL = [
+  "bond",
+  "load-balance",
+  "server",
+  "ifaces",
+  "cert",
+  "ui",
+  "verbose",
+  "log-json",
+];
+
+export class FormPage implements Page<FormTarget>, AsyncDisposable {
+  readonly #user: InvokingUser;
+  readonly #runner: CommandRunner;
+  readonly #onChange: () => void;
+  readonly #program = describeClientProgram();
+  readonly #saving = new SerialQueue();
+  readonly #reads = new SerialQueue();
+  readonly #watch: AsyncDisposable;
+  readonly #askedMs = new Map<string, number>();
+  #state: FormState;
+  #facts: FormFacts;
+  #action = Promise.withResolvers<FormAction>();
+  #readAtMs = -Infinity;
+  #isReadDue = true;
+
+  /** `onChange`: what it shows has changed by itself. */
+  constructor(user: InvokingUser, runner: CommandRunner, settings: Settings, onChange: () => void) {
+    this.#user = user;
+    this.#runner = runner;
+    this.#onChange = onChange;
+    this.#state = initialForm(settings);
+    this.#facts = {
+      links: null,
+      linksError: null,
+      certificate: { choices: [], state: { kind: "reading" } },
+      externalAddresses: new Map(),
+      options: this.#panelOptions(),
+    };
+    this.#watch = watchLinks(() => {
+      this.#isReadDue = true;
+      void this.#read().then(onChange);
+    });
+  }
+
+  get settings(): Settings {
+    return this.#state.settings;
+  }
+
+  /** Resolves when the user wants something done. */
+  nextAction(): Promise<FormAction> {
+    return this.#action.promise;
+  }
+
+  /** The form as it was, with what has come of the action. */
+  say(kind: "error" | "note", text: string): void {
+    this.#action = Promise.withResolvers();
+    this.#state = { ...this.#state, message: { kind, text } };
+    this.#isReadDue = true;
+  }
+
+  draw(log: readonly LogLine[], size: Size): Frame<FormTarget> {
+    return drawForm(this.#state, this.#facts, log, size);
+  }
+
+  take(input: PageInput<FormTarget>): boolean {
+    if (input.kind === "log grew") return false;
+    const meant = input.kind === "wheel"
+      ? { kind: "key" as const, key: input.lines > 0 ? "down" : "up", text: "" }
+      : input;
+    const before = this.#state;
+    const { state, action } = reactForm(before, meant, this.#facts);
+    this.#state = this.#checked(before, state);
+    if (this.#state.settings !== before.settings) this.#settingsChanged(before.settings);
+    if (action !== undefined) this.#action.resolve(action);
+    return true;
+  }
+
+  async refresh(nowMs: number): Promise<void> {
+    if (this.#isReadDue || nowMs - this.#readAtMs >= READ_EVERY_MS) await this.#read();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#watch[Symbol.asyncDispose]();
+    await this.#reads.idle();
+    await this.#saving.idle();
+  }
+
+  /** A setting that its flag would refuse is not taken, and why is said. */
+  #checked(before: FormState, after: FormState): FormState {
+    if (after.settings === before.settings || after.view !== "settings") return after;
+    try {
+      this.#validate(after.settings);
+      return after;
+    } catch (error) {
+      if (!(error instanceof UsageError)) throw error;
+      const text = error.message.replace(/^Cannot use [^:]*: /, "");
+      return { ...after, settings: before.settings, message: { kind: "error", text } };
+    }
+  }
+
+  #validate(settings: Settings): void {
+    readSettings(settingsObject(settings, this.#program), this.#program, "the settings");
+  }
+
+  #settingsChanged(before: Settings): void {
+    const { settings } = this.#state;
+    const differs = (...keys: string[]) =>
+      keys.some((key) => settings.get(key) !== before.get(key));
+    if (differs("cert", "pki", MODE_KEY, "external-ip-url")) {
+      this.#facts = { ...this.#facts, options: this.#panelOptions() };
+      this.#isReadDue = true;
+      void this.#read().then(this.#onChange);
+    }
+    void this.#saving.run(async () => {
+      try {
+        this.#validate(settings);
+      } catch {
+        return; // half a name of a server, say: the whole one will be saved
+      }
+      try {
+        await saveSettings(this.#user, settings, this.#program);
+      } catch (error) {
+        const text = error instanceof Error ? error.message : String(error);
+        this.#state = { ...this.#state, message: { kind: "error", text } };
+        this.#onChange();
+      }
+    });
+  }
+
+  #panelOptions(): OptionRow[] {
+    const otherMode = isBalancing(this.#state.settings) ? BOND_FLAGS : BALANCE_FLAGS;
+    return optionTable(this.#program).filter(({ name }) =>
+      !NOT_IN_PANEL.includes(name) && !otherMode.includes(`-${name}`)
+    );
+  }
+
+  #read(): Promise<void> {
+    return this.#reads.run(async () => {
+      if (!this.#isReadDue && performance.now() - this.#readAtMs < READ_EVERY_MS) return;
+      this.#isReadDue = false;
+      this.#readAtMs = performance.now();
+      const [links, certificate] = await Promise.all([
+        readMachineLinks(this.#runner, TUN_NAME).catch((error) => error as Error),
+        this.#readCertificate(),
+      ]);
+      this.#facts = links instanceof Error
+        ? { ...this.#facts, certificate, linksError: `cannot read the links: ${links.message}` }
+        : { ...this.#facts, certificate, links, linksError: null };
+      this.#state = followLinks(this.#state, this.#facts);
+      this.#askExternal();
+    });
+  }
+
+  async #readCertificate(): Promise<CertificateFacts> {
+    if (isBalancing(this.settings)) return { choices: [], state: { kind: "reading" } };
+    const pki = expandHome(String(this.settings.get("pki") ?? "~/.fluxify"), this.#user.home);
+    const cert = this.settings.get("cert");
+    const path = typeof cert === "string" ? expandHome(cert, this.#user.home) : undefined;
+    const choices = bundlesIn(pki);
+    try {
+      const { commonName, notAfter, source } = await loadClientCredentials(pki, path, new Date());
+      const text = `${commonName}, until ${formatDate(notAfter)}: ${basename(source)}`;
+      return { choices, state: { kind: "good", text } };
+    } catch (error) {
+      const text = error instanceof Error ? error.message : String(error);
+      return { choices, state: { kind: "bad", text } };
+    }
+  }
+
+  /** Only where a page was named to ask, and each link once a minute. */
+  #askExternal(): void {
+    const url = this.settings.get("external-ip-url");
+    if (typeof url !== "string") {
+      if (this.#facts.externalAddresses.size > 0) this.#setExternal(new Map());
+      return;
+    }
+    for (const { name, problem, addresses } of this.#facts.links ?? []) {
+      const askedMs = this.#askedMs.get(name) ?? -Infinity;
+      if (problem !== null || performance.now() - askedMs < EXTERNAL_MS) continue;
+      this.#askedMs.set(name, performance.now());
+      this.#setExternal(new Map([[name, "..."], ...this.#facts.externalAddresses]));
+      const family = addresses.some((address) => address.includes(".")) ? 4 : 6;
+      askExternalAddress(this.#runner, name, family, url)
+        .then((address) => address ?? "-", () => "err")
+        .then((text) => {
+          this.#setExternal(new Map([...this.#facts.externalAddresses, [name, text]]));
+          this.#onChange();
+        });
+    }
+  }
+
+  #setExternal(externalAddresses: ReadonlyMap<string, string>): void {
+    this.#facts = { ...this.#facts, externalAddresses };
+  }
+}
+
+function bundlesIn(folder: string): string[] {
+  try {
+    return [...Deno.readDirSync(folder)]
+      .filter(({ name }) => name.endsWith(".bundle") && !name.startsWith("."))
+      .map(({ name }) => join(folder, name)).sort();
+  } catch {
+    return []; // what is wrong with the folder, reading the certificate tells
+  }
+}

@@ -1,0 +1,314 @@
+/** The start screen as a function of what was chosen, what the machine has, and the size. */
+import { Canvas, type Frame, rule, type Size } from "../canvas.ts";
+import { sameUpstreamWarning } from "../../balance/external_address.ts";
+import type { LogLine } from "../log_lines.ts";
+import { drawLog } from "../log_view.ts";
+import { cut, fit, joinFitting, type Line, span, spread, type Tone, wrap } from "../styled_line.ts";
+import {
+  type Focus,
+  type FormFacts,
+  type FormState,
+  type FormTarget,
+  isBalancing,
+  listedLinks,
+  selectedLinks,
+  whatIsMissing,
+} from "./form_state.ts";
+import type { MachineLink } from "./machine_link.ts";
+
+const COLUMNS_MIN = 40;
+const ROWS_MIN = 12;
+const LABEL_WIDTH = 13;
+const LOG_LINES_MIN = 3;
+const KEY_WIDTH = 23;
+/** Of the cursor and the box in front of a link. */
+const MARKS_WIDTH = 6;
+const WHY_LINES_MAX = 3;
+const MESSAGE_LINES_MAX = 3;
+
+const HELP = [
+  "Tab, Shift-Tab      from one field to the next",
+  "up, down            along links and settings",
+  "Space, Enter        select a link, press a button, change a setting",
+  "left, right         the mode, and which certificate",
+  "a                   all interfaces, or those that are likely",
+  "s, d, F5            settings, diagnosis, start",
+  "F2                  leave the mouse to the terminal, to mark text",
+  "q, Esc, Ctrl-C      quit; asks first",
+  "F1, ?               this help; again to leave it",
+];
+
+export function drawForm(
+  state: FormState,
+  facts: FormFacts,
+  log: readonly LogLine[],
+  size: Size,
+): Frame<FormTarget> {
+  const canvas = new Canvas<FormTarget>(Math.max(1, size.columns), Math.max(1, size.rows));
+  if (canvas.width < COLUMNS_MIN || canvas.height < ROWS_MIN) {
+    canvas.add([span("the terminal is too small", "warn")]);
+    canvas.fillTo(canvas.height);
+    return canvas;
+  }
+  canvas.add([span(spread(" Fluxify client", "not running ", canvas.width), "bar")]);
+  if (state.view === "help") {
+    for (const line of HELP) canvas.add([span(` ${line}`)]);
+  } else if (state.view === "settings") {
+    drawSettings(canvas, state, facts);
+  } else {
+    drawChoices(canvas, state, facts);
+    drawLinks(canvas, state, facts);
+    drawButtons(canvas, state, facts);
+    drawLog(canvas, 0, log);
+  }
+  canvas.fillTo(canvas.height - 1);
+  drawFooter(canvas, state);
+  return canvas;
+}
+
+function drawChoices(canvas: Canvas<FormTarget>, state: FormState, facts: FormFacts): void {
+  const { settings, focus } = state;
+  const balancing = isBalancing(settings);
+  const label = (text: string, own: Focus) => marked(fit(text, LABEL_WIDTH), own, state);
+  const bonding = `(${balancing ? " " : "*"}) bonding`;
+  const balance = `(${balancing ? "*" : " "}) load balance`;
+  const at = LABEL_WIDTH + 2;
+  canvas.target(at, at + bonding.length, { kind: "mode", mode: "bonding" });
+  canvas.target(at + bonding.length + 2, at + bonding.length + 2 + balance.length, {
+    kind: "mode",
+    mode: "load-balance",
+  });
+  const tone: Tone = focus === "mode" ? "strong" : "plain";
+  canvas.add([...label("Mode", "mode"), span(`${bonding}  ${balance}`, tone)]);
+
+  if (balancing) {
+    canvas.add([span(`  ${fit("Server", LABEL_WIDTH)}none: load balance needs no server`, "dim")]);
+    canvas.add([span(`  ${fit("Certificate", LABEL_WIDTH)}none`, "dim")]);
+    return;
+  }
+  const server = String(settings.get("server") ?? "");
+  const width = Math.max(10, canvas.width - at - 2);
+  const isServer = focus === "server";
+  // The end of a long one is what is being typed.
+  const shown = isServer ? `${server.slice(-(width - 1))}_` : server;
+  canvas.target(0, canvas.width, { kind: "focus", focus: "server" });
+  canvas.add([
+    ...label("Server", "server"),
+    server === "" && !isServer
+      ? span("name or address of your fluxify-server", "dim")
+      : span(cut(shown, width), isServer ? "strong" : "plain"),
+  ]);
+  const { choices, state: certificate } = facts.certificate;
+  canvas.target(0, canvas.width, { kind: "focus", focus: "certificate" });
+  const more = choices.length > 1 ? ` (left, right: ${choices.length} of them)` : "";
+  if (certificate.kind !== "bad") {
+    const text = certificate.kind === "reading" ? "..." : certificate.text + more;
+    canvas.add([...label("Certificate", "certificate"), span(text)]);
+    return;
+  }
+  // What to do about it is at the end.
+  const [first = "", ...rest] = wrap(certificate.text + more, canvas.width - at, WHY_LINES_MAX);
+  canvas.add([...label("Certificate", "certificate"), span(first, "bad")]);
+  for (const line of rest) canvas.add([span(" ".repeat(at)), span(line, "bad")]);
+}
+
+/** Whether the keys go there is told by a mark and by the tone. */
+function marked(text: string, own: Focus, { focus, view }: FormState): Line {
+  const isOwn = focus === own && view === "form";
+  return [span(isOwn ? "> " : "  ", "strong"), span(text, isOwn ? "strong" : "dim")];
+}
+
+interface LinkColumn {
+  readonly heading: string;
+  readonly width: number;
+  /** From how many columns of the screen on. */
+  readonly from: number;
+  text(link: MachineLink, facts: FormFacts): string;
+}
+
+const LINK_COLUMNS: readonly LinkColumn[] = [
+  { heading: "LINK", width: 15, from: 0, text: ({ name }) => name },
+  { heading: "TYPE", width: 8, from: 70, text: ({ kind }) => kind },
+  { heading: "STATE", width: 5, from: 0, text: ({ isUp }) => isUp ? "up" : "down" },
+  { heading: "SPEED", width: 8, from: 110, text: ({ speedMbit }) => speedText(speedMbit) },
+  { heading: "MTU", width: 5, from: 118, text: ({ mtu }) => String(mtu) },
+  {
+    heading: "EXTERNAL",
+    width: 15,
+    from: 100,
+    text: ({ name }, { externalAddresses }) => externalAddresses.get(name) ?? "-",
+  },
+  { heading: "GATEWAY", width: 15, from: 56, text: ({ gateways }) => gateways[0] ?? "-" },
+  // Takes what is left.
+  { heading: "ADDRESS", width: 10, from: 0, text: ({ addresses }) => addresses.join(", ") || "-" },
+];
+
+function drawLinks(canvas: Canvas<FormTarget>, state: FormState, facts: FormFacts): void {
+  const links = listedLinks(state, facts);
+  const selected = selectedLinks(state.settings);
+  const all = facts.links?.length ?? 0;
+  const others = all - links.length;
+  const hint = state.shows === "all links" ? "a: fewer" : `a: all ${all}`;
+  const title = `links: ${selected.length} selected, ${links.length} shown`;
+  canvas.target(0, canvas.width, { kind: "show links" });
+  canvas.add(
+    rule(others > 0 || state.shows === "all links" ? `${title}, ${hint}` : title, canvas.width),
+  );
+  if (facts.linksError !== null) canvas.add([span(`  ${facts.linksError}`, "bad")]);
+  else if (facts.links === null) canvas.add([span("  looking for links ...", "dim")]);
+  else if (links.length === 0) canvas.add([span("  no links found: plug one in", "warn")]);
+  if (links.length === 0) return;
+
+  const columns = LINK_COLUMNS.filter(({ from }) => canvas.width >= from);
+  const used = columns.slice(0, -1).reduce((sum, { width }) => sum + width + 1, MARKS_WIDTH);
+  const widthOf = (column: LinkColumn) =>
+    column === columns.at(-1) ? Math.max(column.width, canvas.width - used) : column.width;
+  const headings = columns.map((one) => fit(one.heading, widthOf(one))).join(" ");
+  canvas.add([span(`      ${headings}`, "dim")]);
+  const room = Math.max(1, canvas.room - 4 - LOG_LINES_MIN);
+  const row = Math.min(state.row, links.length - 1);
+  const first = Math.max(0, Math.min(row - room + 1, links.length - room));
+  for (const [index, link] of links.slice(first, first + room).entries()) {
+    const isOn = selected.includes(link.name);
+    const hasCursor = state.view === "form" && state.focus === "links" && first + index === row;
+    const usable = link.problem === null;
+    const cells = columns.map((one) => fit(one.text(link, facts), widthOf(one))).join(" ");
+    const tone: Tone = !usable ? "bad" : hasCursor ? "strong" : isOn ? "good" : "plain";
+    canvas.target(0, canvas.width, { kind: "link", name: link.name });
+    canvas.add([
+      span(hasCursor ? "> " : "  ", "strong"),
+      span(isOn ? "[x] " : usable ? "[ ] " : " -  ", tone),
+      span(usable ? cells : notUsable(link, columns), tone),
+    ]);
+  }
+  const left = links.length - room;
+  if (left > 0) canvas.add([span(`  ${left} more: up, down`, "dim")]);
+  drawWarnings(canvas, selected, facts);
+}
+
+function speedText(mbit: number | null): string {
+  if (mbit === null) return "-";
+  return mbit >= 1000 ? `${mbit / 1000} Gbit` : `${mbit} Mbit`;
+}
+
+function notUsable(link: MachineLink, [name]: readonly LinkColumn[]): string {
+  return `${fit(link.name, name!.width)} ${link.problem}`;
+}
+
+function drawWarnings(
+  canvas: Canvas<FormTarget>,
+  selected: readonly string[],
+  { externalAddresses }: FormFacts,
+): void {
+  const known = [...externalAddresses].filter(([name, address]) =>
+    selected.includes(name) && /[.:]\w/.test(address)
+  );
+  const warning = sameUpstreamWarning(new Map(known));
+  if (warning !== null) canvas.add([span(`  ${warning}`, "warn")]);
+}
+
+const BUTTONS = [
+  ["start", "[Start]"],
+  ["settings", "[Settings]"],
+  ["diagnose", "[Diagnose]"],
+  ["quit", "[Quit]"],
+] as const;
+
+function drawButtons(canvas: Canvas<FormTarget>, state: FormState, facts: FormFacts): void {
+  const missing = whatIsMissing(state, facts);
+  canvas.add([]);
+  const line = [span("  ")];
+  let at = 2;
+  for (const [focus, text] of BUTTONS) {
+    const isFocused = state.focus === focus && state.view === "form";
+    const isOff = focus === "start" && missing.length > 0;
+    canvas.target(at, at + text.length, { kind: "focus", focus });
+    line.push(
+      span(
+        isFocused ? `>${text.slice(1, -1)}<` : text,
+        isFocused ? "button" : isOff ? "dim" : "strong",
+      ),
+      span("  "),
+    );
+    at += text.length + 2;
+  }
+  const { message } = state;
+  const ready = missing.length === 0 ? "ready" : `needs ${missing.join(", ")}`;
+  const readiness = span(ready, missing.length === 0 ? "good" : "warn");
+  if (at + ready.length <= canvas.width) canvas.add([...line, readiness]);
+  else {
+    canvas.add(line);
+    canvas.add([span("  "), readiness]);
+  }
+  if (message !== null) drawMessage(canvas, message);
+}
+
+function drawMessage(
+  canvas: Canvas<FormTarget>,
+  { kind, text }: NonNullable<FormState["message"]>,
+): void {
+  for (const line of wrap(text, canvas.width - 3, MESSAGE_LINES_MAX)) {
+    canvas.add([span("  "), span(line, kind === "error" ? "bad" : "good")]);
+  }
+}
+
+function drawSettings(canvas: Canvas<FormTarget>, state: FormState, { options }: FormFacts): void {
+  canvas.add(
+    rule("settings: Enter changes, Del takes what is built in, Esc goes back", canvas.width),
+  );
+  const room = Math.max(1, canvas.room - 3);
+  const row = Math.min(state.row, options.length - 1);
+  const first = Math.max(0, Math.min(row - room + 1, options.length - room));
+  for (const [index, option] of options.slice(first, first + room).entries()) {
+    const { name, value, description, defaultText } = option;
+    const hasCursor = first + index === row;
+    const own = state.settings.get(name);
+    const shown = hasCursor && state.edited !== null
+      ? `${state.edited}_`
+      : own === undefined || own === false
+      ? value === null ? "off" : defaultText ?? "-"
+      : own === true
+      ? "on"
+      : own;
+    const tone: Tone = hasCursor ? "strong" : own === undefined ? "dim" : "plain";
+    canvas.target(0, canvas.width, { kind: "setting", name });
+    canvas.add([
+      span(hasCursor ? "> " : "  ", "strong"),
+      span(fit(name, KEY_WIDTH), tone),
+      span(` ${fit(shown, 20)} `, tone),
+      span(description, "dim"),
+    ]);
+  }
+  canvas.add([]);
+  if (state.message !== null) drawMessage(canvas, state.message);
+}
+
+function drawFooter(canvas: Canvas<FormTarget>, state: FormState): void {
+  if (state.view === "asking to quit") {
+    canvas.target(13, 18, { kind: "quit", answer: "yes" });
+    canvas.target(20, 24, { kind: "quit", answer: "no" });
+    canvas.add([
+      span(" Quit? y/n   ", "warn"),
+      span("[Yes]", "button"),
+      span("  "),
+      span("[No]", "button"),
+    ]);
+    return;
+  }
+  if (state.view === "settings") canvas.target(1, 7, { kind: "back" });
+  const parts = state.view === "settings"
+    ? ["[Back]", "up/down", "Enter change", "Del built in", "Esc back"]
+    : state.view === "help"
+    ? ["Esc back"]
+    : [
+      "Tab next",
+      "Space select",
+      "a all links",
+      "s settings",
+      "d diagnose",
+      "F5 start",
+      "? help",
+      "q quit",
+    ];
+  canvas.add([span(` ${joinFitting(parts, canvas.width - 1, "  ")}`, "dim")]);
+}

@@ -1,0 +1,106 @@
+/**
+ * `fluxify-client` on a terminal, without a mode: the form, what was started from it, and the form
+ * again. Whatever ends it, terminal and routes are as they were.
+ */
+import { failureMessage } from "../../../lib/cli/exit.ts";
+import type { ProgramLog } from "../../../lib/cli/run_program.ts";
+import type { InvokingUser } from "../../../lib/cli/user_home.ts";
+import { SystemRunner } from "../../../lib/host/command/runner.ts";
+import { balance } from "../../balance/balance.ts";
+import { bond } from "../../bonding/bond.ts";
+import { type ClientCommand, parseClientOptions } from "../../config/options.ts";
+import type { Settings } from "../../config/settings.ts";
+import { balanceModels } from "../balance_view.ts";
+import { bondModels } from "../bond_view.ts";
+import { ScreenHost } from "../screen_host.ts";
+import { StatusPage } from "../status_page.ts";
+import { FormPage } from "./form_page.ts";
+import { isBalancing } from "./form_state.ts";
+
+/** Until the user quits or `signal` is aborted. @throws UsageError when there is no terminal. */
+export async function showStartScreen(
+  user: InvokingUser,
+  settings: Settings,
+  programLog: ProgramLog,
+  signal: AbortSignal,
+): Promise<void> {
+  let refresh = () => {};
+  await using form = new FormPage(user, new SystemRunner(), settings, () => refresh());
+  await using host = new ScreenHost(form, "the start screen");
+  refresh = () => host.refresh();
+  host.open(programLog);
+  const stopped = Promise.withResolvers<"quit">();
+  signal.addEventListener("abort", () => stopped.resolve("quit"), { once: true });
+  if (signal.aborted) return;
+  for (;;) {
+    switch (await Promise.race([form.nextAction(), stopped.promise])) {
+      case "quit":
+        return;
+      case "start":
+        await start(host, form, user, signal);
+        break;
+      case "diagnose":
+        form.say("note", "");
+        break;
+    }
+    if (signal.aborted) return;
+    host.show(form);
+  }
+}
+
+/** Runs what the form has come to, and leaves the form with what has become of it. */
+async function start(
+  host: ScreenHost,
+  form: FormPage,
+  user: InvokingUser,
+  signal: AbortSignal,
+): Promise<void> {
+  const command = parseClientOptions(
+    [isBalancing(form.settings) ? "-l" : "-b"],
+    user.home,
+    form.settings,
+  );
+  if (command.command === "print") {
+    form.say("error", command.text.trim().replace(/^[\w-]+: /, ""));
+    return;
+  }
+  const stop = new AbortController();
+  const page = new StatusPage(titleOf(command), () => stop.abort());
+  host.show(page);
+  try {
+    await run(command, page, host, AbortSignal.any([signal, stop.signal]));
+    form.say("note", "stopped: the machine's own routes are back");
+  } catch (error) {
+    form.say("error", failureMessage(error));
+  }
+}
+
+function titleOf(command: ClientCommand): string {
+  return command.command === "bond"
+    ? `Fluxify bonding to ${command.options.server}`
+    : "Fluxify load balance";
+}
+
+async function run(
+  command: ClientCommand,
+  page: StatusPage,
+  host: ScreenHost,
+  signal: AbortSignal,
+): Promise<void> {
+  const { openedAtMs } = page;
+  if (command.command === "bond") {
+    await bond(command.options, signal, {
+      onBonding(readStatus) {
+        page.show(bondModels(readStatus, openedAtMs));
+        host.refresh();
+      },
+    });
+  } else if (command.command === "balance") {
+    await balance(command.options, signal, {
+      onBalancing(readStatus) {
+        page.show(balanceModels(readStatus, openedAtMs));
+        host.refresh();
+      },
+    });
+  }
+}

@@ -1,0 +1,123 @@
+import { equal, match, ok } from "node:assert/strict";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { TemporaryDirectory } from "../../../testing/pki/temporary_directory.ts";
+import { canRunTmux, Tmux } from "../../../testing/tmux.ts";
+
+const MAIN = fileURLToPath(new URL("../../main.ts", import.meta.url));
+const DENO_DIR = Deno.env.get("DENO_DIR") ?? `${Deno.env.get("HOME")}/.cache/deno`;
+const PROGRAM = [Deno.execPath(), "run", "-A", "--no-lock", MAIN];
+
+const canRun = canRunTmux();
+if (!canRun) console.warn("tests of the start screen are left out: install tmux");
+
+async function start(
+  home: string,
+  options: { columns?: number; rows?: number; env?: Record<string, string> } = {},
+): Promise<Tmux> {
+  const env = { HOME: home, SUDO_USER: "", DENO_DIR, ...options.env };
+  return await Tmux.run(PROGRAM, { ...options, env });
+}
+
+/** The modes of the terminal before and after are the same. */
+async function endsAsItBegan(terminal: Tmux, code: number): Promise<void> {
+  const screen = await terminal.waitFor(/exit \d+\nmodes /);
+  match(screen, new RegExp(`exit ${code}\\n`));
+  const modes = [...screen.matchAll(/^modes (.*)$/gm)].map(([, number]) => number);
+  equal(modes.length, 2, screen);
+  equal(modes[0], modes[1]);
+}
+
+function screenTest(name: string, fn: (home: string) => Promise<void>): void {
+  Deno.test({
+    name,
+    ignore: !canRun,
+    fn: async () => {
+      await using directory = await TemporaryDirectory.create();
+      await fn(directory.path);
+    },
+  });
+}
+
+screenTest("the form by keys: typed, saved at once, refused, and left", async (home) => {
+  await using terminal = await start(home);
+  await terminal.waitFor(/links: 0 selected/);
+  await terminal.type("vpn.example.com");
+  await terminal.waitFor(/> Server +vpn\.example\.com/);
+  await terminal.press("F5");
+  await terminal.waitFor(/needs a client certificate, two selected links/);
+  await terminal.press("Tab", "s");
+  await terminal.waitFor(/settings: Enter changes/);
+  await terminal.press("Down", "Down", "Down", "Enter");
+  await terminal.type("12");
+  await terminal.press("Enter");
+  await terminal.waitFor(/"mtu" is not right/);
+  await terminal.press("Enter");
+  await terminal.type("1300");
+  await terminal.press("Enter");
+  await terminal.waitFor(/mtu +1300/);
+  await terminal.press("Escape");
+  await terminal.waitFor(/Tab next/);
+  await terminal.press("q");
+  await terminal.waitFor(/Quit\? y\/n/);
+  await terminal.press("y");
+  await endsAsItBegan(terminal, 0);
+  const saved = JSON.parse(await Deno.readTextFile(join(home, ".fluxify", "config.json")));
+  equal(saved.server, "vpn.example.com");
+  equal(saved.mtu, 1300);
+});
+
+screenTest("the form by mouse, on 120x40, and at another size", async (home) => {
+  await using terminal = await start(home, { columns: 120, rows: 40 });
+  await terminal.waitFor(/links: 0 selected/);
+  await terminal.click("load balance");
+  await terminal.waitFor(/\(\*\) load balance[^]*none: load balance needs no server/);
+  await terminal.resize(80, 24);
+  await terminal.waitFor(/q quit|\? help/);
+  await terminal.click("[Settings]");
+  await terminal.waitFor(/health-interval +5s/);
+  await terminal.click("[Back]");
+  await terminal.waitFor(/\[Quit\]/);
+  await terminal.click("[Quit]");
+  await terminal.waitFor(/Quit\? y\/n/);
+  await terminal.click("[Yes]");
+  await endsAsItBegan(terminal, 0);
+});
+
+screenTest("without colours and in ASCII alone", async (home) => {
+  await using terminal = await start(home, { env: { NO_COLOR: "1", LC_ALL: "C" } });
+  await terminal.waitFor(/- links: 0 selected/);
+  const painted = await terminal.painted();
+  // deno-lint-ignore no-control-regex
+  ok(!/\x1b\[[0-9;]*\b3[1-7]\b/.test(painted), painted);
+  // deno-lint-ignore no-control-regex
+  match(painted, /^[\x00-\x7f]*$/);
+  await terminal.press("C-c", "C-c");
+  await endsAsItBegan(terminal, 0);
+});
+
+screenTest("a signal ends the form, and the terminal is as it was", async (home) => {
+  await using terminal = await start(home);
+  await terminal.waitFor(/links: 0 selected/);
+  const { stdout } = await new Deno.Command("pgrep", { args: ["-f", `^${PROGRAM[0]} .*${MAIN}`] })
+    .output();
+  const own = new TextDecoder().decode(stdout).trim().split("\n").map(Number).filter((pid) => {
+    const environment = Deno.readTextFileSync(`/proc/${pid}/environ`);
+    return environment.includes(`HOME=${home}\0`);
+  });
+  equal(own.length, 1);
+  Deno.kill(own[0]!, "SIGTERM");
+  await endsAsItBegan(terminal, 0);
+});
+
+Deno.test("without a terminal, the flags to use are named and nothing hangs", async () => {
+  const { code, stderr } = await new Deno.Command(PROGRAM[0]!, {
+    args: PROGRAM.slice(1),
+    stdin: "null",
+  }).output();
+  equal(code, 2);
+  match(
+    new TextDecoder().decode(stderr),
+    /^fluxify-client: give a mode: -b -server HOST, or -l\n$/,
+  );
+});

@@ -1,0 +1,113 @@
+/** Runs a program on a terminal of tmux, which is a real one: it answers, resizes and has a mouse. */
+
+const WAIT_MAX_MS = 30_000;
+const LOOK_EVERY_MS = 50;
+/** Prints the modes of the terminal as a number. */
+const MODES = 'echo "modes $(stty -g | cksum)"';
+
+interface TmuxOptions {
+  readonly columns?: number;
+  readonly rows?: number;
+  readonly env?: Readonly<Record<string, string>>;
+  /** In front of tmux itself, as in `["ip", "netns", "exec", "NAME"]`. */
+  readonly within?: readonly string[];
+}
+
+let count = 0;
+
+export function canRunTmux(): boolean {
+  try {
+    return new Deno.Command("tmux", { args: ["-V"], stdout: "null" }).outputSync().success;
+  } catch {
+    return false;
+  }
+}
+
+export class Tmux implements AsyncDisposable {
+  readonly #socket = `fluxify-${Deno.pid}-${++count}`;
+  readonly #within: readonly string[];
+
+  private constructor(within: readonly string[]) {
+    this.#within = within;
+  }
+
+  /**
+   * Starts `command`; when it ends, the screen shows `exit CODE` below what it left. Before and after
+   * it, the modes of the terminal are written as `modes NUMBER`.
+   */
+  static async run(command: readonly string[], options: TmuxOptions = {}): Promise<Tmux> {
+    const { columns = 80, rows = 24, env = {}, within = [] } = options;
+    const tmux = new Tmux(within);
+    const quote = (word: string) => `'${word.replaceAll("'", `'\\''`)}'`;
+    const variables = Object.entries({ LC_ALL: "C.UTF-8", ...env })
+      .map(([name, value]) => quote(`${name}=${value}`));
+    const line = ["env", ...variables, ...command.map(quote)].join(" ");
+    await tmux.#do(
+      "-f",
+      "/dev/null",
+      "new-session",
+      "-d",
+      ...["-x", String(columns), "-y", String(rows)],
+      `${MODES}; ${line}; echo "exit $?"; ${MODES}; exec sleep 600`,
+    );
+    return tmux;
+  }
+
+  /** What is to be seen, without colours. */
+  async screen(): Promise<string> {
+    return await this.#do("capture-pane", "-p");
+  }
+
+  /** With the codes for the colours. */
+  async painted(): Promise<string> {
+    return await this.#do("capture-pane", "-p", "-e");
+  }
+
+  /** `Enter`, `Tab`, `C-c`, `Down`: keys as tmux names them. */
+  async press(...keys: readonly string[]): Promise<void> {
+    for (const key of keys) await this.#do("send-keys", key);
+  }
+
+  async type(text: string): Promise<void> {
+    await this.#do("send-keys", "-l", text);
+  }
+
+  /** Clicks on the first place where `text` is to be seen. */
+  async click(text: string): Promise<void> {
+    const lines = (await this.screen()).split("\n");
+    const row = lines.findIndex((line) => line.includes(text));
+    if (row < 0) throw new Error(`nothing to click: no "${text}" in:\n${lines.join("\n")}`);
+    const at = `${lines[row]!.indexOf(text) + 2};${row + 1}`;
+    await this.type(`\x1b[<0;${at}M\x1b[<0;${at}m`);
+  }
+
+  async resize(columns: number, rows: number): Promise<void> {
+    await this.#do("resize-window", "-x", String(columns), "-y", String(rows));
+  }
+
+  /** Waits until `pattern` is to be seen, and returns the screen. */
+  async waitFor(pattern: RegExp, maxMs = WAIT_MAX_MS): Promise<string> {
+    const deadline = performance.now() + maxMs;
+    for (;;) {
+      const screen = await this.screen();
+      if (pattern.test(screen)) return screen;
+      if (performance.now() > deadline) throw new Error(`no ${pattern} in:\n${screen}`);
+      await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#do("kill-server").catch(() => {});
+  }
+
+  async #do(...args: readonly string[]): Promise<string> {
+    const [program, ...rest] = [...this.#within, "tmux", "-L", this.#socket, ...args];
+    const { success, stdout, stderr } = await new Deno.Command(program!, {
+      args: rest,
+      env: { TERM: "xterm-256color", LC_ALL: "C.UTF-8" },
+      stdin: "null",
+    }).output();
+    if (!success) throw new Error(`tmux ${args[0]}: ${new TextDecoder().decode(stderr)}`);
+    return new TextDecoder().decode(stdout);
+  }
+}
