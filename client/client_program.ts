@@ -60,6 +60,15 @@ async function main(): Promise<number> {
         const { showStartScreen } = await import("./screen/form/start_screen.ts");
         await showStartScreen(user, parsed.options.settings, parsed.options, signal);
       });
+    case "diag": {
+      const { options } = parsed;
+      let exitCode: number = EXIT_OK;
+      const failure = await runProgram(CLIENT_PROGRAM, options, async () => {
+        const { runDiag } = await import("./diagnostics/run.ts");
+        exitCode = await runDiag(user, options);
+      });
+      return failure === EXIT_OK ? exitCode : failure;
+    }
     case "config": {
       const path = settingsPath(user);
       const lines = parsed.format === "json"

@@ -14,6 +14,7 @@ const EXCEPTIONS: Readonly<Record<string, readonly string[]>> = {
   "mod.ts": ["*"],
   // Imported by name at the moment a screen is asked for, to keep the start fast.
   "client/screen/show.ts": ["showBonding", "showBalance"],
+  "client/diagnostics/run.ts": ["runDiag"],
   "client/screen/form/start_screen.ts": ["showStartScreen"],
   // Loaded only when a shell asks.
   "lib/cli/completion.ts": ["writeCompletionScript", "writeCompletions"],

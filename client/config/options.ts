@@ -121,11 +121,19 @@ interface StartOptions extends Pick<TunnelOptions, "logLevel" | "logFormat"> {
   settings: Settings;
 }
 
+export interface DiagOptions extends Pick<TunnelOptions, "logLevel" | "logFormat"> {
+  settings: Settings;
+  format: "text" | "json";
+  /** Where the report is saved as well, or null. */
+  outputFile: string | null;
+}
+
 export type ClientCommand =
   | { command: "bond"; options: BondOptions }
   | { command: "balance"; options: BalanceOptions }
   | { command: "restore"; options: RestoreOptions }
   | { command: "start"; options: StartOptions }
+  | { command: "diag"; options: DiagOptions }
   | { command: "config"; rows: readonly SettingRow[]; format: "text" | "json" }
   | { command: "schema"; schema: unknown }
   | CompletionCommand
@@ -298,11 +306,35 @@ function buildClientProgram(accept: Accept<ClientCommand>, home: string, file: S
     });
 
   const flags = recordFlags(program);
-  const startOptions = (): StartOptions => ({
-    settings: new Map([...file, ...flags]),
+  const startOptions = (more: Settings = new Map()): StartOptions => ({
+    settings: new Map([...file, ...flags, ...more]),
     ...logOptions(program.opts()),
   });
 
+  const diag = program.command("diag")
+    .description("look for what stands in the way, from the machine to the server")
+    .option("--json", "write JSON")
+    .addOption(
+      new Option("--output <file>", "save the report as well").argParser(pathFor("-output")),
+    );
+  for (const name of ["server", "ctrl", "ifaces", "pki", "cert"]) {
+    const { flags, description, parseArg } = program.options.find(({ long }) =>
+      long === `--${name}`
+    )!;
+    diag.addOption(new Option(flags, description).argParser(parseArg!));
+  }
+  const diagFlags = recordFlags(diag);
+  diag.action((raw) => {
+    const own = ["json", "output"];
+    accept({
+      command: "diag",
+      options: {
+        ...startOptions(new Map([...diagFlags].filter(([key]) => !own.includes(key)))),
+        format: raw.json ? "json" : "text",
+        outputFile: raw.output ?? null,
+      },
+    });
+  });
   program.command("config")
     .description("show the settings in force, and where each comes from")
     .option("--json", "write JSON")

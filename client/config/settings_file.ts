@@ -78,7 +78,8 @@ export async function saveSettings(
   await writeFilesAtomically([{ path, text, mode: SECRET_FILE_MODE, owner: user.owner }]);
 }
 
-function makeDirectory(directory: string, { owner }: InvokingUser): void {
+/** Makes `directory`, the user's own. @throws Error when root would write where the user could not */
+export function makeDirectory(directory: string, { owner }: InvokingUser): void {
   try {
     Deno.mkdirSync(directory, { mode: DIRECTORY_MODE });
     if (owner !== null) lchownSync(directory, owner.uid, owner.gid);

@@ -167,7 +167,6 @@ export class ScreenHost implements AsyncDisposable {
   #onInput(sequence: string): void {
     // deno-lint-ignore no-control-regex
     const pasted = /^\x1b\[200~([^]*?)(?:\x1b\[201~)?$/.exec(sequence)?.[1];
-    // deno-lint-ignore no-control-regex
     const text = (pasted ?? sequence).replace(/[\r\n]+$/, "").slice(0, PASTE_LENGTH_MAX);
     // deno-lint-ignore no-control-regex
     const typed = /^[^\x00-\x1f\x7f]+$/.test(text) ? text : "";

@@ -113,6 +113,6 @@ Deno.test("withSystemFolders() appends what is missing", () => {
 Deno.test("packagesFor() names Debian's packages", () => {
   match(
     packagesFor(TEST_TOOLS).join(" "),
-    /iperf3 iproute2 iptables iputils-ping mount nftables openssl/,
+    /iperf3 iproute2 iptables iputils-ping man-db mount nftables openssl/,
   );
 });

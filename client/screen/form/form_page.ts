@@ -27,8 +27,8 @@ import {
   type FormTarget,
   initialForm,
   isBalancing,
-  reactForm,
 } from "./form_state.ts";
+import { reactForm } from "./form_reaction.ts";
 import { drawForm } from "./form_view.ts";
 import { readMachineLinks } from "./machine_link.ts";
 
@@ -94,7 +94,7 @@ export class FormPage implements Page<FormTarget>, AsyncDisposable {
   /** The form as it was, with what has come of the action. */
   say(kind: "error" | "note", text: string): void {
     this.#action = Promise.withResolvers();
-    this.#state = { ...this.#state, message: { kind, text } };
+    this.#state = { ...this.#state, message: text === "" ? null : { kind, text } };
     this.#isReadDue = true;
   }
 

@@ -6,7 +6,7 @@ import { type OptionRow } from "../../../lib/cli/option_table.ts";
 import { MODE_KEY, type Settings } from "../../config/settings.ts";
 import { isHidden, type MachineLink } from "./machine_link.ts";
 
-export const LINKS_MIN = 2;
+const LINKS_MIN = 2;
 
 /** What the machine, the PKI directory and the options say. */
 export interface FormFacts {
@@ -30,7 +30,7 @@ export interface CertificateFacts {
 }
 
 /** Where the keys go. In the order of Tab. */
-const FOCUS_ORDER = [
+export const FOCUS_ORDER = [
   "mode",
   "server",
   "certificate",
@@ -138,264 +138,29 @@ export function followLinks(state: FormState, facts: FormFacts): FormState {
   };
 }
 
-export function reactForm(state: FormState, input: FormInput, facts: FormFacts): FormStep {
-  if (input.kind === "click") return clicked(state, input.target, facts);
-  switch (state.view) {
-    case "asking to quit":
-      if (["y", "Y", "enter", "ctrl+c"].includes(input.key)) return { state, action: "quit" };
-      return ["n", "N", "escape", "q"].includes(input.key)
-        ? { state: { ...state, view: "form" } }
-        : { state };
-    case "help":
-      return ["?", "escape", "enter", "q", "f1"].includes(input.key)
-        ? { state: { ...state, view: "form" } }
-        : { state };
-    case "settings":
-      return { state: inSettings(state, input, facts) };
-    case "form":
-      return inForm({ ...state, message: null }, input, facts);
-    default:
-      return state.view satisfies never;
-  }
-}
-
-function inForm(
-  state: FormState,
-  { key, text }: { key: string; text: string },
-  facts: FormFacts,
-): FormStep {
-  const isTyping = state.focus === "server" && !isBalancing(state.settings);
-  if (key === "ctrl+c" || key === "escape") return { state: { ...state, view: "asking to quit" } };
-  if (key === "tab") return { state: moveFocus(state, 1) };
-  if (key === "shift+tab") return { state: moveFocus(state, -1) };
-  if (key === "f1") return { state: { ...state, view: "help" } };
-  if (key === "f5") return start(state, facts);
-  if (isTyping && (text !== "" || ["backspace", "ctrl+u", "delete"].includes(key))) {
-    return { state: withText(state, "server", edit(textOf(state, "server"), key, text)) };
-  }
-  if (isTyping && key === "enter") return { state: moveFocus(state, 1) };
-  if (key === "q") return { state: { ...state, view: "asking to quit" } };
-  if (key === "?") return { state: { ...state, view: "help" } };
-  if (key === "a") return { state: otherLinks(state) };
-  if (key === "s") return { state: openSettings(state) };
-  if (key === "d") return { state, action: "diagnose" };
-  switch (state.focus) {
-    case "mode":
-      if (["left", "right", "space", "enter"].includes(key)) return { state: otherMode(state) };
-      break;
-    case "certificate":
-      if (key === "left") return { state: otherCertificate(state, facts, -1) };
-      if (["right", "space", "enter"].includes(key)) {
-        return { state: otherCertificate(state, facts, 1) };
-      }
-      break;
-    case "links": {
-      const links = listedLinks(state, facts);
-      if (key === "up" || key === "k") {
-        return { state: state.row <= 0 ? moveFocus(state, -1) : { ...state, row: state.row - 1 } };
-      }
-      if (key === "down" || key === "j") {
-        return {
-          state: state.row >= links.length - 1
-            ? moveFocus(state, 1)
-            : { ...state, row: state.row + 1 },
-        };
-      }
-      const link = links[Math.min(state.row, links.length - 1)];
-      if ((key === "space" || key === "enter") && link !== undefined) {
-        return { state: toggleLink(state, link) };
-      }
-      break;
-    }
-    case "start":
-      if (key === "enter" || key === "space") return start(state, facts);
-      break;
-    case "settings":
-      if (key === "enter" || key === "space") return { state: openSettings(state) };
-      break;
-    case "diagnose":
-      if (key === "enter" || key === "space") return { state, action: "diagnose" };
-      break;
-    case "quit":
-      if (key === "enter" || key === "space") {
-        return { state: { ...state, view: "asking to quit" } };
-      }
-      break;
-    case "server":
-      break;
-    default:
-      state.focus satisfies never;
-  }
-  const isButton = ["start", "settings", "diagnose", "quit"].includes(state.focus);
-  if (key === "down" || (isButton && key === "right")) return { state: moveFocus(state, 1) };
-  if (key === "up" || (isButton && key === "left")) return { state: moveFocus(state, -1) };
-  return { state };
-}
-
-function clicked(state: FormState, target: FormTarget, facts: FormFacts): FormStep {
-  const calm = { ...state, message: null };
-  switch (target.kind) {
-    case "focus":
-      switch (target.focus) {
-        case "start":
-          return start({ ...calm, focus: "start" }, facts);
-        case "settings":
-          return { state: openSettings(calm) };
-        case "diagnose":
-          return { state: calm, action: "diagnose" };
-        case "quit":
-          return { state: { ...calm, view: "asking to quit" } };
-        case "certificate":
-          return { state: otherCertificate({ ...calm, focus: "certificate" }, facts, 1) };
-        default:
-          return { state: { ...calm, focus: target.focus } };
-      }
-    case "mode":
-      return { state: { ...withText(calm, MODE_KEY, target.mode), focus: "mode" } };
-    case "link": {
-      const links = listedLinks(state, facts);
-      const row = links.findIndex(({ name }) => name === target.name);
-      return { state: row < 0 ? calm : toggleLink({ ...calm, focus: "links", row }, links[row]!) };
-    }
-    case "setting": {
-      const row = facts.options.findIndex(({ name }) => name === target.name);
-      return { state: row < 0 ? calm : change({ ...calm, row }, facts.options[row]!) };
-    }
-    case "show links":
-      return { state: otherLinks(calm) };
-    case "back":
-      return { state: { ...calm, view: "form", edited: null, focus: "settings", row: 0 } };
-    case "quit":
-      return target.answer === "yes"
-        ? { state, action: "quit" }
-        : { state: { ...calm, view: "form" } };
-    default:
-      return target satisfies never;
-  }
-}
-
-/** In the settings panel; what a setting takes is checked when it is saved. */
-function inSettings(
-  state: FormState,
-  { key, text }: { key: string; text: string },
-  { options }: FormFacts,
-): FormState {
-  const option = options[Math.min(state.row, options.length - 1)];
-  if (state.edited !== null && option !== undefined) {
-    if (key === "escape") return { ...state, edited: null, message: null };
-    if (key === "enter" || key === "tab") {
-      return withText({ ...state, edited: null }, option.name, state.edited.trim());
-    }
-    return { ...state, edited: edit(state.edited, key, text) };
-  }
-  const calm: FormState = { ...state, message: null };
-  switch (key) {
-    case "escape":
-    case "q":
-    case "s":
-      return { ...calm, view: "form", focus: "settings", row: 0 };
-    case "ctrl+c":
-      return { ...calm, view: "asking to quit" };
-    case "up":
-    case "k":
-    case "shift+tab":
-      return { ...calm, row: Math.max(0, state.row - 1) };
-    case "down":
-    case "j":
-    case "tab":
-      return { ...calm, row: Math.min(options.length - 1, state.row + 1) };
-    case "backspace":
-    case "delete":
-      return option === undefined ? calm : withText(calm, option.name, "");
-    case "enter":
-    case "space":
-    case "right":
-      return option === undefined ? calm : change(calm, option);
-    default:
-      return calm;
-  }
-}
-
-/** A switch is turned, a word becomes the next one, a text is edited. */
-function change(state: FormState, { name, value, choices, defaultText }: OptionRow): FormState {
-  if (value === null) {
-    return withSetting(state, name, state.settings.get(name) === true ? undefined : true);
-  }
-  const text = textOf(state, name);
-  if (choices.length === 0) return { ...state, edited: text };
-  const at = choices.indexOf(text || (defaultText ?? ""));
-  return withText(state, name, choices[(at + 1) % choices.length]!);
-}
-
-function start(state: FormState, facts: FormFacts): FormStep {
-  const missing = whatIsMissing(state, facts);
-  if (missing.length === 0) return { state, action: "start" };
-  return { state: { ...state, message: { kind: "error", text: `needs ${missing.join(", ")}` } } };
-}
-
-function moveFocus(state: FormState, by: 1 | -1): FormState {
-  // Without a server there is nothing to type, nor a certificate to show.
-  const order = FOCUS_ORDER.filter((focus) =>
-    !isBalancing(state.settings) || (focus !== "server" && focus !== "certificate")
-  );
-  const at = (order.indexOf(state.focus) + by + order.length) % order.length;
-  return { ...state, focus: order[at]!, row: by === -1 && order[at] === "links" ? state.row : 0 };
-}
-
-function openSettings(state: FormState): FormState {
-  return { ...state, view: "settings", row: 0, edited: null };
-}
-
-function otherLinks(state: FormState): FormState {
-  return { ...state, shows: state.shows === "all links" ? "likely links" : "all links", row: 0 };
-}
-
-function otherMode(state: FormState): FormState {
-  return withText(state, MODE_KEY, isBalancing(state.settings) ? "bonding" : "load-balance");
-}
-
-function otherCertificate(state: FormState, { certificate }: FormFacts, by: 1 | -1): FormState {
-  const { choices } = certificate;
-  if (choices.length < 2) return state;
-  const at = choices.indexOf(textOf(state, "cert"));
-  const next = at < 0 ? (by === 1 ? 0 : choices.length - 1) : at + by;
-  return withText(state, "cert", choices[(next + choices.length) % choices.length]!);
-}
-
-function toggleLink(state: FormState, { name, problem }: MachineLink): FormState {
-  const selected = selectedLinks(state.settings);
-  if (selected.includes(name)) return withLinks(state, selected.filter((one) => one !== name));
-  if (problem !== null) {
-    return { ...state, message: { kind: "error", text: `${name} cannot be used: it ${problem}` } };
-  }
-  return withLinks(state, [...selected, name]);
-}
-
-function withLinks(state: FormState, names: readonly string[]): FormState {
+export function withLinks(state: FormState, names: readonly string[]): FormState {
   return withText(state, "ifaces", names.join(","));
 }
 
-function textOf({ settings }: FormState, key: string): string {
+export function textOf({ settings }: FormState, key: string): string {
   const value = settings.get(key);
   return typeof value === "string" ? value : "";
 }
 
 /** An empty text is what is built in. */
-function withText(state: FormState, key: string, text: string): FormState {
+export function withText(state: FormState, key: string, text: string): FormState {
   return withSetting(state, key, text === "" ? undefined : text);
 }
 
-function withSetting(state: FormState, key: string, value: string | true | undefined): FormState {
+export function withSetting(
+  state: FormState,
+  key: string,
+  value: string | true | undefined,
+): FormState {
   const settings = new Map(state.settings);
   if (value === undefined) settings.delete(key);
   else settings.set(key, value);
   // The addresses and weights belong to the links that were named with them.
   if (key === "ifaces") { for (const name of ["ips", "weights"]) settings.delete(name); }
   return { ...state, settings };
-}
-
-function edit(before: string, key: string, text: string): string {
-  if (key === "ctrl+u") return "";
-  if (key === "backspace" || key === "delete") return [...before].slice(0, -1).join("");
-  return (before + text).slice(0, 1024);
 }

@@ -61,7 +61,7 @@ Deno.test("load balance greys out the server, and why nothing can start is besid
   const state = initialForm(new Map([["mode", "load-balance"]]));
   const text = textOf(state, formFacts({ links: [machineLink("eth0")] }), 80, 24);
   ok(text.includes("Server       none: load balance needs no server"), text);
-  ok(/\[Quit\]  needs two selected links/.test(text), text);
+  ok(/\[Quit\] +needs two selected links/.test(text), text);
 });
 
 Deno.test("what is looked for, not found or cannot be read is said", () => {

@@ -2,16 +2,20 @@
  * `fluxify-client` on a terminal, without a mode: the form, what was started from it, and the form
  * again. Whatever ends it, terminal and routes are as they were.
  */
+import { dirname, join } from "node:path";
 import { failureMessage } from "../../../lib/cli/exit.ts";
 import type { ProgramLog } from "../../../lib/cli/run_program.ts";
 import type { InvokingUser } from "../../../lib/cli/user_home.ts";
 import { SystemRunner } from "../../../lib/host/command/runner.ts";
 import { balance } from "../../balance/balance.ts";
-import { bond } from "../../bonding/bond.ts";
+import { bond } from "../../bonding/bonding_mode.ts";
 import { type ClientCommand, parseClientOptions } from "../../config/options.ts";
 import type { Settings } from "../../config/settings.ts";
+import { makeDirectory, settingsPath } from "../../config/settings_file.ts";
+import { diagnose, diagnosisLines, saveReport, withContents } from "../../diagnostics/diagnosis.ts";
 import { balanceModels } from "../balance_view.ts";
 import { bondModels } from "../bond_view.ts";
+import { DiagPage } from "../diag_page.ts";
 import { ScreenHost } from "../screen_host.ts";
 import { StatusPage } from "../status_page.ts";
 import { FormPage } from "./form_page.ts";
@@ -40,12 +44,33 @@ export async function showStartScreen(
         await start(host, form, user, signal);
         break;
       case "diagnose":
-        form.say("note", "");
+        await diagnoseFor(host, form, user, stopped.promise);
         break;
     }
     if (signal.aborted) return;
     host.show(form);
   }
+}
+
+/** Shows a diagnosis of what the form would start, until the user has read it. */
+async function diagnoseFor(
+  host: ScreenHost,
+  form: FormPage,
+  user: InvokingUser,
+  stopped: Promise<unknown>,
+): Promise<void> {
+  const save = async (lines: readonly string[]) => {
+    const path = join(dirname(settingsPath(user)), "diagnosis.txt");
+    makeDirectory(dirname(path), user);
+    await saveReport(path, user, withContents(lines));
+    return path;
+  };
+  const page = new DiagPage(save, () => host.refresh());
+  host.show(page);
+  const running = page.run(diagnosisLines(diagnose(user, form.settings)));
+  await Promise.race([page.left, stopped]);
+  form.say("note", "");
+  running.catch(() => {}); // nobody reads it any more
 }
 
 /** Runs what the form has come to, and leaves the form with what has become of it. */

@@ -8,6 +8,9 @@ const MAIN = fileURLToPath(new URL("../../main.ts", import.meta.url));
 const DENO_DIR = Deno.env.get("DENO_DIR") ?? `${Deno.env.get("HOME")}/.cache/deno`;
 const PROGRAM = [Deno.execPath(), "run", "-A", "--no-lock", MAIN];
 
+/** The machine has been looked at: nothing moves under the mouse any more. */
+const LOOKED = /Cannot find a client certificate[^]*links: 0 selected/;
+
 const canRun = canRunTmux();
 if (!canRun) console.warn("tests of the start screen are left out: install tmux");
 
@@ -69,7 +72,7 @@ screenTest("the form by keys: typed, saved at once, refused, and left", async (h
 
 screenTest("the form by mouse, on 120x40, and at another size", async (home) => {
   await using terminal = await start(home, { columns: 120, rows: 40 });
-  await terminal.waitFor(/links: 0 selected/);
+  await terminal.waitFor(LOOKED);
   await terminal.click("load balance");
   await terminal.waitFor(/\(\*\) load balance[^]*none: load balance needs no server/);
   await terminal.resize(80, 24);
@@ -81,6 +84,21 @@ screenTest("the form by mouse, on 120x40, and at another size", async (home) => 
   await terminal.click("[Quit]");
   await terminal.waitFor(/Quit\? y\/n/);
   await terminal.click("[Yes]");
+  await endsAsItBegan(terminal, 0);
+});
+
+screenTest("the diagnosis is shown as it goes, saved, and left", async (home) => {
+  await using terminal = await start(home, { columns: 120, rows: 40 });
+  await terminal.waitFor(LOOKED);
+  await terminal.click("[Diagnose]");
+  await terminal.waitFor(/Diagnosis .*done[^]*What to do/);
+  await terminal.press("s");
+  const saved = join(home, ".fluxify", "diagnosis.txt");
+  await terminal.waitFor(/saved in .*diagnosis\.txt/);
+  match(await Deno.readTextFile(saved), /^# What is in this file[^]*operating system/);
+  await terminal.press("Escape");
+  await terminal.waitFor(/links: 0 selected/);
+  await terminal.press("C-c", "y");
   await endsAsItBegan(terminal, 0);
 });
 

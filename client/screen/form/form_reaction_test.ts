@@ -7,10 +7,10 @@ import {
   type FormTarget,
   initialForm,
   listedLinks,
-  reactForm,
   selectedLinks,
   whatIsMissing,
 } from "./form_state.ts";
+import { reactForm } from "./form_reaction.ts";
 import { formFacts, machineLink } from "./test_form.ts";
 
 const FACTS = formFacts();

@@ -1,0 +1,103 @@
+/** All checks in their order, and what is written of them. */
+import { escapeControl } from "../../lib/cli/exit.ts";
+import { expandHome, type InvokingUser } from "../../lib/cli/user_home.ts";
+import { VERSION } from "../../lib/cli/version.ts";
+import { SystemRunner } from "../../lib/host/command/runner.ts";
+import { SECRET_FILE_MODE, writeFilesAtomically } from "../../lib/pki/secure_file.ts";
+import { TUN_NAME } from "../bonding/bonded_client.ts";
+import type { Settings } from "../config/settings.ts";
+import { readMachineLinks } from "../screen/form/machine_link.ts";
+import { type Check, checkLines, checksOf, recommendations, summaryLines } from "./check.ts";
+import { isClientRunning, linkChecks, routingChecks } from "./network_checks.ts";
+import { serverChecks } from "./server_checks.ts";
+import { systemChecks } from "./system_checks.ts";
+
+/** Every check as it is done. What they are about is what the client would be started with. */
+export async function* diagnose(user: InvokingUser, settings: Settings): AsyncGenerator<Check> {
+  const runner = new SystemRunner();
+  yield* systemChecks();
+  const wanted = textOf(settings, "ifaces")?.split(",").filter(Boolean) ?? [];
+  let links: Awaited<ReturnType<typeof readMachineLinks>> = [];
+  try {
+    links = await readMachineLinks(runner, TUN_NAME);
+    yield* linkChecks(links, wanted);
+    yield* await routingChecks(runner, links, readSetting);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    yield checksOf("Links").failed("ip", message, "install iproute2");
+  }
+  const server = textOf(settings, "server");
+  if (server === undefined) {
+    yield checksOf("Server").leftOut("server", "none is known: name it with -server HOST");
+    return;
+  }
+  const cert = textOf(settings, "cert");
+  yield* serverChecks({
+    server,
+    controlPort: Number(settings.get("ctrl") ?? 8443),
+    pkiFolder: expandHome(textOf(settings, "pki") ?? "~/.fluxify", user.home),
+    certFile: cert === undefined ? undefined : expandHome(cert, user.home),
+    links: links.filter(({ problem, name }) =>
+      problem === null && (wanted.length === 0 || wanted.includes(name))
+    ),
+    isClientRunning: isClientRunning(),
+  });
+}
+
+/** As lines, the checks as they come, each section under its heading. */
+export async function* diagnosisLines(checks: AsyncIterable<Check>): AsyncGenerator<string> {
+  const all: Check[] = [];
+  yield `Fluxify ${VERSION}, ${new Date().toISOString()}`;
+  for await (const check of checks) {
+    if (check.section !== all.at(-1)?.section) yield* ["", check.section];
+    all.push(check);
+    for (const line of checkLines(check)) yield escapeControl(line);
+  }
+  yield* summaryLines(all);
+}
+
+/** For programs. */
+export async function diagnosisJson(checks: AsyncIterable<Check>): Promise<string> {
+  const all: Check[] = [];
+  for await (const check of checks) all.push(check);
+  return JSON.stringify({
+    version: VERSION,
+    time: new Date().toISOString(),
+    checks: all,
+    recommendations: recommendations(all),
+  });
+}
+
+/** What stands on top of a report in a file. */
+const REPORT_CONTENTS = [
+  "# What is in this file: the operating system, the processor, names, addresses and gateways of the",
+  "# interfaces, the name and addresses of the server, the name in the client's certificate, and how",
+  "# each check went. No keys, no passwords, nothing of the traffic.",
+];
+
+export function withContents(lines: readonly string[]): string[] {
+  return [...REPORT_CONTENTS, "", ...lines];
+}
+
+/** Writes a report for its user alone. @throws PkiError that says what could not be written */
+export async function saveReport(
+  path: string,
+  { owner }: InvokingUser,
+  lines: readonly string[],
+): Promise<void> {
+  const text = lines.join("\n") + "\n";
+  await writeFilesAtomically([{ path, text, mode: SECRET_FILE_MODE, owner }]);
+}
+
+function textOf(settings: Settings, key: string): string | undefined {
+  const value = settings.get(key);
+  return typeof value === "string" && value !== "" ? value : undefined;
+}
+
+function readSetting(path: string): string | null {
+  try {
+    return Deno.readTextFileSync(path).trim();
+  } catch {
+    return null;
+  }
+}

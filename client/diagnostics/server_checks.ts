@@ -1,0 +1,244 @@
+/** The way to the server, step by step: name, TCP over each link, TLS, certificate, data. */
+import { VERSION } from "../../lib/cli/version.ts";
+import { Libc } from "../../lib/ffi/libc/libc.ts";
+import { probeTcp } from "../../lib/ffi/linux/tcp_probe.ts";
+import { familyOf } from "../../lib/host/links/address.ts";
+import { sessionFeatures } from "../../lib/net/driver/features.ts";
+import type { Engine, PathReport } from "../../lib/net/engine.ts";
+import { PortableEngine } from "../../lib/net/portable/portable_engine.ts";
+import { formatDate } from "../../lib/pki/certificate.ts";
+import { type ClientCredentials, loadClientCredentials } from "../../lib/pki/client_credentials.ts";
+import { DEFAULT_TUNING } from "../../lib/protocol/session/session_tuning.ts";
+import type { ControlGrant } from "../../lib/protocol/wire/control_message.ts";
+import { exchange } from "../control/exchange.ts";
+import { type NamedAddress, resolveServers } from "../control/resolve_server.ts";
+import type { MachineLink } from "../screen/form/machine_link.ts";
+import { type Check, checksOf } from "./check.ts";
+
+const TCP_TIMEOUT_MS = 3_000;
+/** For the first answer on each path, and for the search of its size. */
+const DATA_TIMEOUT_MS = 6_000;
+const DATA_LOOK_MS = 100;
+/** What the tunnel has as a rule. */
+const TUNNEL_MTU = 1400;
+const EXPIRES_SOON_DAYS = 30;
+/** Gone with this process; the routes of the machine stay as they are. */
+const TUN_NAME = "fluxify-diag";
+/** Above this, the wait for missing packets should be longer than it is by default. */
+const FAR_MS = 150;
+
+interface ServerTarget {
+  readonly server: string;
+  readonly controlPort: number;
+  readonly pkiFolder: string;
+  readonly certFile: string | undefined;
+  /** Those that can be used. */
+  readonly links: readonly MachineLink[];
+  /** A client that runs has the session of this certificate, which is not to be taken from it. */
+  readonly isClientRunning: boolean;
+}
+
+export async function* serverChecks(target: ServerTarget): AsyncGenerator<Check> {
+  const credentials = yield* certificateChecks(target);
+  const addresses = yield* nameChecks(target);
+  if (addresses.length === 0) return;
+  const libc = Libc.open();
+  yield* tcpChecks(libc, target, addresses);
+  if (credentials === null) return;
+  const grant = yield* tlsCheck(target, addresses, credentials);
+  if (grant === null) return;
+  yield* dataChecks(libc, target, addresses, grant);
+}
+
+async function* certificateChecks(
+  { pkiFolder, certFile }: ServerTarget,
+): AsyncGenerator<Check, ClientCredentials | null> {
+  const { ok, warning, failed } = checksOf("Certificate");
+  try {
+    const credentials = await loadClientCredentials(pkiFolder, certFile, new Date());
+    const { commonName, notAfter, source, notices } = credentials;
+    yield ok("chain, key and usage", `${commonName}, from ${source}`);
+    const days = (notAfter.getTime() - Date.now()) / 86_400_000;
+    yield days > EXPIRES_SOON_DAYS ? ok("dates", `valid until ${formatDate(notAfter)}`) : warning(
+      "dates",
+      `expires on ${formatDate(notAfter)}`,
+      `on the server: fluxify-server cert new ${commonName}`,
+    );
+    for (const notice of notices) yield warning("file", notice, notice);
+    return credentials;
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    yield failed("file", message, message);
+    return null;
+  }
+}
+
+async function* nameChecks(
+  { server }: ServerTarget,
+): AsyncGenerator<Check, readonly NamedAddress[]> {
+  const { ok, failed } = checksOf("DNS");
+  const startMs = performance.now();
+  try {
+    const addresses = await resolveServers(server);
+    const tookMs = Math.round(performance.now() - startMs);
+    yield ok(server, `${addresses.map(({ address }) => address).join(", ")} (${tookMs} ms)`);
+    return addresses;
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    yield failed(server, message, "check the name given with -server, and 'getent hosts NAME'");
+    return [];
+  }
+}
+
+async function* tcpChecks(
+  libc: Libc,
+  { controlPort: port, links }: ServerTarget,
+  addresses: readonly NamedAddress[],
+): AsyncGenerator<Check> {
+  const { ok, failed, leftOut } = checksOf("TCP to the control port");
+  for (const { name, addresses: own } of links) {
+    for (const { address } of addresses) {
+      if (!own.some((one) => familyOf(one) === familyOf(address))) {
+        yield leftOut(name, `no IPv${familyOf(address)} address to reach ${address} from`);
+        continue;
+      }
+      const what = `${name} to ${address} port ${port}`;
+      const advice = `open TCP ${port} on the server, and check that fluxify-server runs there`;
+      try {
+        const tookMs = await probeTcp(libc, {
+          device: name,
+          address,
+          port,
+          timeoutMs: TCP_TIMEOUT_MS,
+        });
+        yield tookMs === null
+          ? failed(what, `no answer in ${TCP_TIMEOUT_MS / 1000} s`, advice)
+          : ok(what, `${tookMs.toFixed(1)} ms`);
+      } catch (error) {
+        yield failed(what, error instanceof Error ? error.message : String(error), advice);
+      }
+    }
+  }
+}
+
+/** The whole of the control plane: TLS in both directions, revocation, and a session. */
+async function* tlsCheck(
+  { server, controlPort: port, isClientRunning }: ServerTarget,
+  addresses: readonly NamedAddress[],
+  credentials: ClientCredentials,
+): AsyncGenerator<Check, ControlGrant | null> {
+  const { ok, failed, leftOut } = checksOf("TLS and session");
+  if (isClientRunning) {
+    yield leftOut("handshake", "a client runs, and has the session of this certificate");
+    return null;
+  }
+  const startMs = performance.now();
+  try {
+    const { host } = addresses[0]!;
+    const features = ["x1"];
+    const options = { port, credentials, features, clientVersion: VERSION };
+    const grant = await exchange({ server: host, addresses, ...options });
+    const tookMs = Math.round(performance.now() - startMs);
+    yield ok("handshake", `TLS 1.3, both certificates accepted, not revoked (${tookMs} ms)`);
+    yield ok("session", `${grant.clientIp} and ${grant.clientIp6}, data on UDP ${grant.udpPort}`);
+    return grant;
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    yield failed("handshake", `${server}: ${message}`, message);
+    return null;
+  }
+}
+
+/** An authenticated round trip, and the size that fits, over each link. */
+async function* dataChecks(
+  libc: Libc,
+  target: ServerTarget,
+  addresses: readonly NamedAddress[],
+  grant: ControlGrant,
+): AsyncGenerator<Check> {
+  const { ok, warning, failed } = checksOf("UDP to the data port");
+  const wanted = Math.min(grant.mtu ?? TUNNEL_MTU, TUNNEL_MTU);
+  const faults: string[] = [];
+  await using engine = new PortableEngine({
+    libc,
+    tunName: TUN_NAME,
+    role: { kind: "client" },
+    onEvent: (event) => {
+      if (event.kind === "fault") faults.push(event.message);
+    },
+  });
+  engine.openSession({
+    role: "client",
+    id: grant.sessionId,
+    key: grant.sessionKey,
+    ...sessionFeatures(grant.features),
+    ipv4: grant.clientIp,
+    ipv6: grant.clientIp6,
+    reorderBufferSize: 1,
+    reorderFlushTimeoutMs: 0,
+    tuning: { ...DEFAULT_TUNING, probeMtu: true },
+    mtu: wanted,
+    name: target.server,
+  });
+  grant.sessionKey.fill(0);
+  const paths = new Map<number, string>();
+  for (const [id, { name, addresses: own }] of target.links.entries()) {
+    const to = addresses.find(({ family }) => own.some((one) => familyOf(one) === family));
+    if (to === undefined) continue;
+    try {
+      const way = { device: name, server: to.address, port: grant.udpPort };
+      engine.addPath(grant.sessionId, { id, name, ...way, forbidsFragments: true });
+      paths.set(id, `${name} to ${to.address} port ${grant.udpPort}`);
+    } catch (error) {
+      yield failed(name, error instanceof Error ? error.message : String(error));
+    }
+  }
+  const reports = await pathReports(engine, [...paths.keys()]);
+  for (const fault of faults) yield failed("engine", fault);
+  for (const [id, what] of paths) {
+    const report = reports.find((path) => path.id === id);
+    if (report === undefined || report.rttMs === null) {
+      yield failed(
+        what,
+        `no answer in ${DATA_TIMEOUT_MS / 1000} s`,
+        `open UDP ${grant.udpPort} on the server, and check what the provider of ${
+          report?.name ?? what
+        } lets through`,
+      );
+      continue;
+    }
+    const rtt = `${report.rttMs.toFixed(1)} ms`;
+    yield report.rttMs > FAR_MS
+      ? warning(
+        what,
+        rtt,
+        `-reorder-flush-timeout ${
+          Math.ceil(report.rttMs / 50) * 50
+        }ms lets links this far apart add up`,
+      )
+      : ok(what, rtt);
+    yield report.mtu === null
+      ? warning(`MTU over ${report.name}`, "not found in time", "-probe-pmtud goes on looking")
+      : report.mtu < wanted
+      ? warning(
+        `MTU over ${report.name}`,
+        `${report.mtu} bytes`,
+        `-probe-pmtud, or -mtu ${report.mtu}`,
+      )
+      : ok(`MTU over ${report.name}`, `${report.mtu} bytes`);
+  }
+  engine.closeSession(grant.sessionId);
+}
+
+/** Waits until each path has answered and its size is known, or the time is up. */
+async function pathReports(engine: Engine, ids: readonly number[]): Promise<readonly PathReport[]> {
+  const deadline = performance.now() + DATA_TIMEOUT_MS;
+  for (;;) {
+    const paths = (await engine.report())[0]?.paths ?? [];
+    const isDone = ids.every((id) =>
+      paths.some((path) => path.id === id && path.rttMs !== null && path.mtu !== null)
+    );
+    if (isDone || performance.now() >= deadline) return paths;
+    await new Promise((resolve) => setTimeout(resolve, DATA_LOOK_MS));
+  }
+}

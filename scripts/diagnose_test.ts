@@ -1,0 +1,92 @@
+import { equal, match, ok } from "node:assert/strict";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { TemporaryDirectory } from "../testing/pki/temporary_directory.ts";
+
+const SCRIPT = fileURLToPath(new URL("./diagnose.sh", import.meta.url));
+
+async function run(...args: string[]) {
+  const { code, stdout, stderr } = await new Deno.Command("sh", {
+    args: [SCRIPT, ...args],
+    stdin: "null",
+  }).output();
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  return { code, stdout: text(stdout), stderr: text(stderr) };
+}
+
+Deno.test("diagnose.sh reports every section, and saves the report for its user alone", async () => {
+  await using directory = await TemporaryDirectory.create();
+  const file = join(directory.path, "report");
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr as Deno.NetAddr;
+  const { code, stdout, stderr } = await run("--server", `127.0.0.1:${port}`, "--output", file);
+  equal(code, 0);
+  equal(stderr, "");
+  const sections = [...stdout.matchAll(/^== (.*)$/gm)].map(([, name]) => name);
+  for (
+    const section of [
+      "System",
+      "Interfaces",
+      "Routing",
+      "DNS",
+      "Firewall and NAT",
+      "TUN devices and other VPNs",
+      "Connectivity",
+      "Fluxify",
+      "Network settings of the kernel",
+      "What to do",
+    ]
+  ) ok(sections.includes(section), section);
+  match(stdout, new RegExp(`TCP ${port} +open`));
+  ok(stdout.includes(await Deno.readTextFile(file)));
+  equal((await Deno.stat(file)).mode! & 0o777, 0o600);
+});
+
+Deno.test("diagnose.sh says what to do about a port that is closed", async () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr as Deno.NetAddr;
+  listener.close();
+  match(
+    (await run("-s", `127.0.0.1:${port}`)).stdout,
+    new RegExp(`- open TCP ${port} on the server`),
+  );
+});
+
+Deno.test("diagnose.sh refuses what it does not know", async () => {
+  const cases: [string[], RegExp][] = [
+    [["--bogus"], /unknown option '--bogus'/],
+    [["--server"], /--server needs a value/],
+    [["--server", "a;reboot"], /must be a name or an address/],
+    [["--server", "-x"], /must be a name or an address/],
+    [["--server", "host:port"], /a port that is no number: 'port'/],
+    [["--output", "/nowhere/at/all"], /cannot write/],
+  ];
+  for (const [args, message] of cases) {
+    const { code, stderr } = await run(...args);
+    equal(code, 2, args.join(" "));
+    match(stderr, message);
+  }
+  equal((await run("--help")).code, 0);
+});
+
+for (const script of ["diagnose.sh"]) {
+  Deno.test({
+    name: `shellcheck finds nothing in ${script}`,
+    ignore: !hasShellcheck(),
+    fn: async () => {
+      const path = join(SCRIPT, "..", script);
+      const { code, stdout } = await new Deno.Command("shellcheck", { args: [path] }).output();
+      equal(code, 0, new TextDecoder().decode(stdout));
+    },
+  });
+}
+
+function hasShellcheck(): boolean {
+  try {
+    return new Deno.Command("shellcheck", { args: ["--version"], stdout: "null" }).outputSync()
+      .success;
+  } catch {
+    console.warn("the scripts are not checked: install shellcheck");
+    return false;
+  }
+}

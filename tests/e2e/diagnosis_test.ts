@@ -1,0 +1,80 @@
+/** `fluxify-client diag` on a machine with two links and a server, whole and with faults. */
+import { equal, match, ok } from "node:assert/strict";
+import { join } from "node:path";
+import {
+  type ClientSite,
+  environment,
+  newClientCertificate,
+  program,
+  startServer,
+} from "../../scripts/lab/programs.ts";
+import { SERVER_ADDRESS } from "../../scripts/lab/lab.ts";
+import { needsRoot } from "../netns/namespace.ts";
+import { createSmallLab, ending } from "./small_lab.ts";
+
+interface Report {
+  checks: { section: string; name: string; state: string; text: string; advice: string | null }[];
+  recommendations: string[];
+}
+
+async function diag(site: ClientSite, bundle: string, ...args: string[]) {
+  const { client } = site;
+  const command = [
+    ...program("client"),
+    "diag",
+    ...["-server", SERVER_ADDRESS, "-ifaces", "one,two", "-cert", bundle],
+    ...args,
+  ];
+  return await ending(client.spawn(command, environment(site, "client")));
+}
+
+Deno.test({
+  name: "netns: diag finds a whole way, and says what is wrong with a broken one",
+  ...needsRoot(),
+  fn: async () => {
+    await using lab = await createSmallLab();
+    const bundle = await newClientCertificate(lab, "laptop");
+    const server = await startServer(lab);
+
+    const whole = await diag(lab, bundle);
+    equal(whole.exitCode, 0, whole.text);
+    for (const link of ["one", "two"]) {
+      match(whole.text, new RegExp(`ok +${link} to ${SERVER_ADDRESS} port 8443: \\d+\\.\\d ms`));
+      match(whole.text, new RegExp(`ok +${link} to ${SERVER_ADDRESS} port 8000: \\d+\\.\\d ms`));
+      match(whole.text, new RegExp(`ok +MTU over ${link}: 1400 bytes`));
+    }
+    match(whole.text, /ok +handshake: TLS 1\.3, both certificates accepted/);
+    match(whole.text, /, 0 failed, /);
+
+    // UDP does not pass over one of the links, as with some providers, and TCP does.
+    await lab.client.run(
+      ...["nft", "add table inet broken"],
+    );
+    await lab.client.run(
+      "nft",
+      "add chain inet broken out { type filter hook output priority 0; }",
+    );
+    await lab.client.run("nft", "add rule inet broken out oifname one udp dport 8000 drop");
+    const file = join(lab.directory, "report.txt");
+    const broken = await diag(lab, bundle, "--output", file);
+    equal(broken.exitCode, 1);
+    match(broken.text, /FAILED +one to 203\.0\.113\.10 port 8000: no answer[^]*open UDP 8000/);
+    match(broken.text, /ok +two to 203\.0\.113\.10 port 8000/);
+    const report = await Deno.readTextFile(file);
+    match(report, /^# What is in this file: [^]*No keys/);
+    match(report, /FAILED +one to/);
+    ok(!report.includes("PRIVATE KEY"));
+    equal((await Deno.stat(file)).mode! & 0o777, 0o600);
+
+    server.signal("SIGTERM");
+    await server.ended;
+    const dead = await diag(lab, bundle, "--json");
+    equal(dead.exitCode, 1);
+    const { checks, recommendations } = JSON.parse(
+      dead.text.split("\n").find((line) => line.includes('{"version"'))!.replace(/^[^{]*/, ""),
+    ) as Report;
+    const failed = checks.filter(({ state }) => state === "failed");
+    ok(failed.some(({ section, name }) => section.startsWith("TCP") && name.startsWith("one to")));
+    ok(recommendations.some((line) => line.includes("open TCP 8443")), dead.text);
+  },
+});
