@@ -32,15 +32,22 @@ const TICK_BUSY_MS = 20;
 /** and no less often than this when idle. */
 const TICK_MAX_MS = 10_000;
 
+/** A scheduler that holds packets back is asked again no sooner than this. */
+const DEPARTURE_MIN_MS = 0.1;
+
 export class Driver<S extends Cipher, O extends Cipher> implements PathObserver<S, O> {
   readonly sessions = new SessionTable<S, O>();
   readonly inbound: Inbound<S, O>;
   readonly outbound: Outbound<S, O>;
   readonly #ends: DriverEnds<S, O>;
   readonly #cells = new PacketCells();
+  /** Of what schedulers hold back. */
+  readonly #storeCells = new PacketCells();
   readonly #flows: FlowTable;
   readonly #delivery: Delivery<S, O>;
   readonly #timers = new TimerHeap<SessionEntry<S, O>>();
+  /** Packets that schedulers hold back. */
+  readonly #departures = new TimerHeap<SessionEntry<S, O>["departure"]>();
   /** Sessions that may have something to say. */
   readonly #touched: SessionEntry<S, O>[] = [];
 
@@ -80,7 +87,7 @@ export class Driver<S extends Cipher, O extends Cipher> implements PathObserver<
     });
     const { firstSequence } = options;
     const kept = { ...spec, key: new Uint8Array(0) };
-    const entry = new SessionEntry(session, kept, this.#cells, firstSequence);
+    const entry = new SessionEntry(session, kept, this.#cells, this.#storeCells, firstSequence);
     this.sessions.add(entry);
     this.touch(entry, now);
   }
@@ -152,7 +159,7 @@ export class Driver<S extends Cipher, O extends Cipher> implements PathObserver<
 
   /** When `tick` is to be called next; Infinity without sessions. */
   get nextTick(): number {
-    return this.#timers.nextAt;
+    return Math.min(this.#timers.nextAt, this.#departures.nextAt);
   }
 
   /** Hot. Sends heartbeats, echoes and messages that wait, and passes events on. */
@@ -171,8 +178,17 @@ export class Driver<S extends Cipher, O extends Cipher> implements PathObserver<
     this.#ends.records.flush(now);
   }
 
+  /** Whether the TUN device is to be left unread: what a client's scheduler holds back is too much. */
+  get isFull(): boolean {
+    return this.sessions.own?.store.isFull === true;
+  }
+
   /** Does what is due at `now`. */
   tick(now: number): void {
+    for (let due = this.#departures.due(now); due !== null; due = this.#departures.due(now)) {
+      this.#departures.remove(due);
+      this.touch(due.entry, now);
+    }
     for (let entry = this.#timers.due(now); entry !== null; entry = this.#timers.due(now)) {
       try {
         this.#tickSession(entry, now);
@@ -217,6 +233,10 @@ export class Driver<S extends Cipher, O extends Cipher> implements PathObserver<
       this.outbound.sendControl(entry, next.path, next.type, next.payload, now);
     }
     emitSessionEvents(session, emit);
+    if (!session.scheduling.scheduler.holdsPackets) return;
+    const next = this.outbound.release(entry, now);
+    if (next === Infinity) this.#departures.remove(entry.departure);
+    else this.#departures.schedule(entry.departure, Math.max(next, now + DEPARTURE_MIN_MS));
   }
 
   #drop(entry: SessionEntry<S, O>): void {
@@ -224,6 +244,8 @@ export class Driver<S extends Cipher, O extends Cipher> implements PathObserver<
     entry.isDropped = true;
     this.sessions.remove(entry);
     this.#timers.remove(entry);
+    this.#departures.remove(entry.departure);
+    entry.store.free();
     for (const path of entry.session.paths) this.#ends.records.close(path);
     entry.reordering.free();
     entry.session.free();

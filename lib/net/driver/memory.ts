@@ -4,4 +4,6 @@ export interface PacketMemory {
   readonly view: DataView<ArrayBuffer>;
   /** Address of the first byte, for the kernel; below 2^53. */
   readonly origin: number;
+  /** Hot. The address of an offset, for a foreign call. */
+  address(offset: number): bigint;
 }

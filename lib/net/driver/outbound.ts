@@ -23,11 +23,8 @@ import {
 import { TcpSegmenter } from "../../protocol/packet/segment.ts";
 import type { SessionPath } from "../../protocol/path/session_path.ts";
 import type { DropCounters } from "../../protocol/wire/drop_reason.ts";
-import {
-  COMPRESSION_NONE,
-  FLAG_PARTIAL_CHECKSUM,
-  TYPE_PACKET,
-} from "../../protocol/wire/header.ts";
+import { COMPRESSION_NONE, FLAG_PARTIAL_CHECKSUM } from "../../protocol/wire/header.ts";
+import { Departures } from "./departures.ts";
 import type { DriverEnds, MadeMemory, PacketCodecs, PacketSink, RecordSink } from "./ends.ts";
 import type { PacketMemory } from "./memory.ts";
 import { type Offload, OFFLOAD_CHECKSUM, OFFLOAD_NONE, OFFLOAD_TCP } from "./offload.ts";
@@ -37,8 +34,6 @@ import type { SessionEntry, SessionTable } from "./sessions.ts";
 const US_PER_MS = 1000;
 /** A super-packet of 64 KiB in the smallest segments that Linux sends, of 48 bytes. */
 const SEGMENTS_MAX = 1366;
-/** Schedulers that hold no packets do not look at it. */
-const NO_SLOT = -1;
 
 interface OutboundHooks<S extends Cipher, O extends Cipher> {
   /** Packets of a session were sent: its timers may have moved. */
@@ -58,6 +53,7 @@ export class Outbound<S extends Cipher, O extends Cipher> {
   readonly #hooks: OutboundHooks<S, O>;
   readonly #outgoing = new Outgoing();
   readonly #flow = new FlowKey();
+  readonly #departures: Departures<S, O>;
   readonly #segmenter: TcpSegmenter;
   readonly #compression = new FlowCompression();
   readonly #oversize: Oversize;
@@ -69,7 +65,6 @@ export class Outbound<S extends Cipher, O extends Cipher> {
   #now = 0;
   #segments = 0;
   /** The path the session was told of last in this read. */
-  #announced: SessionPath | null = null;
 
   /** @param memory of the packets that `forward` is given. */
   constructor(
@@ -88,6 +83,7 @@ export class Outbound<S extends Cipher, O extends Cipher> {
     this.#packets = ends.packets;
     this.#records = ends.records;
     this.#hooks = hooks;
+    this.#departures = new Departures(ends.records, ends.drops, this.#outgoing);
     this.#segmenter = new TcpSegmenter(memory.view);
     const { bytes, view } = made.memory;
     const region = new DataView(
@@ -144,7 +140,7 @@ export class Outbound<S extends Cipher, O extends Cipher> {
       entry.spec.tuning.dscp,
       entry.spec.carriesEcn === true,
     );
-    this.#announced = null;
+    this.#departures.begin();
     if (!entry.session.scheduling.scheduler.begin(this.#flow, length, now)) {
       return this.#drops.count("no live path");
     }
@@ -252,7 +248,6 @@ export class Outbound<S extends Cipher, O extends Cipher> {
     flags: number,
     now: number,
   ): void {
-    const { session } = entry;
     const outgoing = this.#outgoing;
     const compressed = this.#compress(memory, packet, length, now);
     outgoing.compression = compressed > 0 ? this.#compressionKind : COMPRESSION_NONE;
@@ -261,21 +256,7 @@ export class Outbound<S extends Cipher, O extends Cipher> {
       packet = this.#made.compressed;
       length = compressed;
     }
-    const departure = session.scheduling.scheduler.offer(NO_SLOT, length, now);
-    if (departure === null || departure.paths.length === 0) {
-      return this.#drops.count("no live path");
-    }
-    const { paths, stream } = departure;
-    outgoing.type = TYPE_PACKET;
-    outgoing.flags = flags | departure.flags;
-    outgoing.stream = stream;
-    outgoing.sequence = session.nextSequence(stream);
-    for (let copy = 0; copy < paths.length; copy++) {
-      const path = paths[copy]!;
-      if (path !== this.#announced) session.notePacketSent(path, now);
-      this.#announced = path;
-      this.#records.send(entry, path, memory, packet, length, outgoing, now);
-    }
+    this.#departures.offer(entry, memory, packet, length, flags, now);
   }
 
   /** Hot. Puts the compressed packet where such are made; 0 when it stays plain. */
@@ -289,6 +270,14 @@ export class Outbound<S extends Cipher, O extends Cipher> {
     const compressed = this.#codecs.compress(kind, memory, packet, length, capacity);
     compression.noteTry(compressed > 0, this.#codecs.compressionMs);
     return compressed;
+  }
+
+  /**
+   * Lets the packets leave that the scheduler of a session holds back and whose time has come. Returns
+   * when the next may leave.
+   */
+  release(entry: SessionEntry<S, O>, now: number): number {
+    return this.#departures.release(entry, now);
   }
 
   /** Sends a record that is no packet. */

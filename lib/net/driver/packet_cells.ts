@@ -11,6 +11,14 @@ const CELLS_MAX = 64 * 1024 * 1024 / CELL_BYTES;
 /** There is no room. */
 export const NO_CELL = -1;
 
+/** What lies nowhere. */
+export const NO_MEMORY: PacketMemory = {
+  bytes: new Uint8Array(0),
+  view: new DataView(new ArrayBuffer(0)),
+  origin: 0,
+  address: () => 0n,
+};
+
 export class PacketCells {
   readonly #chunks: PacketMemory[] = [];
   readonly #free: number[] = [];
@@ -52,7 +60,27 @@ export class PacketCells {
   }
 }
 
+/** Memory of cells, or of anything else that few addresses are asked of. */
+class PinnedMemory implements PacketMemory {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly view: DataView<ArrayBuffer>;
+  readonly origin: number;
+  /** By cell. */
+  readonly #addresses: bigint[] = [];
+
+  constructor(length: number) {
+    const { bytes, address } = pinnedBytes(length);
+    this.bytes = bytes;
+    this.view = new DataView(bytes.buffer, 0, length);
+    this.origin = Number(address);
+  }
+
+  address(offset: number): bigint {
+    if (offset % CELL_BYTES !== 0) return BigInt(this.origin + offset);
+    return this.#addresses[offset / CELL_BYTES] ??= BigInt(this.origin + offset);
+  }
+}
+
 export function newMemory(length: number): PacketMemory {
-  const { bytes, address } = pinnedBytes(length);
-  return { bytes, view: new DataView(bytes.buffer, 0, length), origin: Number(address) };
+  return new PinnedMemory(length);
 }

@@ -5,7 +5,7 @@
 import { CopyFilter } from "../../protocol/receive/copy_filter.ts";
 import { ReorderBuffer, type ReorderOptions } from "../../protocol/receive/reorder_buffer.ts";
 import type { PacketMemory } from "./memory.ts";
-import { CELL_BYTES, newMemory, NO_CELL, type PacketCells } from "./packet_cells.ts";
+import { CELL_BYTES, newMemory, NO_CELL, NO_MEMORY, type PacketCells } from "./packet_cells.ts";
 
 /** Streams of one x1 session that may need order. */
 const STREAMS_MAX = 64;
@@ -40,7 +40,7 @@ export class ReorderStream {
     this.#cell = new Int32Array(capacity);
     this.#lengths = new Uint16Array(capacity);
     this.#flags = new Uint8Array(capacity);
-    this.memory = NOTHING;
+    this.memory = NO_MEMORY;
   }
 
   /** Keeps a copy of a packet. False when there is no room for it. */
@@ -87,12 +87,6 @@ export class ReorderStream {
     cells.release(cell);
   }
 }
-
-const NOTHING: PacketMemory = {
-  bytes: new Uint8Array(0),
-  view: new DataView(new ArrayBuffer(0)),
-  origin: 0,
-};
 
 export class Reordering {
   readonly #options: ReorderOptions;

@@ -7,12 +7,21 @@ import type { Cipher } from "../../protocol/crypto/key_epochs.ts";
 import type { Session } from "../../protocol/session/session.ts";
 import { type EngineSession, REPLACED_SESSION_MS } from "../engine.ts";
 import type { PacketCells } from "./packet_cells.ts";
+import { PacketStore } from "./packet_store.ts";
 import { Reordering } from "./reordering.ts";
 import type { Timed } from "./timer_heap.ts";
 
 /** A session with what the engine needs around it. */
 export class SessionEntry<S extends Cipher, O extends Cipher> implements Timed {
   readonly reordering: Reordering;
+  /** What the scheduler holds back. */
+  readonly store: PacketStore;
+  /** When the next of that may leave. */
+  readonly departure: Timed & { readonly entry: SessionEntry<S, O> } = {
+    entry: this,
+    dueAt: Infinity,
+    heapIndex: -1,
+  };
   /** When the entry is to be dropped; Infinity while it is in use. */
   closesAt = Infinity;
   /** Whether packets still go to the session before this one: nothing has been heard on it yet. */
@@ -29,16 +38,19 @@ export class SessionEntry<S extends Cipher, O extends Cipher> implements Timed {
 
   /**
    * @param cells memory for packets that wait for others.
+   * @param storeCells memory for packets that a scheduler holds back.
    * @param firstSequence the first sequence number of every stream; 1 unless told.
    */
   constructor(
     readonly session: Session<S, O>,
     readonly spec: EngineSession,
     cells: PacketCells,
+    storeCells: PacketCells = cells,
     firstSequence?: number,
   ) {
     this.#ipv4 = ipv4Word(spec.ipv4);
     this.#ipv6 = ipv6Words(spec.ipv6);
+    this.store = new PacketStore(storeCells);
     this.reordering = new Reordering({
       capacity: spec.reorderBufferSize,
       flushTimeoutMs: spec.reorderFlushTimeoutMs,
@@ -100,6 +112,11 @@ export class SessionTable<S extends Cipher, O extends Cipher>
 
   [Symbol.iterator](): Iterator<SessionEntry<S, O>> {
     return this.#byId.values();
+  }
+
+  /** The client's own session, or null. */
+  get own(): SessionEntry<S, O> | null {
+    return this.#own;
   }
 
   get size(): number {

@@ -81,16 +81,22 @@ export class Loop {
 
   /** Runs until `handleMessages` says to end, or the TUN device is gone. */
   run(): void {
-    const { outbound } = this.#driver;
+    const driver = this.#driver;
+    const { outbound } = driver;
+    const mayRead = () => !sender.isBlocked && !driver.isFull;
     const forward = outbound.forward.bind(outbound);
     const poll = this.#poll;
     const sender = this.#sender;
     const moderation = new WakeModeration();
     for (;;) {
       poll.watch(this.#sockets);
-      const wakeAt = Math.min(this.#driver.nextTick, sender.retryAt);
+      const wakeAt = Math.min(driver.nextTick, sender.retryAt);
       const waitFrom = performance.now();
-      const count = poll.wait(wakeAt - waitFrom, sender.isBlocked);
+      const count = poll.wait(
+        wakeAt - waitFrom,
+        sender.isBlocked,
+        !sender.isBlocked && !driver.isFull,
+      );
       const now = performance.now();
       if (count < 0 && count !== -EINTR) {
         throw new Error(`Cannot wait for packets: errno ${-count}`);
@@ -107,14 +113,14 @@ export class Loop {
           if (poll.isReadable(i)) moderation.moved(this.#receiver.run(poll.socket(i), now));
         }
         if (sender.isBlocked && poll.isWritable) sender.retry(now);
-        if (poll.isTunReadable) moderation.moved(this.#reader.run(forward));
-        this.#driver.turn(performance.now());
+        if (poll.isTunReadable) moderation.moved(this.#reader.run(forward, mayRead));
+        driver.turn(performance.now());
       }
       const after = performance.now();
       if (after >= sender.retryAt) sender.retry(after);
-      if (after >= this.#driver.nextTick) this.#driver.tick(after);
+      if (after >= driver.nextTick) driver.tick(after);
       if (count > 0 && !sender.isBlocked) {
-        const pauseMs = moderation.pauseMs(after);
+        const pauseMs = Math.min(moderation.pauseMs(after), driver.nextTick - after);
         if (pauseMs > 0) poll.pause(pauseMs);
       }
     }

@@ -31,8 +31,9 @@ export class PollSet {
   /** The socket numbers in the set. */
   #sockets: number[] = [];
   #count = BigInt(ENTRY_SOCKETS);
-  /** Whether the TUN device is left unread, and sockets are asked for room. */
+  /** Whether sockets are asked for room. */
   #isBlocked = false;
+  #readsTun = true;
   #version = -1;
 
   constructor(libc: Libc, arena: Arena, wakeFd: number, tunFd: number) {
@@ -61,10 +62,15 @@ export class PollSet {
 
   /**
    * Hot. Waits `ms` at most. Returns how many descriptors are ready, or the negative errno.
-   * @param isBlocked whether to wait for room in the sockets, and to leave the TUN device alone.
+   * @param isBlocked whether to wait for room in the sockets.
+   * @param readsTun whether to wait for the TUN device; else it is left alone.
    */
-  wait(ms: number, isBlocked: boolean): number {
+  wait(ms: number, isBlocked: boolean, readsTun: boolean): number {
     if (isBlocked !== this.#isBlocked) this.#setBlocked(isBlocked);
+    if (readsTun !== this.#readsTun) {
+      this.#readsTun = readsTun;
+      this.#setEvents(ENTRY_TUN, readsTun ? POLLIN : 0);
+    }
     return this.#wait(ms, this.#count);
   }
 
@@ -119,7 +125,6 @@ export class PollSet {
 
   #setBlocked(isBlocked: boolean): void {
     this.#isBlocked = isBlocked;
-    this.#setEvents(ENTRY_TUN, isBlocked ? 0 : POLLIN);
     for (let place = 0; place < this.#sockets.length; place++) {
       this.#setEvents(ENTRY_SOCKETS + place, isBlocked ? POLLIN | POLLOUT : POLLIN);
     }

@@ -90,7 +90,15 @@ export class Sending implements Disposable {
   put(length: number, path = 0, trafficClass = 0): void {
     const outgoing = Object.assign(new Outgoing(), { trafficClass });
     this.sender.send(
-      ...[this.entry, this.paths[path]!, null, 0, length - RECORD_OVERHEAD, outgoing, 0] as const,
+      ...[
+        this.entry,
+        this.paths[path]!,
+        this.arena,
+        0,
+        length - RECORD_OVERHEAD,
+        outgoing,
+        0,
+      ] as const,
     );
   }
 

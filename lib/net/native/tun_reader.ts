@@ -36,13 +36,14 @@ export class TunReader {
   /**
    * Hot. Hands on what waits, up to a turn's worth, each packet with the time at which it is sent.
    * Returns how many bytes came.
+   * @param mayRead asked before each: whether there is room for more.
    */
-  run(forward: Forward): number {
+  run(forward: Forward, mayRead: () => boolean): number {
     const offload = this.#offload;
     let packets = 0;
     let bytes = 0;
     for (let reads = 0; reads < READS_PER_TURN; reads++) {
-      if (packets >= PACKETS_PER_TURN) break;
+      if (packets >= PACKETS_PER_TURN || !mayRead()) break;
       const length = this.#libc.read(this.#tun.fd, this.#startAddress, READ_LENGTH);
       if (length <= 0) break;
       bytes += length;

@@ -23,6 +23,7 @@ import type { DropCounters } from "../../protocol/wire/drop_reason.ts";
 import type { SessionPath } from "../../protocol/path/session_path.ts";
 import { HEADER_LENGTH, RECORD_OVERHEAD } from "../../protocol/wire/header.ts";
 import type { PathObserver, RecordSink } from "../driver/ends.ts";
+import type { PacketMemory } from "../driver/memory.ts";
 import { GsoLimits } from "./gso_limits.ts";
 import { LOCAL_ADDRESS_SPACE, writePeer } from "./peer_sockaddr.ts";
 import { SendBatch } from "./send_batch.ts";
@@ -57,7 +58,7 @@ export class UdpSender implements RecordSink<Sealer, Opener> {
   /** The index of the batch that is emptied next when all are in use. */
   #nextVictim = 0;
 
-  /** @param arena where payloads lie. */
+  /** @param arena for what the kernel is told of a send. */
   constructor(
     libc: Libc,
     sockets: SocketTable,
@@ -81,7 +82,7 @@ export class UdpSender implements RecordSink<Sealer, Opener> {
   send(
     entry: SessionEntry,
     path: SessionPath,
-    _memory: unknown,
+    memory: PacketMemory,
     payload: number,
     length: number,
     outgoing: Outgoing,
@@ -104,7 +105,7 @@ export class UdpSender implements RecordSink<Sealer, Opener> {
     const { offset } = batch;
     const sealer = entry.session.writeRecord(batch.view, offset, path, length, outgoing);
     const { record, nonce, body } = batch.slot;
-    const from = this.#arena.address(payload);
+    const from = memory.address(payload);
     if (!sealer.seal(nonce, record, HEADER_LENGTH, from, length, body, batch.tag)) {
       return this.#drops.count("send failed");
     }

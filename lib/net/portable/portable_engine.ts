@@ -29,6 +29,8 @@ import { WEB_CRYPTO_SUITE, type WebOpener, type WebSealer } from "./web_crypto.t
 
 /** A TUN device that cannot be read, because it is down, is asked again after this. */
 const TUN_RETRY_MS = 100;
+/** So is one that is left unread while the scheduler holds much back. */
+const FULL_RETRY_MS = 1;
 /** Packets read before the other direction gets its turn. */
 const READS_PER_TURN = 32;
 
@@ -191,15 +193,20 @@ export class PortableEngine implements Engine {
       if (readiness === "gone") throw new Error("Cannot go on: the TUN device is gone");
       const now = performance.now();
       let length = 0;
-      for (let reads = 0; reads < READS_PER_TURN && this.#sender.hasRoom; reads++) {
+      for (let reads = 0; reads < READS_PER_TURN && this.#mayRead; reads++) {
         length = this.#tun.readPacket();
         if (length <= 0) break;
         outbound.forward(0, length, offload, now);
       }
       this.#turn(now);
       if (length >= 0) await this.#sender.whenRoom();
-      else await new Promise((resolve) => setTimeout(resolve, TUN_RETRY_MS));
+      if (this.#driver.isFull) await new Promise((resolve) => setTimeout(resolve, FULL_RETRY_MS));
+      if (length < 0) await new Promise((resolve) => setTimeout(resolve, TUN_RETRY_MS));
     }
+  }
+
+  get #mayRead(): boolean {
+    return this.#sender.hasRoom && !this.#driver.isFull;
   }
 
   #turn(now: number): void {

@@ -22,6 +22,11 @@ export class Departure {
   flags = 0;
   /** Reorder domain, in which the packet has a sequence number. */
   stream = 0;
+  /**
+   * Whether the packet may leave again, so that its slot stays in use; else this departure is its
+   * last, on no path where it is given up.
+   */
+  isKept = false;
 }
 
 export interface Scheduler {

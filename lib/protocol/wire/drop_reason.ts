@@ -30,6 +30,8 @@ export const DROP_REASONS = [
   "congestion",
   "no session for destination",
   "no live path",
+  // held back by a scheduler, and there is no room, or its time is over
+  "queue full",
   "bad offload request",
   "too big for path",
   // the ends

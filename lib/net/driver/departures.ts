@@ -1,0 +1,125 @@
+/**
+ * How packets leave: at once where the scheduler says so, or out of the store when it gives them back.
+ * They are sealed when they leave, so counter, nonce and send time are those of that moment.
+ */
+import type { Cipher } from "../../protocol/crypto/key_epochs.ts";
+import type { Outgoing } from "../../protocol/crypto/outgoing.ts";
+import type { SessionPath } from "../../protocol/path/session_path.ts";
+import type { Departure, Scheduler } from "../../protocol/schedule/scheduler.ts";
+import type { DropCounters } from "../../protocol/wire/drop_reason.ts";
+import { TYPE_PACKET } from "../../protocol/wire/header.ts";
+import type { RecordSink } from "./ends.ts";
+import type { PacketMemory } from "./memory.ts";
+import { NO_SLOT } from "./packet_store.ts";
+import type { SessionEntry } from "./sessions.ts";
+
+const US_PER_MS = 1000;
+
+export class Departures<S extends Cipher, O extends Cipher> {
+  readonly #records: RecordSink<S, O>;
+  readonly #drops: DropCounters;
+  readonly #outgoing: Outgoing;
+  /** The path that the session was told of last: once for each read of the TUN device. */
+  #announced: SessionPath | null = null;
+
+  /** @param outgoing says of the packet offered how it is compressed, and of what class it is. */
+  constructor(records: RecordSink<S, O>, drops: DropCounters, outgoing: Outgoing) {
+    this.#records = records;
+    this.#drops = drops;
+    this.#outgoing = outgoing;
+  }
+
+  /** Hot. The packets that are offered next come of one read. */
+  begin(): void {
+    this.#announced = null;
+  }
+
+  /** Hot. Sends a packet, or stores it until the scheduler gives it back. */
+  offer(
+    entry: SessionEntry<S, O>,
+    memory: PacketMemory,
+    packet: number,
+    length: number,
+    flags: number,
+    now: number,
+  ): void {
+    const { session } = entry;
+    const { scheduler } = session.scheduling;
+    if (scheduler.holdsPackets) {
+      return this.#hold(entry, scheduler, memory, packet, length, flags, now);
+    }
+    const departure = scheduler.offer(NO_SLOT, length, now);
+    if (departure === null || departure.paths.length === 0) {
+      return this.#drops.count("no live path");
+    }
+    this.#outgoing.flags = flags | departure.flags;
+    this.#outgoing.sequence = session.nextSequence(departure.stream);
+    this.#send(entry, departure, memory, packet, length, now);
+  }
+
+  #hold(
+    entry: SessionEntry<S, O>,
+    scheduler: Scheduler,
+    memory: PacketMemory,
+    packet: number,
+    length: number,
+    flags: number,
+    now: number,
+  ): void {
+    const { compression, trafficClass } = this.#outgoing;
+    const slot = entry.store.put(memory, packet, length, flags, compression, trafficClass);
+    if (slot === NO_SLOT) return this.#drops.count("queue full");
+    const departure = scheduler.offer(slot, length, now);
+    if (departure !== null) this.#depart(entry, departure, now);
+  }
+
+  /** Lets the packets of a session leave whose time has come. Returns when the next may leave. */
+  release(entry: SessionEntry<S, O>, now: number): number {
+    const { scheduler } = entry.session.scheduling;
+    if (!scheduler.holdsPackets) return Infinity;
+    this.#announced = null;
+    for (let next = scheduler.poll(now); next !== null; next = scheduler.poll(now)) {
+      this.#depart(entry, next, now);
+    }
+    return scheduler.nextDeparture(now);
+  }
+
+  #depart(entry: SessionEntry<S, O>, departure: Departure, now: number): void {
+    const { slot, stream, paths, isKept } = departure;
+    const { store, session } = entry;
+    const stored = store.get(slot);
+    if (paths.length > 0) {
+      const outgoing = this.#outgoing;
+      outgoing.compression = stored.compression;
+      outgoing.trafficClass = stored.trafficClass;
+      outgoing.flags = stored.flags | departure.flags;
+      outgoing.sendTime = Math.round(now * US_PER_MS) >>> 0;
+      // Sent again, it is the same packet.
+      if (stored.sequence === 0) stored.sequence = session.nextSequence(stream);
+      outgoing.sequence = stored.sequence;
+      this.#send(entry, departure, stored.memory, stored.offset, stored.length, now);
+    } else if (stored.sequence === 0) {
+      this.#drops.count("queue full");
+    }
+    if (!isKept) store.release(slot);
+  }
+
+  #send(
+    entry: SessionEntry<S, O>,
+    { paths, stream }: Departure,
+    memory: PacketMemory,
+    packet: number,
+    length: number,
+    now: number,
+  ): void {
+    const outgoing = this.#outgoing;
+    outgoing.type = TYPE_PACKET;
+    outgoing.stream = stream;
+    for (let copy = 0; copy < paths.length; copy++) {
+      const path = paths[copy]!;
+      if (path !== this.#announced) entry.session.notePacketSent(path, now);
+      this.#announced = path;
+      this.#records.send(entry, path, memory, packet, length, outgoing, now);
+    }
+  }
+}

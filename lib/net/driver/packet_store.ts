@@ -1,0 +1,102 @@
+/**
+ * Packets that a scheduler holds back: copies by slot, until each has left for the last time or is
+ * given up. Bounded for each session: a client leaves its TUN device unread then, a server drops.
+ */
+import type { PacketMemory } from "./memory.ts";
+import { CELL_BYTES, newMemory, NO_CELL, NO_MEMORY, type PacketCells } from "./packet_cells.ts";
+
+/** Packets of one session from which on no more should be read, */
+const STORED_PACKETS_FULL = 2048;
+/** and that are kept at most: one read may be many. */
+const STORED_PACKETS_MAX = 4096;
+/** There is no room. */
+export const NO_SLOT = -1;
+
+interface StoredPacket {
+  cell: number;
+  memory: PacketMemory;
+  offset: number;
+  length: number;
+  /** FLAG_ bits that are its own. */
+  flags: number;
+  compression: number;
+  trafficClass: number;
+  /** Its number in its stream, once it has left; 0 before. */
+  sequence: number;
+}
+
+/** The packets of one session. Slots are numbered from 0. */
+export class PacketStore {
+  readonly #cells: PacketCells;
+  readonly #packets: StoredPacket[] = [];
+  readonly #free: number[] = [];
+
+  constructor(cells: PacketCells) {
+    this.#cells = cells;
+  }
+
+  /** How many packets it holds. */
+  get count(): number {
+    return this.#packets.length - this.#free.length;
+  }
+
+  /** Whether no more packets should be read. */
+  get isFull(): boolean {
+    return this.count >= STORED_PACKETS_FULL;
+  }
+
+  /** Hot. Keeps a copy of a packet. Returns its slot, or NO_SLOT. */
+  put(
+    { bytes }: PacketMemory,
+    packet: number,
+    length: number,
+    flags: number,
+    compression: number,
+    trafficClass: number,
+  ): number {
+    if (this.count >= STORED_PACKETS_MAX) return NO_SLOT;
+    const cell = length > CELL_BYTES ? NO_CELL : this.#cells.take();
+    if (cell === NO_CELL && length <= CELL_BYTES) return NO_SLOT;
+    const slot = this.#free.pop() ?? this.#packets.push(newPacket()) - 1;
+    const stored = this.#packets[slot]!;
+    stored.cell = cell;
+    stored.memory = cell === NO_CELL ? newMemory(length) : this.#cells.memory(cell);
+    stored.offset = cell === NO_CELL ? 0 : this.#cells.offset(cell);
+    stored.length = length;
+    stored.flags = flags;
+    stored.compression = compression;
+    stored.trafficClass = trafficClass;
+    stored.sequence = 0;
+    stored.memory.bytes.set(bytes.subarray(packet, packet + length), stored.offset);
+    return slot;
+  }
+
+  /** Hot. The packet in a slot that `put` gave. */
+  get(slot: number): StoredPacket {
+    return this.#packets[slot]!;
+  }
+
+  /** Hot. The packet will not leave any more; its slot is free. */
+  release(slot: number): void {
+    const stored = this.#packets[slot]!;
+    if (stored.cell !== NO_CELL) {
+      this.#cells.release(stored.cell);
+      this.#cells.reclaim();
+    }
+    stored.memory = NO_MEMORY;
+    this.#free.push(slot);
+  }
+
+  /** Gives all memory back. */
+  free(): void {
+    const free = new Set(this.#free);
+    for (const slot of this.#packets.keys()) if (!free.has(slot)) this.release(slot);
+  }
+}
+
+function newPacket(): StoredPacket {
+  return {
+    ...{ cell: NO_CELL, memory: NO_MEMORY, offset: 0, length: 0 },
+    ...{ flags: 0, compression: 0, trafficClass: 0, sequence: 0 },
+  };
+}
