@@ -16,6 +16,7 @@ import {
   makeSecretDirectory,
   type PendingFile,
   PUBLIC_FILE_MODE,
+  refuseForeignLink,
   SECRET_FILE_MODE,
   withDirectoryLock,
   writeFilesAtomically,
@@ -107,6 +108,7 @@ export class ClientRegistry {
       const authority = await loadAuthority(this.#tree, now);
       const { pem: keyPem, spki } = generateKey();
       const certPem = await authority.issueClient(spki, name, now);
+      await refuseForeignLink(this.#tree.clients);
       await makeSecretDirectory(this.#tree.clients);
       // In this order, since the Go client takes the last certificate for its own.
       const bundlePem = authority.certPem + certPem + keyPem;

@@ -8,6 +8,7 @@ export type PkiErrorCode =
   | "encrypted key"
   | "expired"
   | "foreign CA"
+  | "foreign link"
   | "incomplete bundle"
   | "incomplete tree"
   | "key mismatch"

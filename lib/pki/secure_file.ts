@@ -104,10 +104,7 @@ export async function withDirectoryLock<T>(
   waitMaxMs = LOCK_WAIT_MAX_MS,
 ): Promise<T> {
   const path = join(directory, ".lock");
-  using file = await asWrite(
-    directory,
-    () => Deno.open(path, { write: true, create: true, mode: SECRET_FILE_MODE }),
-  );
+  using file = await asWrite(directory, () => openLock(path));
   for (let waitedMs = 0; !await file.tryLock(true); waitedMs += LOCK_RETRY_MS) {
     if (waitedMs >= waitMaxMs) {
       throw new PkiError(
@@ -119,6 +116,23 @@ export async function withDirectoryLock<T>(
     await new Promise((resolve) => setTimeout(resolve, LOCK_RETRY_MS));
   }
   return await action();
+}
+
+/**
+ * Refuses a symbolic link at `path` that another user may have put there: root would write where
+ * that user wants.
+ * @throws {PkiError} "foreign link"
+ */
+export async function refuseForeignLink(path: string): Promise<void> {
+  if (!await exists(path) || !(await Deno.lstat(path)).isSymlink) return;
+  const directory = dirname(path);
+  const { uid, mode } = await Deno.stat(directory);
+  if (uid === Deno.uid() && (mode === null || (mode & 0o022) === 0)) return;
+  throw new PkiError(
+    "foreign link",
+    path,
+    `Cannot write to ${path}: it is a symbolic link, and other users may change ${directory}; put a file or folder of its own there, or "chown" ${directory} to the user who runs Fluxify`,
+  );
 }
 
 /** A sentence for the operator when others than the owner may use the key file, else null. */
@@ -166,6 +180,17 @@ export function readError(path: string, cause: unknown): PkiError {
     ? "it is a directory; name a file in it"
     : `${reasonOf(cause)}; check the path and the disk`;
   return new PkiError("unreadable", path, `Cannot read ${path}: ${why}`, { cause });
+}
+
+/** A new file never takes the place of a link (O_EXCL), and nothing is made behind one. */
+async function openLock(path: string): Promise<Deno.FsFile> {
+  try {
+    return await Deno.open(path, { write: true, createNew: true, mode: SECRET_FILE_MODE });
+  } catch (cause) {
+    if (!(cause instanceof Deno.errors.AlreadyExists)) throw cause;
+  }
+  await refuseForeignLink(path);
+  return await Deno.open(path, { write: true });
 }
 
 function octal(mode: number): string {

@@ -28,6 +28,7 @@ import {
   makeSecretDirectory,
   moveIfPresent,
   PUBLIC_FILE_MODE,
+  refuseForeignLink,
   SECRET_FILE_MODE,
   withDirectoryLock,
   writeFilesAtomically,
@@ -163,6 +164,7 @@ async function create(
         `The old certificates were moved to ${backup}; every client needs a new bundle: "fluxify-server cert new NAME"`,
       );
     });
+    await refuseForeignLink(tree.clients);
     await makeSecretDirectory(tree.clients);
     const names = (hosts.length === 0 ? DEFAULT_HOSTS : hosts).join(", ");
     notices.push(`A new CA and a server certificate for ${names} were made in ${tree.directory}`);

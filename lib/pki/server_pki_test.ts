@@ -274,3 +274,30 @@ Deno.test("a place that cannot hold a tree, and hosts that are none, are refused
   );
   assert.deepEqual(directory.names(), ["file"]);
 });
+
+Deno.test({
+  name: "root follows no link in a folder of another user",
+  ignore: Deno.uid() !== 0,
+  fn: async () => {
+    await using directory = await TemporaryDirectory.create();
+    await using elsewhere = await TemporaryDirectory.create();
+    const { path } = directory;
+    const [lock, clients] = [join(path, ".lock"), join(path, "clients")];
+    const target = join(elsewhere.path, "made-by-root");
+    await Deno.chown(path, 65534, 65534);
+    await Deno.symlink(target, lock);
+    const open = () => openServerPki(path, { hosts: [], regenerate: false, now: new Date() });
+    await refuses(open, "foreign link", lock, /other users may change .*"chown"/);
+    await Deno.remove(lock);
+    const pki = await open();
+    await Deno.remove(clients);
+    await Deno.symlink(elsewhere.path, clients);
+    const issue = () => pki.issueClient("alice", new Date());
+    await refuses(issue, "foreign link", clients, /it is a symbolic link/);
+    assert.deepEqual(elsewhere.names(), []);
+
+    await Deno.chown(path, 0, 0);
+    await issue();
+    assert.deepEqual(elsewhere.names(), ["alice-key.pem", "alice.bundle", "alice.pem"]);
+  },
+});
