@@ -18,6 +18,8 @@ import type { TunnelMtu } from "./tunnel_mtu.ts";
 
 /** How long the first answer on the data plane may take. */
 const FIRST_PATH_TIMEOUT_MS = 10_000;
+/** While the server does not answer, its name is looked up this often at the most. */
+const LOOK_UP_EVERY_MS = 5000;
 
 const log = getLogger([LOG_CATEGORY, "client"]);
 
@@ -38,6 +40,8 @@ interface SessionOpeningParts {
 export class SessionOpening {
   readonly #parts: SessionOpeningParts;
   #lookUp: Promise<void> | null = null;
+  /** When the last one began that was not the first. */
+  #lookedUpMs = -Infinity;
   #isVersionTold = false;
   /** The addresses inside the tunnel that nobody on the links reaches. */
   #guarded = "";
@@ -55,25 +59,24 @@ export class SessionOpening {
   async request(signal: AbortSignal): Promise<Granted> {
     const { links, endpoints, requests, session } = this.#parts;
     if (endpoints.all.length === 0) await endpoints.lookUp(signal);
+    // It may have moved, and somebody else answer where it was.
+    else if (!session.isUp) this.#lookUpAgain(signal);
     await links.refresh(session.id);
     // Before the first packet to the server.
     await this.#parts.protection.enable(this.#parts.tun, links.devices, this.#serverAddresses());
     await this.cover();
     const routes = links.controlRoutes();
-    try {
-      if (routes.length === 0) throw noLink(links);
-      return await requests.request(routes, signal);
-    } catch (error) {
-      // It may have moved, and somebody else answer where it was.
-      if (!signal.aborted) this.#lookUpAgain(signal);
-      throw error;
-    }
+    if (routes.length === 0) throw noLink(links);
+    return await requests.request(routes, signal);
   }
 
   /** One look-up at a time, beside everything else: where DNS is dead it takes its time. */
   #lookUpAgain(signal: AbortSignal): void {
     const { endpoints, session } = this.#parts;
-    this.#lookUp ??= endpoints.lookUp(signal).then((added) => {
+    const nowMs = performance.now();
+    if (this.#lookUp !== null || nowMs - this.#lookedUpMs < LOOK_UP_EVERY_MS) return;
+    this.#lookedUpMs = nowMs;
+    this.#lookUp = endpoints.lookUp(signal).then((added) => {
       if (added.length === 0 || signal.aborted) return;
       const addresses = added.map(({ address }) => address).join(", ");
       log.info("the server has another address: {addresses}", { addresses });
