@@ -120,7 +120,7 @@ Deno.test("parseServerOptions() reads every option, with one dash or two", () =>
       scheduler: "stripe",
       compression: "off",
       dscp: 46,
-      probeMtu: false,
+      probeMtu: true,
       rekeyEveryMs: 60_000,
     },
     acceptsV1: true,

@@ -131,7 +131,7 @@ function lowered(
   if (mtu === fits) return { mtu, reason: `${limit}: ${now}`, about };
   const floor = facts.ipv6Inside ? "IPv6 needs" : "a tunnel needs";
   const fate = facts.forbidsFragments
-    ? "IPv6 packets that the link does not carry do not pass; leave out -probe-pmtud to have " +
+    ? "IPv6 packets that the link does not carry do not pass; -probe-pmtud off has " +
       "them sent in fragments"
     : "what the link does not carry is sent over it in fragments, if at all; leave the link out";
   return { mtu, reason: `${limit}, and ${floor} ${least}: ${now}, and ${fate}`, about };

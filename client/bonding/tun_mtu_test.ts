@@ -104,7 +104,7 @@ Deno.test("without fragments what an interface leaves is a limit, and said once"
     equal(then.notice, null, "nothing else follows from what was found");
     const alone = decideTunMtu({ ...facts, paths: [dsl] }, then);
     equal(alone.mtu, 1280);
-    match(alone.notice ?? "", /^link dsl .* 1280 now, .* do not pass; leave out -probe-pmtud/);
+    match(alone.notice ?? "", /^link dsl .* 1280 now, .* do not pass; -probe-pmtud off has/);
     equal(decideTunMtu({ ...facts, paths: [{ ...dsl, found }] }, alone).notice, null);
   }
 });

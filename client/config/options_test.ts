@@ -73,7 +73,8 @@ Tuning:
   --compression <mode>             compress packets: auto, off or always (default: auto)
   --dscp <value>                   DSCP of datagrams: copy (of the packet inside), off, or 0 to 63
                                    (default: copy)
-  --probe-pmtud                    find out what size of packets each path carries
+  --probe-pmtud <when>             find out what size of packets each path carries: auto or off
+                                   (default: auto)
 
 Safety:
   --rekey-every <time>             use one key for so long at most, 1s to 2m (default: 2m)
@@ -148,7 +149,7 @@ Deno.test("parseClientOptions() reads every option, with one dash or two", () =>
       scheduler: "redundant",
       compression: "always",
       dscp: 46,
-      probeMtu: true,
+      probeMtu: false,
       rekeyEveryMs: 1000,
     },
     acceptsV1: true,
@@ -170,6 +171,7 @@ Deno.test("parseClientOptions() reads every option, with one dash or two", () =>
     ["scheduler", "redundant"],
     ["compression", "always"],
     ["dscp", "46"],
+    ["probe-pmtud", "off"],
     ["rekey-every", "1s"],
     ["renew-every", "1m30s"],
     ["status-every", "10s"],
@@ -178,7 +180,6 @@ Deno.test("parseClientOptions() reads every option, with one dash or two", () =>
   const flags = [
     "log-json",
     "accept-v1",
-    "probe-pmtud",
     "kill-switch",
     "once",
     "policy-routing",
@@ -283,14 +284,14 @@ Deno.test("parseClientOptions() refuses addresses that do not match the interfac
 });
 
 Deno.test("parseClientOptions() refuses with -l what only bonding has", () => {
-  const values = ["renew-every", "1m", "dns", "1.1.1.1"];
+  const values = ["renew-every", "1m", "dns", "1.1.1.1", "probe-pmtud", "off"];
   for (let i = 0; i < values.length; i += 2) {
     equal(
       refusal("-l", `-${values[i]}`, values[i + 1]!),
       `fluxify-client: -${values[i]} means nothing with -l\n`,
     );
   }
-  for (const flag of ["-kill-switch", "-policy-routing", "-probe-pmtud"]) {
+  for (const flag of ["-kill-switch", "-policy-routing"]) {
     equal(refusal("-l", flag), `fluxify-client: ${flag} means nothing with -l\n`);
   }
 });
@@ -340,7 +341,7 @@ Deno.test("parseClientOptions() takes from the settings what no flag says", () =
     ["mtu", "1300"],
     ["reorder-flush-timeout", "80ms"],
     ["kill-switch", true],
-    ["probe-pmtud", false],
+    ["probe-pmtud", "auto"],
     ["ips", "192.0.2.1,192.0.2.2"],
     ["weights", "wan1=3"],
   ]);

@@ -88,9 +88,14 @@ function parseDscp(text: string): DscpMode {
   throw new UsageError(`-dscp must be copy, off or 0 to ${DSCP_MAX}, not '${text}'`);
 }
 
+/** `auto`: where the server answers probes. */
+const PROBING = ["auto", "off"] as const;
+type Probing = typeof PROBING[number];
+
 export const probePmtudOption = () =>
-  new Option("--probe-pmtud", "find out what size of packets each path carries")
-    .helpGroup(GROUPS.tuning);
+  new Option("--probe-pmtud <when>", "find out what size of packets each path carries: auto or off")
+    .helpGroup(GROUPS.tuning).choices(PROBING).default("auto" as Probing)
+    .argParser(oneOf("-probe-pmtud", PROBING));
 
 export const rekeyEveryOption = () =>
   new Option("--rekey-every <time>", "use one key for so long at most, 1s to 2m")
@@ -118,7 +123,7 @@ interface RawTunnelOptions {
   engine: EngineChoice;
   scheduler?: SchedulerName | undefined;
   compression: CompressionMode;
-  probePmtud?: true | undefined;
+  probePmtud?: Probing | undefined;
   rekeyEvery: number;
   dscp: DscpMode;
   acceptV1?: true | undefined;
@@ -135,7 +140,7 @@ export function tunnelOptions(raw: RawTunnelOptions): TunnelOptions {
     tuning: {
       scheduler: raw.scheduler ?? null,
       compression: raw.compression,
-      probeMtu: raw.probePmtud === true,
+      probeMtu: raw.probePmtud !== "off",
       rekeyEveryMs: raw.rekeyEvery,
       dscp: raw.dscp,
     },

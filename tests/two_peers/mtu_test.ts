@@ -2,6 +2,7 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { tunnelOverheadBytes } from "../../lib/protocol/packet/tunnel_overhead.ts";
 import { MTU_STEP_BYTES } from "../../lib/protocol/path/mtu_search.ts";
+import { START_BYTES } from "../../lib/protocol/session/mtu_probes.ts";
 import { TYPE_CONTROL } from "../../lib/protocol/wire/header.ts";
 import type { Peer } from "./peer.ts";
 import { bothOf, pathOf, timeUntil, Traffic } from "./traffic.ts";
@@ -92,7 +93,37 @@ Deno.test("a narrow path that is avoided for its quality still counts", () => {
   ok(avoidedMs > 1000, `avoided for ${avoidedMs} ms`);
 });
 
-Deno.test("what is known of one path is told while another is searched", () => {
+Deno.test("packets are small until a size is proved, so that they arrive from the start", () => {
+  for (const index of [0, 1]) {
+    using network = new VirtualNetwork({ delaysMs: [20], mtuCeiling: CEILING });
+    const peer = bothOf(network)[index]!;
+    network.links[0]!.mtu = 1380;
+    // Nothing is answered that is as large as a probe.
+    network.links[0]!.tap = (datagram, way) => way === "up" || datagram.length < 1100;
+    network.run(200);
+    equal(peer.session.packetBytesMax, START_BYTES);
+    network.links[0]!.tap = null;
+    network.run(LIMIT_MS);
+    ok(peer.session.packetBytesMax > START_BYTES, "it grows when there is proof");
+  }
+});
+
+Deno.test("a path that joins makes packets small until its size is proved", () => {
+  using network = new VirtualNetwork({ delaysMs: [20, 20], mtuCeiling: CEILING });
+  network.links[1]!.cut = new Set(["up", "down"]);
+  network.run(LIMIT_MS);
+  equal(network.client.session.packetBytesMax, CEILING);
+  network.links[1]!.cut.clear();
+  network.links[1]!.tap = (datagram, way) => way === "up" || datagram.length < 1100;
+  timeUntil(network, LIMIT_MS, () => pathOf(network.client, 1).liveness.state === "up");
+  network.run(100);
+  for (const { session } of bothOf(network)) equal(session.packetBytesMax, START_BYTES);
+  network.links[1]!.tap = null;
+  network.run(LIMIT_MS);
+  for (const { session } of bothOf(network)) equal(session.packetBytesMax, CEILING);
+});
+
+Deno.test("a path whose probes never arrive holds packets small", () => {
   using network = new VirtualNetwork({ delaysMs: [20, 20], mtuCeiling: CEILING });
   network.links[0]!.mtu = 1380;
   // Its small packets arrive, its probes never do.
@@ -100,8 +131,7 @@ Deno.test("what is known of one path is told while another is searched", () => {
   network.run(LIMIT_MS + TOLD_MS);
   assertFound(network, 0);
   equal(pathOf(network.client, 1).mtu, null);
-  equal(network.server.session.packetBytesMax, pathOf(network.client, 0).mtu);
-  equal(network.client.session.packetBytesMax, pathOf(network.client, 0).mtu);
+  for (const { session } of bothOf(network)) equal(session.packetBytesMax, START_BYTES);
 });
 
 Deno.test("a path too narrow for IPv6 is left alone while there is another", () => {

@@ -36,8 +36,8 @@ export const MTU_RAISE_EVERY_MS = 600_000;
  */
 export const MTU_RAISE_FIRST_MS = 15_000;
 
-/** Every host takes so much (RFC 791). */
-const FLOOR_DEFAULT = 576;
+/** A path that carries less is not worth searching: every host takes so much (RFC 791). */
+const FLOOR_BYTES = 576;
 const IP_PACKET_MAX = 65_535;
 const ROUND_TRIPS_PER_TIMEOUT = 3;
 const TIMEOUT_MIN_MS = 200;
@@ -53,8 +53,6 @@ const DECISIVE_COPIES = 3;
 interface MtuSearchOptions {
   /** The size that is wanted; larger ones are not tried. */
   readonly ceiling: number;
-  /** A path that carries less than this is not worth searching; 576 unless told. */
-  readonly floor?: number;
   /** What a datagram on the link is longer than the packet in it. */
   readonly overheadBytes: number;
 }
@@ -68,9 +66,9 @@ const LONE_ROUNDS: Record<Purpose, number> = { find: 1, confirm: 2, doubt: 0 };
 type MtuSearchState = "searching" | "done" | "disabled";
 
 export class MtuSearch {
-  readonly #floor: number;
   readonly #overheadBytes: number;
-  #ceiling: number;
+  /** The size that is wanted. */
+  readonly ceiling: number;
   #state: MtuSearchState = "searching";
   #mtu: number | null = null;
   #wasBlackhole = false;
@@ -84,8 +82,6 @@ export class MtuSearch {
   #high = 0;
   /** Rounds that spoke against `#high`; Infinity: somebody said that it does not fit. */
   #refusals = 0;
-  /** The largest size that was said to fit, until it is tried; 0: none. */
-  #hint = 0;
   #rounds = 0;
   #voidRounds = 0;
   #probes = 0;
@@ -105,13 +101,10 @@ export class MtuSearch {
 
   /** Throws RangeError for sizes that are none. */
   constructor(options: MtuSearchOptions) {
-    const { ceiling, floor = FLOOR_DEFAULT, overheadBytes } = options;
-    if (!(Number.isInteger(floor) && floor >= 68)) {
-      throw new RangeError("Cannot search for an MTU: use a floor of 68 bytes or more");
-    }
-    this.#floor = floor;
+    const { ceiling, overheadBytes } = options;
     this.#overheadBytes = overheadBytes;
-    this.#ceiling = checkCeiling(ceiling, floor);
+    checkCeiling(ceiling);
+    this.ceiling = ceiling;
     this.#begin("find", ceiling, 0);
   }
 
@@ -131,10 +124,6 @@ export class MtuSearch {
   /** Whether `mtu` is below the ceiling and nobody said so: larger packets vanish. */
   get wasBlackhole(): boolean {
     return this.#wasBlackhole;
-  }
-
-  get ceiling(): number {
-    return this.#ceiling;
   }
 
   /**
@@ -165,10 +154,10 @@ export class MtuSearch {
 
   /** The peer got a probe of this size, sent since the last reset. */
   acknowledged(size: number, now: number): void {
-    if (size < this.#floor || size > this.#largestSent || size > this.#ceiling) return;
+    if (size < FLOOR_BYTES || size > this.#largestSent || size > this.ceiling) return;
     if (this.#state !== "searching") {
       // So late that the search gave it up: the round trip has grown, and the size fits after all.
-      if (size > (this.#mtu ?? 0)) this.#begin("find", this.#ceiling, size);
+      if (size > (this.#mtu ?? 0)) this.#begin("find", this.ceiling, size);
       return;
     }
     this.#pauseMs = PAUSE_MIN_MS;
@@ -179,11 +168,9 @@ export class MtuSearch {
 
   /**
    * A packet of this size was refused: by the kernel (EMSGSIZE), or a router's ICMP message that
-   * the kernel believed. `fits`: the largest size that would do, when that was said.
+   * the kernel believed.
    */
-  tooBig(size: number, _now: number, fits: number | null = null): void {
-    const isHint = fits !== null && fits >= this.#floor && fits < size;
-    const limit = isHint ? fits + 1 : size;
+  tooBig(limit: number): void {
     if (this.#state !== "searching") {
       if (this.#mtu === null || limit > this.#mtu) return;
       this.#begin("doubt", this.#mtu, 0);
@@ -193,12 +180,11 @@ export class MtuSearch {
     if (limit > this.#high || this.#isSaidTooBig(limit)) return;
     this.#high = limit;
     this.#refusals = Infinity;
-    this.#hint = isHint ? fits : 0;
     this.#round.refused(limit);
   }
 
   /** Large packets seem to vanish: is the size still right? */
-  suspectBlackhole(_now: number): void {
+  suspectBlackhole(): void {
     if (this.#state === "done" && this.#mtu !== null) this.#begin("doubt", this.#mtu, 0);
   }
 
@@ -208,14 +194,13 @@ export class MtuSearch {
   }
 
   /** The path leads elsewhere: nothing is known any more, and the search begins at once. */
-  reset(_now: number, ceiling = this.#ceiling): void {
-    this.#ceiling = checkCeiling(ceiling, this.#floor);
+  reset(): void {
     this.#mtu = null;
     this.#wasBlackhole = false;
     this.#largestSent = 0;
     this.#pauseMs = PAUSE_MIN_MS;
     this.#raiseMs = MTU_RAISE_FIRST_MS;
-    this.#begin("find", ceiling, 0);
+    this.#begin("find", this.ceiling, 0);
   }
 
   /** When nextProbe() may have one next; Infinity: not before something is called. May be past. */
@@ -234,9 +219,9 @@ export class MtuSearch {
 
   #startWhatIsDue(now: number): void {
     if (this.#state === "disabled") {
-      if (now >= this.#resumeAt) this.#begin("find", this.#ceiling, 0);
+      if (now >= this.#resumeAt) this.#begin("find", this.ceiling, 0);
     } else if (this.#state === "done") {
-      if (now >= this.#raiseAt) this.#begin("find", this.#ceiling, this.#mtu!);
+      if (now >= this.#raiseAt) this.#begin("find", this.ceiling, this.#mtu!);
       else if (this.#hasTraffic && now >= this.#confirmAt) this.#begin("confirm", this.#mtu!, 0);
     }
   }
@@ -247,7 +232,7 @@ export class MtuSearch {
     this.#target = target;
     this.#low = 0;
     this.#high = target + 1;
-    this.#refusals = this.#hint = 0;
+    this.#refusals = 0;
     this.#rounds = this.#voidRounds = this.#probes = 0;
     this.#round.clear();
     if (low > 0) this.#passed(low);
@@ -287,7 +272,7 @@ export class MtuSearch {
 
   #planRound(now: number): void {
     if (this.#low >= this.#target) return this.#finish(now);
-    if (this.#isSaidTooBig(this.#floor)) {
+    if (this.#isSaidTooBig(FLOOR_BYTES)) {
       this.#mtu = null;
       return this.#pause(now);
     }
@@ -296,7 +281,7 @@ export class MtuSearch {
       return this.#low > 0 ? this.#finish(now) : this.#pause(now);
     }
     const isNarrow = this.#low > 0 && this.#high - this.#low <= MTU_STEP_BYTES;
-    if (isNarrow && this.#refusals >= REFUSALS_MAX && this.#hint <= this.#low) {
+    if (isNarrow && this.#refusals >= REFUSALS_MAX) {
       return this.#finish(now);
     }
 
@@ -304,19 +289,14 @@ export class MtuSearch {
     const round = this.#rounds++;
     const loneRounds = LONE_ROUNDS[this.#purpose];
     if (round < loneRounds && this.#refusals === 0) return this.#round.add(this.#target);
-    this.#round.add(this.#low > 0 ? this.#low : this.#floor);
-    if (this.#hint > this.#low) {
-      this.#round.add(this.#hint);
-      this.#hint = 0;
-      return;
-    }
+    this.#round.add(this.#low > 0 ? this.#low : FLOOR_BYTES);
     const top = Math.min(this.#high, this.#target);
     if (isNarrow) {
       for (let i = 0; i < DECISIVE_COPIES; i++) this.#round.add(top);
       return;
     }
-    const from = Math.max(this.#low, this.#floor);
-    const isWide = this.#low <= this.#floor || round <= loneRounds;
+    const from = Math.max(this.#low, FLOOR_BYTES);
+    const isWide = this.#low <= FLOOR_BYTES || round <= loneRounds;
     if (!isWide || !this.#round.addLinkSizes(from, top, this.#overheadBytes)) {
       this.#round.addDivisions(from, top, MTU_STEP_BYTES);
     }
@@ -325,13 +305,13 @@ export class MtuSearch {
 
   #finish(now: number): void {
     if (this.#low < this.#target) this.#wasBlackhole = this.#refusals !== Infinity;
-    else if (this.#low >= this.#ceiling) this.#wasBlackhole = false;
+    else if (this.#low >= this.ceiling) this.#wasBlackhole = false;
     this.#mtu = this.#low;
     this.#state = "done";
     this.#hasTraffic = false;
     this.#confirmAt = now + MTU_CONFIRM_EVERY_MS;
     const isSame = this.#purpose !== "find" && this.#low === this.#target;
-    if (this.#low >= this.#ceiling) {
+    if (this.#low >= this.ceiling) {
       this.#raiseAt = Infinity;
       this.#raiseMs = MTU_RAISE_FIRST_MS;
     } else if (!isSame) {
@@ -347,9 +327,9 @@ export class MtuSearch {
   }
 }
 
-function checkCeiling(ceiling: number, floor: number): number {
-  if (Number.isInteger(ceiling) && ceiling >= floor && ceiling <= IP_PACKET_MAX) return ceiling;
+function checkCeiling(ceiling: number): void {
+  if (Number.isInteger(ceiling) && ceiling >= FLOOR_BYTES && ceiling <= IP_PACKET_MAX) return;
   throw new RangeError(
-    `Cannot search for an MTU of ${ceiling} bytes: use ${floor} to ${IP_PACKET_MAX}`,
+    `Cannot search for an MTU of ${ceiling} bytes: use ${FLOOR_BYTES} to ${IP_PACKET_MAX}`,
   );
 }

@@ -14,7 +14,7 @@ export interface Path {
   /** Of probes, and of answers as well. */
   readonly lossRate?: number;
   /** What becomes of probes that are too large: nothing, or an answer that says so. */
-  readonly limit?: "silent" | "told" | "told what fits";
+  readonly limit?: "silent" | "told";
 }
 
 /** One path on virtual time. */
@@ -67,10 +67,7 @@ export class Laboratory {
       if (size <= path.mtu) {
         if (!isLost) this.#after(path.rttMs, () => search.acknowledged(size, this.nowMs));
       } else if (path.limit === "told") {
-        search.tooBig(size, this.nowMs);
-      } else if (path.limit === "told what fits") {
-        const fits = path.mtu;
-        this.#after(path.rttMs / 2, () => search.tooBig(size, this.nowMs, fits));
+        search.tooBig(size);
       }
     }
   }

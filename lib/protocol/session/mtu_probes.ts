@@ -4,12 +4,16 @@
  * ways are tried. The sockets forbid fragments while there is probing.
  */
 import { MtuSearch } from "../path/mtu_search.ts";
+import { IPV6_MTU_MIN } from "../packet/ip.ts";
 import { tunnelOverheadBytes } from "../packet/tunnel_overhead.ts";
 import { TYPE_CONTROL } from "../wire/header.ts";
 import { encodeTunnelMessage } from "../wire/tunnel_message.ts";
 import type { Outbox } from "./outbox.ts";
 import type { PathTable } from "../path/path_table.ts";
 import type { SessionPath } from "../path/session_path.ts";
+
+/** Carried by every path that carries IPv6 (RFC 8200, 5), and taken for its size until it is known. */
+export const START_BYTES = IPV6_MTU_MIN;
 
 export class MtuProbes {
   readonly #paths: PathTable;
@@ -24,9 +28,9 @@ export class MtuProbes {
   }
 
   /** The path works, or works again and may lead elsewhere. */
-  begin(path: SessionPath, now: number): void {
+  begin(path: SessionPath): void {
     if (this.#ceiling === null) return;
-    if (path.mtuSearch !== null) return path.mtuSearch.reset(now);
+    if (path.mtuSearch !== null) return path.mtuSearch.reset();
     const overheadBytes = tunnelOverheadBytes(path.family);
     path.mtuSearch = new MtuSearch({ ceiling: this.#ceiling, overheadBytes });
   }
@@ -39,7 +43,7 @@ export class MtuProbes {
 
   /** The kernel would not send a packet of `size`. */
   refused(path: SessionPath, size: number, now: number): void {
-    path.mtuSearch?.tooBig(size, now);
+    path.mtuSearch?.tooBig(size);
     this.handleTimeout(now);
   }
 
@@ -50,7 +54,7 @@ export class MtuProbes {
       if (search === null || path.liveness.state !== "up") continue;
       // What comes in tells of packets that the server sends; it cannot look itself.
       if (path.quality.isVanishing || path.receiveStatistics.isVanishing) {
-        search.suspectBlackhole(now);
+        search.suspectBlackhole();
       }
       const roundTripMs = path.quality.rtt.smoothedMs;
       for (;;) {
@@ -77,16 +81,18 @@ export class MtuProbes {
   }
 
   /**
-   * The largest packet that all paths carry as far as is known, or null. One that works counts also
-   * while it is avoided, so that the size does not change with every whim of a link; one that is too
+   * The largest packet that all paths carry for certain, or null without any. A path that works counts
+   * also while it is avoided, so that the size does not change whenever a link is left; one that is too
    * narrow for IPv6 only while it is in use.
    */
   smallest(): number | null {
     let smallest: number | null = null;
+    if (this.#ceiling === null) return null;
+    const start = Math.min(START_BYTES, this.#ceiling);
     for (const { mtu, isNarrow, carriesFlows, liveness: { state } } of this.#paths) {
       const isWorking = state === "up" || state === "suspect";
-      if (mtu === null || !(carriesFlows || isWorking && !isNarrow)) continue;
-      smallest = Math.min(smallest ?? Infinity, mtu);
+      if (!(carriesFlows || isWorking && !isNarrow)) continue;
+      smallest = Math.min(smallest ?? Infinity, mtu ?? start);
     }
     return smallest;
   }

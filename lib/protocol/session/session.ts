@@ -398,7 +398,7 @@ export class Session<S extends Cipher, O extends Cipher> {
     this.#outbox.emit({ name: "path changed", path, state });
     if (state === "down" || before === "down") path.quality.forgetLoss();
     if (state === "up" && before === "down") path.eligibility.recovered(now);
-    if (state === "up" && before !== "suspect") this.#probes.begin(path, now);
+    if (state === "up" && before !== "suspect") this.#probes.begin(path);
     this.#judge(now);
     this.#announcements.announce();
   }

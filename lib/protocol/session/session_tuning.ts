@@ -19,7 +19,7 @@ export interface SessionTuning {
 export const DEFAULT_TUNING: SessionTuning = {
   scheduler: null,
   compression: "auto",
-  probeMtu: false,
+  probeMtu: true,
   rekeyEveryMs: EPOCH_MS,
   dscp: "copy",
 };
