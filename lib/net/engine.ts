@@ -24,6 +24,8 @@ export interface EngineSession {
   readonly usesDictionary?: boolean;
   /** x1: whether both sides pass congestion on to the packet inside; not unless told. */
   readonly carriesEcn?: boolean;
+  /** On the server: the address that the client's control connection came from. */
+  readonly controlHost?: string;
   /** The client's addresses inside the tunnel. */
   readonly ipv4: string;
   readonly ipv6: string;

@@ -21,6 +21,8 @@ interface ClientIdentity {
   /** When the certificate ends, in milliseconds since 1970. */
   readonly notAfterMs: number;
   readonly features: readonly string[];
+  /** Where the control connection came from. */
+  readonly remoteAddress?: string;
 }
 
 interface RegistryOptions {
@@ -115,6 +117,7 @@ export class SessionRegistry {
       key: sessionKey,
       ...sessionFeatures(features),
       ...addresses,
+      ...(client.remoteAddress === undefined ? {} : { controlHost: client.remoteAddress }),
       reorderBufferSize: this.#options.reorderBufferSize,
       reorderFlushTimeoutMs: this.#options.reorderFlushTimeoutMs,
       tuning: this.#options.tuning,

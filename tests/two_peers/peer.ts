@@ -8,6 +8,7 @@ import type { SessionEntry } from "../../lib/net/driver/sessions.ts";
 import type { EngineEvent } from "../../lib/net/engine.ts";
 import { GzipCodecs, makeMemory } from "../../lib/net/portable/gzip_codecs.ts";
 import { EPOCH_MS, type EpochLimits } from "../../lib/protocol/crypto/key_epochs.ts";
+import { PROTOCOL_ICMP } from "../../lib/protocol/packet/ip.ts";
 import { Outgoing } from "../../lib/protocol/crypto/outgoing.ts";
 import type { PeerAddress } from "../../lib/protocol/path/peer_address.ts";
 import type { SchedulerName } from "../../lib/protocol/wire/scheduler_name.ts";
@@ -42,6 +43,8 @@ interface PeerOptions {
   readonly epochLimits?: EpochLimits | undefined;
   readonly scheduler?: SchedulerName | null;
   readonly mtuCeiling?: number | null;
+  /** Where the control connection came from; on the server. */
+  readonly controlHost?: string;
   /** "off" unless told. */
   readonly compression?: CompressionMode;
   /** Of every stream, both ways. */
@@ -86,7 +89,7 @@ export class Peer {
   constructor(options: PeerOptions) {
     this.#options = options;
     const { role, x1, suite, random, epochLimits, firstSequence } = options;
-    const { scheduler = null, mtuCeiling = null, compression = "off" } = options;
+    const { scheduler = null, mtuCeiling = null, compression = "off", controlHost } = options;
     const made = makeMemory();
     this.driver = new Driver({
       suite,
@@ -104,6 +107,7 @@ export class Peer {
     this.driver.openSession(
       {
         ...{ role, x1, id: SESSION_ID, key: SESSION_KEY, name: role, mtu: mtuCeiling ?? 1400 },
+        ...(controlHost === undefined ? {} : { controlHost }),
         ipv4: "10.8.0.2",
         ipv6: "fd00:8::2",
         reorderBufferSize: REORDER_BUFFER_SIZE,
@@ -233,13 +237,27 @@ export class Peer {
 
   #packets(): PacketSink {
     return {
-      deliver: ({ view }, packet) => {
+      deliver: ({ view, bytes }, packet, key) => {
+        if (key.protocol === PROTOCOL_ICMP) {
+          this.#answerPing(bytes.slice(packet, key.end));
+          return;
+        }
         const { flow, number } = readPacket(view, packet);
         const path = this.#cameOn.get(`${flow}:${number}`)!;
         this.received.push({ flow, number, path, at: this.#now });
       },
       flush: () => {},
     };
+  }
+
+  /** Answers a ping of a v1 server as the client's host would. */
+  #answerPing(ping: Uint8Array): void {
+    const answer = this.#read.bytes;
+    answer.set(ping);
+    answer.set(ping.subarray(16, 20), 12);
+    answer.set(ping.subarray(12, 16), 16);
+    answer[20] = 0;
+    this.driver.outbound.forward(0, ping.length, this.#offload, this.#now);
   }
 
   #records(): RecordSink<RecordingSealer, RecordingOpener> {

@@ -8,6 +8,7 @@ import { HEADERS_BYTES, readPacket, writePacket } from "../two_peers/test_packet
 import { SESSION_ID, SESSION_KEY } from "../two_peers/peer.ts";
 import { clientAddress, randomNumbers } from "../../testing/virtual_network.ts";
 import type { CompressionMode } from "../../lib/protocol/compression/compression_mode.ts";
+import { buildPacket, ICMP, type IpPacket, parsePacket } from "./packet.ts";
 import { type ReceivedType, V1Session } from "./v1_session.ts";
 
 interface MixedLink {
@@ -22,6 +23,10 @@ interface MixedOptions {
   firstSequence?: number;
   /** Of our side; "off" unless told. */
   compression?: CompressionMode;
+  /** Whether the v1 side's host answers pings; it does unless told. */
+  answersPings?: boolean;
+  /** The host that the control connection came from, where our side is the server. */
+  controlHost?: string;
 }
 
 interface Delivery {
@@ -38,6 +43,9 @@ interface Arrival {
   payload: Uint8Array;
 }
 
+const ECHO_REQUEST = 8;
+const ECHO_REPLY = 0;
+
 /** A v1 client's. */
 export const V1_HEARTBEAT_MS = 2000;
 /** The wall clock in nanoseconds, as the first clients send it: beyond 2^53. */
@@ -52,23 +60,30 @@ export class MixedNetwork implements Disposable {
   readonly arrivals: Arrival[] = [];
   /** Every datagram that our side has sent. */
   readonly sent: Uint8Array[] = [];
+  /** How many bytes of datagrams our side has got from, and sent to, each link. */
+  readonly bytes: { got: number; sent: number }[];
   readonly delivered: { flow: number; number: number }[] = [];
   /** Links on which the v1 side has been addressed: a server knows no others. */
   readonly #known = new Set<number>();
   readonly #deliveries: Delivery[] = [];
   readonly #oursIsClient: boolean;
+  readonly #answersPings: boolean;
   #tasks: { at: number; everyMs: number; run: (now: number) => void }[] = [];
 
   constructor(options: MixedOptions) {
-    const { ours, delaysMs, firstSequence, compression = "off" } = options;
+    const { ours, delaysMs, firstSequence, compression = "off", controlHost } = options;
+    this.#answersPings = options.answersPings ?? true;
+    this.bytes = delaysMs.map(() => ({ got: 0, sent: 0 }));
     this.#oursIsClient = ours === "client";
     this.links = delaysMs.map((delayMs) => ({ delayMs, isCut: false }));
     const random = randomNumbers(1);
     this.ours = new Peer({
       ...{ role: ours, x1: false, suite: new RecordingSuite(), random, compression },
+      ...(controlHost === undefined ? {} : { controlHost }),
       send: (datagram, path) => {
         this.sent.push(datagram);
         const link = this.#oursIsClient ? path.socket : path.peer.port - 4000;
+        this.bytes[link]!.sent += datagram.length;
         this.#send({ link, datagram, to: "v1" });
       },
     });
@@ -138,6 +153,7 @@ export class MixedNetwork implements Disposable {
     const due = this.#deliveries.filter(({ at }) => at <= now);
     for (const delivery of due) this.#deliveries.splice(this.#deliveries.indexOf(delivery), 1);
     for (const { datagram, link, to } of due) {
+      if (to === "ours") this.bytes[link]!.got += datagram.length;
       if (to === "v1") this.#receiveV1(datagram, link);
       else if (this.#oursIsClient) this.ours.receive(datagram, link, null, now);
       else this.ours.receive(datagram, 0, clientAddress(link + 1, 4000 + link), now);
@@ -159,8 +175,22 @@ export class MixedNetwork implements Disposable {
     if (received.echo !== null) this.sendV1(received.echo, link);
   }
 
+  #answerPing({ source, destination, protocol, payload }: IpPacket): void {
+    if (!this.#answersPings || payload[0] !== ECHO_REQUEST) return;
+    const answer = Uint8Array.from(payload);
+    answer[0] = ECHO_REPLY;
+    const reply = { source: destination, destination: source, protocol, payload: answer };
+    const link = this.usableLinks.find((one) => !this.links[one]!.isCut);
+    if (link !== undefined) this.sendV1(this.v1.packet(buildPacket(reply)), link);
+  }
+
   #deliverV1(): void {
     for (const payload of this.v1.deliver(this.now)) {
+      const packet = parsePacket(payload);
+      if (typeof packet !== "string" && packet.protocol === ICMP) {
+        this.#answerPing(packet);
+        continue;
+      }
       const view = new DataView(payload.buffer, payload.byteOffset);
       this.delivered.push(readPacket(view, 0));
     }

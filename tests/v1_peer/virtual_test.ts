@@ -238,3 +238,40 @@ Deno.test("v1 server: copies of what was sent open no path, from anywhere", () =
 function assertCleanV1(network: MixedNetwork): void {
   deepEqual(network.v1.violations.samples, []);
 }
+
+Deno.test("v1 server: an address that answers nothing gets three times what came from it", () => {
+  using network = new MixedNetwork({ ours: "server", delaysMs: [5, 5], answersPings: false });
+  let worst = 0;
+  let number = 0;
+  network.every(2, (now) => {
+    network.ours.sendPacket({ flow: number % 8, number: number++ }, now);
+    if (number % 50 === 0) network.sendV1Packet({ flow: 1, number }, 1);
+    for (const { got, sent } of network.bytes) if (sent > 0) worst = Math.max(worst, sent / got);
+  });
+  network.run(20_000);
+  for (const { got, sent } of network.bytes) ok(got > 0 && sent > 0);
+  ok(worst <= 3, `${worst} times`);
+  equal(network.ours.session.isReady, false);
+});
+
+Deno.test("v1 server: a path whose address answers carries packets, whichever way the answer comes", () => {
+  using network = new MixedNetwork({ ours: "server", delaysMs: [5, 20] });
+  network.run(200);
+  for (const path of network.ours.session.paths) equal(path.allowance, Infinity);
+  exchange(network, 1000);
+  assertClean(network);
+  equal(network.ours.received.some(({ number }) => number > 100), false, "no answer is delivered");
+});
+
+Deno.test("v1 server: the host of the control connection has answered already, other ports too", () => {
+  using network = new MixedNetwork({
+    ...{ ours: "server", delaysMs: [5, 5], answersPings: false, controlHost: "203.0.113.1" },
+  });
+  network.run(1000);
+  const { paths } = network.ours.session;
+  equal(paths.byId(0)!.peer.toString(), "203.0.113.1:4000");
+  equal(paths.byId(0)!.allowance, Infinity);
+  ok(paths.byId(1)!.allowance < Infinity, "another host has not");
+  equal(network.inject(network.v1.handshake(), 4100), null);
+  equal(paths.byId(2)!.allowance, Infinity);
+});

@@ -13,6 +13,7 @@ import { Session, type SessionOptions } from "../../protocol/session/session.ts"
 import type { NewPath } from "../../protocol/path/path_table.ts";
 import type { SessionPath } from "../../protocol/path/session_path.ts";
 import { type EngineSession, SESSION_IDLE_MS, type SessionReport } from "../engine.ts";
+import { addressProof } from "./address_proof.ts";
 import { Delivery } from "./delivery.ts";
 import type { DriverEnds, PathObserver } from "./ends.ts";
 import { Inbound } from "./inbound.ts";
@@ -82,6 +83,7 @@ export class Driver<S extends Cipher, O extends Cipher> implements PathObserver<
     const session = new Session<S, O>({
       ...{ role: spec.role, id: spec.id, key: spec.key, x1: spec.x1, suite, random, now },
       ...sessionTuning(spec),
+      ...(spec.x1 ? {} : addressProof(spec)),
       flows: this.#flows,
       ...options,
     });

@@ -23,7 +23,11 @@ import {
 import { TcpSegmenter } from "../../protocol/packet/segment.ts";
 import type { SessionPath } from "../../protocol/path/session_path.ts";
 import type { DropCounters } from "../../protocol/wire/drop_reason.ts";
-import { COMPRESSION_NONE, FLAG_PARTIAL_CHECKSUM } from "../../protocol/wire/header.ts";
+import {
+  COMPRESSION_NONE,
+  FLAG_PARTIAL_CHECKSUM,
+  TYPE_PACKET,
+} from "../../protocol/wire/header.ts";
 import { Departures } from "./departures.ts";
 import type { DriverEnds, MadeMemory, PacketCodecs, PacketSink, RecordSink } from "./ends.ts";
 import type { PacketMemory } from "./memory.ts";
@@ -280,7 +284,7 @@ export class Outbound<S extends Cipher, O extends Cipher> {
     return this.#departures.release(entry, now);
   }
 
-  /** Sends a record that is no packet. */
+  /** Sends what a session has to say: a record that is no packet of the TUN device. */
   sendControl(
     entry: SessionEntry<S, O>,
     path: SessionPath,
@@ -291,7 +295,9 @@ export class Outbound<S extends Cipher, O extends Cipher> {
     const outgoing = this.#outgoing;
     const { memory, compressed } = this.#made;
     outgoing.type = type;
-    outgoing.flags = outgoing.stream = outgoing.sequence = 0;
+    outgoing.flags = outgoing.stream = 0;
+    // A ping to a v1 peer takes its place in the one order of all packets.
+    outgoing.sequence = type === TYPE_PACKET ? entry.session.nextSequence(0) : 0;
     outgoing.compression = COMPRESSION_NONE;
     outgoing.trafficClass = controlTrafficClass(entry.spec.tuning.dscp);
     outgoing.sendTime = Math.round(now * US_PER_MS) >>> 0;

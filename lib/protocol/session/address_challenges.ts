@@ -1,7 +1,8 @@
 /**
- * Proves that a client is at the address its records seem to come from (x1): somebody on the way
- * could send one on from elsewhere, and have the server flood whoever is there. Until the address
- * has answered a challenge it gets at most three times what came from it.
+ * Proves that a client is at the address its records seem to come from: somebody on the way could
+ * send one on from elsewhere, and a client could write any address on them, and have the server flood
+ * whoever is there. Until the address has answered a challenge it gets at most three times what came
+ * from it.
  */
 import { RECORD_OVERHEAD, TYPE_CONTROL } from "../wire/header.ts";
 import { encodeTunnelMessage } from "../wire/tunnel_message.ts";
@@ -14,20 +15,40 @@ const AMPLIFICATION = 3;
 const TOKEN_BYTES = 16;
 const RETRY_MS = 200;
 
+/** How the peer is asked: the record, and its payload for a random token. */
+export interface ChallengeForm {
+  readonly type: number;
+  write(token: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer>;
+}
+
+/** The control message of x1. */
+export const CHALLENGE_MESSAGE: ChallengeForm = {
+  type: TYPE_CONTROL,
+  write: (token) => encodeTunnelMessage({ type: "challenge", token: token.toHex() }),
+};
+
 interface Challenge {
   readonly path: SessionPath;
   readonly token: string;
+  readonly payload: Uint8Array<ArrayBuffer>;
   sendAt: number;
 }
 
 export class AddressChallenges {
   readonly #outbox: Outbox;
   readonly #random: RandomSource;
+  readonly #form: ChallengeForm;
   readonly #open = new Map<number, Challenge>();
 
-  constructor(outbox: Outbox, random: RandomSource) {
+  constructor(outbox: Outbox, random: RandomSource, form = CHALLENGE_MESSAGE) {
     this.#outbox = outbox;
     this.#random = random;
+    this.#form = form;
+  }
+
+  /** Whether any address has still to answer. */
+  get isWaiting(): boolean {
+    return this.#open.size > 0;
   }
 
   /** A path leads to an address that has proved nothing yet. */
@@ -35,7 +56,8 @@ export class AddressChallenges {
     const token = new Uint8Array(TOKEN_BYTES);
     this.#random(token);
     path.allowance = 0;
-    this.#open.set(path.id, { path, token: token.toHex(), sendAt: now });
+    const payload = this.#form.write(token);
+    this.#open.set(path.id, { path, token: token.toHex(), payload, sendAt: now });
   }
 
   /** Hot. A record of `bytes` payload has come from the address of `path`. */
@@ -57,6 +79,14 @@ export class AddressChallenges {
     return true;
   }
 
+  /** Takes an answer that came on any path. Returns the path it proves, or null. */
+  answerAnywhere(token: string): SessionPath | null {
+    for (const { path, token: asked } of this.#open.values()) {
+      if (token === asked && this.answer(path, token)) return path;
+    }
+    return null;
+  }
+
   forget(path: SessionPath): void {
     this.#open.delete(path.id);
   }
@@ -64,12 +94,11 @@ export class AddressChallenges {
   /** Asks, and asks again. */
   handleTimeout(now: number): void {
     for (const challenge of this.#open.values()) {
-      const { path, token } = challenge;
+      const { path, payload } = challenge;
       if (now < challenge.sendAt) continue;
-      const payload = encodeTunnelMessage({ type: "challenge", token });
       challenge.sendAt = now + RETRY_MS;
       if (path.allowance < payload.length + RECORD_OVERHEAD) continue;
-      this.#outbox.transmit({ type: TYPE_CONTROL, path, payload });
+      this.#outbox.transmit({ type: this.#form.type, path, payload });
     }
   }
 

@@ -7,7 +7,7 @@ import type { NewPath, PathTable } from "../path/path_table.ts";
 import type { PeerAddress } from "../path/peer_address.ts";
 import { SessionPath } from "../path/session_path.ts";
 import type { RandomSource, RecordAge } from "../crypto/packet_protection.ts";
-import { AddressChallenges } from "./address_challenges.ts";
+import { AddressChallenges, type ChallengeForm } from "./address_challenges.ts";
 import { V1Freshness } from "../v1/freshness.ts";
 import { type RecordHeader, TYPE_HANDSHAKE, TYPE_HEARTBEAT, TYPE_PACKET } from "../wire/header.ts";
 
@@ -24,17 +24,25 @@ export class PeerPaths {
   readonly #paths: PathTable;
   readonly #freshness = new V1Freshness();
   readonly #remove: (id: number, now: number) => void;
+  readonly #controlHost: PeerAddress | null;
 
-  /** @param remove takes a path out of the session. */
+  /**
+   * @param remove takes a path out of the session.
+   * @param form how addresses are challenged.
+   * @param controlHost where the control connection came from: that host has answered, as TCP wants.
+   */
   constructor(
     paths: PathTable,
     outbox: Outbox,
     random: RandomSource,
     remove: (id: number, now: number) => void,
+    form: ChallengeForm,
+    controlHost: PeerAddress | null,
   ) {
     this.#paths = paths;
     this.#remove = remove;
-    this.challenges = new AddressChallenges(outbox, random);
+    this.#controlHost = controlHost;
+    this.challenges = new AddressChallenges(outbox, random, form);
   }
 
   /** Hot. The path of an authentic x1 record; null: there is no room for it. */
@@ -76,11 +84,37 @@ export class PeerPaths {
     now: number,
   ): SessionPath | "replayed" | null {
     const known = this.#paths.byPeer(from);
+    if (known !== null && known.allowance !== Infinity) {
+      this.challenges.noteReceived(known, header.payloadLength, now);
+    }
     if (header.type === TYPE_PACKET) return known ?? this.stray;
     if (header.type !== TYPE_HANDSHAKE && header.type !== TYPE_HEARTBEAT) return known;
     const isFresh = this.#freshness.see(header, view, offset);
     if (known !== null) return known;
-    return isFresh ? this.#open(this.#paths.freeId(), socket, from, now) : "replayed";
+    return isFresh ? this.#openV1(header, socket, from, now) : "replayed";
+  }
+
+  #openV1(
+    header: RecordHeader,
+    socket: number,
+    from: PeerAddress,
+    now: number,
+  ): SessionPath | null {
+    const isProven = this.#hasAnswered(from);
+    const path = this.#open(this.#paths.freeId(), socket, from, now);
+    if (path === null || isProven) return path;
+    this.challenges.begin(path, now);
+    this.challenges.noteReceived(path, header.payloadLength, now);
+    return path;
+  }
+
+  /** v1 knows no paths that move: each port is a new one, which a host that has answered need not prove. */
+  #hasAnswered(from: PeerAddress): boolean {
+    if (this.#controlHost?.isSameHost(from)) return true;
+    for (const path of this.#paths) {
+      if (path.allowance === Infinity && path.peer.isSameHost(from)) return true;
+    }
+    return false;
   }
 
   /** Where there is no room, the path that is silent longest makes it. */

@@ -17,6 +17,7 @@ import {
   TYPE_CONTROL,
   TYPE_HANDSHAKE,
   TYPE_HEARTBEAT,
+  TYPE_PACKET,
   TYPE_PATH_FEEDBACK,
 } from "../wire/header.ts";
 import {
@@ -30,6 +31,9 @@ import {
   type RecordVerifier,
   type RecordWriter,
 } from "../crypto/packet_protection.ts";
+import type { FlowKey } from "../packet/flow_key.ts";
+import { echoReplyToken, writeEchoRequest } from "../v1/echo_proof.ts";
+import { CHALLENGE_MESSAGE, type ChallengeForm } from "./address_challenges.ts";
 import { v1Protection } from "../v1/packet_protection.ts";
 import { HEARTBEAT_ACTIVE_MS, HEARTBEAT_IDLE_MS, Heartbeats } from "./heartbeats.ts";
 import type { Cipher } from "../crypto/key_epochs.ts";
@@ -75,6 +79,8 @@ export class Session<S extends Cipher, O extends Cipher> {
   #judgedAt = -Infinity;
   /** Whether the record accepted last came from where its path leads. */
   #isFromPeer = true;
+  /** When a v1 record was last accepted. */
+  #acceptedAt = 0;
   /** When it was sent, by the peer's clock. */
   #sendTime = 0;
   /** In bytes: as the paths were found to carry, or as the peer says of them. */
@@ -114,6 +120,8 @@ export class Session<S extends Cipher, O extends Cipher> {
       this.#outbox,
       options.random,
       (id, at) => this.removePath(id, at),
+      x1 ? CHALLENGE_MESSAGE : pingForm(options.innerIpv4 ?? 0),
+      options.controlHost ?? null,
     );
   }
 
@@ -226,6 +234,7 @@ export class Session<S extends Cipher, O extends Cipher> {
     from: PeerAddress | null,
     now: number,
   ): SessionPath | null {
+    this.#acceptedAt = now;
     const path = from === null
       ? this.paths.bySocket(socket)
       : this.#peerPaths.ofV1(header, view, offset, socket, from, now);
@@ -242,6 +251,22 @@ export class Session<S extends Cipher, O extends Cipher> {
   notePacketReceived(path: SessionPath, now: number): void {
     this.#heartbeats.notePackets(now);
     if (this.x1) this.#reports.packetArrived(path, now);
+  }
+
+  /**
+   * Hot. Whether the packet of the peer's that `flow` was read from answers a ping by which this side
+   * proves an address (v1): then it goes no further.
+   */
+  takeProof(view: DataView, flow: FlowKey): boolean {
+    if (this.x1 || !this.#peerPaths.challenges.isWaiting) return false;
+    const token = echoReplyToken(view, flow);
+    if (token === null) return false;
+    const path = this.#peerPaths.challenges.answerAnywhere(token);
+    if (path !== null) {
+      path.quality.forgetLoss();
+      this.#judge(this.#acceptedAt);
+    }
+    return true;
   }
 
   /** Handles an authentic record that is not a packet. Returns why it is dropped, or null. */
@@ -485,4 +510,9 @@ export class Session<S extends Cipher, O extends Cipher> {
     this.#writer.free();
     this.#verifier.free();
   }
+}
+
+/** A ping through the tunnel, for peers that know no challenges. */
+function pingForm(innerIpv4: number): ChallengeForm {
+  return { type: TYPE_PACKET, write: (token) => writeEchoRequest(innerIpv4, token) };
 }

@@ -1,6 +1,7 @@
 /** What a session is made of. */
 import type { Cipher } from "../crypto/key_epochs.ts";
 import type { PacketProtectionOptions } from "../crypto/packet_protection.ts";
+import type { PeerAddress } from "../path/peer_address.ts";
 import type { FlowTable } from "../schedule/flow_table.ts";
 import type { SchedulerName } from "../wire/scheduler_name.ts";
 
@@ -19,6 +20,10 @@ export interface SessionOptions<S extends Cipher, O extends Cipher>
   readonly flows?: FlowTable;
   /** On the client: the size of packets that is wanted, to be probed for; null: not probed. */
   readonly mtuCeiling?: number | null;
+  /** On the server, for v1: the client's address inside the tunnel, as `ipv4Word` reads it. */
+  readonly innerIpv4?: number;
+  /** On the server, for v1: where the control connection came from. */
+  readonly controlHost?: PeerAddress | null;
   /** How long the receiver waits for a packet out of order, in ms. */
   readonly flushTimeoutMs?: number;
 }
