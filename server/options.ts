@@ -31,6 +31,7 @@ import { MSS_MAX, MSS_MIN, type MssClamp } from "../lib/host/firewall/mss_clamp.
 import { requireNewClientName, requireStoredClientName } from "../lib/pki/client_name.ts";
 import { PkiError } from "../lib/pki/pki_error.ts";
 import { PKI_FOLDERS } from "../lib/pki/pki_folder.ts";
+import { DEFAULT_NETWORK, TunnelNetwork } from "../lib/protocol/wire/tunnel_network.ts";
 import { VERSION } from "../lib/cli/version.ts";
 
 export const SERVER_PROGRAM = "fluxify-server";
@@ -40,6 +41,8 @@ export interface ServerOptions extends TunnelOptions {
   port: number;
   /** The interface towards the internet, or null: the one of the default route. */
   egressInterface: string | null;
+  /** Inside the tunnel. */
+  network: TunnelNetwork;
   /** Folder of the server's own certificate authority, or null: where one is found. */
   pkiFolder: string | null;
   /** `"regenerate"` replaces the authority: every client needs a new certificate. */
@@ -112,6 +115,16 @@ function buildProgram(accept: Accept<ServerCommand>) {
         .helpGroup(GROUPS.links)
         .argParser((text) => parseInterfaceName("-iface", text)),
     )
+    .addOption(
+      new Option("--network <prefix>", "IPv4 network inside the tunnel, /16 to /29")
+        .helpGroup(GROUPS.links).default(DEFAULT_NETWORK.subnet4)
+        .argParser((text) => networkOf(text, DEFAULT_NETWORK.subnet6).subnet4),
+    )
+    .addOption(
+      new Option("--network6 <prefix>", "IPv6 network inside the tunnel, /48 to /120")
+        .helpGroup(GROUPS.links).default(DEFAULT_NETWORK.subnet6)
+        .argParser((text) => networkOf(DEFAULT_NETWORK.subnet4, text).subnet6),
+    )
     .addOption(pkiOption().helpGroup(GROUPS.connection))
     .addOption(new Option(
       "--regen",
@@ -157,6 +170,7 @@ function buildProgram(accept: Accept<ServerCommand>) {
         options: {
           port: raw.port,
           egressInterface: raw.iface ?? null,
+          network: new TunnelNetwork(raw.network, raw.network6),
           pkiFolder: raw.pki ?? null,
           pki: raw.regen ? "regenerate" : "keep",
           hosts: [...raw.hosts],
@@ -213,6 +227,14 @@ function buildProgram(accept: Accept<ServerCommand>) {
   function refuseServeFlags(known?: string) {
     const useless = givenFlags(program).find((flag) => flag !== "-pki" && flag !== known);
     if (useless) throw new UsageError(`${useless} means nothing to 'cert'`);
+  }
+}
+
+function networkOf(subnet4: string, subnet6: string): TunnelNetwork {
+  try {
+    return new TunnelNetwork(subnet4, subnet6);
+  } catch (error) {
+    throw new UsageError((error as RangeError).message);
   }
 }
 

@@ -1,4 +1,5 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { DEFAULT_NETWORK, TunnelNetwork } from "../lib/protocol/wire/tunnel_network.ts";
 import { VERSION } from "../lib/cli/version.ts";
 import { parseServerOptions, type ServerOptions } from "./options.ts";
 import { DEFAULT_TUNING } from "../lib/protocol/session/session_tuning.ts";
@@ -7,6 +8,7 @@ const DEFAULTS: ServerOptions = {
   port: 8000,
   controlPort: 8443,
   egressInterface: null,
+  network: DEFAULT_NETWORK,
   pkiFolder: null,
   pki: "keep",
   hosts: [],
@@ -41,6 +43,9 @@ Connection:
 Links:
   --iface <name>                   interface towards the internet, for NAT (default: the one of the
                                    default route)
+  --network <prefix>               IPv4 network inside the tunnel, /16 to /29 (default: 10.8.0.0/24)
+  --network6 <prefix>              IPv6 network inside the tunnel, /48 to /120 (default:
+                                   fd00:8::/64)
 
 Safety:
   --regen                          make a new certificate authority: old certificates end, the old
@@ -111,6 +116,7 @@ Deno.test("parseServerOptions() reads every option, with one dash or two", () =>
     port: 9000,
     controlPort: 9443,
     egressInterface: "eth1",
+    network: new TunnelNetwork("10.99.0.0/16", "fd99::/64"),
     pkiFolder: "/etc/fluxify",
     pki: "regenerate",
     hosts: ["198.51.100.7", "2001:db8::7", "vpn.example.com"],
@@ -135,6 +141,8 @@ Deno.test("parseServerOptions() reads every option, with one dash or two", () =>
     ["port", "9000"],
     ["ctrl", "9443"],
     ["iface", "eth1"],
+    ["network", "10.99.0.0/16"],
+    ["network6", "fd99::/64"],
     ["pki", "/etc/fluxify"],
     ["hosts", "198.51.100.7,[2001:db8::7],vpn.example.com,198.51.100.7"],
     ["reorder-buffer-size", "65536"],

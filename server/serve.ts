@@ -10,7 +10,13 @@ import { Libc } from "../lib/ffi/libc/libc.ts";
 import { SystemRunner } from "../lib/host/command/runner.ts";
 import { describeDrops, type Engine, type EngineEvent } from "../lib/net/engine.ts";
 import { type StartedEngine, startEngine } from "../lib/net/start_engine.ts";
-import { listInterfaces, requireInterface } from "../lib/host/links/network_interface.ts";
+import {
+  listInterfaces,
+  type NetworkInterface,
+  requireInterface,
+} from "../lib/host/links/network_interface.ts";
+import { findOverlaps } from "../lib/host/links/network_overlap.ts";
+import type { TunnelNetwork } from "../lib/protocol/wire/tunnel_network.ts";
 import { HostJournal, restoreStale } from "../lib/host/journal/host_journal.ts";
 import { clampMss } from "../lib/host/firewall/mss_clamp.ts";
 import { enableNat } from "../lib/host/firewall/nat.ts";
@@ -26,14 +32,6 @@ import { type ControlServer, startControlServer } from "./control/control_server
 import { handleEngineEvent, logControlEvent, logShared, noteMachine } from "./events.ts";
 import { metricsLine } from "../lib/status/metrics_line.ts";
 import { type ServeOptions, SERVER_PROGRAM } from "./options.ts";
-import {
-  SERVER_IPV4,
-  SERVER_IPV6,
-  TUNNEL_PREFIX4,
-  TUNNEL_PREFIX6,
-  TUNNEL_SUBNET4,
-  TUNNEL_SUBNET6,
-} from "./sessions/address_pool.ts";
 import { LeaseStore } from "./sessions/lease_store.ts";
 import { SessionRegistry } from "./sessions/session_registry.ts";
 import { V1Policy } from "./sessions/v1_policy.ts";
@@ -104,7 +102,7 @@ export async function serve(
   log.info("{reason}", { reason });
   log.info(
     `fluxify-server is ready: clients connect to TCP ${control.port} and UDP ${options.port}; ` +
-      `${TUN_NAME} has ${SERVER_IPV4} and ${SERVER_IPV6}`,
+      `${TUN_NAME} has ${options.network.server.ipv4} and ${options.network.server.ipv6}`,
   );
   await Promise.race([aborted(signal), faults.promise]);
   log.info("stopping: clients are told, routes and firewall rules go back");
@@ -130,6 +128,7 @@ async function startDataPlane(
 ): Promise<StartedEngine & { registry: SessionRegistry }> {
   const store = new LeaseStore({
     directory: options.pkiFolder,
+    network: options.network,
     warn: (line) => log.warn("{line}", { line }),
   });
   const { leases, problem } = await store.load();
@@ -148,6 +147,7 @@ async function startDataPlane(
     reorderBufferSize: options.reorderBufferSize,
     reorderFlushTimeoutMs: options.reorderFlushTimeoutMs,
     tuning: options.tuning,
+    network: options.network,
     random: (into) => crypto.getRandomValues(into),
     leases,
     onLeases: (changed) => store.save(changed),
@@ -214,20 +214,20 @@ function startServerEngine(
 
 async function changeHost(
   journal: HostJournal,
-  { egressInterface, mssClamp: clamp, clientsReachEachOther }: ServeOptions,
+  { egressInterface, mssClamp: clamp, clientsReachEachOther, network }: ServeOptions,
 ): Promise<void> {
+  refuseOverlap(await listInterfaces(journal.runner), network);
   const notices = await configureTun(journal.runner, TUN_NAME, {
-    ipv4: SERVER_IPV4,
-    prefix4: TUNNEL_PREFIX4,
-    ipv6: SERVER_IPV6,
-    prefix6: TUNNEL_PREFIX6,
+    ...network.server,
+    prefix4: network.prefix4,
+    prefix6: network.prefix6,
     mtu: TUN_MTU,
   });
   notices.push(...await enableForwarding(journal, TUN_NAME));
   const nat = await enableNat(journal, {
     tun: TUN_NAME,
-    subnet4: TUNNEL_SUBNET4,
-    subnet6: TUNNEL_SUBNET6,
+    subnet4: network.subnet4,
+    subnet6: network.subnet6,
     ...(egressInterface === null ? {} : { egress: [egressInterface] }),
     clientsReachEachOther,
   });
@@ -235,7 +235,7 @@ async function changeHost(
   notices.push(
     ...await guardTunnel(journal, {
       tun: TUN_NAME,
-      addresses: [SERVER_IPV4, SERVER_IPV6],
+      addresses: [network.server.ipv4, network.server.ipv6],
       forwarded: clientsReachEachOther
         ? "what clients asked for, and each other"
         : "what clients asked for",
@@ -243,6 +243,19 @@ async function changeHost(
   );
   notices.push(...await clampMss(journal, { tun: TUN_NAME, clamp, backend: nat.backend }));
   for (const line of notices) log.warn("{line}", { line });
+}
+
+/** @throws Error when a network of the machine's own would take the clients' packets. */
+function refuseOverlap(interfaces: readonly NetworkInterface[], network: TunnelNetwork): void {
+  const { subnet4, subnet6 } = network;
+  const [overlap] = findOverlaps(interfaces, TUN_NAME, [subnet4, subnet6]);
+  if (overlap === undefined) return;
+  const { device, address, subnet } = overlap;
+  const flag = subnet === subnet4 ? "-network 10.99.0.0/24" : "-network6 fd99::/64";
+  throw new Error(
+    `Cannot use ${subnet} inside the tunnel: ${device} of this machine has ${address}; give another ` +
+      `network, such as ${flag}`,
+  );
 }
 
 /** Ends the live sessions of certificates that were revoked, or ended, while the server runs. */

@@ -87,7 +87,14 @@ async function makeClient(
       const grant = {
         kind: "grant" as const,
         ...{ sessionId: ++granted, sessionKey: new Uint8Array(KEY_LENGTH), udpPort: 8000 },
-        ...{ clientIp: "10.8.0.2", clientIp6: "fd00:8::2", features: [], mtu: null },
+        ...{
+          clientIp: "10.8.0.2",
+          clientIp6: "fd00:8::2",
+          prefix4: 24,
+          prefix6: 64,
+          features: [],
+          mtu: null,
+        },
       };
       return Promise.resolve({ grant, endpoint: END });
     },

@@ -4,16 +4,13 @@ import type { SysctlAccess } from "../../lib/host/sysctl/sysctl.ts";
 import { configureTun } from "../../lib/host/links/tun_address.ts";
 import type { ControlGrant } from "../../lib/protocol/wire/control_message.ts";
 
-const PREFIX4 = 24;
-const PREFIX6 = 64;
-
 /** The machine that the TUN device is on; a journal is one. */
 interface TunHost {
   readonly runner: CommandRunner;
   readonly sysctl: SysctlAccess;
 }
 
-type Addresses = Pick<ControlGrant, "clientIp" | "clientIp6">;
+type Addresses = Pick<ControlGrant, "clientIp" | "clientIp6" | "prefix4" | "prefix6">;
 
 export class TunnelAddresses {
   readonly #host: TunHost;
@@ -34,16 +31,19 @@ export class TunnelAddresses {
    * Gives the device the addresses of a session, in the place of other ones; `mtu` is used where it
    * changes anything. Returns notices for people. Throws CommandError.
    */
-  async use({ clientIp, clientIp6 }: Addresses, mtu: () => number): Promise<string[]> {
-    const wanted = { clientIp, clientIp6 };
+  async use(
+    { clientIp, clientIp6, prefix4, prefix6 }: Addresses,
+    mtu: () => number,
+  ): Promise<string[]> {
+    const wanted = { clientIp, clientIp6, prefix4, prefix6 };
     const before = this.#present;
     if (before !== null && describe(before) === describe(wanted)) return [];
     if (before !== null) await this.#keepRoutes();
     const notices = await configureTun(this.#host.runner, this.#tun, {
       ipv4: clientIp,
-      prefix4: PREFIX4,
+      prefix4,
       ipv6: clientIp6,
-      prefix6: PREFIX6,
+      prefix6,
       mtu: mtu(),
     });
     this.#present = wanted;
@@ -63,8 +63,8 @@ export class TunnelAddresses {
   async #remove(old: Addresses, wanted: Addresses): Promise<void> {
     const remove = (family: string, address: string) =>
       this.#host.runner.run(["ip", family, "address", "del", address, "dev", this.#tun]);
-    if (old.clientIp !== wanted.clientIp) await remove("-4", `${old.clientIp}/${PREFIX4}`);
-    if (old.clientIp6 !== wanted.clientIp6) await remove("-6", `${old.clientIp6}/${PREFIX6}`);
+    if (old.clientIp !== wanted.clientIp) await remove("-4", `${old.clientIp}/${old.prefix4}`);
+    if (old.clientIp6 !== wanted.clientIp6) await remove("-6", `${old.clientIp6}/${old.prefix6}`);
   }
 }
 

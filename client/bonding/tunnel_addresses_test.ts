@@ -4,8 +4,9 @@ import { TestNamespace } from "../../testing/test_namespace.ts";
 import { CommandSysctl } from "../../lib/host/sysctl/sysctl.ts";
 import { TunnelAddresses } from "./tunnel_addresses.ts";
 
-const FIRST = { clientIp: "10.8.0.2", clientIp6: "fd00:8::2" };
-const OTHERS = { clientIp: "10.8.0.3", clientIp6: "fd00:8::3" };
+const PREFIXES = { prefix4: 24, prefix6: 64 };
+const FIRST = { clientIp: "10.8.0.2", clientIp6: "fd00:8::2", ...PREFIXES };
+const OTHERS = { clientIp: "10.8.0.3", clientIp6: "fd00:8::3", ...PREFIXES };
 const MTU = () => 1400;
 
 Deno.test("TunnelAddresses leaves the device alone when a session has the addresses of the last", async () => {

@@ -13,6 +13,8 @@ const server = await startControlServer({
     udpPort: 8000,
     clientIp: "10.8.0.2",
     clientIp6: "fd00:8::2",
+    prefix4: 24,
+    prefix6: 64,
     features: [],
     mtu: 1400,
   }),

@@ -62,6 +62,8 @@ export function testGrant(): ControlResponse {
     udpPort: 8000,
     clientIp: "10.8.0.2",
     clientIp6: "fd00:8::2",
+    prefix4: 24,
+    prefix6: 64,
     features: [],
     mtu: 1400,
   };

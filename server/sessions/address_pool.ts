@@ -1,24 +1,12 @@
 /**
- * The addresses of the clients inside the tunnel: 10.8.0.x and fd00:8:0::x, one host number x for
- * both, from 2 to 254. A client gets the number it had before as long as nobody else needs it, and
- * never one that is in use.
+ * The addresses of the clients inside the tunnel, one host number for both families. A client gets
+ * the number it had before as long as nobody else needs it, and never one that is in use.
  */
-export const TUNNEL_SUBNET4 = "10.8.0.0/24";
-export const TUNNEL_SUBNET6 = "fd00:8::/64";
-export const TUNNEL_PREFIX4 = 24;
-export const TUNNEL_PREFIX6 = 64;
-export const SERVER_IPV4 = "10.8.0.1";
-export const SERVER_IPV6 = "fd00:8::1";
-
-export const HOST_MIN = 2;
-export const HOST_MAX = 254;
-/** Clients that can be connected at one time. */
-export const POOL_SIZE = HOST_MAX - HOST_MIN + 1;
-
-export interface InnerAddresses {
-  readonly ipv4: string;
-  readonly ipv6: string;
-}
+import {
+  DEFAULT_NETWORK,
+  type InnerAddresses,
+  type TunnelNetwork,
+} from "../../lib/protocol/wire/tunnel_network.ts";
 
 /** A host number that is kept for a client. */
 export interface Lease {
@@ -34,22 +22,33 @@ interface Entry {
 export class AddressPool {
   /** By client name, the one released longest ago first. */
   readonly #leases = new Map<string, Entry>();
+  readonly #taken = new Set<number>();
+  /** Numbers that may not have been leased yet; each is looked at once. */
+  readonly #unused: Iterator<number>;
 
   /**
    * `leases` are those of clients that are not connected, the least recently used first. Throws
-   * RangeError when a name or a number is there twice, or a number is none of ours.
+   * RangeError when a name or a number is there twice, or a number is none of a client's.
    */
-  constructor(leases: readonly Lease[] = []) {
+  constructor(leases: readonly Lease[] = [], readonly network: TunnelNetwork = DEFAULT_NETWORK) {
     for (const { name, host } of leases) {
-      if (!Number.isInteger(host) || host < HOST_MIN || host > HOST_MAX) {
+      if (!network.isClientNumber(host)) {
         throw new RangeError(`no client has the host number ${host}`);
       }
       this.#leases.set(name, { host, isInUse: false });
+      this.#taken.add(host);
     }
-    const hosts = new Set(leases.map(({ host }) => host));
-    if (this.#leases.size !== leases.length || hosts.size !== leases.length) {
+    if (this.#leases.size !== leases.length || this.#taken.size !== leases.length) {
       throw new RangeError("a name or a host number is leased twice");
     }
+    this.#unused = network.clientNumbers();
+  }
+
+  /** Clients that can be connected at one time. */
+  get size(): number {
+    let size = 0;
+    for (const _ of this.network.clientNumbers()) size++;
+    return size;
   }
 
   /** All that is leased, the least recently used first; clients that are connected come last. */
@@ -69,7 +68,7 @@ export class AddressPool {
     if (host === null) return null;
     this.#leases.delete(name);
     this.#leases.set(name, { host, isInUse: true });
-    return { ipv4: `10.8.0.${host}`, ipv6: `fd00:8::${host.toString(16)}` };
+    return this.network.addressesOf(host);
   }
 
   /** `name` has gone. Its addresses are kept for it until they are needed. */
@@ -82,9 +81,10 @@ export class AddressPool {
 
   /** A number nobody ever had, else the one released longest ago. */
   #freeHost(): number | null {
-    if (this.#leases.size < POOL_SIZE) {
-      const taken = new Set([...this.#leases.values()].map(({ host }) => host));
-      for (let host = HOST_MIN; host <= HOST_MAX; host++) if (!taken.has(host)) return host;
+    for (let next = this.#unused.next(); !next.done; next = this.#unused.next()) {
+      if (this.#taken.has(next.value)) continue;
+      this.#taken.add(next.value);
+      return next.value;
     }
     for (const [name, lease] of this.#leases) {
       if (lease.isInUse) continue;

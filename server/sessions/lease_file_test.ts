@@ -1,7 +1,14 @@
 import { deepEqual, equal, ok, throws } from "node:assert/strict";
 import fc from "fast-check";
-import { HOST_MAX, HOST_MIN, POOL_SIZE } from "./address_pool.ts";
-import { decodeLeases, encodeLeases, LEASE_FILE_BYTES_MAX } from "./lease_file.ts";
+import { DEFAULT_NETWORK, TunnelNetwork } from "../../lib/protocol/wire/tunnel_network.ts";
+import type { Lease } from "./address_pool.ts";
+import * as file from "./lease_file.ts";
+import { LEASE_FILE_BYTES_MAX } from "./lease_file.ts";
+
+const HOST_MIN = 2, HOST_MAX = 254, POOL_SIZE = 253;
+const decodeLeases = (text: string, network = DEFAULT_NETWORK) => file.decodeLeases(text, network);
+const encodeLeases = (leases: readonly Lease[], network = DEFAULT_NETWORK) =>
+  file.encodeLeases(leases, network);
 
 Deno.test("decodeLeases() reads what encodeLeases() wrote, in its order", () => {
   const leases = fc.uniqueArray(
@@ -26,7 +33,7 @@ Deno.test("encodeLeases() stays within its bound, whatever the names hold", () =
 });
 
 Deno.test("decodeLeases() says what is wrong", () => {
-  const file = (...leases: unknown[]) => JSON.stringify({ version: 1, leases });
+  const inFile = (...leases: unknown[]) => JSON.stringify({ version: 1, leases });
   const lease = (host: number) => ({ name: `${host}`, ipv4: `10.8.0.${host}` });
   const cases: [string, RegExp][] = [
     ["", /not JSON/],
@@ -35,16 +42,15 @@ Deno.test("decodeLeases() says what is wrong", () => {
     ["null", /not a list of leases/],
     ['{"version":2,"leases":[]}', /version is not/],
     ['{"version":1}', /leases is not/],
-    [file({ name: "a", ipv4: "10.9.0.2" }), /leases\.0\.ipv4 is not/],
-    [file({ name: "a", ipv4: "10.8.0.02" }), /ipv4/],
-    [file({ name: "", ipv4: "10.8.0.2" }), /leases\.0\.name is not/],
-    [file({ name: "x".repeat(257), ipv4: "10.8.0.2" }), /name/],
-    [file(7), /leases\.0/],
-    [file(lease(1)), /10\.8\.0\.1 is no address of a client/],
-    [file(lease(255)), /10\.8\.0\.255 is no address/],
-    [file(lease(2), lease(2)), /leased twice/],
-    [file(lease(2), { name: "b", ipv4: "10.8.0.2" }), /leased twice/],
-    [file(...Array.from({ length: 254 }, (_, index) => lease(index + 2))), /leases is not/],
+    [inFile({ name: "a", ipv4: "10.8.0.02" }), /ipv4/],
+    [inFile({ name: "", ipv4: "10.8.0.2" }), /leases\.0\.name is not/],
+    [inFile({ name: "x".repeat(257), ipv4: "10.8.0.2" }), /name/],
+    [inFile(7), /leases\.0/],
+    [inFile(lease(1)), /10\.8\.0\.1 is no address of a client/],
+    [inFile(lease(255)), /10\.8\.0\.255 is no address/],
+    [inFile(lease(2), lease(2)), /leased twice/],
+    [inFile(lease(2), { name: "b", ipv4: "10.8.0.2" }), /leased twice/],
+    [inFile(...Array.from({ length: 65_537 }, () => lease(2))), /leases is not/],
   ];
   for (const [text, message] of cases) throws(() => decodeLeases(text), message, text);
 });
@@ -57,4 +63,11 @@ Deno.test("decodeLeases() survives any text", () => {
       ok(error instanceof Error);
     }
   }));
+});
+
+Deno.test("leases of another network are left out, those of ours stay in any network", () => {
+  const other = new TunnelNetwork("10.9.0.0/16", "fd09::/64");
+  const leases = [{ name: "a", host: 2 }, { name: "b", host: 700 }];
+  deepEqual(decodeLeases(encodeLeases(leases, other), other), leases);
+  deepEqual(decodeLeases(encodeLeases(leases, other)), []);
 });

@@ -1,11 +1,13 @@
 import { join } from "node:path";
 import { SECRET_FILE_MODE, writeFilesAtomically } from "../../lib/pki/secure_file.ts";
+import type { TunnelNetwork } from "../../lib/protocol/wire/tunnel_network.ts";
 import type { Lease } from "./address_pool.ts";
 import { decodeLeases, encodeLeases, LEASE_FILE_BYTES_MAX, LEASE_FILE_NAME } from "./lease_file.ts";
 
 interface LeaseStoreOptions {
   /** The folder of the certificates. */
   readonly directory: string;
+  readonly network: TunnelNetwork;
   /** For the operator: the leases are not on disk, or are again. */
   readonly warn: (line: string) => void;
 }
@@ -24,13 +26,15 @@ interface StoredLeases {
  */
 export class LeaseStore implements AsyncDisposable {
   readonly path: string;
+  readonly #network: TunnelNetwork;
   readonly #warn: (line: string) => void;
   /** Not written yet. */
   #pending: readonly Lease[] | null = null;
   #writing: Promise<void> | null = null;
   #problem: string | null = null;
 
-  constructor({ directory, warn }: LeaseStoreOptions) {
+  constructor({ directory, network, warn }: LeaseStoreOptions) {
+    this.#network = network;
     this.path = join(directory, LEASE_FILE_NAME);
     this.#warn = warn;
   }
@@ -46,7 +50,7 @@ export class LeaseStore implements AsyncDisposable {
     }
     try {
       if (text === null) throw new Error(`it is larger than ${LEASE_FILE_BYTES_MAX} bytes`);
-      return { leases: decodeLeases(text), problem: null };
+      return { leases: decodeLeases(text, this.#network), problem: null };
     } catch (error) {
       return { leases: [], problem: await this.#setAside(error) };
     }
@@ -95,7 +99,7 @@ export class LeaseStore implements AsyncDisposable {
 
   async #write(leases: readonly Lease[]): Promise<string | null> {
     try {
-      const text = encodeLeases(leases);
+      const text = encodeLeases(leases, this.#network);
       await writeFilesAtomically([{ path: this.path, text, mode: SECRET_FILE_MODE }]);
       return null;
     } catch (error) {

@@ -2,13 +2,18 @@ import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { join } from "node:path";
 import { TemporaryDirectory } from "../../testing/pki/temporary_directory.ts";
 import { LEASE_FILE_BYTES_MAX } from "./lease_file.ts";
+import { DEFAULT_NETWORK } from "../../lib/protocol/wire/tunnel_network.ts";
 import { LeaseStore } from "./lease_store.ts";
 
 const LEASES = [{ name: "phone", host: 3 }, { name: "laptop", host: 2 }];
 
 function storeIn(directory: string) {
   const warnings: string[] = [];
-  const store = new LeaseStore({ directory, warn: (line) => warnings.push(line) });
+  const store = new LeaseStore({
+    directory,
+    network: DEFAULT_NETWORK,
+    warn: (line) => warnings.push(line),
+  });
   return { store, warnings };
 }
 
@@ -71,9 +76,10 @@ Deno.test("LeaseStore warns once when it cannot read or write, and again when it
 
 /** Fills the disk between two changes, then makes room. The mount is for this process alone. */
 const FULL_DISK = `
-  import { LeaseStore } from "./lease_store.ts";
+  import { DEFAULT_NETWORK } from "../../lib/protocol/wire/tunnel_network.ts";
+import { LeaseStore } from "./lease_store.ts";
   const [directory] = Deno.args, warnings = [], leases = [];
-  const store = new LeaseStore({ directory, warn: (line) => warnings.push(line) });
+  const store = new LeaseStore({ directory, network: DEFAULT_NETWORK, warn: (line) => warnings.push(line) });
   const saved = async (name) => {
     store.save([{ name, host: 9 }]);
     await store.flush();

@@ -6,7 +6,8 @@ import type { Engine, EngineSession } from "../../lib/net/engine.ts";
 import { sessionFeatures } from "../../lib/net/driver/features.ts";
 import type { SessionTuning } from "../../lib/protocol/session/session_tuning.ts";
 import type { ControlResponse } from "../../lib/protocol/wire/control_message.ts";
-import { AddressPool, type InnerAddresses, type Lease, POOL_SIZE } from "./address_pool.ts";
+import type { InnerAddresses, TunnelNetwork } from "../../lib/protocol/wire/tunnel_network.ts";
+import { AddressPool, type Lease } from "./address_pool.ts";
 
 const SESSION_KEY_LENGTH = 32;
 /**
@@ -34,6 +35,8 @@ interface RegistryOptions {
   readonly reorderFlushTimeoutMs: number;
   readonly tuning: SessionTuning;
   readonly random: (into: Uint8Array<ArrayBuffer>) => void;
+  /** 10.8.0.0/24 and fd00:8::/64 unless given. */
+  readonly network?: TunnelNetwork;
   /** Of an earlier server, the least recently used first. */
   readonly leases?: readonly Lease[];
   /** Told whenever an address is given to a client, or one leaves. */
@@ -66,7 +69,7 @@ export class SessionRegistry {
 
   constructor(options: RegistryOptions) {
     this.#options = options;
-    this.#pool = new AddressPool(options.leases);
+    this.#pool = new AddressPool(options.leases, options.network);
   }
 
   get sessions(): Iterable<LiveSession> {
@@ -102,7 +105,7 @@ export class SessionRegistry {
         kind: "refusal",
         code: "pool_full",
         message:
-          `all ${POOL_SIZE} addresses of this server are in use: wait until another client ` +
+          `all ${this.#pool.size} addresses of this server are in use: wait until another client ` +
           "has left, or ask the operator of the server to end one that is not needed",
       };
     }
@@ -137,6 +140,8 @@ export class SessionRegistry {
       udpPort,
       clientIp: addresses.ipv4,
       clientIp6: addresses.ipv6,
+      prefix4: this.#pool.network.prefix4,
+      prefix6: this.#pool.network.prefix6,
       features,
       mtu,
     };

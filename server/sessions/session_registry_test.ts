@@ -1,9 +1,11 @@
 import { deepEqual, equal, notDeepEqual, notEqual, ok } from "node:assert/strict";
 import type { EngineSession } from "../../lib/net/engine.ts";
-import { POOL_SIZE } from "./address_pool.ts";
+import { AddressPool } from "./address_pool.ts";
 import { SessionRegistry } from "./session_registry.ts";
 import { dictionaryFeature } from "../../lib/protocol/compression/dictionary.ts";
 import { DEFAULT_TUNING } from "../../lib/protocol/session/session_tuning.ts";
+
+const POOL_SIZE = new AddressPool().size;
 
 const DICTIONARY = dictionaryFeature();
 

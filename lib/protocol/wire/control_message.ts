@@ -25,6 +25,9 @@ export const ERROR_MESSAGE_LENGTH_MAX = 1024;
 export const TUN_MTU_MIN = 576;
 export const TUN_MTU_MAX = 65_535;
 
+/** Of the networks inside the tunnel, in bits. */
+const PREFIX4 = { min: 8, max: 30, default: 24 } as const;
+const PREFIX6 = { min: 16, max: 126, default: 64 } as const;
 const U32_MAX = 0xffffffff;
 const PORT_MAX = 65_535;
 
@@ -44,10 +47,13 @@ export interface ControlGrant {
   /** KEY_LENGTH bytes; the holder wipes them. */
   readonly sessionKey: Uint8Array;
   readonly udpPort: number;
-  /** A host of a /24 whose host 1 is the server, as dotted text. */
+  /** A host of the tunnel's network, as dotted text. */
   readonly clientIp: string;
-  /** A host of a /64 whose host 1 is the server, as text with colons. */
+  /** The same of IPv6, as text with colons. */
   readonly clientIp6: string;
+  /** Length of the networks' prefixes in bits; 24 and 64 when the server did not say. */
+  readonly prefix4: number;
+  readonly prefix6: number;
   /** Those of the request that the server enables. */
   readonly features: readonly string[];
   /** Of the server's TUN device, in bytes; null when it did not say. */
@@ -94,6 +100,8 @@ const GRANT = v.object({
   udp_port: integer(1, PORT_MAX),
   client_ip: v.pipe(v.string(), v.check(isClientIpv4)),
   client_ip6: v.pipe(v.string(), v.check(isClientIpv6)),
+  prefix4: v.nullish(integer(PREFIX4.min, PREFIX4.max), PREFIX4.default),
+  prefix6: v.nullish(integer(PREFIX6.min, PREFIX6.max), PREFIX6.default),
   features: FEATURES,
   mtu: v.nullish(integer(TUN_MTU_MIN, TUN_MTU_MAX), null),
 });
@@ -119,6 +127,8 @@ const RULES: Readonly<Record<string, string>> = {
     `server's (.1) of its /24`,
   client_ip6: `client_ip6 must be an IPv6 address such as fd00:8:0::2, not the server's (::1) of ` +
     `its /64`,
+  prefix4: `prefix4 must be an integer from ${PREFIX4.min} to ${PREFIX4.max}`,
+  prefix6: `prefix6 must be an integer from ${PREFIX6.min} to ${PREFIX6.max}`,
   mtu: `mtu must be an integer from ${TUN_MTU_MIN} to ${TUN_MTU_MAX}`,
   error: `error must have a code of 1 to ${ERROR_CODE_LENGTH_MAX} characters and a message of at ` +
     `most ${ERROR_MESSAGE_LENGTH_MAX}`,
@@ -165,6 +175,8 @@ export function parseResponse(object: JsonObject): ControlResponse {
     udpPort: fields.udp_port,
     clientIp: fields.client_ip,
     clientIp6: fields.client_ip6,
+    prefix4: fields.prefix4,
+    prefix6: fields.prefix6,
     features: fields.features,
     mtu: fields.mtu,
   };
@@ -201,6 +213,8 @@ export function encodeResponse(response: ControlResponse): Uint8Array<ArrayBuffe
       udp_port: response.udpPort,
       client_ip: response.clientIp,
       client_ip6: response.clientIp6,
+      ...(response.prefix4 === PREFIX4.default ? {} : { prefix4: response.prefix4 }),
+      ...(response.prefix6 === PREFIX6.default ? {} : { prefix6: response.prefix6 }),
       features: response.features,
       ...(response.mtu === null ? {} : { mtu: response.mtu }),
     };

@@ -29,6 +29,8 @@ const VALID_MESSAGES = [
     udpPort: 8000,
     clientIp: "10.8.0.2",
     clientIp6: "fd00:8:0::2",
+    prefix4: 24,
+    prefix6: 64,
     features: ["x1"],
     mtu: 1400,
   }),

@@ -34,7 +34,7 @@ export function isClientIpv6(text: string): boolean {
  * The eight groups of RFC 4291 text forms 1 and 2, or null. Form 3 (dotted end) and zones are
  * refused.
  */
-function parseIpv6(text: string): number[] | null {
+export function parseIpv6(text: string): number[] | null {
   const halves = text.split("::");
   if (halves.length > 2) return null;
   const [head, tail] = halves.map((half) => half === "" ? [] : half.split(":"));
@@ -44,4 +44,14 @@ function parseIpv6(text: string): number[] | null {
   if (tail === undefined ? missing !== 0 : missing < 1) return null;
   const zeros = new Array<string>(missing).fill("0");
   return [...head!, ...zeros, ...tail ?? []].map((group) => Number.parseInt(group, 16));
+}
+
+/** The text of RFC 5952: the longest run of zeros is left out, letters are small. */
+export function formatIpv6(groups: readonly number[]): string {
+  const text = groups.map((group) => group.toString(16)).join(":");
+  const runs = [...text.matchAll(/(?:^|:)0(?::0)+(?=:|$)/g)].map(([run]) => run);
+  const longest = runs.sort((a, b) => b.length - a.length)[0];
+  if (longest === undefined) return text;
+  const at = text.indexOf(longest);
+  return `${text.slice(0, at)}::${text.slice(at + longest.length).replace(/^:/, "")}`;
 }
