@@ -128,6 +128,7 @@ Deno.test("towards a v1 server, what uploads do to their links is not held again
   const link = { mbit: 4, delayMs: 10, queueMs: 200 };
   using network = shape(new VirtualNetwork({ delaysMs: [10, 10], x1: false }), [link, link]);
   const transfers = new Transfers(network, network.client);
+  network.run(500);
   transfers.begin(8);
   network.run(8000);
   for (let second = 0; second < 10; second++) {
