@@ -32,7 +32,7 @@ const OWN_IDENTIFIER = 0x4658;
 const TIME_TO_LIVE = 64;
 
 /**
- * A ping with a token of 16 bytes, from the first address of the client's network of 256.
+ * A ping with a token of 16 bytes, from an address of the same 256: 1, or 2 for the client that has 1.
  * @param client its address inside the tunnel, as `ipv4Word` reads it.
  */
 export function writeEchoRequest(client: number, token: Uint8Array): Uint8Array<ArrayBuffer> {
@@ -44,7 +44,7 @@ export function writeEchoRequest(client: number, token: Uint8Array): Uint8Array<
   view.setUint16(IPV4_FRAGMENT, IPV4_DONT_FRAGMENT);
   view.setUint8(IPV4_TIME_TO_LIVE, TIME_TO_LIVE);
   view.setUint8(IPV4_PROTOCOL, PROTOCOL_ICMP);
-  view.setInt32(IPV4_SOURCE, (client & ~0xff) | 1);
+  view.setInt32(IPV4_SOURCE, (client & ~0xff) | ((client & 0xff) === 1 ? 2 : 1));
   view.setInt32(IPV4_DESTINATION, client);
   writeIpv4Checksum(view, 0);
   const icmp = IPV4_HEADER_LENGTH;

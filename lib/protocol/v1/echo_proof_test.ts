@@ -24,6 +24,8 @@ Deno.test("writeEchoRequest() is a ping that any host answers", () => {
   equal(bytes.subarray(12, 20).toHex(), "0a0800010a080007");
   equal(naiveChecksum(bytes.subarray(0, ICMP)), 0);
   equal(naiveChecksum(bytes.subarray(ICMP)), 0);
+  const first = writeEchoRequest(ipv4Word("10.9.4.1"), TOKEN);
+  equal(first.subarray(12, 20).toHex(), "0a0904020a090401", "no host answers its own address");
   throws(() => writeEchoRequest(0, new Uint8Array(15)), RangeError);
 });
 
