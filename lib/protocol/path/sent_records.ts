@@ -1,0 +1,217 @@
+/**
+ * What was sent on one path and is not acknowledged yet, so that it can be sent again. Bounded: the
+ * last {@link RECORDS_MAX} counters, none for longer than {@link KEPT_MS}. Holds numbers of slots;
+ * whose the packets are is told which ones arrived, got lost, or are kept no longer.
+ */
+import type { Acknowledgement } from "../wire/acknowledgement.ts";
+
+export const RECORDS_MAX = 4096;
+const MASK = RECORDS_MAX - 1;
+const KEPT_MS = 300;
+/** A record is lost when so many behind it have arrived. */
+const REORDERING_RECORDS = 3;
+/** A record of another kind than packets: it is never sent again. */
+export const NO_PACKET = -1;
+const US_PER_MS = 1000;
+const ROUND_TRIP_MS_MAX = 60_000;
+
+/** Gets each slot that was recorded back, once. */
+export interface SentRecordsOwner {
+  arrived(slot: number): void;
+  lost(slot: number): void;
+  /** Nothing is known, and nothing will be. */
+  expired(slot: number): void;
+}
+
+/** What an acknowledgement said that its sender cannot know. */
+export type AcknowledgementFault = "never sent" | "backwards" | "impossible time";
+
+export class SentRecords {
+  /** Bytes of packets that nothing is known of. */
+  bytesInFlight = 0;
+  /** Of the record that was sent first among those that nothing is known of; Infinity without. */
+  roundTripMs = Infinity;
+  /** When the record with the highest counter that arrived was sent. */
+  newestArrivedSentAt = -Infinity;
+  readonly #slot = new Int32Array(RECORDS_MAX).fill(NO_PACKET);
+  readonly #counter = new Float64Array(RECORDS_MAX);
+  readonly #bytes = new Uint32Array(RECORDS_MAX);
+  readonly #sentAt = new Float64Array(RECORDS_MAX);
+  #epoch = -1;
+  /** Below, everything is settled. */
+  #oldest = 1;
+  #next = 1;
+  #acknowledged = 0;
+  /** As the peer counts, modulo 2^32. */
+  #received = 0;
+  #receivedBytes = 0;
+  /** Of all keys: no more can have arrived. */
+  #sent = 0;
+  #sentBytes = 0;
+  #believed = 0;
+  #believedBytes = 0;
+
+  /** Counters of the present epoch that were used: an acknowledgement speaks of no others. */
+  get highest(): number {
+    return this.#next - 1;
+  }
+
+  get hasOutstanding(): boolean {
+    return this.bytesInFlight > 0;
+  }
+
+  /** When the oldest record that nothing is known of was sent; Infinity without one. */
+  get oldestSentAt(): number {
+    for (let counter = this.#oldest; counter < this.#next; counter++) {
+      const index = counter & MASK;
+      if (this.#slot[index] !== NO_PACKET && this.#counter[index] === counter) {
+        this.#oldest = counter;
+        return this.#sentAt[index]!;
+      }
+    }
+    return Infinity;
+  }
+
+  /**
+   * Hot. A record leaves.
+   * @param epoch low 8 bits of the key's.
+   * @param slot or {@link NO_PACKET}.
+   */
+  record(
+    epoch: number,
+    counter: number,
+    slot: number,
+    bytes: number,
+    now: number,
+    owner: SentRecordsOwner,
+  ): void {
+    if (epoch !== this.#epoch) this.#turn(epoch, counter, owner);
+    const index = counter & MASK;
+    if (this.#slot[index] !== NO_PACKET) owner.expired(this.#forget(index));
+    this.#counter[index] = counter;
+    this.#slot[index] = slot;
+    this.#sentAt[index] = now;
+    this.#bytes[index] = slot === NO_PACKET ? 0 : bytes;
+    if (slot !== NO_PACKET) this.bytesInFlight += bytes;
+    this.#sent++;
+    this.#sentBytes += bytes;
+    this.#next = counter + 1;
+    if (this.#oldest < this.#next - RECORDS_MAX) this.#oldest = this.#next - RECORDS_MAX;
+  }
+
+  #turn(epoch: number, counter: number, owner: SentRecordsOwner): void {
+    this.expireAll(owner);
+    this.#epoch = epoch;
+    this.#oldest = this.#next = counter;
+    this.#acknowledged = 0;
+  }
+
+  #forget(index: number): number {
+    const slot = this.#slot[index]!;
+    this.#slot[index] = NO_PACKET;
+    this.bytesInFlight -= this.#bytes[index]!;
+    return slot;
+  }
+
+  /**
+   * Takes an acknowledgement in. One that cannot be true changes nothing.
+   * @param toleranceMs a record is lost, too, when one sent so much later has arrived.
+   * @returns what is wrong with it, or null.
+   */
+  acknowledge(
+    message: Acknowledgement,
+    toleranceMs: number,
+    now: number,
+    owner: SentRecordsOwner,
+  ): AcknowledgementFault | null {
+    if (message.epoch !== this.#epoch) return this.#ofOtherEpoch(message);
+    if (message.highest > this.highest) return "never sent";
+    const received = (message.received - this.#received) | 0;
+    if (received < 0 || message.highest < this.#acknowledged) {
+      return received <= 0 && message.highest <= this.#acknowledged ? null : "backwards";
+    }
+    const roundTrip = (((Math.round(now * US_PER_MS) - message.echo - message.hold) | 0) >>> 0) /
+      US_PER_MS;
+    if (roundTrip > ROUND_TRIP_MS_MAX) return "impossible time";
+    const bytes = (message.bytes - this.#receivedBytes) | 0;
+    if (bytes < 0) return "backwards";
+    const isMore = this.#believed + received > this.#sent ||
+      this.#believedBytes + bytes > this.#sentBytes;
+    if (isMore) return "never sent";
+    this.#believed += received;
+    this.#believedBytes += bytes;
+    this.#receivedBytes = message.bytes;
+    this.roundTripMs = roundTrip;
+    this.#received = message.received;
+    this.#acknowledged = message.highest;
+    this.#settle(message, toleranceMs, owner);
+    return null;
+  }
+
+  /** Of the epoch before, it comes too late to mean anything. */
+  #ofOtherEpoch(message: Acknowledgement): AcknowledgementFault | null {
+    return this.#epoch !== -1 && ((this.#epoch - message.epoch) & 0xff) <= 127
+      ? null
+      : "never sent";
+  }
+
+  #settle(message: Acknowledgement, toleranceMs: number, owner: SentRecordsOwner): void {
+    const newest = message.highest & MASK;
+    if (this.#counter[newest] === message.highest) {
+      this.newestArrivedSentAt = Math.max(this.newestArrivedSentAt, this.#sentAt[newest]!);
+    }
+    let gap = 0;
+    let oldest = -1;
+    for (let counter = this.#oldest; counter <= message.highest; counter++) {
+      while (gap < message.gaps && counter >= message.gapStart[gap]! + message.gapLength[gap]!) {
+        gap++;
+      }
+      const index = counter & MASK;
+      if (this.#slot[index] === NO_PACKET || this.#counter[index] !== counter) continue;
+      const isMissing = gap < message.gaps && counter >= message.gapStart[gap]!;
+      if (counter < message.from) {
+        if (oldest === -1) oldest = counter;
+      } else if (!isMissing) {
+        owner.arrived(this.#forget(index));
+      } else if (
+        message.highest - counter >= REORDERING_RECORDS ||
+        this.newestArrivedSentAt - this.#sentAt[index]! >= toleranceMs
+      ) {
+        owner.lost(this.#forget(index));
+      } else if (oldest === -1) {
+        oldest = counter;
+      }
+    }
+    this.#oldest = oldest === -1 ? Math.max(this.#oldest, message.highest + 1) : oldest;
+  }
+
+  /** Gives back what was sent too long ago. */
+  expire(now: number, owner: SentRecordsOwner): void {
+    for (; this.#oldest < this.#next; this.#oldest++) {
+      const index = this.#oldest & MASK;
+      if (this.#slot[index] === NO_PACKET || this.#counter[index] !== this.#oldest) continue;
+      if (now - this.#sentAt[index]! < KEPT_MS) return;
+      owner.expired(this.#forget(index));
+    }
+  }
+
+  /** The path is silent: what nothing is known of counts as lost, `countMax` records at most. */
+  loseAll(owner: SentRecordsOwner, countMax = Infinity): number {
+    let count = 0;
+    for (; this.#oldest < this.#next && count < countMax; this.#oldest++) {
+      const index = this.#oldest & MASK;
+      if (this.#slot[index] === NO_PACKET || this.#counter[index] !== this.#oldest) continue;
+      owner.lost(this.#forget(index));
+      count++;
+    }
+    return count;
+  }
+
+  /** The path is gone. */
+  expireAll(owner: SentRecordsOwner): void {
+    for (let index = 0; index < RECORDS_MAX; index++) {
+      if (this.#slot[index] !== NO_PACKET) owner.expired(this.#forget(index));
+    }
+    this.#oldest = this.#next;
+  }
+}

@@ -1,0 +1,211 @@
+/**
+ * Puts the packets of spread flows in order again, stream by stream. A gap is given up as soon as it
+ * is proved lost: when every path that may have carried it has delivered something numbered later,
+ * and the time that sending again takes has passed. Without proof, it is given up when the paths that
+ * are behind have been silent for as long as the slowest path may be later. Has no clock. What comes late
+ * is delivered all the same, for TCP knows what to do; what came before is not.
+ */
+import {
+  ORDER_FLAG_PRIORITY,
+  ORDER_FLAG_RECOVERABLE,
+  ORDER_FLAG_REPEATED,
+} from "../wire/order_extension.ts";
+
+const STREAMS = 256;
+const RING = 2048;
+const RING_MASK = RING - 1;
+const PATHS = 16;
+const WAIT_MS_MAX = 100;
+const RECOVERY_MS_MAX = 400;
+/** Held packets are looked at so often without an arrival. */
+const LOOK_MS = 2;
+const NONE = -1;
+
+type PushResult = "delivered" | "held" | "late" | "duplicate" | "unknown stream";
+
+/** Gets each packet that was pushed and not refused, once. */
+interface OrderedSink {
+  deliver(slot: number): void;
+}
+
+class Stream {
+  next: number;
+  held = 0;
+  /** When the gap before the first held packet was proved lost; Infinity while it is not. */
+  provedAt = Infinity;
+  readonly slot = new Int32Array(RING).fill(NONE);
+  /** The sequence number that was last seen in a place, plus one: 0 for none. */
+  readonly seen = new Float64Array(RING);
+  readonly arrivedAt = new Float64Array(RING);
+  readonly order = new Uint32Array(RING);
+  readonly paths = new Uint16Array(RING);
+  readonly flags = new Uint16Array(RING);
+
+  constructor(next: number) {
+    this.next = next;
+  }
+}
+
+export class StreamOrder {
+  /** How much later than the fastest path the slowest may be, in ms. */
+  waitMs = WAIT_MS_MAX;
+  /** How long sending again takes, in ms. */
+  recoveryMs = WAIT_MS_MAX;
+  heldPackets = 0;
+  skipped = 0;
+  readonly #streams: (Stream | null)[] = new Array(STREAMS).fill(null);
+  readonly #holding: Stream[] = [];
+  readonly #sink: OrderedSink;
+  /** The highest order that each path delivered. */
+  readonly #delivered = new Float64Array(PATHS).fill(NONE);
+  readonly #deliveredAt = new Float64Array(PATHS).fill(-Infinity);
+  /** When something that was sent again last came: there may be more of it. */
+  #repeatedAt = -Infinity;
+  #lookedAt = -Infinity;
+
+  constructor(sink: OrderedSink) {
+    this.#sink = sink;
+  }
+
+  /** Hot. A packet has come on `pathId`. */
+  push(
+    streamId: number,
+    sequence: number,
+    order: number,
+    paths: number,
+    flags: number,
+    pathId: number,
+    slot: number,
+    now: number,
+  ): PushResult {
+    if (streamId >= STREAMS) return "unknown stream";
+    if ((flags & ORDER_FLAG_REPEATED) !== 0) this.#repeatedAt = now;
+    if ((flags & (ORDER_FLAG_REPEATED | ORDER_FLAG_PRIORITY)) === 0) this.#note(pathId, order, now);
+    const stream = this.#streams[streamId] ??= new Stream(sequence);
+    const ahead = (sequence - stream.next) | 0;
+    if (ahead < 0) return this.#pushLate(stream, sequence, slot);
+    if (ahead >= RING) this.#restart(stream, sequence);
+    const place = sequence & RING_MASK;
+    if (stream.slot[place] !== NONE) return "duplicate";
+    stream.slot[place] = slot;
+    stream.seen[place] = sequence + 1;
+    stream.arrivedAt[place] = now;
+    stream.order[place] = order;
+    stream.paths[place] = paths;
+    stream.flags[place] = flags;
+    this.heldPackets++;
+    if (stream.held++ === 0) this.#holding.push(stream);
+    this.#advance(stream, now);
+    return ((sequence - stream.next) | 0) < 0 ? "delivered" : "held";
+  }
+
+  #note(pathId: number, order: number, now: number): void {
+    const path = pathId & (PATHS - 1);
+    this.#deliveredAt[path] = now;
+    const before = this.#delivered[path]!;
+    if (before === NONE || ((order - before) | 0) > 0) this.#delivered[path] = order;
+  }
+
+  #pushLate(stream: Stream, sequence: number, slot: number): PushResult {
+    const place = sequence & RING_MASK;
+    if (stream.seen[place] === sequence + 1) return "duplicate";
+    if (((stream.next - sequence) | 0) >= RING) return "duplicate";
+    stream.seen[place] = sequence + 1;
+    this.#sink.deliver(slot);
+    return "late";
+  }
+
+  /** So far ahead that nothing before is worth waiting for. */
+  #restart(stream: Stream, sequence: number): void {
+    while (stream.held > 0) this.#skipTo(stream, this.#firstHeld(stream));
+    if (((sequence - stream.next) | 0) >= RING) stream.next = (sequence - RING + 1) >>> 0;
+  }
+
+  /** Delivers what is in order, and what waits for something that is given up. */
+  #advance(stream: Stream, now: number): void {
+    while (stream.held > 0) {
+      const place = stream.next & RING_MASK;
+      if (stream.slot[place] !== NONE) {
+        this.#deliverRun(stream);
+        continue;
+      }
+      const first = this.#firstHeld(stream);
+      if (!this.#isGivenUp(stream, first & RING_MASK, now)) return;
+      this.skipped += (first - stream.next) | 0;
+      this.#skipTo(stream, first);
+    }
+    const index = this.#holding.indexOf(stream);
+    if (index !== -1) {
+      this.#holding[index] = this.#holding[this.#holding.length - 1]!;
+      this.#holding.pop();
+    }
+  }
+
+  #skipTo(stream: Stream, sequence: number): void {
+    stream.next = sequence;
+    this.#deliverRun(stream);
+  }
+
+  #deliverRun(stream: Stream): void {
+    stream.provedAt = Infinity;
+    for (;;) {
+      const place = stream.next & RING_MASK;
+      const slot = stream.slot[place]!;
+      if (slot === NONE) return;
+      stream.slot[place] = NONE;
+      stream.held--;
+      this.heldPackets--;
+      stream.next = (stream.next + 1) >>> 0;
+      this.#sink.deliver(slot);
+    }
+  }
+
+  #firstHeld(stream: Stream): number {
+    let sequence = stream.next;
+    while (stream.slot[sequence & RING_MASK] === NONE) sequence = (sequence + 1) >>> 0;
+    return sequence;
+  }
+
+  #isGivenUp(stream: Stream, place: number, now: number): boolean {
+    const isRecoverable = (stream.flags[place]! & ORDER_FLAG_RECOVERABLE) !== 0;
+    const recovery = isRecoverable ? this.recoveryMs : 0;
+    const arrivedAt = stream.arrivedAt[place]!;
+    const behindAt = this.#behindAt(stream, place);
+    if (stream.provedAt === Infinity && behindAt === -Infinity) stream.provedAt = now;
+    if (now - Math.max(stream.provedAt, this.#repeatedAt) >= recovery && stream.provedAt <= now) {
+      return true;
+    }
+    if (now - arrivedAt >= (isRecoverable ? RECOVERY_MS_MAX : WAIT_MS_MAX)) return true;
+    // A path that delivers, but is behind, will bring what is missing or prove it lost.
+    const lastHopeAt = Math.max(arrivedAt, behindAt, this.#repeatedAt);
+    return now - lastHopeAt >= this.waitMs + recovery;
+  }
+
+  /**
+   * When something last came on the paths that may still bring what is before the packet in `place`;
+   * -Infinity when there is none: what is missing is lost.
+   */
+  #behindAt(stream: Stream, place: number): number {
+    const order = stream.order[place]!;
+    let behindAt = -Infinity;
+    for (let path = 0, paths = stream.paths[place]!; paths !== 0; path++, paths >>>= 1) {
+      if ((paths & 1) === 0) continue;
+      const delivered = this.#delivered[path]!;
+      if (delivered !== NONE && ((delivered - order) | 0) >= 0) continue;
+      behindAt = Math.max(behindAt, this.#deliveredAt[path]!, 0);
+    }
+    return behindAt;
+  }
+
+  /** Looks at what waits. */
+  handleTimeout(now: number): void {
+    this.#lookedAt = now;
+    for (let index = this.#holding.length - 1; index >= 0; index--) {
+      this.#advance(this.#holding[index]!, now);
+    }
+  }
+
+  nextTimeout(): number {
+    return this.#holding.length === 0 ? Infinity : this.#lookedAt + LOOK_MS;
+  }
+}

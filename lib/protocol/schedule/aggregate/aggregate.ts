@@ -1,0 +1,319 @@
+/**
+ * One flow over all paths: chooses, for each packet, the path on which it arrives soonest, and lets
+ * it leave at the pace of that path.
+ *
+ *     offer -> fair queue -> path lanes (priority, bulk) -> poll -> the wire
+ *                                ^ what is lost or silent comes back
+ *
+ * A flow that does not queue takes the fastest path. One that queues is "spread": its packets are
+ * shared out over all paths such that they would arrive in order, the fast paths waiting as long as
+ * the slow ones are later. So the flow sees one link of the sum of the rates and of the delay of the
+ * slowest path, whatever it sends; a sender that models its path (BBR) would else take the delay of
+ * one path for that of the sum. Other flows keep the delay of the fastest path: they pass by.
+ *
+ * Pure: time is an argument, in milliseconds. The packets are the caller's, by slot.
+ */
+// long: one packet's way in, over and out, and what comes back; its parts are files of their own
+import type { AcknowledgementFault } from "../../path/sent_records.ts";
+import type { Acknowledgement } from "../../wire/acknowledgement.ts";
+import { FairQueue } from "./fair_queue.ts";
+import { FlowModes } from "./flow_modes.ts";
+import { InteractiveAllowance } from "./interactive_allowance.ts";
+import { fastestPriority, heldQueue, soonestSpread } from "./lane_choice.ts";
+import { type LaneOptions, PathLane } from "./path_lane.ts";
+import { Recovery } from "./recovery.ts";
+import { SpreadPlans } from "./spread_plan.ts";
+import { QueueLimit } from "./queue_limit.ts";
+import {
+  NO_SLOT,
+  type PacketSlots,
+  SLOT_ORDERED,
+  SLOT_PRIORITY,
+  SLOT_RECOVERABLE,
+} from "./packet_slots.ts";
+
+/** Paths are given so much work ahead. */
+const AHEAD_MS = 3;
+/** What may wait for a path, beyond what makes up for different delays. */
+const QUEUE_MS = 25;
+const QUEUE_LAG_SHARE = 0.4;
+/** What may wait for a moment beyond that: acknowledgements come in bursts when a gap is closed. */
+const BURST_MS = 100;
+const FORGET_MS = 1000;
+const QUEUE_BYTES_MIN = 30_000;
+const STREAMS = 256;
+/** Records of a path overtake each other by less. */
+const TOLERANCE_MS = 2;
+
+export type Traffic = "interactive" | "bulk";
+
+/** Hot path: nothing is allocated for a packet. */
+export class Aggregate {
+  readonly lanes: PathLane[] = [];
+  /** Packets that were dropped because too much waited. */
+  queueFull = 0;
+  /** Acknowledgements that cannot be true. */
+  badAcknowledgements = 0;
+  /** The lane that the slot given by `poll` leaves on. */
+  departing: PathLane | null = null;
+  readonly #slots: PacketSlots;
+  readonly #queue: FairQueue;
+  readonly #recovery: Recovery;
+  readonly #modes = new FlowModes();
+  readonly #plans = new SpreadPlans();
+  #burstRate = 0;
+  #limitedAt = 0;
+  readonly #queueLimit = new QueueLimit();
+  readonly #allowance = new InteractiveAllowance();
+  readonly #sequences = new Uint32Array(STREAMS);
+  /** Bytes on the wire besides the payload that acknowledgements count. */
+  readonly #overhead: number;
+  #order = 0;
+  #delayOrigin: number | null = null;
+  #turn = 0;
+  #now = 0;
+
+  constructor(slots: PacketSlots, overhead: number) {
+    this.#slots = slots;
+    this.#queue = new FairQueue(slots);
+    this.#overhead = overhead;
+    this.#recovery = new Recovery(this.lanes, slots);
+  }
+
+  /** What was sent again. */
+  get recovery(): Recovery {
+    return this.#recovery;
+  }
+
+  get queuedBytes(): number {
+    return this.#queue.bytes;
+  }
+
+  /** The delay that spread flows see beyond that of the fastest path, in ms. */
+  get spreadMs(): number {
+    return this.#plans.ordered.holdMs;
+  }
+
+  // Paths
+
+  addPath(options: LaneOptions): PathLane {
+    const lane = new PathLane(this.#slots, options);
+    this.lanes.push(lane);
+    this.#measureLags();
+    return lane;
+  }
+
+  lane(id: number): PathLane | null {
+    for (const lane of this.lanes) if (lane.id === id) return lane;
+    return null;
+  }
+
+  removePath(id: number, now: number): void {
+    const index = this.lanes.findIndex((lane) => lane.id === id);
+    if (index === -1) return;
+    const lane = this.lanes[index]!;
+    this.linkFailed(lane, now);
+    this.lanes.splice(index, 1);
+    lane.records.expireAll(this.#recovery);
+  }
+
+  /** The kernel says that the link is gone: what it had goes to the others at once. */
+  linkFailed(lane: PathLane, now: number): void {
+    this.#now = now;
+    this.#recovery.linkFailed(lane, now);
+    this.#measureLags();
+  }
+
+  // Packets in
+
+  /**
+   * Hot. A packet has come; its bytes are in `slot`, which the caller took.
+   * @param length bytes on the wire.
+   */
+  offer(slot: number, length: number, hash: number, traffic: Traffic, now: number): void {
+    this.#now = now;
+    const flow = FairQueue.flowOf(hash);
+    this.#slots.length[slot] = length;
+    this.#slots.flow[slot] = flow;
+    if (traffic === "interactive" && this.#allowance.take(flow, length, now)) {
+      const lane = fastestPriority(this.lanes, length, now);
+      if (lane !== null) return this.#pushPriority(lane, slot, SLOT_PRIORITY);
+    }
+    this.#queue.push(slot, now);
+    this.#schedule(now);
+    this.#limit(now);
+  }
+
+  #limit(now: number): void {
+    this.#queueLimit.note(this.#queue.bytes, now);
+    const rate = this.#upRate();
+    const standing = Math.max(QUEUE_BYTES_MIN, rate * (QUEUE_MS + QUEUE_LAG_SHARE * this.spreadMs));
+    // When a path goes, what its packets were is still there, and no sender is to blame.
+    this.#burstRate = Math.max(rate, this.#burstRate * (1 - (now - this.#limitedAt) / FORGET_MS));
+    this.#limitedAt = now;
+    const burst = standing + this.#burstRate * BURST_MS;
+    while (this.#queueLimit.mustDrop(this.#queue.bytes, standing, burst, now)) {
+      const slot = this.#queue.dropFattest();
+      if (slot === NO_SLOT) return;
+      this.queueFull++;
+      this.#modes.dropped(this.#slots.flow[slot]!, now);
+      this.#slots.release(slot);
+    }
+  }
+
+  /** What all paths that work carry, in bytes a millisecond. */
+  #upRate(): number {
+    let rate = 0;
+    for (const lane of this.lanes) {
+      if (lane.state === "up") rate += lane.capacity.rate(this.#now);
+    }
+    return rate;
+  }
+
+  /** Hot. Chooses paths for what waits, as far as paths have room. */
+  #schedule(now: number): void {
+    for (;;) {
+      const slot = this.#queue.peek();
+      if (slot === NO_SLOT) return;
+      const flow = this.#slots.flow[slot]!;
+      const waitedMs = now - this.#slots.arrivedAt[slot]!;
+      const mode = this.#modes.mode(flow, waitedMs, now);
+      const isPlaced = mode === "single"
+        ? this.#bindSingle(slot, now)
+        : this.#bindSpread(slot, mode, now);
+      if (!isPlaced) return;
+      if (mode !== "single") this.#modes.placed(flow, waitedMs, now);
+    }
+  }
+
+  #bindSingle(slot: number, now: number): boolean {
+    const length = this.#slots.length[slot]!;
+    const lane = fastestPriority(this.lanes, length, now);
+    if (lane === null || lane.priorityStartAt(now) - now > AHEAD_MS) return false;
+    this.#queue.take();
+    const flow = this.#slots.flow[slot]!;
+    this.#number(slot, this.#modes.wasSpread(flow, now) ? this.#plans.ordered.paths : 0);
+    this.#pushPriority(lane, slot, SLOT_PRIORITY | SLOT_ORDERED | SLOT_RECOVERABLE);
+    return true;
+  }
+
+  #bindSpread(slot: number, mode: "ordered" | "loose", now: number): boolean {
+    const plan = this.#plans[mode];
+    const lane = soonestSpread(this.lanes, this.#slots.length[slot]!, mode, plan, now);
+    if (lane === null) return false;
+    const held = heldQueue(lane, mode);
+    const earlyMs = Math.max(0, plan.holdMs - lane.lagMs);
+    if (lane.startAt(held, now) > now + earlyMs + AHEAD_MS) return false;
+    this.#queue.take();
+    // A packet that is not put in order takes no number: it would leave a gap.
+    if (mode === "ordered") this.#number(slot, plan.paths);
+    const ordered = mode === "ordered" ? SLOT_ORDERED : 0;
+    this.#slots.flags[slot] = ordered | SLOT_RECOVERABLE;
+    lane.push(held, slot, now + earlyMs, now);
+    return true;
+  }
+
+  #number(slot: number, paths: number): void {
+    const stream = this.#slots.flow[slot]! & (STREAMS - 1);
+    this.#slots.stream[slot] = stream;
+    this.#slots.sequence[slot] = this.#sequences[stream]!++;
+    this.#slots.order[slot] = this.#order = (this.#order + 1) >>> 0;
+    this.#slots.paths[slot] = paths;
+  }
+
+  #pushPriority(lane: PathLane, slot: number, flags: number): void {
+    this.#slots.flags[slot] = flags;
+    lane.priority.push(slot);
+  }
+
+  // Packets out
+
+  /**
+   * Hot. The slot of the packet that leaves now, on `departing`, or NO_SLOT. The caller writes the
+   * record and calls `sent` with its counter.
+   */
+  poll(now: number): number {
+    this.#now = now;
+    for (let tried = 0; tried < this.lanes.length; tried++) {
+      const lane = this.lanes[this.#turn++ % this.lanes.length]!;
+      const slot = lane.depart(now);
+      if (slot !== NO_SLOT) {
+        this.departing = lane;
+        this.#turn--;
+        this.#schedule(now);
+        return slot;
+      }
+    }
+    return NO_SLOT;
+  }
+
+  /** Hot. The packet that `poll` gave has left under `counter`. */
+  sent(slot: number, epoch: number, counter: number, now: number): void {
+    this.#recovery.sent(this.departing!, slot, epoch, counter, now);
+  }
+
+  /** A record of another kind has left: heartbeats and feedback use counters, too. */
+  sentOther(lane: PathLane, epoch: number, counter: number, bytes: number, now: number): void {
+    this.#recovery.sentOther(lane, epoch, counter, bytes, now);
+  }
+
+  // What comes back
+
+  /** An acknowledgement of the peer's. One that cannot be true changes nothing, and is counted. */
+  acknowledge(message: Acknowledgement, now: number): AcknowledgementFault | "unknown path" | null {
+    this.#now = now;
+    this.#recovery.begin(now);
+    const lane = this.lane(message.pathId);
+    const fault = lane === null
+      ? "unknown path"
+      : lane.records.acknowledge(message, TOLERANCE_MS + lane.jitterMs / 4, now, this.#recovery);
+    if (lane === null || fault !== null) {
+      this.badAcknowledgements++;
+      return fault;
+    }
+    this.#delayOrigin ??= message.delay;
+    const delayMs = ((message.delay - this.#delayOrigin) | 0) / 1000;
+    lane.acknowledged(message, delayMs, this.#overhead, now);
+    this.#recovery.heard(lane);
+    this.#measureLags();
+    this.#schedule(now);
+    return null;
+  }
+
+  #measureLags(): void {
+    let least = Infinity;
+    for (const lane of this.lanes) {
+      if (lane.state === "up") least = Math.min(least, lane.delayMs);
+    }
+    for (const lane of this.lanes) {
+      lane.lagMs = Number.isFinite(lane.delayMs) ? Math.max(0, lane.delayMs - least) : 0;
+    }
+    this.#plans.update(this.lanes, this.#now);
+  }
+
+  // Time
+
+  /** Does what is due. */
+  handleTimeout(now: number): void {
+    this.#now = now;
+    if (this.#recovery.handleTimeout(now)) this.#measureLags();
+    this.#schedule(now);
+  }
+
+  /** The lane that is to be probed now, or null. */
+  probeDue(now: number): PathLane | null {
+    return this.#recovery.probeDue(now);
+  }
+
+  /** When `poll` or `handleTimeout` is to be called next. */
+  nextTimeout(now: number): number {
+    let next = Infinity;
+    for (const lane of this.lanes) {
+      next = Math.min(next, lane.nextDepartureAt());
+      if (lane.records.hasOutstanding) next = Math.min(next, now + 10);
+      if (lane.state !== "up") next = Math.min(next, lane.probeAt);
+    }
+    if (this.#queue.packets > 0) next = Math.min(next, now + 1);
+    return next;
+  }
+}

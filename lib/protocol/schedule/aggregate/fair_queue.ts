@@ -1,0 +1,135 @@
+/**
+ * Packets that no path has been chosen for yet, in a queue for each flow. Flows take turns by bytes
+ * (deficit round robin), and a flow that had nothing waiting goes first, as in fq_codel (RFC 8290):
+ * so what is sparse does not wait behind what is bulk. Bounded in bytes and in time: what is too much
+ * is taken from the head of the fattest flow, whose sender learns of it soonest so.
+ */
+import { NO_SLOT, type PacketSlots, SlotQueue } from "./packet_slots.ts";
+
+export const FLOWS = 512;
+const FLOW_MASK = FLOWS - 1;
+const QUANTUM = 1600;
+const NONE = -1;
+
+const IDLE = 0;
+const NEW = 1;
+const OLD = 2;
+
+/** Flow numbers in a row, linked through one array: a flow is in one row at a time. */
+class FlowRow {
+  head = NONE;
+  tail = NONE;
+  readonly #next: Int32Array;
+
+  constructor(next: Int32Array) {
+    this.#next = next;
+  }
+
+  push(flow: number): void {
+    this.#next[flow] = NONE;
+    if (this.tail === NONE) this.head = flow;
+    else this.#next[this.tail] = flow;
+    this.tail = flow;
+  }
+
+  shift(): number {
+    const flow = this.head;
+    this.head = this.#next[flow]!;
+    if (this.head === NONE) this.tail = NONE;
+    return flow;
+  }
+}
+
+export class FairQueue {
+  bytes = 0;
+  packets = 0;
+  readonly #slots: PacketSlots;
+  readonly #queues: SlotQueue[] = [];
+  readonly #row = new Uint8Array(FLOWS);
+  readonly #deficit = new Int32Array(FLOWS);
+  readonly #next = new Int32Array(FLOWS);
+  readonly #new = new FlowRow(this.#next);
+  readonly #old = new FlowRow(this.#next);
+
+  constructor(slots: PacketSlots) {
+    this.#slots = slots;
+    for (let flow = 0; flow < FLOWS; flow++) this.#queues.push(new SlotQueue(slots));
+  }
+
+  static flowOf(hash: number): number {
+    return (hash ^ (hash >>> 16)) & FLOW_MASK;
+  }
+
+  /** Bytes of a flow that wait. */
+  bytesOf(flow: number): number {
+    return this.#queues[flow]!.bytes;
+  }
+
+  /** Hot. */
+  push(slot: number, now: number): void {
+    const flow = this.#slots.flow[slot]!;
+    this.#slots.arrivedAt[slot] = now;
+    const queue = this.#queues[flow]!;
+    queue.push(slot);
+    this.bytes += this.#slots.length[slot]!;
+    this.packets++;
+    if (this.#row[flow] !== IDLE) return;
+    this.#row[flow] = NEW;
+    this.#deficit[flow] = QUANTUM;
+    this.#new.push(flow);
+  }
+
+  /** Hot. Whose turn it is: the slot stays where it is. NO_SLOT when nothing waits. */
+  peek(): number {
+    for (;;) {
+      const row = this.#new.head !== NONE ? this.#new : this.#old;
+      const flow = row.head;
+      if (flow === NONE) return NO_SLOT;
+      const head = this.#queues[flow]!.head;
+      if (head !== NO_SLOT && this.#deficit[flow]! > 0) return head;
+      row.shift();
+      if (head === NO_SLOT && (row === this.#old || this.#old.head === NONE)) {
+        this.#row[flow] = IDLE;
+        continue;
+      }
+      if (head !== NO_SLOT) this.#deficit[flow]! += QUANTUM;
+      this.#row[flow] = OLD;
+      this.#old.push(flow);
+    }
+  }
+
+  /** Hot. Takes out what `peek` showed. */
+  take(): number {
+    const slot = this.peek();
+    if (slot === NO_SLOT) return NO_SLOT;
+    const flow = this.#slots.flow[slot]!;
+    this.#queues[flow]!.shift();
+    this.#deficit[flow]! -= this.#slots.length[slot]!;
+    this.#count(slot);
+    return slot;
+  }
+
+  /** Takes the head of the flow that has the most bytes waiting; NO_SLOT when nothing waits. */
+  dropFattest(): number {
+    let fattest = NONE;
+    let most = 0;
+    for (const row of [this.#new, this.#old]) {
+      for (let flow = row.head; flow !== NONE; flow = this.#next[flow]!) {
+        const { bytes } = this.#queues[flow]!;
+        if (bytes > most) {
+          most = bytes;
+          fattest = flow;
+        }
+      }
+    }
+    if (fattest === NONE) return NO_SLOT;
+    const slot = this.#queues[fattest]!.shift();
+    this.#count(slot);
+    return slot;
+  }
+
+  #count(slot: number): void {
+    this.bytes -= this.#slots.length[slot]!;
+    this.packets--;
+  }
+}

@@ -1,0 +1,189 @@
+/**
+ * One path as the scheduler sees it: what waits to leave on it, when the next record may, what it
+ * carries, how late it delivers, and what it has not acknowledged. Three queues: `priority` leaves
+ * first, then `loose`, then `bulk`. The last two wait for release times, by which paths of different
+ * delay deliver together.
+ */
+import { Capacity } from "../../path/capacity.ts";
+import { Pacer } from "../../path/pacer.ts";
+import { WindowedMinimum } from "../../path/windowed_minimum.ts";
+import { SentRecords } from "../../path/sent_records.ts";
+import type { Acknowledgement } from "../../wire/acknowledgement.ts";
+import { ReleasedQueue } from "./released_queue.ts";
+import { NO_SLOT, type PacketSlots, SlotQueue } from "./packet_slots.ts";
+
+const US_PER_MS = 1000;
+/** What a round trip is taken for until one was measured. */
+const ROUND_TRIP_UNKNOWN_MS = 200;
+const GAIN = 1 / 8;
+const SAMPLE_RECORDS = 10;
+const SAMPLE_MS_MAX = 600;
+const DELAY_BUCKET_MS = 1000;
+const DELAY_BUCKETS = 3;
+
+export interface LaneOptions {
+  readonly id: number;
+  /** Bytes a millisecond that the path was last known to carry. */
+  readonly rate?: number;
+  /** Bytes a millisecond that it is to carry at most. */
+  readonly ceiling?: number;
+}
+
+/**
+ * - `up`: takes packets.
+ * - `suspect`: has been silent for too long; takes none.
+ * - `down`: its link is gone, or it stayed silent.
+ */
+type LaneState = "up" | "suspect" | "down";
+
+export class PathLane {
+  readonly id: number;
+  /** Bit of the path in the order extension. */
+  readonly bit: number;
+  readonly priority: SlotQueue;
+  readonly loose: ReleasedQueue;
+  readonly bulk: ReleasedQueue;
+  readonly pacer = new Pacer();
+  readonly records = new SentRecords();
+  readonly capacity: Capacity;
+  state: LaneState = "up";
+  /** When the last thing was heard that acknowledges something. */
+  heardAt = -Infinity;
+  /** Since when something waits for an acknowledgement; Infinity when nothing does. */
+  waitingSince = Infinity;
+  /** When a packet last left. */
+  sentAt = -Infinity;
+  probeAt = -Infinity;
+  answers = 0;
+  jitterMs = 0;
+  sentBytes = 0;
+  retransmitted = 0;
+  /** Smoothed, in ms. */
+  roundTripMs = ROUND_TRIP_UNKNOWN_MS;
+  /** Least of the last while, beyond that of the fastest path. */
+  lagMs = 0;
+  /** Least delay beyond clocks, in ms; Infinity when nothing is known. */
+  delayMs = Infinity;
+  readonly #slots: PacketSlots;
+  #isMeasured = false;
+  readonly #delays = new WindowedMinimum(DELAY_BUCKET_MS, DELAY_BUCKETS);
+  readonly #mark = { received: 0, bytes: 0, highest: 0, echo: 0, arrivedUs: 0, at: -Infinity };
+  #least = Infinity;
+
+  constructor(slots: PacketSlots, options: LaneOptions) {
+    this.id = options.id;
+    this.bit = 1 << (options.id & 15);
+    this.#slots = slots;
+    this.priority = new SlotQueue(slots);
+    this.loose = new ReleasedQueue(slots);
+    this.bulk = new ReleasedQueue(slots);
+    this.capacity = new Capacity(options.rate ?? null, options.ceiling);
+  }
+
+  /** Hot. When a priority packet that comes now would begin to leave. */
+  priorityStartAt(now: number): number {
+    return now + this.pacer.debt(now) + this.priority.bytes / this.capacity.rate(now);
+  }
+
+  /** Hot. When a packet that comes now for `held`, a queue of this lane, would begin to leave. */
+  startAt(held: ReleasedQueue, now: number): number {
+    let bytes = this.priority.bytes + this.loose.queue.bytes;
+    if (held === this.bulk) bytes += this.bulk.queue.bytes;
+    const free = now + this.pacer.debt(now) + bytes / this.capacity.rate(now);
+    return Math.max(free, held.finishAt);
+  }
+
+  push(held: ReleasedQueue, slot: number, releaseAt: number, now: number): void {
+    const begins = Math.max(releaseAt, this.startAt(held, now));
+    held.push(slot, releaseAt, begins + this.#slots.length[slot]! / this.capacity.rate(now));
+  }
+
+  get waitingPackets(): number {
+    return this.priority.packets + this.loose.queue.packets + this.bulk.queue.packets;
+  }
+
+  /** Hot. The slot that may leave now, which is taken out, or NO_SLOT. */
+  depart(now: number): number {
+    if (this.state === "down" || !this.pacer.mayDepart(now)) return NO_SLOT;
+    if (this.priority.head !== NO_SLOT) return this.priority.shift();
+    if (this.loose.releaseAt <= now) return this.loose.shift();
+    return this.bulk.releaseAt <= now ? this.bulk.shift() : NO_SLOT;
+  }
+
+  /** Takes out what waits, one after the other, whether it may leave or not. */
+  takeBack(): number {
+    const slot = this.priority.shift();
+    if (slot !== NO_SLOT) return slot;
+    const loose = this.loose.shift();
+    return loose === NO_SLOT ? this.bulk.shift() : loose;
+  }
+
+  /** When `depart` has something next; Infinity when nothing waits. */
+  nextDepartureAt(): number {
+    if (this.state === "down") return Infinity;
+    if (this.priority.head !== NO_SLOT) return this.pacer.nextAt;
+    return Math.max(this.pacer.nextAt, Math.min(this.loose.releaseAt, this.bulk.releaseAt));
+  }
+
+  departed(bytes: number, now: number): void {
+    this.sentBytes += bytes;
+    this.pacer.departed(bytes, this.capacity.rate(now), now);
+  }
+
+  /** What has left wants an acknowledgement. */
+  expectAcknowledgement(now: number): void {
+    if (this.waitingSince === Infinity) this.waitingSince = now;
+  }
+
+  /**
+   * An acknowledgement that was found true.
+   * @param delayMs its delay, relative to one origin for all paths.
+   */
+  acknowledged(message: Acknowledgement, delayMs: number, overhead: number, now: number): void {
+    this.heardAt = now;
+    this.waitingSince = this.records.hasOutstanding ? now : Infinity;
+    this.jitterMs = message.jitter / US_PER_MS;
+    const { roundTripMs } = this.records;
+    this.roundTripMs = this.#isMeasured
+      ? this.roundTripMs + GAIN * (roundTripMs - this.roundTripMs)
+      : roundTripMs;
+    this.#isMeasured = true;
+    this.#least = Math.min(this.#least, delayMs);
+    const mark = this.#mark;
+    const interval = Capacity.intervalMs(this.roundTripMs, this.jitterMs);
+    const isEnough = ((message.received - mark.received) | 0) >= SAMPLE_RECORDS ||
+      now - mark.at >= SAMPLE_MS_MAX;
+    if (isEnough && now - mark.at >= interval) this.#sample(message, overhead, interval, now);
+  }
+
+  #sample(message: Acknowledgement, overhead: number, intervalMs: number, now: number): void {
+    const mark = this.#mark;
+    const arrivedUs = (message.clock - message.hold) | 0;
+    const records = (message.received - mark.received) | 0;
+    const expected = Math.max(1, message.highest - mark.highest);
+    const isFirst = mark.at === -Infinity;
+    const { jitterMs } = this;
+    this.capacity.update(
+      {
+        records: isFirst ? 0 : records,
+        bytes: Math.max(0, ((message.bytes - mark.bytes) | 0) + overhead * records),
+        sentMs: ((message.echo - mark.echo) | 0) / US_PER_MS,
+        arrivedMs: ((arrivedUs - mark.arrivedUs) | 0) / US_PER_MS,
+        loss: Math.min(1, Math.max(0, 1 - records / expected)),
+        delayMs: this.#least,
+        jitterMs,
+      },
+      intervalMs,
+      now,
+    );
+    this.#delays.add(this.#least, now);
+    this.delayMs = this.#delays.least(now) + this.capacity.queueMs;
+    this.#least = Infinity;
+    mark.at = now;
+    mark.received = message.received;
+    mark.bytes = message.bytes;
+    mark.highest = message.highest;
+    mark.echo = message.echo;
+    mark.arrivedUs = arrivedUs;
+  }
+}

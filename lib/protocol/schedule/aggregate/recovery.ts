@@ -1,0 +1,172 @@
+/**
+ * What is sent again: packets that got lost, those of a path that fell silent or is gone, and the
+ * last ones of a burst, which have none behind them that would prove them lost. All go first on the
+ * path on which they arrive soonest, under a new counter. Loss may take a tenth of what is sent, so
+ * that a path that loses much does not fill the others with repetitions.
+ */
+import { NO_PACKET, type SentRecordsOwner } from "../../path/sent_records.ts";
+import { fastestPriority } from "./lane_choice.ts";
+import type { PathLane } from "./path_lane.ts";
+import { NO_SLOT, type PacketSlots, SLOT_RECOVERABLE, SLOT_REPEATED } from "./packet_slots.ts";
+
+/** Silence that makes a path suspect, beyond round trip and jitter. */
+const SILENT_MS = 45;
+const SILENT_JITTERS = 4;
+const DOWN_AFTER_SILENCES = 3;
+const PROBE_MS = 100;
+const PROBE_ANSWERS = 3;
+const TAIL_MS = 25;
+const TAIL_JITTERS = 2;
+const TAIL_PACKETS = 4;
+/** What is older is of no use to anybody, and its sender has sent it again. */
+const AGE_MS_MAX = 1000;
+/** Share of what is sent that may be sent again, but for paths that are silent. */
+const REPEAT_SHARE = 0.1;
+const REPEAT_BYTES_MAX = 150_000;
+
+export class Recovery implements SentRecordsOwner {
+  retransmitted = 0;
+  reinjected = 0;
+  expiredPackets = 0;
+  /** Packets that no path was left for. */
+  stranded = 0;
+  readonly #lanes: readonly PathLane[];
+  readonly #slots: PacketSlots;
+  #credit = REPEAT_BYTES_MAX;
+  #isReinjecting = false;
+  #now = 0;
+
+  constructor(lanes: readonly PathLane[], slots: PacketSlots) {
+    this.#lanes = lanes;
+    this.#slots = slots;
+  }
+
+  /** To be called before records are given an acknowledgement, with this as their owner. */
+  begin(now: number): void {
+    this.#now = now;
+  }
+
+  /** Hot. A packet leaves on `lane`. */
+  sent(lane: PathLane, slot: number, epoch: number, counter: number, now: number): void {
+    const length = this.#slots.length[slot]!;
+    lane.departed(length, now);
+    lane.expectAcknowledgement(now);
+    lane.sentAt = now;
+    this.#credit = Math.min(REPEAT_BYTES_MAX, this.#credit + REPEAT_SHARE * length);
+    lane.records.record(epoch, counter, slot, length, now, this);
+  }
+
+  /** A record of another kind leaves: it uses a counter, too. */
+  sentOther(lane: PathLane, epoch: number, counter: number, bytes: number, now: number): void {
+    lane.departed(bytes, now);
+    lane.records.record(epoch, counter, NO_PACKET, bytes, now, this);
+  }
+
+  arrived(slot: number): void {
+    this.#slots.release(slot);
+  }
+
+  expired(slot: number): void {
+    this.expiredPackets++;
+    this.#slots.release(slot);
+  }
+
+  lost(slot: number): void {
+    const length = this.#slots.length[slot]!;
+    const isKept = (this.#slots.flags[slot]! & SLOT_RECOVERABLE) !== 0 &&
+      this.#now - this.#slots.arrivedAt[slot]! < AGE_MS_MAX;
+    const mayRepeat = this.#isReinjecting || this.#credit >= length;
+    const lane = isKept && mayRepeat ? fastestPriority(this.#lanes, length, this.#now) : null;
+    if (lane === null) return this.#slots.release(slot);
+    if (this.#isReinjecting) {
+      this.reinjected++;
+    } else {
+      this.#credit -= length;
+      this.retransmitted++;
+    }
+    this.#repeat(lane, slot);
+  }
+
+  #repeat(lane: PathLane, slot: number): void {
+    this.#slots.flags[slot]! |= SLOT_REPEATED;
+    lane.retransmitted++;
+    lane.priority.push(slot);
+  }
+
+  /** The link of `lane` is gone: what it had goes to the others at once. */
+  linkFailed(lane: PathLane, now: number): void {
+    lane.state = "down";
+    lane.answers = 0;
+    this.#giveBack(lane, now);
+  }
+
+  /** What a path has, sent and unsent, goes to the others, the oldest first. */
+  #giveBack(lane: PathLane, now: number): void {
+    this.#now = now;
+    this.#isReinjecting = true;
+    lane.records.loseAll(this);
+    for (let slot = lane.takeBack(); slot !== NO_SLOT; slot = lane.takeBack()) {
+      const other = fastestPriority(this.#lanes, this.#slots.length[slot]!, now);
+      if (other !== null) {
+        this.#repeat(other, slot);
+      } else {
+        this.stranded++;
+        this.#slots.release(slot);
+      }
+    }
+    lane.waitingSince = Infinity;
+    this.#isReinjecting = false;
+  }
+
+  /** Something true was heard of `lane`. */
+  heard(lane: PathLane): void {
+    if (lane.state === "up") return;
+    const needed = lane.state === "suspect" ? 1 : PROBE_ANSWERS;
+    if (++lane.answers >= needed) lane.state = "up";
+  }
+
+  /** Judges the silence of each path. Returns whether one changed its state. */
+  handleTimeout(now: number): boolean {
+    this.#now = now;
+    let hasChanged = false;
+    for (const lane of this.#lanes) {
+      lane.records.expire(now, this);
+      const silence = SILENT_MS + lane.roundTripMs + SILENT_JITTERS * lane.jitterMs;
+      const before = lane.state;
+      if (lane.state === "up" && now - lane.waitingSince >= silence && this.#hasOther(lane)) {
+        lane.state = "suspect";
+        lane.answers = 0;
+        lane.probeAt = now;
+        this.#giveBack(lane, now);
+      } else if (lane.state === "suspect" && now - lane.heardAt > DOWN_AFTER_SILENCES * silence) {
+        lane.state = "down";
+        lane.answers = 0;
+      }
+      if (lane.state !== before) hasChanged = true;
+      this.#repeatTail(lane, now);
+    }
+    return hasChanged;
+  }
+
+  /** The last path stays in use, however silent: there is nothing better. */
+  #hasOther(lane: PathLane): boolean {
+    for (const other of this.#lanes) if (other !== lane && other.state === "up") return true;
+    return false;
+  }
+
+  #repeatTail(lane: PathLane, now: number): void {
+    if (lane.waitingPackets > 0 || !lane.records.hasOutstanding) return;
+    const due = lane.sentAt + lane.roundTripMs + TAIL_JITTERS * lane.jitterMs + TAIL_MS;
+    if (now >= due) lane.records.loseAll(this, TAIL_PACKETS);
+  }
+
+  /** The path that is to be probed now, or null. */
+  probeDue(now: number): PathLane | null {
+    for (const lane of this.#lanes) {
+      if (lane.state === "up" || now < lane.probeAt) continue;
+      lane.probeAt = now + PROBE_MS;
+      return lane;
+    }
+    return null;
+  }
+}

@@ -1,0 +1,82 @@
+/**
+ * `deno task aggregation`: one flow over all links on virtual time, all cases of docs/aggregation.md
+ * with three seeds each, as lines of a table. The median of the seeds counts.
+ */
+import {
+  asymmetric,
+  bestSingle,
+  blackout,
+  bothWays,
+  bufferbloat,
+  type CaseName,
+  changingRate,
+  LINKS,
+  type Outcome,
+  pacedUdp,
+  radioTrace,
+  transfers,
+} from "../testing/aggregation/cases.ts";
+import type { ControlName } from "../testing/aggregation/lab.ts";
+
+const SEEDS = [1, 2, 3];
+
+function median(values: readonly number[]): number {
+  return values.toSorted((one, other) => one - other)[values.length >> 1]!;
+}
+
+/** The median of each figure over the seeds. */
+function medians<K extends string>(run: (seed: number) => Record<K, number>): Record<K, number> {
+  const runs = SEEDS.map(run);
+  const keys = Object.keys(runs[0]!) as K[];
+  return Object.fromEntries(
+    keys.map((key) => [key, median(runs.map((each) => each[key]))]),
+  ) as Record<K, number>;
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
+}
+
+function outcome(each: Outcome): string {
+  return `${each.goodput.toFixed(1)} | ${percent(each.share)} | ${each.pingMedian.toFixed(0)} / ` +
+    `${each.ping95.toFixed(0)} | ${each.pingsLost}`;
+}
+
+console.log("| case | flows | Mbit/s | of the sum | ping median / 95 %, ms | lost | best single |");
+console.log("| --- | --- | --- | --- | --- | --- | --- |");
+for (const name of Object.keys(LINKS) as CaseName[]) {
+  for (const control of ["cubic", "bbr"] as ControlName[]) {
+    for (const count of name === "A" || name === "C" || name === "E" ? [1, 4, 8, 16] : [1]) {
+      const result = medians((seed) => ({ ...transfers(name, control, count, seed) })) as Outcome;
+      const best = median(SEEDS.map((seed) => bestSingle(name, control, count, seed)));
+      console.log(
+        `| ${name} | ${count} ${control} | ${outcome(result)} | ${best.toFixed(1)} |`,
+      );
+    }
+  }
+}
+for (const name of ["A", "C", "E"] as const) {
+  const known = medians((seed) => ({ ...transfers(name, "cubic", 1, seed, true) })) as Outcome;
+  console.log(`| ${name}, rates known | 1 cubic | ${outcome(known)} | |`);
+}
+const changing = medians((seed) => ({ ...changingRate(seed) })) as Outcome;
+console.log(`| 50 -> 5 -> 50, beside 20 | 1 cubic | ${outcome(changing)} | |`);
+const radio = medians((seed) => ({ ...radioTrace(seed) })) as Outcome;
+console.log(`| 1 to 60 at random, beside 20 | 1 cubic | ${outcome(radio)} | |`);
+const bloat = medians((seed) => ({ ...bufferbloat(seed) })) as Outcome;
+console.log(`| 10 with a queue of 2 s, beside 20 | 1 cubic | ${outcome(bloat)} | |`);
+const both = medians(bothWays);
+console.log(`\nBoth directions of A: ${percent(both.down)} down, ${percent(both.up)} up`);
+const asymmetrical = medians(asymmetric);
+console.log(
+  `100/1 beside 20/20, both: ${percent(asymmetrical.down)} down, ${percent(asymmetrical.up)} up`,
+);
+const udp = medians((seed) => pacedUdp(0.9, seed));
+console.log(`UDP at 90 %: ${percent(udp.lost)} lost, ${percent(udp.reordered)} out of order`);
+for (const count of [1, 4]) {
+  const cut = medians((seed) => ({ ...blackout(count, seed) }));
+  console.log(
+    `Fast link of A cut, ${count} flows: found in ${cut.foundMs} ms, longest gap ` +
+      `${cut.gapMs.toFixed(0)} ms, ${cut.after.toFixed(1)} Mbit/s from 3 s after it is back`,
+  );
+}

@@ -1,0 +1,280 @@
+/**
+ * One end of a tunnel on virtual time: the product's scheduler, records and ordering, with links in
+ * place of sockets. `flow` pins everything to the first link, unpaced, as a plain tunnel does.
+ */
+import { ReceivedRecords } from "../../lib/protocol/path/received_records.ts";
+import { StreamOrder } from "../../lib/protocol/receive/stream_order.ts";
+import { Aggregate, type Traffic } from "../../lib/protocol/schedule/aggregate/aggregate.ts";
+import {
+  NO_SLOT,
+  PacketSlots,
+  SLOT_ORDERED,
+  SLOT_PRIORITY,
+  SLOT_RECOVERABLE,
+  SLOT_REPEATED,
+} from "../../lib/protocol/schedule/aggregate/packet_slots.ts";
+import type { LaneOptions, PathLane } from "../../lib/protocol/schedule/aggregate/path_lane.ts";
+import { Acknowledgement } from "../../lib/protocol/wire/acknowledgement.ts";
+import {
+  ORDER_EXTENSION_LENGTH,
+  ORDER_FLAG_PRIORITY,
+  ORDER_FLAG_RECOVERABLE,
+  ORDER_FLAG_REPEATED,
+} from "../../lib/protocol/wire/order_extension.ts";
+import { RECORD_OVERHEAD } from "../../lib/protocol/wire/header.ts";
+import type { EventQueue } from "./event_queue.ts";
+import type { Link } from "./link.ts";
+
+/** IPv4 and UDP, the record, and the order extension. */
+export const OVERHEAD = 28 + RECORD_OVERHEAD + ORDER_EXTENSION_LENGTH;
+const SLOTS = 8192;
+const HEARTBEAT_MS = 250;
+const HEARD_MS = 50;
+/** A path that is later by more takes few answers. */
+const SLOW_MS = 15;
+/** A path on which nothing came for so long while data flowed may be gone. */
+const QUIET_MS = 8;
+const OWN_ANSWER_MS = 100;
+/** The receivers' clock is another one. */
+const SKEW_MS = 12_345.678;
+const CONTROL_BYTES = 40 + OVERHEAD;
+
+/** A packet inside the tunnel. */
+interface InnerPacket {
+  /** Without the tunnel's overhead. */
+  readonly bytes: number;
+  readonly hash: number;
+  readonly traffic: Traffic;
+  /** Called where the packet leaves the tunnel. */
+  readonly deliver: (now: number) => void;
+}
+
+interface Port {
+  readonly id: number;
+  readonly link: Link;
+  readonly lane: PathLane;
+  readonly received: ReceivedRecords;
+  counter: number;
+  heartbeatAt: number;
+  answeredAt: number;
+}
+
+export class TunnelPeer {
+  readonly aggregate: Aggregate;
+  readonly order: StreamOrder;
+  readonly slots = new PacketSlots(SLOTS);
+  late = 0;
+  duplicates = 0;
+  readonly #events: EventQueue;
+  readonly #packets: (InnerPacket | null)[] = new Array(SLOTS).fill(null);
+  readonly #ports: Port[] = [];
+  readonly #held: (InnerPacket | null)[] = [];
+  readonly #freeHeld: number[] = [];
+  #peer: TunnelPeer | null = null;
+  #wakeAt = Infinity;
+
+  constructor(events: EventQueue) {
+    this.#events = events;
+    this.aggregate = new Aggregate(this.slots, OVERHEAD);
+    this.order = new StreamOrder({
+      deliver: (slot) => {
+        const packet = this.#held[slot]!;
+        this.#held[slot] = null;
+        this.#freeHeld.push(slot);
+        this.#events.at(this.#events.now, packet.deliver);
+      },
+    });
+  }
+
+  connect(peer: TunnelPeer): void {
+    this.#peer = peer;
+  }
+
+  addPath(options: LaneOptions, link: Link): void {
+    const lane = this.aggregate.addPath(options);
+    const received = new ReceivedRecords();
+    this.#ports.push({
+      id: options.id,
+      link,
+      lane,
+      received,
+      counter: 0,
+      heartbeatAt: 0,
+      answeredAt: 0,
+    });
+  }
+
+  send(packet: InnerPacket, now: number): void {
+    const slot = this.slots.take();
+    if (slot === NO_SLOT) return;
+    this.#packets[slot] = packet;
+    this.aggregate.offer(slot, packet.bytes + OVERHEAD, packet.hash, packet.traffic, now);
+    this.pump(now);
+  }
+
+  pump(now: number): void {
+    this.aggregate.handleTimeout(now);
+    this.order.handleTimeout(now);
+    for (let slot = this.aggregate.poll(now); slot !== NO_SLOT; slot = this.aggregate.poll(now)) {
+      this.#transmit(slot, now);
+    }
+    this.#acknowledge(now);
+    this.#heartbeats(now);
+    this.#plan(now);
+  }
+
+  #plan(now: number): void {
+    let next = Math.min(this.aggregate.nextTimeout(now), this.order.nextTimeout());
+    for (const port of this.#ports) {
+      next = Math.min(next, port.received.dueAt - SKEW_MS, port.heartbeatAt);
+    }
+    next = Math.max(next, now + 0.02);
+    if (next >= this.#wakeAt - 0.001 && this.#wakeAt > now) return;
+    this.#wakeAt = next;
+    this.#events.at(next, (then) => {
+      if (this.#wakeAt !== next) return;
+      this.#wakeAt = Infinity;
+      this.pump(then);
+    });
+  }
+
+  #transmit(slot: number, now: number): void {
+    const { slots } = this;
+    const port = this.#ports.find(({ lane }) => lane === this.aggregate.departing)!;
+    const packet = this.#packets[slot]!;
+    const counter = ++port.counter;
+    const state = slots.flags[slot]!;
+    const sequence = slots.sequence[slot]!;
+    const order = slots.order[slot]!;
+    const paths = slots.paths[slot]!;
+    const stream = (state & SLOT_ORDERED) === 0 ? -1 : slots.stream[slot]!;
+    const flags = ((state & SLOT_RECOVERABLE) === 0 ? 0 : ORDER_FLAG_RECOVERABLE) |
+      ((state & SLOT_REPEATED) === 0 ? 0 : ORDER_FLAG_REPEATED) |
+      ((state & SLOT_PRIORITY) === 0 ? 0 : ORDER_FLAG_PRIORITY);
+    this.aggregate.sent(slot, 0, counter, now);
+    port.heartbeatAt = now + HEARTBEAT_MS;
+    const sendTime = Math.round(now * 1000) >>> 0;
+    port.link.send(packet.bytes + OVERHEAD, now, (then) => {
+      const received = this.#peer!.#arrived(port.id, counter, packet.bytes, sendTime, then);
+      received.expectAcknowledgement(then + SKEW_MS);
+      this.#peer!.#receive(packet, stream, sequence, order, paths, flags, port.id, then);
+      this.#peer!.pump(then);
+    });
+  }
+
+  #arrived(id: number, counter: number, bytes: number, sendTime: number, now: number) {
+    const { received } = this.#ports.find((port) => port.id === id)!;
+    received.arrived(0, counter, bytes, sendTime, now + SKEW_MS);
+    return received;
+  }
+
+  #receive(
+    packet: InnerPacket,
+    stream: number,
+    sequence: number,
+    order: number,
+    paths: number,
+    flags: number,
+    path: number,
+    now: number,
+  ): void {
+    if (stream === -1) return packet.deliver(now);
+    const slot = this.#freeHeld.pop() ?? this.#held.push(null) - 1;
+    this.#held[slot] = packet;
+    const result = this.order.push(stream, sequence, order, paths, flags, path, slot, now);
+    if (result === "late") this.late++;
+    if (result === "duplicate") {
+      this.duplicates++;
+      this.#held[slot] = null;
+      this.#freeHeld.push(slot);
+    }
+  }
+
+  #acknowledge(now: number): void {
+    for (const port of this.#ports) {
+      if (port.received.dueAt > now + SKEW_MS) continue;
+      const message = new Acknowledgement();
+      message.pathId = port.id;
+      const isUrgent = port.received.isUrgent(now + SKEW_MS);
+      if (!port.received.acknowledge(message, now + SKEW_MS)) continue;
+      const fastest = this.#fastestAnswer(port, now);
+      const isSlow = this.#answerDelay(port, now) > this.#answerDelay(fastest, now) + SLOW_MS;
+      const isQuiet = now + SKEW_MS - port.received.arrivedAt > QUIET_MS;
+      if ((isUrgent || isSlow || isQuiet) && fastest !== port) {
+        this.#sendAnswer(fastest, message, now);
+      }
+      if (isSlow && now - port.answeredAt < OWN_ANSWER_MS) continue;
+      port.answeredAt = now;
+      this.#sendAnswer(port, message, now);
+    }
+    this.#tune();
+  }
+
+  #sendAnswer(over: Port, message: Acknowledgement, now: number): void {
+    this.#sendControl(over, now, (then) => {
+      this.#peer!.aggregate.acknowledge(message, then);
+      this.#peer!.#tune();
+      this.#peer!.pump(then);
+    });
+  }
+
+  /** A gap is told on the path that is there first, too, of those that were heard lately. */
+  #fastestAnswer(own: Port, now: number): Port {
+    let fastest = own;
+    for (const each of this.#ports) {
+      const isHeard = now + SKEW_MS - each.received.arrivedAt < HEARD_MS;
+      if (each.lane.state === "up" && isHeard) {
+        if (this.#answerDelay(each, now) < this.#answerDelay(fastest, now)) fastest = each;
+      }
+    }
+    return fastest;
+  }
+
+  #answerDelay({ lane }: Port, now: number): number {
+    return lane.priorityStartAt(now) - now + lane.lagMs;
+  }
+
+  #tune(): void {
+    let least = Infinity;
+    let most = -Infinity;
+    let jitter = 0;
+    let fastest = Infinity;
+    for (const { received, lane } of this.#ports) {
+      if (received.arrivedAt === -Infinity || lane.state !== "up") continue;
+      least = Math.min(least, received.meanDelayMs);
+      most = Math.max(most, received.meanDelayMs);
+      jitter = Math.max(jitter, received.jitterMs);
+      fastest = Math.min(fastest, lane.roundTripMs);
+    }
+    if (least === Infinity) return;
+    this.order.waitMs = Math.min(100, most - least + 4 * jitter + 5);
+    this.order.recoveryMs = Math.min(200, 2 * fastest + 4 * jitter + 25);
+  }
+
+  #heartbeats(now: number): void {
+    for (let lane = this.aggregate.probeDue(now); lane; lane = this.aggregate.probeDue(now)) {
+      this.#ports.find((port) => port.lane === lane)!.heartbeatAt = now;
+    }
+    for (const port of this.#ports) {
+      if (port.heartbeatAt > now) continue;
+      port.heartbeatAt = now + HEARTBEAT_MS;
+      port.lane.expectAcknowledgement(now);
+      this.#sendControl(port, now, (then, id) => {
+        this.#peer!.#ports.find((each) => each.id === id)!.received.expectAcknowledgement(
+          then + SKEW_MS,
+        );
+        this.#peer!.pump(then);
+      });
+    }
+  }
+
+  #sendControl(port: Port, now: number, arrive: (now: number, id: number) => void): void {
+    const counter = ++port.counter;
+    this.aggregate.sentOther(port.lane, 0, counter, CONTROL_BYTES, now);
+    const sendTime = Math.round(now * 1000) >>> 0;
+    port.link.send(CONTROL_BYTES, now, (then) => {
+      this.#peer!.#arrived(port.id, counter, CONTROL_BYTES - OVERHEAD, sendTime, then);
+      arrive(then, port.id);
+    });
+  }
+}
