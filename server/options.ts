@@ -13,6 +13,7 @@ import { type Accept, givenFlags, parseProgram, type Print } from "../lib/cli/pr
 import {
   acceptV1Option,
   compressionOption,
+  compressionSampleSizeOption,
   controlPortOption,
   dscpOption,
   engineOption,
@@ -33,6 +34,9 @@ import { PkiError } from "../lib/pki/pki_error.ts";
 import { PKI_FOLDERS } from "../lib/pki/pki_folder.ts";
 import { DEFAULT_NETWORK, TunnelNetwork } from "../lib/protocol/wire/tunnel_network.ts";
 import { VERSION } from "../lib/cli/version.ts";
+
+/** Timers end at 2^31 ms. */
+const METRICS_MAX_MS = 480 * 3_600_000;
 
 export const SERVER_PROGRAM = "fluxify-server";
 
@@ -149,15 +153,16 @@ function buildProgram(accept: Accept<ServerCommand>) {
     .addOption(
       new Option(
         "--metrics-every <time>",
-        "log a line per session this often, up to 1h; 0 is never",
+        "log a line per session this often, up to 480h; 0 is never",
       )
         .helpGroup(GROUPS.output).default(0, "0").argParser(
-          durationMsIn("-metrics-every", 0, 3_600_000),
+          durationMsIn("-metrics-every", 0, METRICS_MAX_MS),
         ),
     )
     .addOption(engineOption())
     .addOption(schedulerOption("as the client does"))
     .addOption(compressionOption())
+    .addOption(compressionSampleSizeOption())
     .addOption(dscpOption())
     .addOption(rekeyEveryOption())
     .addOption(acceptV1Option("clients"))
@@ -254,10 +259,12 @@ function parseHosts(text: string): string[] {
   return [...new Set(hosts)];
 }
 
-/** `off`, `pmtu`, `fixed:1360`, or the number alone. */
+/** `off` or `0`, `pmtu`, `fixed:1360` or the number alone, in letters of either case. */
 function parseMssClamp(text: string): MssClamp {
-  if (text === "off" || text === "pmtu") return { kind: text };
-  const mssBytes = parseInteger(text.replace(/^fixed:/, ""));
+  const word = text.toLowerCase();
+  if (word === "off" || word === "0") return { kind: "off" };
+  if (word === "pmtu") return { kind: "pmtu" };
+  const mssBytes = parseInteger(word.replace(/^fixed:/, ""));
   if (mssBytes !== null && mssBytes >= MSS_MIN && mssBytes <= MSS_MAX) {
     return { kind: "fixed", mssBytes };
   }

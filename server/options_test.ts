@@ -69,8 +69,8 @@ Tuning:
                                    (default: copy)
 
 Output:
-  --metrics-every <time>           log a line per session this often, up to 1h; 0 is never (default:
-                                   0)
+  --metrics-every <time>           log a line per session this often, up to 480h; 0 is never
+                                   (default: 0)
   -v, --verbose                    log more, and errors in full
   --log-json                       log one JSON object a line, the error that ends it too
 
@@ -170,12 +170,34 @@ Deno.test("parseServerOptions() reads every option, with one dash or two", () =>
   });
 });
 
+Deno.test("parseServerOptions() takes what has no effect any more, and says so", () => {
+  const notices = [
+    "-compression-sample-size has no effect: each packet is looked at, see -compression",
+  ];
+  const options = { ...DEFAULTS, notices };
+  deepEqual(parseServerOptions(["-compression-sample-size", "64"]), { command: "serve", options });
+});
+
+Deno.test("parseServerOptions() takes switches with a value", () => {
+  deepEqual(parseServerOptions(["-regen=false", "-v=true"]), {
+    command: "serve",
+    options: { ...DEFAULTS, logLevel: "debug" },
+  });
+  equal(
+    refusal("-regen=maybe"),
+    "fluxify-server: -regen is on or off: -regen, -regen=true or -regen=false\n",
+  );
+});
+
 Deno.test("parseServerOptions() reads what -mss-clamp takes", () => {
   const cases: [string, ServerOptions["mssClamp"]][] = [
     ["off", { kind: "off" }],
     ["pmtu", { kind: "pmtu" }],
     ["fixed:500", { kind: "fixed", mssBytes: 500 }],
     ["9000", { kind: "fixed", mssBytes: 9000 }],
+    ["0", { kind: "off" }],
+    ["PMTU", { kind: "pmtu" }],
+    ["FIXED:1360", { kind: "fixed", mssBytes: 1360 }],
   ];
   for (const [text, mssClamp] of cases) {
     for (const argv of [["-mss-clamp", text], [`-mss-clamp=${text}`], [`--mss-clamp=${text}`]]) {
@@ -205,7 +227,7 @@ Deno.test("parseServerOptions() names the option and what was wrong with it", ()
       "50",
       "-reorder-flush-timeout must be a duration such as 50ms, 1s or 2m, not '50'",
     ],
-    ["metrics-every", "2h", "-metrics-every must be 0 to 1h, not '2h'"],
+    ["metrics-every", "481h", "-metrics-every must be 0 to 480h, not '481h'"],
     ...["", "fixed", "fixed:", "fixed:499", "9001", "on", "-1", "1e3", "fixed:fixed:900"].map((
       text,
     ): [string, string, string] => [

@@ -63,7 +63,8 @@ export const externalIpUrlOption = () =>
     .argParser(parseUrl);
 
 /** The interfaces to balance over. Throws UsageError. */
-export function checkBalancedInterfaces(interfaces: readonly string[]): string[] {
+export function checkBalancedInterfaces(given: readonly string[]): string[] {
+  const interfaces = [...new Set(given)];
   if (interfaces.length > 0 && interfaces.length < BALANCED_LINKS_MIN) {
     throw new UsageError(
       `-l needs at least two interfaces, and -ifaces names only '${interfaces[0]}'`,
@@ -72,9 +73,7 @@ export function checkBalancedInterfaces(interfaces: readonly string[]): string[]
   if (interfaces.length > UPLINKS_MAX) {
     throw new UsageError(`-l takes at most ${UPLINKS_MAX} interfaces, not ${interfaces.length}`);
   }
-  const twin = interfaces.find((name, index) => interfaces.indexOf(name) !== index);
-  if (twin !== undefined) throw new UsageError(`-ifaces names '${twin}' twice`);
-  return [...interfaces];
+  return interfaces;
 }
 
 /**

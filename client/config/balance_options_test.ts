@@ -98,7 +98,7 @@ Deno.test("parseClientOptions() names the option of -l and what was wrong with i
   const many = Array.from({ length: 64 }, (_, index) => `w${index}`).join(",");
   const cases: [string, string, string][] = [
     ["ifaces", "wan1", "-l needs at least two interfaces, and -ifaces names only 'wan1'"],
-    ["ifaces", "wan1,wan1", "-ifaces names 'wan1' twice"],
+    ["ifaces", "wan1,wan1", "-l needs at least two interfaces, and -ifaces names only 'wan1'"],
     ["ifaces", many, "-l takes at most 63 interfaces, not 64"],
     ["balance", "fair", "-balance must be spread or best, not 'fair'"],
     ["weights", "wan1", "-weights must be a list such as wan1=3,wan2=1, not 'wan1'"],

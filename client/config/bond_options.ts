@@ -25,6 +25,7 @@ export const BOND_FLAGS = [
   "-engine",
   "-scheduler",
   "-compression",
+  "-compression-sample-size",
   "-dscp",
   "-probe-pmtud",
   "-rekey-every",

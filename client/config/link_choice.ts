@@ -2,6 +2,7 @@
 import { UsageError } from "../../lib/cli/exit.ts";
 import { parseAddress, parseHost, parseInterfaceName } from "../../lib/cli/host_name.ts";
 import { parseList } from "../../lib/cli/list.ts";
+import { splitPort } from "./server_port.ts";
 import { PATHS_MAX } from "../../lib/protocol/path/path_table.ts";
 
 /** Bonding is for two links or more: with one there is nothing to add up. */
@@ -23,11 +24,18 @@ export function parseServers(text: string): string {
   if (hosts.length > SERVERS_MAX) {
     throw new UsageError(`-server takes at most ${SERVERS_MAX} items, not ${hosts.length}`);
   }
+  if (hosts.some((host) => splitPort(host) !== null)) {
+    throw new UsageError(
+      `-server '${text}' and -ctrl name more than one port: give the port of the control plane once`,
+    );
+  }
   return hosts.map((host) => parseHost("-server", host)).join(",");
 }
 
+/** A comma at the end does not count, as with earlier programs. */
 export function parseInterfaces(text: string): string[] {
-  return parseList("-ifaces", text, "refuse").map((name) => parseInterfaceName("-ifaces", name));
+  return parseList("-ifaces", text.replace(/[,\s]+$/, ""), "refuse")
+    .map((name) => parseInterfaceName("-ifaces", name));
 }
 
 export function parseAddresses(text: string): string[] {
@@ -36,7 +44,8 @@ export function parseAddresses(text: string): string[] {
 }
 
 /** Throws UsageError. */
-export function pairLinks(interfaces: string[], addresses: string[]): LinkChoice[] {
+export function pairLinks(given: string[], addresses: string[]): LinkChoice[] {
+  const interfaces = addresses.length === 0 ? [...new Set(given)] : given;
   if (addresses.length > 0 && addresses.length !== interfaces.length) {
     throw new UsageError(
       `-ips has ${addresses.length} items and -ifaces ${interfaces.length}: ` +

@@ -14,6 +14,7 @@ import { type Accept, givenFlags, parseProgram, type Print } from "../../lib/cli
 import {
   acceptV1Option,
   compressionOption,
+  compressionSampleSizeOption,
   controlPortOption,
   dscpOption,
   engineOption,
@@ -59,6 +60,7 @@ import {
   parseInterfaces,
   parseServers,
 } from "./link_choice.ts";
+import { rewriteServerPort } from "./server_port.ts";
 import {
   applySettings,
   recordFlags,
@@ -167,7 +169,7 @@ export function parseClientOptions(
 ): ClientCommand {
   return parseProgram<ClientCommand>(
     (accept) => buildClientProgram(accept, home, settings),
-    argv,
+    rewriteServerPort(argv),
     SUCCESSORS,
   );
 }
@@ -233,6 +235,7 @@ function buildClientProgram(accept: Accept<ClientCommand>, home: string, file: S
     .addOption(engineOption())
     .addOption(schedulerOption("flow"))
     .addOption(compressionOption())
+    .addOption(compressionSampleSizeOption())
     .addOption(dscpOption())
     .addOption(probePmtudOption())
     .addOption(rekeyEveryOption())

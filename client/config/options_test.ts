@@ -198,6 +198,37 @@ Deno.test("parseClientOptions() takes an empty list as none given", () => {
   deepEqual(parse(...BOND, "-ifaces", "", "-ips", ""), { command: "bond", options: DEFAULTS });
 });
 
+Deno.test("parseClientOptions() takes the port of the control plane behind the server's name", () => {
+  const cases: [string[], string, number][] = [
+    [["-server", "vpn.example.com:9443"], "vpn.example.com", 9443],
+    [["--server=192.0.2.1:9443"], "192.0.2.1", 9443],
+    [["-server", "[2001:db8::1]:9443"], "2001:db8::1", 9443],
+    [["-server", "2001:db8::1"], "2001:db8::1", 8443],
+    [["-server", "a:9443,[2001:db8::1]:9443"], "a,2001:db8::1", 9443],
+    [["-server", "a:9443,b"], "a,b", 9443],
+    [["-ctrl", "9443", "-server", "a:9443"], "a", 9443],
+    [["-server", "a:9443", "-ctrl=9443"], "a", 9443],
+  ];
+  for (const [argv, server, controlPort] of cases) {
+    const options = { ...DEFAULTS, server, controlPort };
+    deepEqual(parse("-b", ...argv), { command: "bond", options }, argv.join(" "));
+  }
+  equal(
+    refusal("-b", "-server", "a:9443", "-ctrl", "8443"),
+    "fluxify-client: -server 'a:9443' and -ctrl name more than one port: " +
+      "give the port of the control plane once\n",
+  );
+});
+
+Deno.test("parseClientOptions() takes links twice, and a comma at their end", () => {
+  const parsed = parse(...BOND, "-ifaces", "eth0,wlan0,eth0,");
+  ok(parsed.command === "bond");
+  deepEqual(parsed.options.links.map((link) => link.interfaceName), ["eth0", "wlan0"]);
+  const balanced = parse("-l", "-ifaces", "eth0,wlan0,eth0,");
+  ok(balanced.command === "balance");
+  deepEqual(balanced.options.interfaces, ["eth0", "wlan0"]);
+});
+
 Deno.test("parseClientOptions() takes one interface twice when its addresses differ", () => {
   const parsed = parse(...BOND, "-ifaces", "eth0,eth0", "-ips", "192.0.2.1,192.0.2.2");
   ok(parsed.command === "bond");
@@ -219,11 +250,16 @@ Deno.test("parseClientOptions() asks for a mode and a server", () => {
 Deno.test("parseClientOptions() names the option and what was wrong with it", () => {
   const cases: [string, string, string][] = [
     ["server", "", "-server must be an IP address or a host name"],
-    ["server", "h:8000", "-server must be an IP address or a host name, not 'h:8000'"],
+    ["server", "h:0", "-server must be an IP address or a host name, not 'h:0'"],
+    [
+      "server",
+      "a:1,b:2",
+      "-server 'a:1,b:2' and -ctrl name more than one port: give the port of the control plane once",
+    ],
     ["ifaces", "eth0,,eth1", "-ifaces has an empty item in 'eth0,,eth1'"],
     ["ifaces", "eth0,a:b", "-ifaces must hold names of network interfaces, not 'a:b'"],
     ["ifaces", "eth0", "-b needs at least two interfaces, and -ifaces names only 'eth0'"],
-    ["ifaces", "eth0,eth0", "-ifaces names 'eth0' twice"],
+    ["ifaces", "eth0,eth0", "-b needs at least two interfaces, and -ifaces names only 'eth0'"],
     [
       "ifaces",
       Array.from({ length: 17 }, (_, index) => `eth${index}`).join(","),

@@ -1,13 +1,22 @@
 import { UsageError } from "./exit.ts";
 
-const UNIT_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const;
-const DURATION = /^(?:\d{1,9}(?:\.\d{1,9})?(?:ms|s|m|h))+$/;
-const PART = /(\d+(?:\.\d+)?)(ms|s|m|h)/g;
+const UNIT_MS = {
+  ns: 1e-6,
+  us: 1e-3,
+  "µs": 1e-3,
+  "μs": 1e-3,
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+} as const;
+const DURATION = /^\+?(?:(?:\d{1,12}(?:\.\d{0,9})?|\.\d{1,9})(?:ns|us|µs|μs|ms|s|m|h))+$/;
+const PART = /(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)/g;
 /** Longer than any duration a person means; it bounds the work of a hostile argument. */
 const TEXT_LENGTH_MAX = 40;
 
 /**
- * Reads a duration as Go writes them: `50ms`, `1.5s`, `2m`, `1h`, `1m30s`, or `0`.
+ * Reads a duration as Go does: `50ms`, `1.5s`, `2m`, `1h`, `1m30s`, `500us`, `.5s`, or `0`.
  * Returns milliseconds, or null when `text` is none (a number needs a unit, except 0).
  */
 export function parseDurationMs(text: string): number | null {

@@ -14,12 +14,20 @@ Deno.test("parseDurationMs() reads Go's durations", () => {
     ["1.5s", 1500],
     ["1m30s", 90_000],
     ["0.25ms", 0.25],
+    ["500us", 0.5],
+    ["500µs", 0.5],
+    ["500μs", 0.5],
+    ["2000000ns", 2],
+    [".5s", 500],
+    ["1.s", 1000],
+    ["+1s", 1000],
+    ["36h", 129_600_000],
   ];
   for (const [text, durationMs] of cases) equal(parseDurationMs(text), durationMs, text);
 });
 
 Deno.test("parseDurationMs() refuses what has no clear unit", () => {
-  const refused = ["", " ", "50", "-1s", "+1s", "1 s", "s", "1d", "1s ", ".5s", "1.s", "1e3ms"];
+  const refused = ["", " ", "50", "-1s", "1 s", "s", "1d", "1s ", ".s", "+", "1e3ms"];
   refused.push("1S", "0x10ms", "Infinity", "1s,", "1".repeat(41) + "s", "1s".repeat(21));
   for (const text of refused) equal(parseDurationMs(text), null, text);
 });

@@ -1,5 +1,6 @@
-import { deepEqual } from "node:assert/strict";
+import { deepEqual, throws } from "node:assert/strict";
 import fc from "fast-check";
+import { UsageError } from "./exit.ts";
 import { type KnownFlags, rewriteGoFlags } from "./go_flags.ts";
 
 const KNOWN: KnownFlags = new Map([
@@ -38,7 +39,21 @@ Deno.test("rewriteGoFlags() does not touch values or what follows --", () => {
   deepEqual(rewriteGoFlags(["-port"], KNOWN), ["--port"]);
 });
 
-Deno.test("rewriteGoFlags() is done after one pass and keeps the number of arguments", () => {
+Deno.test("rewriteGoFlags() takes every form of a switch that Go takes", () => {
+  for (const word of ["1", "t", "T", "true", "TRUE", "True"]) {
+    deepEqual(rewriteGoFlags([`-v=${word}`, `--regen=${word}`], KNOWN), ["-v", "--regen"]);
+  }
+  for (const word of ["0", "f", "F", "false", "FALSE", "False"]) {
+    deepEqual(rewriteGoFlags([`-b=${word}`, `-regen=${word}`, "x"], KNOWN), ["x"]);
+  }
+  deepEqual(rewriteGoFlags(["--b", "--v=true", "--verbose=T"], KNOWN), ["-b", "-v", "--verbose"]);
+  throws(
+    () => rewriteGoFlags(["-regen=yes"], KNOWN),
+    new UsageError("-regen is on or off: -regen, -regen=true or -regen=false"),
+  );
+});
+
+Deno.test("rewriteGoFlags() is done after one pass, and no argument is added", () => {
   const word = fc.constantFrom("-port", "--port", "-port=1", "-v", "-regen", "--", "x", "-x", "");
   fc.assert(fc.property(fc.array(word, { maxLength: 12 }), (argv) => {
     const once = rewriteGoFlags(argv, KNOWN);

@@ -1,7 +1,7 @@
 import { UsageError } from "./exit.ts";
 
 /** Far above any machine's number of links or names; it bounds what later loops walk. */
-const LIST_ITEMS_MAX = 64;
+export const LIST_ITEMS_MAX = 64;
 
 /**
  * Reads the comma-separated value of the option `flag`. Spaces around an item do not count, and an

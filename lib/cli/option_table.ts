@@ -24,9 +24,9 @@ export interface OptionRow {
 /** A default that is only described, at the end of the description. */
 const DESCRIBED_DEFAULT = /^(.*) \(default: ([^)]*)\)$/s;
 
-/** All options of `command` in their order, but for help and version. */
+/** All options of `command` in their order, but for help, version, and those that do nothing. */
 export function optionTable(command: CommandUnknownOpts): OptionRow[] {
-  return command.options.filter(({ long }) => long !== "--version").map(rowOf);
+  return command.options.filter(({ long, hidden }) => long !== "--version" && !hidden).map(rowOf);
 }
 
 function rowOf(option: Option): OptionRow {

@@ -8,6 +8,8 @@ const STOP_SIGNALS = ["SIGINT", "SIGTERM"] as const;
 export interface ProgramLog {
   readonly logLevel: "debug" | "info";
   readonly logFormat: "text" | "json";
+  /** Logged first. */
+  readonly notices?: readonly string[];
 }
 
 /**
@@ -23,11 +25,12 @@ type OnHangUp = "stop" | (() => void);
  */
 export async function runProgram(
   program: string,
-  { logLevel, logFormat }: ProgramLog,
+  { logLevel, logFormat, notices = [] }: ProgramLog,
   body: (signal: AbortSignal) => Promise<void>,
   onHangUp: OnHangUp = "stop",
 ): Promise<number> {
   setUpLogging({ level: logLevel, format: logFormat, write: writeToStderr });
+  for (const notice of notices) getLogger(LOG_CATEGORY).warn("{notice}", { notice });
   const stop = new AbortController();
   const onSignal = () => stop.abort();
   const hadTerminal = Deno.stdin.isTerminal();

@@ -32,6 +32,8 @@ export interface TunnelOptions {
   /** What the log shows. */
   logLevel: "debug" | "info";
   logFormat: "text" | "json";
+  /** Sentences to log first; absent when there are none. */
+  notices?: string[];
 }
 
 /** Headings of the help, in their order. Each option of a program is under one of them. */
@@ -115,6 +117,10 @@ export const logJsonOption = () =>
   new Option("--log-json", "log one JSON object a line, the error that ends it too")
     .helpGroup(GROUPS.output);
 
+/** Taken so that command lines of the Go programs work; says that it does nothing. */
+export const compressionSampleSizeOption = () =>
+  new Option("--compression-sample-size <bytes>", "has no effect").hideHelp();
+
 /** Values of the options above as commander collects them. */
 interface RawTunnelOptions {
   ctrl: number;
@@ -129,6 +135,7 @@ interface RawTunnelOptions {
   acceptV1?: true | undefined;
   verbose?: true | undefined;
   logJson?: true | undefined;
+  compressionSampleSize?: string | undefined;
 }
 
 export function tunnelOptions(raw: RawTunnelOptions): TunnelOptions {
@@ -150,11 +157,16 @@ export function tunnelOptions(raw: RawTunnelOptions): TunnelOptions {
 }
 
 export function logOptions(
-  raw: Pick<RawTunnelOptions, "verbose" | "logJson">,
-): Pick<TunnelOptions, "logLevel" | "logFormat"> {
+  raw: Pick<RawTunnelOptions, "verbose" | "logJson" | "compressionSampleSize">,
+): Pick<TunnelOptions, "logLevel" | "logFormat" | "notices"> {
   return {
     logLevel: raw.verbose ? "debug" : "info",
     logFormat: raw.logJson ? "json" : "text",
+    ...raw.compressionSampleSize === undefined ? {} : {
+      notices: [
+        "-compression-sample-size has no effect: each packet is looked at, see -compression",
+      ],
+    },
   };
 }
 
