@@ -33,6 +33,7 @@ import { requireNewClientName, requireStoredClientName } from "../lib/pki/client
 import { PkiError } from "../lib/pki/pki_error.ts";
 import { PKI_FOLDERS } from "../lib/pki/pki_folder.ts";
 import { DEFAULT_NETWORK, TunnelNetwork } from "../lib/protocol/wire/tunnel_network.ts";
+import { TUN_NAME } from "./tun.ts";
 import { VERSION } from "../lib/cli/version.ts";
 
 /** Timers end at 2^31 ms. */
@@ -43,6 +44,8 @@ export const SERVER_PROGRAM = "fluxify-server";
 export interface ServerOptions extends TunnelOptions {
   /** UDP port of the data plane. */
   port: number;
+  /** Name of the TUN device. */
+  tunName: string;
   /** The interface towards the internet, or null: the one of the default route. */
   egressInterface: string | null;
   /** Inside the tunnel. */
@@ -112,12 +115,16 @@ function buildProgram(accept: Accept<ServerCommand>) {
     )
     .addOption(controlPortOption())
     .addOption(
+      new Option("--iface <name>", "name of the TUN device").helpGroup(GROUPS.links)
+        .default(TUN_NAME).argParser((text) => parseInterfaceName("-iface", text)),
+    )
+    .addOption(
       new Option(
-        "--iface <name>",
+        "--uplink <name>",
         "interface towards the internet, for NAT (default: the one of the default route)",
       )
         .helpGroup(GROUPS.links)
-        .argParser((text) => parseInterfaceName("-iface", text)),
+        .argParser((text) => parseInterfaceName("-uplink", text)),
     )
     .addOption(
       new Option("--network <prefix>", "IPv4 network inside the tunnel, /16 to /29")
@@ -174,7 +181,8 @@ function buildProgram(accept: Accept<ServerCommand>) {
         command: "serve",
         options: {
           port: raw.port,
-          egressInterface: raw.iface ?? null,
+          tunName: raw.iface,
+          egressInterface: raw.uplink ?? null,
           network: new TunnelNetwork(raw.network, raw.network6),
           pkiFolder: raw.pki ?? null,
           pki: raw.regen ? "regenerate" : "keep",

@@ -7,6 +7,7 @@ import { DEFAULT_TUNING } from "../lib/protocol/session/session_tuning.ts";
 const DEFAULTS: ServerOptions = {
   port: 8000,
   controlPort: 8443,
+  tunName: "fluxify-srv",
   egressInterface: null,
   network: DEFAULT_NETWORK,
   pkiFolder: null,
@@ -41,7 +42,8 @@ Connection:
                                    127.0.0.1,localhost)
 
 Links:
-  --iface <name>                   interface towards the internet, for NAT (default: the one of the
+  --iface <name>                   name of the TUN device (default: fluxify-srv)
+  --uplink <name>                  interface towards the internet, for NAT (default: the one of the
                                    default route)
   --network <prefix>               IPv4 network inside the tunnel, /16 to /29 (default: 10.8.0.0/24)
   --network6 <prefix>              IPv6 network inside the tunnel, /48 to /120 (default:
@@ -115,6 +117,7 @@ Deno.test("parseServerOptions() reads every option, with one dash or two", () =>
   const options: ServerOptions = {
     port: 9000,
     controlPort: 9443,
+    tunName: "tun7",
     egressInterface: "eth1",
     network: new TunnelNetwork("10.99.0.0/16", "fd99::/64"),
     pkiFolder: "/etc/fluxify",
@@ -140,7 +143,8 @@ Deno.test("parseServerOptions() reads every option, with one dash or two", () =>
   const values = [
     ["port", "9000"],
     ["ctrl", "9443"],
-    ["iface", "eth1"],
+    ["iface", "tun7"],
+    ["uplink", "eth1"],
     ["network", "10.99.0.0/16"],
     ["network6", "fd99::/64"],
     ["pki", "/etc/fluxify"],

@@ -36,7 +36,7 @@ import { LeaseStore } from "./sessions/lease_store.ts";
 import { SessionRegistry } from "./sessions/session_registry.ts";
 import { V1Policy } from "./sessions/v1_policy.ts";
 import { SharedCertificates } from "./sessions/shared_certificates.ts";
-import { TUN_MTU, TUN_NAME } from "./tun.ts";
+import { TUN_MTU } from "./tun.ts";
 
 /** A stranger's costs 30 KB until it is over. */
 const HANDSHAKES_MAX = 4096;
@@ -102,7 +102,7 @@ export async function serve(
   log.info("{reason}", { reason });
   log.info(
     `fluxify-server is ready: clients connect to TCP ${control.port} and UDP ${options.port}; ` +
-      `${TUN_NAME} has ${options.network.server.ipv4} and ${options.network.server.ipv6}`,
+      `${options.tunName} has ${options.network.server.ipv4} and ${options.network.server.ipv6}`,
   );
   await Promise.race([aborted(signal), faults.promise]);
   log.info("stopping: clients are told, routes and firewall rules go back");
@@ -199,7 +199,7 @@ function startServerEngine(
   try {
     return startEngine(options.engine, {
       libc,
-      tunName: TUN_NAME,
+      tunName: options.tunName,
       role: { kind: "server", port: options.port },
       onEvent,
       workerModule: new URL(Deno.mainModule),
@@ -214,18 +214,18 @@ function startServerEngine(
 
 async function changeHost(
   journal: HostJournal,
-  { egressInterface, mssClamp: clamp, clientsReachEachOther, network }: ServeOptions,
+  { tunName: tun, egressInterface, mssClamp: clamp, clientsReachEachOther, network }: ServeOptions,
 ): Promise<void> {
-  refuseOverlap(await listInterfaces(journal.runner), network);
-  const notices = await configureTun(journal.runner, TUN_NAME, {
+  refuseOverlap(await listInterfaces(journal.runner), tun, network);
+  const notices = await configureTun(journal.runner, tun, {
     ...network.server,
     prefix4: network.prefix4,
     prefix6: network.prefix6,
     mtu: TUN_MTU,
   });
-  notices.push(...await enableForwarding(journal, TUN_NAME));
+  notices.push(...await enableForwarding(journal, tun));
   const nat = await enableNat(journal, {
-    tun: TUN_NAME,
+    tun,
     subnet4: network.subnet4,
     subnet6: network.subnet6,
     ...(egressInterface === null ? {} : { egress: [egressInterface] }),
@@ -234,21 +234,25 @@ async function changeHost(
   notices.push(...nat.notices);
   notices.push(
     ...await guardTunnel(journal, {
-      tun: TUN_NAME,
+      tun,
       addresses: [network.server.ipv4, network.server.ipv6],
       forwarded: clientsReachEachOther
         ? "what clients asked for, and each other"
         : "what clients asked for",
     }),
   );
-  notices.push(...await clampMss(journal, { tun: TUN_NAME, clamp, backend: nat.backend }));
+  notices.push(...await clampMss(journal, { tun, clamp, backend: nat.backend }));
   for (const line of notices) log.warn("{line}", { line });
 }
 
 /** @throws Error when a network of the machine's own would take the clients' packets. */
-function refuseOverlap(interfaces: readonly NetworkInterface[], network: TunnelNetwork): void {
+function refuseOverlap(
+  interfaces: readonly NetworkInterface[],
+  tun: string,
+  network: TunnelNetwork,
+): void {
   const { subnet4, subnet6 } = network;
-  const [overlap] = findOverlaps(interfaces, TUN_NAME, [subnet4, subnet6]);
+  const [overlap] = findOverlaps(interfaces, tun, [subnet4, subnet6]);
   if (overlap === undefined) return;
   const { device, address, subnet } = overlap;
   const flag = subnet === subnet4 ? "-network 10.99.0.0/24" : "-network6 fd99::/64";

@@ -19,8 +19,6 @@ import { TunnelAddresses } from "./tunnel_addresses.ts";
 import { TunnelMtu } from "./tunnel_mtu.ts";
 import { TunnelTraffic } from "./tunnel_traffic.ts";
 
-export const TUN_NAME = "fluxify";
-
 const log = getLogger([LOG_CATEGORY, "client"]);
 
 export interface BondedClientParts {
@@ -46,16 +44,19 @@ export class BondedClient {
   constructor(parts: BondedClientParts) {
     const { journal, links, options } = parts;
     this.#parts = parts;
-    this.#addresses = new TunnelAddresses(journal, TUN_NAME);
+    this.#addresses = new TunnelAddresses(journal, options.tunName);
     this.#mtu = new TunnelMtu({
       runner: journal.runner,
-      tun: TUN_NAME,
+      tun: options.tunName,
       links,
       prescribed: options.tunMtu,
       forbidsFragments: options.tuning.probeMtu,
     });
-    this.#traffic = new TunnelTraffic(journal, { tun: TUN_NAME, dnsServers: options.dnsServers });
-    const own = { addresses: this.#addresses, mtu: this.#mtu, tun: TUN_NAME };
+    this.#traffic = new TunnelTraffic(journal, {
+      tun: options.tunName,
+      dnsServers: options.dnsServers,
+    });
+    const own = { addresses: this.#addresses, mtu: this.#mtu, tun: options.tunName };
     const opening = this.#opening = new SessionOpening({ ...parts, ...own });
     this.#keeper = new SessionKeeper({ ...parts, opening, addresses: this.#addresses });
   }

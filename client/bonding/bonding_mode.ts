@@ -18,7 +18,7 @@ import { loadClientCredentials } from "../../lib/pki/client_credentials.ts";
 import { watchLinks } from "../../lib/host/links/link_watch.ts";
 import { type BondOptions, CLIENT_PROGRAM } from "../config/options.ts";
 import type { BondObserver } from "./bond_observer.ts";
-import { BondedClient, TUN_NAME } from "./bonded_client.ts";
+import { BondedClient } from "./bonded_client.ts";
 import { LinkSelection } from "./link_selection.ts";
 import { LinkSet } from "./link_set.ts";
 import { readSurroundings } from "./link_state.ts";
@@ -64,7 +64,7 @@ export async function bond(
   const session = new LiveSession((link) => client?.isUnusable(link) ?? false);
   const { engine, reason } = startEngine(options.engine, {
     libc,
-    tunName: TUN_NAME,
+    tunName: options.tunName,
     role: { kind: "client" },
     onEvent: (event) => {
       if (event.kind === "fault") fault.abort(new Error(event.message));
@@ -130,7 +130,7 @@ async function makeLinks(
   endpoints: ServerEndpoints,
 ): Promise<LinkSet> {
   const { runner } = journal;
-  const selection = new LinkSelection(options.links, TUN_NAME);
+  const selection = new LinkSelection(options.links, options.tunName);
   for (const line of selection.check(await readSurroundings(runner, [4, 6]))) {
     log.warn("{line}", { line });
   }

@@ -3,7 +3,7 @@ import { isIP } from "node:net";
 import { Option } from "@commander-js/extra-typings";
 import { durationMsIn } from "../../lib/cli/duration.ts";
 import { UsageError } from "../../lib/cli/exit.ts";
-import { parseAddress } from "../../lib/cli/host_name.ts";
+import { parseAddress, parseInterfaceName } from "../../lib/cli/host_name.ts";
 import { parseList } from "../../lib/cli/list.ts";
 import { GROUPS } from "../../lib/cli/tunnel_options.ts";
 import { DNS_SERVERS_MAX } from "../../lib/host/dns/dns.ts";
@@ -11,6 +11,9 @@ import { sameAddress } from "../../lib/host/links/address.ts";
 
 const RENEWAL_MIN_MS = 5_000;
 const RENEWAL_MAX_MS = 24 * 60 * 60_000;
+
+/** Of the TUN device, unless -tun names another. */
+export const TUN_NAME = "fluxify";
 
 /** Flags, as a user writes them, that only bonding mode knows. */
 export const BOND_FLAGS = [
@@ -34,6 +37,7 @@ export const BOND_FLAGS = [
   "-dns",
   "-kill-switch",
   "-policy-routing",
+  "-tun",
 ];
 
 export const onceOption = () =>
@@ -57,6 +61,10 @@ export const dnsOption = () =>
 export const killSwitchOption = () =>
   new Option("--kill-switch", "let nothing out beside the tunnel, until stop or 'restore'")
     .helpGroup(GROUPS.safety);
+
+export const tunOption = () =>
+  new Option("--tun <name>", "name of the TUN device").helpGroup(GROUPS.links)
+    .default(TUN_NAME).argParser((text) => parseInterfaceName("-tun", text));
 
 export const policyRoutingOption = () =>
   new Option("--policy-routing", "give each link a routing table of its own")

@@ -52,6 +52,7 @@ import {
   onceOption,
   policyRoutingOption,
   renewEveryOption,
+  tunOption,
 } from "./bond_options.ts";
 import {
   type LinkChoice,
@@ -79,6 +80,8 @@ export interface BondOptions extends TunnelOptions {
   pkiFolder: string;
   /** File of the client's certificate, or null: the one in `pkiFolder`. */
   certFile: string | null;
+  /** Name of the TUN device. */
+  tunName: string;
   /** MTU of the TUN device in bytes, or null: as the paths allow. */
   tunMtu: number | null;
   /** Whether the first failure to connect ends the program. */
@@ -245,6 +248,7 @@ function buildClientProgram(accept: Accept<ClientCommand>, home: string, file: S
     .addOption(dnsOption())
     .addOption(killSwitchOption())
     .addOption(policyRoutingOption())
+    .addOption(tunOption())
     .addOption(balanceOption())
     .addOption(weightsOption())
     .addOption(healthIntervalOption())
@@ -295,6 +299,7 @@ function buildClientProgram(accept: Accept<ClientCommand>, home: string, file: S
           links: pairLinks(raw.ifaces ?? [], raw.ips ?? []),
           pkiFolder: expandHome(raw.pki, home),
           certFile: raw.cert === undefined ? null : expandHome(raw.cert, home),
+          tunName: raw.tun,
           tunMtu: raw.mtu === 0 ? null : raw.mtu,
           once: raw.once === true,
           renewEveryMs: raw.renewEvery,

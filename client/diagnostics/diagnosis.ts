@@ -4,7 +4,7 @@ import { expandHome, type InvokingUser } from "../../lib/cli/user_home.ts";
 import { VERSION } from "../../lib/cli/version.ts";
 import { SystemRunner } from "../../lib/host/command/runner.ts";
 import { SECRET_FILE_MODE, writeFilesAtomically } from "../../lib/pki/secure_file.ts";
-import { TUN_NAME } from "../bonding/bonded_client.ts";
+import { TUN_NAME } from "../config/bond_options.ts";
 import type { Settings } from "../config/settings.ts";
 import { readMachineLinks } from "../screen/form/machine_link.ts";
 import { type Check, checkLines, checksOf, recommendations, summaryLines } from "./check.ts";

@@ -1,6 +1,6 @@
 /** The links of this machine, its routes, and what else may be in the way. */
 import { type CommandRunner } from "../../lib/host/command/runner.ts";
-import { TUN_NAME } from "../bonding/bonded_client.ts";
+import { TUN_NAME } from "../config/bond_options.ts";
 import { isHidden, type MachineLink } from "../screen/form/machine_link.ts";
 import { type Check, checksOf } from "./check.ts";
 

@@ -9,7 +9,7 @@ import { SerialQueue } from "../../../lib/host/serial_queue.ts";
 import { formatDate } from "../../../lib/pki/certificate.ts";
 import { loadClientCredentials } from "../../../lib/pki/client_credentials.ts";
 import { askExternalAddress } from "../../balance/external_address.ts";
-import { TUN_NAME } from "../../bonding/bonded_client.ts";
+import { TUN_NAME } from "../../config/bond_options.ts";
 import { BALANCE_FLAGS } from "../../config/balance_options.ts";
 import { BOND_FLAGS } from "../../config/bond_options.ts";
 import { describeClientProgram } from "../../config/options.ts";
