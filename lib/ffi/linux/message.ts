@@ -55,11 +55,11 @@ export class MessageBuffer {
     view.setUint32(this.#iovec + 8, length, true);
   }
 
-  /** Hot. The data is what `count` iovecs at address `iovecs` say; `setData` has no effect then. */
-  setVector(iovecs: number, count: number): void {
+  /** Hot. Where the data lies outside the arena: `length` bytes at an address. */
+  setMemory(address: number, length: number): void {
     const { view } = this.#arena;
-    setAddress(view, this.#header + OFFSET_IOV, iovecs);
-    view.setUint32(this.#header + OFFSET_IOV_COUNT, count, true);
+    setAddress(view, this.#iovec, address);
+    view.setUint32(this.#iovec + 8, length, true);
   }
 
   /** Hot. 0 for a connected socket. */

@@ -1,11 +1,11 @@
 /** For tests: a sender of records with real sockets on the loopback interface. */
 import { ok } from "node:assert/strict";
 import type { Opener, Sealer } from "../../ffi/libcrypto/aes_gcm.ts";
-import { openServerSocket } from "../../ffi/linux/socket.ts";
+import { openServerSocket, SOL_UDP } from "../../ffi/linux/socket.ts";
 import { Arena } from "../../ffi/memory/arena.ts";
 import { DropCounters } from "../../protocol/wire/drop_reason.ts";
 import { Outgoing } from "../../protocol/crypto/outgoing.ts";
-import { RECORD_OVERHEAD, TAG_LENGTH } from "../../protocol/wire/header.ts";
+import { RECORD_OVERHEAD } from "../../protocol/wire/header.ts";
 import { SessionPath } from "../../protocol/path/session_path.ts";
 import type { PathObserver } from "../driver/ends.ts";
 import { Loopback } from "../../../testing/loopback.ts";
@@ -13,10 +13,10 @@ import type { SessionEntry } from "./sessions.ts";
 import { SocketTable } from "./sockets.ts";
 import { UdpSender } from "./udp_sender.ts";
 
-/** Where a batch keeps the tag of the record under way. */
-const TAG_AT = 64 * 2048;
 /** Of a `struct msghdr`. */
-const IOV_COUNT_AT = 24;
+const IOV_AT = 16;
+const CONTROL_AT = 32;
+const CONTROL_LENGTH_AT = 40;
 
 interface SetUpOptions {
   readonly gso?: boolean;
@@ -40,7 +40,6 @@ export class Sending implements Disposable {
         const number = ++this.#records;
         const bytes = new Uint8Array(view.buffer);
         bytes.fill(number, offset, offset + length + RECORD_OVERHEAD);
-        bytes.fill(number, TAG_AT, TAG_AT + TAG_LENGTH);
         return { seal: () => this.seals };
       },
     },
@@ -76,15 +75,23 @@ export class Sending implements Disposable {
     const tried: number[] = [];
     const sendmsg = libc.sendmsg.bind(libc);
     libc.sendmsg = (fd, message, flags) => {
-      const records = this.arena.view.getUint32(
-        Number(message) - this.arena.origin + IOV_COUNT_AT,
-        true,
-      );
+      const records = this.#recordsOf(Number(message) - this.arena.origin);
       tried.push(records);
       const errno = errnoOf(records);
       return errno === 0 ? sendmsg(fd, message, flags) : -errno;
     };
     return tried;
+  }
+
+  /** How many datagrams a `struct msghdr` makes: what UDP_SEGMENT says, if it is there. */
+  #recordsOf(header: number): number {
+    const { view, origin } = this.arena;
+    const at = (field: number) => Number(view.getBigUint64(header + field, true)) - origin;
+    const bytes = view.getUint32(at(IOV_AT) + 8, true);
+    const hasControl = view.getUint32(header + CONTROL_LENGTH_AT, true) > 0;
+    const control = at(CONTROL_AT);
+    const isCut = hasControl && view.getInt32(control + 8, true) === SOL_UDP;
+    return isCut ? Math.ceil(bytes / view.getUint16(control + 16, true)) : 1;
   }
 
   put(length: number, path = 0, trafficClass = 0): void {

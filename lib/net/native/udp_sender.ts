@@ -21,7 +21,7 @@ import type { Arena } from "../../ffi/memory/arena.ts";
 import type { Outgoing } from "../../protocol/crypto/outgoing.ts";
 import type { DropCounters } from "../../protocol/wire/drop_reason.ts";
 import type { SessionPath } from "../../protocol/path/session_path.ts";
-import { HEADER_LENGTH, RECORD_OVERHEAD } from "../../protocol/wire/header.ts";
+import { HEADER_LENGTH, PAYLOAD_OFFSET, RECORD_OVERHEAD } from "../../protocol/wire/header.ts";
 import type { PathObserver, RecordSink } from "../driver/ends.ts";
 import type { PacketMemory } from "../driver/memory.ts";
 import { GsoLimits } from "./gso_limits.ts";
@@ -32,7 +32,7 @@ import { TRAFFIC_CLASS_SPACE, writeTrafficClass } from "./traffic_class_cmsg.ts"
 import type { SocketTable } from "./sockets.ts";
 
 /** Paths that may have records waiting at a time. */
-const BATCHES_MAX = 64;
+const BATCHES_MAX = 32;
 const CONTROL_BYTES = cmsgSpace(2) + TRAFFIC_CLASS_SPACE + LOCAL_ADDRESS_SPACE;
 /** A full device tells nobody when it has room again: asked after this, */
 const RETRY_MS = 1;
@@ -102,13 +102,19 @@ export class UdpSender implements RecordSink<Sealer, Opener> {
       batch.path = path;
       batch.trafficClass = outgoing.trafficClass;
     }
-    const { offset } = batch;
-    const sealer = entry.session.writeRecord(batch.view, offset, path, length, outgoing);
-    const { record, nonce, body } = batch.slot;
-    const from = memory.address(payload);
-    if (!sealer.seal(nonce, record, HEADER_LENGTH, from, length, body, batch.tag)) {
-      return this.#drops.count("send failed");
-    }
+    const { memory: records, used: record } = batch;
+    const sealer = entry.session.writeRecord(records.view, record, path, length, outgoing);
+    const body = record + PAYLOAD_OFFSET;
+    const isSealed = sealer.seal(
+      records.address(record + HEADER_LENGTH),
+      records.address(record),
+      HEADER_LENGTH,
+      memory.address(payload),
+      length,
+      records.address(body),
+      records.address(body + length),
+    );
+    if (!isSealed) return this.#drops.count("send failed");
     batch.closeRecord(recordLength);
   }
 
@@ -229,7 +235,8 @@ export class UdpSender implements RecordSink<Sealer, Opener> {
   #send(fd: number, batch: SendBatch, path: SessionPath, first: number, count: number): number {
     const message = this.#message;
     const { view } = this.#arena;
-    message.setVector(batch.iovecs(first), count);
+    const from = batch.memory.origin + first * batch.recordLength;
+    message.setMemory(from, batch.bytesOf(first, count));
     let { control } = message;
     if (count > 1) {
       const data = message.writeCmsg(control, SOL_UDP, UDP_SEGMENT, 2);
