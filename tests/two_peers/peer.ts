@@ -43,6 +43,8 @@ interface PeerOptions {
   readonly epochLimits?: EpochLimits | undefined;
   readonly scheduler?: SchedulerName | null;
   readonly mtuCeiling?: number | null;
+  /** The time of day at 0, in milliseconds since 1970. */
+  readonly unixOffsetMs?: number;
   /** Where the control connection came from; on the server. */
   readonly controlHost?: string;
   /** "off" unless told. */
@@ -97,6 +99,7 @@ export class Peer {
         for (let i = 0; i < into.length; i++) into[i] = random() * 256;
       },
       flowSeed: 0,
+      unixOffsetMs: options.unixOffsetMs ?? 0,
       drops: this.drops,
       packets: this.#packets(),
       records: this.#records(),

@@ -79,6 +79,8 @@ export class MixedNetwork implements Disposable {
     const random = randomNumbers(1);
     this.ours = new Peer({
       ...{ role: ours, x1: false, suite: new RecordingSuite(), random, compression },
+      // A server numbers its packets from the time of day; what counts them begins at 1.
+      unixOffsetMs: ours === "server" ? 0 : Number(WALL_CLOCK_NS / 1_000_000n),
       ...(controlHost === undefined ? {} : { controlHost }),
       send: (datagram, path) => {
         this.sent.push(datagram);
@@ -105,7 +107,11 @@ export class MixedNetwork implements Disposable {
   }
 
   clockNs(): bigint {
-    return WALL_CLOCK_NS + BigInt(Math.round(this.now * 1e6));
+    return this.clockNsAt(this.now);
+  }
+
+  clockNsAt(now: number): bigint {
+    return WALL_CLOCK_NS + BigInt(Math.round(now * 1e6));
   }
 
   /** Links the v1 side may send packets on. */

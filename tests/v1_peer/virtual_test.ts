@@ -153,6 +153,19 @@ Deno.test("v1 client: heartbeats every 2 s in quiet, every 200 ms under traffic"
   equal(rtt.smoothedMs, 20, "echoes with a sequence are echoes");
 });
 
+Deno.test("v1 client: heartbeats bear the time of day, from which a v1 server takes the round trip", () => {
+  using network = new MixedNetwork({ ours: "client", delaysMs: [10, 30] });
+  network.run(5000);
+  const beats = network.arrivals.filter(({ type }) => type === "heartbeat");
+  ok(beats.length >= 4);
+  for (const { link, at, payload } of beats) {
+    const sentNs = new DataView(payload.buffer, payload.byteOffset).getBigUint64(0);
+    const agoMs = Number(network.clockNsAt(at) - sentNs) / 1e6;
+    ok(Math.abs(agoMs - [10, 30][link]!) <= 1.5, `link ${link}: ${agoMs} ms ago`);
+  }
+  equal(network.ours.session.paths.byId(1)!.quality.rtt.smoothedMs, 60, "our own is right, too");
+});
+
 Deno.test("v1 client: a clean stop sends nothing that v1 does not know", () => {
   using network = new MixedNetwork({ ours: "client", delaysMs: [10, 10] });
   network.run(1000);

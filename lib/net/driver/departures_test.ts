@@ -75,7 +75,7 @@ class Bench {
     const cipher: Cipher = { free() {} };
     this.driver = new Driver<Cipher, Cipher>({
       suite: { sealer: () => cipher, opener: () => cipher },
-      ...{ random: () => {}, flowSeed: 1, drops: this.drops, made },
+      ...{ random: () => {}, flowSeed: 1, unixOffsetMs: 0, drops: this.drops, made },
       packets: { deliver: () => {}, flush: () => {} },
       records: {
         hasControlRoom: true,

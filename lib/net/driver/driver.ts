@@ -9,6 +9,7 @@
  */
 import type { Cipher } from "../../protocol/crypto/key_epochs.ts";
 import { FlowTable } from "../../protocol/schedule/flow_table.ts";
+import { SequenceCounters } from "../../protocol/v1/sequence_counters.ts";
 import { Session, type SessionOptions } from "../../protocol/session/session.ts";
 import type { NewPath } from "../../protocol/path/path_table.ts";
 import type { SessionPath } from "../../protocol/path/session_path.ts";
@@ -45,6 +46,7 @@ export class Driver<S extends Cipher, O extends Cipher> implements PathObserver<
   /** Of what schedulers hold back. */
   readonly #storeCells = new PacketCells();
   readonly #flows: FlowTable;
+  readonly #sequences = new SequenceCounters();
   readonly #delivery: Delivery<S, O>;
   readonly #timers = new TimerHeap<SessionEntry<S, O>>();
   /** Packets that schedulers hold back. */
@@ -85,6 +87,8 @@ export class Driver<S extends Cipher, O extends Cipher> implements PathObserver<
       ...sessionTuning(spec),
       ...(spec.x1 ? {} : addressProof(spec)),
       flows: this.#flows,
+      unixOffsetMs: this.#ends.unixOffsetMs,
+      ...this.#v1Sequences(spec, now),
       ...options,
     });
     const { firstSequence } = options;
@@ -92,6 +96,12 @@ export class Driver<S extends Cipher, O extends Cipher> implements PathObserver<
     const entry = new SessionEntry(session, kept, this.#cells, this.#storeCells, firstSequence);
     this.sessions.add(entry);
     this.touch(entry, now);
+  }
+
+  /** A v1 client goes on counting from one session to the next. */
+  #v1Sequences({ role, x1, name }: EngineSession, now: number) {
+    if (x1 || role === "client") return {};
+    return { sequenceCounter: this.#sequences.of(name, now + this.#ends.unixOffsetMs) };
   }
 
   /** Ends a session, telling the peer. */

@@ -32,6 +32,7 @@ class Bench {
       suite: { sealer: () => cipher, opener: () => cipher },
       random: () => {},
       flowSeed: 1,
+      unixOffsetMs: 0,
       drops: this.drops,
       packets: { deliver: () => {}, flush: () => {} },
       records: {
@@ -69,6 +70,26 @@ class Bench {
     this.driver.outbound.forward(0, packet.length, new Offload(), now);
   }
 }
+
+Deno.test("a v1 client's packets are numbered on from session to session", () => {
+  const bench = new Bench("server");
+  const open = (id: number, name: string, x1 = false) => {
+    bench.driver.openSession({
+      ...{ role: "server", id, key: new Uint8Array(32), x1, name, mtu: 1400 },
+      ...{ ipv4: "10.8.0.99", ipv6: "fd00:8::99" },
+      ...{ reorderBufferSize: 16, reorderFlushTimeoutMs: 50, tuning: DEFAULT_TUNING },
+    }, 1000);
+    return bench.driver.sessions.byId(id)!.session;
+  };
+  const first = open(101, "old").nextSequence(0);
+  const second = open(102, "old");
+  deepEqual([second.nextSequence(0), second.nextSequence(0)], [first + 1, first + 2]);
+  bench.driver.closeSession(101, 2000);
+  bench.driver.closeSession(102, 2000);
+  equal(open(103, "old").nextSequence(0), first + 3, "also after those before have ended");
+  equal(open(104, "new").nextSequence(0), first);
+  equal(open(105, "old", true).nextSequence(0), 1, "x1 begins each session at 1");
+});
 
 Deno.test("a session that cannot send ends alone, and says why", () => {
   const bench = new Bench();

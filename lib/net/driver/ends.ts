@@ -89,6 +89,8 @@ export interface DriverEnds<S extends Cipher, O extends Cipher> {
   readonly random: RandomSource;
   /** Makes the places of flows in tables unforeseeable. */
   readonly flowSeed: number;
+  /** What to add to `now` for the time of day, in milliseconds since 1970: v1 peers use it. */
+  readonly unixOffsetMs: number;
   readonly drops: DropCounters;
   readonly packets: PacketSink;
   readonly records: RecordSink<S, O>;

@@ -67,6 +67,7 @@ export class Loop {
       suite: Libcrypto.open(),
       random: (into) => crypto.getRandomValues(into),
       flowSeed: crypto.getRandomValues(new Int32Array(1))[0]!,
+      unixOffsetMs: Date.now() - performance.now(),
       drops,
       packets: new TunWriter(libc, tun, layout, drops),
       records: this.#sender,

@@ -79,7 +79,14 @@ class Bench implements Disposable {
     const { arena, made } = this.#layout;
     this.#codecs = new Codecs(arena, made.compressed, made.inflated);
     this.#driver = new Driver({
-      ...{ suite: this.#libcrypto, random: session.random, flowSeed: 1, drops, made },
+      ...{
+        suite: this.#libcrypto,
+        random: session.random,
+        flowSeed: 1,
+        unixOffsetMs: 0,
+        drops,
+        made,
+      },
       packets: new TunWriter(libc, tun, this.#layout, drops),
       records: new UdpSender(libc, sockets, arena, drops, () => this.#driver),
       codecs: this.#codecs,

@@ -99,7 +99,17 @@ class Bench implements Disposable {
     };
     const { suite, random } = common;
     this.driver = new Driver({
-      ...{ suite, random, flowSeed: 1, drops, packets, records, made, emit: () => {} },
+      ...{
+        suite,
+        random,
+        flowSeed: 1,
+        unixOffsetMs: 0,
+        drops,
+        packets,
+        records,
+        made,
+        emit: () => {},
+      },
       codecs: new GzipCodecs(made),
     }, packets.read);
     this.driver.openSession({

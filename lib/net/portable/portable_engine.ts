@@ -87,6 +87,7 @@ export class PortableEngine implements Engine {
       suite: WEB_CRYPTO_SUITE,
       random: (into) => crypto.getRandomValues(into),
       flowSeed: crypto.getRandomValues(new Int32Array(1))[0]!,
+      unixOffsetMs: Date.now() - performance.now(),
       drops: this.drops,
       packets: this.#tun,
       records: this.#sender,

@@ -22,8 +22,6 @@ const FULL_RATE = 125_000;
 const LOAD_INTERVAL_MS = 250;
 /** What a path carried shows in its delay for so long: a queue has to drain first. */
 const LOAD_KEPT_MS = 1000;
-/** Of so many round trips none is short when a queue is filled, where no receiver tells of it. */
-const QUEUE_RTTS = 4;
 /** Records after which the jitter of a loaded path is forgotten (gain 1/16, RFC 3550). */
 const JITTER_SETTLED_COUNT = 16;
 /** No queue we should have to fill makes a longer delay than this: it is the path that got slow. */
@@ -65,8 +63,6 @@ export class PathQuality {
   /** The next feedback covers a time that does not count. */
   #skipsNext = false;
   #isQueued = false;
-  /** The newest round trips, where nothing else tells of a queue. */
-  readonly #lastRtts: number[] = [];
   #isVanishing = false;
   #jitterMs: number | null = null;
   #knownRate: number | null = null;
@@ -117,9 +113,7 @@ export class PathQuality {
     if (!this.rtt.add(roundTripMs)) return;
     this.#base.add(roundTripMs, now);
     if (this.#feedback === null) {
-      this.#lastRtts.push(roundTripMs);
-      if (this.#lastRtts.length > QUEUE_RTTS) this.#lastRtts.shift();
-      this.#isQueued = isQueueFilled(Math.min(...this.#lastRtts) - this.#base.least(now), 0);
+      this.#isQueued = isQueueFilled(roundTripMs - this.#base.least(now), 0);
       this.#noteJitter();
     }
     if (now < this.#loadedUntil) this.#idleRttMs = null;
@@ -275,7 +269,6 @@ export class PathQuality {
     this.arrivals.reset();
     this.#heartbeats = [];
     this.#idleRttMs = null;
-    this.#lastRtts.length = 0;
     this.#jitterCountsFrom = -Infinity;
     this.#feedback = null;
     this.#feedbackAt = -Infinity;

@@ -227,9 +227,8 @@ Deno.test("without feedback, a queue of our own is told from the round trip", ()
   ok(quality.jitterMs! > 50);
   equal(quality.judgedJitterMs, null);
   const jittery = new PathQuality();
-  load(jittery, 1_000_000, 1000);
   for (let at = 0; at < 60; at++) jittery.rttMeasured(20 + 60 * (at % 2), 1000);
-  ok(jittery.judgedJitterMs! > 50, "now and then it is short: no queue is filled");
+  ok(jittery.judgedJitterMs! > 50, "nothing of it is our doing");
 });
 
 Deno.test("what comes in is a load, too: the answer waits in the other queue", () => {

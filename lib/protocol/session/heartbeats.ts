@@ -20,12 +20,15 @@ export class Heartbeats {
   readonly #paths: PathTable;
   readonly #outbox: Outbox;
   readonly #role: Role;
+  readonly #clockOffsetMs: number;
   #lastPacketAt = -Infinity;
 
-  constructor(paths: PathTable, outbox: Outbox, role: Role) {
+  /** @param clockOffsetMs added to `now` in what heartbeats bear. */
+  constructor(paths: PathTable, outbox: Outbox, role: Role, clockOffsetMs = 0) {
     this.#paths = paths;
     this.#outbox = outbox;
     this.#role = role;
+    this.#clockOffsetMs = clockOffsetMs;
   }
 
   /** Hot. A packet is sent, or has come. */
@@ -46,10 +49,11 @@ export class Heartbeats {
       this.#outbox.transmit({ type: TYPE_HEARTBEAT, path, payload: payload.slice() });
       return null;
     }
-    const roundTrip = now - clock;
+    const sentAt = clock - this.#clockOffsetMs;
+    const roundTrip = now - sentAt;
     if (!(roundTrip >= 0)) return "bad message";
     path.quality.rttMeasured(roundTrip, now);
-    path.quality.heartbeatAnswered(clock, now);
+    path.quality.heartbeatAnswered(sentAt, now);
     path.liveness.rttMeasured(roundTrip);
     return null;
   }
@@ -68,9 +72,10 @@ export class Heartbeats {
   send(path: SessionPath, now: number): void {
     const isUp = path.liveness.state === "up";
     if (!isUp) this.#outbox.transmit({ type: TYPE_HANDSHAKE, path, payload: new Uint8Array(0) });
-    this.#outbox.transmit({ type: TYPE_HEARTBEAT, path, payload: encodeHeartbeat(now) });
+    const clock = now + this.#clockOffsetMs;
+    this.#outbox.transmit({ type: TYPE_HEARTBEAT, path, payload: encodeHeartbeat(clock) });
     path.liveness.sent(now);
-    path.quality.heartbeatSent(heartbeatClock(now));
+    path.quality.heartbeatSent(heartbeatClock(clock) - this.#clockOffsetMs);
     const isActive = now - this.#lastPacketAt < ACTIVITY_MS || path.eligibility.reason !== null;
     path.heartbeatAt = now + (isActive || !isUp ? HEARTBEAT_ACTIVE_MS : HEARTBEAT_IDLE_MS);
   }

@@ -104,7 +104,12 @@ export class Session<S extends Cipher, O extends Cipher> {
       options.scheduler ?? "flow",
       options.flushTimeoutMs ?? FLUSH_TIMEOUT_MS,
     );
-    this.#heartbeats = new Heartbeats(this.paths, this.#outbox, role);
+    this.#heartbeats = new Heartbeats(
+      this.paths,
+      this.#outbox,
+      role,
+      x1 ? 0 : options.unixOffsetMs,
+    );
     const ceiling = isClient && x1 ? options.mtuCeiling ?? null : null;
     this.#probes = new MtuProbes(this.paths, this.#outbox, ceiling);
     this.#announcements = new PathAnnouncements(

@@ -2,6 +2,7 @@
 import type { Cipher } from "../crypto/key_epochs.ts";
 import type { PacketProtectionOptions } from "../crypto/packet_protection.ts";
 import type { PeerAddress } from "../path/peer_address.ts";
+import type { SequenceCounter } from "../v1/sequence_counters.ts";
 import type { FlowTable } from "../schedule/flow_table.ts";
 import type { SchedulerName } from "../wire/scheduler_name.ts";
 
@@ -14,6 +15,10 @@ export interface SessionOptions<S extends Cipher, O extends Cipher>
   readonly x1: boolean;
   /** Milliseconds of the clock that every later `now` is read from. */
   readonly now: number;
+  /** v1: numbers packets; shared by the sessions of one client. A new one unless told. */
+  readonly sequenceCounter?: SequenceCounter;
+  /** v1: what to add to `now` for the time of day, which its heartbeats bear; 0 unless told. */
+  readonly unixOffsetMs?: number;
   /** How packets are spread; null: on the server as the client does, on the client by flow. */
   readonly scheduler?: SchedulerName | null;
   /** Remembers where flows go; shared by the sessions of one driver, a new one unless told. */

@@ -22,16 +22,25 @@ import {
   TYPE_PACKET,
 } from "../wire/header.ts";
 import { OwnNonces } from "./own_nonces.ts";
+import type { SequenceCounter } from "./sequence_counters.ts";
 
 /** Random nonces are drawn many at a time. */
 const NONCES_DRAWN = 1024;
 
+interface V1ProtectionOptions<S extends Cipher, O extends Cipher>
+  extends PacketProtectionOptions<S, O> {
+  /** Numbers packets; shared by the sessions of one client. A new one unless told. */
+  readonly sequenceCounter?: SequenceCounter;
+}
+
 export function v1Protection<S extends Cipher, O extends Cipher>(
-  { id, key, suite, random, firstSequence }: PacketProtectionOptions<S, O>,
+  options: V1ProtectionOptions<S, O>,
 ): PacketProtection<S, O> {
+  const { id, key, suite, random, firstSequence = 1 } = options;
+  const counter = options.sequenceCounter ?? { last: firstSequence - 1 };
   const copy = key.slice();
   const own = new OwnNonces();
-  const writer = new V1RecordWriter(id, suite.sealer(copy), own, random, firstSequence);
+  const writer = new V1RecordWriter(id, suite.sealer(copy), own, random, counter);
   const verifier = new V1RecordVerifier(suite.opener(copy), own);
   wipeKey(copy);
   return { writer, verifier };
@@ -44,20 +53,20 @@ class V1RecordWriter<S extends Cipher> implements RecordWriter<S> {
   readonly #header = new RecordHeader();
   readonly #nonces = new Uint8Array(NONCES_DRAWN * NONCE_LENGTH);
   #noncesUsed = NONCES_DRAWN;
-  #sequence: number;
+  readonly #counter: SequenceCounter;
 
   constructor(
     id: number,
     sealer: S,
     own: OwnNonces,
     random: RandomSource,
-    firstSequence = 1,
+    counter: SequenceCounter,
   ) {
     this.#sealer = sealer;
     this.#own = own;
     this.#random = random;
     this.#header.session = id | 0;
-    this.#sequence = firstSequence - 1;
+    this.#counter = counter;
   }
 
   write(
@@ -81,8 +90,9 @@ class V1RecordWriter<S extends Cipher> implements RecordWriter<S> {
   /** All packets are numbered in one sequence, whatever their stream. */
   nextSequence(_stream: number): number {
     // 0 means "not sequenced", so the counter passes it over.
-    this.#sequence = (this.#sequence + 1) >>> 0 || 1;
-    return this.#sequence;
+    const sequence = (this.#counter.last + 1) >>> 0 || 1;
+    this.#counter.last = sequence;
+    return sequence;
   }
 
   advanceIfDue(_now: number): void {}
