@@ -16,6 +16,7 @@ const EXCEPTIONS: Readonly<Record<string, readonly string[]>> = {
   "client/screen/show.ts": ["showBonding", "showBalance"],
   "client/diagnostics/run.ts": ["runDiag"],
   "client/screen/form/start_screen.ts": ["showStartScreen"],
+  "server/screen/manager.ts": ["showManager"],
   // Loaded only when a shell asks.
   "lib/cli/completion.ts": ["writeCompletionScript", "writeCompletions"],
   // Loaded when the guard of main.ts is in place.

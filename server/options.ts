@@ -19,6 +19,7 @@ import {
   engineOption,
   GROUPS,
   logJsonOption,
+  logOptions,
   pathFor,
   rekeyEveryOption,
   reorderBufferSizeOption,
@@ -72,12 +73,24 @@ export type ServeOptions = ServerOptions & { pkiFolder: string };
 
 /** What `cert` does, to whom, in which authority (null: where one is found). */
 export type CertCommand =
-  | { command: "cert"; action: "new" | "show" | "revoke"; name: string; pkiFolder: string | null }
-  | { command: "cert"; action: "list"; pkiFolder: string | null }
-  | { command: "cert"; action: "init"; hosts: string[]; pkiFolder: string | null };
+  & { command: "cert"; pkiFolder: string | null; format: "text" | "json" }
+  & (
+    | { action: NamedAction; name: string }
+    | { action: "list" | "ca" }
+    | { action: "init" | "regenerate"; hosts: string[] }
+  );
+
+type NamedAction = "new" | "show" | "revoke" | "renew";
+
+/** The screen on which certificates are managed. */
+interface ManagerOptions extends Pick<TunnelOptions, "logLevel" | "logFormat"> {
+  pkiFolder: string | null;
+  hosts: string[];
+}
 
 type ServerCommand =
   | { command: "serve"; options: ServerOptions }
+  | { command: "manage"; options: ManagerOptions }
   | CertCommand
   | CompletionCommand
   | Print;
@@ -173,10 +186,19 @@ function buildProgram(accept: Accept<ServerCommand>) {
     .addOption(dscpOption())
     .addOption(rekeyEveryOption())
     .addOption(acceptV1Option("clients"))
+    .addOption(
+      new Option("--tui", "manage certificates on a full screen; serves nobody")
+        .helpGroup(GROUPS.output),
+    )
     .addOption(verboseOption())
     .addOption(logJsonOption())
     .addHelpText("after", EXAMPLES)
     .action((raw) => {
+      if (raw.tui) {
+        refuseServeFlags("-tui", "-hosts", "-v", "-log-json");
+        const options = { pkiFolder: raw.pki ?? null, hosts: [...raw.hosts], ...logOptions(raw) };
+        return accept({ command: "manage", options });
+      }
       accept({
         command: "serve",
         options: {
@@ -201,10 +223,12 @@ function buildProgram(accept: Accept<ServerCommand>) {
       ["new", "make a certificate for a client"],
       ["show", "show a client's certificate"],
       ["revoke", "refuse a client from now on"],
+      ["renew", "revoke a client's certificate and make a new one"],
     ] as const
   ) {
     cert.command(action).description(description).argument("<name>", "the client's name")
       .addOption(pkiOption())
+      .addOption(jsonOption())
       .action((name, raw) => {
         refuseServeFlags();
         accept({
@@ -212,23 +236,51 @@ function buildProgram(accept: Accept<ServerCommand>) {
           action,
           name: checkClientName(action, name),
           pkiFolder: folder(raw),
+          format: formatOf(raw),
         });
       });
   }
   cert.command("init").description("make the certificate authority where there is none")
     .addOption(hostsOption())
     .addOption(pkiOption())
+    .addOption(jsonOption())
     .action((raw) => {
       refuseServeFlags("-hosts");
-      const hosts = raw.hosts.length > 0 ? raw.hosts : program.opts().hosts;
-      accept({ command: "cert", action: "init", hosts: [...hosts], pkiFolder: folder(raw) });
+      const hosts = raw.hosts.length > 0 ? [...raw.hosts] : [...program.opts().hosts];
+      const format = formatOf(raw);
+      accept({ command: "cert", action: "init", hosts, pkiFolder: folder(raw), format });
     });
-  cert.command("list").description("list the clients' certificates")
+  cert.command("regenerate")
+    .description("make a new authority: every client needs a new certificate")
+    .addOption(new Option("--yes", "do it: without, nothing is done"))
+    .addOption(hostsOption())
     .addOption(pkiOption())
+    .addOption(jsonOption())
     .action((raw) => {
-      refuseServeFlags();
-      accept({ command: "cert", action: "list", pkiFolder: folder(raw) });
+      refuseServeFlags("-hosts");
+      if (!raw.yes) {
+        throw new UsageError(
+          "'cert regenerate' ends every client's certificate: add --yes to do it",
+        );
+      }
+      const hosts = raw.hosts.length > 0 ? [...raw.hosts] : [...program.opts().hosts];
+      const format = formatOf(raw);
+      accept({ command: "cert", action: "regenerate", hosts, pkiFolder: folder(raw), format });
     });
+  for (
+    const [action, description] of [
+      ["list", "list the clients' certificates"],
+      ["ca", "show the authority and the server's certificate"],
+    ] as const
+  ) {
+    cert.command(action).description(description)
+      .addOption(pkiOption())
+      .addOption(jsonOption())
+      .action((raw) => {
+        refuseServeFlags();
+        accept({ command: "cert", action, pkiFolder: folder(raw), format: formatOf(raw) });
+      });
+  }
   addCompletionCommands(program, accept);
   return program;
 
@@ -237,9 +289,12 @@ function buildProgram(accept: Accept<ServerCommand>) {
     return raw.pki ?? program.opts().pki ?? null;
   }
 
-  function refuseServeFlags(known?: string) {
-    const useless = givenFlags(program).find((flag) => flag !== "-pki" && flag !== known);
-    if (useless) throw new UsageError(`${useless} means nothing to 'cert'`);
+  function refuseServeFlags(...known: string[]) {
+    const useless = givenFlags(program).find((flag) => flag !== "-pki" && !known.includes(flag));
+    if (useless) {
+      const to = known.includes("-tui") ? "-tui" : "'cert'";
+      throw new UsageError(`${useless} means nothing to ${to}`);
+    }
   }
 }
 
@@ -249,6 +304,14 @@ function networkOf(subnet4: string, subnet6: string): TunnelNetwork {
   } catch (error) {
     throw new UsageError((error as RangeError).message);
   }
+}
+
+function jsonOption() {
+  return new Option("--json", "write JSON");
+}
+
+function formatOf(raw: { json?: true | undefined }): "text" | "json" {
+  return raw.json ? "json" : "text";
 }
 
 function pkiOption() {
@@ -282,7 +345,7 @@ function parseMssClamp(text: string): MssClamp {
 }
 
 /** A new name follows our rule; an old one may come from another program's tree. */
-function checkClientName(action: "new" | "show" | "revoke", name: string): string {
+function checkClientName(action: NamedAction, name: string): string {
   try {
     if (action === "new") requireNewClientName(name);
     else requireStoredClientName(name);

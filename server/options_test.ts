@@ -73,6 +73,7 @@ Tuning:
 Output:
   --metrics-every <time>           log a line per session this often, up to 480h; 0 is never
                                    (default: 0)
+  --tui                            manage certificates on a full screen; serves nobody
   -v, --verbose                    log more, and errors in full
   --log-json                       log one JSON object a line, the error that ends it too
 
@@ -98,6 +99,7 @@ Arguments:
 Options:
   --pki <folder>  folder of the certificate authority (default: ./pki, else as root
                   /etc/fluxify/pki)
+  --json          write JSON
   -h, --help      show this help
 `;
 
@@ -264,19 +266,25 @@ Deno.test("parseServerOptions() reads cert commands", () => {
       action,
       name: "laptop",
       pkiFolder: "p",
+      format: "text",
     });
   }
   const list = { command: "cert", action: "list" };
-  deepEqual(parseServerOptions(["cert", "list"]), { ...list, pkiFolder: null });
-  const init = { command: "cert", action: "init", hosts: [], pkiFolder: null };
+  deepEqual(parseServerOptions(["cert", "list"]), { ...list, pkiFolder: null, format: "text" });
+  const init = { command: "cert", action: "init", hosts: [], pkiFolder: null, format: "text" };
   deepEqual(parseServerOptions(["cert", "init"]), init);
   for (const argv of [["cert", "init", "-hosts", "a,b"], ["-hosts", "a,b", "cert", "init"]]) {
     deepEqual(parseServerOptions(argv), { ...init, hosts: ["a", "b"] });
   }
-  deepEqual(parseServerOptions(["-pki", "p", "cert", "list"]), { ...list, pkiFolder: "p" });
+  deepEqual(parseServerOptions(["-pki", "p", "cert", "list"]), {
+    ...list,
+    pkiFolder: "p",
+    format: "text",
+  });
   deepEqual(parseServerOptions(["-pki", "p", "cert", "list", "-pki=./pki"]), {
     ...list,
     pkiFolder: "./pki",
+    format: "text",
   });
 });
 

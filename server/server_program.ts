@@ -28,6 +28,16 @@ async function main(): Promise<number> {
       return await runServer(parsed.options);
     case "cert":
       return await runCertCommand(parsed);
+    case "manage": {
+      const { options } = parsed;
+      return await runProgram(SERVER_PROGRAM, options, async (signal) => {
+        const { pkiFolder } = options;
+        const folders = pkiFolder === null ? pkiFoldersFor(Deno.uid()) : [pkiFolder] as const;
+        const { showManager } = await import("./screen/manager.ts");
+        const directory = await findPkiFolder(folders);
+        await showManager({ directory, folders, hosts: options.hosts }, options, signal);
+      });
+    }
     case "completion":
     case "complete": {
       const { writeCompletions, writeCompletionScript } = await import("../lib/cli/completion.ts");

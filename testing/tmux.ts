@@ -72,11 +72,11 @@ export class Tmux implements AsyncDisposable {
     await this.#do("send-keys", "-l", text);
   }
 
-  /** Clicks on the first place where `text` is to be seen. */
+  /** Waits until `text` is to be seen, and clicks on the first place. */
   async click(text: string): Promise<void> {
-    const lines = (await this.screen()).split("\n");
+    const screen = await this.waitFor(new RegExp(text.replace(/[^\w ]/g, "\\$&")));
+    const lines = screen.split("\n");
     const row = lines.findIndex((line) => line.includes(text));
-    if (row < 0) throw new Error(`nothing to click: no "${text}" in:\n${lines.join("\n")}`);
     const at = `${lines[row]!.indexOf(text) + 2};${row + 1}`;
     await this.type(`\x1b[<0;${at}M\x1b[<0;${at}m`);
   }

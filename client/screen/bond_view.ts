@@ -11,7 +11,7 @@ import {
 } from "./figures.ts";
 import { type LinkTraffic, RateHistory } from "./rate_history.ts";
 import type { Cell, Column, ReadModel, StatusModel, StatusRow } from "./status_model.ts";
-import { span, type Tone } from "./styled_line.ts";
+import { span, type Tone } from "../../lib/cli/screen/styled_line.ts";
 import { SPARKLINE } from "./table.ts";
 
 const COLUMNS: readonly Column[] = [

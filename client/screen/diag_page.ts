@@ -1,7 +1,7 @@
 /** The page of a diagnosis: its lines as they come, and what to do at the end. */
-import { Canvas, type Frame, type Size } from "./canvas.ts";
-import type { Page, PageInput } from "./screen_host.ts";
-import { span, spread, type Tone, wrap } from "./styled_line.ts";
+import { Canvas, type Frame, type Size } from "../../lib/cli/screen/canvas.ts";
+import type { Page, PageInput } from "../../lib/cli/screen/screen_host.ts";
+import { span, spread, type Tone, wrap } from "../../lib/cli/screen/styled_line.ts";
 
 export interface DiagView {
   readonly lines: readonly string[];

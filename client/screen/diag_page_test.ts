@@ -1,7 +1,7 @@
 import { equal, ok } from "node:assert/strict";
 import { visibleWidth } from "@earendil-works/pi-tui";
 import { type DiagView, drawDiag } from "./diag_page.ts";
-import { plainText } from "./styled_line.ts";
+import { plainText } from "../../lib/cli/screen/styled_line.ts";
 
 const VIEW: DiagView = {
   lines: ["Fluxify", "", "System", "  ok        memory: 1 MiB", "  FAILED    eth0: has no carrier"],

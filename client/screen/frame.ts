@@ -1,12 +1,12 @@
 /** The whole screen as a function of what is known, what the user did, and the size. */
-import { Canvas, type Frame, rule, type Size } from "./canvas.ts";
+import { Canvas, type Frame, rule, type Size } from "../../lib/cli/screen/canvas.ts";
 import { formatUptime, sparkline } from "./figures.ts";
-import type { LogLine } from "./log_lines.ts";
+import type { LogLine } from "../../lib/cli/screen/log_lines.ts";
 import type { Button, ScreenState, ScreenTarget } from "./screen_state.ts";
 import type { StatusModel, StatusRow } from "./status_model.ts";
-import { fit, joinFitting, span, spread } from "./styled_line.ts";
+import { fit, joinFitting, span, spread } from "../../lib/cli/screen/styled_line.ts";
 import { visibleWidth } from "@earendil-works/pi-tui";
-import { drawLog } from "./log_view.ts";
+import { drawLog } from "../../lib/cli/screen/log_view.ts";
 import { headingLine, layOut, rowLine } from "./table.ts";
 
 /** Less than this is no screen to show anything on. */

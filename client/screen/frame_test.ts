@@ -4,11 +4,11 @@ import fc from "fast-check";
 import { summarize, type UplinkFigures } from "../balance/status.ts";
 import { balanceModel } from "./balance_view.ts";
 import { bondModel } from "./bond_view.ts";
-import type { Frame, Size } from "./canvas.ts";
+import type { Frame, Size } from "../../lib/cli/screen/canvas.ts";
 import { drawFrame } from "./frame.ts";
-import type { LogLine } from "./log_lines.ts";
+import type { LogLine } from "../../lib/cli/screen/log_lines.ts";
 import { INITIAL_STATE } from "./screen_state.ts";
-import { paint, plainText } from "./styled_line.ts";
+import { paint, plainText } from "../../lib/cli/screen/styled_line.ts";
 import type { LinkTraffic } from "./rate_history.ts";
 import { bondStatus, pathReport } from "./test_bond_status.ts";
 

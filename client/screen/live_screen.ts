@@ -1,6 +1,6 @@
 /** A mode of the client beside a screen that shows what it does. */
 import type { ProgramLog } from "../../lib/cli/run_program.ts";
-import { ScreenHost } from "./screen_host.ts";
+import { ScreenHost } from "../../lib/cli/screen/screen_host.ts";
 import type { ReadModel } from "./status_model.ts";
 import { StatusPage } from "./status_page.ts";
 

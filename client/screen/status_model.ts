@@ -6,7 +6,7 @@
  *
  * This file: what a mode tells the screen.
  */
-import type { Tone } from "./styled_line.ts";
+import type { Tone } from "../../lib/cli/screen/styled_line.ts";
 
 export interface Cell {
   readonly text: string;

@@ -1,8 +1,8 @@
 /** The page that shows what a mode of the client does, until the user says stop. */
-import type { Frame, Size } from "./canvas.ts";
+import type { Frame, Size } from "../../lib/cli/screen/canvas.ts";
 import { drawFrame } from "./frame.ts";
-import type { LogLine } from "./log_lines.ts";
-import type { Page, PageInput } from "./screen_host.ts";
+import type { LogLine } from "../../lib/cli/screen/log_lines.ts";
+import type { Page, PageInput } from "../../lib/cli/screen/screen_host.ts";
 import { INITIAL_STATE, react, type ScreenInput, type ScreenTarget } from "./screen_state.ts";
 import type { ReadModel, StatusModel } from "./status_model.ts";
 

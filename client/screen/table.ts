@@ -2,7 +2,7 @@
 import { visibleWidth } from "@earendil-works/pi-tui";
 import { sparkline } from "./figures.ts";
 import type { Column, StatusRow } from "./status_model.ts";
-import { fit, type Line, span } from "./styled_line.ts";
+import { fit, type Line, span } from "../../lib/cli/screen/styled_line.ts";
 
 /** Before each line: whether it is selected. */
 const MARK_WIDTH = 2;

@@ -10,6 +10,7 @@ import { requireNewClientName } from "../../lib/pki/client_name.ts";
 import { type ClientSummary, openClientRegistry } from "../../lib/pki/client_registry.ts";
 import { PkiError } from "../../lib/pki/pki_error.ts";
 import { openServerPki } from "../../lib/pki/server_pki.ts";
+import { readAuthority } from "./authority_facts.ts";
 import { formatTable } from "./table.ts";
 
 /** Options that all commands share. */
@@ -53,6 +54,52 @@ export function initAuthority(
       lines: render(options, { directory, created: pki.created }, text),
       errorLines: pki.notices,
     };
+  });
+}
+
+/** `cert regenerate`: a new CA and server certificate; the old tree is kept as a backup. */
+export function regenerateAuthority(
+  options: CertificateOptions & { hosts: readonly string[] },
+): Promise<CommandOutcome> {
+  return outcomeOf(async () => {
+    const { directory, hosts, now } = options;
+    const pki = await openServerPki(directory, { hosts: [...hosts], regenerate: true, now });
+    const text = [`"fluxify-server cert new NAME -pki ${directory}" makes each client's new one`];
+    return { lines: render(options, { directory }, text), errorLines: pki.notices };
+  });
+}
+
+/** `cert ca`: the CA and the server's certificate, with names and dates. */
+export function showAuthority(options: CertificateOptions): Promise<CommandOutcome> {
+  return outcomeOf(async () => {
+    const authority = await readAuthority(options.directory);
+    const { ca, server } = authority;
+    const rows = [
+      ["CA", `${printable(ca.commonName)}, until ${formatDate(ca.notAfter)}`],
+      ["CA file", ca.path],
+      ["Server certificate", `until ${formatDate(server.notAfter)}, serial ${server.serial}`],
+      ["For", server.names.map(printable).join(", ") || "no names"],
+      ["Server file", server.path],
+    ];
+    return { lines: render(options, authority, formatTable(null, rows)), errorLines: [] };
+  });
+}
+
+/** `cert renew NAME`: revokes what the client has, and issues a new certificate. */
+export function renewCertificate(options: NamedCertificateOptions): Promise<CommandOutcome> {
+  return outcomeOf(async () => {
+    const { directory, name, now } = options;
+    requireNewClientName(name);
+    const registry = await openClientRegistry(directory, options.folders);
+    const { revocations, notices } = await registry.revoke(name, now);
+    const issued = await registry.issue(name, now);
+    const text = [
+      `Certificate of ${name} renewed: serial ${issued.serial}, valid until ${
+        formatDate(issued.notAfter)
+      }`,
+      `The old one is refused from now on: copy ${issued.bundlePath} to the client over a safe channel`,
+    ];
+    return { lines: render(options, { ...issued, revocations }, text), errorLines: notices };
   });
 }
 

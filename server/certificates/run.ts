@@ -7,7 +7,10 @@ import {
   initAuthority,
   listCertificates,
   newCertificate,
+  regenerateAuthority,
+  renewCertificate,
   revokeCertificate,
+  showAuthority,
   showCertificate,
 } from "./certificate_command.ts";
 
@@ -23,7 +26,7 @@ async function outcome(command: CertCommand): Promise<CommandOutcome> {
     ? pkiFoldersFor(Deno.uid())
     : [command.pkiFolder] as const;
   const directory = await findPkiFolder(folders);
-  const options = { directory, folders, format: "text", now: new Date() } as const;
+  const options = { directory, folders, format: command.format, now: new Date() } as const;
   switch (command.action) {
     case "new":
       return await newCertificate({ ...options, name: command.name });
@@ -33,6 +36,12 @@ async function outcome(command: CertCommand): Promise<CommandOutcome> {
       return await showCertificate({ ...options, name: command.name });
     case "revoke":
       return await revokeCertificate({ ...options, name: command.name });
+    case "renew":
+      return await renewCertificate({ ...options, name: command.name });
+    case "regenerate":
+      return await regenerateAuthority({ ...options, hosts: command.hosts });
+    case "ca":
+      return await showAuthority(options);
     case "list":
       return await listCertificates(options);
     default:

@@ -15,9 +15,9 @@ import { BOND_FLAGS } from "../../config/bond_options.ts";
 import { describeClientProgram } from "../../config/options.ts";
 import { MODE_KEY, readSettings, type Settings, settingsObject } from "../../config/settings.ts";
 import { saveSettings } from "../../config/settings_file.ts";
-import type { Frame, Size } from "../canvas.ts";
-import type { LogLine } from "../log_lines.ts";
-import type { Page, PageInput } from "../screen_host.ts";
+import type { Frame, Size } from "../../../lib/cli/screen/canvas.ts";
+import type { LogLine } from "../../../lib/cli/screen/log_lines.ts";
+import type { Page, PageInput } from "../../../lib/cli/screen/screen_host.ts";
 import {
   type CertificateFacts,
   followLinks,

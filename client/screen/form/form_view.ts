@@ -1,9 +1,18 @@
 /** The start screen as a function of what was chosen, what the machine has, and the size. */
-import { Canvas, type Frame, rule, type Size } from "../canvas.ts";
+import { Canvas, type Frame, rule, type Size } from "../../../lib/cli/screen/canvas.ts";
 import { sameUpstreamWarning } from "../../balance/external_address.ts";
-import type { LogLine } from "../log_lines.ts";
-import { drawLog } from "../log_view.ts";
-import { cut, fit, joinFitting, type Line, span, spread, type Tone, wrap } from "../styled_line.ts";
+import type { LogLine } from "../../../lib/cli/screen/log_lines.ts";
+import { drawLog } from "../../../lib/cli/screen/log_view.ts";
+import {
+  cut,
+  fit,
+  joinFitting,
+  type Line,
+  span,
+  spread,
+  type Tone,
+  wrap,
+} from "../../../lib/cli/screen/styled_line.ts";
 import {
   type Focus,
   type FormFacts,

@@ -1,6 +1,6 @@
 import { equal, ok } from "node:assert/strict";
 import { visibleWidth } from "@earendil-works/pi-tui";
-import { plainText } from "../styled_line.ts";
+import { plainText } from "../../../lib/cli/screen/styled_line.ts";
 import { type FormFacts, type FormState, initialForm } from "./form_state.ts";
 import { drawForm } from "./form_view.ts";
 import { formFacts, machineLink } from "./test_form.ts";

@@ -16,7 +16,7 @@ import { diagnose, diagnosisLines, saveReport, withContents } from "../../diagno
 import { balanceModels } from "../balance_view.ts";
 import { bondModels } from "../bond_view.ts";
 import { DiagPage } from "../diag_page.ts";
-import { ScreenHost } from "../screen_host.ts";
+import { ScreenHost } from "../../../lib/cli/screen/screen_host.ts";
 import { StatusPage } from "../status_page.ts";
 import { FormPage } from "./form_page.ts";
 import { isBalancing } from "./form_state.ts";

@@ -121,7 +121,8 @@ screenTest("a signal ends the form, and the terminal is as it was", async (home)
     .output();
   const own = new TextDecoder().decode(stdout).trim().split("\n").map(Number).filter((pid) => {
     const environment = Deno.readTextFileSync(`/proc/${pid}/environ`);
-    return environment.includes(`HOME=${home}\0`);
+    const isProgram = Deno.readLinkSync(`/proc/${pid}/exe`) === Deno.execPath();
+    return isProgram && environment.includes(`HOME=${home}\0`);
   });
   equal(own.length, 1);
   Deno.kill(own[0]!, "SIGTERM");

@@ -13,8 +13,8 @@ import {
   type TuiMouseEvent,
   type TuiMouseEventResult,
 } from "@earendil-works/pi-tui";
-import { setUpLogging, writeToStderr } from "../../lib/cli/log.ts";
-import type { ProgramLog } from "../../lib/cli/run_program.ts";
+import { setUpLogging, writeToStderr } from "../log.ts";
+import type { ProgramLog } from "../run_program.ts";
 import { type CharacterSet, characterSetOf, inAscii } from "./character_set.ts";
 import type { Frame, Size } from "./canvas.ts";
 import { type LogLine, LogLines } from "./log_lines.ts";

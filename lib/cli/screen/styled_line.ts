@@ -1,6 +1,6 @@
 /** Lines of the screen as pieces of text with a tone, measured in columns of the terminal. */
 import { sliceByColumn, visibleWidth } from "@earendil-works/pi-tui";
-import { escapeControl } from "../../lib/cli/exit.ts";
+import { escapeControl } from "../exit.ts";
 
 export type Tone = "plain" | "strong" | "dim" | "good" | "warn" | "bad" | "bar" | "button";
 

@@ -1,6 +1,6 @@
 /** The last lines of the log, for the screen. */
 import type { LogRecord } from "@logtape/logtape";
-import { formatTextLine } from "../../lib/cli/log.ts";
+import { formatTextLine } from "../log.ts";
 
 export interface LogLine {
   /** Of the day, in UTC as in the log itself: `08:15:42`. */

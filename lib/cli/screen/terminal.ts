@@ -6,7 +6,7 @@
  */
 import type { Terminal } from "@earendil-works/pi-tui";
 import { StdinBuffer } from "@earendil-works/pi-tui";
-import { UsageError } from "../../lib/cli/exit.ts";
+import { UsageError } from "../exit.ts";
 
 /** What may wait while the terminal takes nothing: some frames. */
 const WAITING_MAX = 256 * 1024;

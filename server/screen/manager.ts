@@ -1,0 +1,183 @@
+/**
+ * `fluxify-server -tui`: certificates on a full screen. It serves nobody: a server that runs on the
+ * same files notices by itself what changes.
+ */
+import { renderUnicodeCompact } from "uqr";
+import type { Frame, Size } from "../../lib/cli/screen/canvas.ts";
+import { type Page, type PageInput, ScreenHost } from "../../lib/cli/screen/screen_host.ts";
+import type { ProgramLog } from "../../lib/cli/run_program.ts";
+import { openClientRegistry } from "../../lib/pki/client_registry.ts";
+import { PkiError } from "../../lib/pki/pki_error.ts";
+import { readSmallFile } from "../../lib/pki/secure_file.ts";
+import { readAuthority } from "../certificates/authority_facts.ts";
+import {
+  type CommandOutcome,
+  initAuthority,
+  newCertificate,
+  regenerateAuthority,
+  renewCertificate,
+  revokeCertificate,
+} from "../certificates/certificate_command.ts";
+import {
+  INITIAL_MANAGER,
+  type ManagerAction,
+  type ManagerFacts,
+  type ManagerState,
+  type ManagerTarget,
+  reactManager,
+} from "./manager_state.ts";
+import { drawManager } from "./manager_view.ts";
+
+/** What others do to the files is seen within so long. */
+const READ_EVERY_MS = 2_000;
+/** Bytes of the largest QR code there is, of the lowest correction. */
+const QR_BYTES_MAX = 2_953;
+
+interface ManagerOptions {
+  readonly directory: string;
+  readonly folders: readonly string[];
+  readonly hosts: readonly string[];
+}
+
+/** Until the user quits or `signal` is aborted. @throws UsageError when there is no terminal. */
+export async function showManager(
+  options: ManagerOptions,
+  programLog: ProgramLog,
+  signal: AbortSignal,
+): Promise<void> {
+  const left = Promise.withResolvers<void>();
+  signal.addEventListener("abort", () => left.resolve(), { once: true });
+  let refresh = () => {};
+  const page = new ManagerPage(options, () => left.resolve(), () => refresh());
+  await using host = new ScreenHost(page, "-tui");
+  refresh = () => host.refresh();
+  host.open(programLog);
+  if (!signal.aborted) await left.promise;
+  await page.settled();
+}
+
+class ManagerPage implements Page<ManagerTarget> {
+  readonly #options: ManagerOptions;
+  readonly #onQuit: () => void;
+  readonly #onChange: () => void;
+  #state: ManagerState = INITIAL_MANAGER;
+  #facts: ManagerFacts;
+  #readAtMs = -Infinity;
+  #doing: Promise<void> = Promise.resolve();
+  #isDoing = false;
+
+  constructor(options: ManagerOptions, onQuit: () => void, onChange: () => void) {
+    this.#options = options;
+    this.#onQuit = onQuit;
+    this.#onChange = onChange;
+    this.#facts = {
+      directory: options.directory,
+      clients: [],
+      authority: null,
+      problem: null,
+      details: null,
+      qrCode: null,
+    };
+  }
+
+  draw(_log: unknown, size: Size): Frame<ManagerTarget> {
+    return drawManager(this.#state, this.#facts, size);
+  }
+
+  take(input: PageInput<ManagerTarget>): boolean {
+    if (input.kind === "log grew") return false;
+    const meant = input.kind === "wheel"
+      ? { kind: "key" as const, key: input.lines > 0 ? "down" : "up", text: "" }
+      : input;
+    const { state, action } = reactManager(this.#state, meant, this.#facts);
+    this.#state = state;
+    if (action?.kind === "quit") this.#onQuit();
+    // What is under way is done before anything else is begun.
+    else if (action !== undefined && !this.#isDoing) {
+      this.#isDoing = true;
+      this.#doing = this.#do(action).finally(() => {
+        this.#isDoing = false;
+        this.#readAtMs = -Infinity;
+        this.#onChange();
+      });
+    }
+    return true;
+  }
+
+  async refresh(nowMs: number): Promise<void> {
+    if (nowMs - this.#readAtMs < READ_EVERY_MS) return;
+    this.#readAtMs = nowMs;
+    const { directory, folders } = this.#options;
+    try {
+      const registry = await openClientRegistry(directory, folders);
+      const clients = await registry.list(new Date());
+      const authority = await readAuthority(directory);
+      this.#facts = { ...this.#facts, clients, authority, problem: null };
+    } catch (error) {
+      if (!(error instanceof PkiError)) throw error;
+      this.#facts = { ...this.#facts, clients: [], authority: null, problem: error.message };
+    }
+  }
+
+  /** Resolves when nothing is being written. */
+  settled(): Promise<void> {
+    return this.#doing;
+  }
+
+  async #do(action: ManagerAction): Promise<void> {
+    const { directory, folders, hosts } = this.#options;
+    const common = { directory, folders, format: "text", now: new Date() } as const;
+    switch (action.kind) {
+      case "new": {
+        if (this.#facts.authority === null) {
+          const made = await initAuthority({ ...common, hosts });
+          if (made.exitCode !== 0) return this.#say(made);
+        }
+        return this.#say(await newCertificate({ ...common, name: action.client }));
+      }
+      case "revoke":
+        return this.#say(await revokeCertificate({ ...common, name: action.client }));
+      case "renew":
+        return this.#say(await renewCertificate({ ...common, name: action.client }));
+      case "regenerate":
+        return this.#say(await regenerateAuthority({ ...common, hosts }));
+      case "show":
+        return await this.#show(action.client);
+      case "refresh":
+      case "quit":
+        return;
+      default:
+        return action satisfies never;
+    }
+  }
+
+  #say({ exitCode, lines, errorLines }: CommandOutcome): void {
+    const text = [...lines, ...errorLines].join("; ");
+    const kind = exitCode === 0 ? "note" : "error";
+    this.#state = { ...this.#state, message: { kind, text } };
+  }
+
+  async #show(client: string): Promise<void> {
+    this.#facts = { ...this.#facts, details: null, qrCode: null };
+    try {
+      const registry = await openClientRegistry(this.#options.directory, this.#options.folders);
+      const details = await registry.show(client, new Date());
+      const bundle = details.bundlePath === null ? "" : await readSmallFile(details.bundlePath);
+      this.#facts = { ...this.#facts, details, qrCode: qrCodeOf(bundle) };
+    } catch (error) {
+      if (!(error instanceof PkiError)) throw error;
+      const message = { kind: "error", text: error.message } as const;
+      this.#state = { ...this.#state, view: { name: "list" }, message };
+    }
+  }
+}
+
+function qrCodeOf(text: string): string[] | null {
+  const length = new TextEncoder().encode(text).length;
+  if (length === 0 || length > QR_BYTES_MAX) return null;
+  try {
+    return renderUnicodeCompact(text, { ecc: "L", border: 1 }).split("\n");
+  } catch {
+    return null; // longer than the largest code
+  }
+}

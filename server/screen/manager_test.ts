@@ -1,0 +1,98 @@
+import { equal, match, ok } from "node:assert/strict";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { TemporaryDirectory } from "../../testing/pki/temporary_directory.ts";
+import { canRunTmux, Tmux } from "../../testing/tmux.ts";
+
+const MAIN = fileURLToPath(new URL("../main.ts", import.meta.url));
+const PROGRAM = [Deno.execPath(), "run", "-A", MAIN];
+
+async function cert(directory: string, ...args: string[]): Promise<unknown> {
+  const { code, stdout, stderr } = await new Deno.Command(PROGRAM[0]!, {
+    args: [...PROGRAM.slice(1), "cert", ...args, "-pki", directory, "--json"],
+    stdin: "null",
+  }).output();
+  equal(code, 0, new TextDecoder().decode(stderr));
+  return JSON.parse(new TextDecoder().decode(stdout));
+}
+
+Deno.test({
+  name: "certificates are managed by keys and mouse, and others' changes are followed",
+  ignore: !canRunTmux(),
+  fn: async () => {
+    await using directory = await TemporaryDirectory.create();
+    const pki = join(directory.path, "pki");
+    await cert(pki, "init", "-hosts", "vpn.example.com");
+    await using terminal = await Tmux.run([...PROGRAM, "-tui", "-pki", pki], {
+      columns: 120,
+      rows: 40,
+    });
+    await terminal.waitFor(/for +vpn\.example\.com/);
+    await terminal.press("n");
+    await terminal.waitFor(/Name of the new client/);
+    await terminal.type("laptop");
+    await terminal.press("Enter");
+    await terminal.waitFor(/> laptop .* valid[^]*Certificate for laptop issued/);
+    ok((await Deno.stat(join(pki, "clients/laptop.bundle"))).isFile);
+
+    await cert(pki, "new", "phone");
+    await terminal.waitFor(/phone .* valid/);
+    await terminal.click("phone");
+    await terminal.waitFor(/> phone/);
+    await terminal.click("[Revoke]");
+    await terminal.waitFor(/Revoke phone\? y\/n/);
+    await terminal.click("[Yes]");
+    await terminal.waitFor(/> phone .* revoked/);
+
+    await terminal.press("Enter");
+    await terminal.waitFor(/status +revoked[^]*SHA-256/);
+    await terminal.press("c");
+    await terminal.waitFor(/no QR code: the terminal is too small for it \(it takes \d+x\d+\)/);
+    await terminal.resize(190, 95);
+    await terminal.waitFor(/[█▀▄]{20}/);
+    await terminal.press("Escape");
+    await terminal.waitFor(/\[New\]/);
+    await terminal.press("g");
+    await terminal.waitFor(/Type REGENERATE/);
+    await terminal.type("REGENERATE");
+    await terminal.press("Enter");
+    await terminal.waitFor(/no clients yet/);
+    await terminal.press("q");
+    await terminal.waitFor(/exit 0/);
+  },
+});
+
+Deno.test("each action is a command that writes JSON", async () => {
+  await using directory = await TemporaryDirectory.create();
+  const pki = join(directory.path, "pki");
+  await cert(pki, "init", "-hosts", "vpn.example.com");
+  const issued = await cert(pki, "new", "laptop") as { serial: string };
+  const renewed = await cert(pki, "renew", "laptop") as { serial: string };
+  ok(renewed.serial !== issued.serial);
+  const shown = await cert(pki, "show", "laptop") as { serial: string; revokedEarlier: string[] };
+  equal(shown.serial, renewed.serial);
+  ok(shown.revokedEarlier.includes(issued.serial));
+  const ca = await cert(pki, "ca") as { server: { names: string[] } };
+  ok(ca.server.names.includes("vpn.example.com"));
+  await cert(pki, "revoke", "laptop");
+  const list = await cert(pki, "list") as { name: string; status: string }[];
+  ok(list.every(({ status }) => status === "revoked"));
+  await cert(pki, "regenerate", "--yes");
+  equal((await cert(pki, "list") as unknown[]).length, 0);
+});
+
+Deno.test("cert regenerate does nothing without --yes, and -tui needs a terminal", async () => {
+  const run = async (...args: string[]) => {
+    const { code, stderr } = await new Deno.Command(PROGRAM[0]!, {
+      args: [...PROGRAM.slice(1), ...args],
+      stdin: "null",
+    }).output();
+    return { code, stderr: new TextDecoder().decode(stderr) };
+  };
+  const refused = await run("cert", "regenerate", "-pki", "/nowhere");
+  equal(refused.code, 2);
+  match(refused.stderr, /add --yes to do it/);
+  const piped = await run("-tui", "-pki", "/nowhere");
+  equal(piped.code, 2);
+  match(piped.stderr, /-tui needs a terminal/);
+});

@@ -1,0 +1,76 @@
+/** A person's way: the form, a start, a link that is pulled out, a diagnosis, stop, and the form again. */
+import { doesNotMatch, equal, match } from "node:assert/strict";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { INTERNET_ADDRESS, SERVER_ADDRESS } from "../../scripts/lab/lab.ts";
+import { environment, newClientCertificate, startServer } from "../../scripts/lab/programs.ts";
+import { canRunTmux, Tmux } from "../../testing/tmux.ts";
+import { needsRoot } from "../netns/namespace.ts";
+import { hostState } from "./host_state.ts";
+import { createSmallLab, ping } from "./small_lab.ts";
+
+const MAIN = fileURLToPath(new URL("../../client/main.ts", import.meta.url));
+
+Deno.test({
+  name: "netns: form, start, watch, unplug, stop, form: by keys and mouse",
+  ignore: needsRoot().ignore || !canRunTmux(),
+  fn: async () => {
+    await using lab = await createSmallLab();
+    const bundle = await newClientCertificate(lab, "laptop");
+    const home = join(lab.directory, "home");
+    await Deno.mkdir(join(home, ".fluxify"), { recursive: true });
+    await Deno.copyFile(bundle, join(home, ".fluxify", "laptop.bundle"));
+    const server = await startServer(lab);
+
+    const { env } = environment(lab, "client");
+    const denoDir = Deno.env.get("DENO_DIR") ?? `${Deno.env.get("HOME")}/.cache/deno`;
+    await using terminal = await Tmux.run([Deno.execPath(), "run", "-A", MAIN], {
+      within: ["ip", "netns", "exec", lab.client.name],
+      env: { ...env, HOME: home, SUDO_USER: "", DENO_DIR: denoDir },
+      columns: 100,
+      rows: 30,
+    });
+    await terminal.waitFor(/Certificate +laptop, until[^]*one[^]*two/);
+    await terminal.type(SERVER_ADDRESS);
+    await terminal.click("[ ] one");
+    await terminal.click("[ ] two");
+    await terminal.waitFor(/\[x\] one[^]*\[x\] two[^]*\[Quit\] +ready/);
+    // What the form follows without being asked.
+    await lab.client.run("ip", "link", "set", "two", "down");
+    await terminal.waitFor(/needs 1 more[^]*two is down, and is not selected any more/);
+    await lab.client.run("ip", "link", "set", "two", "up");
+    await lab.client.run(
+      ...["ip", "route", "add", "default", "via", "10.71.2.1", "dev", "two", "metric", "200"],
+    );
+    await terminal.waitFor(/\[ \] two/);
+    await terminal.click("[ ] two");
+    await terminal.waitFor(/\[x\] two[^]*ready/);
+    await terminal.press("F5");
+    await terminal.waitFor(/bonding to 203\.0\.113\.10[^]*one +up[^]*two +up/);
+    await ping(lab.client, INTERNET_ADDRESS);
+
+    await lab.client.run("ip", "link", "set", "one", "down");
+    await terminal.waitFor(/one +down/);
+    await ping(lab.client, INTERNET_ADDRESS);
+    await lab.client.run("ip", "link", "set", "one", "up");
+    await lab.client.run(
+      ...["ip", "route", "add", "default", "via", "10.71.1.1", "dev", "one", "metric", "100"],
+    );
+    await terminal.waitFor(/one +up/);
+
+    await terminal.click("[Stop]");
+    await terminal.waitFor(/Stop\? y\/n/);
+    await terminal.press("y");
+    await terminal.waitFor(/not running[^]*stopped: the machine's own routes are back/);
+    doesNotMatch(await hostState(lab.client), /fluxify|proto 77/);
+
+    await terminal.press("q", "y");
+    const end = await terminal.waitFor(/exit \d+\nmodes /);
+    match(end, /exit 0\n/);
+    const saved = JSON.parse(await Deno.readTextFile(join(home, ".fluxify", "config.json")));
+    equal(saved.server, SERVER_ADDRESS);
+    equal(saved.ifaces.join(), "one,two");
+    server.signal("SIGTERM");
+    await server.ended;
+  },
+});
