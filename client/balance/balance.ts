@@ -14,6 +14,7 @@ import {
 } from "../../lib/host/links/network_interface.ts";
 import { HostJournal, restoreStale } from "../../lib/host/journal/host_journal.ts";
 import { watchRules } from "../../lib/host/journal/rule_watch.ts";
+import { refuseTunnelRoutes } from "../../lib/host/routes/default_route.ts";
 import { refuseOtherBalancing } from "../../lib/host/routes/uplink_policy.ts";
 import { watchLinks } from "../../lib/host/links/link_watch.ts";
 import { checkWeights } from "../config/balance_options.ts";
@@ -52,7 +53,10 @@ export async function balance(
   const runner = new SystemRunner();
   await runChecked(runner, ["ping", "-V"]);
   for (const line of await restoreStale(runner)) log.warn("{line}", { line });
-  for (const family of FAMILIES) await refuseOtherBalancing(runner, family);
+  for (const family of FAMILIES) {
+    await refuseOtherBalancing(runner, family);
+    await refuseTunnelRoutes(runner, family);
+  }
   const names = await chooseInterfaces(runner, options.interfaces);
   checkWeights(options.balance, options.weights, names);
 

@@ -92,7 +92,8 @@ function explain(name: string, error: SyscallError): TunError {
       return new TunError(`Cannot make TUN device ${name}: not permitted; run with sudo`);
     case EBUSY:
       return new TunError(
-        `Cannot make TUN device ${name}: another program uses it; stop that one first`,
+        `Cannot make TUN device ${name}: another program uses it; stop that one first, or ` +
+          "choose another name",
       );
     case EINVAL:
       return new TunError(

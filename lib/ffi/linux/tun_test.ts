@@ -59,7 +59,8 @@ Deno.test({
       tell(fds() - before);`);
     equal(
       told[0],
-      "TunError: Cannot make TUN device fx0: another program uses it; stop that one first",
+      "TunError: Cannot make TUN device fx0: another program uses it; stop that one first, or " +
+        "choose another name",
     );
     equal(
       told[1],

@@ -1,3 +1,4 @@
+import type { CommandRunner } from "../command/runner.ts";
 import { CommandError } from "../command/runner.ts";
 import { readRoutes, type Route } from "./gateway/routing_table.ts";
 import type { AddressFamily } from "../links/address.ts";
@@ -115,6 +116,24 @@ export class DefaultRoute {
 }
 
 /** @param routes those to `destination`; one that leads nowhere is not among them. */
+/**
+ * Makes sure that no tunnel of another program, or of this one in its other mode, has all traffic:
+ * the machine's own default route, spread or not, would carry none. Throws Error.
+ */
+export async function refuseTunnelRoutes(
+  runner: CommandRunner,
+  family: AddressFamily,
+): Promise<void> {
+  const [destination] = PARTS[family];
+  const [route] = await readRoutes(runner, family, ["exact", destination]);
+  if (route === undefined) return;
+  const devices = route.nextHops.map((hop) => hop.device).join(", ") || "no device";
+  throw new Error(
+    `Cannot balance: a route to ${destination} on ${devices} takes all traffic into a tunnel; stop ` +
+      "that VPN first, or the other fluxify-client",
+  );
+}
+
 function inTheWay(destination: string, routes: readonly Route[]): Error {
   const devices = routes[0]?.nextHops.map((hop) => hop.device).join(", ") || "no device";
   return new Error(

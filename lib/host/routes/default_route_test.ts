@@ -3,7 +3,7 @@ import { FakeRunner } from "../../../testing/fake_runner.ts";
 import { HostJournal } from "../journal/host_journal.ts";
 import { TestDirectory } from "../journal/test_directory.ts";
 import { TestMachine } from "../journal/test_machine.ts";
-import { DefaultRoute } from "./default_route.ts";
+import { DefaultRoute, refuseTunnelRoutes } from "./default_route.ts";
 
 Deno.test("DefaultRoute takes back what it did when the rest fails", async () => {
   await using directory = await TestDirectory.create();
@@ -161,4 +161,14 @@ Deno.test({
     await machine.namespace.sh("ip link delete dev tunnel");
     assert.deepEqual(await journal.undoAll(), []);
   },
+});
+
+Deno.test("refuseTunnelRoutes() names the tunnel that has all traffic", async () => {
+  const seen = '[{"dst":"0.0.0.0/1","dev":"fluxify","flags":[]}]';
+  const runner = new FakeRunner().on("ip", "[]").on("ip -4 -j route show exact", seen);
+  await assert.rejects(
+    refuseTunnelRoutes(runner, 4),
+    /^Error: Cannot balance: a route to 0\.0\.0\.0\/1 on fluxify takes all traffic into a tunnel/,
+  );
+  await refuseTunnelRoutes(runner, 6);
 });
