@@ -129,6 +129,8 @@ export async function withBalancer(
   });
   const events: string[] = [];
   const balancer = new Balancer(journal, names, strategy, {
+    onJoined: (joined) => events.push(`joined ${joined.join(" ")}`),
+    onBalanced: () => {},
     onRenewed: (renewed) => events.push(`renewed ${renewed.join(" ")}`),
     onBare: (name, gateway) => events.push(`bare ${name} ${gateway}`),
   });

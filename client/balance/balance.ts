@@ -7,17 +7,12 @@ import { getLogger } from "@logtape/logtape";
 import { LOG_CATEGORY } from "../../lib/cli/log.ts";
 import { inspectHost, refuseObstacle } from "../../lib/cli/preflight.ts";
 import { type CommandRunner, runChecked, SystemRunner } from "../../lib/host/command/runner.ts";
-import {
-  checkInterfaceName,
-  listInterfaces,
-  requireInterface,
-} from "../../lib/host/links/network_interface.ts";
+import { checkInterfaceName } from "../../lib/host/links/network_interface.ts";
 import { HostJournal, restoreStale } from "../../lib/host/journal/host_journal.ts";
 import { watchRules } from "../../lib/host/journal/rule_watch.ts";
 import { refuseTunnelRoutes } from "../../lib/host/routes/default_route.ts";
 import { refuseOtherBalancing } from "../../lib/host/routes/uplink_policy.ts";
 import { watchLinks } from "../../lib/host/links/link_watch.ts";
-import { checkWeights } from "../config/balance_options.ts";
 import { type BalanceOptions, CLIENT_PROGRAM } from "../config/options.ts";
 import { undoChanges } from "../undo_changes.ts";
 import { Balancer } from "./balancer.ts";
@@ -27,7 +22,6 @@ import type { Strategy } from "./family_balance.ts";
 import { Probing, type Subject } from "./probing.ts";
 import type { BalanceStatus } from "./status.ts";
 import { formatStatus } from "./status_text.ts";
-import { findUplinks } from "./uplinks.ts";
 
 const log = getLogger([LOG_CATEGORY, "client"]);
 const FAMILIES = [4, 6] as const;
@@ -57,13 +51,12 @@ export async function balance(
     await refuseOtherBalancing(runner, family);
     await refuseTunnelRoutes(runner, family);
   }
-  const names = await chooseInterfaces(runner, options.interfaces);
-  checkWeights(options.balance, options.weights, names);
+  for (const name of options.interfaces) checkInterfaceName(name);
 
   // Disposed of from the last to the first: what is slow to end waits until everything is undone.
   await using stack = new AsyncDisposableStack();
   let probing: Probing | undefined;
-  let asked = Promise.resolve();
+  let asked: Promise<void> | undefined;
   stack.defer(() => Promise.all([asked, probing?.ended()]).then(() => {}));
   let balancer: Balancer | undefined;
   stack.use(showStatus(() => balancer, options.statusEveryMs, signal));
@@ -79,21 +72,34 @@ export async function balance(
   ended.promise.catch(() => {}); // awaited below, unless the start fails first
   signal.addEventListener("abort", () => ended.resolve(), { once: true });
   stack.use(watchRules(journal, (line) => log.warn("{line}", { line })));
-  const running = balancer = new Balancer(journal, names, strategyOf(options), {
+  /** Said once for all that is balanced at the start, later for what is added. */
+  const balances = () => {
+    if (!ready || running.balanced().length === 0) return;
+    const families = running.balanced().join(" and IPv");
+    log.info(`fluxify-client balances IPv${families} over ${running.names.join(", ")}`);
+    const url = options.externalIpUrl;
+    if (url !== null) asked ??= compareExternalAddresses(runner, running, url);
+  };
+  const subjectsOf = (names: readonly string[]) =>
+    FAMILIES.flatMap((family) => names.map((device): Subject => ({ family, device })));
+  const running = balancer = new Balancer(journal, options.interfaces, strategyOf(options), {
+    onJoined: (names) => probing?.add(subjectsOf(names)),
+    onBalanced: () => balances(),
     onRenewed: (renewed) => probing?.hurry(renewed),
     onBare: (name, gateway) => keeper.linkIsBare(name, gateway),
   });
   await running.sample(monotonicMs);
-  await running.enable(await running.inspect());
+  const snapshot = await running.inspect();
+  const idle = running.whyIdle();
+  if (idle !== null && options.once) throw new Error(`Cannot balance: ${idle}`);
+  if (idle !== null) log.warn(`fluxify-client waits for uplinks: ${idle}`);
+  await running.enable(snapshot);
   stack.defer(() => running.settled());
 
   const said = sayOnce();
   const follow = (wentDown: ReadonlySet<string>) => {
     if (!signal.aborted) running.refresh(wentDown).then(said.done, said.failed);
   };
-  const subjects = FAMILIES.flatMap((family) =>
-    names.map((device): Subject => ({ family, device }))
-  );
   const probes = probing = new Probing({
     runner,
     intervalMs: options.healthIntervalMs,
@@ -105,41 +111,18 @@ export async function balance(
       }
     },
     onFault: (error) => ended.reject(error),
-  }, subjects);
+  }, subjectsOf(running.names));
   stack.defer(() => probes.stop());
   stack.use(watchLinks(follow));
   ready = true;
-  log.info(
-    `fluxify-client balances IPv${running.balanced().join(" and IPv")} over ${names.join(", ")}`,
-  );
+  balances();
   observer?.onBalancing(async () => {
     await running.sample(monotonicMs);
     return running.status();
   });
-  const url = options.externalIpUrl;
-  if (url !== null) asked = compareExternalAddresses(runner, running, url);
   if (signal.aborted) ended.resolve();
   await ended.promise;
   log.info("stopping");
-}
-
-/** Those the user names, or all with a gateway. Throws InterfaceError. */
-async function chooseInterfaces(
-  runner: CommandRunner,
-  named: readonly string[],
-): Promise<string[]> {
-  if (named.length > 0) {
-    const interfaces = await listInterfaces(runner);
-    for (const name of named) requireInterface(interfaces, checkInterfaceName(name));
-    return [...named];
-  }
-  const found = await findUplinks(runner);
-  if (found.length >= 2) return found;
-  throw new Error(
-    `Cannot balance: at least two interfaces must have a gateway, and ${
-      found.length === 0 ? "none has" : `only ${found[0]} has`
-    } one`,
-  );
 }
 
 function strategyOf({ balance, weights }: BalanceOptions): Strategy {

@@ -8,6 +8,7 @@ import type { HostJournal } from "../../lib/host/journal/host_journal.ts";
 import { FamilyBalance, type Strategy, UPLINKS_MIN } from "./family_balance.ts";
 import { type BalanceStatus, summarize } from "./status.ts";
 import { readCounters, Traffic } from "./traffic.ts";
+import { UplinkSelection } from "./uplink_selection.ts";
 import { type LinkSnapshot, readLinks } from "./uplinks.ts";
 
 const log = getLogger([LOG_CATEGORY, "client"]);
@@ -16,6 +17,10 @@ const NOTHING: ReadonlySet<never> = new Set<never>();
 
 /** What the balancer tells of its uplinks. */
 interface BalancerEvents {
+  /** There are further uplinks. */
+  onJoined(names: readonly string[]): void;
+  /** A family is balanced from now on. */
+  onBalanced(family: AddressFamily): void;
   /** They lead somewhere new, or again. */
   onRenewed(names: readonly string[]): void;
   /** The link is back, and its route through this gateway is not. */
@@ -27,7 +32,8 @@ export class Balancer {
   readonly #runner: CommandRunner;
   readonly #kind: BalanceStatus["kind"];
   readonly #families: Record<AddressFamily, FamilyBalance>;
-  readonly #traffic: ReadonlyMap<string, Traffic>;
+  readonly #selection: UplinkSelection;
+  readonly #traffic = new Map<string, Traffic>();
   readonly #events: BalancerEvents;
   readonly #wentDown = new Set<string>();
   readonly #changes = new SerialQueue();
@@ -40,18 +46,24 @@ export class Balancer {
 
   constructor(
     journal: HostJournal,
-    readonly names: readonly string[],
+    named: readonly string[],
     strategy: Strategy,
     events: BalancerEvents,
   ) {
     this.#runner = journal.runner;
     this.#events = events;
+    this.#selection = new UplinkSelection(named);
     this.#kind = strategy.kind === "best" ? "best" : "spread";
     this.#families = {
-      4: new FamilyBalance(journal, 4, names, strategy),
-      6: new FamilyBalance(journal, 6, names, strategy),
+      4: new FamilyBalance(journal, 4, strategy),
+      6: new FamilyBalance(journal, 6, strategy),
     };
-    this.#traffic = new Map(names.map((name) => [name, new Traffic()]));
+    this.#add(named);
+  }
+
+  /** Those named, in the user's order, or those found so far. */
+  get names(): readonly string[] {
+    return this.#selection.names;
   }
 
   /** The families that are balanced. */
@@ -60,39 +72,64 @@ export class Balancer {
   }
 
   /**
-   * Reads the links for the first time and judges whether there is something to balance.
-   * @throws Error that names the interface without a gateway, or says what is missing.
+   * Reads the links for the first time, and says what is missing of them.
    */
   async inspect(): Promise<LinkSnapshot> {
-    const snapshot = await readLinks(this.#runner, this.names, NOTHING);
+    const snapshot = await this.#read(NOTHING);
     for (const family of FAMILIES) this.#families[family].follow(snapshot, NOTHING);
     for (const name of this.names) {
-      const states = FAMILIES.map((family) => this.#families[family].stateOf(name));
-      if (states.some((state) => state?.isUsable)) continue;
-      const why = states.map((state) => state?.isUsable === false ? state.why : "");
-      throw new Error(
-        `Cannot balance over ${name}: it ${[...new Set(why)].join(" and ")}; ` +
-          "give it an address and a default route, with any metric, or leave it out of -ifaces",
-      );
+      const why = this.#whyUseless(name);
+      if (why === null) continue;
+      const there = snapshot.interfaces.map((one) => one.name).join(", ");
+      const hint = why === "is not there" ? `; there are: ${there}` : "";
+      log.warn(`${name} ${why}: it is used when it has a gateway${hint}`);
     }
     const ready = FAMILIES.filter((family) => this.#isReady(family));
-    if (ready.length === 0) {
-      throw new Error(
-        `Cannot balance: at least two interfaces must have a gateway of one family, and ${
-          FAMILIES.map((family) => this.#describe(family)).join(", ")
-        }`,
-      );
-    }
     for (const family of FAMILIES) {
-      if (!ready.includes(family)) {
-        const line = `IPv${family} is left alone: ${this.#describe(family)}`;
-        if (this.#families[family].usable().length > 0) log.warn(line);
-        else log.info(line);
-      } else {
+      if (ready.includes(family)) {
         this.#families[family].sayStates();
+        continue;
       }
+      const line = `IPv${family} is left alone: ${this.#describe(family)}`;
+      if (ready.length > 0 && this.#families[family].usable().length > 0) log.warn(line);
+      else log.info(line);
     }
     return snapshot;
+  }
+
+  /** Why nothing can be balanced at present, or null. */
+  whyIdle(): string | null {
+    if (FAMILIES.some((family) => this.#isReady(family))) return null;
+    return "at least two interfaces must have a gateway of one family, and " +
+      FAMILIES.map((family) => this.#describe(family)).join(", ");
+  }
+
+  /** Null for an uplink that leads on in some family. */
+  #whyUseless(name: string): string | null {
+    const states = FAMILIES.map((family) => this.#families[family].stateOf(name));
+    if (states.some((state) => state?.isUsable)) return null;
+    const why = states.map((state) => state?.isUsable === false ? state.why : "");
+    return [...new Set(why)].join(" and ");
+  }
+
+  /** Reads the links, and takes in those that have become uplinks. */
+  async #read(balanced: ReadonlySet<AddressFamily>): Promise<LinkSnapshot> {
+    const { isAutomatic } = this.#selection;
+    const snapshot = await readLinks(this.#runner, isAutomatic ? "all" : this.names, balanced);
+    const { joined, warnings } = this.#selection.follow(snapshot);
+    for (const line of warnings) log.warn("{line}", { line });
+    this.#add(joined);
+    if (joined.length > 0) this.#events.onJoined(joined);
+    return snapshot;
+  }
+
+  #add(names: readonly string[]): void {
+    for (const name of names) {
+      this.#traffic.set(name, new Traffic());
+      for (const family of FAMILIES) {
+        this.#families[family].add(name, this.#selection.slotOf(name));
+      }
+    }
   }
 
   /** Something has changed: reads the links again and follows. One refresh at a time. */
@@ -145,6 +182,7 @@ export class Balancer {
     for (const family of FAMILIES) {
       if (this.#families[family].isBalanced || !this.#isReady(family)) continue;
       await this.#families[family].enable(snapshot);
+      this.#events.onBalanced(family);
     }
   }
 
@@ -156,17 +194,16 @@ export class Balancer {
   async #refresh(): Promise<void> {
     const wentDown = new Set(this.#wentDown);
     this.#wentDown.clear();
-    const snapshot = await readLinks(this.#runner, this.names, new Set(this.balanced()))
-      .catch((error) => {
-        for (const name of wentDown) this.#wentDown.add(name);
-        throw error;
-      });
+    const snapshot = await this.#read(new Set(this.balanced())).catch((error) => {
+      for (const name of wentDown) this.#wentDown.add(name);
+      throw error;
+    });
     const renewed = new Set<string>();
     const errors: unknown[] = [];
     const attempt = (action: Promise<void>) => action.catch((error) => void errors.push(error));
     for (const family of FAMILIES) {
       const names = this.#families[family].follow(snapshot, wentDown);
-      await attempt(this.#families[family].prepare(names));
+      await attempt(this.#families[family].prepare(names, snapshot));
       for (const name of names) {
         renewed.add(name);
         if (snapshot.gateways[family].has(name)) continue;

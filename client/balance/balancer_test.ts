@@ -200,24 +200,44 @@ Deno.test("Balancer tries again with the next probe what the kernel refused", as
   });
 });
 
-Deno.test("Balancer refuses an interface without a gateway by its name", async () => {
-  await withBalancer(["a", "b", "c"], EVEN, async (balancer) => {
-    await rejects(
-      balancer.inspect(),
-      /Cannot balance over c: it has no IPv4 gateway and has no IPv6 address/,
+Deno.test("Balancer waits for uplinks that lead nowhere yet, and takes them in when they do", async () => {
+  await withBalancer(["a", "b", "c", "gone"], EVEN, async (balancer, machine, events) => {
+    machine.gateways.delete("b");
+    await balancer.enable(await balancer.inspect());
+    match(
+      balancer.whyIdle()!,
+      /at least two .* only a has an IPv4 gateway, no interface has an IPv6 gateway/,
     );
-  });
-  await withBalancer(["a", "gone"], EVEN, async (balancer) => {
-    await rejects(balancer.inspect(), /Cannot balance over gone: it is not there/);
+    deepEqual([balancer.balanced(), machine.changes()], [[], []]);
+    machine.gateways.set("c", "10.0.0.1");
+    await balancer.refresh();
+    deepEqual([balancer.whyIdle(), balancer.balanced()], [null, [4]]);
+    deepEqual(machine.changes(), [
+      "replace 7701 via 192.0.2.1 dev a",
+      "replace 7703 via 10.0.0.1 dev c",
+      "replace main nexthop via 192.0.2.1 dev a weight 1 nexthop via 10.0.0.1 dev c weight 1",
+    ]);
+    machine.addresses.set("gone", "10.9.0.2");
+    machine.gateways.set("gone", "10.9.0.1");
+    await balancer.refresh();
+    deepEqual(machine.changes(), ["replace 7704 via 10.9.0.1 dev gone"], "once it has answered");
+    deepEqual(events, ["renewed c", "renewed gone"]);
   });
 });
 
-Deno.test("Balancer needs two uplinks of one family", async () => {
-  await withBalancer(["a"], EVEN, async (balancer) => {
-    await rejects(
-      balancer.inspect(),
-      /at least two .* only a has an IPv4 gateway, no interface has an IPv6 gateway/,
-    );
+Deno.test("Balancer without names takes what leads out, also later", async () => {
+  await withBalancer([], EVEN, async (balancer, machine, events) => {
+    await start(balancer, machine);
+    deepEqual([balancer.names, balancer.balanced()], [["a", "b"], [4]]);
+    machine.gateways.set("c", "10.0.0.1");
+    await balancer.refresh();
+    deepEqual(balancer.names, ["a", "b", "c"]);
+    deepEqual(machine.changes(), ["replace 7703 via 10.0.0.1 dev c"]);
+    equal(balancer.probed(4, "c", 10), true);
+    await balancer.apply();
+    match(machine.changes().join(), /^replace main .* nexthop via 10\.0\.0\.1 dev c weight 1$/);
+    deepEqual(events, ["joined a b", "joined c", "renewed c"]);
+    equal(balancer.status().uplinks.length, 3);
   });
 });
 

@@ -6,8 +6,9 @@ import type { NextHop } from "../../lib/host/routes/gateway/routing_table.ts";
 import type { AddressFamily } from "../../lib/host/links/address.ts";
 import { findInterface, type NetworkInterface } from "../../lib/host/links/network_interface.ts";
 import type { HostJournal } from "../../lib/host/journal/host_journal.ts";
-import { enableUplinkNat } from "../../lib/host/firewall/uplink_nat.ts";
-import { markWithMask, uplinkMark } from "../../lib/host/firewall/uplink_rules.ts";
+import { UplinkNat } from "../../lib/host/firewall/uplink_nat.ts";
+import { markWithMask, type NatUplink, uplinkMark } from "../../lib/host/firewall/uplink_rules.ts";
+import type { SlottedDevice } from "../../lib/host/routes/uplink_policy.ts";
 import { type Applied, UplinkRoutes } from "../../lib/host/routes/uplink_routes.ts";
 import { hashByFlow } from "../../lib/host/sysctl/multipath_hash.ts";
 import { loosenReversePath } from "../../lib/host/sysctl/reverse_path.ts";
@@ -43,8 +44,12 @@ interface Uplink {
 export class FamilyBalance {
   readonly #strategy: Strategy;
   readonly #journal: HostJournal;
-  readonly #uplinks: readonly Uplink[];
+  readonly #uplinks: Uplink[] = [];
+  readonly #devices: SlottedDevice[] = [];
   readonly #routes: UplinkRoutes;
+  readonly #nat: UplinkNat;
+  /** With the addresses that each had when it came: connections from before are kept on it. */
+  readonly #masqueraded = new Map<string, NatUplink>();
   #weights: ReadonlyMap<string, number> = new Map();
   #choice: BestChoice = NO_CHOICE;
   #state: "left alone" | "balanced" | "all down" = "left alone";
@@ -56,24 +61,26 @@ export class FamilyBalance {
   constructor(
     journal: HostJournal,
     readonly family: AddressFamily,
-    names: readonly string[],
     strategy: Strategy,
   ) {
     this.#journal = journal;
     this.#strategy = strategy;
-    this.#uplinks = names.map((name, index) => ({
-      name,
-      slot: index + 1,
-      health: new Health(),
+    this.#routes = new UplinkRoutes(journal, family, this.#devices);
+    this.#nat = new UplinkNat(journal, family);
+    if (strategy.kind === "prescribed") this.#weights = strategy.weights;
+  }
+
+  /** There is one more uplink, with the mark, rules and table of its slot. */
+  add(name: string, slot: number): void {
+    const health = new Health();
+    // Beside others that work, it is used once it has answered.
+    if (this.isBalanced) health.linkDown();
+    this.#devices.push({ device: name, slot });
+    this.#uplinks.push({
+      ...{ name, slot, health },
       memory: new NextHopMemory(),
       state: { isUsable: false, why: "is not there" },
-    }));
-    this.#routes = new UplinkRoutes(
-      journal,
-      family,
-      this.#uplinks.map(({ name, slot }) => ({ device: name, slot })),
-    );
-    if (strategy.kind === "prescribed") this.#weights = strategy.weights;
+    });
   }
 
   get isBalanced(): boolean {
@@ -89,7 +96,7 @@ export class FamilyBalance {
     return this.#uplinks.find((uplink) => uplink.name === name)?.state;
   }
 
-  /** Says where the uplinks lead, and which of them this family has to do without. */
+  /** Says where the uplinks lead, and which of them this family has to do without for now. */
   sayStates(): void {
     for (const { name, state } of this.#uplinks) {
       if (state.isUsable) log.debug(this.#gatewayLine(state.nextHop));
@@ -139,24 +146,30 @@ export class FamilyBalance {
 
   /** Adds rules and routes; called once, when enough uplinks are usable. */
   async enable(snapshot: LinkSnapshot): Promise<void> {
-    const { family } = this;
-    const devices = this.#uplinks.map(({ name, slot }) => {
-      const link = findInterface(snapshot.interfaces, name);
-      const addresses = link === undefined ? [] : globalAddresses(link, family, ADDRESSES_MAX);
-      return { device: name, slot, addresses };
-    });
-    const notices = [await hashByFlow(this.#journal, family)];
-    if (family === 4) await loosenReversePath(this.#journal, devices.map(({ device }) => device));
-    notices.push(await enableUplinkNat(this.#journal, family, devices));
-    for (const line of notices) if (line !== null) log.warn("{line}", { line });
+    const notice = await hashByFlow(this.#journal, this.family);
+    if (notice !== null) log.warn("{notice}", { notice });
+    await this.#prepare(this.#uplinks.map(({ name }) => name), snapshot);
     this.#judge(true);
     this.#state = "balanced";
     for (const error of (await this.#apply()).errors) throw error;
   }
 
-  /** An interface that has come anew has the kernel's own parameters. */
-  async prepare(names: readonly string[]): Promise<void> {
-    if (this.family === 4 && this.isBalanced) await loosenReversePath(this.#journal, names);
+  /** Uplinks lead somewhere new: one that came is masqueraded, one made anew has new parameters. */
+  async prepare(names: readonly string[], snapshot: LinkSnapshot): Promise<void> {
+    if (this.isBalanced && names.length > 0) await this.#prepare(names, snapshot);
+  }
+
+  async #prepare(names: readonly string[], snapshot: LinkSnapshot): Promise<void> {
+    const { family } = this;
+    if (family === 4) await loosenReversePath(this.#journal, names);
+    for (const { name, slot } of this.#uplinks) {
+      if (this.#masqueraded.has(name)) continue;
+      const link = findInterface(snapshot.interfaces, name);
+      const addresses = link === undefined ? [] : globalAddresses(link, family, ADDRESSES_MAX);
+      this.#masqueraded.set(name, { device: name, slot, addresses });
+    }
+    const notice = await this.#nat.follow([...this.#masqueraded.values()]);
+    if (notice !== null) log.warn("{notice}", { notice });
   }
 
   /**

@@ -59,8 +59,8 @@ interface ProbingOptions {
 /** Probes each subject once per interval until it is stopped; no answer is told after that. */
 export class Probing {
   readonly #options: ProbingOptions;
-  readonly #subjects: readonly Subject[];
-  readonly #loops: Promise<void>[];
+  readonly #subjects: Subject[] = [];
+  readonly #loops: Promise<void>[] = [];
   readonly #waits = new Map<Subject, () => void>();
   readonly #silent = new Set<Subject>();
   /** Those to be probed again at once: what is under way says nothing of where they lead now. */
@@ -69,8 +69,15 @@ export class Probing {
 
   constructor(options: ProbingOptions, subjects: readonly Subject[]) {
     this.#options = options;
-    this.#subjects = subjects;
-    this.#loops = subjects.map((subject) => this.#loop(subject).catch(options.onFault));
+    this.add(subjects);
+  }
+
+  /** Probes these, too, from now on. */
+  add(subjects: readonly Subject[]): void {
+    for (const subject of subjects) {
+      this.#subjects.push(subject);
+      this.#loops.push(this.#loop(subject).catch(this.#options.onFault));
+    }
   }
 
   /** Probes the uplinks of these names now, because they have just come back. */

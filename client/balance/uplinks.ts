@@ -4,12 +4,11 @@
  */
 import type { CommandRunner } from "../../lib/host/command/runner.ts";
 import { findDefaultGateways } from "../../lib/host/routes/gateway/default_gateways.ts";
-import { defaultGateway } from "../../lib/host/routes/gateway/gateway.ts";
+import { leadsOut } from "../../lib/host/routes/gateway/gateway.ts";
 import type { NextHopMemory } from "../../lib/host/routes/gateway/next_hop_memory.ts";
 import { type NextHop, readRoutes } from "../../lib/host/routes/gateway/routing_table.ts";
 import type { AddressFamily } from "../../lib/host/links/address.ts";
 import {
-  findInterface,
   listInterfaces,
   type NetworkInterface,
   whyAway,
@@ -19,6 +18,8 @@ export interface LinkSnapshot {
   interfaces: readonly NetworkInterface[];
   /** The next hop to everywhere, by interface. */
   gateways: Record<AddressFamily, ReadonlyMap<string, NextHop>>;
+  /** The interfaces that are uplinks by themselves, in the kernel's order. */
+  leadingOut: ReadonlySet<string>;
 }
 
 /** Where an uplink leads in one family, or why it leads nowhere. */
@@ -26,42 +27,42 @@ export type UplinkState =
   | { isUsable: true; nextHop: NextHop }
   | { isUsable: false; why: string };
 
-/** Reads links and gateways. The kernel is asked only in families that are not balanced. */
+/**
+ * Reads links and gateways, of the interfaces `names` or of all. The kernel is asked only for named
+ * ones, in families that are not balanced.
+ */
 export async function readLinks(
   runner: CommandRunner,
-  names: readonly string[],
+  names: readonly string[] | "all",
   balanced: ReadonlySet<AddressFamily>,
 ): Promise<LinkSnapshot> {
   const before = await listInterfaces(runner);
-  const links = names.flatMap((name) => findInterface(before, name) ?? []);
-  const gateways = (family: AddressFamily) =>
-    findDefaultGateways(runner, {
+  const links = before.filter(({ name, loopback }) =>
+    names === "all" ? !loopback : names.includes(name)
+  );
+  const present = links.filter((link) => whyAway(link) === null);
+  const leadingOut = new Set<string>();
+  const read = async (family: AddressFamily) => {
+    const routes = await readRoutes(runner, family);
+    const notFromKernel = names === "all" || balanced.has(family)
+      ? new Set(present.map(({ name }) => name))
+      : undefined;
+    const gateways = await findDefaultGateways(runner, {
       family,
-      links: links.filter(({ up, lowerUp }) => up && lowerUp),
-      notFromKernel: balanced.has(family) ? new Set(names) : undefined,
+      links: present,
+      notFromKernel,
+      routes,
     });
-  const found = { 4: await gateways(4), 6: await gateways(6) };
-  // Read last: routes are seen to be missing only where the link was still there after them.
-  return { interfaces: await listInterfaces(runner), gateways: found };
-}
-
-/**
- * The interfaces that are uplinks by themselves. A point-to-point one may be the tunnel of a VPN: it
- * counts with a default route in the main table only. Throws CommandError.
- */
-export async function findUplinks(runner: CommandRunner): Promise<string[]> {
-  const links = (await listInterfaces(runner)).filter(({ loopback }) => !loopback);
-  const { gateways } = await readLinks(runner, links.map(({ name }) => name), new Set());
-  const found = new Set<string>();
-  for (const family of [4, 6] as const) {
-    const routes = (await readRoutes(runner, family)).filter(({ table }) => table === "main");
-    for (const { name, pointToPoint } of links) {
-      const isUplink = gateways[family].has(name) &&
-        (!pointToPoint || defaultGateway(routes, name, family) !== undefined);
-      if (isUplink) found.add(name);
+    for (const link of present) {
+      // A point-to-point link leads on by itself, but it may be the tunnel of a VPN.
+      const isFound = link.pointToPoint ? leadsOut(link, routes, family) : gateways.has(link.name);
+      if (isFound) leadingOut.add(link.name);
     }
-  }
-  return links.map(({ name }) => name).filter((name) => found.has(name));
+    return gateways;
+  };
+  const gateways = { 4: await read(4), 6: await read(6) };
+  // Read last: routes are seen to be missing only where the link was still there after them.
+  return { interfaces: await listInterfaces(runner), gateways, leadingOut };
 }
 
 /** How `link` leads to everywhere: through the next hop `found` there, or that `memory` has. */

@@ -3,7 +3,7 @@ import type { NetworkInterface } from "../../lib/host/links/network_interface.ts
 import { FakeRunner } from "../../testing/fake_runner.ts";
 import { NextHopMemory } from "../../lib/host/routes/gateway/next_hop_memory.ts";
 import type { NextHop } from "../../lib/host/routes/gateway/routing_table.ts";
-import { findUplinks, globalAddresses, uplinkState } from "./uplinks.ts";
+import { globalAddresses, readLinks, uplinkState } from "./uplinks.ts";
 
 const address = (text: string, prefixLength: number, scope = "global") => ({
   family: text.includes(":") ? 6 as const : 4 as const,
@@ -64,7 +64,7 @@ Deno.test("globalAddresses() leaves out link-local ones and is bounded", () => {
   deepEqual(globalAddresses(many, 4, 2), ["192.0.2.1", "192.0.2.2"]);
 });
 
-Deno.test("findUplinks() takes what has a gateway, and no tunnel that others route into", async () => {
+Deno.test("readLinks() tells what leads out: what has a gateway, and no tunnel that others route into", async () => {
   const names = ["lo", "wan1", "lan0", "ppp0", "wg0", "wan2"];
   const links = names.map((ifname, index) => ({
     ifindex: index + 1,
@@ -89,5 +89,6 @@ Deno.test("findUplinks() takes what has a gateway, and no tunnel that others rou
     .on("ip -6 -j route show table all", "[]")
     .on("ip -4 -j route get", { code: 2, stderr: "unreachable" })
     .on("ip -6 -j route get", { code: 2, stderr: "unreachable" });
-  deepEqual(await findUplinks(runner), ["wan1", "ppp0", "wan2"]);
+  const { leadingOut } = await readLinks(runner, "all", new Set());
+  deepEqual([...leadingOut], ["wan1", "ppp0", "wan2"]);
 });

@@ -80,14 +80,19 @@ export class BalanceLab implements AsyncDisposable {
 
   /** Starts the program where there is no iptables, and returns when it balances. */
   async startWithoutIptables(...args: string[]): Promise<Child> {
+    const child = this.spawnWithoutIptables(...args);
+    await child.waitForLine(/fluxify-client balances/, START_TIMEOUT_MS);
+    return child;
+  }
+
+  /** Starts the program where there is no iptables. */
+  spawnWithoutIptables(...args: string[]): Child {
     // Seen by this one program: `ip netns exec` gives each command mounts of its own.
     const hide = 'mount --bind /bin/false "$(readlink -f "$(command -v iptables)")" && exec "$@"';
-    const child = this.machine.spawn([
+    return this.machine.spawn([
       ...["sh", "-c", hide, "sh", ...client()],
       ...["-l", "-v", "-ifaces", UPLINKS.join(","), ...args],
     ], this.#environment());
-    await child.waitForLine(/fluxify-client balances/, START_TIMEOUT_MS);
-    return child;
   }
 
   restore(): Promise<Output> {

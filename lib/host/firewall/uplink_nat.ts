@@ -1,28 +1,42 @@
 import type { AddressFamily } from "../links/address.ts";
 import { checkInterfaceName } from "../links/network_interface.ts";
 import type { HostJournal } from "../journal/host_journal.ts";
-import { identifyIptables, programFor } from "./iptables.ts";
+import { identifyIptables, type IptablesProgram, programFor } from "./iptables.ts";
 import { whyUnusable } from "./nat.ts";
-import { addUplinkTable } from "./uplink_nft.ts";
+import { UplinkTable } from "./uplink_nft.ts";
 import { addUplinkRules, type NatUplink } from "./uplink_rules.ts";
 
 /**
  * Masquerades what leaves on each uplink, and marks each connection with the uplink it began on, by
- * iptables, or by nft without it. Undone by the journal. Returns a notice for people, or null.
- * Throws, with everything as before, when neither can be had.
+ * iptables, or by nft without it. Undone by the journal.
  */
-export async function enableUplinkNat(
-  journal: HostJournal,
-  family: AddressFamily,
-  uplinks: readonly NatUplink[],
-): Promise<string | null> {
-  for (const { device } of uplinks) checkInterfaceName(device);
-  const program = programFor((await identifyIptables(journal)).variant, family);
-  const problem = await whyUnusable(journal, program);
-  if (problem === null) {
-    await addUplinkRules(journal, program, uplinks);
-    return null;
+export class UplinkNat {
+  readonly #journal: HostJournal;
+  readonly #family: AddressFamily;
+  #backend: IptablesProgram | UplinkTable | null = null;
+
+  constructor(journal: HostJournal, family: AddressFamily) {
+    this.#journal = journal;
+    this.#family = family;
   }
-  await addUplinkTable(journal, family, uplinks);
-  return `${problem}; using nft instead`;
+
+  /**
+   * Adds what is missing for these uplinks; none of before may be left out. Returns a notice for
+   * people, or null. Throws, with everything as before, when neither firewall can do it.
+   */
+  async follow(uplinks: readonly NatUplink[]): Promise<string | null> {
+    for (const { device } of uplinks) checkInterfaceName(device);
+    const notice = this.#backend === null ? await this.#choose() : null;
+    const backend = this.#backend!;
+    if (backend instanceof UplinkTable) await backend.follow(uplinks);
+    else await addUplinkRules(this.#journal, backend, uplinks);
+    return notice;
+  }
+
+  async #choose(): Promise<string | null> {
+    const program = programFor((await identifyIptables(this.#journal)).variant, this.#family);
+    const problem = await whyUnusable(this.#journal, program);
+    this.#backend = problem === null ? program : new UplinkTable(this.#journal, this.#family);
+    return problem === null ? null : `${problem}; using nft instead`;
+  }
 }

@@ -5,7 +5,7 @@ import { HostJournal } from "../journal/host_journal.ts";
 import { TestDirectory } from "../journal/test_directory.ts";
 import { TestMachine } from "../journal/test_machine.ts";
 import { addRules } from "./iptables.ts";
-import { enableUplinkNat } from "./uplink_nat.ts";
+import { UplinkNat } from "./uplink_nat.ts";
 import { withAlternative } from "./test_alternative.ts";
 import { uplinkTable } from "./uplink_nft.ts";
 import { markWithMask, uplinkMark, uplinkRules } from "./uplink_rules.ts";
@@ -48,21 +48,21 @@ Deno.test("uplinkRules() leaves packets of sockets alone that bear a mark of oth
   assert.equal(nft.filter((line) => /^ +meta mark and 0xc0ffffff == 0x0 /.test(line)).length, 2);
 });
 
-Deno.test("enableUplinkNat() adds nothing that is there, and so removes nothing", async () => {
+Deno.test("UplinkNat.follow() adds nothing that is there, and so removes nothing", async () => {
   await using directory = await TestDirectory.create();
   const runner = new FakeRunner().on("", "");
   const journal = await HostJournal.open({ program: "t", runner, directory: directory.path });
-  assert.equal(await enableUplinkNat(journal, 4, UPLINKS), null);
+  assert.equal(await new UplinkNat(journal, 4).follow(UPLINKS), null);
   await journal.undoAll();
   assert.deepEqual(runner.lines.filter((line) => / -[AID] /.test(line)), []);
 });
 
-Deno.test("enableUplinkNat() takes back what it did when a rule is refused", async () => {
+Deno.test("UplinkNat.follow() takes back what it did when a rule is refused", async () => {
   await using directory = await TestDirectory.create();
   const runner = new FakeRunner().on("", "").on("iptables -w 5 -t mangle -C", { code: 1 })
     .on("iptables -w 5 -t mangle -A OUTPUT", { code: 2, stderr: "no such match" });
   const journal = await HostJournal.open({ program: "t", runner, directory: directory.path });
-  await assert.rejects(enableUplinkNat(journal, 4, UPLINKS), /no such match/);
+  await assert.rejects(new UplinkNat(journal, 4).follow(UPLINKS), /no such match/);
   const count = (verb: string) => runner.lines.filter((line) => line.includes(verb)).length;
   assert.equal(count(" -A PREROUTING"), 4);
   assert.equal(count(" -D PREROUTING"), 4);
@@ -85,7 +85,7 @@ for (const program of ["iptables", "nft"] as const) {
       };
       Object.defineProperty(journal, "runner", { value: runner });
       for (const [family, uplinks] of [[4, UPLINKS], [6, UPLINKS6]] as const) {
-        const notice = await enableUplinkNat(journal, family, uplinks);
+        const notice = await new UplinkNat(journal, family).follow(uplinks);
         assert.equal(notice === null, program === "iptables");
       }
       // nft shows a target of ip6tables without its name.
@@ -120,8 +120,8 @@ for (const [chosen, later] of [["nft", "legacy"], ["legacy", "nft"]] as const) {
       const choose = (variant: "nft" | "legacy") =>
         Object.defineProperty(journal, "runner", { value: withAlternative(runner, variant) });
       choose(chosen);
-      assert.equal(await enableUplinkNat(journal, 4, UPLINKS), null);
-      assert.equal(await enableUplinkNat(journal, 6, UPLINKS6), null);
+      assert.equal(await new UplinkNat(journal, 4).follow(UPLINKS), null);
+      assert.equal(await new UplinkNat(journal, 6).follow(UPLINKS6), null);
       const rules = await machine.namespace.sh(`iptables-${chosen}-save\nip6tables-${chosen}-save`);
       assert.equal(rules.match(/-j MASQUERADE/g)?.length, 4);
       choose(later);

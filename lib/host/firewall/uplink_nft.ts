@@ -1,5 +1,5 @@
 import type { AddressFamily } from "../links/address.ts";
-import type { HostJournal } from "../journal/host_journal.ts";
+import type { ChangeId, HostJournal } from "../journal/host_journal.ts";
 import {
   type NatUplink,
   OTHERS_MARK_MASK,
@@ -15,25 +15,42 @@ const NOT_MARKED_BY_OTHERS = `meta mark and ${OTHERS} == 0x0`;
 const UNMARKED = `ct mark and ${MASK} == 0x0`;
 
 /** Does what the rules of iptables do, in a table of our own that comes and goes as a whole. */
-export async function addUplinkTable(
-  journal: HostJournal,
-  family: AddressFamily,
-  uplinks: readonly NatUplink[],
-): Promise<void> {
-  const kind = family === 4 ? "ip" : "ip6";
-  if ((await journal.runner.run(["nft", "list", "table", kind, TABLE])).code === 0) {
-    throw new Error(
-      `Cannot balance: the nft table ${kind} ${TABLE} is there already; remove it with ` +
-        `"nft delete table ${kind} ${TABLE}"`,
-    );
+export class UplinkTable {
+  readonly #journal: HostJournal;
+  readonly #family: AddressFamily;
+  #change: ChangeId | null = null;
+  #asMade = "";
+
+  constructor(journal: HostJournal, family: AddressFamily) {
+    this.#journal = journal;
+    this.#family = family;
   }
-  await journal.apply({
-    kind: "command",
-    argv: ["nft", "-f", "-"],
-    input: uplinkTable(family, uplinks),
-    undo: ["nft", "delete", "table", kind, TABLE],
-    check: ["nft", "list", "table", kind, TABLE],
-  });
+
+  /** Brings the table to these uplinks, in one step. Throws Error, the one before in force. */
+  async follow(uplinks: readonly NatUplink[]): Promise<void> {
+    const kind = this.#family === 4 ? "ip" : "ip6";
+    const table = uplinkTable(this.#family, uplinks);
+    if (table === this.#asMade) return;
+    const list = ["nft", "list", "table", kind, TABLE];
+    const isThere = (await this.#journal.runner.run(list)).code === 0;
+    if (isThere && this.#change === null) {
+      throw new Error(
+        `Cannot balance: the nft table ${kind} ${TABLE} is there already; remove it with ` +
+          `"nft delete table ${kind} ${TABLE}"`,
+      );
+    }
+    const before = this.#change;
+    this.#change = await this.#journal.apply({
+      kind: "command",
+      argv: ["nft", "-f", "-"],
+      // In one step, and also where it has gone meanwhile.
+      input: isThere ? `table ${kind} ${TABLE}\ndelete table ${kind} ${TABLE}\n${table}` : table,
+      undo: ["nft", "delete", "table", kind, TABLE],
+      check: list,
+    });
+    this.#asMade = table;
+    if (before !== null) await this.#journal.settle(before);
+  }
 }
 
 /** The table as nft reads it. */

@@ -46,6 +46,7 @@ export class UplinkRoutes {
   constructor(
     readonly journal: HostJournal,
     readonly family: AddressFamily,
+    /** May grow. */
     readonly uplinks: readonly SlottedDevice[],
   ) {
     this.aside = new DefaultsAside(journal);

@@ -2,7 +2,7 @@ import { CommandError, type CommandRunner } from "../../command/runner.ts";
 import type { AddressFamily } from "../../links/address.ts";
 import type { NetworkInterface } from "../../links/network_interface.ts";
 import { defaultGateway } from "./gateway.ts";
-import { askKernel, type NextHop, readRoutes } from "./routing_table.ts";
+import { askKernel, type NextHop, readRoutes, type Route } from "./routing_table.ts";
 
 /** Any address that only default routes lead to (RFC 5737, RFC 3849). */
 const ELSEWHERE = { 4: "192.0.2.1", 6: "2001:db8::1" } as const;
@@ -12,18 +12,20 @@ interface GatewayQuestion {
   links: readonly NetworkInterface[];
   /** Links whose gateway only others can know: the kernel would answer with our own routes. */
   notFromKernel?: ReadonlySet<string>;
+  /** Those of the family in all tables, for who has read them already. */
+  routes?: readonly Route[];
 }
 
 /**
  * The next hop to everywhere over each link, by the link's name: of its default route in any table,
- * unless it is our own, else as the kernel says; a link that has one other end needs no gateway. Links without are left
- * out. Throws CommandError when the routes cannot be read.
+ * unless it is our own, else as the kernel says; a link that has one other end needs no gateway. Links
+ * without are left out. Throws CommandError when the routes cannot be read.
  */
 export async function findDefaultGateways(
   runner: CommandRunner,
-  { family, links, notFromKernel }: GatewayQuestion,
+  { family, links, notFromKernel, routes: given }: GatewayQuestion,
 ): Promise<Map<string, NextHop>> {
-  const routes = await readRoutes(runner, family);
+  const routes = given ?? await readRoutes(runner, family);
   const found = new Map<string, NextHop>();
   for (const link of links) {
     const { name } = link;
