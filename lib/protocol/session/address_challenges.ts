@@ -32,6 +32,7 @@ interface Challenge {
   readonly token: string;
   readonly payload: Uint8Array<ArrayBuffer>;
   sendAt: number;
+  readonly expiresAt: number;
 }
 
 export class AddressChallenges {
@@ -51,13 +52,16 @@ export class AddressChallenges {
     return this.#open.size > 0;
   }
 
-  /** A path leads to an address that has proved nothing yet. */
-  begin(path: SessionPath, now: number): void {
+  /**
+   * A path leads to an address that has proved nothing yet. It takes the place of another with the
+   * same id.
+   */
+  begin(path: SessionPath, now: number, expiresAt = Infinity): void {
     const token = new Uint8Array(TOKEN_BYTES);
     this.#random(token);
     path.allowance = 0;
     const payload = this.#form.write(token);
-    this.#open.set(path.id, { path, token: token.toHex(), payload, sendAt: now });
+    this.#open.set(path.id, { path, token: token.toHex(), payload, sendAt: now, expiresAt });
   }
 
   /** Hot. A record of `bytes` payload has come from the address of `path`. */
@@ -79,6 +83,11 @@ export class AddressChallenges {
     return true;
   }
 
+  /** What is asked as the path `id`, or null. */
+  asked(id: number): SessionPath | null {
+    return this.#open.get(id)?.path ?? null;
+  }
+
   /** Takes an answer that came on any path. Returns the path it proves, or null. */
   answerAnywhere(token: string): SessionPath | null {
     for (const { path, token: asked } of this.#open.values()) {
@@ -95,6 +104,10 @@ export class AddressChallenges {
   handleTimeout(now: number): void {
     for (const challenge of this.#open.values()) {
       const { path, payload } = challenge;
+      if (now >= challenge.expiresAt) {
+        this.#open.delete(path.id);
+        continue;
+      }
       if (now < challenge.sendAt) continue;
       challenge.sendAt = now + RETRY_MS;
       if (path.allowance < payload.length + RECORD_OVERHEAD) continue;

@@ -13,6 +13,8 @@ import { type RecordHeader, TYPE_HANDSHAKE, TYPE_HEARTBEAT, TYPE_PACKET } from "
 
 /** A path of the peer's that was silent for so long gives its place to a new one. */
 const SILENT_PATH_KEPT_MS = 30_000;
+/** How long a new address of a path may take to answer. */
+const CANDIDATE_MS = 3_000;
 
 export class PeerPaths {
   readonly challenges: AddressChallenges;
@@ -58,17 +60,52 @@ export class PeerPaths {
       path = this.#open(header.pathId, socket, from, now);
       if (path === null) return null;
       this.challenges.begin(path, now);
-    } else if (age === "newest" && !path.peer.equals(from)) {
-      // Another port is a NAT's doing; another host is another way (RFC 9000, 9.4).
-      if (!path.peer.isSameHost(from)) path.forgetWay();
-      path.peer.copyFrom(from);
-      path.socket = socket;
-      this.challenges.begin(path, now);
+    } else if (!path.peer.equals(from)) {
+      this.#follow(path, socket, from, age, header.payloadLength, now);
     }
     if (path.allowance !== Infinity && path.peer.equals(from)) {
       this.challenges.noteReceived(path, header.payloadLength, now);
     }
     return path;
+  }
+
+  /** The peer's records of a path come from another address than they did. */
+  #follow(
+    path: SessionPath,
+    socket: number,
+    from: PeerAddress,
+    age: RecordAge,
+    bytes: number,
+    now: number,
+  ): void {
+    const asked = this.challenges.asked(path.id);
+    if (asked !== null && asked !== path && asked.peer.equals(from)) {
+      return this.challenges.noteReceived(asked, bytes, now);
+    }
+    if (age !== "newest") return;
+    if (path.allowance === Infinity) {
+      // It keeps the address that has answered until the new one has, too (RFC 9000, 9.3.3).
+      const candidate = new SessionPath(path.id, path.name, socket, 0, path.family);
+      candidate.peer.copyFrom(from);
+      this.challenges.begin(candidate, now, now + CANDIDATE_MS);
+      return this.challenges.noteReceived(candidate, bytes, now);
+    }
+    path.peer.copyFrom(from);
+    path.socket = socket;
+    this.challenges.begin(path, now);
+  }
+
+  /** Takes an answer to a challenge, from `from`. False: it proves nothing. */
+  takeResponse(path: SessionPath, from: PeerAddress | null, token: string): boolean {
+    const asked = this.challenges.asked(path.id) ?? path;
+    if (from !== null && !asked.peer.equals(from)) return false;
+    if (!this.challenges.answer(asked, token)) return false;
+    if (asked === path) return true;
+    // Another port is a NAT's doing; another host is another way (RFC 9000, 9.4).
+    if (!path.peer.isSameHost(asked.peer)) path.forgetWay();
+    path.peer.copyFrom(asked.peer);
+    path.socket = asked.socket;
+    return true;
   }
 
   /**

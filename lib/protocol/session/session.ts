@@ -77,8 +77,8 @@ export class Session<S extends Cipher, O extends Cipher> {
   readonly #followsPeer: boolean;
   #refusal: DropReason = "not authentic";
   #judgedAt = -Infinity;
-  /** Whether the record accepted last came from where its path leads. */
-  #isFromPeer = true;
+  /** Where the x1 record accepted last came from; null: from where the socket is connected to. */
+  #from: PeerAddress | null = null;
   /** When a v1 record was last accepted. */
   #acceptedAt = 0;
   /** When it was sent, by the peer's clock. */
@@ -218,7 +218,7 @@ export class Session<S extends Cipher, O extends Cipher> {
     if (path === null) return this.#refuse("no room for path");
     // It has moved: nothing may follow it before the new address has proved to be the peer's.
     if (path.allowance !== Infinity && this.scheduling.live.includes(path)) this.#judge(now);
-    this.#isFromPeer = from === null || path.peer.equals(from);
+    this.#from = from;
     this.#sendTime = header.sendTime;
     const { counter } = this.#verifier;
     path.receiveStatistics.arrived(
@@ -328,9 +328,7 @@ export class Session<S extends Cipher, O extends Cipher> {
         this.#tell({ type: "response", token: message.token }, path);
         return null;
       case "response":
-        if (!this.#isFromPeer || !this.#peerPaths.challenges.answer(path, message.token)) {
-          return "bad message";
-        }
+        if (!this.#peerPaths.takeResponse(path, this.#from, message.token)) return "bad message";
         // What went to the address before is no loss of this one's.
         path.quality.forgetLoss();
         this.#judge(now);
@@ -382,6 +380,8 @@ export class Session<S extends Cipher, O extends Cipher> {
 
   /** The kernel refused to send on the path: its link is gone. */
   linkFailed(path: SessionPath, now: number): void {
+    // An address that is only asked is no path.
+    if (this.paths.byId(path.id) !== path) return;
     path.isLinkGone = true;
     path.liveness.linkDown(now);
     this.#noteState(path, now);
@@ -389,6 +389,7 @@ export class Session<S extends Cipher, O extends Cipher> {
 
   /** The kernel sends on the path again. */
   linkWorks(path: SessionPath, now: number): void {
+    if (this.paths.byId(path.id) !== path) return;
     path.isLinkGone = false;
     path.liveness.linkUp(now);
     path.forgetWay();
@@ -399,6 +400,7 @@ export class Session<S extends Cipher, O extends Cipher> {
 
   /** The kernel would not send a packet of `bytes` on the path: it is too large for it. */
   packetRefused(path: SessionPath, bytes: number, now: number): void {
+    if (this.paths.byId(path.id) !== path) return;
     this.#probes.refused(path, bytes, now);
     this.#followMtu();
   }
