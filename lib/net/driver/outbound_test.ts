@@ -1,0 +1,158 @@
+/** What becomes of a packet of the TUN device: what is sent, what is answered, what is dropped. */
+import { deepEqual, equal, ok } from "node:assert/strict";
+import type { Cipher } from "../../protocol/crypto/key_epochs.ts";
+import { hasRightChecksums, ipPacket, ipv6, tcpPacket } from "../../protocol/packet/test_packet.ts";
+import { DEFAULT_TUNING } from "../../protocol/session/session_tuning.ts";
+import { DropCounters } from "../../protocol/wire/drop_reason.ts";
+import { FLAG_PARTIAL_CHECKSUM, TYPE_PACKET } from "../../protocol/wire/header.ts";
+import { GzipCodecs, makeMemory } from "../portable/gzip_codecs.ts";
+import { Driver } from "./driver.ts";
+import { Offload, OFFLOAD_CHECKSUM, OFFLOAD_TCP, OFFLOAD_UNKNOWN } from "./offload.ts";
+import { newMemory } from "./packet_cells.ts";
+
+const TCP = 20;
+const PACKET_AT = 10;
+
+interface Sent {
+  packet: Uint8Array;
+  flags: number;
+  sequence: number;
+}
+
+class Bench {
+  readonly sent: Sent[] = [];
+  /** What the TUN device was given. */
+  readonly answered: Uint8Array[] = [];
+  readonly drops = new DropCounters();
+  readonly driver: Driver<Cipher, Cipher>;
+  readonly #read = newMemory(70_000);
+
+  constructor(x1: boolean, role: "client" | "server" = "client") {
+    const made = makeMemory();
+    const cipher: Cipher = { free() {} };
+    this.driver = new Driver<Cipher, Cipher>({
+      suite: { sealer: () => cipher, opener: () => cipher },
+      ...{ random: () => {}, flowSeed: 1, drops: this.drops, made, unixOffsetMs: 0 },
+      packets: {
+        deliver: ({ bytes }, packet, { end }) => void this.answered.push(bytes.slice(packet, end)),
+        flush: () => {},
+      },
+      records: {
+        hasControlRoom: true,
+        send: (_entry, _path, { bytes }, payload, length, outgoing) => {
+          if (outgoing.type !== TYPE_PACKET) return;
+          const { flags, sequence } = outgoing;
+          this.sent.push({ packet: bytes.slice(payload, payload + length), flags, sequence });
+        },
+        flush: () => {},
+        close: () => {},
+      },
+      codecs: new GzipCodecs(made),
+      emit: () => {},
+    }, this.#read);
+    this.driver.openSession({
+      ...{ role, id: 1, key: new Uint8Array(32), x1, name: "laptop", mtu: 1400 },
+      ...{ ipv4: "10.8.0.2", ipv6: "fd00:8::2", reorderBufferSize: 16 },
+      ...{ reorderFlushTimeoutMs: 50, tuning: { ...DEFAULT_TUNING, compression: "off" } },
+    }, 0);
+    if (role === "client") {
+      this.driver.addPath(1, { id: 0, name: "fiber", socket: 0, peer: null }, 0);
+    }
+  }
+
+  forward(packet: Uint8Array, offload: Partial<Offload> = {}): number {
+    this.#read.bytes.set(packet, PACKET_AT);
+    const asked = Object.assign(new Offload(), offload);
+    return this.driver.outbound.forward(PACKET_AT, packet.length, asked, 1);
+  }
+
+  /** The paths carry no more than this. */
+  limit(bytes: number): void {
+    Object.defineProperty(this.driver.sessions.byId(1)!.session, "packetBytesMax", {
+      get: () => bytes,
+    });
+  }
+}
+
+function tcp(payloadBytes: number): Uint8Array<ArrayBuffer> {
+  return tcpPacket({ payload: Uint8Array.from({ length: payloadBytes }, (_, at) => at) });
+}
+
+Deno.test("a packet is sent as it was read, each with the next number", () => {
+  const bench = new Bench(true);
+  const packets = [tcp(10), tcp(1200)];
+  for (const packet of packets) equal(bench.forward(packet), 1);
+  deepEqual(bench.sent.map(({ packet }) => packet), packets);
+  deepEqual(bench.sent.map(({ sequence }) => sequence), [1, 2]);
+  equal(bench.drops.total, 0);
+});
+
+Deno.test("what is no packet, has no session, or makes no sense is dropped and counted", () => {
+  const bench = new Bench(true, "server");
+  bench.forward(new Uint8Array(40));
+  bench.forward(tcpPacket({ source: [10, 8, 0, 1], destination: [10, 8, 0, 9] }));
+  bench.forward(tcpPacket({ version: 6, source: ipv6(1), destination: ipv6(9) }));
+  bench.forward(tcpPacket({ source: [10, 8, 0, 1], destination: [10, 8, 0, 2] }));
+  const client = new Bench(true);
+  client.forward(tcp(10), { kind: OFFLOAD_UNKNOWN });
+  client.forward(tcp(10), { kind: OFFLOAD_CHECKSUM, checksumStart: 20, checksumField: 200 });
+  client.forward(ipPacket({ protocol: 17, payload: new Uint8Array(100) }), {
+    ...{ kind: OFFLOAD_TCP, segmentSize: 50 },
+  });
+  deepEqual([bench.sent, client.sent], [[], []]);
+  deepEqual(Object.fromEntries(bench.drops.entries()), {
+    ...{ "not IP": 1, "no session for destination": 2, "no live path": 1 },
+  });
+  deepEqual(client.drops.entries(), [["bad offload request", 3]]);
+});
+
+for (const x1 of [true, false]) {
+  const wire = x1 ? "x1" : "v1";
+  const flags = x1 ? FLAG_PARTIAL_CHECKSUM : 0;
+
+  Deno.test(`${wire}: a checksum that the kernel left is ${x1 ? "left on" : "completed"}`, () => {
+    const bench = new Bench(x1);
+    const whole = tcp(101);
+    const partial = whole.slice();
+    const sum = pseudoSum(partial);
+    new DataView(partial.buffer).setUint16(TCP + 16, sum);
+    bench.forward(partial, {
+      ...{ kind: OFFLOAD_CHECKSUM, checksumStart: TCP, checksumField: TCP + 16 },
+    });
+    deepEqual(bench.sent.map(({ packet }) => packet), [x1 ? partial : whole]);
+    deepEqual(bench.sent.map((sent) => sent.flags & FLAG_PARTIAL_CHECKSUM), [flags]);
+  });
+
+  Deno.test(`${wire}: a super-packet is cut into what the paths carry`, () => {
+    const bench = new Bench(x1);
+    bench.limit(1000);
+    equal(bench.forward(tcp(10_000), { kind: OFFLOAD_TCP, segmentSize: 1360 }), 11);
+    equal(bench.sent.length, 11);
+    for (const { packet, flags: sentFlags } of bench.sent) {
+      ok(packet.length <= 1000);
+      equal(sentFlags & FLAG_PARTIAL_CHECKSUM, flags);
+      if (!x1) ok(hasRightChecksums(packet, TCP));
+    }
+    equal(bench.sent.reduce((sum, { packet }) => sum + packet.length - 40, 0), 10_000);
+  });
+}
+
+Deno.test("a packet that is too big is answered as a router would, or fragmented", () => {
+  const bench = new Bench(true);
+  bench.limit(600);
+  bench.forward(tcp(1000));
+  equal(bench.answered.length, 1);
+  deepEqual([...bench.answered[0]!.subarray(20, 22)], [3, 4], "fragmentation needed");
+  bench.forward(ipPacket({ protocol: 17, fragment: 0, payload: new Uint8Array(1000) }));
+  deepEqual(bench.sent.map(({ packet }) => packet.length), [596, 444]);
+  deepEqual(bench.drops.entries(), [["too big for path", 2]]);
+});
+
+/** The sum that a kernel leaves in the checksum field of a TCP packet. */
+function pseudoSum(packet: Uint8Array): number {
+  const length = packet.length - TCP;
+  let sum = 6 + length;
+  for (let at = 12; at < 20; at += 2) sum += (packet[at]! << 8) | packet[at + 1]!;
+  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
+  return sum;
+}
