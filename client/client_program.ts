@@ -3,6 +3,7 @@ import { endProcess } from "../lib/cli/end_process.ts";
 import { EXIT_OK, EXIT_USAGE, exitCodeFor, failureText } from "../lib/cli/exit.ts";
 import { writeTo } from "../lib/cli/output.ts";
 import { runProgram } from "../lib/cli/run_program.ts";
+import { isPromptLeft, requireAnswers } from "../lib/cli/prompt_end.ts";
 import { type InvokingUser, readInvokingUser } from "../lib/cli/user_home.ts";
 import { isNativeWorker, runNativeWorker } from "../lib/net/native/worker.ts";
 import { balance } from "./balance/balance.ts";
@@ -25,15 +26,20 @@ export async function run(): Promise<void> {
 
 async function main(): Promise<number> {
   const user = readInvokingUser();
-  let parsed: ClientCommand;
   try {
-    const { settings, notices } = await settingsFor(Deno.args, user);
-    for (const line of notices) writeTo(Deno.stderr, `${CLIENT_PROGRAM}: ${line}\n`);
-    parsed = parseClientOptions(Deno.args, user.home, settings);
+    const loaded = await settingsFor(Deno.args, user);
+    for (const line of loaded.notices) writeTo(Deno.stderr, `${CLIENT_PROGRAM}: ${line}\n`);
+    const parsed = parseClientOptions(Deno.args, user.home, loaded.settings);
+    const isNew = loaded.isFirst && parsed.command === "start" && Deno.args.length === 0 &&
+      Deno.stdin.isTerminal() && Deno.stdout.isTerminal() && !hasBundle(user);
+    return await runCommand(isNew ? { ...parsed, command: "setup" } : parsed, user);
   } catch (error) {
     writeTo(Deno.stderr, failureText(CLIENT_PROGRAM, error, "one line"));
     return exitCodeFor(error);
   }
+}
+
+async function runCommand(parsed: ClientCommand, user: InvokingUser): Promise<number> {
   switch (parsed.command) {
     case "bond":
       return await runProgram(CLIENT_PROGRAM, parsed.options, async (signal) => {
@@ -60,6 +66,8 @@ async function main(): Promise<number> {
         const { showStartScreen } = await import("./screen/form/start_screen.ts");
         await showStartScreen(user, parsed.options.settings, parsed.options, signal);
       });
+    case "setup":
+      return await setUp(parsed.options, user);
     case "diag": {
       const { options } = parsed;
       let exitCode: number = EXIT_OK;
@@ -96,15 +104,48 @@ async function main(): Promise<number> {
   }
 }
 
+/** Asks, and starts where that is wanted. */
+async function setUp(
+  options: (ClientCommand & { command: "setup" })["options"],
+  user: InvokingUser,
+): Promise<number> {
+  let next: ClientCommand | null = null;
+  const exitCode = await runProgram(CLIENT_PROGRAM, options, async (signal) => {
+    requireAnswers("-b -server HOST -ifaces LIST, or -l -ifaces LIST");
+    const { runSetup } = await import("./setup/wizard.ts");
+    try {
+      const print = (line: string) => writeTo(Deno.stdout, `${line}\n`);
+      const { settings, startsNow } = await runSetup(user, options.settings, print, signal);
+      if (!startsNow) return;
+      const mode = settings.get("mode") === "load-balance" ? "-l" : "-b";
+      next = parseClientOptions([mode, "-ui"], user.home, settings);
+    } catch (error) {
+      if (!isPromptLeft(error)) throw error;
+      writeTo(Deno.stderr, `${CLIENT_PROGRAM}: setup was left, and nothing was saved\n`);
+    }
+  });
+  return next === null ? exitCode : await runCommand(next, user);
+}
+
+function hasBundle({ home }: InvokingUser): boolean {
+  try {
+    return [...Deno.readDirSync(`${home}/.fluxify`)].some(({ name }) =>
+      /\.(bundle|pem)$/.test(name)
+    );
+  } catch {
+    return false;
+  }
+}
+
 /** What puts a machine right, and what a shell asks at each key, does not hang on the file. */
 const WITHOUT_SETTINGS = ["restore", "completion", "complete", "help"];
 
 async function settingsFor(
   argv: readonly string[],
   user: InvokingUser,
-): Promise<Pick<LoadedSettings, "settings" | "notices">> {
+): Promise<Omit<LoadedSettings, "path">> {
   if (argv.some((word) => WITHOUT_SETTINGS.includes(word) || /^--?(h|help|version)$/.test(word))) {
-    return { settings: new Map(), notices: [] };
+    return { settings: new Map(), notices: [], isFirst: false };
   }
   return await loadSettings(user, describeClientProgram());
 }

@@ -88,9 +88,9 @@ interface ManagerOptions extends Pick<TunnelOptions, "logLevel" | "logFormat"> {
   hosts: string[];
 }
 
-type ServerCommand =
+export type ServerCommand =
   | { command: "serve"; options: ServerOptions }
-  | { command: "manage"; options: ManagerOptions }
+  | { command: "manage" | "setup"; options: ManagerOptions }
   | CertCommand
   | CompletionCommand
   | Print;
@@ -217,6 +217,14 @@ function buildProgram(accept: Accept<ServerCommand>) {
       });
     });
 
+  program.command("setup")
+    .description("ask for names, ports and the first client, and make what is needed")
+    .action(() => {
+      refuseServeFlags("-v", "-log-json");
+      const raw = program.opts();
+      const options = { pkiFolder: raw.pki ?? null, hosts: [], ...logOptions(raw) };
+      accept({ command: "setup", options });
+    });
   const cert = program.command("cert").description("client certificates");
   for (
     const [action, description] of [
@@ -292,7 +300,7 @@ function buildProgram(accept: Accept<ServerCommand>) {
   function refuseServeFlags(...known: string[]) {
     const useless = givenFlags(program).find((flag) => flag !== "-pki" && !known.includes(flag));
     if (useless) {
-      const to = known.includes("-tui") ? "-tui" : "'cert'";
+      const to = known.includes("-tui") ? "-tui" : known.includes("-v") ? "'setup'" : "'cert'";
       throw new UsageError(`${useless} means nothing to ${to}`);
     }
   }

@@ -78,6 +78,8 @@ Output:
   --log-json                       log one JSON object a line, the error that ends it too
 
 Commands:
+  setup                            ask for names, ports and the first client, and make what is
+                                   needed
   cert                             client certificates
   completion <shell>               print a script that completes words in a shell: bash, zsh or fish
   help [command]                   show a command's help

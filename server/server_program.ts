@@ -2,6 +2,7 @@
 import { endProcess } from "../lib/cli/end_process.ts";
 import { EXIT_OK } from "../lib/cli/exit.ts";
 import { writeTo } from "../lib/cli/output.ts";
+import { isPromptLeft, requireAnswers } from "../lib/cli/prompt_end.ts";
 import { runProgram } from "../lib/cli/run_program.ts";
 import { isNativeWorker, runNativeWorker } from "../lib/net/native/worker.ts";
 import { findPkiFolder, pkiFoldersFor } from "../lib/pki/pki_folder.ts";
@@ -11,6 +12,7 @@ import {
   describeServerProgram,
   parseServerOptions,
   SERVER_PROGRAM,
+  type ServerCommand,
   type ServerOptions,
 } from "./options.ts";
 import { serve } from "./serve.ts";
@@ -28,16 +30,9 @@ async function main(): Promise<number> {
       return await runServer(parsed.options);
     case "cert":
       return await runCertCommand(parsed);
-    case "manage": {
-      const { options } = parsed;
-      return await runProgram(SERVER_PROGRAM, options, async (signal) => {
-        const { pkiFolder } = options;
-        const folders = pkiFolder === null ? pkiFoldersFor(Deno.uid()) : [pkiFolder] as const;
-        const { showManager } = await import("./screen/manager.ts");
-        const directory = await findPkiFolder(folders);
-        await showManager({ directory, folders, hosts: options.hosts }, options, signal);
-      });
-    }
+    case "manage":
+    case "setup":
+      return await runOnTerminal(parsed);
     case "completion":
     case "complete": {
       const { writeCompletions, writeCompletionScript } = await import("../lib/cli/completion.ts");
@@ -66,4 +61,30 @@ function runServer(options: ServerOptions): Promise<number> {
     },
     () => hangUps.notify(),
   );
+}
+
+/** The manager, or the questions of a new server. */
+async function runOnTerminal(
+  { command, options }: ServerCommand & { command: "manage" | "setup" },
+): Promise<number> {
+  const { pkiFolder, hosts } = options;
+  const folders = pkiFolder === null ? pkiFoldersFor(Deno.uid()) : [pkiFolder] as const;
+  let exitCode: number = EXIT_OK;
+  const failure = await runProgram(SERVER_PROGRAM, options, async (signal) => {
+    const directory = await findPkiFolder(folders);
+    if (command === "manage") {
+      const { showManager } = await import("./screen/manager.ts");
+      return await showManager({ directory, folders, hosts }, options, signal);
+    }
+    requireAnswers("'cert init -hosts NAMES' and 'cert new NAME'");
+    const { runServerSetup } = await import("./setup/wizard.ts");
+    try {
+      const print = (line: string) => writeTo(Deno.stdout, `${line}\n`);
+      exitCode = await runServerSetup({ directory, folders }, print, signal);
+    } catch (error) {
+      if (!isPromptLeft(error)) throw error;
+      writeTo(Deno.stderr, `${SERVER_PROGRAM}: setup was left, and nothing was made\n`);
+    }
+  });
+  return failure === EXIT_OK ? exitCode : failure;
 }

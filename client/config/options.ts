@@ -138,6 +138,7 @@ export type ClientCommand =
   | { command: "balance"; options: BalanceOptions }
   | { command: "restore"; options: RestoreOptions }
   | { command: "start"; options: StartOptions }
+  | { command: "setup"; options: StartOptions }
   | { command: "diag"; options: DiagOptions }
   | { command: "config"; rows: readonly SettingRow[]; format: "text" | "json" }
   | { command: "schema"; schema: unknown }
@@ -319,6 +320,9 @@ function buildClientProgram(accept: Accept<ClientCommand>, home: string, file: S
     ...logOptions(program.opts()),
   });
 
+  program.command("setup")
+    .description("ask for mode, server, certificate and links, save them, and start")
+    .action(() => accept({ command: "setup", options: startOptions() }));
   const diag = program.command("diag")
     .description("look for what stands in the way, from the machine to the server")
     .option("--json", "write JSON")

@@ -94,6 +94,7 @@ Output:
   --log-json                       log one JSON object a line, the error that ends it too
 
 Commands:
+  setup                            ask for mode, server, certificate and links, save them, and start
   diag [options]                   look for what stands in the way, from the machine to the server
   config [options]                 show the settings in force, and where each comes from
   restore [options]                undo what a client that was killed left behind: routes, DNS, kill

@@ -37,6 +37,9 @@ function screenTest(name: string, fn: (home: string) => Promise<void>): void {
     ignore: !canRun,
     fn: async () => {
       await using directory = await TemporaryDirectory.create();
+      // Without settings the first run asks questions.
+      await Deno.mkdir(join(directory.path, ".fluxify"));
+      await Deno.writeTextFile(join(directory.path, ".fluxify", "config.json"), '{"version": 1}');
       await fn(directory.path);
     },
   });

@@ -1,0 +1,193 @@
+/**
+ * The questions of the first run, and of `fluxify-client setup`: mode, server, certificate, links.
+ * Answers become settings; nothing is saved before the last question is answered.
+ */
+import checkbox from "@inquirer/checkbox";
+import confirm from "@inquirer/confirm";
+import input from "@inquirer/input";
+import select from "@inquirer/select";
+import { join } from "node:path";
+import { UsageError } from "../../lib/cli/exit.ts";
+import { expandHome, type InvokingUser } from "../../lib/cli/user_home.ts";
+import { SystemRunner } from "../../lib/host/command/runner.ts";
+import { loadClientCredentials } from "../../lib/pki/client_credentials.ts";
+import {
+  readSmallFile,
+  SECRET_FILE_MODE,
+  writeFilesAtomically,
+} from "../../lib/pki/secure_file.ts";
+import { TUN_NAME } from "../config/bond_options.ts";
+import { parseServers } from "../config/link_choice.ts";
+import { describeClientProgram } from "../config/options.ts";
+import { MODE_KEY, type Settings } from "../config/settings.ts";
+import { makeDirectory, saveSettings, settingsPath } from "../config/settings_file.ts";
+import { isHidden, readMachineLinks } from "../screen/form/machine_link.ts";
+
+const LINKS_MIN = 2;
+/** A bundle has a few thousand characters. */
+const PASTE_LENGTH_MAX = 64 * 1024;
+const SHOWN_NAME = /[^A-Za-z0-9._-]/g;
+
+/** What was answered, and whether to start with it. */
+interface SetupOutcome {
+  readonly settings: Settings;
+  readonly startsNow: boolean;
+}
+
+/**
+ * Asks, then saves. `print` shows a line. To be called on a terminal only.
+ * @throws an error of the prompts when `signal` is aborted or the user leaves with Ctrl-C
+ */
+export async function runSetup(
+  user: InvokingUser,
+  before: Settings,
+  print: (line: string) => void,
+  signal: AbortSignal,
+): Promise<SetupOutcome> {
+  const context = { signal };
+  print("Fluxify: a few questions, then it can start. Ctrl-C leaves without saving anything.");
+  const settings = new Map(before);
+  const mode = await select<"bonding" | "load-balance">({
+    message: "What is it to do?",
+    choices: [
+      { name: "bonding: one tunnel over all links, to a fluxify-server", value: "bonding" },
+      { name: "load balance: connections over all links, without a server", value: "load-balance" },
+    ],
+    default: before.get(MODE_KEY) === "load-balance" ? "load-balance" : "bonding",
+  }, context);
+  settings.set(MODE_KEY, mode);
+  if (mode === "bonding") {
+    const server = await input({
+      message: "Name or address of the server:",
+      default: textOf(before, "server"),
+      required: true,
+      validate: (text) => refusalOf(() => parseServers(text.trim())) ?? true,
+    }, context);
+    settings.set("server", server.trim());
+    const certificate = await askCertificate(user, settings, print, signal);
+    if (certificate !== null) settings.set("cert", certificate);
+  }
+  settings.set("ifaces", (await askLinks(before, context)).join(","));
+  for (const key of ["ips", "weights"]) settings.delete(key);
+  const startsNow = await confirm({ message: "Start now?", default: true }, context);
+  await saveSettings(user, settings, describeClientProgram());
+  print(`Saved in ${settingsPath(user)}; "sudo fluxify-client" shows it all on a screen`);
+  return { settings, startsNow };
+}
+
+/** The file of the certificate to use, or null: the one that is found in the PKI directory. */
+async function askCertificate(
+  user: InvokingUser,
+  settings: Settings,
+  print: (line: string) => void,
+  signal: AbortSignal,
+): Promise<string | null> {
+  const pki = expandHome(textOf(settings, "pki") ?? "~/.fluxify", user.home);
+  const found = await loadClientCredentials(pki, undefined, new Date()).catch(() => null);
+  if (found !== null) {
+    print(`Certificate: ${found.commonName}, from ${found.source}`);
+    return null;
+  }
+  const how = await select({
+    message: 'Which certificate? ("fluxify-server cert new NAME" makes NAME.bundle)',
+    choices: [
+      { name: "a bundle in a file", value: "file" },
+      { name: "paste a bundle", value: "paste" },
+      { name: "later", value: "later" },
+    ],
+  }, { signal });
+  if (how === "later") return null;
+  if (how === "paste") {
+    print("Paste the whole bundle, then an empty line:");
+    return await importBundle(user, await readPasted(signal));
+  }
+  const file = await input({
+    message: "Path of the bundle:",
+    required: true,
+    validate: async (text) => {
+      const path = expandHome(text.trim(), user.home);
+      return await loadClientCredentials(pki, path, new Date()).then(() => true, messageOf);
+    },
+  }, { signal });
+  const path = expandHome(file.trim(), user.home);
+  // A pair of files stays where it is; a bundle is copied to where it is looked for.
+  return path.endsWith(".bundle") ? await importBundle(user, await readSmallFile(path)) : path;
+}
+
+/** Checks a bundle and puts it beside the settings. Returns where. @throws PkiError */
+async function importBundle(user: InvokingUser, text: string): Promise<string> {
+  const directory = join(settingsPath(user), "..");
+  makeDirectory(directory, user);
+  const temporary = join(directory, `.${crypto.randomUUID().slice(0, 8)}.bundle`);
+  const write = (path: string) =>
+    writeFilesAtomically([{ path, text, mode: SECRET_FILE_MODE, owner: user.owner }]);
+  await write(temporary);
+  try {
+    const { commonName } = await loadClientCredentials(directory, temporary, new Date());
+    const path = join(directory, `${commonName.replaceAll(SHOWN_NAME, "_")}.bundle`);
+    await write(path);
+    return path;
+  } finally {
+    await Deno.remove(temporary).catch(() => {});
+  }
+}
+
+/** Lines from the terminal up to an empty one behind the last PEM block. */
+async function readPasted(signal: AbortSignal): Promise<string> {
+  const decoder = new TextDecoder();
+  const buffer = new Uint8Array(4096);
+  let text = "";
+  while (!signal.aborted && text.length < PASTE_LENGTH_MAX) {
+    const length = await Deno.stdin.read(buffer);
+    if (length === null) break;
+    text += decoder.decode(buffer.subarray(0, length), { stream: true }).replaceAll("\r", "\n");
+    if (/-----END [A-Z ]+-----\s*\n\s*\n$/.test(text)) break;
+  }
+  return text.trim() + "\n";
+}
+
+async function askLinks(before: Settings, context: { signal: AbortSignal }): Promise<string[]> {
+  const links = await readMachineLinks(new SystemRunner(), TUN_NAME);
+  const chosen = textOf(before, "ifaces")?.split(",") ?? [];
+  const shown = links.filter((link) => !isHidden(link) || chosen.includes(link.name));
+  const usable = shown.filter(({ problem }) => problem === null).length;
+  if (usable < LINKS_MIN) {
+    const seen = shown.map(({ name, problem }) => problem === null ? name : `${name} (${problem})`);
+    throw new Error(
+      `Cannot go on: two links are needed that can be used, and this machine has ${
+        seen.join(", ") || "none"
+      }; plug one in, and run "fluxify-client setup" again`,
+    );
+  }
+  return await checkbox({
+    message: "Which links?",
+    required: true,
+    validate: (picked) => picked.length >= LINKS_MIN || "two links at least",
+    choices: shown.map(({ name, kind, addresses, problem }) => ({
+      name: `${name}  ${kind}  ${addresses[0] ?? ""}`,
+      value: name,
+      disabled: problem ?? false,
+      checked: problem === null && (chosen.length === 0 || chosen.includes(name)),
+    })),
+  }, context);
+}
+
+/** Why a text is refused, or null. */
+function refusalOf(parse: () => unknown): string | null {
+  try {
+    parse();
+    return null;
+  } catch (error) {
+    if (error instanceof UsageError) return error.message.replace(/^-\S+ /, "It ");
+    throw error;
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function textOf(settings: Settings, key: string): string | undefined {
+  const value = settings.get(key);
+  return typeof value === "string" && value !== "" ? value : undefined;
+}
