@@ -93,5 +93,13 @@ export function environment(
   name: "server" | "client",
   env: Record<string, string> = {},
 ) {
-  return { cwd: ROOT, env: { FLUXIFY_STATE_DIR: join(lab.directory, `${name}-state`), ...env } };
+  return {
+    cwd: ROOT,
+    env: {
+      FLUXIFY_STATE_DIR: join(lab.directory, `${name}-state`),
+      // Sources ask for a newer runtime otherwise: a name that is looked up beside the tunnel.
+      DENO_NO_UPDATE_CHECK: "1",
+      ...env,
+    },
+  };
 }

@@ -4,7 +4,7 @@ import type { Cipher } from "../../protocol/crypto/key_epochs.ts";
 import { DEFAULT_TUNING } from "../../protocol/session/session_tuning.ts";
 import type { SessionPath } from "../../protocol/path/session_path.ts";
 import { DropCounters } from "../../protocol/wire/drop_reason.ts";
-import { tcpPacket } from "../../protocol/packet/test_packet.ts";
+import { type IpFields, ipPacket, tcpPacket } from "../../protocol/packet/test_packet.ts";
 import type { EngineEvent } from "../engine.ts";
 import { SESSION_IDLE_MS } from "../engine.ts";
 import { GzipCodecs, makeMemory } from "../portable/gzip_codecs.ts";
@@ -120,6 +120,24 @@ Deno.test("what a packet makes a session throw is that session's end", () => {
   bench.forward(5, 5);
   deepEqual(bench.events, [{ kind: "session failed", session: 3, message: "out of memory" }]);
   equal(bench.driver.sessions.size, SESSIONS - 1);
+});
+
+Deno.test("multicast is for nobody in a tunnel; an address without a session is a drop", () => {
+  const bench = new Bench("server");
+  const send = (fields: Partial<IpFields>) => {
+    const packet = ipPacket(fields);
+    bench.read.bytes.set(packet);
+    equal(bench.driver.outbound.forward(0, packet.length, new Offload(), 5), 1);
+  };
+  const group6 = [0xff, 2, ...Array(13).fill(0), 2];
+  send({ version: 6, protocol: 58, destination: group6 });
+  send({ protocol: 2, destination: [224, 0, 0, 22] });
+  send({ protocol: 17, destination: [239, 255, 255, 250] });
+  deepEqual(bench.drops.entries(), []);
+  send({ destination: [10, 8, 0, 200] });
+  send({ destination: [240, 0, 0, 1] });
+  send({ version: 6, destination: [0xfd, ...Array(14).fill(0), 9] });
+  deepEqual(bench.drops.entries(), [["no session for destination", 3]]);
 });
 
 Deno.test("a session that cannot be closed cleanly is gone all the same", () => {

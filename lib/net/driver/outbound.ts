@@ -7,7 +7,7 @@ import { FlowCompression } from "../../protocol/compression/flow_compression.ts"
 import type { Cipher } from "../../protocol/crypto/key_epochs.ts";
 import { Outgoing } from "../../protocol/crypto/outgoing.ts";
 import { completeChecksum } from "../../protocol/packet/checksum.ts";
-import { FlowKey, readFlowKey } from "../../protocol/packet/flow_key.ts";
+import { FlowKey, isMulticast, readFlowKey } from "../../protocol/packet/flow_key.ts";
 import {
   PROTOCOL_TCP,
   PROTOCOL_UDP,
@@ -114,7 +114,8 @@ export class Outbound<S extends Cipher, O extends Cipher> {
     }
     const entry = this.#sessions.forPacket(flow);
     if (entry === null) {
-      this.#drops.count("no session for destination");
+      // Nobody in a tunnel is meant: these are the device's own router solicitations and the like.
+      if (!isMulticast(flow)) this.#drops.count("no session for destination");
       return 1;
     }
     this.#segments = 1;

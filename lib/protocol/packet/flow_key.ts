@@ -55,6 +55,11 @@ export class FlowKey {
   hashB = 0;
 }
 
+/** Hot. Whether the packet goes to a multicast group (RFC 1112; RFC 4291, 2.7). */
+export function isMulticast({ version, destination0, destination3 }: FlowKey): boolean {
+  return version === 4 ? destination3 >>> 28 === 0xe : destination0 >>> 24 === 0xff;
+}
+
 /**
  * Reads the flow of the IP packet at `offset`. Hot: allocates nothing.
  * @returns false when the `length` bytes are no whole IPv4 or IPv6 packet.
