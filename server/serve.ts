@@ -27,6 +27,7 @@ import { configureTun } from "../lib/host/links/tun_address.ts";
 import { openServerPki, type ServerPki } from "../lib/pki/server_pki.ts";
 import { CONTROL_EXCHANGE_TIMEOUT_MS } from "../lib/protocol/wire/control_message.ts";
 import type { HangUps } from "./certificates/hang_ups.ts";
+import { nextStep } from "./certificates/next_step.ts";
 import { CredentialReload } from "./certificates/reload.ts";
 import { type ControlServer, startControlServer } from "./control/control_server.ts";
 import { handleEngineEvent, logControlEvent, logShared, noteMachine } from "./events.ts";
@@ -68,6 +69,10 @@ export async function serve(
   const pki = await openPki(options);
 
   await using stack = new AsyncDisposableStack();
+  let ready = false;
+  stack.defer(() => {
+    if (ready) log.info("stopped");
+  });
   const faults = Promise.withResolvers<never>();
   faults.promise.catch(() => {}); // awaited below, unless the start fails first
   const shared = new SharedCertificates();
@@ -104,6 +109,9 @@ export async function serve(
     `fluxify-server is ready: clients connect to TCP ${control.port} and UDP ${options.port}; ` +
       `${options.tunName} has ${options.network.server.ipv4} and ${options.network.server.ipv6}`,
   );
+  const step = nextStep(await pki.listClients(new Date()), options);
+  if (step !== null) log.info("{step}", { step });
+  ready = true;
   await Promise.race([aborted(signal), faults.promise]);
   log.info("stopping: clients are told, routes and firewall rules go back");
 }
