@@ -244,6 +244,8 @@ export class Driver<S extends Cipher, O extends Cipher> implements PathObserver<
       if (next === null) break;
       this.outbound.sendControl(entry, next.path, next.type, next.payload, now);
     }
+    const dropped = session.takeDropped();
+    if (dropped > 0) this.#ends.drops.count("send buffer full", dropped);
     emitSessionEvents(session, emit);
     if (!session.scheduling.scheduler.holdsPackets) return;
     const next = this.outbound.release(entry, now);

@@ -3,6 +3,8 @@ import { deepEqual, equal, ok } from "node:assert/strict";
 import type { Cipher } from "../../protocol/crypto/key_epochs.ts";
 import { DEFAULT_TUNING } from "../../protocol/session/session_tuning.ts";
 import type { SessionPath } from "../../protocol/path/session_path.ts";
+import { TYPE_CONTROL } from "../../protocol/wire/header.ts";
+import { encodeTunnelMessage } from "../../protocol/wire/tunnel_message.ts";
 import { DropCounters } from "../../protocol/wire/drop_reason.ts";
 import { type IpFields, ipPacket, tcpPacket } from "../../protocol/packet/test_packet.ts";
 import type { EngineEvent } from "../engine.ts";
@@ -207,3 +209,20 @@ for (const [payloadBytes, segmentSize, expected] of [[60_000, 48, 1250], [65_000
     equal(bench.drops.get("bad offload request"), expected === 0 ? 1 : 0);
   });
 }
+
+Deno.test("control records that have no room to wait are counted", () => {
+  const bench = new Bench();
+  const path = bench.addPath(5);
+  bench.driver.tick(0);
+  const { session } = bench.driver.sessions.byId(5)!;
+  const challenge = encodeTunnelMessage({ type: "challenge", token: "ab".repeat(16) });
+  for (let asked = 0; asked < 70; asked++) session.receiveControl(TYPE_CONTROL, challenge, path, 1);
+  bench.driver.touch(bench.driver.sessions.byId(5)!, 1);
+  const before = bench.sent.length;
+  bench.driver.turn(1);
+  equal(bench.sent.length - before, 64);
+  equal(bench.drops.get("send buffer full"), 6);
+  bench.driver.touch(bench.driver.sessions.byId(5)!, 2);
+  bench.driver.turn(2);
+  equal(bench.drops.get("send buffer full"), 6, "each once");
+});

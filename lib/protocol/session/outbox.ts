@@ -27,9 +27,18 @@ export type SessionEvent =
 export class Outbox {
   readonly #transmits: Transmit[] = [];
   readonly #events: SessionEvent[] = [];
+  #dropped = 0;
 
   transmit(transmit: Transmit): void {
     if (this.#transmits.length < TRANSMITS_MAX) this.#transmits.push(transmit);
+    else this.#dropped++;
+  }
+
+  /** How many records had no room since this was asked last. */
+  takeDropped(): number {
+    const dropped = this.#dropped;
+    this.#dropped = 0;
+    return dropped;
   }
 
   /** Drops what was to leave on a path that is gone. */

@@ -502,6 +502,11 @@ export class Session<S extends Cipher, O extends Cipher> {
     }
   }
 
+  /** How many records that are no packets had no room to wait since this was asked last. */
+  takeDropped(): number {
+    return this.#outbox.takeDropped();
+  }
+
   pollEvent(): SessionEvent | null {
     return this.#outbox.nextEvent();
   }
