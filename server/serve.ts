@@ -23,7 +23,9 @@ import { enableNat } from "../lib/host/firewall/nat.ts";
 import { guardTunnel } from "../lib/host/firewall/tunnel_guard.ts";
 import { watchRules } from "../lib/host/journal/rule_watch.ts";
 import { enableForwarding } from "../lib/host/sysctl/forwarding.ts";
-import { configureTun } from "../lib/host/links/tun_address.ts";
+import { watchLinks } from "../lib/host/links/link_watch.ts";
+import { TunKeeper } from "../lib/host/links/tun_keeper.ts";
+import { SerialQueue } from "../lib/host/serial_queue.ts";
 import { openServerPki, type ServerPki } from "../lib/pki/server_pki.ts";
 import { CONTROL_EXCHANGE_TIMEOUT_MS } from "../lib/protocol/wire/control_message.ts";
 import type { HangUps } from "./certificates/hang_ups.ts";
@@ -33,6 +35,7 @@ import { type ControlServer, startControlServer } from "./control/control_server
 import { handleEngineEvent, logControlEvent, logShared, noteMachine } from "./events.ts";
 import { metricsLine } from "../lib/status/metrics_line.ts";
 import { type ServeOptions, SERVER_PROGRAM } from "./options.ts";
+import { ForeignSources } from "./sessions/foreign_sources.ts";
 import { LeaseStore } from "./sessions/lease_store.ts";
 import { SessionRegistry } from "./sessions/session_registry.ts";
 import { V1Policy } from "./sessions/v1_policy.ts";
@@ -43,6 +46,10 @@ import { TUN_MTU } from "./tun.ts";
 const HANDSHAKES_MAX = 4096;
 const CERTIFICATE_CHECK_MS = 1000;
 const RENEWAL_CHECK_MS = 86_400_000;
+
+const FOREIGN_CHECK_MS = 10_000;
+/** What the kernel tells of one change comes within so long. */
+const LINKS_SETTLE_MS = 30;
 
 const log = getLogger([LOG_CATEGORY, "server"]);
 
@@ -91,7 +98,9 @@ export async function serve(
   });
   // No client's packet may come before the rules, nor after them when it all ends: the kernel would
   // remember its connection as one that needs no masquerading.
-  await changeHost(journal, options);
+  const tun = new TunKeeper(runner, options.tunName);
+  await changeHost(journal, tun, options);
+  stack.use(keepTun(tun));
   stack.use(watchRules(journal, (line) => log.warn("{line}", { line })));
   stack.defer(() => registry.endAll());
   const control = stack.use(await startControlPlane(options, pki, registry, shared));
@@ -101,6 +110,12 @@ export async function serve(
   const reload = new CredentialReload({ ...options, control, revocations: pki.revocations }, pki);
   stack.adopt(setInterval(() => renewCertificate(reload), RENEWAL_CHECK_MS), clearInterval);
   stack.use(hangUps.answerWith(() => reloadCertificates(reload, checkCertificates)));
+  const foreign = new ForeignSources(engine.drops);
+  const lookAtForeign = () => {
+    const line = foreign.look();
+    if (line !== null) log.warn("{line}", { line });
+  };
+  stack.adopt(setInterval(lookAtForeign, FOREIGN_CHECK_MS), clearInterval);
   if (options.metricsEveryMs !== null) {
     stack.adopt(setInterval(() => logMetrics(engine), options.metricsEveryMs), clearInterval);
   }
@@ -220,12 +235,30 @@ function startServerEngine(
   }
 }
 
+/** Puts back, as soon as the kernel tells of it, what another program takes from the TUN device. */
+function keepTun(tun: TunKeeper): AsyncDisposable {
+  const queue = new SerialQueue();
+  const look = queue.shared(async () => {
+    for (const line of await tun.look()) log.warn("{line}", { line });
+  });
+  const watch = watchLinks(() => {
+    look().catch((error) => log.warn("cannot keep the TUN device: {error}", { error }));
+  }, { settleMs: LINKS_SETTLE_MS });
+  return {
+    async [Symbol.asyncDispose]() {
+      await watch[Symbol.asyncDispose]();
+      await queue.idle();
+    },
+  };
+}
+
 async function changeHost(
   journal: HostJournal,
+  keeper: TunKeeper,
   { tunName: tun, egressInterface, mssClamp: clamp, clientsReachEachOther, network }: ServeOptions,
 ): Promise<void> {
   refuseOverlap(await listInterfaces(journal.runner), tun, network);
-  const notices = await configureTun(journal.runner, tun, {
+  const notices = await keeper.configure({
     ...network.server,
     prefix4: network.prefix4,
     prefix6: network.prefix6,

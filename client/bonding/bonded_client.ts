@@ -55,6 +55,8 @@ export class BondedClient {
     this.#traffic = new TunnelTraffic(journal, {
       tun: options.tunName,
       dnsServers: options.dnsServers,
+      share: options.share,
+      keepAddresses: () => this.#addresses.keep(() => this.#mtu.current),
     });
     const own = { addresses: this.#addresses, mtu: this.#mtu, tun: options.tunName };
     const opening = this.#opening = new SessionOpening({ ...parts, ...own });
@@ -104,7 +106,7 @@ export class BondedClient {
   /** Something about links, addresses or routes has changed. */
   linksChanged(wentDown: ReadonlySet<string>): void {
     const { protection, session } = this.#parts;
-    this.#traffic.routesMayHaveChanged();
+    this.#traffic.changed();
     protection.follow();
     this.#refresh(() => session.nudge(), wentDown);
   }

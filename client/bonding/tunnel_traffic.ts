@@ -6,12 +6,17 @@ import { getLogger } from "@logtape/logtape";
 import { LOG_CATEGORY } from "../../lib/cli/log.ts";
 import { type DnsSetting, setDns } from "../../lib/host/dns/dns.ts";
 import type { HostJournal } from "../../lib/host/journal/host_journal.ts";
+import { type ShareMode, shareTunnel } from "../../lib/host/firewall/tunnel_share.ts";
 import { DefaultRoute } from "../../lib/host/routes/default_route.ts";
 
 const log = getLogger([LOG_CATEGORY, "client"]);
 
 interface TunnelTrafficOptions {
   readonly tun: string;
+  /** Whether the network behind this machine uses it, too. */
+  readonly share: ShareMode;
+  /** Puts back what was taken from the TUN device. Returns notices for people. */
+  readonly keepAddresses: () => Promise<string[]>;
   /** Empty: DNS stays as it is. */
   readonly dnsServers: readonly string[];
 }
@@ -37,14 +42,25 @@ export class TunnelTraffic {
     const { tun, dnsServers: servers } = this.#options;
     const defaultRoute = new DefaultRoute(this.#journal, tun);
     for (const line of await defaultRoute.enable()) log.warn("{line}", { line });
+    const { isShared, notices } = await shareTunnel(this.#journal, tun, this.#options.share);
+    for (const line of notices) log.warn("{line}", { line });
+    if (isShared) {
+      log.info(
+        "this machine forwards: the network behind it uses the tunnel, with this machine's address " +
+          "(-share off ends that)",
+      );
+    }
     this.#defaultRoute = defaultRoute;
+    this.#routesMayHaveChanged = true;
     if (servers.length === 0) return;
     this.#dns = await setDns(this.#journal, { tun, servers });
     log.info(`DNS servers: ${servers.join(", ")} (set in ${this.#dns.place})`);
   }
 
-  routesMayHaveChanged(): void {
+  /** Something of the machine's links, addresses or routes has changed. */
+  changed(): void {
     this.#routesMayHaveChanged = true;
+    this.check();
   }
 
   /** To be called regularly: what somebody removes, or writes over, is made again. */
@@ -67,6 +83,8 @@ export class TunnelTraffic {
 
   async #lookAtRoutes(defaultRoute: DefaultRoute): Promise<void> {
     try {
+      // Routes need the device up, with its addresses.
+      for (const line of await this.#options.keepAddresses()) log.warn("{line}", { line });
       for (const line of await defaultRoute.follow()) log.warn("{line}", { line });
       this.#routesProblem = "";
     } catch (error) {

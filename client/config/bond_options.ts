@@ -7,6 +7,7 @@ import { parseAddress, parseInterfaceName } from "../../lib/cli/host_name.ts";
 import { parseList } from "../../lib/cli/list.ts";
 import { GROUPS } from "../../lib/cli/tunnel_options.ts";
 import { DNS_SERVERS_MAX } from "../../lib/host/dns/dns.ts";
+import type { ShareMode } from "../../lib/host/firewall/tunnel_share.ts";
 import { sameAddress } from "../../lib/host/links/address.ts";
 
 const RENEWAL_MIN_MS = 5_000;
@@ -38,6 +39,7 @@ export const BOND_FLAGS = [
   "-kill-switch",
   "-policy-routing",
   "-tun",
+  "-share",
 ];
 
 export const onceOption = () =>
@@ -69,6 +71,21 @@ export const tunOption = () =>
 export const policyRoutingOption = () =>
   new Option("--policy-routing", "give each link a routing table of its own")
     .helpGroup(GROUPS.links);
+
+const SHARE_MODES: readonly ShareMode[] = ["auto", "on", "off"];
+
+export const shareOption = () =>
+  new Option(
+    "--share <mode>",
+    "let a network behind this machine use the tunnel: on, off, or auto where it forwards anyway",
+  )
+    .helpGroup(GROUPS.links)
+    .default("auto" as ShareMode, "auto")
+    .argParser((text) => {
+      const mode = SHARE_MODES.find((mode) => mode === text);
+      if (mode === undefined) throw new UsageError(`-share must be on, off or auto, not '${text}'`);
+      return mode;
+    });
 
 /** Each server once, in the user's order. Throws UsageError. */
 function parseDnsServers(text: string): string[] {

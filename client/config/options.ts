@@ -3,6 +3,7 @@
  * into a value; it writes nothing, opens nothing and never exits. A further mode is a further
  * member of ClientCommand.
  */
+import type { ShareMode } from "../../lib/host/firewall/tunnel_share.ts";
 import { Command, Option } from "@commander-js/extra-typings";
 import {
   addCompletionCommands,
@@ -52,6 +53,7 @@ import {
   onceOption,
   policyRoutingOption,
   renewEveryOption,
+  shareOption,
   tunOption,
 } from "./bond_options.ts";
 import {
@@ -94,6 +96,8 @@ export interface BondOptions extends TunnelOptions {
   killSwitch: boolean;
   /** Whether each link gets a routing table of its own. */
   policyRouting: boolean;
+  /** Whether a network behind this machine uses the tunnel. */
+  share: ShareMode;
   /** Whether a live full-screen status is shown. */
   ui: boolean;
   /** 0: only on SIGUSR2. */
@@ -250,6 +254,7 @@ function buildClientProgram(accept: Accept<ClientCommand>, home: string, file: S
     .addOption(killSwitchOption())
     .addOption(policyRoutingOption())
     .addOption(tunOption())
+    .addOption(shareOption())
     .addOption(balanceOption())
     .addOption(weightsOption())
     .addOption(healthIntervalOption())
@@ -307,6 +312,7 @@ function buildClientProgram(accept: Accept<ClientCommand>, home: string, file: S
           dnsServers: raw.dns ?? [],
           killSwitch: raw.killSwitch === true,
           policyRouting: raw.policyRouting === true,
+          share: raw.share,
           ui: raw.ui === true,
           statusEveryMs: raw.statusEvery,
           ...tunnelOptions(raw),

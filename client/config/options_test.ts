@@ -1,3 +1,4 @@
+// long: one table of every flag, its value and its refusals
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { VERSION } from "../../lib/cli/version.ts";
 import { type BondOptions, parseClientOptions } from "./options.ts";
@@ -16,6 +17,7 @@ const DEFAULTS: BondOptions = {
   dnsServers: [],
   killSwitch: false,
   policyRouting: false,
+  share: "auto",
   ui: false,
   statusEveryMs: 0,
   controlPort: 8443,
@@ -54,6 +56,8 @@ Links:
   --ips <list>                     source addresses, in the order of -ifaces; items may be empty
   --policy-routing                 give each link a routing table of its own
   --tun <name>                     name of the TUN device (default: fluxify)
+  --share <mode>                   let a network behind this machine use the tunnel: on, off, or
+                                   auto where it forwards anyway (default: auto)
   --balance <kind>                 with -l: spread over all uplinks, or best for the nearest one
                                    (default: spread)
   --weights <list>                 with -l: as in wan1=3,wan2=1 (default: by link quality)
@@ -144,6 +148,7 @@ Deno.test("parseClientOptions() reads every option, with one dash or two", () =>
     dnsServers: ["1.1.1.1", "2606:4700:4700::1111"],
     killSwitch: true,
     policyRouting: true,
+    share: "on",
     ui: true,
     statusEveryMs: 10_000,
     controlPort: 9443,
@@ -180,6 +185,7 @@ Deno.test("parseClientOptions() reads every option, with one dash or two", () =>
     ["rekey-every", "1s"],
     ["renew-every", "1m30s"],
     ["status-every", "10s"],
+    ["share", "on"],
     ["dns", "1.1.1.1, 2606:4700:4700::1111"],
   ];
   const flags = [

@@ -4,6 +4,7 @@
  * Every route is a new one beside those that are there; none is replaced but our own, so undoing is
  * deleting.
  */
+import { SerialQueue } from "../serial_queue.ts";
 import { CommandError } from "../command/runner.ts";
 import { type NextHop, readRoutes, type Route } from "./gateway/routing_table.ts";
 import { type AddressFamily, familyOf, hostPrefix, sameAddress } from "../links/address.ts";
@@ -33,6 +34,8 @@ export class ServerRoutes {
   readonly #destination: string;
   readonly #routes = new Map<string, OwnRoute>();
   #preferred: (OwnRoute & { device: string }) | undefined;
+  /** A reconnect and a change of links may ask at the same time; the kernel and we must agree. */
+  readonly #queue = new SerialQueue();
 
   /** Throws RangeError when `server` is no address. */
   constructor(readonly journal: HostJournal, readonly server: string) {
@@ -45,7 +48,11 @@ export class ServerRoutes {
    * link comes back or its gateway changes. `snapshot` is a list of all routes of the family, for who
    * has read it already. Throws CommandError or JournalError.
    */
-  async ensure(nextHop: NextHop, snapshot?: readonly Route[]): Promise<void> {
+  ensure(nextHop: NextHop, snapshot?: readonly Route[]): Promise<void> {
+    return this.#queue.run(() => this.#ensure(nextHop, snapshot));
+  }
+
+  async #ensure(nextHop: NextHop, snapshot?: readonly Route[]): Promise<void> {
     const { device } = nextHop;
     const own = this.#routes.get(device);
     if (own === undefined) {
@@ -64,7 +71,11 @@ export class ServerRoutes {
    * holds the place of the best route, so that this could not be done. Throws RangeError for a
    * device without a route.
    */
-  async prefer(device: string): Promise<boolean> {
+  prefer(device: string): Promise<boolean> {
+    return this.#queue.run(() => this.#prefer(device));
+  }
+
+  async #prefer(device: string): Promise<boolean> {
     const own = this.#routes.get(device);
     if (own === undefined) throw new RangeError(`Cannot prefer ${device}: no route over it yet`);
     if (this.#preferred === undefined) {
@@ -78,7 +89,15 @@ export class ServerRoutes {
   }
 
   /** Takes the route over a link away, and the preference for it. */
-  async remove(device: string): Promise<void> {
+  remove(device: string): Promise<void> {
+    return this.#queue.run(() => this.#remove(device));
+  }
+
+  async removeAll(): Promise<void> {
+    for (const device of [...this.#routes.keys()]) await this.remove(device);
+  }
+
+  async #remove(device: string): Promise<void> {
     if (this.#preferred?.device === device) {
       await this.#undo(this.#preferred);
       this.#preferred = undefined;
@@ -87,10 +106,6 @@ export class ServerRoutes {
     if (own === undefined) return;
     await this.#undo(own);
     this.#routes.delete(device);
-  }
-
-  async removeAll(): Promise<void> {
-    for (const device of [...this.#routes.keys()]) await this.remove(device);
   }
 
   /** Adds a route at the first free metric from `from` on. */

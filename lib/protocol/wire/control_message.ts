@@ -26,8 +26,8 @@ export const TUN_MTU_MIN = 576;
 export const TUN_MTU_MAX = 65_535;
 
 /** Of the networks inside the tunnel, in bits. */
-const PREFIX4 = { min: 8, max: 30, default: 24 } as const;
-const PREFIX6 = { min: 16, max: 126, default: 64 } as const;
+const PREFIX4 = { min: 16, max: 29, default: 24 } as const;
+const PREFIX6 = { min: 48, max: 120, default: 64 } as const;
 const U32_MAX = 0xffffffff;
 const PORT_MAX = 65_535;
 

@@ -256,8 +256,8 @@ Deno.test("property: a response survives the wire and fits its limit", () => {
     udpPort: fc.integer({ min: 1, max: 65_535 }),
     clientIp: fc.tuple(octet, octet, octet, octet).map((octets) => octets.join(".")),
     clientIp6: fc.integer({ min: 2, max: 0xffff }).map((host) => `fd00:8:0::${host.toString(16)}`),
-    prefix4: fc.integer({ min: 8, max: 30 }),
-    prefix6: fc.integer({ min: 16, max: 126 }),
+    prefix4: fc.integer({ min: 16, max: 29 }),
+    prefix6: fc.integer({ min: 48, max: 120 }),
     features: FEATURE_LISTS,
     mtu: fc.option(fc.integer({ min: TUN_MTU_MIN, max: TUN_MTU_MAX })),
   }, { noNullPrototype: true });

@@ -1,0 +1,101 @@
+/**
+ * A client that is a router: what it forwards into the tunnel has the sources of the network behind
+ * it, and the server takes none but the client's own. So it leaves with the client's address.
+ */
+import { CommandError, MissingProgramError } from "../command/runner.ts";
+import { checkInterfaceName } from "../links/network_interface.ts";
+import type { HostJournal } from "../journal/host_journal.ts";
+import { enableForwarding } from "../sysctl/forwarding.ts";
+import { addRules, identifyIptables, programFor, type Rule } from "./iptables.ts";
+
+/** "auto" shares where the machine forwards anyway. */
+export type ShareMode = "on" | "off" | "auto";
+
+const SHARE_TAG = "fluxify-share";
+
+interface Shared {
+  isShared: boolean;
+  /** For people: what could not be had. */
+  notices: string[];
+}
+
+/**
+ * Masquerades what is forwarded into the device `tun`; "on" switches forwarding on, too. Undone by the
+ * journal. Throws when forwarding cannot be switched on.
+ */
+export async function shareTunnel(
+  journal: HostJournal,
+  tun: string,
+  mode: ShareMode,
+): Promise<Shared> {
+  checkInterfaceName(tun);
+  const isWanted = mode === "on" || (mode === "auto" && await forwards(journal));
+  if (!isWanted) return { isShared: false, notices: [] };
+  const notices = mode === "on" ? await enableForwarding(journal, tun) : [];
+  notices.push(...await masquerade(journal, tun));
+  return { isShared: true, notices };
+}
+
+async function forwards({ sysctl }: HostJournal): Promise<boolean> {
+  const values = await Promise.all(
+    ["net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding"].map((path) => sysctl.read(path)),
+  );
+  return values.some((value) => value !== null && value !== "0");
+}
+
+async function masquerade(journal: HostJournal, tun: string): Promise<string[]> {
+  const table = ["inet", `fluxify_share_${tun}`];
+  const name = table.join(" ");
+  try {
+    await journal.apply({
+      kind: "command",
+      argv: ["nft", "-f", "-"],
+      input: [
+        `table ${name}`,
+        `delete table ${name}`,
+        `table ${name} {`,
+        "  chain postrouting {",
+        "    type nat hook postrouting priority 100; policy accept;",
+        `    oifname "${tun}" masquerade comment "${SHARE_TAG}"`,
+        "  }",
+        "}",
+        "",
+      ].join("\n"),
+      undo: ["nft", "delete", "table", ...table],
+      check: ["nft", "list", "table", ...table],
+    });
+    return [];
+  } catch (error) {
+    if (!(error instanceof CommandError || error instanceof MissingProgramError)) throw error;
+    return await addShareRules(journal, tun, error.message);
+  }
+}
+
+async function addShareRules(
+  journal: HostJournal,
+  tun: string,
+  nftProblem: string,
+): Promise<string[]> {
+  const notices: string[] = [];
+  const { variant } = await identifyIptables(journal);
+  const rule: Rule = {
+    table: "nat",
+    chain: "POSTROUTING",
+    place: "last",
+    match: ["-o", tun],
+    tag: SHARE_TAG,
+    target: ["MASQUERADE"],
+  };
+  for (const family of [4, 6] as const) {
+    try {
+      await addRules(journal, programFor(variant, family), [rule]);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      notices.push(
+        `the network behind this machine has no IPv${family} through the tunnel: it can be ` +
+          `masqueraded neither by nft (${nftProblem}) nor by iptables (${reason})`,
+      );
+    }
+  }
+  return notices;
+}
