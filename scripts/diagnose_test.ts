@@ -69,7 +69,7 @@ Deno.test("diagnose.sh refuses what it does not know", async () => {
   equal((await run("--help")).code, 0);
 });
 
-for (const script of ["diagnose.sh"]) {
+for (const script of ["diagnose.sh", "test_bonding_e2e.sh"]) {
   Deno.test({
     name: `shellcheck finds nothing in ${script}`,
     ignore: !hasShellcheck(),
