@@ -45,6 +45,8 @@ export const SERVER_PROGRAM = "fluxify-server";
 export interface ServerOptions extends TunnelOptions {
   /** UDP port of the data plane. */
   port: number;
+  /** UDP port that clients are told. */
+  publicPort: number;
   /** Name of the TUN device. */
   tunName: string;
   /** The interface towards the internet, or null: the one of the default route. */
@@ -126,6 +128,12 @@ function buildProgram(accept: Accept<ServerCommand>) {
       new Option("--port <port>", "UDP port of the data plane")
         .helpGroup(GROUPS.connection).default(8000).argParser(integerIn("-port", 1, 65535)),
     )
+    .addOption(
+      new Option(
+        "--public-port <port>",
+        "UDP port that clients are told, where a router forwards another one (default: -port)",
+      ).helpGroup(GROUPS.connection).argParser(integerIn("-public-port", 1, 65535)),
+    )
     .addOption(controlPortOption())
     .addOption(
       new Option("--iface <name>", "name of the TUN device").helpGroup(GROUPS.links)
@@ -203,6 +211,7 @@ function buildProgram(accept: Accept<ServerCommand>) {
         command: "serve",
         options: {
           port: raw.port,
+          publicPort: raw.publicPort ?? raw.port,
           tunName: raw.iface,
           egressInterface: raw.uplink ?? null,
           network: new TunnelNetwork(raw.network, raw.network6),

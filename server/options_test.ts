@@ -6,6 +6,7 @@ import { DEFAULT_TUNING } from "../lib/protocol/session/session_tuning.ts";
 
 const DEFAULTS: ServerOptions = {
   port: 8000,
+  publicPort: 8000,
   controlPort: 8443,
   tunName: "fluxify-srv",
   egressInterface: null,
@@ -35,6 +36,8 @@ Options:
 
 Connection:
   --port <port>                    UDP port of the data plane (default: 8000)
+  --public-port <port>             UDP port that clients are told, where a router forwards another
+                                   one (default: -port)
   --ctrl <port>                    TCP port of the control plane (default: 8443)
   --pki <folder>                   folder of the certificate authority (default: ./pki, else as root
                                    /etc/fluxify/pki)
@@ -120,6 +123,7 @@ Deno.test("parseServerOptions() has a default for everything", () => {
 Deno.test("parseServerOptions() reads every option, with one dash or two", () => {
   const options: ServerOptions = {
     port: 9000,
+    publicPort: 443,
     controlPort: 9443,
     tunName: "tun7",
     egressInterface: "eth1",
@@ -146,6 +150,7 @@ Deno.test("parseServerOptions() reads every option, with one dash or two", () =>
   };
   const values = [
     ["port", "9000"],
+    ["public-port", "443"],
     ["ctrl", "9443"],
     ["iface", "tun7"],
     ["uplink", "eth1"],
@@ -219,6 +224,7 @@ Deno.test("parseServerOptions() reads what -mss-clamp takes", () => {
 
 Deno.test("parseServerOptions() names the option and what was wrong with it", () => {
   const cases: [string, string, string][] = [
+    ["public-port", "65536", "-public-port must be 1 to 65535, not '65536'"],
     ["port", "0", "-port must be 1 to 65535, not '0'"],
     ["port", "x", "-port must be 1 to 65535, not 'x'"],
     ["ctrl", "65536", "-ctrl must be 1 to 65535, not '65536'"],
@@ -321,5 +327,12 @@ Deno.test("parseServerOptions() prints help and version", () => {
     command: "print",
     text: `${VERSION}\n`,
     exitCode: 0,
+  });
+});
+
+Deno.test("parseServerOptions() tells clients the port of -port, unless -public-port is given", () => {
+  deepEqual(parseServerOptions(["-port", "9000"]), {
+    command: "serve",
+    options: { ...DEFAULTS, port: 9000, publicPort: 9000 },
   });
 });

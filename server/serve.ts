@@ -121,7 +121,8 @@ export async function serve(
   }
   log.info("{reason}", { reason });
   log.info(
-    `fluxify-server is ready: clients connect to TCP ${control.port} and UDP ${options.port}; ` +
+    `fluxify-server is ready: clients connect to TCP ${control.port} and UDP ` +
+      `${describePorts(options)}; ` +
       `${options.tunName} has ${options.network.server.ipv4} and ${options.network.server.ipv6}`,
   );
   const step = nextStep(await pki.listClients(new Date()), options);
@@ -129,6 +130,10 @@ export async function serve(
   ready = true;
   await Promise.race([aborted(signal), faults.promise]);
   log.info("stopping: clients are told, routes and firewall rules go back");
+}
+
+function describePorts({ port, publicPort }: Pick<ServeOptions, "port" | "publicPort">): string {
+  return port === publicPort ? `${port}` : `${publicPort}, which has to be forwarded to ${port}`;
 }
 
 async function openPki(options: ServeOptions): Promise<ServerPki> {
@@ -165,7 +170,7 @@ async function startDataPlane(
   stack.use(engine);
   const registry = new SessionRegistry({
     engine,
-    udpPort: options.port,
+    udpPort: options.publicPort,
     mtu: TUN_MTU,
     reorderBufferSize: options.reorderBufferSize,
     reorderFlushTimeoutMs: options.reorderFlushTimeoutMs,

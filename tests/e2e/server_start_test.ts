@@ -61,6 +61,28 @@ topic("e2e start of the server", async (scenario) => {
     },
   );
 
+  await scenario("clients use the UDP port that a router forwards", async () => {
+    await using undo = new AsyncDisposableStack();
+    for (
+      const rule of [
+        ["-t", "raw", "PREROUTING", "-p", "udp", "--dport", "8000", "-j", "DROP"],
+        ["-t", "nat", "PREROUTING", "-p", "udp", "--dport", "8123", "-j", "DNAT", "--to", ":8000"],
+      ]
+    ) {
+      const [, table, ...rest] = rule;
+      const change = (action: string) =>
+        lab.router.run("iptables", "-w", "-t", table!, action, ...rest);
+      await change("-A");
+      undo.defer(() => change("-D").then(() => {}));
+    }
+    const server = await startServer(lab, { args: ["-public-port", "8123"] });
+    await server.waitForLine(/UDP 8123, which has to be forwarded to 8000/, LINE_TIMEOUT_MS);
+    const client = await startClient(lab, bundle);
+    await pingAll(lab.client, FAR_ADDRESSES);
+    equal(await client.stop("SIGINT"), 0);
+    equal(await server.stop("SIGINT"), 0);
+  });
+
   await scenario("a second server says what to do, and leaves the first one alone", async () => {
     const server = await startServer(lab);
     const client = await startClient(lab, bundle);
