@@ -288,3 +288,28 @@ Deno.test("v1 server: the host of the control connection has answered already, o
   equal(network.inject(network.v1.handshake(), 4100), null);
   equal(paths.byId(2)!.allowance, Infinity);
 });
+
+Deno.test("v1 server: a handshake is answered, so that a client that beats seldom keeps its path", () => {
+  using network = new MixedNetwork({ ours: "server", delaysMs: [10, 10] });
+  network.run(100);
+  const from = network.now;
+  network.sendV1(network.v1.handshake(), 1);
+  network.run(30);
+  const answers = network.arrivals.filter(({ at }) => at > from);
+  deepEqual(answers.map(({ type, link }) => [type, link]), [["handshake", 1]]);
+});
+
+Deno.test("v1 server: a client that redials every 10 s always finds a place for its link", () => {
+  using network = new MixedNetwork({ ours: "server", delaysMs: [10] });
+  network.run(1000);
+  const { paths } = network.ours.session;
+  for (let port = 5000; port < 5100; port++) {
+    for (let link = 0; link < 6; link++) {
+      const refusal = network.inject(network.v1.handshake(), port + 200 * link);
+      equal(refusal, null, `port ${port} of link ${link}: ${refusal}`);
+    }
+    network.run(10_000);
+    ok(paths.count <= 16);
+  }
+  equal(paths.byId(0)?.liveness.state, "up", "a path that is heard keeps its place");
+});

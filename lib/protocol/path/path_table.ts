@@ -91,11 +91,19 @@ export class PathTable implements Iterable<SessionPath> {
     return best;
   }
 
-  /** The path heard from longest ago, or null without any. */
-  longestSilent(): SessionPath | null {
+  /**
+   * The path heard from longest ago, or null without any. One that brought no more than
+   * `strangerRecords` comes before those that brought more.
+   */
+  longestSilent(strangerRecords = 0): SessionPath | null {
+    const isKnown = (path: SessionPath) => path.counters.receivedPackets > strangerRecords;
     let silent: SessionPath | null = null;
     for (const path of this.#paths) {
-      if (silent === null || path.lastHeardAt < silent.lastHeardAt) silent = path;
+      const isBetter = silent === null ||
+        (isKnown(path) === isKnown(silent)
+          ? path.lastHeardAt < silent.lastHeardAt
+          : isKnown(silent));
+      if (isBetter) silent = path;
     }
     return silent;
   }

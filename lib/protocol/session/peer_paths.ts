@@ -15,6 +15,10 @@ import { type RecordHeader, TYPE_HANDSHAKE, TYPE_HEARTBEAT, TYPE_PACKET } from "
 const SILENT_PATH_KEPT_MS = 30_000;
 /** How long a new address of a path may take to answer. */
 const CANDIDATE_MS = 3_000;
+/** One of which nothing came after it was opened does so sooner: its client has tried another since. */
+const STRANGER_KEPT_MS = 5_000;
+/** A handshake and a heartbeat open a path. */
+const STRANGER_RECORDS_MAX = 2;
 
 export class PeerPaths {
   readonly challenges: AddressChallenges;
@@ -159,8 +163,11 @@ export class PeerPaths {
     const path: NewPath = { id, name: `path ${id}`, socket, peer };
     const opened = this.#paths.add(path);
     if (opened !== null) return opened;
-    const silent = this.#paths.longestSilent();
-    if (silent === null || now - silent.lastHeardAt < SILENT_PATH_KEPT_MS) return null;
+    const silent = this.#paths.longestSilent(STRANGER_RECORDS_MAX);
+    const keptMs = silent === null || silent.counters.receivedPackets > STRANGER_RECORDS_MAX
+      ? SILENT_PATH_KEPT_MS
+      : STRANGER_KEPT_MS;
+    if (silent === null || now - silent.lastHeardAt < keptMs) return null;
     this.#remove(silent.id, now);
     return this.#paths.add(path);
   }

@@ -283,6 +283,7 @@ export class Session<S extends Cipher, O extends Cipher> {
   ): DropReason | null {
     switch (type) {
       case TYPE_HANDSHAKE:
+        this.#receiveHandshake(path);
         return null;
       case TYPE_HEARTBEAT:
         return this.#receiveHeartbeat(payload, path, now);
@@ -293,6 +294,12 @@ export class Session<S extends Cipher, O extends Cipher> {
       default:
         return "unknown type";
     }
+  }
+
+  /** A v1 client gives a path up that brings nothing, and may beat too seldom to be answered in time. */
+  #receiveHandshake(path: SessionPath): void {
+    if (this.x1 || this.role === "client") return;
+    this.#outbox.transmit({ type: TYPE_HANDSHAKE, path, payload: new Uint8Array(0) });
   }
 
   #receiveHeartbeat(payload: Uint8Array, path: SessionPath, now: number): DropReason | null {

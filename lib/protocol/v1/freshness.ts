@@ -14,8 +14,11 @@ import {
 } from "../wire/header.ts";
 import { decodeHeartbeat, HEARTBEAT_LENGTH } from "../wire/heartbeat.ts";
 
-/** A v1 client sends one for each link and start, so after this many it is no honest one. */
-const HANDSHAKES_MAX = 256;
+/**
+ * A v1 client sends one whenever it gives a path up, for hours. One older than these opens a path that
+ * gets nothing before its address has proved itself.
+ */
+const HANDSHAKES_MAX = 1024;
 const HEARTBEATS_MAX = 256;
 const YOUTH_MS = 2000;
 
@@ -30,8 +33,9 @@ export class V1Freshness {
       new Uint8Array(view.buffer, view.byteOffset + offset + start, length);
     const nonce = bytes(HEADER_LENGTH, NONCE_LENGTH).join(".");
     if (header.type !== TYPE_HEARTBEAT) {
-      if (this.#handshakes.has(nonce) || this.#handshakes.size >= HANDSHAKES_MAX) return false;
+      if (this.#handshakes.has(nonce)) return false;
       this.#handshakes.add(nonce);
+      forgetOldest(this.#handshakes, HANDSHAKES_MAX);
       return true;
     }
     if (header.payloadLength !== HEARTBEAT_LENGTH) return false;
@@ -39,12 +43,15 @@ export class V1Freshness {
     if (clock < this.#youngest - YOUTH_MS || this.#heartbeats.has(nonce)) return false;
     this.#youngest = Math.max(this.#youngest, clock);
     this.#heartbeats.add(nonce);
-    if (this.#heartbeats.size > HEARTBEATS_MAX) {
-      for (const oldest of this.#heartbeats) {
-        this.#heartbeats.delete(oldest);
-        break;
-      }
-    }
+    forgetOldest(this.#heartbeats, HEARTBEATS_MAX);
     return true;
+  }
+}
+
+function forgetOldest(nonces: Set<string>, kept: number): void {
+  if (nonces.size <= kept) return;
+  for (const oldest of nonces) {
+    nonces.delete(oldest);
+    return;
   }
 }
