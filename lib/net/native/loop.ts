@@ -84,6 +84,7 @@ export class Loop {
   run(): void {
     const driver = this.#driver;
     const { outbound } = driver;
+    const isFull = (socket: number) => sender.isSocketFull(socket);
     const mayRead = () => !sender.isBlocked && !driver.isFull;
     const forward = outbound.forward.bind(outbound);
     const poll = this.#poll;
@@ -95,8 +96,8 @@ export class Loop {
       const waitFrom = performance.now();
       const count = poll.wait(
         wakeAt - waitFrom,
-        sender.isBlocked,
-        !sender.isBlocked && !driver.isFull,
+        sender.isBlocked ? isFull : null,
+        mayRead(),
       );
       const now = performance.now();
       if (count < 0 && count !== -EINTR) {

@@ -32,7 +32,7 @@ export class PollSet {
   #sockets: number[] = [];
   #count = BigInt(ENTRY_SOCKETS);
   /** Whether sockets are asked for room. */
-  #isBlocked = false;
+  #isAnyFull = false;
   #readsTun = true;
   #version = -1;
 
@@ -53,20 +53,19 @@ export class PollSet {
     this.#version = table.version;
     const sockets = [...table.entries()];
     this.#sockets = sockets.map(([number]) => number);
-    const events = this.#isBlocked ? POLLIN | POLLOUT : POLLIN;
     for (const [index, [, { fd }]] of sockets.entries()) {
-      this.#set(ENTRY_SOCKETS + index, fd, events);
+      this.#set(ENTRY_SOCKETS + index, fd, POLLIN);
     }
     this.#count = BigInt(ENTRY_SOCKETS + sockets.length);
   }
 
   /**
    * Hot. Waits `ms` at most. Returns how many descriptors are ready, or the negative errno.
-   * @param isBlocked whether to wait for room in the sockets.
+   * @param isFull tells of each socket whether to wait for room in it; null: no socket is full.
    * @param readsTun whether to wait for the TUN device; else it is left alone.
    */
-  wait(ms: number, isBlocked: boolean, readsTun: boolean): number {
-    if (isBlocked !== this.#isBlocked) this.#setBlocked(isBlocked);
+  wait(ms: number, isFull: ((socket: number) => boolean) | null, readsTun: boolean): number {
+    if (isFull !== null || this.#isAnyFull) this.#setFull(isFull);
     if (readsTun !== this.#readsTun) {
       this.#readsTun = readsTun;
       this.#setEvents(ENTRY_TUN, readsTun ? POLLIN : 0);
@@ -123,10 +122,10 @@ export class PollSet {
     return false;
   }
 
-  #setBlocked(isBlocked: boolean): void {
-    this.#isBlocked = isBlocked;
-    for (let place = 0; place < this.#sockets.length; place++) {
-      this.#setEvents(ENTRY_SOCKETS + place, isBlocked ? POLLIN | POLLOUT : POLLIN);
+  #setFull(isFull: ((socket: number) => boolean) | null): void {
+    this.#isAnyFull = isFull !== null;
+    for (const [place, socket] of this.#sockets.entries()) {
+      this.#setEvents(ENTRY_SOCKETS + place, isFull?.(socket) ? POLLIN | POLLOUT : POLLIN);
     }
   }
 

@@ -30,6 +30,8 @@ export class SendBatch {
   trafficClass = 0;
   /** Since when the kernel has had no room for it; Infinity: it has. */
   blockedAt = Infinity;
+  /** Whether that is for the socket's buffer, which poll tells of; else the device's queue is full. */
+  isSocketFull = false;
   /** A shorter record ends it: the kernel cuts all pieces but the last to one length. */
   #isClosed = false;
 
@@ -62,6 +64,7 @@ export class SendBatch {
       this.used =
         0;
     this.blockedAt = Infinity;
+    this.isSocketFull = false;
     this.#isClosed = false;
   }
 }

@@ -79,6 +79,11 @@ export class UdpSender implements RecordSink<Sealer, Opener> {
     return this.retryAt < Infinity;
   }
 
+  /** Whether a socket's buffer is full: poll(2) tells when it has room. */
+  isSocketFull(socket: number): boolean {
+    return this.#batches.some(({ isSocketFull, path }) => isSocketFull && path?.socket === socket);
+  }
+
   send(
     entry: SessionEntry,
     path: SessionPath,
@@ -256,6 +261,7 @@ export class UdpSender implements RecordSink<Sealer, Opener> {
   /** The kernel has no room: the batch waits. */
   #block(batch: SendBatch, errno: number, now: number): void {
     if (batch.blockedAt === Infinity) batch.blockedAt = now;
+    batch.isSocketFull = errno === EAGAIN;
     if (now - batch.blockedAt >= BLOCKED_MAX_MS) return this.#drop(batch, "send buffer full");
     const retryMs = errno === ENOBUFS ? RETRY_MS : RETRY_BLOCKED_MS;
     this.retryAt = Math.min(this.retryAt, now + retryMs);
