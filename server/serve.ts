@@ -123,7 +123,7 @@ export async function serve(
   log.info(
     `fluxify-server is ready: clients connect to TCP ${control.port} and UDP ` +
       `${describePorts(options)}; ` +
-      `${options.tunName} has ${options.network.server.ipv4} and ${options.network.server.ipv6}`,
+      `${options.tunName} has ${describeAddresses(options, tun)}`,
   );
   const step = nextStep(await pki.listClients(new Date()), options);
   if (step !== null) log.info("{step}", { step });
@@ -134,6 +134,11 @@ export async function serve(
 
 function describePorts({ port, publicPort }: Pick<ServeOptions, "port" | "publicPort">): string {
   return port === publicPort ? `${port}` : `${publicPort}, which has to be forwarded to ${port}`;
+}
+
+function describeAddresses({ network }: Pick<ServeOptions, "network">, tun: TunKeeper): string {
+  const { ipv4, ipv6 } = network.server;
+  return tun.hasIpv6 ? `${ipv4} and ${ipv6}` : ipv4;
 }
 
 async function openPki(options: ServeOptions): Promise<ServerPki> {

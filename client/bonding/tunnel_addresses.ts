@@ -30,9 +30,10 @@ export class TunnelAddresses {
     this.#keeper = new TunKeeper(host.runner, tun);
   }
 
-  /** As in `10.8.0.2 and fd00:8::2`; empty before the first session. */
+  /** As in `10.8.0.2 and fd00:8::2`, those that the machine took; empty before the first session. */
   toString(): string {
-    return this.#present === null ? "" : describe(this.#present);
+    if (this.#present === null) return "";
+    return this.#keeper.hasIpv6 ? describe(this.#present) : this.#present.clientIp;
   }
 
   /**

@@ -22,6 +22,13 @@ Deno.test("TunnelAddresses leaves the device alone when a session has the addres
   deepEqual(runner.lines, []);
 });
 
+Deno.test("TunnelAddresses names no IPv6 address that the machine has refused", async () => {
+  const runner = new FakeRunner().on("ip", "").on("ip -6", { code: 2, stderr: "no IPv6" });
+  const addresses = new TunnelAddresses({ runner, sysctl: new CommandSysctl(runner) }, "tun0");
+  match((await addresses.use(FIRST, MTU)).join(), /IPv4 only/);
+  equal(`${addresses}`, "10.8.0.2");
+});
+
 Deno.test({
   name: "netns: TunnelAddresses takes other addresses, and the traffic stays in the tunnel",
   ignore: Deno.uid() !== 0,

@@ -87,7 +87,9 @@ for (const machine of ["client", "server"] as const) {
         const client = await startClient(lab, bundle, { args: ["-engine", engine] });
         await bothUp(client, 0);
         await pingAll(lab.client, FAR_ADDRESSES4);
-        match((machine === "client" ? client : server).output("stderr"), /carries IPv4 only/);
+        const lines = (machine === "client" ? client : server).output("stderr");
+        match(lines, /carries IPv4 only/);
+        match(lines, /is up: 10\.8\.0\.2 over|is ready: .* has 10\.8\.0\.1$/m);
         equal(await client.stop("SIGINT"), 0);
         equal(await server.stop("SIGINT"), 0);
         deepEqual(await hostState(lab[machine]), before);

@@ -18,6 +18,11 @@ export class TunKeeper {
     this.#tun = tun;
   }
 
+  /** Whether the machine has taken the IPv6 address. */
+  get hasIpv6(): boolean {
+    return this.#hasIpv6;
+  }
+
   /** Gives the device its addresses. Returns notices for people. @throws as configureTun(). */
   async configure(wanted: TunAddresses): Promise<string[]> {
     const notices = await configureTun(this.#runner, this.#tun, wanted);
