@@ -55,12 +55,13 @@ export function bestMove(paths: readonly LoadedPath[]): FlowMove | null {
 /** What a flow of `from` would get on `to`, as a multiple of what it gets. */
 function gainOf(from: LoadedPath, to: LoadedPath, unknownRate: number): number {
   const isHomeward = from.isFar && !to.isFar;
-  // What does not fill its path gets what it wants.
-  if (!from.isFull && !(isHomeward && !to.isFull)) return 0;
+  // What does not fill its path gets what it wants; a burst that meets a queue does not fill it.
+  const isFull = from.isFull && from.fullRate !== null;
+  if (!isFull && !(isHomeward && !to.isFull)) return 0;
   const capacity = to.fullRate ?? unknownRate;
   const fairShare = capacity / (to.flows + 1);
   const expected = to.isFull ? fairShare : Math.max(fairShare, capacity - to.rate);
-  const present = from.rate / from.flows;
+  const present = (isFull ? Math.max(from.rate, from.fullRate!) : from.rate) / from.flows;
   return present > 0 ? expected / present : Infinity;
 }
 

@@ -28,6 +28,13 @@ Deno.test("a far path takes flows when near ones are full, but not the only one 
   deepEqual(bestMove([full(0, 1, 1), far]), { from: 0, to: 1 }, "the near one is very slow");
 });
 
+Deno.test("a burst that meets a queue moves nothing", () => {
+  const far = path(1, { isFar: true });
+  equal(bestMove([path(0, { isFull: true, flows: 1, rate: MBIT }), far]), null);
+  const burst = { isFull: true, flows: 1, rate: MBIT, fullRate: 50 * MBIT };
+  equal(bestMove([path(0, burst), far]), null);
+});
+
 Deno.test("flows come home when there is room, or no less to get", () => {
   const near = path(0, { fullRate: 50 * MBIT, rate: 10 * MBIT, flows: 1 });
   deepEqual(bestMove([near, full(1, 20, 1, true)]), { from: 1, to: 0 });
