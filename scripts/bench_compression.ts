@@ -7,6 +7,7 @@
  * IPv4 around each. Times are those of the median packet, and of each packet the least of many, since
  * other load on the machine only makes them longer.
  */
+import { US_PER_MS } from "../lib/protocol/wire/units.ts";
 import { createHash, randomBytes } from "node:crypto";
 import { CODEC_LIBRARIES, PacketCodec } from "../lib/ffi/libdeflate/packet_codec.ts";
 import { DictionaryCodec, dictionaryCodecWorks } from "../lib/ffi/libzstd/dictionary_codec.ts";
@@ -28,7 +29,6 @@ const WARM_UP_ROUNDS = 100;
 const ROUNDS = 15;
 const REPEATS = 20;
 const QUESTIONS = 100_000;
-const US_PER_MS = 1000;
 
 const SOURCES: Record<string, () => Uint8Array> = {
   "English": () => Deno.readFileSync(new URL("../docs/architecture.md", import.meta.url)),

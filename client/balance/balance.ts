@@ -3,6 +3,7 @@
  * Rules and routes go into tables of their own, every uplink is probed, and the routes follow what
  * the probes and the kernel say. Whatever ends it, the machine is as it was before.
  */
+import { FAMILIES } from "../../lib/host/links/address.ts";
 import { getLogger } from "@logtape/logtape";
 import { LOG_CATEGORY } from "../../lib/cli/log.ts";
 import { inspectHost, refuseObstacle } from "../../lib/cli/preflight.ts";
@@ -24,7 +25,6 @@ import type { BalanceStatus } from "./status.ts";
 import { formatStatus } from "./status_text.ts";
 
 const log = getLogger([LOG_CATEGORY, "client"]);
-const FAMILIES = [4, 6] as const;
 /** How often the counters are read, for the rates. */
 const SAMPLE_MS = 2_000;
 /** Readings that wait for one that is slow; further ones are left out. */

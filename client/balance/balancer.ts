@@ -1,3 +1,4 @@
+import { FAMILIES } from "../../lib/host/links/address.ts";
 import { getLogger } from "@logtape/logtape";
 import { LOG_CATEGORY } from "../../lib/cli/log.ts";
 import type { CommandRunner } from "../../lib/host/command/runner.ts";
@@ -12,7 +13,6 @@ import { UplinkSelection } from "./uplink_selection.ts";
 import { type LinkSnapshot, readLinks } from "./uplinks.ts";
 
 const log = getLogger([LOG_CATEGORY, "client"]);
-const FAMILIES = [4, 6] as const;
 const NOTHING: ReadonlySet<never> = new Set<never>();
 
 /** What the balancer tells of its uplinks. */

@@ -4,6 +4,7 @@
  * address, gets a new one. Each link leads to an address of the server that it can reach, so one
  * session has paths of both families where the links differ.
  */
+import { FAMILIES } from "../../lib/host/links/address.ts";
 import { getLogger } from "@logtape/logtape";
 import { LOG_CATEGORY } from "../../lib/cli/log.ts";
 import type { CommandRunner } from "../../lib/host/command/runner.ts";
@@ -27,7 +28,6 @@ import type { ServerEndpoint, ServerEndpoints } from "./server_endpoints.ts";
 import type { ControlRoute } from "./session_request.ts";
 
 const log = getLogger([LOG_CATEGORY, "client"]);
-const FAMILIES = [4, 6] as const;
 
 /** How long until what the machine has refused is tried again, should nothing change before. */
 const RETRY_AFTER_MS = 5000;

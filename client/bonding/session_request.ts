@@ -3,6 +3,7 @@
  * dead link in front does not keep the client from a server it could reach over another. What somebody
  * else answers there (a hotspot, an impostor) is a failure of that link, and no more.
  */
+import { messageOf } from "../../lib/ffi/error_text.ts";
 import { getLogger } from "@logtape/logtape";
 import { LOG_CATEGORY } from "../../lib/cli/log.ts";
 import { VERSION } from "../../lib/cli/version.ts";
@@ -121,7 +122,7 @@ export class SessionRequests {
 
 /** The link may have gone since it was read, or the route not be recorded: the next one may do. */
 function cannotPrefer(link: string, error: unknown): ControlError {
-  const why = error instanceof Error ? error.message : String(error);
+  const why = messageOf(error);
   return new ControlError("unreachable", `Cannot ask the server over ${link}: ${why}`, {
     retryable: true,
   });

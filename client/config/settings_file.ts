@@ -1,4 +1,5 @@
 /** The settings on disk: `config.json` in ~/.fluxify of the user who called sudo. */
+import { messageOf } from "../../lib/ffi/error_text.ts";
 import { lchownSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
@@ -142,6 +143,6 @@ function fromOriginal(json: unknown): Record<string, unknown> | null {
 
 /** Without Deno's repetition of the call and the path. */
 function reasonOf(cause: unknown): string {
-  const message = cause instanceof Error ? cause.message : String(cause);
+  const message = messageOf(cause);
   return message.replace(/ \(os error \d+\).*$/s, "");
 }

@@ -1,3 +1,4 @@
+import { messageOf } from "../../lib/ffi/error_text.ts";
 import { isIP } from "node:net";
 import { errnoName } from "../../lib/ffi/libc/errno.ts";
 import { TlsError } from "../../lib/ffi/libssl/tls_session.ts";
@@ -159,7 +160,7 @@ export function explainConnect(error: unknown, target: Target): ControlError {
       { retryable: true },
     );
   }
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   const number = /\(os error (\d+)\)/.exec(message)?.[1];
   const reason = number === undefined ? message : errnoName(Number(number));
   return new ControlError(

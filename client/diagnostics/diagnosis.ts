@@ -1,4 +1,5 @@
 /** All checks in their order, and what is written of them. */
+import { messageOf } from "../../lib/ffi/error_text.ts";
 import { escapeControl } from "../../lib/cli/exit.ts";
 import { expandHome, type InvokingUser } from "../../lib/cli/user_home.ts";
 import { VERSION } from "../../lib/cli/version.ts";
@@ -23,7 +24,7 @@ export async function* diagnose(user: InvokingUser, settings: Settings): AsyncGe
     yield* linkChecks(links, wanted);
     yield* await routingChecks(runner, links, readSetting);
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     yield checksOf("Links").failed("ip", message, "install iproute2");
   }
   const server = textOf(settings, "server");

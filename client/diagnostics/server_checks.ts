@@ -1,4 +1,5 @@
 /** The way to the server, step by step: name, TCP over each link, TLS, certificate, data. */
+import { messageOf } from "../../lib/ffi/error_text.ts";
 import { VERSION } from "../../lib/cli/version.ts";
 import { Libc } from "../../lib/ffi/libc/libc.ts";
 import { probeTcp } from "../../lib/ffi/linux/tcp_probe.ts";
@@ -67,7 +68,7 @@ async function* certificateChecks(
     for (const notice of notices) yield warning("file", notice, notice);
     return credentials;
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     yield failed("file", message, message);
     return null;
   }
@@ -84,7 +85,7 @@ async function* nameChecks(
     yield ok(server, `${addresses.map(({ address }) => address).join(", ")} (${tookMs} ms)`);
     return addresses;
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     yield failed(server, message, "check the name given with -server, and 'getent hosts NAME'");
     return [];
   }
@@ -115,7 +116,7 @@ async function* tcpChecks(
           ? failed(what, `no answer in ${TCP_TIMEOUT_MS / 1000} s`, advice)
           : ok(what, `${tookMs.toFixed(1)} ms`);
       } catch (error) {
-        yield failed(what, error instanceof Error ? error.message : String(error), advice);
+        yield failed(what, messageOf(error), advice);
       }
     }
   }
@@ -143,7 +144,7 @@ async function* tlsCheck(
     yield ok("session", `${grant.clientIp} and ${grant.clientIp6}, data on UDP ${grant.udpPort}`);
     return grant;
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     yield failed("handshake", `${server}: ${message}`, message);
     return null;
   }
@@ -190,7 +191,7 @@ async function* dataChecks(
       engine.addPath(grant.sessionId, { id, name, ...way, forbidsFragments: true });
       paths.set(id, `${name} to ${to.address} port ${grant.udpPort}`);
     } catch (error) {
-      yield failed(name, error instanceof Error ? error.message : String(error));
+      yield failed(name, messageOf(error));
     }
   }
   const reports = await pathReports(engine, [...paths.keys()]);

@@ -1,4 +1,5 @@
 /** What the screen shows of load balancing: a row for each uplink in each family. */
+import { FAMILIES } from "../../lib/host/links/address.ts";
 import type { AddressFamily } from "../../lib/host/links/address.ts";
 import type { BalanceStatus, UplinkFamilyStatus, UplinkStatus } from "../balance/status.ts";
 import { formatBytes, formatCount, formatMs, formatPart, formatRate } from "./figures.ts";
@@ -6,8 +7,6 @@ import { type LinkTraffic, RateHistory } from "./rate_history.ts";
 import type { Cell, Column, ReadModel, StatusModel, StatusRow } from "./status_model.ts";
 import { span, type Tone } from "../../lib/cli/screen/styled_line.ts";
 import { SPARKLINE } from "./table.ts";
-
-const FAMILIES = [4, 6] as const;
 
 const COLUMNS: readonly Column[] = [
   {

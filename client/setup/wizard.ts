@@ -2,6 +2,7 @@
  * The questions of the first run, and of `fluxify-client setup`: mode, server, certificate, links.
  * Answers become settings; nothing is saved before the last question is answered.
  */
+import { messageOf } from "../../lib/ffi/error_text.ts";
 import checkbox from "@inquirer/checkbox";
 import confirm from "@inquirer/confirm";
 import input from "@inquirer/input";
@@ -181,10 +182,6 @@ function refusalOf(parse: () => unknown): string | null {
     if (error instanceof UsageError) return error.message.replace(/^-\S+ /, "It ");
     throw error;
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 function textOf(settings: Settings, key: string): string | undefined {

@@ -1,3 +1,4 @@
+import { messageOf } from "../ffi/error_text.ts";
 import { lchownSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { PkiError } from "./pki_error.ts";
@@ -270,6 +271,6 @@ function codeOf(cause: unknown): string | undefined {
 
 /** What the system said, without Deno's repetition of the call and the path. */
 function reasonOf(cause: unknown): string {
-  const message = cause instanceof Error ? cause.message : String(cause);
+  const message = messageOf(cause);
   return message.replace(/ \(os error \d+\).*$/s, "");
 }

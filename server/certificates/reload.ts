@@ -1,3 +1,4 @@
+import { messageOf } from "../../lib/ffi/error_text.ts";
 import { X509Certificate } from "node:crypto";
 import { SerialQueue } from "../../lib/host/serial_queue.ts";
 import { openServerPki } from "../../lib/pki/server_pki.ts";
@@ -68,7 +69,7 @@ export class CredentialReload {
       this.#current = next;
       return { line, notices: pki.notices };
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = messageOf(error);
       throw new Error(
         `Cannot reload the certificates, those in use stay: ${reason}; then send SIGHUP again`,
         { cause: error },

@@ -1,3 +1,4 @@
+import { messageOf } from "../../lib/ffi/error_text.ts";
 import type { TlsConnection } from "../../lib/ffi/libssl/tls_connection.ts";
 import {
   ControlMessageError,
@@ -74,7 +75,7 @@ export async function answerExchange(
     response.sessionKey.fill(0);
     return { bytes, outcome: { kind: "granted", peer }, fault: null };
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     return { ...refuse(unavailable()), fault: reason };
   }
 }

@@ -1,3 +1,4 @@
+import { messageOf } from "../../lib/ffi/error_text.ts";
 import { TlsConnection } from "../../lib/ffi/libssl/tls_connection.ts";
 import { TlsContext } from "../../lib/ffi/libssl/tls_context.ts";
 import { TlsError, TlsSession } from "../../lib/ffi/libssl/tls_session.ts";
@@ -238,10 +239,6 @@ function describe(error: unknown): string {
   if (verifyCode !== 0) return `the client's certificate is refused: ${reason}`;
   if (/did not return a certificate/.test(reason)) return "the peer has shown no certificate";
   return `the peer does not speak TLS as a client does: ${reason}`;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 /** Every address of the machine, IPv4 and IPv6. */

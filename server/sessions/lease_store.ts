@@ -1,3 +1,4 @@
+import { messageOf } from "../../lib/ffi/error_text.ts";
 import { join } from "node:path";
 import { SECRET_FILE_MODE, writeFilesAtomically } from "../../lib/pki/secure_file.ts";
 import type { TunnelNetwork } from "../../lib/protocol/wire/tunnel_network.ts";
@@ -135,8 +136,4 @@ async function readBounded(path: string): Promise<string | null> {
     length += count;
   }
   return null;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

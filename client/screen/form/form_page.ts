@@ -1,4 +1,5 @@
 /** The page on which mode, server, certificate and links are chosen; it follows the machine. */
+import { messageOf } from "../../../lib/ffi/error_text.ts";
 import { basename, join } from "node:path";
 import { UsageError } from "../../../lib/cli/exit.ts";
 import { type OptionRow, optionTable } from "../../../lib/cli/option_table.ts";
@@ -160,7 +161,7 @@ export class FormPage implements Page<FormTarget>, AsyncDisposable {
       try {
         await saveSettings(this.#user, settings, this.#program);
       } catch (error) {
-        const text = error instanceof Error ? error.message : String(error);
+        const text = messageOf(error);
         this.#state = { ...this.#state, message: { kind: "error", text } };
         this.#onChange();
       }
@@ -202,7 +203,7 @@ export class FormPage implements Page<FormTarget>, AsyncDisposable {
       const text = `${commonName}, until ${formatDate(notAfter)}: ${basename(source)}`;
       return { choices, state: { kind: "good", text } };
     } catch (error) {
-      const text = error instanceof Error ? error.message : String(error);
+      const text = messageOf(error);
       return { choices, state: { kind: "bad", text } };
     }
   }

@@ -1,4 +1,5 @@
 /** The links of this machine as a person chooses among them. */
+import { FAMILIES } from "../../../lib/host/links/address.ts";
 import { type CommandRunner } from "../../../lib/host/command/runner.ts";
 import type { AddressFamily } from "../../../lib/host/links/address.ts";
 import {
@@ -25,7 +26,6 @@ export interface MachineLink {
   readonly problem: string | null;
 }
 
-const FAMILIES = [4, 6] as const;
 /** Types of devices, see ARPHRD_* in linux/if_arp.h. */
 const TYPE_ETHERNET = 1;
 const TYPE_PPP = 512;

@@ -10,9 +10,11 @@
  * expressions it does not know, and of connection tracking it knows only its own; and a rule that is
  * left behind lets nothing pass once our table is gone.
  */
+import { messageOf } from "../../ffi/error_text.ts";
 import * as v from "valibot";
 import { CommandError, MissingProgramError } from "../command/runner.ts";
 import type { HostJournal } from "../journal/host_journal.ts";
+import { applyOwnTable, baseChain, type OwnTable } from "./own_table.ts";
 
 interface ForwardPassOptions {
   tun: string;
@@ -23,7 +25,7 @@ interface ForwardPassOptions {
   iptables: "accept" | "as any other";
 }
 
-const MARK_TABLE = ["inet", "fluxify_forward"];
+const MARK_TABLE: OwnTable = ["inet", "fluxify_forward"];
 /** Not one of load balancing, Docker, Kubernetes or Tailscale. */
 const MARK = "0x40000000";
 /** Before every firewall; connections are tracked on an earlier hook. */
@@ -86,7 +88,7 @@ export async function passForeignChains(
 }
 
 function cannotPass(chains: string, tun: string, error: unknown): string {
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = messageOf(error);
   return `the firewall may drop the clients' packets in nft chain ${chains}: let those of ${tun} ` +
     `pass in its own rules (${reason})`;
 }
@@ -156,20 +158,6 @@ async function addMarks(
     `oifname "${tun}" ${kind} daddr ${subnet} ct state established,related ${set}`,
     `oifname "${tun}" ${kind} daddr ${subnet} ct status dnat ${set}`,
   ]);
-  const lines = [
-    `table ${MARK_TABLE.join(" ")} {`,
-    "  chain mark_tunnel {",
-    `    type filter hook forward priority ${MARK_PRIORITY}; policy accept;`,
-    ...rules.map((rule) => `    ${rule}`),
-    "  }",
-    "}",
-    "",
-  ];
-  await journal.apply({
-    kind: "command",
-    argv: ["nft", "-f", "-"],
-    input: lines.join("\n"),
-    undo: ["nft", "delete", "table", ...MARK_TABLE],
-    check: ["nft", "list", "table", ...MARK_TABLE],
-  });
+  const type = `filter hook forward priority ${MARK_PRIORITY}; policy accept`;
+  await applyOwnTable(journal, MARK_TABLE, [baseChain("mark_tunnel", type, rules)]);
 }

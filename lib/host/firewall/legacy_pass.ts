@@ -1,3 +1,4 @@
+import { messageOf } from "../../ffi/error_text.ts";
 import type { HostJournal } from "../journal/host_journal.ts";
 import { addRules, forwardRules, type IptablesProgram } from "./iptables.ts";
 
@@ -32,7 +33,7 @@ export async function passLegacyTables(
       const rules = forwardRules({ ...options, subnet: options[subnet] });
       await addRules(journal, program, rules);
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = messageOf(error);
       notices.push(
         `the firewall may drop the clients' packets in the FORWARD chain of ${program}: let those ` +
           `of ${options.tun} pass there (${reason})`,

@@ -1,3 +1,4 @@
+import { messageOf } from "../../ffi/error_text.ts";
 import type { AddressFamily } from "../links/address.ts";
 import { checkInterfaceName } from "../links/network_interface.ts";
 import type { ChangeId, HostJournal } from "../journal/host_journal.ts";
@@ -51,7 +52,7 @@ export async function clampMss(journal: HostJournal, options: MssClampOptions): 
     try {
       await add();
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = messageOf(error);
       notices.push(
         `cannot clamp the MSS of ${what}, so connections to places that filter ICMP may stall ` +
           `(-mss-clamp off turns this off): ${reason}`,

@@ -4,6 +4,8 @@
  * pass. Rules go in only where they are missing and are taken away by the journal. Start with
  * `enableNat`; `clampMss` then lowers the segment size of connections through the tunnel.
  */
+import { DEFAULT_NETWORK } from "../../protocol/wire/tunnel_network.ts";
+import { messageOf } from "../../ffi/error_text.ts";
 import { MissingProgramError } from "../command/runner.ts";
 import { checkInterfaceName } from "../links/network_interface.ts";
 import type { HostJournal } from "../journal/host_journal.ts";
@@ -38,12 +40,10 @@ interface NatResult {
   notices: string[];
 }
 
-const SUBNET_4 = "10.8.0.0/24";
-const SUBNET_6 = "fd00:8::/64";
-
 /** Throws when IPv4 cannot be masqueraded; IPv6 that cannot is a notice. */
 export async function enableNat(journal: HostJournal, options: NatOptions): Promise<NatResult> {
-  const { tun, subnet4 = SUBNET_4, subnet6 = SUBNET_6, egress = [] } = options;
+  const { tun, subnet4 = DEFAULT_NETWORK.subnet4, subnet6 = DEFAULT_NETWORK.subnet6, egress = [] } =
+    options;
   const { clientsReachEachOther = false } = options;
   const tunnel = { tun, subnet4, subnet6, clientsReachEachOther };
   for (const name of [tun, ...egress]) checkInterfaceName(name);
@@ -78,7 +78,7 @@ export async function enableNat(journal: HostJournal, options: NatOptions): Prom
       clientsReachEachOther,
     });
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     notices.push(`clients reach the Internet over IPv4 only: ${reason}`);
   }
   const iptables = keepsRulesIn === "nft" ? "accept" : "as any other";
@@ -106,5 +106,5 @@ export async function whyUnusable(
 
 function checkSubnet(subnet: string): void {
   if (/^[0-9a-fA-F.:]+\/\d{1,3}$/.test(subnet)) return;
-  throw new RangeError(`"${subnet}" is not a network such as ${SUBNET_4}`);
+  throw new RangeError(`"${subnet}" is not a network such as ${DEFAULT_NETWORK.subnet4}`);
 }

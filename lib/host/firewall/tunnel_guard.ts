@@ -7,10 +7,12 @@
  * - On a server only what belongs to connections that clients opened is forwarded to them, and what
  *   the machine itself redirects (port forwarding); and clients do not reach each other unless told.
  */
+import { messageOf } from "../../ffi/error_text.ts";
 import { CommandError, MissingProgramError } from "../command/runner.ts";
 import { type AddressFamily, familyOf } from "../links/address.ts";
 import { checkInterfaceName } from "../links/network_interface.ts";
 import type { HostJournal } from "../journal/host_journal.ts";
+import { applyOwnTable, baseChain } from "./own_table.ts";
 import { addRules, identifyIptables, programFor, type Rule } from "./iptables.ts";
 
 interface GuardOptions {
@@ -46,18 +48,11 @@ export async function guardTunnel(
 }
 
 async function addGuardTable(journal: HostJournal, options: GuardOptions): Promise<void> {
-  const table = ["inet", `fluxify_guard_${options.tun}`];
-  await journal.apply({
-    kind: "command",
-    argv: ["nft", "-f", "-"],
-    input: guardTable(table.join(" "), options),
-    undo: ["nft", "delete", "table", ...table],
-    check: ["nft", "list", "table", ...table],
-  });
+  await applyOwnTable(journal, ["inet", `fluxify_guard_${options.tun}`], guardChains(options));
 }
 
-/** The table as nft reads it; it replaces one of the same name. */
-export function guardTable(table: string, { tun, addresses, forwarded }: GuardOptions): string {
+/** The chains of the table as nft reads them. */
+export function guardChains({ tun, addresses, forwarded }: GuardOptions): string[] {
   const entering = addresses.map((address) =>
     `iifname != { "${tun}", "lo" } ${familyOf(address) === 4 ? "ip" : "ip6"} daddr ${address} ` +
     "fib saddr type != local drop"
@@ -68,23 +63,14 @@ export function guardTable(table: string, { tun, addresses, forwarded }: GuardOp
     `iifname "${tun}" oifname "${tun}" ${among}`,
     `oifname "${tun}" ct state new,invalid drop`,
   ];
-  return [
-    `table ${table}`,
-    `delete table ${table}`,
-    `table ${table} {`,
-    "  chain prerouting {",
-    `    type filter hook prerouting priority ${RAW_PRIORITY}; policy accept;`,
-    ...entering.map((rule) => `    ${rule}`),
-    "  }",
-    ...forwarded === "anything" ? [] : [
-      "  chain forward {",
-      `    type filter hook forward priority ${FORWARD_PRIORITY}; policy accept;`,
-      ...crossing.map((rule) => `    ${rule}`),
-      "  }",
-    ],
-    "}",
-    "",
-  ].join("\n");
+  const entry = baseChain(
+    "prerouting",
+    `filter hook prerouting priority ${RAW_PRIORITY}; policy accept`,
+    entering,
+  );
+  if (forwarded === "anything") return [entry];
+  const type = `filter hook forward priority ${FORWARD_PRIORITY}; policy accept`;
+  return [entry, baseChain("forward", type, crossing)];
 }
 
 async function addGuardRules(
@@ -98,7 +84,7 @@ async function addGuardRules(
     try {
       await addRules(journal, programFor(variant, family), guardRules(family, options));
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = messageOf(error);
       notices.push(
         `cannot keep hosts on the machine's own links away from the tunnel's IPv${family} ` +
           `addresses: neither by nft (${nftProblem}) nor by iptables (${reason})`,

@@ -2,10 +2,12 @@
  * A client that is a router: what it forwards into the tunnel has the sources of the network behind
  * it, and the server takes none but the client's own. So it leaves with the client's address.
  */
+import { messageOf } from "../../ffi/error_text.ts";
 import { CommandError, MissingProgramError } from "../command/runner.ts";
 import { checkInterfaceName } from "../links/network_interface.ts";
 import type { HostJournal } from "../journal/host_journal.ts";
 import { enableForwarding } from "../sysctl/forwarding.ts";
+import { applyOwnTable, baseChain } from "./own_table.ts";
 import { addRules, identifyIptables, programFor, type Rule } from "./iptables.ts";
 
 /** "auto" shares where the machine forwards anyway. */
@@ -44,26 +46,12 @@ async function forwards({ sysctl }: HostJournal): Promise<boolean> {
 }
 
 async function masquerade(journal: HostJournal, tun: string): Promise<string[]> {
-  const table = ["inet", `fluxify_share_${tun}`];
-  const name = table.join(" ");
   try {
-    await journal.apply({
-      kind: "command",
-      argv: ["nft", "-f", "-"],
-      input: [
-        `table ${name}`,
-        `delete table ${name}`,
-        `table ${name} {`,
-        "  chain postrouting {",
-        "    type nat hook postrouting priority 100; policy accept;",
-        `    oifname "${tun}" masquerade comment "${SHARE_TAG}"`,
-        "  }",
-        "}",
-        "",
-      ].join("\n"),
-      undo: ["nft", "delete", "table", ...table],
-      check: ["nft", "list", "table", ...table],
-    });
+    await applyOwnTable(journal, ["inet", `fluxify_share_${tun}`], [
+      baseChain("postrouting", "nat hook postrouting priority 100; policy accept", [
+        `oifname "${tun}" masquerade comment "${SHARE_TAG}"`,
+      ]),
+    ]);
     return [];
   } catch (error) {
     if (!(error instanceof CommandError || error instanceof MissingProgramError)) throw error;
@@ -90,7 +78,7 @@ async function addShareRules(
     try {
       await addRules(journal, programFor(variant, family), [rule]);
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = messageOf(error);
       notices.push(
         `the network behind this machine has no IPv${family} through the tunnel: it can be ` +
           `masqueraded neither by nft (${nftProblem}) nor by iptables (${reason})`,

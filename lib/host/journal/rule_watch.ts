@@ -1,3 +1,4 @@
+import { messageOf } from "../../ffi/error_text.ts";
 import type { HostJournal } from "./host_journal.ts";
 
 /** A look takes one command for each rule, of some milliseconds. */
@@ -27,7 +28,7 @@ export function watchRules(
       }
       problem = "";
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = messageOf(error);
       if (reason !== problem) warn(`cannot put back firewall rules that were removed: ${reason}`);
       problem = reason;
     }

@@ -1,3 +1,4 @@
+import { messageOf } from "../../ffi/error_text.ts";
 import type { CommandRunner } from "../command/runner.ts";
 import { type SysctlAccess, SystemSysctl } from "../sysctl/sysctl.ts";
 import type { HostJournal } from "./host_journal.ts";
@@ -127,8 +128,4 @@ function identityIn(path: string, own: ProcessIdentity): ProcessIdentity {
 
 function count(changes: number): string {
   return changes === 1 ? "1 change" : `${changes} changes`;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,3 +1,4 @@
+import { messageOf } from "../../ffi/error_text.ts";
 import { join } from "node:path";
 
 const DEFAULT_DIRECTORY = "/var/lib/fluxify";
@@ -66,7 +67,7 @@ export class StateDirectory {
 
 export function cannotRecord(path: string, error: unknown): JournalError {
   if (error instanceof JournalError && error.cause !== undefined) return error;
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = messageOf(error);
   return new JournalError(
     `Cannot record changes to this machine in ${path}: ${reason}; make it writable for this user ` +
       "alone and make room on its disk, or name another directory in FLUXIFY_STATE_DIR",

@@ -2,6 +2,7 @@ import { isIP } from "node:net";
 import { containsCidr, normalizeCidr } from "cidr-tools";
 
 export type AddressFamily = 4 | 6;
+export const FAMILIES = [4, 6] as const;
 
 /** Throws RangeError when `address` is neither IPv4 nor IPv6. A zone ("%eth0") is not accepted. */
 export function familyOf(address: string): AddressFamily {

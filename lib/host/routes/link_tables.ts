@@ -3,7 +3,7 @@ import { CommandError, type CommandRunner, runForList } from "../command/runner.
 import { defaultGateway, nextHopFor } from "./gateway/gateway.ts";
 import { NextHopMemory } from "./gateway/next_hop_memory.ts";
 import { type NextHop, OWN_PROTOCOL, type Route } from "./gateway/routing_table.ts";
-import { type AddressFamily, familyOf, hostPrefix } from "../links/address.ts";
+import { type AddressFamily, FAMILIES, familyOf, hostPrefix } from "../links/address.ts";
 import { findInterface, type NetworkInterface, whyAway } from "../links/network_interface.ts";
 import type { ChangeId, HostJournal } from "../journal/host_journal.ts";
 import { PART_PREFIX_LENGTH_MAX } from "./default_route.ts";
@@ -20,7 +20,6 @@ const PRIORITY_DEFAULT = 32302;
 /** A machine has few; a link that gets a new one each minute must not fill the rules. */
 const ADDRESSES_MAX = 16;
 const ROUTES_MAX = 64;
-const FAMILIES = [4, 6] as const;
 
 /** What the tables follow, read at about one moment. */
 interface LinkSurroundings {

@@ -1,3 +1,4 @@
+import { messageOf } from "../../ffi/error_text.ts";
 import type { HostJournal } from "../journal/host_journal.ts";
 import { listInterfaces } from "../links/network_interface.ts";
 
@@ -45,7 +46,7 @@ export async function enableForwarding(journal: HostJournal, tun: string): Promi
       sideEffects: names.map((name) => `net/ipv6/conf/${name}/forwarding`),
     });
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     return [`cannot switch on IPv6 forwarding, the tunnel forwards IPv4 only: ${reason}`];
   }
   return [];

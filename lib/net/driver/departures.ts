@@ -2,6 +2,7 @@
  * How packets leave: at once where the scheduler says so, or out of the store when it gives them back.
  * They are sealed when they leave, so counter, nonce and send time are those of that moment.
  */
+import { US_PER_MS } from "../../protocol/wire/units.ts";
 import type { Cipher } from "../../protocol/crypto/key_epochs.ts";
 import type { Outgoing } from "../../protocol/crypto/outgoing.ts";
 import type { SessionPath } from "../../protocol/path/session_path.ts";
@@ -12,8 +13,6 @@ import type { RecordSink } from "./ends.ts";
 import type { PacketMemory } from "./memory.ts";
 import { NO_SLOT } from "./packet_store.ts";
 import type { SessionEntry } from "./sessions.ts";
-
-const US_PER_MS = 1000;
 
 export class Departures<S extends Cipher, O extends Cipher> {
   readonly #records: RecordSink<S, O>;

@@ -7,6 +7,7 @@
  * what sessions have to say, and `tick` does what is due. Both look only at sessions with something
  * to do, however many there are.
  */
+import { messageOf } from "../../ffi/error_text.ts";
 import type { Cipher } from "../../protocol/crypto/key_epochs.ts";
 import { FlowTable } from "../../protocol/schedule/flow_table.ts";
 import { SequenceCounters } from "../../protocol/v1/sequence_counters.ts";
@@ -268,7 +269,7 @@ export class Driver<S extends Cipher, O extends Cipher> implements PathObserver<
   /** A session cannot go on; the others do. */
   #fail(entry: SessionEntry<S, O>, error: unknown): void {
     if (entry.isDropped) return;
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     this.#ends.emit({ kind: "session failed", session: entry.session.id, message });
     try {
       this.#drop(entry);

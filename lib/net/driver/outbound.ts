@@ -2,6 +2,7 @@
  * TUN -> classify flow -> scheduler -> cut into segments -> compress -> number -> the record's end.
  * The methods stand in the order in which a packet meets them.
  */
+import { US_PER_MS } from "../../protocol/wire/units.ts";
 import type { CompressionMode } from "../../protocol/compression/compression_mode.ts";
 import { FlowCompression } from "../../protocol/compression/flow_compression.ts";
 import type { Cipher } from "../../protocol/crypto/key_epochs.ts";
@@ -35,7 +36,6 @@ import { type Offload, OFFLOAD_CHECKSUM, OFFLOAD_NONE, OFFLOAD_TCP } from "./off
 import { Oversize } from "./oversize.ts";
 import type { SessionEntry, SessionTable } from "./sessions.ts";
 
-const US_PER_MS = 1000;
 /** A super-packet of 64 KiB in the smallest segments that Linux sends, of 48 bytes. */
 const SEGMENTS_MAX = 1366;
 

@@ -2,6 +2,7 @@
  * The thread of the native engine: waits in ppoll, moves what is ready in both directions, and does
  * what time asks for. One turn: control, sockets, TUN device, timers.
  */
+import { messageOf } from "../../ffi/error_text.ts";
 import { EINTR } from "../../ffi/libc/errno.ts";
 import type { Libc } from "../../ffi/libc/libc.ts";
 import { Libcrypto, type Opener, type Sealer } from "../../ffi/libcrypto/aes_gcm.ts";
@@ -178,7 +179,7 @@ export class Loop {
   }
 
   #emitFailed(session: number, error: unknown): void {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     this.#options.emit({ kind: "session failed", session, message });
   }
 }

@@ -1,4 +1,5 @@
 /** The native engine, seen from the main thread: starts the worker and steers it. */
+import { messageOf } from "../../ffi/error_text.ts";
 import { isIPv6 } from "node:net";
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { Libc } from "../../ffi/libc/libc.ts";
@@ -30,7 +31,7 @@ export function nativeEngineObstacle(): string | null {
     Libcrypto.open().unload();
     return null;
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return messageOf(error);
   }
 }
 

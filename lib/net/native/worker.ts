@@ -1,4 +1,5 @@
 /** The native engine's thread: takes messages from the main thread and runs the loop. */
+import { messageOf } from "../../ffi/error_text.ts";
 import {
   type MessagePort,
   parentPort,
@@ -64,7 +65,7 @@ export function runNativeWorker(): void {
     loop.run();
     loop.close();
   } catch (error) {
-    tell({ kind: "fault", message: error instanceof Error ? error.message : String(error) });
+    tell({ kind: "fault", message: messageOf(error) });
   }
   tell({ kind: "stopped" });
   port.close();

@@ -3,6 +3,7 @@
  * alone. It keeps the promise of `Engine` and the wire of the native engine with the same driver. The
  * native engine is faster, and chooses the local address of a server's answers.
  */
+import { messageOf } from "../../ffi/error_text.ts";
 import { isIPv6 } from "node:net";
 import { AsyncPoll } from "../../ffi/libc/async_poll.ts";
 import type { Libc } from "../../ffi/libc/libc.ts";
@@ -169,7 +170,7 @@ export class PortableEngine implements Engine {
     try {
       work(now);
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
+      const message = messageOf(error);
       this.#onEvent({ kind: "session failed", session, message });
     }
     this.#turn(now);
@@ -183,7 +184,7 @@ export class PortableEngine implements Engine {
   }
 
   #fail(error: unknown): void {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     this.#onEvent({ kind: "fault", message });
   }
 

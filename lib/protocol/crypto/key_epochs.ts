@@ -5,6 +5,7 @@
  * an epoch may get lost.
  * Keys are wiped when they can no longer be needed.
  */
+import { PATH_IDS } from "../wire/path_id.ts";
 import { ReplayWindow } from "./replay_window.ts";
 import { nextKey, wipeKey } from "./key_schedule.ts";
 
@@ -27,8 +28,6 @@ const PAST_EPOCH_KEPT_MS = 10_000;
 const EPOCHS_AHEAD_MAX = 8;
 /** Enough for epochs of a second, the shortest there are. */
 const PAST_EPOCHS_MAX = 11;
-/** Path ids are one byte. */
-const PATHS_MAX = 256;
 /** Replay windows of one key: every path, and a few that send from several threads. */
 const WINDOWS_MAX = 512;
 
@@ -44,7 +43,7 @@ export class SendKeys<S extends Cipher> {
   readonly #suite: CipherSuite<S, Cipher>;
   readonly #limits: EpochLimits;
   #key: Uint8Array;
-  #counters = new Uint32Array(PATHS_MAX);
+  #counters = new Uint32Array(PATH_IDS);
   #packets = 0;
   #startedAt: number;
 
@@ -97,7 +96,7 @@ export class SendKeys<S extends Cipher> {
 /** One key a receiver accepts, with the counters it has seen under it. */
 export class ReceiveEpoch<O extends Cipher> {
   /** By path id, for sender 0, the only one most peers have. */
-  readonly #windows: (ReplayWindow | null)[] = new Array(PATHS_MAX).fill(null);
+  readonly #windows: (ReplayWindow | null)[] = new Array(PATH_IDS).fill(null);
   readonly #otherWindows = new Map<number, ReplayWindow>();
   #count = 0;
 

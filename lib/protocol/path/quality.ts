@@ -6,6 +6,7 @@
  * move its flows to another path, which would then be full, and so on for ever. So what happens
  * while the queue of a path that carries our own load is filled does not count against it.
  */
+import { US_PER_MS } from "../wire/units.ts";
 import type { PathFeedback } from "../wire/path_feedback.ts";
 import { ArrivalRate } from "./arrival_rate.ts";
 import { areVanishing, isQueueFilled } from "./congestion.ts";
@@ -40,7 +41,6 @@ const RATE_INTERVAL_MIN_MS = 50;
 const HEARTBEATS_MAX = 32;
 const HEARTBEAT_LOST_MS = 1000;
 const HEARTBEAT_LOST_ROUND_TRIPS = 3;
-const US_PER_MS = 1000;
 
 /** Loss, jitter and round trip that halve the score (loss) or a factor of it. */
 const SCORE_LOSS_ZERO = 0.2;

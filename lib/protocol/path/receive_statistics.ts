@@ -3,6 +3,7 @@
  * and how evenly. Clocks of two machines are never compared: only how their difference changes
  * matters, so offset cancels out, and drift does within the window of the base delay.
  */
+import { US_PER_MS } from "../wire/units.ts";
 import type { PathFeedback } from "../wire/path_feedback.ts";
 import { areVanishing, isQueueFilled } from "./congestion.ts";
 import { WindowedMinimum } from "./windowed_minimum.ts";
@@ -10,7 +11,6 @@ import { WindowedMinimum } from "./windowed_minimum.ts";
 /** The least delay of so long is the delay of the empty path. */
 const BASE_BUCKET_MS = 10_000;
 const BASE_BUCKETS = 6;
-const US_PER_MS = 1000;
 /** RFC 3550, 6.4.1. */
 const JITTER_GAIN = 1 / 16;
 /** Of the 256 that the wire tells apart: a path may be away for many, those further on are past. */

@@ -1,8 +1,8 @@
+import { US_PER_MS } from "../wire/units.ts";
 import { deepEqual, equal, ok } from "node:assert/strict";
 import fc from "fast-check";
 import { ReceiveStatistics } from "./receive_statistics.ts";
 
-const US_PER_MS = 1000;
 const U32 = 2 ** 32;
 
 /** Arrivals of records of 100 bytes that were sent by a clock `offsetUs` ahead of the receiver's. */

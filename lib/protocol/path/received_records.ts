@@ -3,13 +3,13 @@
  * Remembers the last {@link WINDOW} counters; a gap older than that, or than {@link GAP_MS}, is told
  * no more.
  */
+import { US_PER_MS } from "../wire/units.ts";
 import { type Acknowledgement, GAPS_MAX } from "../wire/acknowledgement.ts";
 
 const WINDOW = 4096;
 const WINDOW_MASK = WINDOW - 1;
 /** A sender keeps no record for longer. */
 const GAP_MS = 300;
-const US_PER_MS = 1000;
 const GAIN = 1 / 16;
 const U32 = 0x1_0000_0000;
 /** While data flows. */

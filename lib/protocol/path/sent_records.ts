@@ -3,6 +3,7 @@
  * last {@link RECORDS_MAX} counters, none for longer than {@link KEPT_MS}. Holds numbers of slots;
  * whose the packets are is told which ones arrived, got lost, or are kept no longer.
  */
+import { US_PER_MS } from "../wire/units.ts";
 import type { Acknowledgement } from "../wire/acknowledgement.ts";
 
 export const RECORDS_MAX = 4096;
@@ -12,7 +13,6 @@ const KEPT_MS = 300;
 const REORDERING_RECORDS = 3;
 /** A record of another kind than packets: it is never sent again. */
 export const NO_PACKET = -1;
-const US_PER_MS = 1000;
 const ROUND_TRIP_MS_MAX = 60_000;
 
 /** Gets each slot that was recorded back, once. */

@@ -9,30 +9,27 @@
  * after the other before any of them carries much meet on one path that way. So a flow is placed
  * once more, when it has grown: among grown flows, those that are under way count, and no others.
  */
+import { NO_PATH, PATH_IDS } from "../wire/path_id.ts";
 import { GROWN_WINDOW_MS } from "./grown_flow.ts";
 
-/** pick(): no path has a weight. */
-export const NO_PATH = -1;
-
-const PATHS_MAX = 256;
 /** A grown flow moves for this much more, and not for less. */
 const WORTH_MOVING = 1.1;
 /** A new flow counts half after this: by then its load begins to show, or it has none. */
 const HALF_LIFE_MS = 40;
 
 export class FlowChoice {
-  readonly #weights = new Float64Array(PATHS_MAX);
+  readonly #weights = new Float64Array(PATH_IDS);
   /** New flows, fading. */
-  readonly #recent = new Float64Array(PATHS_MAX);
+  readonly #recent = new Float64Array(PATH_IDS);
   /** Flows that the load of the path amounts to. */
-  readonly #busy = new Float64Array(PATHS_MAX);
+  readonly #busy = new Float64Array(PATH_IDS);
   /** The paths with a weight, in ascending order: the first `#count` are valid. */
-  readonly #active = new Uint8Array(PATHS_MAX);
+  readonly #active = new Uint8Array(PATH_IDS);
   #count = 0;
   #pickedAt = -Infinity;
   /** Grown flows seen in the present window of GROWN_WINDOW_MS, and in the one before. */
-  #grown = new Uint32Array(PATHS_MAX);
-  #grownBefore = new Uint32Array(PATHS_MAX);
+  #grown = new Uint32Array(PATH_IDS);
+  #grownBefore = new Uint32Array(PATH_IDS);
   #window = 0;
 
   /**
@@ -40,8 +37,8 @@ export class FlowChoice {
    * Throws RangeError for others.
    */
   set(path: number, weight: number, busy: number): void {
-    if (path >>> 0 !== path || path >= PATHS_MAX) {
-      throw new RangeError(`Cannot weigh path ${path}: use a path from 0 to ${PATHS_MAX - 1}`);
+    if (path >>> 0 !== path || path >= PATH_IDS) {
+      throw new RangeError(`Cannot weigh path ${path}: use a path from 0 to ${PATH_IDS - 1}`);
     }
     if (!(weight >= 0 && weight < Infinity && busy >= 0 && busy < Infinity)) {
       throw new RangeError(`Cannot weigh path ${path} at ${weight} and ${busy}: use 0 or more`);
@@ -54,7 +51,7 @@ export class FlowChoice {
 
   #list(): void {
     this.#count = 0;
-    for (let path = 0; path < PATHS_MAX; path++) {
+    for (let path = 0; path < PATH_IDS; path++) {
       if (this.#weights[path]! > 0) this.#active[this.#count++] = path;
     }
     this.#recent.fill(0);

@@ -1,6 +1,7 @@
+import { NO_PATH } from "../wire/path_id.ts";
 import { deepEqual, equal, ok, throws } from "node:assert/strict";
 import fc from "fast-check";
-import { FlowChoice, NO_PATH } from "./flow_choice.ts";
+import { FlowChoice } from "./flow_choice.ts";
 
 function picks(choice: FlowChoice, count: number, now = 0): number[] {
   return Array.from({ length: count }, () => choice.pick(now));

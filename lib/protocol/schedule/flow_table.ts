@@ -7,13 +7,12 @@
  * harmless.
  */
 
+import { NO_PATH, PATH_IDS } from "../wire/path_id.ts";
 import { GROWN_BYTES, GROWN_READ_BYTES_MIN, GROWN_WINDOW_MS } from "./grown_flow.ts";
 
 /** Flows remembered at most, unless told. */
 export const FLOWS_MAX = 65_536;
 export const FLOW_IDLE_MS = 60_000;
-/** lookup(): the flow has no path. */
-export const NO_PATH = -1;
 /** noteSent(): nothing new about the flow. */
 export const SENT = 0;
 /** noteSent(): the flow has just grown. */
@@ -21,7 +20,6 @@ export const SENT_GROWN = 1;
 /** noteSent(): a grown flow is seen for the first time in a window. */
 export const SENT_IN_WINDOW = 2;
 
-const PATHS_MAX = 256;
 const NONE = -1;
 /** Idle flows put out on each assignment: more than come in, so the idle do not pile up. */
 const EXPIRED_PER_ASSIGN = 2;
@@ -152,7 +150,7 @@ export class FlowTable {
    * Puts a flow on `path`, 0 to 255, whether it had one or not. Throws RangeError for another path.
    */
   assign(hashA: number, hashB: number, path: number, now: number): void {
-    if (path >>> 0 !== path || path >= PATHS_MAX) {
+    if (path >>> 0 !== path || path >= PATH_IDS) {
       throw new RangeError(`Cannot assign a flow to path ${path}: use a path from 0 to 255`);
     }
     let entry = this.#index[this.#placeOf(hashA, hashB)]!;

@@ -1,10 +1,10 @@
+import { NO_PATH } from "../wire/path_id.ts";
 import { deepEqual, equal, ok, throws } from "node:assert/strict";
 import fc from "fast-check";
 import {
   FLOW_IDLE_MS,
   FLOWS_MAX,
   FlowTable,
-  NO_PATH,
   SENT,
   SENT_GROWN,
   SENT_IN_WINDOW,

@@ -5,21 +5,17 @@
  * never more than the other paths together behind it; a run of one path is as short as the weights
  * allow.
  */
-
-/** pick(): no path has a weight. */
-export const NO_PATH = -1;
+import { NO_PATH, PATH_IDS } from "../wire/path_id.ts";
 
 /** The largest weight. */
 export const WEIGHT_MAX = 1e15;
 
-const PATHS_MAX = 256;
-
 export class WeightedChoice {
-  readonly #weights = new Float64Array(PATHS_MAX);
+  readonly #weights = new Float64Array(PATH_IDS);
   /** Flows a path is behind its share; they add up to 0. */
-  readonly #credits = new Float64Array(PATHS_MAX);
+  readonly #credits = new Float64Array(PATH_IDS);
   /** The paths with a weight, in ascending order: the first `#count` are valid. */
-  readonly #active = new Uint8Array(PATHS_MAX);
+  readonly #active = new Uint8Array(PATH_IDS);
   #count = 0;
   #total = 0;
 
@@ -29,8 +25,8 @@ export class WeightedChoice {
    * only changes.
    */
   setWeight(path: number, weight: number): void {
-    if (path >>> 0 !== path || path >= PATHS_MAX) {
-      throw new RangeError(`Cannot weigh path ${path}: use a path from 0 to ${PATHS_MAX - 1}`);
+    if (path >>> 0 !== path || path >= PATH_IDS) {
+      throw new RangeError(`Cannot weigh path ${path}: use a path from 0 to ${PATH_IDS - 1}`);
     }
     if (!(weight >= 0 && weight <= WEIGHT_MAX)) {
       throw new RangeError(`Cannot weigh path ${path} at ${weight}: use 0 to ${WEIGHT_MAX}`);
@@ -40,7 +36,7 @@ export class WeightedChoice {
     if (comesOrGoes) this.#credits.fill(0);
     this.#count = 0;
     this.#total = 0;
-    for (let each = 0; each < PATHS_MAX; each++) {
+    for (let each = 0; each < PATH_IDS; each++) {
       if (this.#weights[each] === 0) continue;
       this.#active[this.#count++] = each;
       this.#total += this.#weights[each]!;

@@ -1,6 +1,7 @@
+import { NO_PATH } from "../wire/path_id.ts";
 import { deepEqual, equal, ok, throws } from "node:assert/strict";
 import fc from "fast-check";
-import { NO_PATH, WEIGHT_MAX, WeightedChoice } from "./weighted_choice.ts";
+import { WEIGHT_MAX, WeightedChoice } from "./weighted_choice.ts";
 
 function choiceOf(...weights: number[]): WeightedChoice {
   const choice = new WeightedChoice();

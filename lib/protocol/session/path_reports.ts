@@ -1,4 +1,5 @@
 /** Tells the peer what arrives on each path, and takes what it tells (x1, type 5). */
+import { US_PER_MS } from "../wire/units.ts";
 import type { Scheduling } from "../schedule/scheduling.ts";
 import type { DropReason } from "../wire/drop_reason.ts";
 import { TYPE_PATH_FEEDBACK } from "../wire/header.ts";
@@ -15,7 +16,6 @@ const FEEDBACK_MS = 40;
  * for what is lost then is sent again only after twice that.
  */
 export const PACKET_ANSWERED_MS = 20;
-const US_PER_MS = 1000;
 
 export class PathReports {
   readonly #paths: PathTable;

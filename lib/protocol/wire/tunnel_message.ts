@@ -4,13 +4,12 @@
  * does not know.
  */
 
+import { PATH_IDS } from "./path_id.ts";
 import * as v from "valibot";
 import { type SchedulerName, SCHEDULERS } from "./scheduler_name.ts";
 
 export const TUNNEL_MESSAGE_BYTES_MAX = 1024;
 const SPACE = 0x20;
-/** Paths of a session: their id is one byte. */
-const PATHS_MAX = 256;
 
 export type TunnelMessage =
   /** The sender stops: the session can be ended at once. */
@@ -42,7 +41,7 @@ export const SENT_BY: Readonly<Record<TunnelMessage["type"], "client" | "server"
   "mtu answer": "server",
 };
 
-const PATH_ID = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(PATHS_MAX - 1));
+const PATH_ID = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(PATH_IDS - 1));
 
 /** 16 random bytes in hexadecimal. */
 const TOKEN = v.pipe(v.string(), v.regex(/^[0-9a-f]{32}$/));
@@ -56,7 +55,7 @@ const MESSAGE = v.variant("type", [
     type: v.literal("paths"),
     usable: v.pipe(
       v.array(PATH_ID),
-      v.maxLength(PATHS_MAX),
+      v.maxLength(PATH_IDS),
       v.check((ids) => new Set(ids).size === ids.length),
     ),
     scheduler: v.optional(v.picklist(SCHEDULERS)),

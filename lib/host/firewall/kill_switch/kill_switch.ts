@@ -4,6 +4,7 @@
  * the program crashes, and a program that takes it over changes it in one step, so that there is no
  * moment without it.
  */
+import { messageOf } from "../../../ffi/error_text.ts";
 import * as v from "valibot";
 import { CommandError, MissingProgramError } from "../../command/runner.ts";
 import { checkInterfaceName, listInterfaces } from "../../links/network_interface.ts";
@@ -213,8 +214,4 @@ export function adoptedServer(journal: Pick<HostJournal, "lasting">): KnownServe
     if (parsed.success) return { server: parsed.output.server, addresses: parsed.output.addresses };
   }
   return null;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -4,6 +4,7 @@
  * first, then `loose`, then `bulk`. The last two wait for release times, by which paths of different
  * delay deliver together.
  */
+import { US_PER_MS } from "../../wire/units.ts";
 import { Capacity } from "../../path/capacity.ts";
 import { Pacer } from "../../path/pacer.ts";
 import { WindowedMinimum } from "../../path/windowed_minimum.ts";
@@ -12,7 +13,6 @@ import type { Acknowledgement } from "../../wire/acknowledgement.ts";
 import { ReleasedQueue } from "./released_queue.ts";
 import { NO_SLOT, type PacketSlots, SlotQueue } from "./packet_slots.ts";
 
-const US_PER_MS = 1000;
 /** What a round trip is taken for until one was measured. */
 const ROUND_TRIP_UNKNOWN_MS = 200;
 const GAIN = 1 / 8;
