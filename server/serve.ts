@@ -33,7 +33,7 @@ import { nextStep } from "./certificates/next_step.ts";
 import { CredentialReload } from "./certificates/reload.ts";
 import { type ControlServer, startControlServer } from "./control/control_server.ts";
 import { handleEngineEvent, logControlEvent, logShared, noteMachine } from "./events.ts";
-import { metricsLine } from "../lib/status/metrics_line.ts";
+import { metricsLines } from "../lib/status/metrics_line.ts";
 import { type ServeOptions, SERVER_PROGRAM } from "./options.ts";
 import { ForeignSources } from "./sessions/foreign_sources.ts";
 import { LeaseStore } from "./sessions/lease_store.ts";
@@ -367,7 +367,7 @@ async function renewCertificate(reload: CredentialReload): Promise<void> {
 async function logMetrics(engine: Engine): Promise<void> {
   try {
     for (const session of await engine.report()) {
-      log.info("{line}", { line: metricsLine(session), session });
+      for (const entry of metricsLines(session)) log.info("{line}", { ...entry });
     }
     log.info("dropped: {drops}", { drops: describeDrops(engine.drops) });
   } catch (error) {

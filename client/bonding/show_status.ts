@@ -2,7 +2,7 @@
 import { getLogger } from "@logtape/logtape";
 import { LOG_CATEGORY } from "../../lib/cli/log.ts";
 import { describeDrops, type Engine } from "../../lib/net/engine.ts";
-import { metricsLine } from "../../lib/status/metrics_line.ts";
+import { metricsLines } from "../../lib/status/metrics_line.ts";
 
 const log = getLogger([LOG_CATEGORY, "client"]);
 
@@ -17,7 +17,9 @@ export function showStatus(
 ): Disposable {
   const show = () => {
     engine.report().then((sessions) => {
-      for (const session of sessions) log.info("{line}", { line: metricsLine(session), session });
+      for (const session of sessions) {
+        for (const entry of metricsLines(session)) log.info("{line}", { ...entry });
+      }
       const unusable = describeUnusable();
       if (unusable !== "") log.info("not in use: {unusable}", { unusable });
       log.info("dropped: {drops}", { drops: describeDrops(engine.drops) });

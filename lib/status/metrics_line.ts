@@ -1,8 +1,8 @@
 /**
- * The lines of the server's `-metrics-every` and the client's `-status-every`: one for each
- * session, `key=value` with a space between. The unit of a number stands behind it or in its key;
- * what is not known is `-`. Keys and their order stay: they are documented in docs/operations.md,
- * for grep and awk.
+ * The lines of the server's `-metrics-every` and the client's `-status-every`: one for each session
+ * and one for each of its paths, `key=value` with a space between. The unit of a number stands behind
+ * it or in its key; what is not known is `-`. Keys and their order stay: they are documented in
+ * docs/operations.md, for grep and awk.
  */
 import type { PathReport, SessionReport } from "../net/engine.ts";
 
@@ -11,27 +11,46 @@ const UNSPECIFIED = "[::]:0";
 
 type Field = readonly [key: string, value: string];
 
-export function metricsLine(session: SessionReport): string {
-  const { name, id, wire, scheduler, paths, mtu, reorder } = session;
-  const fields: Field[] = [
+/** A line, and the same as values for logs in JSON. */
+interface MetricsLine {
+  readonly line: string;
+  readonly values: Omit<SessionReport, "paths"> | PathReport & { readonly session: string };
+}
+
+export function metricsLines(session: SessionReport): MetricsLine[] {
+  const { paths, ...own } = session;
+  return [
+    { line: lineOf(sessionFields(session)), values: own },
+    ...paths.map((path) => ({
+      line: lineOf([["session", word(session.name)], ...pathFields(path)]),
+      values: { ...path, session: session.name },
+    })),
+  ];
+}
+
+function lineOf(fields: readonly Field[]): string {
+  return fields.map(([key, value]) => `${key}=${value}`).join(" ");
+}
+
+function sessionFields({ name, id, wire, scheduler, paths, mtu, reorder }: SessionReport): Field[] {
+  return [
     ["session", word(name)],
     ["id", id.toString(16).padStart(8, "0")],
+    ["wire", wire],
     ["scheduler", scheduler],
     ["paths", `${paths.length}`],
     ["mtu", known(mtu, (bytes) => `${bytes}B`)],
-    ...paths.flatMap(pathFields),
     ["reorder.bufferedEvents", `${reorder.bufferedEvents}`],
     ["reorder.reorderedEvents", `${reorder.reorderedEvents}`],
     ["reorder.drops", `${reorder.drops}`],
     ["reorder.flushes", `${reorder.flushes}`],
     ["reorder.maxDepth", `${reorder.maxDepth}packets`],
-    ["wire", wire],
   ];
-  return fields.map(([key, value]) => `${key}=${value}`).join(" ");
 }
 
 function pathFields(path: PathReport): Field[] {
-  const fields: Field[] = [
+  return [
+    ["path", `${path.id}`],
     ["name", word(path.name)],
     ["address", path.peer === UNSPECIFIED ? "-" : word(path.peer)],
     ["state", path.state],
@@ -50,7 +69,6 @@ function pathFields(path: PathReport): Field[] {
     ["rate", known(path.deliveryRate, (rate) => `${Math.round(rate)}B/s`)],
     ["mtu", known(path.mtu, (bytes) => `${bytes}B`)],
   ];
-  return fields.map(([key, value]) => [`path${path.id}.${key}`, value]);
 }
 
 function known(value: number | null, format: (value: number) => string): string {

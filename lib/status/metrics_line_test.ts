@@ -1,6 +1,6 @@
-import { equal, match, ok } from "node:assert/strict";
+import { deepEqual, equal, match, ok } from "node:assert/strict";
 import type { PathReport, SessionReport } from "../net/engine.ts";
-import { metricsLine } from "./metrics_line.ts";
+import { metricsLines } from "./metrics_line.ts";
 
 const PATH: PathReport = {
   id: 0,
@@ -54,32 +54,45 @@ function session(name: string, ...paths: PathReport[]): SessionReport {
   return { id: 0xbeef, name, wire: "x1", scheduler: "flow", paths, mtu: 1322, reorder: REORDER };
 }
 
-Deno.test("metricsLine() has a key for everything, and a unit for every number", () => {
-  equal(
-    metricsLine(session("laptop", PATH, UNKNOWN)),
-    "session=laptop id=0000beef scheduler=flow paths=2 mtu=1322B " +
-      'path0.name="path 0" path0.address=198.51.100.7:40000 path0.state=up path0.good=yes path0.badFor=- ' +
-      "path0.rtt=20.0ms path0.rttLast=21.0ms path0.rttMin=19.5ms path0.jitter=1.3ms " +
-      "path0.delayVariation=0.4ms path0.loss=1.5% path0.score=87/100 " +
-      "path0.lastSeen=120ms path0.in=67890B path0.out=12345B path0.rate=6250000B/s " +
-      "path0.mtu=1400B " +
-      'path7.name="path 0" path7.address=[2001:db8::7]:40001 path7.state=down path7.good=no path7.badFor=loss ' +
-      "path7.rtt=- path7.rttLast=- path7.rttMin=- path7.jitter=- path7.delayVariation=- path7.loss=- path7.score=- path7.lastSeen=- " +
-      "path7.in=67890B path7.out=12345B path7.rate=- path7.mtu=- " +
-      "reorder.bufferedEvents=1 reorder.reorderedEvents=2 reorder.drops=3 reorder.flushes=4 " +
-      "reorder.maxDepth=5packets wire=x1",
-  );
+const linesOf = (report: SessionReport) => metricsLines(report).map(({ line }) => line);
+
+Deno.test("metricsLines() has a line for each path, a key for everything, a unit for every number", () => {
+  deepEqual(linesOf(session("laptop", PATH, UNKNOWN)), [
+    "session=laptop id=0000beef wire=x1 scheduler=flow paths=2 mtu=1322B " +
+    "reorder.bufferedEvents=1 reorder.reorderedEvents=2 reorder.drops=3 reorder.flushes=4 " +
+    "reorder.maxDepth=5packets",
+    'session=laptop path=0 name="path 0" address=198.51.100.7:40000 state=up good=yes badFor=- ' +
+    "rtt=20.0ms rttLast=21.0ms rttMin=19.5ms jitter=1.3ms delayVariation=0.4ms loss=1.5% " +
+    "score=87/100 lastSeen=120ms in=67890B out=12345B rate=6250000B/s mtu=1400B",
+    'session=laptop path=7 name="path 0" address=[2001:db8::7]:40001 state=down good=no ' +
+    "badFor=loss rtt=- rttLast=- rttMin=- jitter=- delayVariation=- loss=- score=- lastSeen=- " +
+    "in=67890B out=12345B rate=- mtu=-",
+  ]);
 });
 
-Deno.test("metricsLine() takes an address without a host for one that is not known", () => {
-  match(metricsLine(session("server", OWN)), / path0\.address=- /);
+Deno.test("metricsLines() has the values for logs in JSON", () => {
+  const [own, path] = metricsLines(session("laptop", PATH)).map(({ values }) => values);
+  deepEqual(own, {
+    id: 0xbeef,
+    name: "laptop",
+    wire: "x1",
+    scheduler: "flow",
+    mtu: 1322,
+    reorder: REORDER,
+  });
+  deepEqual(path, { ...PATH, session: "laptop" });
 });
 
-Deno.test("metricsLine() keeps its shape without paths, and whatever the client is called", () => {
+Deno.test("metricsLines() takes an address without a host for one that is not known", () => {
+  match(linesOf(session("server", OWN))[1]!, / address=- /);
+});
+
+Deno.test("metricsLines() keeps its shape without paths, and whatever the client is called", () => {
   for (const name of ["", "a b", 'x" id=1', "tab\there", "a=b"]) {
-    const line = metricsLine(session(name));
-    ok(line.startsWith(`session=${JSON.stringify(name)} id=0000beef `), line);
-    match(line, / paths=0 mtu=1322B reorder\.bufferedEvents=1 /);
-    equal(line.split("\n").length, 1);
+    const [line, ...more] = linesOf(session(name));
+    deepEqual(more, []);
+    ok(line!.startsWith(`session=${JSON.stringify(name)} id=0000beef `), line);
+    match(line!, / paths=0 mtu=1322B reorder\.bufferedEvents=1 /);
+    equal(line!.split("\n").length, 1);
   }
 });

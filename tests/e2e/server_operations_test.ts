@@ -84,19 +84,23 @@ topic("e2e SIGHUP", async (scenario) => {
     await server.waitForLine(/reloaded: /, LINE_TIMEOUT_MS, from);
   });
 
-  await scenario("the metrics have a line for each session", async () => {
+  await scenario("the metrics have a line for each session and path", async () => {
     for (const name of ["laptop", "tablet"]) {
       const [line] = await server.waitForLine(
         new RegExp(`session=${name} id=[0-9a-f]{8} .*`),
         LINE_TIMEOUT_MS,
         server.lineCount,
       );
-      match(line, / path0\.address=10\.7\d\.\d\.2:\d+ path0\.state=up path0\.good=\w+ /);
-      match(
-        line,
-        / path1\.rtt=[\d.]+ms .*path1\.jitter=[\d.]+ms .*path1\.loss=\S+ path1\.score=\S+ /,
-      );
-      match(line, / path1\.in=\d+B path1\.out=\d+B .* reorder\.maxDepth=\d+packets$/);
+      match(line, / wire=x1 .* reorder\.maxDepth=\d+packets$/);
+      for (const path of [0, 1]) {
+        const [more] = await server.waitForLine(
+          new RegExp(`session=${name} path=${path} .*`),
+          LINE_TIMEOUT_MS,
+          server.lineCount,
+        );
+        match(more, / address=10\.7\d\.\d\.2:\d+ state=up good=\w+ /);
+        match(more, / rtt=[\d.]+ms .*jitter=[\d.]+ms .*loss=\S+ score=\S+ .*in=\d+B out=\d+B /);
+      }
     }
   });
 
