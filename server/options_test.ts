@@ -67,8 +67,8 @@ Tuning:
   --reorder-flush-timeout <time>   how long a packet waits for those before it, 0 to 10s; also a
                                    measure of what paths are good (default: 50ms)
   --engine <name>                  data plane: native, portable or auto (default: auto)
-  --scheduler <name>               how packets are spread: flow, stripe, redundant, failover
-                                   (default: as the client does)
+  --scheduler <name>               how packets are spread: flow, stripe, redundant, failover,
+                                   aggregate (default: as the client does)
   --compression <mode>             compress packets: auto, off or always (default: auto)
   --dscp <value>                   DSCP of datagrams: copy (of the packet inside), off, or 0 to 63
                                    (default: copy)

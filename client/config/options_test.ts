@@ -74,8 +74,8 @@ Tuning:
   --reorder-flush-timeout <time>   how long a packet waits for those before it, 0 to 10s; also a
                                    measure of what paths are good (default: 50ms)
   --engine <name>                  data plane: native, portable or auto (default: auto)
-  --scheduler <name>               how packets are spread: flow, stripe, redundant, failover
-                                   (default: flow)
+  --scheduler <name>               how packets are spread: flow, stripe, redundant, failover,
+                                   aggregate (default: flow)
   --compression <mode>             compress packets: auto, off or always (default: auto)
   --dscp <value>                   DSCP of datagrams: copy (of the packet inside), off, or 0 to 63
                                    (default: copy)
@@ -259,7 +259,11 @@ Deno.test("parseClientOptions() names the option and what was wrong with it", ()
     ["reorder-buffer-size", "65537", "-reorder-buffer-size must be 1 to 65536, not '65537'"],
     ["reorder-flush-timeout", "10001ms", "-reorder-flush-timeout must be 0 to 10s, not '10001ms'"],
     ["engine", "", "-engine must be native, portable or auto, not ''"],
-    ["scheduler", "x", "-scheduler must be flow, stripe, redundant or failover, not 'x'"],
+    [
+      "scheduler",
+      "x",
+      "-scheduler must be flow, stripe, redundant, failover or aggregate, not 'x'",
+    ],
     ["dscp", "64", "-dscp must be copy, off or 0 to 63, not '64'"],
     ["dscp", "-1", "-dscp must be copy, off or 0 to 63, not '-1'"],
     ["dscp", "ef", "-dscp must be copy, off or 0 to 63, not 'ef'"],

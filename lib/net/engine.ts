@@ -22,6 +22,8 @@ export interface EngineSession {
   readonly x1: boolean;
   /** x1: whether both sides know the dictionary for packets; not unless told. */
   readonly usesDictionary?: boolean;
+  /** x1: whether both sides know acknowledgements and the order extension; not unless told. */
+  readonly ordersFlows?: boolean;
   /** x1: whether both sides pass congestion on to the packet inside; not unless told. */
   readonly carriesEcn?: boolean;
   /** On the server: the address that the client's control connection came from. */

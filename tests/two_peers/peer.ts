@@ -111,6 +111,7 @@ export class Peer {
       {
         ...{ role, x1, id: SESSION_ID, key: SESSION_KEY, name: role, mtu: mtuCeiling ?? 1400 },
         ...(controlHost === undefined ? {} : { controlHost }),
+        ordersFlows: x1,
         ipv4: "10.8.0.2",
         ipv6: "fd00:8::2",
         reorderBufferSize: REORDER_BUFFER_SIZE,

@@ -11,10 +11,15 @@ import {
 import { FlowKey, readFlowKey } from "../../protocol/packet/flow_key.ts";
 import { FLAG_PARTIAL_CHECKSUM } from "../../protocol/wire/header.ts";
 import type { PacketSink } from "./ends.ts";
+import type { OrderExtension } from "../../protocol/wire/order_extension.ts";
+import type { PacketPlace } from "./flow_ordering.ts";
 import type { PacketMemory } from "./memory.ts";
 import type { PacketCells } from "./packet_cells.ts";
 import type { ReorderStream } from "./reordering.ts";
 import type { SessionEntry } from "./sessions.ts";
+
+/** How often what is waited for is measured anew. */
+const TUNE_MS = 20;
 
 export class Delivery<S extends Cipher, O extends Cipher> {
   readonly #sink: PacketSink;
@@ -84,6 +89,30 @@ export class Delivery<S extends Cipher, O extends Cipher> {
     this.#drain(entry, stream, now);
   }
 
+  /** Hot. Delivers a packet of a flow that uses several paths when its turn has come. */
+  order(
+    entry: SessionEntry<S, O>,
+    streamId: number,
+    sequence: number,
+    extension: OrderExtension,
+    pathId: number,
+    at: PacketPlace,
+    now: number,
+  ): void {
+    const ordering = entry.ordering(this.#deliverHeld);
+    const acknowledgements = entry.session.acknowledgements!;
+    if (now - ordering.tunedAt >= TUNE_MS) {
+      ordering.tune(acknowledgements.waitMs(), acknowledgements.recoveryMs(now), now);
+    }
+    const result = ordering.push(streamId, sequence, extension, pathId, at, now);
+    if (result === "duplicate") this.#drops.count("duplicate");
+    else if (result === "unknown stream") this.#drops.count("bad message");
+    entry.flushAt = Math.min(entry.flushAt, ordering.nextTimeout(now));
+  }
+
+  readonly #deliverHeld = (entry: SessionEntry<S, O>, at: PacketPlace): void =>
+    this.deliver(entry, at.memory, at.offset, at.length, at.flags);
+
   /** A sequence number of v1 that was spent on something else than a packet. */
   skip(entry: SessionEntry<S, O>, sequence: number, now: number): void {
     const stream = entry.reordering.stream(0)!;
@@ -96,6 +125,8 @@ export class Delivery<S extends Cipher, O extends Cipher> {
   release(entry: SessionEntry<S, O>, now: number): void {
     entry.flushAt = Infinity;
     for (const stream of entry.reordering.streams) this.#drain(entry, stream, now);
+    entry.flowOrdering?.handleTimeout(now);
+    entry.flushAt = Math.min(entry.flushAt, entry.flowOrdering?.nextTimeout(now) ?? Infinity);
     this.flush();
   }
 

@@ -8,6 +8,10 @@ import type { Outgoing } from "../../protocol/crypto/outgoing.ts";
 import type { SessionPath } from "../../protocol/path/session_path.ts";
 import type { Departure, Scheduler } from "../../protocol/schedule/scheduler.ts";
 import type { DropCounters } from "../../protocol/wire/drop_reason.ts";
+import {
+  encodeOrderExtension,
+  ORDER_EXTENSION_LENGTH,
+} from "../../protocol/wire/order_extension.ts";
 import { TYPE_PACKET } from "../../protocol/wire/header.ts";
 import type { RecordSink } from "./ends.ts";
 import type { PacketMemory } from "./memory.ts";
@@ -94,10 +98,19 @@ export class Departures<S extends Cipher, O extends Cipher> {
       outgoing.flags = stored.flags | departure.flags;
       outgoing.sendTime = Math.round(now * US_PER_MS) >>> 0;
       // Sent again, it is the same packet.
-      if (stored.sequence === 0) stored.sequence = session.nextSequence(stream);
-      outgoing.sequence = stored.sequence;
-      this.#send(entry, departure, stored.memory, stored.offset, stored.length, now);
-    } else if (stored.sequence === 0) {
+      let { length } = stored;
+      if (departure.extension !== null) {
+        encodeOrderExtension(stored.memory.view, stored.offset + length, departure.extension);
+        length += ORDER_EXTENSION_LENGTH;
+        stored.hasLeft = true;
+        outgoing.sequence = departure.sequence;
+      } else {
+        if (stored.sequence === 0) stored.sequence = session.nextSequence(stream);
+        stored.hasLeft = true;
+        outgoing.sequence = stored.sequence;
+      }
+      this.#send(entry, departure, stored.memory, stored.offset, length, now);
+    } else if (!stored.hasLeft) {
       this.#drops.count("queue full");
     }
     if (!isKept) store.release(slot);

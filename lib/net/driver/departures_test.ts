@@ -16,6 +16,10 @@ const SEQUENCE = 24;
 
 /** Lets one packet leave every 2 ms, in the order in which they were offered. */
 class EverySecondMs implements Scheduler {
+  acknowledged(): boolean {
+    return false;
+  }
+  recordWritten(): void {}
   readonly name = "stripe";
   readonly holdsPackets = true;
   readonly held: number[] = [];

@@ -263,6 +263,7 @@ export class Driver<S extends Cipher, O extends Cipher> implements PathObserver<
     entry.store.free();
     for (const path of entry.session.paths) this.#ends.records.close(path);
     entry.reordering.free();
+    entry.flowOrdering?.free();
     entry.session.free();
   }
 

@@ -1,18 +1,25 @@
 import { deepEqual } from "node:assert/strict";
 import { dictionaryFeature } from "../../protocol/compression/dictionary.ts";
-import { FEATURE_ECN, FEATURE_X1, sessionFeatures } from "./features.ts";
+import { FEATURE_ECN, FEATURE_ORDER, FEATURE_X1, sessionFeatures } from "./features.ts";
 
 const DICTIONARY = dictionaryFeature();
 
 Deno.test("the dictionary is used by x1 peers that both have this very one", () => {
   const uses = (...features: string[]) => sessionFeatures(features);
-  const neither = { usesDictionary: false, carriesEcn: false };
+  const neither = { usesDictionary: false, carriesEcn: false, ordersFlows: false };
   deepEqual(uses(), { x1: false, ...neither });
   deepEqual(uses(FEATURE_X1), { x1: true, ...neither });
   deepEqual(uses(FEATURE_X1, DICTIONARY), { x1: true, ...neither, usesDictionary: true });
   deepEqual(uses(DICTIONARY, FEATURE_X1), { x1: true, ...neither, usesDictionary: true });
   deepEqual(uses(FEATURE_X1, "zstd-00000000"), { x1: true, ...neither });
   deepEqual(uses(DICTIONARY), { x1: false, ...neither });
+});
+
+Deno.test("flows use several paths between x1 peers that both know how", () => {
+  const orders = (...features: string[]) => sessionFeatures(features).ordersFlows;
+  deepEqual(orders(FEATURE_X1, FEATURE_ORDER), true);
+  deepEqual(orders(FEATURE_X1), false);
+  deepEqual(orders(FEATURE_ORDER), false);
 });
 
 Deno.test("datagrams may be marked between x1 peers that both pass marks on", () => {

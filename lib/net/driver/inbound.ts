@@ -21,6 +21,13 @@ import {
   RecordHeader,
   TYPE_PACKET,
 } from "../../protocol/wire/header.ts";
+import {
+  decodeOrderExtension,
+  ORDER_EXTENSION_LENGTH,
+  OrderExtension,
+} from "../../protocol/wire/order_extension.ts";
+import { NO_MEMORY } from "./packet_cells.ts";
+import type { PacketPlace } from "./flow_ordering.ts";
 import { FlowKey, readFlowKey } from "../../protocol/packet/flow_key.ts";
 import type { Delivery } from "./delivery.ts";
 import type { MadeMemory, PacketCodecs } from "./ends.ts";
@@ -45,6 +52,8 @@ export class Inbound<S extends Cipher, O extends Cipher> {
   readonly #made: MadeMemory;
   readonly #hooks: InboundHooks<S, O>;
   readonly #flow = new FlowKey();
+  readonly #extension = new OrderExtension();
+  readonly #place: PacketPlace = { memory: NO_MEMORY, offset: 0, length: 0, flags: 0 };
   #entry: SessionEntry<S, O> | null = null;
   /** Of the packet inflated last, in bytes. */
   #length = 0;
@@ -172,6 +181,22 @@ export class Inbound<S extends Cipher, O extends Cipher> {
     if (!entry.session.x1 && sequence !== 0) this.#delivery.skip(entry, sequence, now);
   }
 
+  /** Takes the order extension off the end of the payload. False: there is none, or nobody agreed. */
+  #readExtension(
+    entry: SessionEntry<S, O>,
+    { view }: PacketMemory,
+    payload: number,
+    now: number,
+  ): boolean {
+    const { acknowledgements } = entry.session;
+    const rest = this.header.payloadLength - ORDER_EXTENSION_LENGTH;
+    if (acknowledgements === null || rest < 0) return false;
+    this.header.payloadLength = rest;
+    acknowledgements.asked(now);
+    const extension = this.#extension;
+    return decodeOrderExtension(view, payload + rest, ORDER_EXTENSION_LENGTH, extension);
+  }
+
   #acceptPacket(
     entry: SessionEntry<S, O>,
     path: SessionPath,
@@ -181,8 +206,11 @@ export class Inbound<S extends Cipher, O extends Cipher> {
   ): void {
     const { flags, sequence, stream, compression } = this.header;
     const { x1 } = entry.session;
+    const isNumbered = (flags & FLAG_ORDER_EXTENSION) !== 0;
+    if (isNumbered && !this.#readExtension(entry, memory, payload, now)) {
+      return this.#hooks.drop("bad message");
+    }
     entry.session.notePacketReceived(path, now);
-    if ((flags & FLAG_ORDER_EXTENSION) !== 0) return this.#hooks.drop("bad message");
     if (x1 && (flags & FLAG_COPY) !== 0 && !entry.reordering.isFirstCopy(stream, sequence)) {
       return this.#hooks.drop("copy");
     }
@@ -202,6 +230,16 @@ export class Inbound<S extends Cipher, O extends Cipher> {
       if (!passEcnOn(memory.view, payload, this.trafficClass)) {
         return this.#hooks.drop("congestion");
       }
+    }
+    if (isNumbered) {
+      const at = this.#place;
+      at.memory = memory;
+      at.offset = payload;
+      at.length = length;
+      at.flags = flags;
+      this.#delivery.order(entry, stream, sequence, this.#extension, path.id, at, now);
+      if (isCompressed) this.#delivery.flush();
+      return;
     }
     const isOrdered = x1 ? (flags & FLAG_ORDERED) !== 0 : sequence !== 0;
     if (isOrdered) {

@@ -2,6 +2,7 @@
  * Packets that a scheduler holds back: copies by slot, until each has left for the last time or is
  * given up. Bounded for each session: a client leaves its TUN device unread then, a server drops.
  */
+import { ORDER_EXTENSION_LENGTH } from "../../protocol/wire/order_extension.ts";
 import type { PacketMemory } from "./memory.ts";
 import { CELL_BYTES, newMemory, NO_CELL, NO_MEMORY, type PacketCells } from "./packet_cells.ts";
 
@@ -23,6 +24,7 @@ interface StoredPacket {
   trafficClass: number;
   /** Its number in its stream, once it has left; 0 before. */
   sequence: number;
+  hasLeft: boolean;
 }
 
 /** The packets of one session. Slots are numbered from 0. */
@@ -55,18 +57,20 @@ export class PacketStore {
     trafficClass: number,
   ): number {
     if (this.count >= STORED_PACKETS_MAX) return NO_SLOT;
-    const cell = length > CELL_BYTES ? NO_CELL : this.#cells.take();
-    if (cell === NO_CELL && length <= CELL_BYTES) return NO_SLOT;
+    const needed = length + ORDER_EXTENSION_LENGTH;
+    const cell = needed > CELL_BYTES ? NO_CELL : this.#cells.take();
+    if (cell === NO_CELL && needed <= CELL_BYTES) return NO_SLOT;
     const slot = this.#free.pop() ?? this.#packets.push(newPacket()) - 1;
     const stored = this.#packets[slot]!;
     stored.cell = cell;
-    stored.memory = cell === NO_CELL ? newMemory(length) : this.#cells.memory(cell);
+    stored.memory = cell === NO_CELL ? newMemory(needed) : this.#cells.memory(cell);
     stored.offset = cell === NO_CELL ? 0 : this.#cells.offset(cell);
     stored.length = length;
     stored.flags = flags;
     stored.compression = compression;
     stored.trafficClass = trafficClass;
     stored.sequence = 0;
+    stored.hasLeft = false;
     stored.memory.bytes.set(bytes.subarray(packet, packet + length), stored.offset);
     return slot;
   }
@@ -97,6 +101,6 @@ export class PacketStore {
 function newPacket(): StoredPacket {
   return {
     ...{ cell: NO_CELL, memory: NO_MEMORY, offset: 0, length: 0 },
-    ...{ flags: 0, compression: 0, trafficClass: 0, sequence: 0 },
+    ...{ flags: 0, compression: 0, trafficClass: 0, sequence: 0, hasLeft: false },
   };
 }

@@ -2,10 +2,11 @@
 import { EPOCH_PACKETS } from "../../protocol/crypto/key_epochs.ts";
 import type { EngineSession } from "../engine.ts";
 
-export function sessionTuning({ tuning, reorderFlushTimeoutMs, mtu }: EngineSession) {
+export function sessionTuning({ tuning, reorderFlushTimeoutMs, mtu, ordersFlows }: EngineSession) {
   return {
     mtuCeiling: tuning.probeMtu ? mtu : null,
     scheduler: tuning.scheduler,
+    ordersFlows: ordersFlows === true,
     flushTimeoutMs: reorderFlushTimeoutMs,
     epochLimits: { packets: EPOCH_PACKETS, ms: tuning.rekeyEveryMs },
   };

@@ -7,6 +7,7 @@ import type { Cipher } from "../../protocol/crypto/key_epochs.ts";
 import type { Session } from "../../protocol/session/session.ts";
 import { type EngineSession, REPLACED_SESSION_MS } from "../engine.ts";
 import type { PacketCells } from "./packet_cells.ts";
+import { FlowOrdering, type PacketPlace } from "./flow_ordering.ts";
 import { PacketStore } from "./packet_store.ts";
 import { Reordering } from "./reordering.ts";
 import type { Timed } from "./timer_heap.ts";
@@ -33,6 +34,9 @@ export class SessionEntry<S extends Cipher, O extends Cipher> implements Timed {
   isDropped = false;
   dueAt = Infinity;
   heapIndex = -1;
+  /** Puts packets of flows that use several paths in order; null before there is one. */
+  flowOrdering: FlowOrdering | null = null;
+  readonly #cells: PacketCells;
   readonly #ipv4: number;
   readonly #ipv6: readonly [number, number, number, number];
 
@@ -50,12 +54,18 @@ export class SessionEntry<S extends Cipher, O extends Cipher> implements Timed {
   ) {
     this.#ipv4 = ipv4Word(spec.ipv4);
     this.#ipv6 = ipv6Words(spec.ipv6);
+    this.#cells = cells;
     this.store = new PacketStore(storeCells);
     this.reordering = new Reordering({
       capacity: spec.reorderBufferSize,
       flushTimeoutMs: spec.reorderFlushTimeoutMs,
       ...(firstSequence === undefined ? {} : { firstSequence }),
     }, cells);
+  }
+
+  /** Hot. @param deliver takes packets whose turn has come, until they are flushed. */
+  ordering(deliver: (entry: SessionEntry<S, O>, at: PacketPlace) => void): FlowOrdering {
+    return this.flowOrdering ??= new FlowOrdering(this.#cells, (at) => deliver(this, at));
   }
 
   /** Whom packets that are too big for the paths are answered by: the other end of the tunnel. */

@@ -15,7 +15,7 @@ import type {
   EngineSession,
   SessionReport,
 } from "../engine.ts";
-import { FEATURE_X1 } from "../driver/features.ts";
+import { FEATURE_ORDER, FEATURE_X1 } from "../driver/features.ts";
 import { nativeFeatures } from "./codecs.ts";
 import type { Command, NativeWorkerData, Notice } from "./worker.ts";
 
@@ -37,7 +37,7 @@ export function nativeEngineObstacle(): string | null {
 
 export class NativeEngine implements Engine {
   readonly name = "native";
-  readonly features = [FEATURE_X1, ...nativeFeatures()];
+  readonly features = [FEATURE_X1, FEATURE_ORDER, ...nativeFeatures()];
   readonly drops: DropCounters;
   readonly #libc: Libc;
   readonly #wakeFd: number;

@@ -8,6 +8,8 @@ import type { RecordWriter } from "./packet_protection.ts";
 const STREAMS_MAX = 64;
 
 export class CounterRecordWriter<S extends Cipher> implements RecordWriter<S> {
+  counter = 0;
+  epoch = 0;
   readonly #direction: number;
   readonly #keys: SendKeys<S>;
   readonly #header = new RecordHeader();
@@ -40,7 +42,9 @@ export class CounterRecordWriter<S extends Cipher> implements RecordWriter<S> {
     header.sendTime = outgoing.sendTime;
     header.stream = outgoing.stream;
     encodeHeader(view, offset, header);
-    encodeNonce(view, offset, this.#direction, pathId, keys.nextCounter(pathId));
+    this.counter = keys.nextCounter(pathId);
+    this.epoch = keys.epoch & 0xff;
+    encodeNonce(view, offset, this.#direction, pathId, this.counter);
     return keys.sealer;
   }
 

@@ -40,6 +40,9 @@ export interface RecordWriter<S extends Cipher> {
   ): S;
   /** Hot. The next sequence number of a stream, never 0. */
   nextSequence(stream: number): number;
+  /** Of the record written last: its counter on its path, and the low 8 bits of its key's epoch. */
+  readonly counter: number;
+  readonly epoch: number;
   /** Moves to the next key when it is time. To be called once a batch. */
   advanceIfDue(now: number): void;
   /** Wipes the keys. */

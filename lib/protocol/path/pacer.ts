@@ -3,8 +3,8 @@
  * the caller slept may be caught up in a burst of {@link BURST_MS}, no more. Has no clock.
  */
 
-/** A caller that wakes every millisecond still sends at the full rate. */
-export const BURST_MS = 1;
+/** A caller that wakes every few milliseconds, as on a busy machine, still sends at the full rate. */
+export const BURST_MS = 3;
 
 export class Pacer {
   #nextAt = -Infinity;

@@ -4,11 +4,11 @@ import { BURST_MS, Pacer } from "./pacer.ts";
 
 Deno.test("a pacer spaces records by their length", () => {
   const pacer = new Pacer();
-  pacer.departed(1500, 100, 1000);
-  equal(pacer.nextAt, 1014);
-  equal(pacer.mayDepart(1013), false);
-  equal(pacer.mayDepart(1014), true);
-  equal(pacer.debt(1004), 10);
+  pacer.departed(1500, 100, 1000 + BURST_MS);
+  equal(pacer.nextAt, 1015);
+  equal(pacer.mayDepart(1014), false);
+  equal(pacer.mayDepart(1015), true);
+  equal(pacer.debt(1005), 10);
 });
 
 Deno.test("property: no span carries more than the rate, a burst and one record", () => {

@@ -11,6 +11,9 @@ const MASK = RECORDS_MAX - 1;
 const KEPT_MS = 300;
 /** A record is lost when so many behind it have arrived. */
 const REORDERING_RECORDS = 3;
+/** What may have been on its way when counting began. */
+const EARLIER_RECORDS = 64;
+const EARLIER_BYTES = 65_536;
 /** A record of another kind than packets: it is never sent again. */
 export const NO_PACKET = -1;
 const ROUND_TRIP_MS_MAX = 60_000;
@@ -25,6 +28,8 @@ export interface SentRecordsOwner {
 
 /** What an acknowledgement said that its sender cannot know. */
 export type AcknowledgementFault = "never sent" | "backwards" | "impossible time";
+/** Overtaken, or of a key that is gone: nothing is wrong with it, and nothing new. */
+type Stale = "stale";
 
 export class SentRecords {
   /** Bytes of packets that nothing is known of. */
@@ -48,6 +53,7 @@ export class SentRecords {
   /** Of all keys: no more can have arrived. */
   #sent = 0;
   #sentBytes = 0;
+  #isFirst = true;
   #believed = 0;
   #believedBytes = 0;
 
@@ -123,36 +129,50 @@ export class SentRecords {
     toleranceMs: number,
     now: number,
     owner: SentRecordsOwner,
-  ): AcknowledgementFault | null {
+  ): AcknowledgementFault | Stale | null {
     if (message.epoch !== this.#epoch) return this.#ofOtherEpoch(message);
     if (message.highest > this.highest) return "never sent";
     const received = (message.received - this.#received) | 0;
-    if (received < 0 || message.highest < this.#acknowledged) {
-      return received <= 0 && message.highest <= this.#acknowledged ? null : "backwards";
+    if (!this.#isFirst && (received < 0 || message.highest < this.#acknowledged)) {
+      return received <= 0 && message.highest <= this.#acknowledged ? "stale" : "backwards";
     }
     const roundTrip = (((Math.round(now * US_PER_MS) - message.echo - message.hold) | 0) >>> 0) /
       US_PER_MS;
     if (roundTrip > ROUND_TRIP_MS_MAX) return "impossible time";
+    if (this.#isFirst) {
+      this.roundTripMs = roundTrip;
+      return this.#begin(message, toleranceMs, owner);
+    }
+    if (received === 0) return "stale";
     const bytes = (message.bytes - this.#receivedBytes) | 0;
     if (bytes < 0) return "backwards";
-    const isMore = this.#believed + received > this.#sent ||
-      this.#believedBytes + bytes > this.#sentBytes;
+    const isMore = this.#believed + received > this.#sent + EARLIER_RECORDS ||
+      this.#believedBytes + bytes > this.#sentBytes + EARLIER_BYTES;
     if (isMore) return "never sent";
+    this.roundTripMs = roundTrip;
     this.#believed += received;
     this.#believedBytes += bytes;
     this.#receivedBytes = message.bytes;
-    this.roundTripMs = roundTrip;
     this.#received = message.received;
     this.#acknowledged = message.highest;
     this.#settle(message, toleranceMs, owner);
     return null;
   }
 
+  /** The peer counts since the path began, this side since it is used: counts begin here. */
+  #begin(message: Acknowledgement, toleranceMs: number, owner: SentRecordsOwner): null {
+    this.#isFirst = false;
+    this.#received = message.received;
+    this.#receivedBytes = message.bytes;
+    this.#acknowledged = message.highest;
+    this.#settle(message, toleranceMs, owner);
+    return null;
+  }
+
   /** Of the epoch before, it comes too late to mean anything. */
-  #ofOtherEpoch(message: Acknowledgement): AcknowledgementFault | null {
-    return this.#epoch !== -1 && ((this.#epoch - message.epoch) & 0xff) <= 127
-      ? null
-      : "never sent";
+  #ofOtherEpoch(message: Acknowledgement): AcknowledgementFault | Stale | null {
+    if (this.#epoch === -1) return "stale";
+    return ((this.#epoch - message.epoch) & 0xff) <= 127 ? "stale" : "never sent";
   }
 
   #settle(message: Acknowledgement, toleranceMs: number, owner: SentRecordsOwner): void {

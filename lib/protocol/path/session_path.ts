@@ -3,6 +3,7 @@
  * Counters are read by whoever reports; the rest belongs to the session.
  */
 import { IPV6_MTU_MIN } from "../packet/ip.ts";
+import type { ReceivedRecords } from "./received_records.ts";
 import { ReceiveStatistics } from "./receive_statistics.ts";
 import { Liveness, type PathState } from "./liveness.ts";
 import type { MtuSearch } from "./mtu_search.ts";
@@ -26,6 +27,8 @@ export class SessionPath {
   readonly eligibility = new Eligibility();
   /** What comes in on it. */
   readonly receiveStatistics = new ReceiveStatistics();
+  /** What of that the peer is told of, when it asked; null: it did not. */
+  receivedRecords: ReceivedRecords | null = null;
   /** Where the path leads. The engine reads it; the session moves it when the peer roams. */
   readonly peer = new PeerAddress();
   readonly counters: PathCounters = {

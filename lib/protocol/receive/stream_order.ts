@@ -11,7 +11,7 @@ import {
   ORDER_FLAG_REPEATED,
 } from "../wire/order_extension.ts";
 
-const STREAMS = 256;
+const STREAMS = 64;
 const RING = 2048;
 const RING_MASK = RING - 1;
 const PATHS = 16;
@@ -24,7 +24,7 @@ const NONE = -1;
 type PushResult = "delivered" | "held" | "late" | "duplicate" | "unknown stream";
 
 /** Gets each packet that was pushed and not refused, once. */
-interface OrderedSink {
+export interface OrderedSink {
   deliver(slot: number): void;
 }
 
@@ -195,6 +195,18 @@ export class StreamOrder {
       behindAt = Math.max(behindAt, this.#deliveredAt[path]!, 0);
     }
     return behindAt;
+  }
+
+  /** Delivers all that waits, whatever is missing. */
+  giveUpAll(now: number): void {
+    for (let stream = this.#holding.at(-1); stream !== undefined; stream = this.#holding.at(-1)) {
+      while (stream.held > 0) {
+        const first = this.#firstHeld(stream);
+        this.skipped += (first - stream.next) | 0;
+        this.#skipTo(stream, first);
+      }
+      this.#advance(stream, now);
+    }
   }
 
   /** Looks at what waits. */

@@ -30,6 +30,12 @@ export abstract class ImmediateScheduler implements Scheduler {
 
   feedbackReceived(): void {}
 
+  acknowledged(): boolean {
+    return false;
+  }
+
+  recordWritten(): void {}
+
   abstract begin(flow: FlowKey, bytes: number, now: number): boolean;
 
   offer(slot: number, _bytes: number, _now: number): Departure | null {

@@ -1,6 +1,7 @@
 /** The scheduler of a name. */
 import type { PathTable } from "../path/path_table.ts";
 import type { SchedulerName } from "../wire/scheduler_name.ts";
+import { AggregateScheduler } from "./aggregate_scheduler.ts";
 import { FailoverScheduler } from "./failover_scheduler.ts";
 import { FlowScheduler } from "./flow_scheduler.ts";
 import type { FlowTable } from "./flow_table.ts";
@@ -14,11 +15,13 @@ export interface SchedulerContext {
   readonly flows: FlowTable;
   /** Whether the peer delivers packets that need no order as they come. */
   readonly deliversAtOnce: boolean;
+  /** Whether both peers know acknowledgements and the order extension. */
+  readonly ordersFlows: boolean;
 }
 
 export function newScheduler(
   name: SchedulerName,
-  { paths, flows, deliversAtOnce }: SchedulerContext,
+  { paths, flows, deliversAtOnce, ordersFlows }: SchedulerContext,
 ): Scheduler {
   switch (name) {
     case "flow":
@@ -29,6 +32,10 @@ export function newScheduler(
       return new RedundantScheduler(paths);
     case "failover":
       return new FailoverScheduler(paths);
+    case "aggregate":
+      return ordersFlows
+        ? new AggregateScheduler(paths)
+        : new FlowScheduler(paths, flows, deliversAtOnce);
     default:
       return name satisfies never;
   }

@@ -8,6 +8,8 @@
  */
 import type { FlowKey } from "../packet/flow_key.ts";
 import type { SessionPath } from "../path/session_path.ts";
+import type { Acknowledgement } from "../wire/acknowledgement.ts";
+import type { OrderExtension } from "../wire/order_extension.ts";
 import type { PathFeedback } from "../wire/path_feedback.ts";
 import type { SchedulerName } from "../wire/scheduler_name.ts";
 import type { WeighedPath } from "./weights.ts";
@@ -27,6 +29,9 @@ export class Departure {
    * last, on no path where it is given up.
    */
   isKept = false;
+  /** What the record ends with; the packet then has the number `sequence`, which its scheduler gave. */
+  extension: OrderExtension | null = null;
+  sequence = 0;
 }
 
 export interface Scheduler {
@@ -42,6 +47,20 @@ export interface Scheduler {
   pathRemoved(path: SessionPath, now: number): void;
   /** The receiver of `path` has reported what arrived. */
   feedbackReceived(path: SessionPath, feedback: PathFeedback, now: number): void;
+  /** The peer has told which records arrived. False: that cannot be true, or nobody asked. */
+  acknowledged(message: Acknowledgement, now: number): boolean;
+  /**
+   * Hot. A record leaves on `path`: the packet that `poll` gave last, or one of another kind.
+   * @param epoch low 8 bits of its key's.
+   * @param bytes of its payload.
+   */
+  recordWritten(
+    path: SessionPath,
+    kind: "packet" | "control",
+    epoch: number,
+    counter: number,
+    bytes: number,
+  ): void;
   /** Hot. The packets offered next are of `flow`, `bytes` in all. False: the session has no path. */
   begin(flow: FlowKey, bytes: number, now: number): boolean;
   /** Hot. Takes a packet of `bytes`. Returns how it leaves now; null: it is held until `poll`. */

@@ -77,7 +77,7 @@ Deno.test("without a path that works every scheduler tries the last one heard", 
 });
 
 Deno.test("schedulers that hold nothing let packets leave now", () => {
-  for (const name of SCHEDULERS) {
+  for (const name of SCHEDULERS.filter((each) => each !== "aggregate")) {
     const { scheduler } = setUpScheduling([20], name).scheduling;
     deepEqual([scheduler.name, scheduler.holdsPackets], [name, false]);
     equal(scheduler.nextDeparture(1234), 1234);

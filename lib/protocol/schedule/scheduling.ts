@@ -46,7 +46,9 @@ export class Scheduling {
   /** Spreads packets in another way from now on. */
   use(scheduler: SchedulerName, now: number): void {
     if (scheduler === this.#scheduler.name) return;
-    this.#scheduler = newScheduler(scheduler, this.#context);
+    const next = newScheduler(scheduler, this.#context);
+    if (next.name === this.#scheduler.name) return;
+    this.#scheduler = next;
     this.judge(now);
   }
 

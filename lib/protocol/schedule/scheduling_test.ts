@@ -192,7 +192,7 @@ Deno.test("another scheduler takes effect at once", () => {
 });
 
 Deno.test("a path that was removed is chosen no more", () => {
-  for (const name of SCHEDULERS) {
+  for (const name of SCHEDULERS.filter((each) => each !== "aggregate")) {
     const test = setUpScheduling([20, 20], name);
     const { paths, scheduling, added } = test;
     paths.remove(0);

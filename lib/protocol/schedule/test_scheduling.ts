@@ -30,7 +30,11 @@ export function setUpScheduling(
 ): TestScheduling {
   const paths = new PathTable(0);
   const flows = new FlowTable();
-  const scheduling = new Scheduling({ paths, flows, deliversAtOnce: true }, scheduler, 50);
+  const scheduling = new Scheduling(
+    { paths, flows, deliversAtOnce: true, ordersFlows: true },
+    scheduler,
+    50,
+  );
   const added = rttsMs.map((rttMs, id) => {
     const path = paths.add({ id, name: `link ${id}`, socket: id, peer: null })!;
     path.liveness.heard(0);

@@ -14,6 +14,7 @@ import { Scheduling } from "../schedule/scheduling.ts";
 import {
   RECORD_OVERHEAD,
   type RecordHeader,
+  TYPE_ACKNOWLEDGEMENT,
   TYPE_CONTROL,
   TYPE_HANDSHAKE,
   TYPE_HEARTBEAT,
@@ -38,6 +39,8 @@ import { v1Protection } from "../v1/packet_protection.ts";
 import { HEARTBEAT_ACTIVE_MS, HEARTBEAT_IDLE_MS, Heartbeats } from "./heartbeats.ts";
 import type { Cipher } from "../crypto/key_epochs.ts";
 import type { Outgoing } from "../crypto/outgoing.ts";
+import { Acknowledgements } from "./acknowledgements.ts";
+import { ORDER_EXTENSION_LENGTH } from "../wire/order_extension.ts";
 import { MtuProbes } from "./mtu_probes.ts";
 import { PathAnnouncements } from "./path_announcements.ts";
 import { PACKET_ANSWERED_MS, PathReports } from "./path_reports.ts";
@@ -62,6 +65,8 @@ export class Session<S extends Cipher, O extends Cipher> {
   readonly x1: boolean;
   readonly paths: PathTable;
   readonly scheduling: Scheduling;
+  /** Null: the peers did not agree on them. */
+  readonly acknowledgements: Acknowledgements | null;
   /** When anything authentic last came, on any path. */
   lastHeardAt: number;
 
@@ -99,8 +104,14 @@ export class Session<S extends Cipher, O extends Cipher> {
     const answersWithin = isClient ? 0 : 2 * (x1 ? HEARTBEAT_ACTIVE_MS : HEARTBEAT_IDLE_MS);
     this.paths = new PathTable(answersWithin);
     this.#followsPeer = !isClient && (options.scheduler ?? null) === null;
+    const ordersFlows = x1 && options.ordersFlows === true;
     this.scheduling = new Scheduling(
-      { paths: this.paths, flows: options.flows ?? new FlowTable(), deliversAtOnce: x1 },
+      {
+        paths: this.paths,
+        flows: options.flows ?? new FlowTable(),
+        deliversAtOnce: x1,
+        ordersFlows,
+      },
       options.scheduler ?? "flow",
       options.flushTimeoutMs ?? FLUSH_TIMEOUT_MS,
     );
@@ -120,6 +131,9 @@ export class Session<S extends Cipher, O extends Cipher> {
       isClient && x1 ? now : Infinity,
     );
     this.#reports = new PathReports(this.paths, this.#outbox, this.scheduling, !isClient);
+    this.acknowledgements = ordersFlows
+      ? new Acknowledgements(this.paths, this.#outbox, this.scheduling)
+      : null;
     this.#peerPaths = new PeerPaths(
       this.paths,
       this.#outbox,
@@ -146,7 +160,13 @@ export class Session<S extends Cipher, O extends Cipher> {
     path.counters.sentPackets++;
     path.counters.sentBytes += payloadLength;
     path.allowance -= payloadLength + RECORD_OVERHEAD;
-    return this.#writer.write(view, offset, path.id, payloadLength, outgoing);
+    const sealer = this.#writer.write(view, offset, path.id, payloadLength, outgoing);
+    if (this.acknowledgements !== null) {
+      const kind = outgoing.type === TYPE_PACKET ? "packet" : "control";
+      const { epoch, counter } = this.#writer;
+      this.scheduling.scheduler.recordWritten(path, kind, epoch, counter, payloadLength);
+    }
+    return sealer;
   }
 
   /** Hot. The next sequence number of a stream: one for each packet, however many copies it has. */
@@ -221,6 +241,7 @@ export class Session<S extends Cipher, O extends Cipher> {
     this.#from = from;
     this.#sendTime = header.sendTime;
     const { counter } = this.#verifier;
+    this.acknowledgements?.recordArrived(path, header, counter, now);
     path.receiveStatistics.arrived(
       header.epoch,
       counter,
@@ -256,6 +277,7 @@ export class Session<S extends Cipher, O extends Cipher> {
   notePacketReceived(path: SessionPath, now: number): void {
     this.#heartbeats.notePackets(now);
     if (this.x1) this.#reports.packetArrived(path, now);
+    this.acknowledgements?.packetArrived(path, now);
   }
 
   /**
@@ -291,6 +313,10 @@ export class Session<S extends Cipher, O extends Cipher> {
         return this.x1 ? this.#receiveMessage(payload, path, now) : "unknown type";
       case TYPE_PATH_FEEDBACK:
         return this.x1 ? this.#receiveFeedback(payload, path, now) : "unknown type";
+      case TYPE_ACKNOWLEDGEMENT:
+        return this.acknowledgements === null
+          ? "unknown type"
+          : this.acknowledgements.receive(payload, now);
       default:
         return "unknown type";
     }
@@ -306,6 +332,7 @@ export class Session<S extends Cipher, O extends Cipher> {
     const refusal = this.#heartbeats.receive(payload, path, now);
     if (refusal !== null) return refusal;
     if (this.x1) this.#reports.heartbeatArrived(path, now);
+    this.acknowledgements?.heartbeatArrived(path, now);
     this.#judgeIfDue(now);
     return null;
   }
@@ -414,7 +441,8 @@ export class Session<S extends Cipher, O extends Cipher> {
 
   /** Hot. The largest packet that all paths in use carry, in bytes; Infinity where that is not known. */
   get packetBytesMax(): number {
-    return this.#packetBytesMax;
+    const extension = this.scheduling.scheduler.name === "aggregate" ? ORDER_EXTENSION_LENGTH : 0;
+    return this.#packetBytesMax - extension;
   }
 
   /** Whether the peer can be sent packets: some path works, and leads to it for certain. */
@@ -477,6 +505,7 @@ export class Session<S extends Cipher, O extends Cipher> {
       if (now >= path.heartbeatAt || isInDoubt) this.#heartbeats.send(path, now);
     }
     this.#reports.handleTimeout(now);
+    this.acknowledgements?.handleTimeout(now);
     this.#peerPaths.challenges.handleTimeout(now);
     this.#probes.handleTimeout(now);
     this.#followMtu();
@@ -487,6 +516,7 @@ export class Session<S extends Cipher, O extends Cipher> {
   /** When `handleTimeout` is to be called next, in milliseconds of the clock of `now`. */
   nextTimeout(): number {
     let next = Math.min(
+      this.acknowledgements?.nextDeadline() ?? Infinity,
       this.#announcements.nextAt,
       this.scheduling.nextDeadline(),
       this.#peerPaths.challenges.nextDeadline(),

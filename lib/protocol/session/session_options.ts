@@ -13,6 +13,8 @@ export interface SessionOptions<S extends Cipher, O extends Cipher>
   readonly role: Role;
   /** Whether both sides speak x1; else v1. */
   readonly x1: boolean;
+  /** x1: whether both sides know acknowledgements and the order extension; not unless told. */
+  readonly ordersFlows?: boolean;
   /** Milliseconds of the clock that every later `now` is read from. */
   readonly now: number;
   /** v1: numbers packets; shared by the sessions of one client. A new one unless told. */

@@ -47,6 +47,9 @@ export function v1Protection<S extends Cipher, O extends Cipher>(
 }
 
 class V1RecordWriter<S extends Cipher> implements RecordWriter<S> {
+  /** v1 has nonces of chance, and one key. */
+  readonly counter = 0;
+  readonly epoch = 0;
   readonly #sealer: S;
   readonly #own: OwnNonces;
   readonly #random: RandomSource;

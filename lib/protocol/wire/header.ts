@@ -35,6 +35,8 @@ export const TYPE_HANDSHAKE = 3;
 export const TYPE_CONTROL = 4;
 /** x1: what the receiver of a path tells its sender. */
 export const TYPE_PATH_FEEDBACK = 5;
+/** x1, between peers that agreed on it: which records of a path arrived. */
+export const TYPE_ACKNOWLEDGEMENT = 6;
 
 export const COMPRESSION_NONE = 0;
 export const COMPRESSION_GZIP = 1;
@@ -45,7 +47,7 @@ export const COMPRESSION_ZSTD = 2;
 export const FLAG_ORDERED = 1;
 /** x1: the TCP or UDP checksum field holds the sum of the pseudo-header only. */
 export const FLAG_PARTIAL_CHECKSUM = 2;
-/** x1: the plaintext starts with the 8-byte order extension. */
+/** x1, between peers that agreed on it: the plaintext ends with the 8-byte order extension. */
 export const FLAG_ORDER_EXTENSION = 4;
 /** x1: one of several copies on different paths, all of one sequence number. */
 export const FLAG_COPY = 8;
@@ -102,7 +104,7 @@ export function decodeHeader(
   if (length < RECORD_OVERHEAD) return "too short";
   if (view.getUint8(offset) !== VERSION) return "unknown version";
   const type = view.getUint8(offset + OFFSET_TYPE);
-  if (type < TYPE_PACKET || type > TYPE_PATH_FEEDBACK) return "unknown type";
+  if (type < TYPE_PACKET || type > TYPE_ACKNOWLEDGEMENT) return "unknown type";
   if (view.getUint16(offset + OFFSET_LENGTH) !== length - HEADER_LENGTH) return "length mismatch";
   header.type = type;
   header.session = view.getInt32(offset + OFFSET_SESSION);

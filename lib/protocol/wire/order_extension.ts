@@ -1,5 +1,5 @@
 /**
- * The order extension (x1, flag `orderExtension`): the first 8 bytes of a packet record's plaintext,
+ * The order extension (x1, flag `orderExtension`): the last 8 bytes of a packet record's plaintext,
  * where one flow uses several paths.
  *
  *     0            4            6       8

@@ -5,7 +5,8 @@
  * - `stripe`: each packet for itself, over all good paths, put in order again by the receiver.
  * - `redundant`: each packet on every live path; the first copy counts.
  * - `failover`: everything on the best path, the others stand by.
+ * - `aggregate`: one flow over all paths, paced and put in order; towards a peer that cannot, as `flow`.
  */
-export const SCHEDULERS = ["flow", "stripe", "redundant", "failover"] as const;
+export const SCHEDULERS = ["flow", "stripe", "redundant", "failover", "aggregate"] as const;
 
 export type SchedulerName = typeof SCHEDULERS[number];

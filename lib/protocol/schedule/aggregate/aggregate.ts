@@ -41,7 +41,7 @@ const QUEUE_LAG_SHARE = 0.4;
 const BURST_MS = 100;
 const FORGET_MS = 1000;
 const QUEUE_BYTES_MIN = 30_000;
-const STREAMS = 256;
+const STREAMS = 64;
 /** Records of a path overtake each other by less. */
 const TOLERANCE_MS = 2;
 
@@ -121,6 +121,14 @@ export class Aggregate {
   linkFailed(lane: PathLane, now: number): void {
     this.#now = now;
     this.#recovery.linkFailed(lane, now);
+    this.#measureLags();
+  }
+
+  /** The session says that the path works. */
+  linkWorks(lane: PathLane, now: number): void {
+    this.#now = now;
+    lane.state = "up";
+    lane.waitingSince = Infinity;
     this.#measureLags();
   }
 
@@ -267,6 +275,7 @@ export class Aggregate {
     const fault = lane === null
       ? "unknown path"
       : lane.records.acknowledge(message, TOLERANCE_MS + lane.jitterMs / 4, now, this.#recovery);
+    if (fault === "stale") return null;
     if (lane === null || fault !== null) {
       this.badAcknowledgements++;
       return fault;

@@ -116,15 +116,18 @@ Deno.test("hostile acknowledgements are counted and change nothing", () => {
   const lane = bench.aggregate.addPath({ id: 0, rate: 1000 });
   bench.offer(1, 0);
   bench.drain(0);
+  bench.acknowledge(0, 10, 5);
+  bench.offer(1, 6);
+  bench.drain(6);
   const before = [lane.capacity.estimate, lane.records.bytesInFlight, lane.heardAt];
   for (
     const fields of [
       { pathId: 9, highest: 1 },
-      { highest: 2 },
-      { highest: 1, received: 1_000_000 },
-      { highest: 1, received: 1, bytes: 0x7fffffff },
-      { highest: 1, received: 0x90000000 },
-      { epoch: 3, highest: 1, received: 1 },
+      { highest: 3, received: 2 },
+      { highest: 2, received: 1_000_000 },
+      { highest: 2, received: 2, bytes: 0x7fffffff },
+      { highest: 2, received: 0x90000000 },
+      { epoch: 3, highest: 2, received: 2 },
     ]
   ) {
     const message = Object.assign(new Acknowledgement(), { from: 1, ...fields });

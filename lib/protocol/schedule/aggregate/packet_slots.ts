@@ -28,10 +28,15 @@ export class PacketSlots {
   readonly releaseAt: Float64Array;
   readonly next: Int32Array;
   readonly #isTaken: Uint8Array;
+  readonly #isOwn: boolean;
+  /** Of a caller that numbers slots itself: those that are free again, until it is told. */
+  readonly #released: number[] = [];
   #free = 0;
   #freeCount: number;
 
-  constructor(capacity: number) {
+  /** @param numbering who chooses the slot of a packet: `take` or the caller of `adopt`. */
+  constructor(capacity: number, numbering: "own" | "numbered by the caller" = "own") {
+    this.#isOwn = numbering === "own";
     this.capacity = this.#freeCount = capacity;
     this.length = new Uint16Array(capacity);
     this.flow = new Uint16Array(capacity);
@@ -63,13 +68,34 @@ export class PacketSlots {
     return slot;
   }
 
+  /** Hot. The caller's packet is in `slot`. */
+  adopt(slot: number): void {
+    if (this.#isTaken[slot] !== 0) throw new RangeError(`Cannot adopt slot ${slot}: it is in use`);
+    this.#isTaken[slot] = 1;
+    this.flags[slot] = 0;
+    this.#freeCount--;
+  }
+
+  get hasReleased(): boolean {
+    return this.#released.length > 0;
+  }
+
+  /** Hot. A slot that is free again and that the caller was not told of yet, or NO_SLOT. */
+  takeReleased(): number {
+    return this.#released.pop() ?? NO_SLOT;
+  }
+
   /** Hot. The slot is free. */
   release(slot: number): void {
     if (this.#isTaken[slot] === 0) throw new RangeError(`Cannot release slot ${slot}: it is free`);
     this.#isTaken[slot] = 0;
+    this.#freeCount++;
+    if (!this.#isOwn) {
+      this.#released.push(slot);
+      return;
+    }
     this.next[slot] = this.#free;
     this.#free = slot;
-    this.#freeCount++;
   }
 }
 

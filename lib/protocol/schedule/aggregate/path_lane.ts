@@ -47,6 +47,8 @@ export class PathLane {
   readonly records = new SentRecords();
   readonly capacity: Capacity;
   state: LaneState = "up";
+  /** Whether the session takes the path out of use, whatever is heard of it. */
+  isBarred = false;
   /** When the last thing was heard that acknowledges something. */
   heardAt = -Infinity;
   /** Since when something waits for an acknowledgement; Infinity when nothing does. */

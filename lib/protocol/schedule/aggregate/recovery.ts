@@ -10,7 +10,7 @@ import type { PathLane } from "./path_lane.ts";
 import { NO_SLOT, type PacketSlots, SLOT_RECOVERABLE, SLOT_REPEATED } from "./packet_slots.ts";
 
 /** Silence that makes a path suspect, beyond round trip and jitter. */
-const SILENT_MS = 45;
+const SILENT_MS = 80;
 const SILENT_JITTERS = 4;
 const DOWN_AFTER_SILENCES = 3;
 const PROBE_MS = 100;
@@ -120,7 +120,7 @@ export class Recovery implements SentRecordsOwner {
 
   /** Something true was heard of `lane`. */
   heard(lane: PathLane): void {
-    if (lane.state === "up") return;
+    if (lane.state === "up" || lane.isBarred) return;
     const needed = lane.state === "suspect" ? 1 : PROBE_ANSWERS;
     if (++lane.answers >= needed) lane.state = "up";
   }

@@ -1,0 +1,209 @@
+/**
+ * One flow over all paths (`aggregate/`), as a scheduler: packets are held until a path's pacer lets
+ * them leave, and kept until they are acknowledged.
+ */
+import { type FlowKey } from "../packet/flow_key.ts";
+import { PROTOCOL_ICMP, PROTOCOL_ICMP6, PROTOCOL_UDP } from "../packet/ip.ts";
+import type { PathTable } from "../path/path_table.ts";
+import type { SessionPath } from "../path/session_path.ts";
+import type { Acknowledgement } from "../wire/acknowledgement.ts";
+import { FLAG_ORDER_EXTENSION, RECORD_OVERHEAD } from "../wire/header.ts";
+import {
+  ORDER_EXTENSION_LENGTH,
+  ORDER_FLAG_PRIORITY,
+  ORDER_FLAG_RECOVERABLE,
+  ORDER_FLAG_REPEATED,
+  OrderExtension,
+} from "../wire/order_extension.ts";
+import { Aggregate, type Traffic } from "./aggregate/aggregate.ts";
+import {
+  NO_SLOT,
+  PacketSlots,
+  SLOT_ORDERED,
+  SLOT_PRIORITY,
+  SLOT_RECOVERABLE,
+  SLOT_REPEATED,
+} from "./aggregate/packet_slots.ts";
+import { Departure, type Scheduler } from "./scheduler.ts";
+
+/** Slots that a caller may use: 0 to this, without. */
+const SLOTS = 4096;
+/** IPv4 and UDP outside. */
+const DATAGRAM_OVERHEAD = 28;
+const OVERHEAD = DATAGRAM_OVERHEAD + RECORD_OVERHEAD;
+const LENGTH_MAX = 0xffff;
+/** Records are so much longer than what was read at the most. */
+const OVERHEAD_FACTOR = 4;
+const PORT_DNS = 53;
+const TIMEOUT_MS = 1;
+
+export class AggregateScheduler implements Scheduler {
+  readonly name = "aggregate";
+  readonly holdsPackets = true;
+  readonly #paths: PathTable;
+  readonly #slots = new PacketSlots(SLOTS, "numbered by the caller");
+  readonly #aggregate = new Aggregate(this.#slots, OVERHEAD);
+  readonly #departure = new Departure();
+  readonly #extension = new OrderExtension();
+  readonly #single: SessionPath[] = [];
+  readonly #none: readonly SessionPath[] = [];
+  #hash = 0;
+  #traffic: Traffic = "bulk";
+  /** Given by `poll`, not written yet. */
+  #leaving = NO_SLOT;
+  #now = 0;
+  /** Where packets of this read go when no path works; null: as the paths have it. */
+  #lastResort: SessionPath | null = null;
+  #isStranded = false;
+  #handledAt = -Infinity;
+
+  constructor(paths: PathTable) {
+    this.#paths = paths;
+  }
+
+  pathsChanged(paths: readonly SessionPath[], _weighed: unknown, now: number): void {
+    for (const path of paths) {
+      path.carriesFlows = path.isUsable;
+      const lane = this.#aggregate.lane(path.id);
+      if (lane === null) {
+        if (path.isUsable) this.#aggregate.addPath({ id: path.id });
+      } else if (!path.isUsable) {
+        if (!lane.isBarred) this.#aggregate.linkFailed(lane, now);
+        lane.isBarred = true;
+      } else if (lane.isBarred) {
+        lane.isBarred = false;
+        this.#aggregate.linkWorks(lane, now);
+      }
+    }
+  }
+
+  pathRemoved(path: SessionPath, now: number): void {
+    this.#aggregate.removePath(path.id, now);
+  }
+
+  feedbackReceived(): void {}
+
+  acknowledged(message: Acknowledgement, now: number): boolean {
+    this.#now = now;
+    return this.#aggregate.acknowledge(message, now) === null;
+  }
+
+  begin(flow: FlowKey, bytes: number, now: number): boolean {
+    this.#lastResort = null;
+    this.#now = now;
+    this.#isStranded = false;
+    this.#hash = flow.hashA;
+    this.#traffic = isInteractive(flow) ? "interactive" : "bulk";
+    for (const lane of this.#aggregate.lanes) if (lane.state !== "down") return true;
+    // None works, but one may do so again before it is known.
+    const path = this.#paths.lastHeard();
+    if (path !== null && path.allowance >= OVERHEAD_FACTOR * bytes) this.#lastResort = path;
+    this.#isStranded = this.#lastResort === null;
+    return !this.#isStranded;
+  }
+
+  offer(slot: number, bytes: number, now: number): Departure | null {
+    this.#now = now;
+    if (this.#isStranded) return this.#giveUp(slot);
+    if (this.#lastResort !== null) return this.#leaveAtOnce(slot, this.#lastResort);
+    this.#slots.adopt(slot);
+    const length = Math.min(LENGTH_MAX, bytes + OVERHEAD + ORDER_EXTENSION_LENGTH);
+    this.#aggregate.offer(slot, length, this.#hash, this.#traffic, now);
+    return null;
+  }
+
+  poll(now: number): Departure | null {
+    this.#now = now;
+    if (this.#leaving !== NO_SLOT) this.#notWritten();
+    if (now - this.#handledAt >= TIMEOUT_MS) {
+      this.#handledAt = now;
+      this.#aggregate.handleTimeout(now);
+    }
+    for (;;) {
+      const released = this.#slots.takeReleased();
+      if (released !== NO_SLOT) return this.#giveUp(released);
+      const slot = this.#aggregate.poll(now);
+      if (slot === NO_SLOT) return null;
+      const path = this.#paths.byId(this.#aggregate.departing!.id);
+      if (path !== null) return this.#depart(slot, path);
+      this.#slots.release(slot);
+    }
+  }
+
+  #leaveAtOnce(slot: number, path: SessionPath): Departure {
+    const departure = this.#giveUp(slot);
+    this.#single[0] = path;
+    departure.paths = this.#single;
+    return departure;
+  }
+
+  /** The end that sends had no room for it. */
+  #notWritten(): void {
+    this.#slots.release(this.#leaving);
+    this.#leaving = NO_SLOT;
+  }
+
+  #giveUp(slot: number): Departure {
+    const departure = this.#departure;
+    departure.slot = slot;
+    departure.paths = this.#none;
+    departure.isKept = false;
+    departure.flags = departure.stream = 0;
+    departure.extension = null;
+    return departure;
+  }
+
+  #depart(slot: number, path: SessionPath): Departure {
+    const slots = this.#slots;
+    const departure = this.#departure;
+    const flags = slots.flags[slot]!;
+    this.#leaving = slot;
+    this.#single[0] = path;
+    departure.slot = slot;
+    departure.paths = this.#single;
+    departure.isKept = true;
+    departure.flags = departure.stream = 0;
+    departure.extension = null;
+    if ((flags & SLOT_ORDERED) === 0) return departure;
+    const extension = this.#extension;
+    extension.order = slots.order[slot]!;
+    extension.paths = slots.paths[slot]!;
+    extension.flags = ((flags & SLOT_RECOVERABLE) === 0 ? 0 : ORDER_FLAG_RECOVERABLE) |
+      ((flags & SLOT_REPEATED) === 0 ? 0 : ORDER_FLAG_REPEATED) |
+      ((flags & SLOT_PRIORITY) === 0 ? 0 : ORDER_FLAG_PRIORITY);
+    departure.flags = FLAG_ORDER_EXTENSION;
+    departure.stream = slots.stream[slot]!;
+    departure.sequence = slots.sequence[slot]!;
+    departure.extension = extension;
+    return departure;
+  }
+
+  recordWritten(
+    path: SessionPath,
+    kind: "packet" | "control",
+    epoch: number,
+    counter: number,
+    bytes: number,
+  ): void {
+    if (kind === "packet" && this.#leaving !== NO_SLOT) {
+      const slot = this.#leaving;
+      this.#leaving = NO_SLOT;
+      this.#aggregate.sent(slot, epoch, counter, this.#now);
+      return;
+    }
+    const lane = this.#aggregate.lane(path.id);
+    if (lane !== null) {
+      this.#aggregate.sentOther(lane, epoch, counter, bytes + OVERHEAD, this.#now);
+    }
+  }
+
+  nextDeparture(now: number): number {
+    return this.#slots.hasReleased ? now : this.#aggregate.nextTimeout(now);
+  }
+}
+
+/** Who waits for an answer, and is short. */
+function isInteractive({ protocol, ports }: FlowKey): boolean {
+  if (protocol === PROTOCOL_ICMP || protocol === PROTOCOL_ICMP6) return true;
+  return protocol === PROTOCOL_UDP && ((ports & 0xffff) === PORT_DNS || ports >>> 16 === PORT_DNS);
+}

@@ -1,0 +1,78 @@
+import { deepEqual, equal, ok } from "node:assert/strict";
+import { FlowKey } from "../packet/flow_key.ts";
+import { PROTOCOL_ICMP, PROTOCOL_TCP } from "../packet/ip.ts";
+import { Acknowledgement } from "../wire/acknowledgement.ts";
+import { FLAG_ORDER_EXTENSION } from "../wire/header.ts";
+import { setUpScheduling, type TestScheduling } from "./test_scheduling.ts";
+
+function flowOf(protocol: number, hash: number): FlowKey {
+  const flow = new FlowKey();
+  flow.protocol = protocol;
+  flow.hashA = hash;
+  return flow;
+}
+
+/** Lets everything leave that may until `to`. Returns what each departure was: [slot, path, kept]. */
+function drain(
+  { scheduling }: TestScheduling,
+  from: number,
+  to: number,
+): [number, number, boolean][] {
+  const left: [number, number, boolean][] = [];
+  for (let now = from; now <= to; now++) {
+    for (let next = scheduling.scheduler.poll(now); next; next = scheduling.scheduler.poll(now)) {
+      const [path] = next.paths;
+      left.push([next.slot, path?.id ?? -1, next.isKept]);
+      if (path !== undefined) {
+        scheduling.scheduler.recordWritten(path, "packet", 0, left.length, 1000);
+      }
+    }
+  }
+  return left;
+}
+
+Deno.test("a packet is held, leaves numbered, and its slot is free when it was acknowledged", () => {
+  const test = setUpScheduling([20], "aggregate");
+  const { scheduler } = test.scheduling;
+  equal(scheduler.holdsPackets, true);
+  equal(scheduler.begin(flowOf(PROTOCOL_TCP, 5), 1000, 0), true);
+  equal(scheduler.offer(7, 1000, 0), null);
+  const departure = scheduler.poll(0)!;
+  deepEqual([departure.slot, departure.paths.length, departure.isKept], [7, 1, true]);
+  equal(departure.flags, FLAG_ORDER_EXTENSION);
+  ok(departure.extension !== null);
+  scheduler.recordWritten(departure.paths[0]!, "packet", 0, 1, 1000);
+  const message = Object.assign(new Acknowledgement(), { from: 1, highest: 1, received: 1 });
+  equal(scheduler.acknowledged(message, 20), true);
+  deepEqual(drain(test, 21, 21), [[7, -1, false]]);
+  equal(scheduler.acknowledged(Object.assign(message, { highest: 9, received: 3 }), 22), false);
+});
+
+Deno.test("what is interactive leaves unnumbered", () => {
+  const { scheduler } = setUpScheduling([20], "aggregate").scheduling;
+  scheduler.begin(flowOf(PROTOCOL_ICMP, 5), 84, 0);
+  scheduler.offer(1, 84, 0);
+  const { flags, stream, extension } = scheduler.poll(0)!;
+  deepEqual([flags, stream, extension], [0, 0, null]);
+});
+
+Deno.test("a path that was removed is chosen no more, and what it had goes to the others", () => {
+  const test = setUpScheduling([20, 20], "aggregate");
+  const { scheduler } = test.scheduling;
+  scheduler.begin(flowOf(PROTOCOL_TCP, 5), 1000, 0);
+  for (let slot = 0; slot < 20; slot++) scheduler.offer(slot, 1000, 0);
+  drain(test, 0, 1);
+  test.paths.remove(0);
+  test.scheduling.forget(test.added[0]!, 2);
+  const left = drain(test, 3, 60).filter(([, path]) => path !== -1);
+  ok(left.length > 0 && left.every(([, path]) => path === 1), `${left}`);
+});
+
+Deno.test("a record that found no room gives its slot back", () => {
+  const { scheduler } = setUpScheduling([20], "aggregate").scheduling;
+  scheduler.begin(flowOf(PROTOCOL_TCP, 5), 1000, 0);
+  scheduler.offer(3, 1000, 0);
+  equal(scheduler.poll(0)!.slot, 3);
+  const { slot, paths, isKept } = scheduler.poll(1)!;
+  deepEqual([slot, paths.length, isKept], [3, 0, false]);
+});

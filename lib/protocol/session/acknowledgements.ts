@@ -1,0 +1,148 @@
+/**
+ * Which records of each path arrived, told to a peer that spreads flows over paths, and heard from it
+ * (x1, type 6). Nothing is told before the peer has sent an ordered packet, or this side spreads flows
+ * itself: otherwise nobody asked.
+ */
+import { ReceivedRecords } from "../path/received_records.ts";
+import type { PathTable } from "../path/path_table.ts";
+import type { SessionPath } from "../path/session_path.ts";
+import type { Scheduling } from "../schedule/scheduling.ts";
+import {
+  Acknowledgement,
+  decodeAcknowledgement,
+  encodeAcknowledgement,
+} from "../wire/acknowledgement.ts";
+import type { DropReason } from "../wire/drop_reason.ts";
+import { type RecordHeader, TYPE_ACKNOWLEDGEMENT } from "../wire/header.ts";
+import type { Outbox } from "./outbox.ts";
+
+/** The peer asks for so long after an ordered packet. */
+const ASKED_MS = 30_000;
+/** A path on which nothing came for so long while data flowed may be gone: its news take another. */
+const QUIET_MS = 8;
+/** A path is there when something came within, */
+const HEARD_MS = 50;
+/** and is slow when it is later by so much. */
+const SLOW_MS = 15;
+const ROUND_TRIP_UNKNOWN_MS = 100;
+const WAIT_MS_MAX = 100;
+const RECOVERY_MS_MAX = 200;
+
+export class Acknowledgements {
+  readonly #paths: PathTable;
+  readonly #outbox: Outbox;
+  readonly #scheduling: Scheduling;
+  readonly #message = new Acknowledgement();
+  #askedAt = -Infinity;
+
+  constructor(paths: PathTable, outbox: Outbox, scheduling: Scheduling) {
+    this.#paths = paths;
+    this.#outbox = outbox;
+    this.#scheduling = scheduling;
+  }
+
+  /** Hot. An authentic record has come. */
+  recordArrived(path: SessionPath, header: RecordHeader, counter: number, now: number): void {
+    if (!this.#isAsked(now)) return;
+    path.receivedRecords ??= new ReceivedRecords();
+    const { epoch, payloadLength, sendTime } = header;
+    path.receivedRecords.arrived(epoch, counter, payloadLength, sendTime, now);
+  }
+
+  #isAsked(now: number): boolean {
+    return now - this.#askedAt < ASKED_MS || this.#scheduling.scheduler.name === "aggregate";
+  }
+
+  /** Hot. An ordered packet has come: the peer wants to know what arrives. */
+  asked(now: number): void {
+    this.#askedAt = now;
+  }
+
+  /** Hot. A packet has come on `path`. */
+  packetArrived(path: SessionPath, now: number): void {
+    const records = path.receivedRecords;
+    if (records === null) return;
+    records.expectAcknowledgement(now);
+    if (now >= records.dueAt) this.#tell(path, records, now);
+  }
+
+  heartbeatArrived(path: SessionPath, now: number): void {
+    path.receivedRecords?.expectAcknowledgement(now);
+  }
+
+  #tell(path: SessionPath, records: ReceivedRecords, now: number): void {
+    const isUrgent = records.isUrgent(now) || now - records.arrivedAt > QUIET_MS;
+    this.#message.pathId = path.id;
+    if (!records.acknowledge(this.#message, now)) return;
+    const payload = encodeAcknowledgement(this.#message);
+    this.#outbox.transmit({ type: TYPE_ACKNOWLEDGEMENT, path, payload });
+    const fastest = this.#fastest(path, now);
+    const isSlow = delayOf(path, now) > delayOf(fastest, now) + SLOW_MS;
+    if (fastest === path || !isUrgent && !isSlow) return;
+    this.#outbox.transmit({ type: TYPE_ACKNOWLEDGEMENT, path: fastest, payload });
+  }
+
+  /** The path that is there first, of those that work and were heard lately. */
+  #fastest(own: SessionPath, now: number): SessionPath {
+    let fastest = own;
+    for (const path of this.#paths) {
+      if (!path.isUsable || now - path.lastHeardAt > HEARD_MS) continue;
+      if (delayOf(path, now) < delayOf(fastest, now)) fastest = path;
+    }
+    return fastest;
+  }
+
+  /** Takes what the peer tells. Returns why it is dropped, or null. */
+  receive(payload: Uint8Array, now: number): DropReason | null {
+    const message = this.#message;
+    if (!decodeAcknowledgement(payload, message)) return "bad message";
+    return this.#scheduling.scheduler.acknowledged(message, now) ? null : "bad message";
+  }
+
+  /** How much later than the fastest path the slowest may be, in ms. */
+  waitMs(): number {
+    let least = Infinity;
+    let most = -Infinity;
+    let jitter = 0;
+    for (const { receivedRecords, isUsable } of this.#paths) {
+      if (receivedRecords === null || !isUsable || receivedRecords.arrivedAt === -Infinity) {
+        continue;
+      }
+      least = Math.min(least, receivedRecords.meanDelayMs);
+      most = Math.max(most, receivedRecords.meanDelayMs);
+      jitter = Math.max(jitter, receivedRecords.jitterMs);
+    }
+    return least === Infinity ? WAIT_MS_MAX : Math.min(WAIT_MS_MAX, most - least + 4 * jitter + 5);
+  }
+
+  /** How long sending again takes, in ms. */
+  recoveryMs(now: number): number {
+    let fastest = Infinity;
+    let jitter = 0;
+    for (const path of this.#paths) {
+      if (!path.isUsable) continue;
+      fastest = Math.min(fastest, delayOf(path, now));
+      jitter = Math.max(jitter, path.receivedRecords?.jitterMs ?? 0);
+    }
+    return Math.min(RECOVERY_MS_MAX, 2 * fastest + 4 * jitter + 25);
+  }
+
+  handleTimeout(now: number): void {
+    for (const path of this.#paths) {
+      const records = path.receivedRecords;
+      if (records !== null && now >= records.dueAt) this.#tell(path, records, now);
+    }
+  }
+
+  nextDeadline(): number {
+    let next = Infinity;
+    for (const { receivedRecords } of this.#paths) {
+      if (receivedRecords !== null) next = Math.min(next, receivedRecords.dueAt);
+    }
+    return next;
+  }
+}
+
+function delayOf(path: SessionPath, now: number): number {
+  return path.quality.judgedRttMs(now) ?? ROUND_TRIP_UNKNOWN_MS;
+}
