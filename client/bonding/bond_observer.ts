@@ -1,4 +1,5 @@
 /** What bonding tells a user interface beside it. */
+import type { SchedulerName } from "../../lib/protocol/wire/scheduler_name.ts";
 import type { SessionReport } from "../../lib/net/engine.ts";
 
 export interface BondStatus {
@@ -16,7 +17,13 @@ export interface BondStatus {
   readonly session: SessionReport | null;
 }
 
+/** What can be changed while it runs. */
+export interface BondControls {
+  /** From the next session on, which is asked for at once; the one in use goes on until then. */
+  useScheduler(name: SchedulerName): void;
+}
+
 export interface BondObserver {
   /** There is a session. `readStatus` may be called as often as the screen changes. */
-  onBonding(readStatus: () => Promise<BondStatus>): void;
+  onBonding(readStatus: () => Promise<BondStatus>, controls: BondControls): void;
 }

@@ -57,6 +57,8 @@ export async function bond(
     for (const line of await restoreStale(runner)) log.warn("{line}", { line });
   }
 
+  // What is changed while it runs is in the next session.
+  const live = { ...options };
   await using stack = new AsyncDisposableStack();
   const fault = new AbortController();
   const until = AbortSignal.any([signal, fault.signal]);
@@ -93,7 +95,7 @@ export async function bond(
       acceptsV1: options.acceptsV1,
     });
     const bonded = client = new BondedClient({
-      ...{ options, engine, journal, session, links, endpoints, requests, protection },
+      ...{ options: live, engine, journal, session, links, endpoints, requests, protection },
     });
     stack.defer(() => bonded.settled());
     // Before the links are read, so that nothing is missed in between.
@@ -111,7 +113,13 @@ export async function bond(
         links: links.names,
         problems: links.problems,
         session: (await engine.report()).find(({ id }) => id === session.id) ?? null,
-      }));
+      }), {
+        useScheduler(scheduler) {
+          log.info("scheduler {scheduler}: renewing the session", { scheduler });
+          live.tuning = { ...live.tuning, scheduler };
+          session.renewNow();
+        },
+      });
       await bonded.keepAlive(until);
     }
   } catch (error) {

@@ -33,6 +33,7 @@ export class LiveSession {
   #current: PathStates | null = null;
   /** One that has been opened, and of which no path has answered yet. */
   #candidate: PathStates | null = null;
+  #isRenewalWanted = false;
   #changed = Promise.withResolvers<void>();
   #interruption: AbortController | null = null;
 
@@ -96,6 +97,12 @@ export class LiveSession {
     return true;
   }
 
+  /** The session is to be renewed now, though it is not due. */
+  renewNow(): void {
+    this.#isRenewalWanted = true;
+    this.#wake();
+  }
+
   note(event: SessionEvent): void {
     const session = [this.#current, this.#candidate].find((one) => one?.id === event.session);
     if (session === undefined || session === null || session.isOver) return;
@@ -137,7 +144,10 @@ export class LiveSession {
         return signal.aborted ? "stopped" : "lost";
       }
       const leftMs = deadline - performance.now();
-      if (leftMs <= 0) return "due";
+      if (leftMs <= 0 || this.#isRenewalWanted) {
+        this.#isRenewalWanted = false;
+        return "due";
+      }
       await pause(leftMs, signal, this.#changed.promise);
     }
   }

@@ -98,3 +98,17 @@ Deno.test("LiveSession: the session in use may be lost while another is expected
   equal(await session.provenWithin(60_000, RUNNING), true);
   deepEqual([session.id, session.isOver, session.isUp], [8, false, true]);
 });
+
+Deno.test("a renewal that is wanted comes at once, and only once", async () => {
+  const session = new LiveSession();
+  session.expect(SESSION);
+  const path = { kind: "path changed", session: SESSION, path: 0, name: "dsl" } as const;
+  session.note({ ...path, state: "up", peer: "203.0.113.10:8000" });
+  const { signal } = new AbortController();
+  session.renewNow();
+  equal(await session.lostOr(60_000, signal), "due");
+  const stop = new AbortController();
+  const next = session.lostOr(60_000, stop.signal);
+  stop.abort();
+  equal(await next, "stopped");
+});

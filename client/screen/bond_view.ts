@@ -1,6 +1,7 @@
 /** What the screen shows of bonding: the session, and how each link does. */
 import type { PathReport, SessionReport } from "../../lib/net/engine.ts";
-import type { BondStatus } from "../bonding/bond_observer.ts";
+import { type SchedulerName, SCHEDULERS } from "../../lib/protocol/wire/scheduler_name.ts";
+import type { BondControls, BondStatus } from "../bonding/bond_observer.ts";
 import {
   formatAge,
   formatBytes,
@@ -50,6 +51,23 @@ export function bondModels(readStatus: () => Promise<BondStatus>, startedAtMs: n
   };
 }
 
+/** `s` takes the next scheduler; its name is among the facts once it is in use. */
+export function bondKeys(
+  readStatus: () => Promise<BondStatus>,
+  controls: BondControls,
+): (key: string) => boolean {
+  let wanted: SchedulerName | null = null;
+  return (key) => {
+    if (key !== "s") return false;
+    readStatus().then(({ session }) => {
+      const at = SCHEDULERS.indexOf(wanted ?? session?.scheduler ?? "flow");
+      wanted = SCHEDULERS[(at + 1) % SCHEDULERS.length]!;
+      controls.useScheduler(wanted);
+    }).catch(() => {}); // it has just ended
+    return true;
+  };
+}
+
 export function bondModel(
   status: BondStatus,
   trafficOf: (link: string) => LinkTraffic,
@@ -74,6 +92,7 @@ export function bondModel(
     ],
     uptimeMs,
     columns: COLUMNS,
+    keys: ["s scheduler"],
     rows: status.links.map((name) => linkRow(status, name, trafficOf(name))),
   };
 }

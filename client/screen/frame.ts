@@ -47,7 +47,7 @@ export function drawFrame(
     else drawStatus(canvas, model, state, log);
     canvas.fillTo(height - 1);
   }
-  drawFooter(canvas, state);
+  drawFooter(canvas, state, model.keys ?? []);
   return canvas;
 }
 
@@ -110,7 +110,11 @@ interface FooterPart {
   readonly button?: Button;
 }
 
-function drawFooter(canvas: Canvas<ScreenTarget>, state: ScreenState): void {
+function drawFooter(
+  canvas: Canvas<ScreenTarget>,
+  state: ScreenState,
+  keys: readonly string[],
+): void {
   const parts: FooterPart[] = state.view === "asking to stop"
     ? [
       { text: "Stop? y/n" },
@@ -125,6 +129,7 @@ function drawFooter(canvas: Canvas<ScreenTarget>, state: ScreenState): void {
       { text: "? help" },
       { text: "up/down select" },
       { text: "wheel log" },
+      ...keys.map((text) => ({ text })),
     ];
   const line = [span(" ")];
   let at = 1;

@@ -7,7 +7,7 @@ import { StatusPage } from "./status_page.ts";
 interface LiveScreen {
   readonly openedAtMs: number;
   /** From now on this is what is shown. */
-  show(read: ReadModel): void;
+  show(read: ReadModel, onKey?: (key: string) => boolean): void;
 }
 
 /**
@@ -30,8 +30,8 @@ export async function withLiveScreen(
   if (either.aborted) return;
   await body(either, {
     openedAtMs: page.openedAtMs,
-    show: (read) => {
-      page.show(read);
+    show: (read, onKey) => {
+      page.show(read, onKey);
       host.refresh();
     },
   });

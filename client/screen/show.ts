@@ -3,7 +3,7 @@ import { balance } from "../balance/balance.ts";
 import { bond } from "../bonding/bonding_mode.ts";
 import type { BalanceOptions, BondOptions } from "../config/options.ts";
 import { balanceModels } from "./balance_view.ts";
-import { bondModels } from "./bond_view.ts";
+import { bondKeys, bondModels } from "./bond_view.ts";
 import { withLiveScreen } from "./live_screen.ts";
 
 /** As bond(). @throws UsageError when there is no terminal. */
@@ -11,7 +11,8 @@ export async function showBonding(options: BondOptions, signal: AbortSignal): Pr
   const title = `Fluxify bonding to ${options.server}`;
   await withLiveScreen(title, options, signal, (either, screen) =>
     bond(options, either, {
-      onBonding: (readStatus) => screen.show(bondModels(readStatus, screen.openedAtMs)),
+      onBonding: (readStatus, controls) =>
+        screen.show(bondModels(readStatus, screen.openedAtMs), bondKeys(readStatus, controls)),
     }));
 }
 

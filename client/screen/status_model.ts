@@ -45,6 +45,8 @@ export interface StatusModel {
   readonly uptimeMs: number;
   readonly columns: readonly Column[];
   readonly rows: readonly StatusRow[];
+  /** Keys of this mode alone, as in `s scheduler`. */
+  readonly keys?: readonly string[];
 }
 
 /** Reads how things stand at a time, in milliseconds of performance.now(). */

@@ -13,6 +13,7 @@ export class StatusPage implements Page<ScreenTarget> {
   #model: StatusModel;
   #read: ReadModel;
   #isLogAtStart = true;
+  #onKey: (key: string) => boolean = () => false;
 
   constructor(title: string, onStop: () => void) {
     this.#onStop = onStop;
@@ -20,9 +21,10 @@ export class StatusPage implements Page<ScreenTarget> {
     this.#model = startingModel(title, 0);
   }
 
-  /** From now on this is what is shown. */
-  show(read: ReadModel): void {
+  /** From now on this is what is shown. `onKey` takes keys of the mode: whether it knew this one. */
+  show(read: ReadModel, onKey: (key: string) => boolean = () => false): void {
     this.#read = read;
+    this.#onKey = onKey;
   }
 
   draw(log: readonly LogLine[], size: Size): Frame<ScreenTarget> {
@@ -32,6 +34,8 @@ export class StatusPage implements Page<ScreenTarget> {
   }
 
   take(input: PageInput<ScreenTarget>, log: readonly LogLine[]): boolean {
+    const isOwn = input.kind === "key" && this.#state.view === "status" && this.#onKey(input.key);
+    if (isOwn) return true;
     const meant: ScreenInput = input.kind === "click" ? input.target : input;
     const next = react(this.#state, meant, {
       rows: this.#model.rows.map(({ key }) => key),

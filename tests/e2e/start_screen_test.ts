@@ -58,6 +58,11 @@ Deno.test({
     );
     await terminal.waitFor(/one +up/);
 
+    // Another scheduler, with the session going on.
+    await terminal.press("s");
+    await terminal.waitFor(/scheduler stripe[^]*session renewed/);
+    await ping(lab.client, INTERNET_ADDRESS);
+
     await terminal.click("[Stop]");
     await terminal.waitFor(/Stop\? y\/n/);
     await terminal.press("y");

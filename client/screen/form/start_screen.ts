@@ -14,7 +14,7 @@ import type { Settings } from "../../config/settings.ts";
 import { makeDirectory, settingsPath } from "../../config/settings_file.ts";
 import { diagnose, diagnosisLines, saveReport, withContents } from "../../diagnostics/diagnosis.ts";
 import { balanceModels } from "../balance_view.ts";
-import { bondModels } from "../bond_view.ts";
+import { bondKeys, bondModels } from "../bond_view.ts";
 import { DiagPage } from "../diag_page.ts";
 import { ScreenHost } from "../../../lib/cli/screen/screen_host.ts";
 import { StatusPage } from "../status_page.ts";
@@ -115,8 +115,8 @@ async function run(
   const { openedAtMs } = page;
   if (command.command === "bond") {
     await bond(command.options, signal, {
-      onBonding(readStatus) {
-        page.show(bondModels(readStatus, openedAtMs));
+      onBonding(readStatus, controls) {
+        page.show(bondModels(readStatus, openedAtMs), bondKeys(readStatus, controls));
         host.refresh();
       },
     });
