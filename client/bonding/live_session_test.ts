@@ -105,6 +105,7 @@ Deno.test("a renewal that is wanted comes at once, and only once", async () => {
   const path = { kind: "path changed", session: SESSION, path: 0, name: "dsl" } as const;
   session.note({ ...path, state: "up", peer: "203.0.113.10:8000" });
   const { signal } = new AbortController();
+  await session.provenWithin(1_000, signal);
   session.renewNow();
   equal(await session.lostOr(60_000, signal), "due");
   const stop = new AbortController();
