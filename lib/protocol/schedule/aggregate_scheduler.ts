@@ -85,6 +85,9 @@ export class AggregateScheduler implements Scheduler {
 
   acknowledged(message: Acknowledgement, now: number): boolean {
     this.#now = now;
+    // A path that takes no packets yet is acknowledged, too.
+    const { pathId } = message;
+    if (this.#aggregate.lane(pathId) === null && this.#paths.byId(pathId) !== null) return true;
     return this.#aggregate.acknowledge(message, now) === null;
   }
 
