@@ -64,7 +64,7 @@ interface StrangersReport {
  */
 export async function measureStrangers(
   connections: number,
-  { warmUp = WARM_UP, restSeconds = REST_SECONDS } = {},
+  { warmUp = WARM_UP, restSeconds = REST_SECONDS, honestTimeoutMs = HONEST_TIMEOUT_MS } = {},
 ): Promise<StrangersReport> {
   await using authority = await TestAuthority.create();
   const server = await authority.issueServer("server");
@@ -84,17 +84,19 @@ export async function measureStrangers(
     honest.tried++;
     const target = { server: "127.0.0.1", address: "127.0.0.1", port, credentials };
     const request = encodeRequest({ clientName: "", features: [], clientVersion: "" });
-    await ask(target, request, HONEST_TIMEOUT_MS).then(() => honest.served++, () => {});
+    await ask(target, request, honestTimeoutMs).then(() => honest.served++, () => {});
   };
   await flood(port, warmUp);
   for (let i = 0; i < WARM_UP_HONEST; i++) await askOnce();
   honest.tried = honest.served = 0;
   const beforeMib = await settledMib(child.pid, restSeconds, 0);
   const startMs = performance.now();
-  const asking = setInterval(askOnce, HONEST_EVERY_MS);
+  const asked: Promise<void>[] = [];
+  const asking = setInterval(() => asked.push(askOnce()), HONEST_EVERY_MS);
   await flood(port, connections);
   clearInterval(asking);
   const seconds = (performance.now() - startMs) / 1000;
+  await Promise.all(asked);
   while (honest.tried < 10) await askOnce();
   const grownMib = await settledMib(child.pid, REST_SECONDS, beforeMib + MAY_GROW_MIB / 2) -
     beforeMib;

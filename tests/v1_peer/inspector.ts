@@ -23,6 +23,8 @@ export class Inspector {
   readonly #violations: Violations;
   readonly #nonces = new Set<string>();
   readonly #sequences = new Set<number>();
+  /** A server's count begins with the clock, so that it goes on over its own restarts. */
+  #lowest = Infinity;
   #highest = 0;
 
   constructor(violations: Violations) {
@@ -31,7 +33,8 @@ export class Inspector {
 
   /** Packets whose sequence was passed and which have not come: lost, or still under way. */
   get missing(): number {
-    return this.#highest - this.#sequences.size;
+    if (this.#sequences.size === 0) return 0;
+    return this.#highest - this.#lowest + 1 - this.#sequences.size;
   }
 
   refuse(flaw: Flaw): void {
@@ -64,6 +67,7 @@ export class Inspector {
       this.#violations.add(`sequence ${sequence} came twice`);
     }
     this.#sequences.add(sequence);
+    this.#lowest = Math.min(this.#lowest, sequence);
     this.#highest = Math.max(this.#highest, sequence);
   }
 }

@@ -73,7 +73,7 @@ for (const engine of ENGINES) {
         const report = await client.clientReport();
         assertNoViolations(report);
         equal(report.missing, 0);
-        equal(report.flushes, 0, "the sequence of the server has no holes");
+        ok(report.flushes <= 1, "the sequence of the server has no holes but before its first");
         equal(report.host.unasked, 0);
         ok(report.gzipSent > 20, `${report.gzipSent} packets were compressed`);
       },
