@@ -65,6 +65,15 @@ Deno.test("The end of a session is told once, by whoever ends it", () => {
   equal(lines[1], "out of order");
 });
 
+Deno.test("A session that the engine had to drop is told, and forgotten", () => {
+  const lines = linesFor(
+    (session) => ({ kind: "session failed", session, message: "out of memory" }),
+    (session) => ({ kind: "bye", session }),
+  );
+  equal(lines.length, 1);
+  match(lines[0]!, /session of laptop ended: it cannot go on: out of memory$/);
+});
+
 Deno.test("A client that leaves before its newest session is used has left", () => {
   const path = { path: 0, name: "path 0", state: "up", peer: "203.0.113.7:40000" } as const;
   const [, ...lines] = linesFor(

@@ -113,3 +113,22 @@ Deno.test("a renewal that is wanted comes at once, and only once", async () => {
   stop.abort();
   equal(await next, "stopped");
 });
+
+Deno.test("a session that the engine had to drop is over, and the log says why", async () => {
+  const lines: string[] = [];
+  const write = (line: string) => void lines.push(line.trimEnd().slice(25));
+  setUpLogging({ level: "info", format: "text", write });
+  const session = new LiveSession();
+  session.expect(SESSION);
+  const proven = session.provenWithin(60_000, RUNNING);
+  session.note(changed(SESSION, "up"));
+  equal(await proven, true);
+  session.note({ kind: "session failed", session: SESSION + 1, message: "another one" });
+  equal(session.isUp, true);
+  session.note({ kind: "session failed", session: SESSION, message: "out of memory" });
+  deepEqual([session.isUp, session.isOver], [false, true]);
+  setUpLogging({ level: "info", format: "text", write() {} });
+  deepEqual(lines.slice(1), [
+    "warning the session cannot go on (out of memory): asking for a new one",
+  ]);
+});
