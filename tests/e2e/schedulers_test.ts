@@ -133,3 +133,16 @@ topic("e2e schedulers: stripe", async (scenario) => {
     await reach(measure, 1.2 * 20, () => tcpMbit(lab, "down", 1));
   });
 });
+
+topic("e2e schedulers: aggregate over a near and a far link", async (scenario) => {
+  await using lab = await startLab([
+    { name: "near", rateMbit: 50, rttMs: 20 },
+    { name: "far", rateMbit: 20, rttMs: 80 },
+  ]);
+  await startTunnel(lab, "aggregate");
+  for (const direction of DIRECTIONS) {
+    await scenario(`one flow ${direction} is faster than the best link`, async (measure) => {
+      await reach(measure, 1.1 * 50 * PAYLOAD_SHARE, () => tcpMbit(lab, direction, 1));
+    });
+  }
+});
