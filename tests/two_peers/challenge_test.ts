@@ -121,7 +121,7 @@ Deno.test("x1: a challenge that is lost is repeated every 200 ms", () => {
     const gap = challengedAt[nth]! - challengedAt[nth - 1]!;
     ok(gap >= 200 && gap <= 202, `${gap}`);
   }
-  equal(network.server.session.paths.byId(0)!.allowance, Infinity);
+  equal(network.server.session.paths.byId(0)!.amplificationCredit, Infinity);
 });
 
 /** Moves the client, and keeps its answer to the challenge from the server. */
@@ -251,7 +251,7 @@ Deno.test("x1: a record sent again from elsewhere triggers nothing", () => {
     before,
   );
   equal(peerOf(network, 0), "203.0.113.1:4000");
-  equal(path.allowance, Infinity);
+  equal(path.amplificationCredit, Infinity);
   equal(session.pollTransmit(), null);
 });
 
@@ -262,7 +262,7 @@ Deno.test("x1: a path the client opens elsewhere is not used before it has answe
   new Traffic(network);
   network.run(1000);
   const path = network.server.session.paths.byId(1)!;
-  ok(path.allowance < Infinity);
+  ok(path.amplificationCredit < Infinity);
   equal(path.liveness.state, "up");
   ok(network.client.received.every((packet) => packet.path === 0));
 });

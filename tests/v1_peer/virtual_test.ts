@@ -270,7 +270,7 @@ Deno.test("v1 server: an address that answers nothing gets three times what came
 Deno.test("v1 server: a path whose address answers carries packets, whichever way the answer comes", () => {
   using network = new MixedNetwork({ ours: "server", delaysMs: [5, 20] });
   network.run(200);
-  for (const path of network.ours.session.paths) equal(path.allowance, Infinity);
+  for (const path of network.ours.session.paths) equal(path.amplificationCredit, Infinity);
   exchange(network, 1000);
   assertClean(network);
   equal(network.ours.received.some(({ number }) => number > 100), false, "no answer is delivered");
@@ -283,10 +283,10 @@ Deno.test("v1 server: the host of the control connection has answered already, o
   network.run(1000);
   const { paths } = network.ours.session;
   equal(paths.byId(0)!.peer.toString(), "203.0.113.1:4000");
-  equal(paths.byId(0)!.allowance, Infinity);
-  ok(paths.byId(1)!.allowance < Infinity, "another host has not");
+  equal(paths.byId(0)!.amplificationCredit, Infinity);
+  ok(paths.byId(1)!.amplificationCredit < Infinity, "another host has not");
   equal(network.inject(network.v1.handshake(), 4100), null);
-  equal(paths.byId(2)!.allowance, Infinity);
+  equal(paths.byId(2)!.amplificationCredit, Infinity);
 });
 
 Deno.test("v1 server: a handshake is answered, so that a client that beats seldom keeps its path", () => {

@@ -48,7 +48,7 @@ export class Delivery<S extends Cipher, O extends Cipher> {
       return this.#drops.count("foreign source");
     }
     if (entry.session.takeProof(memory.view, flow)) return;
-    const isPartial = entry.session.x1 && (flags & FLAG_PARTIAL_CHECKSUM) !== 0;
+    const isPartial = (flags & FLAG_PARTIAL_CHECKSUM) !== 0;
     this.#sink.deliver(memory, packet, flow, isPartial);
   }
 

@@ -211,7 +211,7 @@ export class Inbound<S extends Cipher, O extends Cipher> {
       return this.#hooks.drop("bad message");
     }
     entry.session.notePacketReceived(path, now);
-    if (x1 && (flags & FLAG_COPY) !== 0 && !entry.reordering.isFirstCopy(stream, sequence)) {
+    if ((flags & FLAG_COPY) !== 0 && !entry.reordering.isFirstCopy(stream, sequence)) {
       return this.#hooks.drop("copy");
     }
     // That of v1 has been inflated already.
@@ -241,10 +241,8 @@ export class Inbound<S extends Cipher, O extends Cipher> {
       if (isCompressed) this.#delivery.flush();
       return;
     }
-    const isOrdered = x1 ? (flags & FLAG_ORDERED) !== 0 : sequence !== 0;
-    if (isOrdered) {
-      const streamId = x1 ? stream : 0;
-      this.#delivery.reorder(entry, streamId, sequence, memory, payload, length, flags, now);
+    if ((flags & FLAG_ORDERED) !== 0) {
+      this.#delivery.reorder(entry, stream, sequence, memory, payload, length, flags, now);
     } else {
       this.#delivery.deliver(entry, memory, payload, length, flags);
     }

@@ -42,22 +42,26 @@ interface LivenessOptions {
    * whose packets are not answered one by one.
    */
   readonly graceMs?: number;
+  /** Round trips of the path, measured elsewhere; none unless told. */
+  readonly rtt?: Rtt;
 }
 
 export class Liveness {
   readonly #graceMs: number;
-  readonly #rtt = new Rtt();
+  /** Measured by whoever sends: its owner resets it when the path leads elsewhere. */
+  readonly rtt: Rtt;
   #state: State = "probing";
   /** When the first of what has been sent since the path was last heard went out. */
   #unansweredSince = Infinity;
 
   /** Throws RangeError for a grace that is not 0 or more. */
   constructor(options: LivenessOptions = {}) {
-    const { graceMs = 0 } = options;
+    const { graceMs = 0, rtt = new Rtt() } = options;
     if (!(graceMs >= 0 && graceMs < Infinity)) {
       throw new RangeError("Cannot watch a path: use a grace of 0 ms or more");
     }
     this.#graceMs = graceMs;
+    this.rtt = rtt;
   }
 
   /** As of the last call of any kind: poll() first when time has passed. */
@@ -79,11 +83,6 @@ export class Liveness {
     this.#state = "up";
   }
 
-  /** A round trip of the path was measured. One out of range is ignored. */
-  rttMeasured(roundTripMs: number): void {
-    this.#rtt.add(roundTripMs);
-  }
-
   /** The interface is gone or has no carrier: down at once. */
   linkDown(_now: number): void {
     this.#state = "link down";
@@ -94,7 +93,6 @@ export class Liveness {
   linkUp(_now: number): void {
     if (this.#state !== "link down") return;
     this.#state = "probing";
-    this.#rtt.reset();
   }
 
   /** Lets time pass. Answers the state. */
@@ -120,7 +118,7 @@ export class Liveness {
   }
 
   #suspectAt(): number {
-    const rtt = this.#rtt;
+    const rtt = this.rtt;
     const roundTripMs = rtt.count < RTT_SETTLED_COUNT
       ? Math.min(rtt.minimumMs ?? RTT_UNMEASURED_MS, RTT_UNMEASURED_MS)
       : rtt.smoothedMs!;

@@ -56,6 +56,6 @@ Deno.test("usable() has the paths that are up, for both sides, and lead to the p
   for (let id = 0; id < 5; id++) paths.add(newPath(id))!.liveness.heard(0);
   paths.byId(1)!.isUsableForPeer = false;
   paths.byId(2)!.liveness.linkDown(0);
-  paths.byId(4)!.allowance = 1000;
+  paths.byId(4)!.amplificationCredit = 1000;
   deepEqual(paths.usable().map(({ id }) => id), [0, 3]);
 });

@@ -58,7 +58,7 @@ export class SessionPath {
   /**
    * Bytes that may be sent to the address before it has proved to be the peer's; Infinity: it has.
    */
-  allowance = Infinity;
+  amplificationCredit = Infinity;
 
   /**
    * @param socket the engine's number of the socket the path uses.
@@ -72,11 +72,11 @@ export class SessionPath {
     /** IP version of the datagrams. */
     readonly family: 4 | 6 = 4,
   ) {
-    this.liveness = new Liveness({ graceMs });
+    this.liveness = new Liveness({ graceMs, rtt: this.quality.rtt });
   }
 
   /** Forgets what was measured: the path leads elsewhere than before. */
-  forgetWay(): void {
+  forgetRoute(): void {
     this.quality.reset();
     this.receiveStatistics.forgetDelay();
   }
@@ -88,6 +88,7 @@ export class SessionPath {
 
   /** Hot. Whether packets may go this way. */
   get isUsable(): boolean {
-    return this.liveness.state === "up" && this.isUsableForPeer && this.allowance === Infinity;
+    return this.liveness.state === "up" && this.isUsableForPeer &&
+      this.amplificationCredit === Infinity;
   }
 }

@@ -100,7 +100,9 @@ export class AggregateScheduler implements Scheduler {
     for (const lane of this.#aggregate.lanes) if (lane.state !== "down") return true;
     // None works, but one may do so again before it is known.
     const path = this.#paths.lastHeard();
-    if (path !== null && path.allowance >= OVERHEAD_FACTOR * bytes) this.#lastResort = path;
+    if (path !== null && path.amplificationCredit >= OVERHEAD_FACTOR * bytes) {
+      this.#lastResort = path;
+    }
     this.#isStranded = this.#lastResort === null;
     return !this.#isStranded;
   }

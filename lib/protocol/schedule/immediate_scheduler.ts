@@ -70,6 +70,8 @@ export abstract class ImmediateScheduler implements Scheduler {
    */
   protected leaveOnLastHeard(bytes: number): boolean {
     const path = this.paths.lastHeard();
-    return this.leaveOn(path !== null && path.allowance >= OVERHEAD_FACTOR * bytes ? path : null);
+    return this.leaveOn(
+      path !== null && path.amplificationCredit >= OVERHEAD_FACTOR * bytes ? path : null,
+    );
   }
 }

@@ -65,7 +65,7 @@ Deno.test("without a path that works every scheduler tries the last one heard", 
     const { flags, stream } = departure(test);
     deepEqual([flags, stream], [0, 0], name);
     equal(test.flows.size, 0, "nothing is pinned to it");
-    test.added[1]!.allowance = 3999;
+    test.added[1]!.amplificationCredit = 3999;
     equal(test.send(1), null, name);
     for (const path of test.added) {
       test.paths.remove(path.id);

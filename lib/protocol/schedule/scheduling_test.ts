@@ -25,7 +25,7 @@ Deno.test("paths that work and are good carry flows", () => {
   const { paths, scheduling, added } = test;
   deepEqual(carrying(paths), [0, 1, 2]);
   added[0]!.isUsableForPeer = false;
-  added[1]!.allowance = 1000;
+  added[1]!.amplificationCredit = 1000;
   scheduling.judge(1);
   deepEqual(carrying(paths), [2]);
   deepEqual(scheduling.live.map(({ id }) => id), [2]);

@@ -63,7 +63,7 @@ export function fail({ scheduling }: TestScheduling, path: SessionPath, now = 0)
 export function recover({ scheduling }: TestScheduling, path: SessionPath, now = 0): void {
   path.isLinkGone = false;
   path.liveness.linkUp(now);
-  path.forgetWay();
+  path.forgetRoute();
   path.liveness.heard(now);
   path.eligibility.recovered(now);
   scheduling.judge(now);

@@ -59,14 +59,14 @@ export class AddressChallenges {
   begin(path: SessionPath, now: number, expiresAt = Infinity): void {
     const token = new Uint8Array(TOKEN_BYTES);
     this.#random(token);
-    path.allowance = 0;
+    path.amplificationCredit = 0;
     const payload = this.#form.write(token);
     this.#open.set(path.id, { path, token: token.toHex(), payload, sendAt: now, expiresAt });
   }
 
   /** Hot. A record of `bytes` payload has come from the address of `path`. */
   noteReceived(path: SessionPath, bytes: number, now: number): void {
-    path.allowance += AMPLIFICATION * (bytes + RECORD_OVERHEAD);
+    path.amplificationCredit += AMPLIFICATION * (bytes + RECORD_OVERHEAD);
     this.handleTimeout(now);
   }
 
@@ -79,7 +79,7 @@ export class AddressChallenges {
     if (challenge === undefined) return true;
     if (challenge.token !== token) return false;
     this.#open.delete(path.id);
-    path.allowance = Infinity;
+    path.amplificationCredit = Infinity;
     return true;
   }
 
@@ -110,7 +110,7 @@ export class AddressChallenges {
       }
       if (now < challenge.sendAt) continue;
       challenge.sendAt = now + RETRY_MS;
-      if (path.allowance < payload.length + RECORD_OVERHEAD) continue;
+      if (path.amplificationCredit < payload.length + RECORD_OVERHEAD) continue;
       this.#outbox.transmit({ type: this.#form.type, path, payload });
     }
   }

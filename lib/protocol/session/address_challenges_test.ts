@@ -28,14 +28,14 @@ const SECOND = "02".repeat(16);
 
 Deno.test("a path is held to three bytes for each received until it has answered", () => {
   const { challenges, path, asked } = setUp();
-  equal(path.allowance, Infinity);
+  equal(path.amplificationCredit, Infinity);
   challenges.begin(path, 0);
-  equal(path.allowance, 0);
+  equal(path.amplificationCredit, 0);
   challenges.noteReceived(path, 100, 0);
-  equal(path.allowance, 3 * (100 + RECORD_OVERHEAD));
+  equal(path.amplificationCredit, 3 * (100 + RECORD_OVERHEAD));
   equal(asked(), FIRST);
   equal(challenges.answer(path, FIRST), true);
-  equal(path.allowance, Infinity);
+  equal(path.amplificationCredit, Infinity);
   equal(challenges.nextDeadline(), Infinity);
 });
 
@@ -44,7 +44,7 @@ Deno.test("a challenge waits until there is room for it", () => {
   challenges.begin(path, 0);
   challenges.handleTimeout(0);
   equal(asked(), null, "nothing has come");
-  path.allowance = 100;
+  path.amplificationCredit = 100;
   challenges.handleTimeout(1000);
   equal(asked(), null);
   challenges.noteReceived(path, 0, 2000);
@@ -71,7 +71,7 @@ Deno.test("a wrong token proves nothing", () => {
   const { challenges, path } = setUp();
   challenges.begin(path, 0);
   equal(challenges.answer(path, SECOND), false);
-  equal(path.allowance, 0);
+  equal(path.amplificationCredit, 0);
   ok(challenges.nextDeadline() < Infinity);
 });
 
@@ -93,7 +93,7 @@ Deno.test("the token of one path proves nothing for another", () => {
   challenges.begin(other, 0);
   equal(challenges.answer(other, FIRST), false);
   equal(challenges.answer(path, FIRST), true);
-  equal(other.allowance, 0);
+  equal(other.amplificationCredit, 0);
 });
 
 Deno.test("an answer more than asked for is taken, and changes nothing", () => {
@@ -101,13 +101,13 @@ Deno.test("an answer more than asked for is taken, and changes nothing", () => {
   challenges.begin(path, 0);
   equal(challenges.answer(path, FIRST), true);
   equal(challenges.answer(path, FIRST), true);
-  equal(path.allowance, Infinity);
+  equal(path.amplificationCredit, Infinity);
 });
 
 Deno.test("a path that is gone is not asked", () => {
   const { challenges, path, asked } = setUp();
   challenges.begin(path, 0);
-  path.allowance = 1000;
+  path.amplificationCredit = 1000;
   challenges.forget(path);
   challenges.handleTimeout(1000);
   equal(asked(), null);

@@ -54,7 +54,6 @@ export class Heartbeats {
     if (!(roundTrip >= 0)) return "bad message";
     path.quality.rttMeasured(roundTrip, now);
     path.quality.heartbeatAnswered(sentAt, now);
-    path.liveness.rttMeasured(roundTrip);
     return null;
   }
 

@@ -67,7 +67,7 @@ export class PeerPaths {
     } else if (!path.peer.equals(from)) {
       this.#follow(path, socket, from, age, header.payloadLength, now);
     }
-    if (path.allowance !== Infinity && path.peer.equals(from)) {
+    if (path.amplificationCredit !== Infinity && path.peer.equals(from)) {
       this.challenges.noteReceived(path, header.payloadLength, now);
     }
     return path;
@@ -87,7 +87,7 @@ export class PeerPaths {
       return this.challenges.noteReceived(asked, bytes, now);
     }
     if (age !== "newest") return;
-    if (path.allowance === Infinity) {
+    if (path.amplificationCredit === Infinity) {
       // It keeps the address that has answered until the new one has, too (RFC 9000, 9.3.3).
       const candidate = new SessionPath(path.id, path.name, socket, 0, path.family);
       candidate.peer.copyFrom(from);
@@ -106,7 +106,7 @@ export class PeerPaths {
     if (!this.challenges.answer(asked, token)) return false;
     if (asked === path) return true;
     // Another port is a NAT's doing; another host is another way (RFC 9000, 9.4).
-    if (!path.peer.isSameHost(asked.peer)) path.forgetWay();
+    if (!path.peer.isSameHost(asked.peer)) path.forgetRoute();
     path.peer.copyFrom(asked.peer);
     path.socket = asked.socket;
     return true;
@@ -125,7 +125,7 @@ export class PeerPaths {
     now: number,
   ): SessionPath | "replayed" | null {
     const known = this.#paths.byPeer(from);
-    if (known !== null && known.allowance !== Infinity) {
+    if (known !== null && known.amplificationCredit !== Infinity) {
       this.challenges.noteReceived(known, header.payloadLength, now);
     }
     if (header.type === TYPE_PACKET) return known ?? this.stray;
@@ -153,7 +153,7 @@ export class PeerPaths {
   #hasAnswered(from: PeerAddress): boolean {
     if (this.#controlHost?.isSameHost(from)) return true;
     for (const path of this.#paths) {
-      if (path.allowance === Infinity && path.peer.isSameHost(from)) return true;
+      if (path.amplificationCredit === Infinity && path.peer.isSameHost(from)) return true;
     }
     return false;
   }

@@ -43,7 +43,7 @@ import { Acknowledgements } from "./acknowledgements.ts";
 import { ORDER_EXTENSION_LENGTH } from "../wire/order_extension.ts";
 import { MtuProbes } from "./mtu_probes.ts";
 import { PathAnnouncements } from "./path_announcements.ts";
-import { PACKET_ANSWERED_MS, PathReports } from "./path_reports.ts";
+import { FeedbackExchange, PACKET_ANSWERED_MS } from "./feedback_exchange.ts";
 import { type NewPath, PathTable } from "../path/path_table.ts";
 import { PeerPaths } from "./peer_paths.ts";
 import type { PeerAddress } from "../path/peer_address.ts";
@@ -77,7 +77,7 @@ export class Session<S extends Cipher, O extends Cipher> {
   readonly #announcements: PathAnnouncements;
   readonly #probes: MtuProbes;
   readonly #peerPaths: PeerPaths;
-  readonly #reports: PathReports;
+  readonly #feedback: FeedbackExchange;
   /** Whether the peer may choose how packets are spread. */
   readonly #followsPeer: boolean;
   #refusal: DropReason = "not authentic";
@@ -130,7 +130,7 @@ export class Session<S extends Cipher, O extends Cipher> {
       this.#probes,
       isClient && x1 ? now : Infinity,
     );
-    this.#reports = new PathReports(this.paths, this.#outbox, this.scheduling, !isClient);
+    this.#feedback = new FeedbackExchange(this.paths, this.#outbox, this.scheduling, !isClient);
     this.acknowledgements = ordersFlows
       ? new Acknowledgements(this.paths, this.#outbox, this.scheduling)
       : null;
@@ -159,7 +159,7 @@ export class Session<S extends Cipher, O extends Cipher> {
   ): S {
     path.counters.sentPackets++;
     path.counters.sentBytes += payloadLength;
-    path.allowance -= payloadLength + RECORD_OVERHEAD;
+    path.amplificationCredit -= payloadLength + RECORD_OVERHEAD;
     const sealer = this.#writer.write(view, offset, path.id, payloadLength, outgoing);
     if (this.acknowledgements !== null) {
       const kind = outgoing.type === TYPE_PACKET ? "packet" : "control";
@@ -237,7 +237,9 @@ export class Session<S extends Cipher, O extends Cipher> {
       : this.#peerPaths.ofX1(header, socket, from, age, now);
     if (path === null) return this.#refuse("no room for path");
     // It has moved: nothing may follow it before the new address has proved to be the peer's.
-    if (path.allowance !== Infinity && this.scheduling.live.includes(path)) this.#judge(now);
+    if (path.amplificationCredit !== Infinity && this.scheduling.live.includes(path)) {
+      this.#judge(now);
+    }
     this.#from = from;
     this.#sendTime = header.sendTime;
     const { counter } = this.#verifier;
@@ -276,7 +278,7 @@ export class Session<S extends Cipher, O extends Cipher> {
   /** Hot. A packet of the peer's has come on `path`. */
   notePacketReceived(path: SessionPath, now: number): void {
     this.#heartbeats.notePackets(now);
-    if (this.x1) this.#reports.packetArrived(path, now);
+    if (this.x1) this.#feedback.packetArrived(path, now);
     this.acknowledgements?.packetArrived(path, now);
   }
 
@@ -331,14 +333,14 @@ export class Session<S extends Cipher, O extends Cipher> {
   #receiveHeartbeat(payload: Uint8Array, path: SessionPath, now: number): DropReason | null {
     const refusal = this.#heartbeats.receive(payload, path, now);
     if (refusal !== null) return refusal;
-    if (this.x1) this.#reports.heartbeatArrived(path, now);
+    if (this.x1) this.#feedback.heartbeatArrived(path, now);
     this.acknowledgements?.heartbeatArrived(path, now);
     this.#judgeIfDue(now);
     return null;
   }
 
   #receiveFeedback(payload: Uint8Array, path: SessionPath, now: number): DropReason | null {
-    const refusal = this.#reports.receive(payload, path, now);
+    const refusal = this.#feedback.receive(payload, path, now);
     this.#judgeIfDue(now);
     return refusal;
   }
@@ -426,7 +428,7 @@ export class Session<S extends Cipher, O extends Cipher> {
     if (this.paths.byId(path.id) !== path) return;
     path.isLinkGone = false;
     path.liveness.linkUp(now);
-    path.forgetWay();
+    path.forgetRoute();
     path.eligibility.recovered(now);
     path.heartbeatAt = Math.min(path.heartbeatAt, now);
     this.#noteState(path, now);
@@ -504,7 +506,7 @@ export class Session<S extends Cipher, O extends Cipher> {
       const isInDoubt = wasUp && state === "suspect";
       if (now >= path.heartbeatAt || isInDoubt) this.#heartbeats.send(path, now);
     }
-    this.#reports.handleTimeout(now);
+    this.#feedback.handleTimeout(now);
     this.acknowledgements?.handleTimeout(now);
     this.#peerPaths.challenges.handleTimeout(now);
     this.#probes.handleTimeout(now);
@@ -535,7 +537,7 @@ export class Session<S extends Cipher, O extends Cipher> {
     for (;;) {
       const next = this.#outbox.nextTransmit();
       if (next === null) return null;
-      if (next.path.allowance >= next.payload.length + RECORD_OVERHEAD) return next;
+      if (next.path.amplificationCredit >= next.payload.length + RECORD_OVERHEAD) return next;
     }
   }
 

@@ -16,6 +16,7 @@ import type {
 import type { DropReason } from "../wire/drop_reason.ts";
 import {
   encodeHeader,
+  FLAG_ORDERED,
   HEADER_LENGTH,
   NONCE_LENGTH,
   RecordHeader,
@@ -128,6 +129,9 @@ class V1RecordVerifier<O extends Cipher> implements RecordVerifier<O> {
 
   openerFor(view: DataView, offset: number, header: RecordHeader): O | null {
     if (header.type !== TYPE_PACKET && this.#own.has(view, offset)) return null;
+    // v1 has no flags and one stream, in which everything with a number has its order.
+    header.flags = header.sequence === 0 ? 0 : FLAG_ORDERED;
+    header.stream = 0;
     return this.#opener;
   }
 

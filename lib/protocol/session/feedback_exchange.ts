@@ -17,7 +17,7 @@ const FEEDBACK_MS = 40;
  */
 export const PACKET_ANSWERED_MS = 20;
 
-export class PathReports {
+export class FeedbackExchange {
   readonly #paths: PathTable;
   readonly #outbox: Outbox;
   readonly #scheduling: Scheduling;
@@ -50,7 +50,6 @@ export class PathReports {
     if (!this.#measuresRtt) return null;
     const roundTripUs = (Math.round(now * US_PER_MS) - feedback.echo - feedback.hold) | 0;
     path.quality.rttMeasured(roundTripUs / US_PER_MS, now);
-    path.liveness.rttMeasured(roundTripUs / US_PER_MS);
     return null;
   }
 
