@@ -56,6 +56,8 @@ export class BondedClient {
       tun: options.tunName,
       dnsServers: options.dnsServers,
       share: options.share,
+      killSwitch: options.killSwitch,
+      serverAddresses: () => parts.endpoints.all.map(({ address }) => address),
       keepAddresses: () => this.#addresses.keep(() => this.#mtu.current),
     });
     const own = { addresses: this.#addresses, mtu: this.#mtu, tun: options.tunName };

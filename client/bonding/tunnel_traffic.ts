@@ -8,6 +8,7 @@ import { type DnsSetting, setDns } from "../../lib/host/dns/dns.ts";
 import type { HostJournal } from "../../lib/host/journal/host_journal.ts";
 import { type ShareMode, shareTunnel } from "../../lib/host/firewall/tunnel_share.ts";
 import { DefaultRoute } from "../../lib/host/routes/default_route.ts";
+import { TunnelBypass } from "../../lib/host/routes/tunnel_bypass.ts";
 
 const log = getLogger([LOG_CATEGORY, "client"]);
 
@@ -19,11 +20,14 @@ interface TunnelTrafficOptions {
   readonly keepAddresses: () => Promise<string[]>;
   /** Empty: DNS stays as it is. */
   readonly dnsServers: readonly string[];
+  readonly serverAddresses: () => readonly string[];
+  readonly killSwitch: boolean;
 }
 
 export class TunnelTraffic {
   readonly #journal: HostJournal;
   readonly #options: TunnelTrafficOptions;
+  readonly #bypass: TunnelBypass;
   #defaultRoute: DefaultRoute | null = null;
   #routesMayHaveChanged = false;
   #routesLook: Promise<void> | null = null;
@@ -35,6 +39,7 @@ export class TunnelTraffic {
   constructor(journal: HostJournal, options: TunnelTrafficOptions) {
     this.#journal = journal;
     this.#options = options;
+    this.#bypass = new TunnelBypass(journal.runner, options);
   }
 
   /** From now on all of it goes into the tunnel. @throws Error that says what is in the way. */
@@ -86,6 +91,7 @@ export class TunnelTraffic {
       // Routes need the device up, with its addresses.
       for (const line of await this.#options.keepAddresses()) log.warn("{line}", { line });
       for (const line of await defaultRoute.follow()) log.warn("{line}", { line });
+      for (const line of await this.#bypass.look()) log.warn("{line}", { line });
       this.#routesProblem = "";
     } catch (error) {
       this.#routesMayHaveChanged = true;

@@ -104,6 +104,31 @@ topic("e2e tunnel device", async (scenario) => {
     },
   );
 
+  await scenario("what takes traffic beside the tunnel is said: policy rules, routes", async () => {
+    const link = lab.links[0]!.name;
+    const client = await startClient(lab, bundle);
+    await lab.client.run(
+      ..."ip route add 8.8.8.0/24 via 10.71.1.1 proto dhcp dev".split(" "),
+      link,
+    );
+    await client.waitForLine(
+      RegExp(
+        `${link} has routes .* more specific .* 8\\.8\\.8\\.0/24 leaves beside the tunnel`,
+      ),
+      STATE_TIMEOUT_MS,
+    );
+    await lab.client.run(..."ip route add default table 100 dev".split(" "), link);
+    await lab.client.run(..."ip rule add pref 2000 from all lookup 100".split(" "));
+    await client.waitForLine(
+      RegExp(`IPv4 traffic goes to ${link} by the routing table 100, not into the tunnel`),
+      STATE_TIMEOUT_MS,
+    );
+    await lab.client.run(..."ip rule del pref 2000".split(" "));
+    await lab.client.run(..."ip route flush table 100".split(" "));
+    await lab.client.run(..."ip route del 8.8.8.0/24".split(" "));
+    equal(await client.stop("SIGINT"), 0);
+  });
+
   await scenario(
     "a network behind the client uses the tunnel where the client forwards",
     async () => {

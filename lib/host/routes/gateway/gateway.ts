@@ -94,7 +94,8 @@ function rank(route: Route): number {
   return route.table === "main" ? 0 : 1;
 }
 
-function prefixLength(destination: string): number {
+/** In bits: 24 of 10.8.0.0/24; the routes of single addresses have the greatest. */
+export function prefixLength(destination: string): number {
   const length = destination.split("/")[1];
   return length === undefined ? 128 : Number(length);
 }

@@ -72,6 +72,15 @@ export async function askKernel(
   return routes[0]?.nextHops[0];
 }
 
+/** What the kernel would do with a packet to `address` from a socket that is bound to nothing. */
+export async function askKernelForAny(
+  runner: CommandRunner,
+  family: AddressFamily,
+  address: string,
+): Promise<Route | undefined> {
+  return (await routeList(runner, family, ["get", address]))[0];
+}
+
 async function routeList(
   runner: CommandRunner,
   family: AddressFamily,

@@ -1,0 +1,87 @@
+import { deepEqual, equal, match } from "node:assert/strict";
+import { TestMachine } from "../journal/test_machine.ts";
+import { DefaultRoute } from "./default_route.ts";
+import { TunnelBypass } from "./tunnel_bypass.ts";
+
+const SERVERS = ["203.0.113.7", "2001:db8:7::7"];
+
+async function createMachine() {
+  const machine = await TestMachine.create("bypass");
+  await new DefaultRoute(await machine.openJournal(), "tunnel").enable();
+  const look = (killSwitch = false) => {
+    const options = { tun: "tunnel", serverAddresses: () => SERVERS, killSwitch };
+    return new TunnelBypass(machine.namespace, options);
+  };
+  return { machine, look };
+}
+
+Deno.test({
+  name: "netns: TunnelBypass names a policy rule that takes the traffic, in both families",
+  ignore: Deno.uid() !== 0,
+  fn: async () => {
+    const { machine, look } = await createMachine();
+    await using _machine = machine;
+    const bypass = look();
+    deepEqual(await bypass.look(), []);
+    const ways = [["-4", "192.0.2.1"], ["-6", "2001:db8:1::9"]] as const;
+    for (const [family, gateway] of ways) {
+      await machine.namespace.sh(`
+        ip ${family} route add default via ${gateway} dev fiber table 100
+        ip ${family} rule add pref 2000 from all lookup 100
+      `);
+      const [line, ...rest] = await bypass.look();
+      match(line!, RegExp(`IPv${family.slice(1)} traffic goes to fiber by the routing table 100`));
+      deepEqual(rest, []);
+      deepEqual(await bypass.look(), [], "said once");
+      equal((await look(true).look()).length, 1, "the kill switch would drop it in silence");
+
+      await machine.namespace.sh(`ip ${family} rule del pref 2000`);
+      deepEqual(await bypass.look(), []);
+      await machine.namespace.sh(`ip ${family} rule add pref 2000 unreachable`);
+      match((await bypass.look()).join(), /traffic goes nowhere, not into the tunnel/);
+      await machine.namespace.sh(`ip ${family} rule del pref 2000`);
+      deepEqual(await bypass.look(), []);
+    }
+  },
+});
+
+Deno.test({
+  name: "netns: TunnelBypass names routes that are more specific than the tunnel's",
+  ignore: Deno.uid() !== 0,
+  fn: async () => {
+    const { machine, look } = await createMachine();
+    await using _machine = machine;
+    await machine.namespace.sh(`
+      ip route add 203.0.113.7 via 192.0.2.1 metric 10
+      ip -6 route add 2001:db8:7::7 via 2001:db8:1::9 dev fiber metric 10
+      ip -6 route add 2000::/3 via 2001:db8:1::9 dev fiber
+    `);
+    const bypass = look();
+    deepEqual(await bypass.look(), [], "the server's own routes, prefixes of links, defaults");
+
+    await machine.namespace.sh("ip route add 8.8.8.0/24 via 192.0.2.1 dev fiber proto dhcp");
+    match(
+      (await bypass.look()).join(),
+      /^fiber has routes .* tunnel's: what goes to 8\.8\.8\.0\/24 leaves/,
+    );
+    deepEqual(await bypass.look(), [], "said once");
+    await machine.namespace.sh("ip -6 route add 2606:4700::/32 via fe80::1 dev mobile proto ra");
+    match(
+      (await bypass.look()).join(),
+      /^mobile has routes .* tunnel's: what goes to 2606:4700::\/32 leaves/,
+    );
+
+    await machine.namespace.sh(`
+      ip route add 128.0.0.0/2 dev fiber scope link
+      ip route add 9.9.9.1 via 192.0.2.1
+      ip route add 9.9.9.2 via 192.0.2.1
+      ip route add 9.9.9.3 via 192.0.2.1
+      ip route add 9.9.9.4 via 192.0.2.1
+    `);
+    match(
+      (await bypass.look()).join(),
+      /^fiber has .* to 128\.0\.0\.0\/2, 8\.8\.8\.0.* and 2 more leaves/,
+    );
+    deepEqual(await look(true).look(), [], "the kill switch is on");
+  },
+});
