@@ -1,8 +1,10 @@
 /** `fluxify-client`: the program, and the thread of its data plane. Loaded by main.ts. */
+import { getLogger } from "@logtape/logtape";
 import { endProcess } from "../lib/cli/end_process.ts";
 import { EXIT_OK, EXIT_USAGE, exitCodeFor, failureText } from "../lib/cli/exit.ts";
 import { writeTo } from "../lib/cli/output.ts";
-import { runProgram } from "../lib/cli/run_program.ts";
+import { LOG_CATEGORY } from "../lib/cli/log.ts";
+import { type ProgramLog, runProgram } from "../lib/cli/run_program.ts";
 import { isPromptLeft, requireAnswers } from "../lib/cli/prompt_end.ts";
 import { type InvokingUser, readInvokingUser } from "../lib/cli/user_home.ts";
 import { isNativeWorker, runNativeWorker } from "../lib/net/native/worker.ts";
@@ -16,7 +18,10 @@ import {
 } from "./config/options.ts";
 import { describeSettings } from "./config/settings.ts";
 import { type LoadedSettings, loadSettings, settingsPath } from "./config/settings_file.ts";
+import { openDebugLog } from "./debug_log.ts";
 import { restore } from "./restore.ts";
+
+const log = getLogger([LOG_CATEGORY, "client"]);
 
 /** Runs the program, or in its worker the data plane. */
 export async function run(): Promise<void> {
@@ -42,13 +47,13 @@ async function main(): Promise<number> {
 async function runCommand(parsed: ClientCommand, user: InvokingUser): Promise<number> {
   switch (parsed.command) {
     case "bond":
-      return await runProgram(CLIENT_PROGRAM, parsed.options, async (signal) => {
+      return await runLogged(parsed.options, user, async (signal) => {
         if (!parsed.options.ui) return await bond(parsed.options, signal);
         const { showBonding } = await import("./screen/show.ts");
         await showBonding(parsed.options, signal);
       });
     case "balance":
-      return await runProgram(CLIENT_PROGRAM, parsed.options, async (signal) => {
+      return await runLogged(parsed.options, user, async (signal) => {
         if (!parsed.options.ui) return await balance(parsed.options, signal);
         const { showBalance } = await import("./screen/show.ts");
         await showBalance(parsed.options, signal);
@@ -62,7 +67,7 @@ async function runCommand(parsed: ClientCommand, user: InvokingUser): Promise<nu
         writeTo(Deno.stderr, `${CLIENT_PROGRAM}: give a mode: -b -server HOST, or -l\n`);
         return EXIT_USAGE;
       }
-      return await runProgram(CLIENT_PROGRAM, parsed.options, async (signal) => {
+      return await runLogged(parsed.options, user, async (signal) => {
         const { showStartScreen } = await import("./screen/form/start_screen.ts");
         await showStartScreen(user, parsed.options.settings, parsed.options, signal);
       });
@@ -102,6 +107,30 @@ async function runCommand(parsed: ClientCommand, user: InvokingUser): Promise<nu
     default:
       return parsed satisfies never;
   }
+}
+
+/** Without it the program runs all the same. */
+function beginDebugLog(user: InvokingUser): Disposable | null {
+  try {
+    const debugLog = openDebugLog(user);
+    log.info("log file: {path}", { path: debugLog.path });
+    return debugLog;
+  } catch (error) {
+    log.warn("no log file: {error}", { error });
+    return null;
+  }
+}
+
+/** As runProgram(); -v also writes a file. */
+function runLogged(
+  options: ProgramLog,
+  user: InvokingUser,
+  body: (signal: AbortSignal) => Promise<void>,
+): Promise<number> {
+  return runProgram(CLIENT_PROGRAM, options, async (signal) => {
+    using _debugLog = options.logLevel === "debug" ? beginDebugLog(user) : null;
+    await body(signal);
+  });
 }
 
 /** Asks, and starts where that is wanted. */

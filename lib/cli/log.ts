@@ -16,12 +16,20 @@ export interface LogOptions {
   tap?(record: LogRecord): void;
 }
 
+/** Gets every line as well, as text, wherever the log goes; null for nobody. */
+let copy: ((line: string) => void) | null = null;
+
+export function setLogCopy(write: ((line: string) => void) | null): void {
+  copy = write;
+}
+
 /** Directs every logger of the project to `options.write`; a second call replaces the first. */
 export function setUpLogging(options: LogOptions): void {
   const format = options.format === "json" ? formatJsonLine : formatTextLine;
   const sink = (record: LogRecord) => {
     options.write(format(record));
     options.tap?.(record);
+    copy?.(formatTextLine(record));
   };
   configureSync({
     reset: true,

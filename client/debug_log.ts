@@ -1,0 +1,53 @@
+/** What -v logs, in a file besides: `client_debug.log` beside the settings, 5 MB at most. */
+import { lchownSync } from "node:fs";
+import { join } from "node:path";
+import { setLogCopy } from "../lib/cli/log.ts";
+import type { InvokingUser } from "../lib/cli/user_home.ts";
+import { makeDirectory, settingsPath } from "./config/settings_file.ts";
+
+const NAME = "client_debug.log";
+const BYTES_MAX = 5 * 1024 * 1024;
+const MODE = 0o600;
+
+/**
+ * Begins the file anew, and returns its path. What is beyond the limit is left out. The file is
+ * closed, and the log no longer copied, when the result is disposed of.
+ * @throws Error when the file cannot be made
+ */
+export function openDebugLog(user: InvokingUser, bytesMax = BYTES_MAX): Disposable & {
+  readonly path: string;
+} {
+  const directory = join(settingsPath(user), "..");
+  makeDirectory(directory, user);
+  const path = join(directory, NAME);
+  try {
+    // A link in its place leads to a file that is none of ours.
+    Deno.removeSync(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  const file = Deno.openSync(path, { write: true, createNew: true, mode: MODE });
+  if (user.owner !== null) lchownSync(path, user.owner.uid, user.owner.gid);
+  const encoder = new TextEncoder();
+  let left = bytesMax;
+  setLogCopy((line) => {
+    const bytes = encoder.encode(line);
+    if (bytes.byteLength > left) {
+      left = 0;
+      return;
+    }
+    left -= bytes.byteLength;
+    try {
+      file.writeSync(bytes);
+    } catch {
+      left = 0; // a full disk ends the copy, and nothing else
+    }
+  });
+  return {
+    path,
+    [Symbol.dispose]() {
+      setLogCopy(null);
+      file.close();
+    },
+  };
+}
