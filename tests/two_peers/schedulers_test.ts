@@ -174,3 +174,30 @@ Deno.test("links of 20 and 4 Mbit/s and equal round trip are used 5:1 once that 
     ok(Math.abs(fast! / slow! - 5) < 1, `sent ${fast} and ${slow}`);
   }
 });
+
+Deno.test("aggregate: towards a v1 peer it is flow", () => {
+  using network = new VirtualNetwork({ delaysMs: [10, 15], scheduler: "aggregate", x1: false });
+  network.run(500);
+  equal(network.client.session.scheduling.scheduler.name, "flow");
+  new Traffic(network, { flows: 1 });
+  network.run(1000);
+  deepEqual(pathsInUse(network, network.server, 900), [0]);
+});
+
+Deno.test("aggregate: a link that is cut under load costs few packets, and is used again", () => {
+  using network = new VirtualNetwork({ delaysMs: [10, 25], scheduler: "aggregate" });
+  network.run(500);
+  const traffic = new Traffic(network);
+  network.run(1000);
+  network.links[0]!.cut = new Set(["up", "down"]);
+  network.run(3000);
+  network.links[0]!.cut.clear();
+  network.run(6000);
+  for (const peer of bothOf(network)) ok(pathsInUse(network, peer, 1000).includes(0));
+  traffic.stop();
+  network.run(1000);
+  for (const peer of bothOf(network)) {
+    const loss = lossOf(peer, 8 * traffic.count);
+    ok(loss < 0.01, `${loss} of ${8 * traffic.count}`);
+  }
+});
