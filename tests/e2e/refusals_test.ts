@@ -38,7 +38,7 @@ topic("e2e refusals of the server", async (scenario) => {
   });
 
   await scenario("an interface that is not there", async () => {
-    refused(await refusal("-iface", "nosuch"), /nosuch.*(wan|interfaces)/);
+    refused(await refusal("-uplink", "nosuch"), /nosuch.*(wan|interfaces)/);
   });
 
   await scenario("its UDP port is in use", async () => {

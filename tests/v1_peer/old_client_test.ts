@@ -224,6 +224,9 @@ async function droppedWhen(
 /** The addresses of the paths of the server's only session. */
 async function pathsOf(server: Child): Promise<Set<string>> {
   const from = server.lineCount;
-  const [line] = await server.waitForLine(/ session\Wold .*/, METRICS_TIMEOUT_MS, from);
-  return new Set(line.match(/10\.71\.\d+\.2:\d+/g));
+  await server.waitForLine(/ session=old id=/, METRICS_TIMEOUT_MS, from);
+  await server.waitForLine(/ dropped: /, METRICS_TIMEOUT_MS, server.lineCount);
+  // The lines of the session and its paths stand before the counters of all.
+  const reports = server.output("stderr").match(/ session=old id=[^]*? dropped: /g);
+  return new Set(reports?.at(-1)?.match(/10\.71\.\d+\.2:\d+/g));
 }
