@@ -2,7 +2,7 @@ import { getLogger } from "@logtape/logtape";
 import { LOG_CATEGORY } from "../../lib/cli/log.ts";
 import { isNeighbour } from "../../lib/host/routes/gateway/gateway.ts";
 import { NextHopMemory } from "../../lib/host/routes/gateway/next_hop_memory.ts";
-import type { NextHop } from "../../lib/host/routes/gateway/routing_table.ts";
+import { type NextHop, sameNextHop } from "../../lib/host/routes/gateway/routing_table.ts";
 import type { AddressFamily } from "../../lib/host/links/address.ts";
 import { findInterface, type NetworkInterface } from "../../lib/host/links/network_interface.ts";
 import type { HostJournal } from "../../lib/host/journal/host_journal.ts";
@@ -117,7 +117,7 @@ export class FamilyBalance {
         if (health.linkDown() && this.isBalanced) this.#sayOut(name, state.why);
         continue;
       }
-      if (before.isUsable && sameHop(before.nextHop, state.nextHop)) {
+      if (before.isUsable && sameNextHop(before.nextHop, state.nextHop)) {
         uplink.state = before; // probes that are under way go the same way
         continue;
       }
@@ -162,11 +162,13 @@ export class FamilyBalance {
   async #prepare(names: readonly string[], snapshot: LinkSnapshot): Promise<void> {
     const { family } = this;
     if (family === 4) await loosenReversePath(this.#journal, names);
-    for (const { name, slot } of this.#uplinks) {
-      if (this.#masqueraded.has(name)) continue;
+    for (const { name, slot, state } of this.#uplinks) {
       const link = findInterface(snapshot.interfaces, name);
-      const addresses = link === undefined ? [] : globalAddresses(link, family, ADDRESSES_MAX);
-      this.#masqueraded.set(name, { device: name, slot, addresses });
+      const before = this.#masqueraded.get(name);
+      const addresses = before?.addresses ??
+        (link === undefined ? [] : globalAddresses(link, family, ADDRESSES_MAX));
+      const source = state.isUsable ? state.nextHop.source ?? null : before?.source ?? null;
+      this.#masqueraded.set(name, { device: name, slot, addresses, source });
     }
     const notice = await this.#nat.follow([...this.#masqueraded.values()]);
     if (notice !== null) log.warn("{notice}", { notice });
@@ -298,8 +300,4 @@ export class FamilyBalance {
       ...["-m", markWithMask(uplinkMark(slot))],
     ]).catch((error) => log.debug("{error}", { error }));
   }
-}
-
-function sameHop({ gateway: one }: NextHop, { gateway: other }: NextHop): boolean {
-  return one?.address === other?.address && one?.onlink === other?.onlink;
 }

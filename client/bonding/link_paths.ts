@@ -31,7 +31,9 @@ export class LinkPaths {
 
   /** Where one use of a link leads: when it changes, sockets have to be made anew. */
   static identity(link: NetworkInterface, { server, nextHop }: LinkRoute): string {
-    return `${link.index} to ${server.address} via ${nextHop.gateway?.address ?? "no gateway"}`;
+    const { gateway, source } = nextHop;
+    return `${link.index} to ${server.address} via ${gateway?.address ?? "no gateway"} ` +
+      `from ${source ?? "any"}`;
   }
 
   begin(session: number, port: number): void {
@@ -52,9 +54,10 @@ export class LinkPaths {
     const { id, name, device, sourceAddress } = link;
     const { port, paths } = this.#sessions.get(session)!;
     const identity = LinkPaths.identity(found, route);
-    const addresses = sourceAddress === null
+    const source = sourceAddress ?? route.nextHop.source;
+    const addresses = source === undefined
       ? sendableAddresses(found, route.server.family)
-      : [sourceAddress];
+      : [source];
     const path = paths.get(name);
     if (path !== undefined) {
       // Addresses that are added leave the source of what is sent as it is.

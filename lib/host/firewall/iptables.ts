@@ -84,33 +84,43 @@ export async function addIptablesRules(
   await addRules(journal, program, [...masqueradeRules(options), ...forwardRules(options)]);
 }
 
-/** As above, for any rules. A chain or table that a rule brings into being goes with it. */
+/**
+ * As above, for any rules. Returns the change that each rule is, null for one that was there. A chain or
+ * table that a rule brings into being goes with it.
+ */
 export async function addRules(
   journal: HostJournal,
   program: IptablesProgram,
   rules: readonly Rule[],
-): Promise<void> {
+): Promise<readonly (ChangeId | null)[]> {
   const added: ChangeId[] = [];
+  const changes: (ChangeId | null)[] = [];
   const apply = async (change: Parameters<HostJournal["apply"]>[0]) => {
     const id = await journal.apply(change);
     if (id !== null) added.push(id);
+    return id;
   };
   try {
     const chains = await presentChains(journal, program);
     for (const rule of rules) {
-      if (await isPresent(journal, program, rule)) continue;
+      if (await isPresent(journal, program, rule)) {
+        changes.push(null);
+        continue;
+      }
       const { table, chain } = rule;
       if (chains !== null && !chains.has(`${table} ${chain}`)) {
         await apply({ kind: "table", program, table, chain });
         chains.add(`${table} ${chain}`);
       }
-      await apply({
+      const change = await apply({
         kind: "command",
         argv: command(program, rule, await positionOf(journal, program, rule)),
         undo: command(program, rule, "-D"),
         check: command(program, rule, "-C"),
       });
+      changes.push(change);
     }
+    return changes;
   } catch (error) {
     for (const id of added.reverse()) await journal.undo(id);
     throw error;

@@ -1,10 +1,10 @@
 import type { AddressFamily } from "../links/address.ts";
 import { checkInterfaceName } from "../links/network_interface.ts";
 import type { HostJournal } from "../journal/host_journal.ts";
-import { identifyIptables, type IptablesProgram, programFor } from "./iptables.ts";
+import { identifyIptables, programFor } from "./iptables.ts";
 import { whyUnusable } from "./nat.ts";
 import { UplinkTable } from "./uplink_nft.ts";
-import { addUplinkRules, type NatUplink } from "./uplink_rules.ts";
+import { type NatUplink, UplinkRules } from "./uplink_rules.ts";
 
 /**
  * Masquerades what leaves on each uplink, and marks each connection with the uplink it began on, by
@@ -13,7 +13,7 @@ import { addUplinkRules, type NatUplink } from "./uplink_rules.ts";
 export class UplinkNat {
   readonly #journal: HostJournal;
   readonly #family: AddressFamily;
-  #backend: IptablesProgram | UplinkTable | null = null;
+  #backend: UplinkRules | UplinkTable | null = null;
 
   constructor(journal: HostJournal, family: AddressFamily) {
     this.#journal = journal;
@@ -27,16 +27,16 @@ export class UplinkNat {
   async follow(uplinks: readonly NatUplink[]): Promise<string | null> {
     for (const { device } of uplinks) checkInterfaceName(device);
     const notice = this.#backend === null ? await this.#choose() : null;
-    const backend = this.#backend!;
-    if (backend instanceof UplinkTable) await backend.follow(uplinks);
-    else await addUplinkRules(this.#journal, backend, uplinks);
+    await this.#backend!.follow(uplinks);
     return notice;
   }
 
   async #choose(): Promise<string | null> {
     const program = programFor((await identifyIptables(this.#journal)).variant, this.#family);
     const problem = await whyUnusable(this.#journal, program);
-    this.#backend = problem === null ? program : new UplinkTable(this.#journal, this.#family);
+    this.#backend = problem === null
+      ? new UplinkRules(this.#journal, program)
+      : new UplinkTable(this.#journal, this.#family);
     return problem === null ? null : `${problem}; using nft instead`;
   }
 }

@@ -11,12 +11,12 @@ import { uplinkTable } from "./uplink_nft.ts";
 import { markWithMask, uplinkMark, uplinkRules } from "./uplink_rules.ts";
 
 const UPLINKS = [
-  { device: "fiber", slot: 1, addresses: ["192.0.2.10"] },
-  { device: "mobile", slot: 2, addresses: [] },
+  { device: "fiber", slot: 1, addresses: ["192.0.2.10"], source: null },
+  { device: "mobile", slot: 2, addresses: [], source: null },
 ];
 const UPLINKS6 = [
-  { device: "fiber", slot: 1, addresses: ["2001:db8:1::10"] },
-  { device: "mobile", slot: 2, addresses: [] },
+  { device: "fiber", slot: 1, addresses: ["2001:db8:1::10"], source: null },
+  { device: "mobile", slot: 2, addresses: [], source: null },
 ];
 
 Deno.test("uplinkMark() keeps to its bits", () => {
@@ -32,9 +32,35 @@ Deno.test("uplinkRules() masquerades each uplink once and tags every rule", () =
     [["-o", "fiber", "MASQUERADE"], ["-o", "mobile", "MASQUERADE"]],
   );
   assert.ok(rules.every(({ tag }) => tag === "fluxify-balance"));
-  assert.throws(() => uplinkRules([{ device: "-x", slot: 1, addresses: [] }]), {
+  assert.throws(() => uplinkRules([{ device: "-x", slot: 1, addresses: [], source: null }]), {
     name: "InterfaceError",
   });
+});
+
+Deno.test("uplinkRules() gives an uplink the source that its route prescribes", () => {
+  const uplinks = [{ ...UPLINKS[0]!, source: "192.0.2.77" }, UPLINKS[1]!];
+  const targets = uplinkRules(uplinks).filter(({ table }) => table === "nat")
+    .map(({ target }) => target.join(" "));
+  assert.deepEqual(targets, ["SNAT --to-source 192.0.2.77", "MASQUERADE"]);
+  assert.match(uplinkTable(4, uplinks), /oifname "fiber" snat to 192\.0\.2\.77 comment/);
+});
+
+Deno.test("UplinkNat.follow() replaces the rule of an uplink that gets another source", async () => {
+  await using directory = await TestDirectory.create();
+  const runner = new FakeRunner().on("", "").on("iptables -w 5 -t nat -C", { code: 1 });
+  const journal = await HostJournal.open({ program: "t", runner, directory: directory.path });
+  const nat = new UplinkNat(journal, 4);
+  await nat.follow(UPLINKS);
+  runner.calls.length = 0;
+  await nat.follow([{ ...UPLINKS[0]!, source: "192.0.2.77" }, UPLINKS[1]!]);
+  await nat.follow([{ ...UPLINKS[0]!, source: "192.0.2.77" }, UPLINKS[1]!]);
+  const changes = runner.lines.filter((line) => / -[AID] /.test(line))
+    .map((line) => line.replace(/^iptables -w 5 -t nat /, "").replace(/ -m comment .* -j/, " -j"));
+  assert.deepEqual(changes, [
+    "-A POSTROUTING -o fiber -j SNAT --to-source 192.0.2.77",
+    "-D POSTROUTING -o fiber -j MASQUERADE",
+  ]);
+  assert.deepEqual(await journal.undoAll(), []);
 });
 
 Deno.test("uplinkRules() leaves packets of sockets alone that bear a mark of others", () => {

@@ -75,8 +75,9 @@ export function uplinkTable(family: AddressFamily, uplinks: readonly NatUplink[]
   const restored = uplinks.map(({ slot }) =>
     `ct mark and ${MASK} == ${hex(slot)} meta mark set meta mark and ${OTHERS} or ${hex(slot)}`
   );
-  const masqueraded = uplinks.map(({ device }) =>
-    `oifname "${device}" masquerade comment "${UPLINK_TAG}"`
+  const masqueraded = uplinks.map(({ device, source }) =>
+    `oifname "${device}" ${source === null ? "masquerade" : `snat to ${source}`} ` +
+    `comment "${UPLINK_TAG}"`
   );
   return [
     `table ${kind} ${TABLE} {`,

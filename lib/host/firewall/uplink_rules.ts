@@ -1,5 +1,5 @@
 import { checkInterfaceName } from "../links/network_interface.ts";
-import type { HostJournal } from "../journal/host_journal.ts";
+import type { ChangeId, HostJournal } from "../journal/host_journal.ts";
 import { addRules, type IptablesProgram, type Rule } from "./iptables.ts";
 
 /** The comment on every rule of load balancing. */
@@ -21,6 +21,8 @@ export interface NatUplink {
   slot: number;
   /** Own addresses of the family whose connections were there before the rules. */
   addresses: readonly string[];
+  /** The address to send from, where the route prescribes one; null: the interface's own. */
+  source: string | null;
 }
 
 /** The mark of an uplink's connections. Throws RangeError for a slot that has none. */
@@ -37,19 +39,57 @@ export function markWithMask(mark: number): string {
 }
 
 /**
- * Masquerades what leaves on each uplink, and remembers for each connection the uplink it began on.
- * Undone by the journal. Throws, with everything as before, when a rule is refused.
+ * The rules of iptables that masquerade what leaves on each uplink, and remember for each connection
+ * the uplink it began on.
  */
-export async function addUplinkRules(
-  journal: HostJournal,
-  program: IptablesProgram,
-  uplinks: readonly NatUplink[],
-): Promise<void> {
-  await addRules(journal, program, uplinkRules(uplinks));
+export class UplinkRules {
+  readonly #journal: HostJournal;
+  readonly #program: IptablesProgram;
+  /** By interface: the source it has, and the rule that gives it. */
+  readonly #sources = new Map<string, { source: string | null; change: ChangeId | null }>();
+
+  constructor(journal: HostJournal, program: IptablesProgram) {
+    this.#journal = journal;
+    this.#program = program;
+  }
+
+  /**
+   * Adds what is missing, and replaces what gives an uplink another source than it has. Throws, with
+   * everything as before, when a rule is refused.
+   */
+  async follow(uplinks: readonly NatUplink[]): Promise<void> {
+    const changed = uplinks.filter(({ device, source }) =>
+      this.#sources.get(device)?.source !== source
+    );
+    const marks = markRules(uplinks);
+    const rules = [...marks, ...changed.map(sourceRule)];
+    const changes = await addRules(this.#journal, this.#program, rules);
+    for (const [index, { device, source }] of changed.entries()) {
+      const before = this.#sources.get(device)?.change ?? null;
+      this.#sources.set(device, { source, change: changes[marks.length + index]! });
+      if (before !== null) await this.#journal.undo(before);
+    }
+  }
+}
+
+/** All that follow() adds at first. */
+export function uplinkRules(uplinks: readonly NatUplink[]): Rule[] {
+  return [...markRules(uplinks), ...uplinks.map(sourceRule)];
+}
+
+function sourceRule({ device, source }: NatUplink): Rule {
+  return {
+    table: "nat",
+    chain: "POSTROUTING",
+    place: "last",
+    match: ["-o", device],
+    tag: UPLINK_TAG,
+    target: source === null ? ["MASQUERADE"] : ["SNAT", "--to-source", source],
+  };
 }
 
 /** One chain after the other, so that a chain nobody else uses can go with its last rule. */
-export function uplinkRules(uplinks: readonly NatUplink[]): Rule[] {
+function markRules(uplinks: readonly NatUplink[]): Rule[] {
   for (const { device } of uplinks) checkInterfaceName(device);
   return [
     ...uplinks.flatMap((uplink) => [
@@ -63,14 +103,6 @@ export function uplinkRules(uplinks: readonly NatUplink[]): Rule[] {
     ]),
     restoreMark("OUTPUT", NOT_MARKED_BY_OTHERS),
     ...uplinks.map((uplink) => markUnmarked("POSTROUTING", ["-o", uplink.device], uplink)),
-    ...uplinks.map(({ device }): Rule => ({
-      table: "nat",
-      chain: "POSTROUTING",
-      place: "last",
-      match: ["-o", device],
-      tag: UPLINK_TAG,
-      target: ["MASQUERADE"],
-    })),
   ];
 }
 

@@ -2,7 +2,7 @@ import * as v from "valibot";
 import { CommandError, type CommandRunner, runForList } from "../command/runner.ts";
 import { defaultGateway, nextHopFor } from "./gateway/gateway.ts";
 import { NextHopMemory } from "./gateway/next_hop_memory.ts";
-import { type NextHop, OWN_PROTOCOL, type Route } from "./gateway/routing_table.ts";
+import { type NextHop, OWN_PROTOCOL, type Route, sameNextHop } from "./gateway/routing_table.ts";
 import { type AddressFamily, FAMILIES, familyOf, hostPrefix } from "../links/address.ts";
 import { findInterface, type NetworkInterface, whyAway } from "../links/network_interface.ts";
 import type { ChangeId, HostJournal } from "../journal/host_journal.ts";
@@ -202,15 +202,13 @@ function withLength(destination: string): string {
 }
 
 function wantedRoute(entry: RouteEntry, present: readonly Route[]): Wanted {
-  const { destination, nextHop: { device, gateway } } = entry;
+  const { destination, nextHop } = entry;
   return {
     add: routeCommand("replace", entry),
     undo: routeCommand("del", entry),
     isPresent: present.some((route) =>
       withLength(route.destination) === destination &&
-      route.nextHops.some((hop) =>
-        hop.device === device && hop.gateway?.address === gateway?.address
-      )
+      route.nextHops.some((hop) => sameNextHop(hop, nextHop))
     ),
   };
 }

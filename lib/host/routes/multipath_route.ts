@@ -34,7 +34,7 @@ export function replaceDefault({ family, table, hops }: DefaultVia): string[] {
   return [
     ...["ip", `-${family}`, "route", "replace", "default", ...placeWords(table)],
     ...(hops.length === 1
-      ? hopWords(family, hops[0]!)
+      ? [...hopWords(family, hops[0]!), ...sourceWords(hops[0]!)]
       : hops.flatMap((hop) => ["nexthop", ...hopWords(family, hop), "weight", weightWord(hop)])),
   ];
 }
@@ -49,7 +49,8 @@ function placeWords(table: DefaultTable): string[] {
   return [...place, "protocol", OWN_PROTOCOL];
 }
 
-function hopWords(family: AddressFamily, { nextHop: { device, gateway } }: WeightedHop): string[] {
+function hopWords(family: AddressFamily, { nextHop }: WeightedHop): string[] {
+  const { device, gateway } = nextHop;
   return [
     ...(gateway === undefined
       ? []
@@ -57,6 +58,11 @@ function hopWords(family: AddressFamily, { nextHop: { device, gateway } }: Weigh
     ...["dev", checkInterfaceName(device)],
     ...(gateway?.onlink ? ["onlink"] : []),
   ];
+}
+
+/** A route has one source for all its next hops: where there are several, NAT gives each its own. */
+function sourceWords({ nextHop: { source } }: WeightedHop): string[] {
+  return source === undefined ? [] : ["src", source];
 }
 
 function weightWord({ weight }: WeightedHop): string {
@@ -79,6 +85,7 @@ const RouteSchema = v.object({
   gateway: v.optional(v.string()),
   via: v.optional(v.object({ host: v.string() })),
   flags: v.optional(v.array(v.string()), []),
+  prefsrc: v.optional(v.string()),
   nexthops: v.optional(v.array(HopSchema), []),
 });
 
@@ -106,6 +113,7 @@ export async function readOwnDefaults(
       ...hops.map((hop) => ({
         device: hop.dev,
         gateway: hop.gateway ?? hop.via?.host,
+        source: route.prefsrc,
         weight: hop.weight,
         isDead: hop.flags.includes("dead"),
       })),
@@ -118,6 +126,7 @@ export function describeHops(hops: readonly WeightedHop[]): string {
   return describe(hops.map(({ nextHop, weight }) => ({
     device: nextHop.device,
     gateway: nextHop.gateway?.address,
+    source: hops.length === 1 ? nextHop.source : undefined,
     weight: hops.length === 1 ? 1 : weight,
     isDead: false,
   })));
@@ -126,12 +135,14 @@ export function describeHops(hops: readonly WeightedHop[]): string {
 interface DescribedHop {
   device: string;
   gateway: string | undefined;
+  source: string | undefined;
   weight: number;
   isDead: boolean;
 }
 
 function describe(hops: readonly DescribedHop[]): string {
-  return hops.map(({ device, gateway, weight, isDead }) =>
-    `${device} via ${gateway ?? "none"} weight ${weight}${isDead ? " dead" : ""}`
+  return hops.map(({ device, gateway, source, weight, isDead }) =>
+    `${device} via ${gateway ?? "none"} from ${source ?? "any"} weight ${weight}` +
+    `${isDead ? " dead" : ""}`
   ).sort().join(", ");
 }

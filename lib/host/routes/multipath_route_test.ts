@@ -47,6 +47,15 @@ Deno.test("replaceDefault() writes on-link and cross-family gateways, and one ho
   assert.equal(deleteDefault(6, 7701).join(" "), "ip -6 route del default table 7701 protocol 77");
 });
 
+Deno.test("replaceDefault() keeps the source of a hop alone, as one route has only one", () => {
+  const [first, second] = [hop("wan1", "192.0.2.1"), hop("wan2", "198.51.100.1")];
+  const prescribed = { ...first!, nextHop: { ...first!.nextHop, source: "192.0.2.77" } };
+  assert.match(line(4, prescribed), / via 192\.0\.2\.1 dev wan1 src 192\.0\.2\.77$/);
+  assert.doesNotMatch(line(4, prescribed, second!), /src/);
+  assert.notEqual(describeHops([prescribed]), describeHops([first!]));
+  assert.equal(describeHops([prescribed, second!]), describeHops([first!, second!]));
+});
+
 Deno.test("replaceDefault() refuses no hop, wrong weights and wrong names", () => {
   assert.throws(() => line(4), RangeError);
   for (const weight of [0, 257, 1.5, NaN]) {

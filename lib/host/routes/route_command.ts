@@ -14,7 +14,7 @@ export interface RouteEntry {
 
 /** The `ip` command that adds, puts in place or deletes exactly this route. */
 export function routeCommand(verb: "add" | "replace" | "del", route: RouteEntry): string[] {
-  const { destination, metric, table, nextHop: { device, gateway } } = route;
+  const { destination, metric, table, nextHop: { device, gateway, source } } = route;
   const family = familyOf(destination.slice(0, destination.indexOf("/")));
   const argv = ["ip", `-${family}`, "route", verb, destination];
   if (gateway !== undefined) {
@@ -23,6 +23,7 @@ export function routeCommand(verb: "add" | "replace" | "del", route: RouteEntry)
   argv.push("dev", checkInterfaceName(device));
   if (gateway === undefined && family === 4) argv.push("scope", "link");
   if (gateway?.onlink) argv.push("onlink");
+  if (source !== undefined) argv.push("src", source);
   if (metric !== undefined) argv.push("metric", String(metric));
   if (table !== undefined) argv.push("table", String(table), "protocol", OWN_PROTOCOL);
   return argv;

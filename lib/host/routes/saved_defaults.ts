@@ -72,7 +72,9 @@ function parse(family: AddressFamily, line: string): SavedDefault {
     if (words.at(-1) === "expires") words.push(word.replace(/sec$/, ""));
     else if (!STATES.includes(word)) words.push(word);
   }
-  const hops = words.join(" ").split(" nexthop ").flatMap((part) => hopIn(family, part.split(" ")));
+  const source = wordAfter(words, "src");
+  const hops = words.join(" ").split(" nexthop ").flatMap((part) => hopIn(family, part.split(" ")))
+    .map((hop) => source === undefined ? hop : { ...hop, source });
   const nexthop = wordAfter(words, "nhid");
   const metric = Number(wordAfter(words, "metric") ?? 0);
   return {

@@ -6,7 +6,7 @@
  */
 import { SerialQueue } from "../serial_queue.ts";
 import { CommandError } from "../command/runner.ts";
-import { type NextHop, readRoutes, type Route } from "./gateway/routing_table.ts";
+import { type NextHop, readRoutes, type Route, sameNextHop } from "./gateway/routing_table.ts";
 import { type AddressFamily, familyOf, hostPrefix, sameAddress } from "../links/address.ts";
 import type { ChangeId, HostJournal } from "../journal/host_journal.ts";
 import { isTaken, routeCommand, type RouteEntry } from "./route_command.ts";
@@ -129,9 +129,9 @@ export class ServerRoutes {
   async #put(own: OwnRoute, nextHop: NextHop, routes: readonly Route[]): Promise<OwnRoute> {
     const { metric } = own;
     const present = routes.some((route) =>
-      route.metric === metric && route.nextHops.some((hop) => sameHop(hop, nextHop))
+      route.metric === metric && route.nextHops.some((hop) => sameNextHop(hop, nextHop))
     );
-    if (present && sameHop(own.nextHop, nextHop)) return own;
+    if (present && sameNextHop(own.nextHop, nextHop)) return own;
     const change = await this.#apply("replace", this.#entry(nextHop, metric));
     if (own.change !== null) await this.journal.settle(own.change);
     return { nextHop, metric, change };
@@ -162,8 +162,4 @@ export class ServerRoutes {
   #entry(nextHop: NextHop, metric: number): RouteEntry {
     return { destination: this.#destination, nextHop, metric };
   }
-}
-
-function sameHop(one: NextHop, other: NextHop): boolean {
-  return one.device === other.device && one.gateway?.address === other.gateway?.address;
 }

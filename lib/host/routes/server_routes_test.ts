@@ -39,12 +39,15 @@ Deno.test("ServerRoutes names gateways, links without one and on-link gateways",
       gateway: { address: "10.0.0.1", family: 4, onlink: true },
     });
     await routes.ensure(through("exotic", "fe80::1"));
+    await routes.ensure({ ...through("second", "10.1.0.1"), source: "10.1.0.7" });
   });
   assert.deepEqual(changes(runner), [
     "ip -4 route add 203.0.113.7/32 via 192.0.2.1 dev fiber metric 10",
     "ip -4 route add 203.0.113.7/32 dev modem scope link metric 10",
     "ip -4 route add 203.0.113.7/32 via 10.0.0.1 dev cloud onlink metric 10",
     "ip -4 route add 203.0.113.7/32 via inet6 fe80::1 dev exotic metric 10",
+    "ip -4 route add 203.0.113.7/32 via 10.1.0.1 dev second src 10.1.0.7 metric 10",
+    "ip -4 route del 203.0.113.7/32 via 10.1.0.1 dev second src 10.1.0.7 metric 10",
     "ip -4 route del 203.0.113.7/32 via inet6 fe80::1 dev exotic metric 10",
     "ip -4 route del 203.0.113.7/32 via 10.0.0.1 dev cloud onlink metric 10",
     "ip -4 route del 203.0.113.7/32 dev modem scope link metric 10",
@@ -165,4 +168,21 @@ Deno.test({
     assert.match((await machine.restoreStale()).join(), /undid 3 changes left by other/);
     assert.equal(await machine.snapshot(), before);
   },
+});
+
+Deno.test("ServerRoutes does one thing after the other: a preferred route follows its link", async () => {
+  const runner = new FakeRunner().on("ip", "");
+  await withFake(runner, async (routes) => {
+    await routes.ensure(FIBER);
+    await Promise.all([
+      routes.prefer("fiber"),
+      routes.ensure(through("fiber", "192.0.2.9")),
+    ]);
+  });
+  assert.deepEqual(changes(runner).slice(0, 4), [
+    "ip -4 route add 203.0.113.7/32 via 192.0.2.1 dev fiber metric 10",
+    "ip -4 route add 203.0.113.7/32 via 192.0.2.1 dev fiber metric 1",
+    "ip -4 route replace 203.0.113.7/32 via 192.0.2.9 dev fiber metric 10",
+    "ip -4 route replace 203.0.113.7/32 via 192.0.2.9 dev fiber metric 1",
+  ]);
 });

@@ -79,7 +79,10 @@ export async function findNextHop(
 ): Promise<NextHop | undefined> {
   const family = familyOf(server);
   const known = nextHopFor(routes ?? await readRoutes(runner, family), link.name, server);
-  if (link.pointToPoint) return { device: link.name, gateway: undefined };
+  if (link.pointToPoint) {
+    const source = known?.source;
+    return { device: link.name, gateway: undefined, ...source === undefined ? {} : { source } };
+  }
   if (known !== undefined) return known;
 
   const asked = await askKernel(runner, family, server, link.name).catch((error) => {

@@ -42,6 +42,17 @@ Deno.test("nextHopFor() takes the most specific route of the link, but not one t
   assert.deepEqual(nextHopFor(routes, "eth0", "8.8.8.8"), hop("eth0", "192.0.2.2"));
 });
 
+Deno.test("readRoutes() keeps the source a route prescribes, but not the kernel's own", async () => {
+  const routes = [
+    { dst: "default", gateway: "192.0.2.1", dev: "eth0", prefsrc: "192.0.2.77", flags: [] },
+    { dst: "192.0.2.0/24", dev: "eth0", protocol: "kernel", prefsrc: "192.0.2.10", flags: [] },
+  ];
+  const runner = new FakeRunner().on("ip -4 -j route show table all", JSON.stringify(routes));
+  const [first, second] = await readRoutes(runner, 4);
+  assert.deepEqual(first?.nextHops, [{ ...hop("eth0", "192.0.2.1"), source: "192.0.2.77" }]);
+  assert.deepEqual(second?.nextHops, [{ device: "eth0", gateway: undefined }]);
+});
+
 Deno.test("nextHopFor() reads multipath, other tables, on-link and cross-family gateways", async () => {
   const routes = await table();
   assert.deepEqual(nextHopFor(routes, "eth1", SERVER), hop("eth1", "198.51.100.2", true));

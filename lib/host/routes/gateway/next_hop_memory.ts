@@ -36,9 +36,17 @@ export class NextHopMemory {
   missing(link: NetworkInterface): NextHop | undefined {
     if (this.#nextHop === null) return undefined;
     if (this.#wentWithLink) {
-      return isNeighbour(this.#nextHop, link) ? this.#nextHop : undefined;
+      return isNeighbour(this.#nextHop, link) ? withOwnSource(this.#nextHop, link) : undefined;
     }
     if (++this.#misses > MISSES_MAX) this.#nextHop = null;
     return undefined;
   }
+}
+
+/** A source address that the link has no more is no source. */
+function withOwnSource(nextHop: NextHop, { addresses }: NetworkInterface): NextHop {
+  const { device, gateway, source } = nextHop;
+  return source === undefined || addresses.some(({ address }) => address === source)
+    ? nextHop
+    : { device, gateway };
 }

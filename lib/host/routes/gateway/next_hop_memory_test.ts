@@ -60,6 +60,14 @@ Deno.test("NextHopMemory knows neighbours that no prefix of the link contains", 
   }
 });
 
+Deno.test("NextHopMemory leaves out a source address that the link has no more", () => {
+  const memory = new NextHopMemory();
+  memory.found({ ...GATEWAY, source: "192.0.2.10" });
+  memory.linkWentDown();
+  equal(memory.missing(HOME)?.source, "192.0.2.10");
+  equal(memory.missing(link("192.0.2.11", 24))?.source, undefined);
+});
+
 Deno.test("NextHopMemory has nothing to give before anything was found", () => {
   const memory = new NextHopMemory();
   memory.linkWentDown();

@@ -9,6 +9,15 @@ export const OWN_PROTOCOL = "77";
 export interface NextHop {
   device: string;
   gateway: Gateway | undefined;
+  /** The source address the route prescribes: its provider may let no other one pass. */
+  source?: string;
+}
+
+/** Whether packets take the same way, from the same address. */
+export function sameNextHop(one: NextHop, other: NextHop): boolean {
+  return one.device === other.device && one.source === other.source &&
+    one.gateway?.address === other.gateway?.address &&
+    one.gateway?.onlink === other.gateway?.onlink;
 }
 
 interface Gateway {
@@ -44,6 +53,7 @@ const RouteSchema = v.object({
   table: v.optional(v.string(), "main"),
   metric: v.optional(v.number(), 0),
   protocol: v.optional(v.string()),
+  prefsrc: v.optional(v.string()),
   nexthops: v.optional(v.array(v.object(HopFields)), []),
 });
 
@@ -68,8 +78,10 @@ export async function askKernel(
   address: string,
   device: string,
 ): Promise<NextHop | undefined> {
-  const routes = await routeList(runner, family, ["get", address, "oif", device]);
-  return routes[0]?.nextHops[0];
+  const [route] = await routeList(runner, family, ["get", address, "oif", device]);
+  const hop = route?.nextHops[0];
+  // The source it shows is the one it would choose today.
+  return hop && { device: hop.device, gateway: hop.gateway };
 }
 
 /** What the kernel would do with a packet to `address` from a socket that is bound to nothing. */
@@ -97,8 +109,14 @@ async function routeList(
     table: item.table,
     metric: item.metric,
     protocol: item.protocol,
-    nextHops: [item, ...item.nexthops].flatMap((hop) => nextHop(family, hop)),
+    nextHops: [item, ...item.nexthops].flatMap((hop) => nextHop(family, hop))
+      .map((hop) => ({ ...hop, ...sourceIn(item) })),
   }));
+}
+
+/** The kernel's own routes have the address they came with. */
+function sourceIn({ prefsrc, protocol }: v.InferOutput<typeof RouteSchema>): { source?: string } {
+  return prefsrc === undefined || protocol === "kernel" ? {} : { source: prefsrc };
 }
 
 const ANYWHERE = { 4: "0.0.0.0/0", 6: "::/0" } as const;
