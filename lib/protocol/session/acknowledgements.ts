@@ -14,7 +14,7 @@ import {
 } from "../wire/acknowledgement.ts";
 import type { DropReason } from "../wire/drop_reason.ts";
 import { type RecordHeader, TYPE_ACKNOWLEDGEMENT } from "../wire/header.ts";
-import type { Outbox } from "./outbox.ts";
+import type { Outbox } from "../path/outbox.ts";
 
 /** The peer asks for so long after an ordered packet. */
 const ASKED_MS = 30_000;

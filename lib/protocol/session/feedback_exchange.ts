@@ -4,7 +4,7 @@ import type { Scheduling } from "../schedule/scheduling.ts";
 import type { DropReason } from "../wire/drop_reason.ts";
 import { TYPE_PATH_FEEDBACK } from "../wire/header.ts";
 import { decodePathFeedback, encodePathFeedback } from "../wire/path_feedback.ts";
-import type { Outbox } from "./outbox.ts";
+import type { Outbox } from "../path/outbox.ts";
 import type { PathTable } from "../path/path_table.ts";
 import type { SessionPath } from "../path/session_path.ts";
 

@@ -5,7 +5,7 @@
 import type { DropReason } from "../wire/drop_reason.ts";
 import { TYPE_HANDSHAKE, TYPE_HEARTBEAT } from "../wire/header.ts";
 import { decodeHeartbeat, encodeHeartbeat, heartbeatClock } from "../wire/heartbeat.ts";
-import type { Outbox } from "./outbox.ts";
+import type { Outbox } from "../path/outbox.ts";
 import type { PathTable } from "../path/path_table.ts";
 import type { Role } from "./session_options.ts";
 import type { SessionPath } from "../path/session_path.ts";

@@ -2,7 +2,7 @@ import { deepEqual, equal } from "node:assert/strict";
 import { TYPE_HANDSHAKE, TYPE_HEARTBEAT } from "../wire/header.ts";
 import { encodeHeartbeat } from "../wire/heartbeat.ts";
 import { HEARTBEAT_ACTIVE_MS, HEARTBEAT_IDLE_MS, Heartbeats } from "./heartbeats.ts";
-import { Outbox } from "./outbox.ts";
+import { Outbox } from "../path/outbox.ts";
 import { PathTable } from "../path/path_table.ts";
 import type { Role } from "./session_options.ts";
 

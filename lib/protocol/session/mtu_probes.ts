@@ -8,7 +8,7 @@ import { IPV6_MTU_MIN } from "../packet/ip.ts";
 import { tunnelOverheadBytes } from "../packet/tunnel_overhead.ts";
 import { TYPE_CONTROL } from "../wire/header.ts";
 import { encodeTunnelMessage } from "../wire/tunnel_message.ts";
-import type { Outbox } from "./outbox.ts";
+import type { Outbox } from "../path/outbox.ts";
 import type { PathTable } from "../path/path_table.ts";
 import type { SessionPath } from "../path/session_path.ts";
 

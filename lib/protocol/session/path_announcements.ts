@@ -7,7 +7,7 @@ import type { Scheduling } from "../schedule/scheduling.ts";
 import { TYPE_CONTROL } from "../wire/header.ts";
 import { encodeTunnelMessage, type TunnelMessage } from "../wire/tunnel_message.ts";
 import type { MtuProbes } from "./mtu_probes.ts";
-import type { Outbox } from "./outbox.ts";
+import type { Outbox } from "../path/outbox.ts";
 import type { PathTable } from "../path/path_table.ts";
 
 const REPEAT_MS = 2000;

@@ -34,7 +34,11 @@ import {
 } from "../crypto/packet_protection.ts";
 import type { FlowKey } from "../packet/flow_key.ts";
 import { echoReplyToken, writeEchoRequest } from "../v1/echo_proof.ts";
-import { CHALLENGE_MESSAGE, type ChallengeForm } from "./address_challenges.ts";
+import {
+  AddressChallenges,
+  CHALLENGE_MESSAGE,
+  type ChallengeForm,
+} from "../path/address_challenges.ts";
 import { v1Protection } from "../v1/packet_protection.ts";
 import { HEARTBEAT_ACTIVE_MS, HEARTBEAT_IDLE_MS, Heartbeats } from "./heartbeats.ts";
 import type { Cipher } from "../crypto/key_epochs.ts";
@@ -46,10 +50,12 @@ import { PathAnnouncements } from "./path_announcements.ts";
 import { FeedbackExchange, PACKET_ANSWERED_MS } from "./feedback_exchange.ts";
 import { type NewPath, PathTable } from "../path/path_table.ts";
 import { PeerPaths } from "./peer_paths.ts";
+import { PathOpening } from "../path/path_opening.ts";
+import { V1PeerPaths } from "../v1/peer_paths.ts";
 import type { PeerAddress } from "../path/peer_address.ts";
 import type { Role, SessionOptions } from "./session_options.ts";
 import type { SessionPath } from "../path/session_path.ts";
-import { Outbox, type SessionEvent, type Transmit } from "./outbox.ts";
+import { Outbox, type SessionEvent, type Transmit } from "../path/outbox.ts";
 
 /** What is judged all the time is judged no more often than this. */
 const JUDGE_MS = 100;
@@ -57,7 +63,7 @@ const FLUSH_TIMEOUT_MS = 50;
 
 export { HEARTBEAT_ACTIVE_MS, HEARTBEAT_IDLE_MS } from "./heartbeats.ts";
 export type { Role, SessionOptions } from "./session_options.ts";
-export type { SessionEvent, Transmit } from "./outbox.ts";
+export type { SessionEvent, Transmit } from "../path/outbox.ts";
 
 export class Session<S extends Cipher, O extends Cipher> {
   readonly role: Role;
@@ -76,7 +82,9 @@ export class Session<S extends Cipher, O extends Cipher> {
   readonly #heartbeats: Heartbeats;
   readonly #announcements: PathAnnouncements;
   readonly #probes: MtuProbes;
+  readonly #challenges: AddressChallenges;
   readonly #peerPaths: PeerPaths;
+  readonly #v1PeerPaths: V1PeerPaths;
   readonly #feedback: FeedbackExchange;
   /** Whether the peer may choose how packets are spread. */
   readonly #followsPeer: boolean;
@@ -134,14 +142,13 @@ export class Session<S extends Cipher, O extends Cipher> {
     this.acknowledgements = ordersFlows
       ? new Acknowledgements(this.paths, this.#outbox, this.scheduling)
       : null;
-    this.#peerPaths = new PeerPaths(
-      this.paths,
-      this.#outbox,
-      options.random,
-      (id, at) => this.removePath(id, at),
-      x1 ? CHALLENGE_MESSAGE : pingForm(options.innerIpv4 ?? 0),
-      options.controlHost ?? null,
-    );
+    const opening = new PathOpening(this.paths, (id, at) => this.removePath(id, at));
+    const form = x1 ? CHALLENGE_MESSAGE : pingForm(options.innerIpv4 ?? 0);
+    const challenges = new AddressChallenges(this.#outbox, options.random, form);
+    const controlHost = options.controlHost ?? null;
+    this.#challenges = challenges;
+    this.#peerPaths = new PeerPaths(this.paths, opening, challenges);
+    this.#v1PeerPaths = new V1PeerPaths(this.paths, opening, challenges, controlHost);
   }
 
   // Outbound
@@ -219,7 +226,7 @@ export class Session<S extends Cipher, O extends Cipher> {
     if (path === null) return null;
     path.counters.receivedPackets++;
     path.counters.receivedBytes += header.payloadLength;
-    if (path === this.#peerPaths.stray) this.lastHeardAt = now;
+    if (path === this.#v1PeerPaths.stray) this.lastHeardAt = now;
     else this.#heard(path, now);
     return path;
   }
@@ -234,7 +241,7 @@ export class Session<S extends Cipher, O extends Cipher> {
     if (age === null) return this.#refuse(this.#verifier.refusal);
     const path = from === null
       ? this.paths.byId(header.pathId)
-      : this.#peerPaths.ofX1(header, socket, from, age, now);
+      : this.#peerPaths.of(header, socket, from, age, now);
     if (path === null) return this.#refuse("no room for path");
     // It has moved: nothing may follow it before the new address has proved to be the peer's.
     if (path.amplificationCredit !== Infinity && this.scheduling.live.includes(path)) {
@@ -265,7 +272,7 @@ export class Session<S extends Cipher, O extends Cipher> {
     this.#acceptedAt = now;
     const path = from === null
       ? this.paths.bySocket(socket)
-      : this.#peerPaths.ofV1(header, view, offset, socket, from, now);
+      : this.#v1PeerPaths.of(header, view, offset, socket, from, now);
     if (path === "replayed") return this.#refuse("replayed");
     return path ?? this.#refuse("no room for path");
   }
@@ -287,10 +294,10 @@ export class Session<S extends Cipher, O extends Cipher> {
    * proves an address (v1): then it goes no further.
    */
   takeProof(view: DataView, flow: FlowKey): boolean {
-    if (this.x1 || !this.#peerPaths.challenges.isWaiting) return false;
+    if (this.x1 || !this.#challenges.isWaiting) return false;
     const token = echoReplyToken(view, flow);
     if (token === null) return false;
-    const path = this.#peerPaths.challenges.answerAnywhere(token);
+    const path = this.#challenges.answerAnywhere(token);
     if (path !== null) {
       path.quality.forgetLoss();
       this.#judge(this.#acceptedAt);
@@ -409,7 +416,7 @@ export class Session<S extends Cipher, O extends Cipher> {
     }
     this.paths.remove(id);
     this.scheduling.forget(path, now);
-    this.#peerPaths.challenges.forget(path);
+    this.#challenges.forget(path);
     this.#outbox.forgetPath(id);
     this.#announcements.announce();
   }
@@ -508,7 +515,7 @@ export class Session<S extends Cipher, O extends Cipher> {
     }
     this.#feedback.handleTimeout(now);
     this.acknowledgements?.handleTimeout(now);
-    this.#peerPaths.challenges.handleTimeout(now);
+    this.#challenges.handleTimeout(now);
     this.#probes.handleTimeout(now);
     this.#followMtu();
     if (now >= this.scheduling.nextDeadline()) this.#judge(now);
@@ -521,7 +528,7 @@ export class Session<S extends Cipher, O extends Cipher> {
       this.acknowledgements?.nextDeadline() ?? Infinity,
       this.#announcements.nextAt,
       this.scheduling.nextDeadline(),
-      this.#peerPaths.challenges.nextDeadline(),
+      this.#challenges.nextDeadline(),
       this.#probes.nextDeadline(),
     );
     for (const path of this.paths) {

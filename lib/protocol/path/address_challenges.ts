@@ -8,7 +8,7 @@ import { RECORD_OVERHEAD, TYPE_CONTROL } from "../wire/header.ts";
 import { encodeTunnelMessage } from "../wire/tunnel_message.ts";
 import type { Outbox } from "./outbox.ts";
 import type { RandomSource } from "../crypto/packet_protection.ts";
-import type { SessionPath } from "../path/session_path.ts";
+import type { SessionPath } from "./session_path.ts";
 
 /** Bytes sent for each received (RFC 9000, 8.1, has the same). */
 const AMPLIFICATION = 3;

@@ -1,6 +1,6 @@
 /** What a session has to say, until its driver asks: records for the peer, news for the program. */
-import type { PathState } from "../path/liveness.ts";
-import type { SessionPath } from "../path/session_path.ts";
+import type { PathState } from "./liveness.ts";
+import type { SessionPath } from "./session_path.ts";
 
 /** Control records waiting to be sent; a peer that asks for more answers than this gets fewer. */
 const TRANSMITS_MAX = 64;

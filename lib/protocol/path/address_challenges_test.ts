@@ -3,7 +3,7 @@ import { RECORD_OVERHEAD, TYPE_CONTROL } from "../wire/header.ts";
 import { decodeTunnelMessage } from "../wire/tunnel_message.ts";
 import { AddressChallenges } from "./address_challenges.ts";
 import { Outbox } from "./outbox.ts";
-import { SessionPath } from "../path/session_path.ts";
+import { SessionPath } from "./session_path.ts";
 
 /** Challenges whose first token is all "01", the second all "02", and so on. */
 function setUp() {
