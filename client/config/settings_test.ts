@@ -1,5 +1,6 @@
 import { deepEqual, equal, throws } from "node:assert/strict";
 import { UsageError } from "../../lib/cli/exit.ts";
+import { SCHEDULERS } from "../../lib/protocol/wire/scheduler_name.ts";
 import { describeClientProgram } from "./options.ts";
 import { readSettings, settingsObject, settingsSchema } from "./settings.ts";
 
@@ -68,9 +69,9 @@ Deno.test("settingsObject() writes what readSettings() reads", () => {
 
 Deno.test("settingsSchema() has a property for each setting", () => {
   const { properties } = settingsSchema(program()) as {
-    properties: Record<string, { enum?: string[]; type?: string }>;
+    properties: Record<string, { enum?: readonly string[]; type?: string }>;
   };
-  deepEqual(properties.scheduler?.enum, ["flow", "stripe", "redundant", "failover"]);
+  deepEqual(properties.scheduler?.enum, SCHEDULERS);
   equal(properties["kill-switch"]?.type, "boolean");
   equal("bond" in properties, false);
 });

@@ -12,6 +12,8 @@ import { UsageError } from "../exit.ts";
 const WAITING_MAX = 256 * 1024;
 /** A write that takes this long will not end soon: the terminal is not touched any more. */
 const STUCK_MS = 500;
+/** What a write that is under way is given when the program ends at once. */
+const LAST_WRITE_MS = 50;
 /** How long the rest of an escape sequence may take: over a slow connection, quite long. */
 const ESCAPE_TIMEOUT_MS = 100;
 /** Taken where the terminal does not say. */
@@ -118,6 +120,8 @@ export class ScreenTerminal implements Terminal {
     const since = this.#writingSince;
     if (this.#state !== "open" || (since !== null && performance.now() - since > STUCK_MS)) return;
     this.#state = "closed";
+    // A write under way is done by another thread: what it has left must not come behind this.
+    if (since !== null) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LAST_WRITE_MS);
     try {
       let rest = this.#encoder.encode(RESTORE);
       while (rest.byteLength > 0) rest = rest.subarray(Deno.stdout.writeSync(rest));
