@@ -33,6 +33,7 @@ import { MSS_MAX, MSS_MIN, type MssClamp } from "../lib/host/firewall/mss_clamp.
 import { requireNewClientName, requireStoredClientName } from "../lib/pki/client_name.ts";
 import { PkiError } from "../lib/pki/pki_error.ts";
 import { PKI_FOLDERS } from "../lib/pki/pki_folder.ts";
+import { UDP_HOSTS_MAX } from "../lib/protocol/wire/control_message.ts";
 import { DEFAULT_NETWORK, TunnelNetwork } from "../lib/protocol/wire/tunnel_network.ts";
 import { TUN_NAME } from "./tun.ts";
 import { VERSION } from "../lib/cli/version.ts";
@@ -47,6 +48,8 @@ export interface ServerOptions extends TunnelOptions {
   port: number;
   /** UDP port that clients are told. */
   publicPort: number;
+  /** Names and addresses clients are told for the data plane; empty: those they connect to. */
+  publicHosts: string[];
   /** Name of the TUN device. */
   tunName: string;
   /** The interface towards the internet, or null: the one of the default route. */
@@ -134,6 +137,12 @@ function buildProgram(accept: Accept<ServerCommand>) {
         "UDP port that clients are told, where a router forwards another one (default: -port)",
       ).helpGroup(GROUPS.connection).argParser(integerIn("-public-port", 1, 65535)),
     )
+    .addOption(
+      new Option(
+        "--public-hosts <list>",
+        "names and addresses that clients are told for UDP (default: those they connect to)",
+      ).helpGroup(GROUPS.connection).argParser(parsePublicHosts),
+    )
     .addOption(controlPortOption())
     .addOption(
       new Option("--iface <name>", "name of the TUN device").helpGroup(GROUPS.links)
@@ -212,6 +221,7 @@ function buildProgram(accept: Accept<ServerCommand>) {
         options: {
           port: raw.port,
           publicPort: raw.publicPort ?? raw.port,
+          publicHosts: raw.publicHosts ?? [],
           tunName: raw.iface,
           egressInterface: raw.uplink ?? null,
           network: new TunnelNetwork(raw.network, raw.network6),
@@ -345,6 +355,15 @@ function parseHosts(text: string): string[] {
   const hosts = parseList("-hosts", text, "refuse").map((host) => parseHost("-hosts", host));
   if (hosts.length === 0) throw new UsageError("-hosts must name at least one host");
   return [...new Set(hosts)];
+}
+
+function parsePublicHosts(text: string): string[] {
+  const flag = "-public-hosts";
+  const hosts = [...new Set(parseList(flag, text, "refuse").map((host) => parseHost(flag, host)))];
+  if (hosts.length > UDP_HOSTS_MAX) {
+    throw new UsageError(`${flag} takes at most ${UDP_HOSTS_MAX} items, not ${hosts.length}`);
+  }
+  return hosts;
 }
 
 /** `off` or `0`, `pmtu`, `fixed:1360` or the number alone, in letters of either case. */

@@ -7,6 +7,7 @@ import { DEFAULT_TUNING } from "../lib/protocol/session/session_tuning.ts";
 const DEFAULTS: ServerOptions = {
   port: 8000,
   publicPort: 8000,
+  publicHosts: [],
   controlPort: 8443,
   tunName: "fluxify-srv",
   egressInterface: null,
@@ -38,6 +39,8 @@ Connection:
   --port <port>                    UDP port of the data plane (default: 8000)
   --public-port <port>             UDP port that clients are told, where a router forwards another
                                    one (default: -port)
+  --public-hosts <list>            names and addresses that clients are told for UDP (default: those
+                                   they connect to)
   --ctrl <port>                    TCP port of the control plane (default: 8443)
   --pki <folder>                   folder of the certificate authority (default: ./pki, else as root
                                    /etc/fluxify/pki)
@@ -124,6 +127,7 @@ Deno.test("parseServerOptions() reads every option, with one dash or two", () =>
   const options: ServerOptions = {
     port: 9000,
     publicPort: 443,
+    publicHosts: ["203.0.113.7", "2001:db8::7", "data.example.com"],
     controlPort: 9443,
     tunName: "tun7",
     egressInterface: "eth1",
@@ -151,6 +155,7 @@ Deno.test("parseServerOptions() reads every option, with one dash or two", () =>
   const values = [
     ["port", "9000"],
     ["public-port", "443"],
+    ["public-hosts", "203.0.113.7,[2001:db8::7],data.example.com,203.0.113.7"],
     ["ctrl", "9443"],
     ["iface", "tun7"],
     ["uplink", "eth1"],
@@ -225,6 +230,12 @@ Deno.test("parseServerOptions() reads what -mss-clamp takes", () => {
 Deno.test("parseServerOptions() names the option and what was wrong with it", () => {
   const cases: [string, string, string][] = [
     ["public-port", "65536", "-public-port must be 1 to 65535, not '65536'"],
+    ["public-hosts", "a b", "-public-hosts must be an IP address or a host name, not 'a b'"],
+    [
+      "public-hosts",
+      Array.from({ length: 9 }, (_, index) => `h${index}`).join(","),
+      "-public-hosts takes at most 8 items, not 9",
+    ],
     ["port", "0", "-port must be 1 to 65535, not '0'"],
     ["port", "x", "-port must be 1 to 65535, not 'x'"],
     ["ctrl", "65536", "-ctrl must be 1 to 65535, not '65536'"],

@@ -176,6 +176,7 @@ async function startDataPlane(
   const registry = new SessionRegistry({
     engine,
     udpPort: options.publicPort,
+    udpHosts: options.publicHosts,
     mtu: TUN_MTU,
     reorderBufferSize: options.reorderBufferSize,
     reorderFlushTimeoutMs: options.reorderFlushTimeoutMs,

@@ -72,7 +72,7 @@ async function makeClient(
     describeUnusable: () => "",
   };
   const endpoints = {
-    all: [END],
+    ...{ all: [END], data: [END], both: [END], useForData: () => Promise.resolve() },
     lookUp: () => {
       made.lookUps++;
       return Promise.resolve(made.found.splice(0));
@@ -86,7 +86,12 @@ async function makeClient(
       if (refusal !== undefined) return Promise.reject(refusal);
       const grant = {
         kind: "grant" as const,
-        ...{ sessionId: ++granted, sessionKey: new Uint8Array(KEY_LENGTH), udpPort: 8000 },
+        ...{
+          sessionId: ++granted,
+          sessionKey: new Uint8Array(KEY_LENGTH),
+          udpPort: 8000,
+          udpHosts: [],
+        },
         ...{
           clientIp: "10.8.0.2",
           clientIp6: "fd00:8::2",

@@ -15,6 +15,7 @@ import { watchRules } from "../../lib/host/journal/rule_watch.ts";
 import { LinkTables } from "../../lib/host/routes/link_tables.ts";
 import { loosenReversePath } from "../../lib/host/sysctl/reverse_path.ts";
 import { loadClientCredentials } from "../../lib/pki/client_credentials.ts";
+import { answerWithin, resolveServers } from "../control/resolve_server.ts";
 import { watchLinks } from "../../lib/host/links/link_watch.ts";
 import { type BondOptions, CLIENT_PROGRAM } from "../config/options.ts";
 import type { BondObserver } from "./bond_observer.ts";
@@ -32,6 +33,8 @@ import { showStatus } from "./show_status.ts";
 const LINKS_SETTLE_MS = 30;
 /** How often that is looked at which the kernel does not tell of. */
 const CHECK_MS = 1000;
+/** The session waits for the names that the server tells of its data plane. */
+const DATA_HOSTS_TIMEOUT_MS = 5000;
 /** Such a look takes two commands. */
 const KILL_SWITCH_CHECK_MS = 5000;
 
@@ -85,8 +88,14 @@ export async function bond(
   await protection.takeOver();
 
   try {
-    const find = (until: AbortSignal) => findServer(options.server, journal, until);
-    const endpoints = new ServerEndpoints(journal, find);
+    const endpoints = new ServerEndpoints(
+      journal,
+      options.server,
+      (hosts, until) =>
+        hosts === options.server
+          ? findServer(hosts, journal, until)
+          : answerWithin(resolveServers(hosts), hosts, DATA_HOSTS_TIMEOUT_MS, until),
+    );
     const links = await makeLinks(options, journal, engine, endpoints);
     const requests = new SessionRequests({
       port: options.controlPort,

@@ -36,7 +36,7 @@ interface LinkSetParts {
   readonly runner: CommandRunner;
   readonly engine: Pick<Engine, "addPath" | "removePath">;
   readonly selection: LinkSelection;
-  readonly endpoints: Pick<ServerEndpoints, "all">;
+  readonly endpoints: Pick<ServerEndpoints, "all" | "data" | "both">;
   /** Null: links have no routing tables of their own. */
   readonly tables: LinkTables | null;
   /** Called before an interface is used that has not been there before. */
@@ -105,14 +105,16 @@ export class LinkSet {
    * those that are on this machine.
    */
   controlRoutes(): ControlRoute[] {
+    const { all: endpoints } = this.#parts.endpoints;
     const all = this.#links.flatMap(({ name: link }) => {
       const use = this.#uses.get(link);
-      return (use?.routes ?? []).map(({ server, nextHop }) => {
-        const endpoint = this.#endpointOf(server.address);
-        return { link, nextHop, endpoint, isInUse: endpoint === use?.endpoint };
+      return (use?.routes ?? []).flatMap(({ server, nextHop }) => {
+        const endpoint = endpoints.find(({ address }) => address === server.address);
+        if (endpoint === undefined) return [];
+        return [{ link, nextHop, endpoint, isInUse: endpoint.address === use?.endpoint.address }];
       });
     });
-    const local = this.#parts.endpoints.all.filter(({ routes }) => routes === null)
+    const local = endpoints.filter(({ routes }) => routes === null)
       .map((endpoint): ControlRoute => {
         const nextHop = { device: "lo", gateway: undefined };
         return { link: "lo", nextHop, endpoint, isInUse: true };
@@ -195,7 +197,9 @@ export class LinkSet {
       }
       const { address } = use.endpoint;
       if (isUp(id)) this.#choice.answers(name, address);
-      else if (use.routes.length > 1 && this.#choice.isSilent(name, address, nowMs)) {
+      else if (
+        this.#forData(use.routes).length > 1 && this.#choice.isSilent(name, address, nowMs)
+      ) {
         isDue = true;
       }
     }
@@ -212,7 +216,17 @@ export class LinkSet {
   }
 
   #endpointOf(address: string): ServerEndpoint {
-    return this.#endpoints.find((one) => one.address === address)!;
+    return this.#parts.endpoints.data.find((one) => one.address === address)!;
+  }
+
+  #forData(routes: readonly LinkRoute[]): readonly LinkRoute[] {
+    const { data } = this.#parts.endpoints;
+    return routes.filter(({ server }) => data.some(({ address }) => address === server.address));
+  }
+
+  #lackOfData(): string {
+    const addresses = this.#parts.endpoints.data.map(({ address }) => address);
+    return `has no gateway to ${addresses.join(" or ")}`;
   }
 
   async #refreshChanges(): Promise<boolean> {
@@ -242,7 +256,7 @@ export class LinkSet {
     const { runner, selection, endpoints, tables } = this.#parts;
     const surroundings = await readSurroundings(runner, FAMILIES, wentDown);
     const former = this.#endpoints;
-    this.#endpoints = endpoints.all;
+    this.#endpoints = endpoints.both;
     const before = selection.links;
     for (const line of selection.follow(surroundings, this.#endpoints)) {
       log.warn("{line}", { line });
@@ -269,7 +283,8 @@ export class LinkSet {
     }
     if (session !== null) this.#choice.settled();
     for (const endpoint of former) {
-      if (!this.#endpoints.includes(endpoint)) await endpoint.routes?.removeAll();
+      if (this.#endpoints.some(({ routes }) => routes === endpoint.routes)) continue;
+      await endpoint.routes?.removeAll();
     }
     const addresses = this.#endpoints.map(({ address }) => address);
     this.#choice.keepOnly(this.names, addresses);
@@ -303,8 +318,10 @@ export class LinkSet {
     surroundings: Surroundings,
   ): Promise<void> {
     const { name, device } = link;
+    const [first, ...others] = this.#forData(routes);
+    if (first === undefined) return this.#lose(link, this.#lackOfData());
     const inUse = this.#uses.get(name)?.endpoint.address ?? null;
-    const route = this.#choice.choose(name, inUse, routes);
+    const route = this.#choice.choose(name, inUse, [first, ...others]);
     const endpoint = this.#endpointOf(route.server.address);
     if (this.#prepared.get(device) !== found.index) await this.#parts.prepare?.(device);
     this.#prepared.set(device, found.index);

@@ -71,7 +71,7 @@ function makeMachine(
     .on("ip -6 -j route", () => JSON.stringify(routes(6)))
     .on("ip -4 -j route get", { code: 2, stderr: "unreachable" })
     .on("ip -6 -j route get", { code: 2, stderr: "unreachable" });
-  const endpoints = { all };
+  const endpoints = { all, data: all, both: all };
   const log: string[] = [];
   /** Interfaces that are there when they are read, and not any more when they are written to. */
   const gone = new Set<string>();
@@ -366,7 +366,7 @@ Deno.test("LinkSet removes the routes to addresses of the server that are droppe
   });
   const { refresh, endpoints } = makeMachine([endpoint("203.0.113.10")]);
   await refresh(7);
-  endpoints.all = [endpoint("203.0.113.77")];
+  endpoints.all = endpoints.data = endpoints.both = [endpoint("203.0.113.77")];
   deepEqual(await refresh(7), [
     ...["remove 0 of 7", "add a to 7", "remove 1 of 7", "add b to 7"],
   ]);

@@ -1,7 +1,8 @@
 /**
  * The addresses of the server, each with its routes over the links. They are looked up at the start,
  * and again when none of them answers: the server may have moved. Addresses from before stay behind
- * those that DNS names now, as the last resort.
+ * those that DNS names now, as the last resort. The data plane has the same ones, unless the server
+ * says otherwise.
  */
 import { getLogger } from "@logtape/logtape";
 import { LOG_CATEGORY } from "../../lib/cli/log.ts";
@@ -14,6 +15,9 @@ import { type NamedAddress, SERVER_ADDRESSES_MAX } from "../control/resolve_serv
 
 const log = getLogger([LOG_CATEGORY, "client"]);
 
+/** Looks up names and addresses with commas between; throws ControlError. */
+type FindAddresses = (hosts: string, signal: AbortSignal) => Promise<readonly NamedAddress[]>;
+
 /** An address of the server. */
 export interface ServerEndpoint extends NamedAddress {
   /** Null: it is on this machine, and no route leads to it over a link. */
@@ -22,21 +26,33 @@ export interface ServerEndpoint extends NamedAddress {
 
 export class ServerEndpoints {
   readonly #journal: HostJournal;
-  readonly #find: (signal: AbortSignal) => Promise<readonly NamedAddress[]>;
+  readonly #server: string;
+  readonly #find: FindAddresses;
   #all: readonly ServerEndpoint[] = [];
+  /** What the server said of its data plane; empty: nothing. */
+  #dataHosts = "";
+  #data: readonly ServerEndpoint[] = [];
 
-  /** @param find looks the addresses up; throws ControlError. */
-  constructor(
-    journal: HostJournal,
-    find: (signal: AbortSignal) => Promise<readonly NamedAddress[]>,
-  ) {
+  /** @param server names and addresses with commas between, as the user gave them. */
+  constructor(journal: HostJournal, server: string, find: FindAddresses) {
     this.#journal = journal;
+    this.#server = server;
     this.#find = find;
   }
 
-  /** The best ones first; empty before the first look-up. */
+  /** Of the control plane, the best ones first; empty before the first look-up. */
   get all(): readonly ServerEndpoint[] {
     return this.#all;
+  }
+
+  /** Of the data plane. */
+  get data(): readonly ServerEndpoint[] {
+    return this.#data.length > 0 ? this.#data : this.#all;
+  }
+
+  /** Of both, each once. */
+  get both(): readonly ServerEndpoint[] {
+    return [...new Set([...this.all, ...this.data])];
   }
 
   /**
@@ -44,26 +60,59 @@ export class ServerEndpoints {
    * not answer is no error. @throws ControlError, CommandError.
    */
   async lookUp(signal: AbortSignal): Promise<readonly ServerEndpoint[]> {
-    const before = this.#all;
+    const before = this.both;
+    this.#all = await this.#merge(this.#all, this.#server, signal);
+    if (this.#dataHosts !== "") {
+      this.#data = await this.#merge(this.#data, this.#dataHosts, signal);
+    }
+    return this.both.filter((one) => !before.includes(one));
+  }
+
+  /**
+   * The server says that its data plane is at `hosts`; none: where the control plane is. Names that are
+   * not found leave it there, too. @throws CommandError.
+   */
+  async useForData(hosts: readonly string[], signal: AbortSignal): Promise<void> {
+    const wanted = hosts.join(",");
+    if (wanted === this.#dataHosts) return;
+    this.#dataHosts = wanted;
+    this.#data = [];
+    if (wanted === "") return;
+    try {
+      this.#data = await this.#merge([], wanted, signal);
+    } catch (error) {
+      if (!(error instanceof ControlError)) throw error;
+      if (!signal.aborted) log.warn("{error}; trying UDP where TCP works", { error });
+    }
+  }
+
+  /** What `hosts` are found to be, before the addresses that are known. */
+  async #merge(
+    known: readonly ServerEndpoint[],
+    hosts: string,
+    signal: AbortSignal,
+  ): Promise<readonly ServerEndpoint[]> {
     let found: readonly NamedAddress[];
     try {
-      found = await this.#find(signal);
+      found = await this.#find(hosts, signal);
     } catch (error) {
-      if (before.length === 0 || !(error instanceof ControlError)) throw error;
+      if (known.length === 0 || !(error instanceof ControlError)) throw error;
       log.debug("{error}", { error });
-      return [];
+      return known;
     }
     const interfaces = await listInterfaces(this.#journal.runner);
-    const endpoints = found.map((named) =>
-      before.find((one) => one.address === named.address && one.host === named.host) ?? {
+    const before = this.both;
+    // One address has one set of routes, whatever it is called by.
+    const endpoints = found.map((named): ServerEndpoint => {
+      const same = before.find(({ address }) => address === named.address);
+      if (same?.host === named.host) return same;
+      const isOwn = isLoopback(named.address) || isOwnAddress(interfaces, named.address);
+      return {
         ...named,
-        routes: isLoopback(named.address) || isOwnAddress(interfaces, named.address)
-          ? null
-          : new ServerRoutes(this.#journal, named.address),
-      }
-    );
-    const rest = before.filter(({ address }) => !endpoints.some((one) => one.address === address));
-    this.#all = [...endpoints, ...rest].slice(0, SERVER_ADDRESSES_MAX);
-    return this.#all.filter((one) => !before.includes(one));
+        routes: isOwn ? null : same?.routes ?? new ServerRoutes(this.#journal, named.address),
+      };
+    });
+    const rest = known.filter(({ address }) => !endpoints.some((one) => one.address === address));
+    return [...endpoints, ...rest].slice(0, SERVER_ADDRESSES_MAX);
   }
 }

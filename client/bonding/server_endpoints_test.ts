@@ -22,7 +22,13 @@ async function makeEndpoints(directory: TestDirectory) {
   const dns: { answer: readonly NamedAddress[] | ControlError } = { answer: NOT_FOUND };
   const endpoints = new ServerEndpoints(
     journal,
-    () => dns.answer instanceof Error ? Promise.reject(dns.answer) : Promise.resolve(dns.answer),
+    "vpn.example.com",
+    (hosts) =>
+      hosts !== "vpn.example.com"
+        ? Promise.resolve(hosts.split(",").map((host) => named(host, host)))
+        : dns.answer instanceof Error
+        ? Promise.reject(dns.answer)
+        : Promise.resolve(dns.answer),
   );
   const lookUp = async (...addresses: string[]) => {
     dns.answer = addresses.map((address) => named(address));
@@ -62,4 +68,19 @@ Deno.test("ServerEndpoints has no routes to addresses of this machine", async ()
   await lookUp("192.0.2.2", "127.0.0.1", "203.0.113.10");
   deepEqual(endpoints.all.map(({ routes }) => routes === null), [true, true, false]);
   ok(endpoints.all.every(({ host }) => host === "vpn.example.com"));
+});
+
+Deno.test("ServerEndpoints has the data plane where the server says, else where the control plane is", async () => {
+  await using directory = await TestDirectory.create();
+  const { endpoints, lookUp } = await makeEndpoints(directory);
+  await lookUp("203.0.113.10");
+  deepEqual(endpoints.data, endpoints.all);
+  await endpoints.useForData(["203.0.113.77", "203.0.113.10"], RUNNING);
+  deepEqual(endpoints.data.map(({ address }) => address), ["203.0.113.77", "203.0.113.10"]);
+  deepEqual(endpoints.both.map(({ address }) => address).sort(), [
+    ...["203.0.113.10", "203.0.113.10", "203.0.113.77"],
+  ]);
+  equal(endpoints.data[1]!.routes, endpoints.all[0]!.routes, "one address has one set of routes");
+  await endpoints.useForData([], RUNNING);
+  deepEqual(endpoints.data, endpoints.all);
 });

@@ -91,7 +91,7 @@ export class SessionOpening {
   }
 
   #serverAddresses(): string[] {
-    return this.#parts.endpoints.all.map(({ address }) => address);
+    return this.#parts.endpoints.both.map(({ address }) => address);
   }
 
   /**
@@ -99,7 +99,7 @@ export class SessionOpening {
    * when none does, the one before goes on. @throws ControlError, CommandError.
    */
   async open({ grant, endpoint }: Granted, signal: AbortSignal): Promise<void> {
-    const { options, engine, session, protection, links, addresses, mtu } = this.#parts;
+    const { options, engine, session, protection, links, endpoints, addresses, mtu } = this.#parts;
     const before = session.id;
     const isLost = !session.isUp;
     mtu.begin(grant.mtu);
@@ -124,6 +124,8 @@ export class SessionOpening {
     });
     grant.sessionKey.fill(0);
     this.#noteVersion(grant);
+    await endpoints.useForData(grant.udpHosts, signal);
+    await this.cover();
     links.begin(grant.sessionId, grant.udpPort, endpoint, isLost ? "anew" : "renewed");
     await protection.allowDataPort(grant.udpPort);
     await links.refresh(grant.sessionId);

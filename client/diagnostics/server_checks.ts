@@ -183,8 +183,13 @@ async function* dataChecks(
   });
   grant.sessionKey.fill(0);
   const paths = new Map<number, string>();
+  const told = grant.udpHosts.join(",");
+  const dataAddresses = told === "" ? addresses : await resolveServers(told).catch(() => []);
+  if (dataAddresses.length === 0) {
+    yield failed(told, "the server names it for UDP, and DNS does not know it");
+  }
   for (const [id, { name, addresses: own }] of target.links.entries()) {
-    const to = addresses.find(({ family }) => own.some((one) => familyOf(one) === family));
+    const to = dataAddresses.find(({ family }) => own.some((one) => familyOf(one) === family));
     if (to === undefined) continue;
     try {
       const way = { device: name, server: to.address, port: grant.udpPort };

@@ -60,6 +60,7 @@ export function testGrant(): ControlResponse {
     sessionId: 7,
     sessionKey: TEST_KEY.slice(),
     udpPort: 8000,
+    udpHosts: [],
     clientIp: "10.8.0.2",
     clientIp6: "fd00:8::2",
     prefix4: 24,

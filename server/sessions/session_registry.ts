@@ -29,6 +29,8 @@ interface ClientIdentity {
 interface RegistryOptions {
   readonly engine: Pick<Engine, "features" | "openSession" | "closeSession">;
   readonly udpPort: number;
+  /** Where clients reach the data plane; none: where they reach the control plane. */
+  readonly udpHosts?: readonly string[];
   /** MTU of the TUN device, in bytes. */
   readonly mtu: number;
   readonly reorderBufferSize: number;
@@ -109,7 +111,7 @@ export class SessionRegistry {
           "has left, or ask the operator of the server to end one that is not needed",
       };
     }
-    const { engine, udpPort, mtu, random } = this.#options;
+    const { engine, udpPort, udpHosts = [], mtu, random } = this.#options;
     const features = engine.features.filter((feature) => client.features.includes(feature));
     const sessionKey = new Uint8Array(SESSION_KEY_LENGTH);
     random(sessionKey);
@@ -138,6 +140,7 @@ export class SessionRegistry {
       sessionId: id,
       sessionKey,
       udpPort,
+      udpHosts,
       clientIp: addresses.ipv4,
       clientIp6: addresses.ipv6,
       prefix4: this.#pool.network.prefix4,

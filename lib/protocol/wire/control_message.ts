@@ -19,6 +19,9 @@ export const CLIENT_NAME_LENGTH_MAX = 64;
 export const CLIENT_VERSION_LENGTH_MAX = 64;
 export const FEATURES_MAX = 32;
 export const FEATURE_LENGTH_MAX = 32;
+export const UDP_HOSTS_MAX = 8;
+/** Characters of a name (RFC 1035, 2.3.4). */
+const HOST_LENGTH_MAX = 253;
 export const ERROR_CODE_LENGTH_MAX = 64;
 export const ERROR_MESSAGE_LENGTH_MAX = 1024;
 /** Bytes: what every IPv4 link carries (RFC 791 with RFC 879), and what a length field holds. */
@@ -47,6 +50,8 @@ export interface ControlGrant {
   /** KEY_LENGTH bytes; the holder wipes them. */
   readonly sessionKey: Uint8Array;
   readonly udpPort: number;
+  /** Names or addresses to reach the data plane by; empty: those of the control plane. */
+  readonly udpHosts: readonly string[];
   /** A host of the tunnel's network, as dotted text. */
   readonly clientIp: string;
   /** The same of IPv6, as text with colons. */
@@ -88,6 +93,9 @@ const SHOWN_TEXT = v.pipe(v.string(), v.transform((text) => text.replace(/\p{Cc}
 const FEATURE = v.pipe(v.string(), v.regex(/^[!-~]+$/), v.maxLength(FEATURE_LENGTH_MAX));
 const FEATURES = v.nullish(v.pipe(v.array(FEATURE), v.maxLength(FEATURES_MAX)), []);
 
+/** A name or an address, without port and brackets. */
+const HOST = v.pipe(v.string(), v.regex(/^[A-Za-z0-9.:_-]+$/), v.maxLength(HOST_LENGTH_MAX));
+
 const REQUEST = v.object({
   client_name: v.nullish(v.pipe(PLAIN_TEXT, v.maxLength(CLIENT_NAME_LENGTH_MAX)), ""),
   features: FEATURES,
@@ -98,6 +106,7 @@ const GRANT = v.object({
   session_id: integer(1, U32_MAX),
   session_key: v.pipe(v.string(), v.transform(decodeKey), v.instance(Uint8Array)),
   udp_port: integer(1, PORT_MAX),
+  udp_hosts: v.nullish(v.pipe(v.array(HOST), v.maxLength(UDP_HOSTS_MAX)), []),
   client_ip: v.pipe(v.string(), v.check(isClientIpv4)),
   client_ip6: v.pipe(v.string(), v.check(isClientIpv6)),
   prefix4: v.nullish(integer(PREFIX4.min, PREFIX4.max), PREFIX4.default),
@@ -123,6 +132,7 @@ const RULES: Readonly<Record<string, string>> = {
   session_id: `session_id must be an integer from 1 to ${U32_MAX}`,
   session_key: `session_key must be the base64 of exactly ${KEY_LENGTH} bytes`,
   udp_port: `udp_port must be an integer from 1 to ${PORT_MAX}`,
+  udp_hosts: `udp_hosts must be at most ${UDP_HOSTS_MAX} names or addresses`,
   client_ip: `client_ip must be an IPv4 address such as 10.8.0.2, not the first, last or ` +
     `server's (.1) of its /24`,
   client_ip6: `client_ip6 must be an IPv6 address such as fd00:8:0::2, not the server's (::1) of ` +
@@ -173,6 +183,7 @@ export function parseResponse(object: JsonObject): ControlResponse {
     sessionId: fields.session_id,
     sessionKey: fields.session_key,
     udpPort: fields.udp_port,
+    udpHosts: fields.udp_hosts,
     clientIp: fields.client_ip,
     clientIp6: fields.client_ip6,
     prefix4: fields.prefix4,
@@ -211,6 +222,7 @@ export function encodeResponse(response: ControlResponse): Uint8Array<ArrayBuffe
       session_id: response.sessionId,
       session_key: response.sessionKey.toBase64(),
       udp_port: response.udpPort,
+      ...(response.udpHosts.length === 0 ? {} : { udp_hosts: response.udpHosts }),
       client_ip: response.clientIp,
       client_ip6: response.clientIp6,
       ...(response.prefix4 === PREFIX4.default ? {} : { prefix4: response.prefix4 }),

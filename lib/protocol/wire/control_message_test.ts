@@ -20,6 +20,7 @@ import {
   FEATURES_MAX,
   TUN_MTU_MAX,
   TUN_MTU_MIN,
+  UDP_HOSTS_MAX,
   unusable,
 } from "./control_message.ts";
 
@@ -31,6 +32,7 @@ const GRANT: ControlGrant = {
   sessionId: 0xfedcba98,
   sessionKey: KEY,
   udpPort: 8000,
+  udpHosts: [],
   clientIp: "10.8.0.2",
   clientIp6: "fd00:8:0::2",
   prefix4: 24,
@@ -69,6 +71,10 @@ Deno.test("a grant on the wire", () => {
       '"client_ip":"10.8.0.2","client_ip6":"fd00:8:0::2","features":["x1"],"mtu":1400}',
   );
   ok(!text(encodeResponse({ ...GRANT, mtu: null })).includes("mtu"));
+  const elsewhere = text(
+    encodeResponse({ ...GRANT, udpHosts: ["vpn.example.com", "2001:db8::7"] }),
+  );
+  ok(elsewhere.includes('"udp_port":8000,"udp_hosts":["vpn.example.com","2001:db8::7"],'));
 });
 
 Deno.test("a refusal on the wire", () => {
@@ -123,6 +129,7 @@ const GRANTS_REFUSED: readonly (readonly [field: string, values: readonly unknow
   ]],
   ["session_key", ["\n" + KEY_BASE64.slice(1), KEY_BASE64.replace("8=", "9="), KEY_BASE64 + "\n"]],
   ["udp_port", [undefined, 0, -1, 65_536, 80.5, "8000", null]],
+  ["udp_hosts", ["h", [1], [""], ["a b"], ["[::1]"], ["a/b"], [LONG(254)], LONG(9).split("")]],
   ["client_ip", [undefined, null, "", "10.8.0.1", "10.8.0.0", "10.8.0.255", "fd00::2", "x", 168]],
   ["client_ip6", [undefined, null, "", "fd00:8::1", "fd00:8::", "10.8.0.2", "ff02::2", "x", 2]],
   ["mtu", [TUN_MTU_MIN - 1, TUN_MTU_MAX + 1, 1400.5, "1400", NaN + ""]],
@@ -166,7 +173,9 @@ Deno.test("each field at the end of its range is taken", () => {
   deepEqual(decodeRequest(encodeRequest(request)), request);
   const least = { ...GRANT, sessionId: 1, udpPort: 1, mtu: TUN_MTU_MIN };
   deepEqual(decodeResponse(encodeResponse(least)), least);
-  const most = { ...GRANT, sessionId: 2 ** 32 - 1, udpPort: 65_535, mtu: TUN_MTU_MAX, features };
+  const udpHosts = new Array(UDP_HOSTS_MAX).fill(LONG(253));
+  const limits = { udpPort: 65_535, udpHosts, mtu: TUN_MTU_MAX };
+  const most = { ...GRANT, sessionId: 2 ** 32 - 1, ...limits, features };
   deepEqual(decodeResponse(encodeResponse(most)), most);
 });
 
@@ -254,6 +263,7 @@ Deno.test("property: a response survives the wire and fits its limit", () => {
     sessionId: fc.integer({ min: 1, max: 0xffffffff }),
     sessionKey: fc.uint8Array({ minLength: 32, maxLength: 32 }),
     udpPort: fc.integer({ min: 1, max: 65_535 }),
+    udpHosts: fc.array(fc.stringMatching(/^[a-z0-9.:-]{1,253}$/), { maxLength: 8 }),
     clientIp: fc.tuple(octet, octet, octet, octet).map((octets) => octets.join(".")),
     clientIp6: fc.integer({ min: 2, max: 0xffff }).map((host) => `fd00:8:0::${host.toString(16)}`),
     prefix4: fc.integer({ min: 16, max: 29 }),

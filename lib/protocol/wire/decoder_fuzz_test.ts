@@ -27,6 +27,7 @@ const VALID_MESSAGES = [
     sessionId: 7,
     sessionKey: Uint8Array.fromBase64(KEY_BASE64),
     udpPort: 8000,
+    udpHosts: [],
     clientIp: "10.8.0.2",
     clientIp6: "fd00:8:0::2",
     prefix4: 24,
@@ -72,6 +73,7 @@ const FIELDS = [
   "session_id",
   "session_key",
   "udp_port",
+  "udp_hosts",
 ];
 FIELDS.push("client_ip", "client_ip6", "mtu", "error", "type", "usable", "__proto__", "toString");
 
