@@ -18,6 +18,7 @@ import type { SessionRequests } from "./session_request.ts";
 import { TunnelAddresses } from "./tunnel_addresses.ts";
 import { TunnelMtu } from "./tunnel_mtu.ts";
 import { TunnelTraffic } from "./tunnel_traffic.ts";
+import { type CarriedRecords, V1SessionWatch } from "./v1_session_watch.ts";
 
 const log = getLogger([LOG_CATEGORY, "client"]);
 
@@ -40,6 +41,7 @@ export class BondedClient {
   readonly #opening: SessionOpening;
   readonly #keeper: SessionKeeper;
   readonly #firstAnswers = new FirstAnswers();
+  readonly #v1Watch = new V1SessionWatch();
 
   constructor(parts: BondedClientParts) {
     const { journal, links, options } = parts;
@@ -120,7 +122,9 @@ export class BondedClient {
 
   /** A path works, or does not any more. */
   pathChanged(event: EngineEvent & { kind: "path changed" }): void {
-    if (event.session === this.#parts.session.latestId) this.#mtu.notePath(event);
+    const { session } = this.#parts;
+    if (event.session === session.latestId) this.#mtu.notePath(event);
+    if (event.session === session.id && event.state === "down") this.#pathWentDown(event.name);
   }
 
   /**
@@ -134,6 +138,7 @@ export class BondedClient {
     // A server that is slow to answer goes on being asked meanwhile.
     if (links.isRefreshDue(nowMs, isUp)) this.#refresh(() => {});
     this.#tellOfFirstAnswers(nowMs);
+    this.#watchV1(nowMs);
     this.#traffic.check();
   }
 
@@ -148,9 +153,12 @@ export class BondedClient {
   /** Looks at the links, and calls `onChange` when one came, went or leads elsewhere. */
   #refresh(onChange: () => void, wentDown?: ReadonlySet<string>): void {
     const { session, links } = this.#parts;
+    const before = links.names.filter((name) => links.hasPath(name));
     links.refresh(session.latestId, wentDown)
       .then(async (isChanged) => {
         if (isChanged) onChange();
+        const lost = before.find((name) => !links.hasPath(name));
+        if (lost !== undefined) this.#pathWentDown(lost);
         // The MTU of an interface may be all that is new.
         this.#mtu.follow();
         await this.#opening.cover();
@@ -170,6 +178,36 @@ export class BondedClient {
       ...(links.problems.size > 0 ? [links.describeUnusable()] : []),
     ];
     return `${up!.join(", ")}${notes.length > 0 ? ` (${notes.join("; ")})` : ""}`;
+  }
+
+  /** A v1 server would go on sending over it. */
+  #pathWentDown(link: string): void {
+    const { session } = this.#parts;
+    if (!this.#opening.isV1 || !session.isUp) return;
+    if (!this.#v1Watch.pathWentDown(performance.now())) return;
+    log.info("a v1 server goes on using link {link}: asking for a new session", { link });
+    session.renewNow();
+  }
+
+  #watchV1(nowMs: number): void {
+    const { engine, session } = this.#parts;
+    const { id } = session;
+    if (!this.#opening.isV1 || !session.isUp || id === null) return;
+    engine.report().then((reports) => {
+      const paths = reports.find((one) => one.id === id)?.paths;
+      if (paths === undefined || session.id !== id) return;
+      const sum = (field: keyof CarriedRecords) =>
+        paths.reduce((total, path) => total + path[field], 0);
+      const carried = {
+        sentPackets: sum("sentPackets"),
+        sentBytes: sum("sentBytes"),
+        receivedPackets: sum("receivedPackets"),
+        receivedBytes: sum("receivedBytes"),
+      };
+      if (!this.#v1Watch.carried(id, carried, nowMs)) return;
+      log.warn("the v1 server answers, but sends no packets: asking for a new session");
+      session.renewNow();
+    }).catch((error) => log.debug("{error}", { error }));
   }
 
   #tellOfFirstAnswers(nowMs: number): void {

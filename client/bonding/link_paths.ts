@@ -15,6 +15,8 @@ interface Path {
 interface SessionPaths {
   /** The server's data port. */
   readonly port: number;
+  /** By name of the link, the port its path was sent from last; null: a new one each time. */
+  readonly sourcePorts: Map<string, number> | null;
   /** By name of the link. */
   readonly paths: Map<string, Path>;
 }
@@ -36,8 +38,10 @@ export class LinkPaths {
       `from ${source ?? "any"}`;
   }
 
-  begin(session: number, port: number): void {
-    this.#sessions.set(session, { port, paths: new Map() });
+  /** `keepsPorts`: a link that comes back is sent from the port it had, as a v1 server wants it. */
+  begin(session: number, port: number, keepsPorts: boolean): void {
+    const sourcePorts = keepsPorts ? new Map<string, number>() : null;
+    this.#sessions.set(session, { port, sourcePorts, paths: new Map() });
   }
 
   /** The engine ends these paths with their session. */
@@ -52,7 +56,7 @@ export class LinkPaths {
   /** Makes sure that the session has a path over the link as it is. */
   ensure(session: number, link: Link, found: NetworkInterface, route: LinkRoute): void {
     const { id, name, device, sourceAddress } = link;
-    const { port, paths } = this.#sessions.get(session)!;
+    const { port, sourcePorts, paths } = this.#sessions.get(session)!;
     const identity = LinkPaths.identity(found, route);
     const source = sourceAddress ?? route.nextHop.source;
     const addresses = source === undefined
@@ -68,7 +72,8 @@ export class LinkPaths {
       if (path.identity === identity && keepsAddresses && !takesMore) return;
       this.#remove(session, paths, link);
     }
-    this.#engine.addPath(session, {
+    const before = sourcePorts?.get(name);
+    const sourcePort = this.#engine.addPath(session, {
       id,
       name,
       device,
@@ -76,7 +81,9 @@ export class LinkPaths {
       port,
       forbidsFragments: this.#forbidsFragments,
       ...(sourceAddress === null ? {} : { source: sourceAddress }),
+      ...(before === undefined ? {} : { sourcePort: before }),
     });
+    if (sourcePort !== 0) sourcePorts?.set(name, sourcePort);
     paths.set(name, { identity, addresses, interfaceMtu: found.mtu });
   }
 

@@ -45,6 +45,20 @@ interface LinkSetParts {
   readonly forbidsFragments?: boolean;
 }
 
+interface BegunSession {
+  readonly session: number;
+  /** The server's data port. */
+  readonly port: number;
+  readonly isV1: boolean;
+  /** Who granted it. */
+  readonly granter: ServerEndpoint;
+  /**
+   * "anew": nothing of the one before works any more, so links leave addresses of the server that are
+   * in use for the granter's.
+   */
+  readonly how: "anew" | "renewed";
+}
+
 /** A link that leads to the server, and how. */
 interface Use {
   readonly interface: NetworkInterface;
@@ -151,12 +165,9 @@ export class LinkSet {
     return [...this.problems].map(([name, why]) => `${name} ${why}`).join(", ");
   }
 
-  /**
-   * A session that `granter` gave leads to the server's data port `port`. `anew`: nothing of the one
-   * before works any more, so links leave addresses of the server that are in use for the granter's.
-   */
-  begin(session: number, port: number, granter: ServerEndpoint, how: "anew" | "renewed"): void {
-    this.#paths.begin(session, port);
+  /** A session begins: its paths are made by the next refresh. */
+  begin({ session, port, isV1, granter, how }: BegunSession): void {
+    this.#paths.begin(session, port, isV1);
     this.#choice.grantedBy(granter.address, how);
   }
 

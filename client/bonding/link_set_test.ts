@@ -18,6 +18,8 @@ const SERVER: ServerEndpoint = {
 };
 const SERVER6: ServerEndpoint = { ...SERVER, address: "2001:db8:113::10", family: 6 };
 
+const BEGUN = { port: 8000, isV1: false } as const;
+
 interface FakeLink {
   index: number;
   hasCarrier: boolean;
@@ -83,6 +85,7 @@ function makeMachine(
       addPath: (session: number, { name, server }: EnginePath) => {
         if (noSocket.has(name)) throw new Error("Cannot bind");
         log.push(`add ${name} to ${session}${isV6(server) ? " over IPv6" : ""}`);
+        return 40_000;
       },
       removePath: (session: number, id: number) => void log.push(`remove ${id} of ${session}`),
     },
@@ -98,7 +101,7 @@ function makeMachine(
   const begun = new Set<number>();
   const refresh = async (session: number | null) => {
     if (session !== null && !begun.has(session)) {
-      set.begin(session, 8000, endpoints.all[0]!, "renewed");
+      set.begin({ session, ...BEGUN, granter: endpoints.all[0]!, how: "renewed" });
       begun.add(session);
     }
     await set.refresh(session);
@@ -197,13 +200,13 @@ Deno.test("LinkSet gives a new session paths of its own, and leaves the old one'
 Deno.test("LinkSet does refreshes one after the other, and one for all that wait", async () => {
   const { set, refresh, log } = makeMachine();
   await refresh(null);
-  set.begin(7, 8000, SERVER, "anew");
+  set.begin({ session: 7, ...BEGUN, granter: SERVER, how: "anew" });
   await Promise.all([set.refresh(7), set.refresh(7)]);
   deepEqual(log.splice(0), ["add a to 7", "add b to 7"]);
 
   const runner = new FakeRunner();
   const other = makeMachine([SERVER], runner);
-  other.set.begin(7, 8000, SERVER, "anew");
+  other.set.begin({ session: 7, ...BEGUN, granter: SERVER, how: "anew" });
   const first = other.set.refresh(null);
   await Promise.resolve(); // the first has begun
   await Promise.all([first, ...Array.from({ length: 50 }, () => other.set.refresh(7))]);
@@ -269,7 +272,7 @@ Deno.test("LinkSet goes on with the other links when one cannot be routed over",
     code: 2,
     stderr: "Error: Nexthop has invalid gateway.",
   });
-  set.begin(7, 8000, SERVER, "anew");
+  set.begin({ session: 7, ...BEGUN, granter: SERVER, how: "anew" });
   await set.refresh(7);
   deepEqual(log, ["prepare a", "prepare b", "add b to 7"]);
   deepEqual(usable(), ["b"]);

@@ -43,11 +43,17 @@ export class SessionOpening {
   /** When the last one began that was not the first. */
   #lookedUpMs = -Infinity;
   #isVersionTold = false;
+  #isV1 = false;
   /** The addresses inside the tunnel that nobody on the links reaches. */
   #guarded = "";
 
   constructor(parts: SessionOpeningParts) {
     this.#parts = parts;
+  }
+
+  /** Whether the server of the session in use speaks v1. */
+  get isV1(): boolean {
+    return this.#isV1;
   }
 
   /** Resolves when no look-up is under way. */
@@ -108,12 +114,13 @@ export class SessionOpening {
       this.#close(before);
       session.end();
     }
+    const features = sessionFeatures(grant.features);
     session.expect(grant.sessionId);
     engine.openSession({
       role: "client",
       id: grant.sessionId,
       key: grant.sessionKey,
-      ...sessionFeatures(grant.features),
+      ...features,
       ipv4: grant.clientIp,
       ipv6: grant.clientIp6,
       reorderBufferSize: options.reorderBufferSize,
@@ -126,7 +133,13 @@ export class SessionOpening {
     this.#noteVersion(grant);
     await endpoints.useForData(grant.udpHosts, signal);
     await this.cover();
-    links.begin(grant.sessionId, grant.udpPort, endpoint, isLost ? "anew" : "renewed");
+    links.begin({
+      session: grant.sessionId,
+      port: grant.udpPort,
+      isV1: !features.x1,
+      granter: endpoint,
+      how: isLost ? "anew" : "renewed",
+    });
     await protection.allowDataPort(grant.udpPort);
     await links.refresh(grant.sessionId);
     if (!await session.provenWithin(FIRST_PATH_TIMEOUT_MS, signal)) {
@@ -137,6 +150,7 @@ export class SessionOpening {
         ? noLink(links)
         : noAnswer(grant.udpPort, links.serverAddresses);
     }
+    this.#isV1 = !features.x1;
     if (before !== null && !isLost) links.forget(before);
     for (const line of await addresses.use(grant, () => mtu.current)) {
       log.warn("{line}", { line });

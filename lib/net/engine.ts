@@ -53,6 +53,8 @@ export interface EnginePath {
   readonly port: number;
   /** The source address, when it is prescribed. */
   readonly source?: string;
+  /** The source port that is wanted, where it is free: v1 servers know a path by it. */
+  readonly sourcePort?: number;
   /** Whether datagrams that are too large for the path are lost rather than sent in fragments. */
   readonly forbidsFragments?: boolean;
 }
@@ -166,8 +168,11 @@ export interface Engine extends AsyncDisposable {
   openSession(session: EngineSession): void;
   /** Ends a session: the peer is told, the keys are wiped. Unknown ids are ignored. */
   closeSession(id: number): void;
-  /** @throws SyscallError when the interface cannot be used. */
-  addPath(session: number, path: EnginePath): void;
+  /**
+   * Returns the source port of the path; 0 where it was not made, as for a session that is unknown.
+   * @throws SyscallError when the interface cannot be used.
+   */
+  addPath(session: number, path: EnginePath): number;
   removePath(session: number, path: number): void;
   report(): Promise<SessionReport[]>;
   /** Ends all sessions and returns when the data path has stopped. */

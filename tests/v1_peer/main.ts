@@ -5,7 +5,8 @@
  *     main.ts server --pki DIRECTORY
  *     main.ts echo PORT
  *
- * Options: --tun NAME for a TUN device in place of the host of the peer's own, --no-gzip.
+ * Options: --tun NAME for a TUN device in place of the host of the peer's own, --no-gzip, and for a
+ * server that never lets a path go --keeps-paths.
  * It prints one line of JSON when it is ready, and one for each line of JSON on standard input: see
  * Command.
  */
@@ -28,6 +29,7 @@ export type Command =
   | ({ do: "ask" } & Ask)
   | { do: "walk"; to: number; address: string }
   | { do: "use"; links: number[] }
+  | { do: "jam" }
   | { do: "replay" | "corrupt" | "bomb" };
 
 async function main(): Promise<void> {
@@ -39,6 +41,7 @@ async function main(): Promise<void> {
       links: { type: "string", default: "" },
       tun: { type: "string" },
       "no-gzip": { type: "boolean", default: false },
+      "keeps-paths": { type: "boolean", default: false },
     },
     allowPositionals: true,
   });
@@ -51,7 +54,8 @@ async function main(): Promise<void> {
   if (role === "server") {
     const credentials = await readCredentials(values.pki, "server");
     const ports = { controlPort: CONTROL_PORT, udpPort: DATA_PORT };
-    const server = await V1Server.start({ ...common, ...ports, credentials });
+    const keepsPaths = values["keeps-paths"];
+    const server = await V1Server.start({ ...common, ...ports, credentials, keepsPaths });
     console.log(JSON.stringify({ ready: true }));
     return serve(server, () => ({
       asked: server.asked,
@@ -99,6 +103,9 @@ async function run(endpoint: Endpoint, command: Command, extra: () => object): P
       return { count: await endpoint.ask(command) };
     case "walk":
       await endpoint.walk(command.to, command.address);
+      return {};
+    case "jam":
+      if (endpoint instanceof V1Server) endpoint.jam();
       return {};
     case "use":
       if (endpoint instanceof V1Client) endpoint.use(command.links);

@@ -50,6 +50,10 @@ export class PeerProcess {
     await this.#do({ do: "walk", to, address });
   }
 
+  async jam(): Promise<void> {
+    await this.#do({ do: "jam" });
+  }
+
   async use(...links: number[]): Promise<void> {
     await this.#do({ do: "use", links });
   }

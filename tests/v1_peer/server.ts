@@ -9,6 +9,8 @@ interface ServerOptions extends Omit<EndpointOptions, "addresses" | "answersFor"
   controlPort: number;
   udpPort: number;
   gzip: boolean;
+  /** As the first servers did: what was a path once is used for ever, whatever becomes of it. */
+  keepsPaths: boolean;
 }
 
 /** A path that is so much more silent than another is not used. */
@@ -29,9 +31,11 @@ export class V1Server extends Endpoint {
   readonly #sessions = new Map<number, V1Session>();
   readonly #options: ServerOptions;
   #paths = new Map<string, Path>();
-  /** Packets go to the session that was heard last. */
+  /** Packets go to the newest session that was heard. */
   #current: V1Session | null = null;
   #next = 0;
+  /** Whose packets stay in the reorder buffer for good. */
+  #jammed: V1Session | null = null;
 
   private constructor(options: ServerOptions, socket: Deno.DatagramConn) {
     super({ ...options, addresses: ["10.8.0.1", "fd00:8::1"], answersFor: "any" });
@@ -63,7 +67,9 @@ export class V1Server extends Endpoint {
 
   send(datagram: Uint8Array): void {
     const newest = Math.max(...[...this.#paths.values()].map(({ heardAt }) => heardAt));
-    const live = [...this.#paths.values()].filter(({ heardAt }) => newest - heardAt < SILENT_MS);
+    const live = [...this.#paths.values()].filter(({ heardAt }) =>
+      this.#options.keepsPaths || newest - heardAt < SILENT_MS
+    );
     const path = live[this.#next++ % live.length];
     if (path !== undefined) this.#sendTo(path.address, datagram);
   }
@@ -91,9 +97,16 @@ export class V1Server extends Endpoint {
     }
     const received = session.receive(datagram, now);
     if (received === null) return;
-    if (session !== this.#current) {
+    const granted = [...this.#sessions.values()];
+    const isNewer = granted.indexOf(session) >
+      (this.#current === null ? -1 : granted.indexOf(this.#current));
+    if (isNewer) {
       this.#current = session;
       this.#paths = new Map();
+    }
+    if (session !== this.#current) {
+      if (received.echo !== null) this.#sendTo(from, received.echo);
+      return;
     }
     const key = `${from.hostname} ${from.port}`;
     const path = this.#paths.get(key) ?? { address: from, heardAt: now, heartbeats: 0 };
@@ -101,7 +114,16 @@ export class V1Server extends Endpoint {
     path.heardAt = now;
     if (received.type === "heartbeat") path.heartbeats++;
     if (received.echo !== null) this.#sendTo(path.address, received.echo);
-    this.deliver(now);
+    if (session !== this.#jammed) this.deliver(now);
+  }
+
+  override deliver(now: number): void {
+    if (this.#current !== this.#jammed) super.deliver(now);
+  }
+
+  /** The session in use delivers nothing any more; heartbeats go on. */
+  jam(): void {
+    this.#jammed = this.#current;
   }
 
   #sendTo(address: Deno.NetAddr, datagram: Uint8Array): void {

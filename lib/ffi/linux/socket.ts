@@ -4,7 +4,7 @@
  */
 import { isIPv4, isIPv6 } from "node:net";
 import { parseCidr } from "cidr-tools";
-import { EAFNOSUPPORT, SyscallError } from "../libc/errno.ts";
+import { EADDRINUSE, EAFNOSUPPORT, SyscallError } from "../libc/errno.ts";
 import type { Libc } from "../libc/libc.ts";
 
 export const AF_INET = 2;
@@ -90,15 +90,21 @@ interface PathSocketOptions {
   readonly port: number;
   /** The source address, when it is prescribed. */
   readonly source?: string;
+  /** The source port that is wanted, where nobody else has it. */
+  readonly sourcePort?: number;
   /** Whether datagrams that are too large for the path are lost rather than sent in fragments. */
   readonly forbidsFragments?: boolean;
+}
+
+interface PathSocket extends UdpSocket {
+  readonly sourcePort: number;
 }
 
 /**
  * A socket that sends through one interface only and is connected to the server.
  * @throws SyscallError
  */
-export function openPathSocket(libc: Libc, options: PathSocketOptions): UdpSocket {
+export function openPathSocket(libc: Libc, options: PathSocketOptions): PathSocket {
   const isV6 = isIPv6(options.server);
   const fd = libc.socket(
     isV6 ? AF_INET6 : AF_INET,
@@ -112,9 +118,8 @@ export function openPathSocket(libc: Libc, options: PathSocketOptions): UdpSocke
       options.device,
       `bind a socket to interface ${options.device}`,
     );
-    if (options.source !== undefined) {
-      libc.bind(fd, encodeSockaddr(options.source, 0), `bind a socket to ${options.source}`);
-    }
+    const { source = isV6 ? "::" : "0.0.0.0", sourcePort = 0 } = options;
+    bindWhereFree(libc, fd, source, sourcePort);
     libc.connect(
       fd,
       encodeSockaddr(options.server, options.port),
@@ -122,11 +127,28 @@ export function openPathSocket(libc: Libc, options: PathSocketOptions): UdpSocke
     );
     const socket = tune(libc, fd);
     if (options.forbidsFragments === true) forbidFragments(libc, fd);
-    return socket;
+    return { ...socket, sourcePort: portIn(libc.socketName(fd)) };
   } catch (error) {
     libc.closeFile(fd);
     throw error;
   }
+}
+
+function bindWhereFree(libc: Libc, fd: number, source: string, port: number): void {
+  const bind = (to: number) =>
+    libc.bind(fd, encodeSockaddr(source, to), `bind a socket to ${source}`);
+  if (port === 0) return bind(0);
+  try {
+    bind(port);
+  } catch (error) {
+    if (!(error instanceof SyscallError && error.errno === EADDRINUSE)) throw error;
+    bind(0);
+  }
+}
+
+/** Both families have it at the same place. */
+function portIn(sockaddr: Uint8Array): number {
+  return new DataView(sockaddr.buffer, sockaddr.byteOffset).getUint16(2);
 }
 
 /** Sets "don't fragment", for whoever probes what size a path carries. */

@@ -134,6 +134,21 @@ Deno.test("a port that is taken, and an interface that is not there, are named",
   throws(open("lo", "server.example"), /it is no IP address/);
 });
 
+for (const host of ["127.0.0.1", "::1"]) {
+  Deno.test(`a path's socket to ${host} has the port that is wanted, or another that is free`, () => {
+    using pair = new Pair(host);
+    const open = (sourcePort?: number) =>
+      openPathSocket(pair.libc, { device: "lo", server: host, port: pair.port, sourcePort });
+    const first = open();
+    const second = open(first.sourcePort);
+    ok(second.sourcePort > 0 && second.sourcePort !== first.sourcePort, "the first has it");
+    for (const { fd } of [first, second]) pair.libc.closeFile(fd);
+    const third = open(first.sourcePort);
+    equal(third.sourcePort, first.sourcePort);
+    pair.libc.closeFile(third.fd);
+  });
+}
+
 Deno.test("a socket that could not be set up is closed", async () => {
   // In a process of its own, whose descriptors are nobody else's.
   const code = `

@@ -101,14 +101,15 @@ export class NativeEngine implements Engine {
     this.#command({ kind: "close session", id });
   }
 
-  addPath(session: number, path: EnginePath): void {
-    if (this.#isStopping) return;
+  addPath(session: number, path: EnginePath): number {
+    if (this.#isStopping) return 0;
     const { id, name } = path;
     // No v1 server answers probes: what is too large for the path had better be sent in fragments.
     const forbidsFragments = path.forbidsFragments === true && !this.#v1Sessions.has(session);
-    const { fd, gso } = openPathSocket(this.#libc, { ...path, forbidsFragments });
+    const { fd, gso, sourcePort } = openPathSocket(this.#libc, { ...path, forbidsFragments });
     const family = isIPv6(path.server) ? 6 : 4;
     this.#command({ kind: "add path", session, id, name, family, socket: { fd, gso } });
+    return sourcePort;
   }
 
   removePath(session: number, path: number): void {

@@ -66,11 +66,24 @@ export class DatagramSocket {
    */
   static openPath(libc: Libc, path: EnginePath): DatagramSocket {
     const source = path.source ?? (isIPv6(path.server) ? "::" : "0.0.0.0");
-    return DatagramSocket.#open(libc, source, 0, `bind a socket to ${source}`, (fd) => {
-      bindToDevice(libc, fd, path.device);
-      connectSocket(libc, fd, path.server, path.port);
-      if (path.forbidsFragments === true) forbidFragments(libc, fd);
-    });
+    const open = (port: number) =>
+      DatagramSocket.#open(libc, source, port, `bind a socket to ${source}`, (fd) => {
+        bindToDevice(libc, fd, path.device);
+        connectSocket(libc, fd, path.server, path.port);
+        if (path.forbidsFragments === true) forbidFragments(libc, fd);
+      });
+    if (path.sourcePort === undefined) return open(0);
+    try {
+      return open(path.sourcePort);
+    } catch (error) {
+      if (!(error instanceof SyscallError && error.errno === EADDRINUSE)) throw error;
+      return open(0);
+    }
+  }
+
+  /** Its own. */
+  get port(): number {
+    return (this.#connection.addr as Deno.NetAddr).port;
   }
 
   /**

@@ -47,6 +47,22 @@ Deno.test("datagrams leave in order, a full queue refuses more, and close() ends
   libc.unload();
 });
 
+for (const server of ["127.0.0.1", "::1"]) {
+  Deno.test(`a path's socket to ${server} has the port that is wanted, or another that is free`, () => {
+    const libc = Libc.open();
+    const path = { id: 0, name: "lo", device: "lo", server, port: freePort() };
+    const open = (sourcePort?: number) => DatagramSocket.openPath(libc, { ...path, sourcePort });
+    const first = open();
+    const second = open(first.port);
+    ok(second.port > 0 && second.port !== first.port, "the first has it");
+    for (const socket of [first, second]) socket.close();
+    const third = open(first.port);
+    equal(third.port, first.port);
+    third.close();
+    libc.unload();
+  });
+}
+
 Deno.test("a datagram that cannot be sent is told by the kernel's name of the error", async () => {
   const libc = Libc.open();
   const socket = DatagramSocket.openServer(libc, freePort());

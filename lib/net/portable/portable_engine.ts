@@ -115,10 +115,10 @@ export class PortableEngine implements Engine {
     this.#guard(id, (now) => this.#driver.closeSession(id, now));
   }
 
-  addPath(sessionId: number, path: EnginePath): void {
+  addPath(sessionId: number, path: EnginePath): number {
     const { id, name, server, port } = path;
     const entry = this.#driver.sessions.byId(sessionId | 0);
-    if (entry === undefined || entry.session.paths.byId(id) !== null) return;
+    if (entry === undefined || entry.session.paths.byId(id) !== null) return 0;
     // No v1 server answers probes: what is too large for the path had better be sent in fragments.
     const forbidsFragments = path.forbidsFragments === true && entry.session.x1;
     const socket = DatagramSocket.openPath(this.#libc, { ...path, forbidsFragments });
@@ -129,6 +129,7 @@ export class PortableEngine implements Engine {
       this.#driver.addPath(sessionId, { id, name, socket: number, peer: null, family }, now);
       this.#start(this.#receiver.run(number, socket, true));
       this.#turn(now);
+      return socket.port;
     } catch (error) {
       socket.close();
       throw error;

@@ -1,0 +1,50 @@
+import { deepEqual } from "node:assert/strict";
+import type { NetworkInterface } from "../../lib/host/links/network_interface.ts";
+import type { EnginePath } from "../../lib/net/engine.ts";
+import { LinkPaths } from "./link_paths.ts";
+
+const LINK = { id: 0, name: "dsl", device: "dsl", sourceAddress: null };
+const ADDRESS = { family: 4 as const, address: "192.0.2.2", prefixLength: 24 };
+const FOUND: NetworkInterface = {
+  ...{ name: "dsl", index: 2, up: true, lowerUp: true, loopback: false, pointToPoint: false },
+  mtu: 1500,
+  addresses: [{ ...ADDRESS, peer: undefined, scope: "global" }],
+};
+const ROUTE = {
+  server: { address: "203.0.113.10", family: 4 as const },
+  nextHop: { device: "dsl", gateway: undefined },
+};
+
+/** The source port that each new path asks for; the engine gives it, or the next of 40000, ... */
+function portsOf(keepsPorts: boolean, use: (paths: LinkPaths) => void) {
+  const asked: (number | undefined)[] = [];
+  let next = 40_000;
+  const paths = new LinkPaths({
+    addPath: (_session: number, { sourcePort }: EnginePath) => {
+      asked.push(sourcePort);
+      return sourcePort ?? next++;
+    },
+    removePath() {},
+  }, false);
+  paths.begin(7, 8000, keepsPorts);
+  paths.ensure(7, LINK, FOUND, ROUTE);
+  use(paths);
+  return asked;
+}
+
+Deno.test("LinkPaths sends from the port a link had when it is back, towards a v1 server", () => {
+  const flap = (paths: LinkPaths) => {
+    paths.drop(LINK);
+    paths.ensure(7, LINK, FOUND, ROUTE);
+  };
+  deepEqual(portsOf(true, flap), [undefined, 40_000]);
+  deepEqual(portsOf(false, flap), [undefined, undefined]);
+});
+
+Deno.test("LinkPaths has ports of its own for each session", () => {
+  const renew = (paths: LinkPaths) => {
+    paths.begin(8, 8000, true);
+    paths.ensure(8, LINK, FOUND, ROUTE);
+  };
+  deepEqual(portsOf(true, renew), [undefined, undefined]);
+});
