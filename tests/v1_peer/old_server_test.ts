@@ -137,7 +137,7 @@ for (const engine of ENGINES) {
       const tun = engine === "native" ? ["--tun", "v1tun"] : [];
       server = await startV1Server(lab, ...tun);
       if (tun.length > 0) await addTun(lab);
-      await client.waitForLine(/connected again as/, STATE_TIMEOUT_MS, from);
+      await client.waitForLine(/connected again as|session renewed/, STATE_TIMEOUT_MS, from);
       await pingAll(lab.client, [SERVER_INNER, SERVER_INNER6]);
       if (tun.length > 0) await transferToServer(lab, measure);
       const report = await server.serverReport();
