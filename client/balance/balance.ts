@@ -12,6 +12,8 @@ import { checkInterfaceName } from "../../lib/host/links/network_interface.ts";
 import { HostJournal, restoreStale } from "../../lib/host/journal/host_journal.ts";
 import { watchRules } from "../../lib/host/journal/rule_watch.ts";
 import { refuseTunnelRoutes } from "../../lib/host/routes/default_route.ts";
+import { UplinkBypass } from "../../lib/host/routes/uplink_bypass.ts";
+import { SerialQueue } from "../../lib/host/serial_queue.ts";
 import { refuseOtherBalancing } from "../../lib/host/routes/uplink_policy.ts";
 import { watchLinks } from "../../lib/host/links/link_watch.ts";
 import { type BalanceOptions, CLIENT_PROGRAM } from "../config/options.ts";
@@ -27,8 +29,6 @@ import { formatStatus } from "./status_text.ts";
 const log = getLogger([LOG_CATEGORY, "client"]);
 /** How often the counters are read, for the rates. */
 const SAMPLE_MS = 2_000;
-/** Readings that wait for one that is slow; further ones are left out. */
-const READINGS_MAX = 3;
 const monotonicMs = () => performance.now();
 
 /** For a user interface beside it. */
@@ -97,8 +97,15 @@ export async function balance(
   stack.defer(() => running.settled());
 
   const said = sayOnce();
+  const bypass = new UplinkBypass(runner);
+  const looks = new SerialQueue();
+  const look = looks.shared(async () => {
+    const lines = await bypass.look(running.balanced(), running.names);
+    for (const line of lines) log.warn("{line}", { line });
+  });
+  stack.defer(() => looks.idle());
   const follow = (wentDown: ReadonlySet<string>) => {
-    if (!signal.aborted) running.refresh(wentDown).then(said.done, said.failed);
+    if (!signal.aborted) running.refresh(wentDown).then(look).then(said.done, said.failed);
   };
   const probes = probing = new Probing({
     runner,
@@ -140,14 +147,12 @@ function showStatus(
   signal: AbortSignal,
 ): AsyncDisposable {
   const sample = async () => await balancerNow()?.sample(monotonicMs);
-  let last = Promise.resolve();
-  let waiting = 0;
-  const later = (action: () => Promise<void>) => () => {
-    if (waiting >= READINGS_MAX) return;
-    waiting++;
-    last = last.then(action)
-      .catch((error) => log.warn("cannot read the counters: {error}", { error }))
-      .finally(() => waiting--);
+  const readings = new SerialQueue();
+  const later = (action: () => Promise<void>) => {
+    const read = readings.shared(action);
+    return () => {
+      read().catch((error) => log.warn("cannot read the counters: {error}", { error }));
+    };
   };
   const show = later(async () => {
     await sample();
@@ -163,7 +168,7 @@ function showStatus(
       Deno.removeSignalListener("SIGUSR2", show);
       clearInterval(sampling);
       clearInterval(showing);
-      await last;
+      await readings.idle();
     },
   };
 }

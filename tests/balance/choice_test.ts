@@ -218,3 +218,21 @@ Deno.test({
     equal(different.output("stderr").includes("same external address"), false);
   },
 });
+
+Deno.test({
+  name: "netns: what takes the traffic from the uplinks is named when it comes",
+  ...needsRoot(),
+  fn: async () => {
+    await using lab = await BalanceLab.create();
+    const client = await lab.start();
+    const from = client.lineCount;
+    await lab.machine.run(..."ip route add default dev lan0 table 100".split(" "));
+    await lab.machine.run(..."ip rule add pref 2000 from all lookup 100".split(" "));
+    await client.waitForLine(
+      /IPv4 traffic goes to lan0 by the routing table 100, not over the uplinks/,
+      LIMIT_MS,
+      from,
+    );
+    equal(await client.stop("SIGTERM", STOP_TIMEOUT_MS), 0);
+  },
+});

@@ -3,10 +3,11 @@
  * table, or because a link brought a more specific route (DHCP option 121, route information in
  * router advertisements). Both are somebody's will, so they are named and left alone.
  */
-import { CommandError, type CommandRunner } from "../command/runner.ts";
-import { type AddressFamily, FAMILIES, prefixContains, sameAddress } from "../links/address.ts";
+import type { CommandRunner } from "../command/runner.ts";
+import { type AddressFamily, FAMILIES, sameAddress } from "../links/address.ts";
 import { prefixLength } from "./gateway/gateway.ts";
-import { askKernelForAny, OWN_PROTOCOL, readRoutes, type Route } from "./gateway/routing_table.ts";
+import { OWN_PROTOCOL, readRoutes, type Route } from "./gateway/routing_table.ts";
+import { askInternetRoute } from "./internet_route.ts";
 
 interface BypassOptions {
   readonly tun: string;
@@ -16,11 +17,6 @@ interface BypassOptions {
   readonly killSwitch: boolean;
 }
 
-/** Of networks for documentation: one that no link has stands for the whole Internet. */
-const ANYWHERE: Readonly<Record<AddressFamily, readonly string[]>> = {
-  4: ["192.0.2.1", "198.51.100.1", "203.0.113.1"],
-  6: ["2001:db8::1", "2001:db8:ffff::1", "3fff::1"],
-};
 /** A default route of some machines; the routes into the tunnel are more specific. */
 const ALL_THAT_IS_GIVEN_OUT = "2000::/3";
 /** Routes of the kernel belong to the addresses of a link, as do those of router advertisements. */
@@ -57,19 +53,13 @@ export class TunnelBypass {
     const beside = routes.filter((route) =>
       prefixLength(route.destination) > 0 && !this.#leadsIntoTunnel(route)
     );
-    const address = ANYWHERE[family].find((candidate) =>
-      !beside.some(({ destination }) => prefixContains(destination, candidate))
-    );
-    if (address === undefined) return [];
-    const winner = await askKernelForAny(this.#runner, family, address).catch((error) => {
-      if (error instanceof CommandError) return undefined; // as after a rule that says "unreachable"
-      throw error;
-    });
-    const device = winner?.nextHops[0]?.device;
+    const winner = await askInternetRoute(this.#runner, family, beside);
+    if (winner === null) return [];
+    const device = winner === "nowhere" ? undefined : winner.nextHops[0]?.device;
     if (device === tun) return [];
-    const where = device === undefined
+    const where = device === undefined || winner === "nowhere"
       ? "goes nowhere"
-      : `goes to ${device} by the routing table ${winner!.table}`;
+      : `goes to ${device} by the routing table ${winner.table}`;
     return [
       `IPv${family} traffic ${where}, not into the tunnel: a policy rule comes before the main ` +
       `table; 'ip -${family} rule' shows it, delete it or stop the program that made it`,
