@@ -108,7 +108,8 @@ function killGroup(leader: number) {
 
 /**
  * Runs all groups, the first ones side by side, with the options `forDeno`. What a group prints is
- * shown when it is done, in one piece.
+ * shown when it is done, in one piece. A group that fails beside others runs once more with the
+ * machine to itself, and that counts: both are shown, and which they were is said.
  */
 async function runSuite(
   { together, alone }: TestGroups,
@@ -118,21 +119,34 @@ async function runSuite(
   output = TERMINAL,
 ): Promise<Tally> {
   const total = { ...NONE };
-  const runGroup = async (files: readonly string[]) => {
+  const say = (text: string) => output.write(new TextEncoder().encode(`\n${text}\n`));
+  const runGroup = async (files: readonly string[]): Promise<Tally> => {
     const parts: Uint8Array[] = [];
     const write = (bytes: Uint8Array) => parts.push(bytes);
     const tally = await runTests([...forDeno, ...files], root, stop, { ...output, write });
     for (const part of parts) output.write(part);
+    return tally;
+  };
+  const add = (tally: Tally) => {
     for (const key of ["passed", "failed", "skipped"] as const) total[key] += tally[key];
   };
   const waiting = [...together];
+  const again: (readonly string[])[] = [];
   const takeTurns = async () => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
-      await runGroup(next);
+      const tally = await runGroup(next);
+      if (tally.failed === 0) add(tally);
+      else again.push(next);
     }
   };
   await Promise.all(Array.from({ length: TOGETHER_MAX }, takeTurns));
-  for (const files of alone) await runGroup(files);
+  for (const files of alone) add(await runGroup(files));
+  for (const files of again) {
+    say(`failed beside others, once more alone: ${files.join(" ")}`);
+    const tally = await runGroup(files);
+    say(`alone: ${tally.passed} passed, ${tally.failed} failed`);
+    add(tally);
+  }
   return total;
 }
 
