@@ -1,7 +1,8 @@
+import { FAMILIES } from "../../lib/host/links/address.ts";
 import { getLogger } from "@logtape/logtape";
 import { LOG_CATEGORY } from "../../lib/cli/log.ts";
 import type { CommandRunner } from "../../lib/host/command/runner.ts";
-import { goesBefore } from "../../lib/host/routes/defaults_aside.ts";
+import { goesBefore } from "../../lib/host/routes/removed_defaults.ts";
 import { SerialQueue } from "../../lib/host/serial_queue.ts";
 import {
   lostDefaults,
@@ -75,7 +76,7 @@ export class DefaultKeeper implements AsyncDisposable {
   }
 
   async #putBack(device: string, gateways: Waiting["gateways"]): Promise<void> {
-    for (const family of [4, 6] as const) {
+    for (const family of FAMILIES) {
       const saved = this.#saved.filter((route) => route.family === family);
       const present = await saveDefaults(this.#runner, family);
       for (const route of lostDefaults(saved, present, device, gateways)) {

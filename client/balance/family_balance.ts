@@ -110,7 +110,7 @@ export class FamilyBalance {
     for (const uplink of this.#uplinks) {
       const { name, health, memory, state: before } = uplink;
       const link = findInterface(snapshot.interfaces, name);
-      const found = this.#asideHop(link) ?? snapshot.gateways[this.family].get(name);
+      const found = this.#removedHop(link) ?? snapshot.gateways[this.family].get(name);
       if (wentDown.has(name)) memory.linkWentDown();
       const state = uplink.state = uplinkState(link, this.family, found, memory);
       if (!state.isUsable) {
@@ -132,7 +132,7 @@ export class FamilyBalance {
 
   /** Takes the answer to a probe, null for none. Returns whether the routes may have to follow. */
   probed(name: string, roundTripMs: number | null): boolean {
-    this.#routes.aside.allow();
+    this.#routes.removed.allow();
     const uplink = this.#uplinks.find((candidate) => candidate.name === name);
     if (uplink === undefined || !uplink.state.isUsable) return false;
     const changed = uplink.health.probed(roundTripMs);
@@ -247,9 +247,9 @@ export class FamilyBalance {
   }
 
   /** Where a route that is set aside leads: nobody can withdraw it, so it must still be near. */
-  #asideHop(link: NetworkInterface | undefined): NextHop | undefined {
+  #removedHop(link: NetworkInterface | undefined): NextHop | undefined {
     if (link === undefined) return undefined;
-    const hop = this.#routes.aside.hopOf(link.name);
+    const hop = this.#routes.removed.hopOf(link.name);
     return hop !== undefined && isNeighbour(hop, link) ? hop : undefined;
   }
 

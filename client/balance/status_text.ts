@@ -1,11 +1,12 @@
 /** The status of load balancing in lines for a log. */
+import { FAMILIES } from "../../lib/host/links/address.ts";
 import type { BalanceStatus, UplinkFamilyStatus } from "./status.ts";
 import type { Rates } from "./traffic.ts";
 
 /** A line for each uplink and one for all. */
 export function formatStatus(status: BalanceStatus): string[] {
   const lines = status.uplinks.map((uplink) => {
-    const families = ([4, 6] as const).flatMap((family) => {
+    const families = FAMILIES.flatMap((family) => {
       const report = uplink.families[family];
       return report === null ? [] : [`IPv${family} ${formatHealth(report)}`];
     });

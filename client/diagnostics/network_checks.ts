@@ -1,4 +1,5 @@
 /** The links of this machine, its routes, and what else may be in the way. */
+import { FAMILIES } from "../../lib/host/links/address.ts";
 import { type CommandRunner } from "../../lib/host/command/runner.ts";
 import { TUN_NAME } from "../config/bond_options.ts";
 import { isHidden, type MachineLink } from "../screen/form/machine_link.ts";
@@ -91,7 +92,7 @@ export async function routingChecks(
 ): Promise<Check[]> {
   const { ok, warning } = checksOf("Routing");
   const checks: Check[] = [];
-  for (const family of [4, 6]) {
+  for (const family of FAMILIES) {
     const routes = await linesOf(runner, ["ip", `-${family}`, "route", "show", "default"]);
     const rules = await linesOf(runner, ["ip", `-${family}`, "rule", "show"]);
     const others = rules.filter((line) => !/lookup (local|main|default)\s*$/.test(line));

@@ -1,5 +1,5 @@
 import { messageOf } from "../../ffi/error_text.ts";
-import type { AddressFamily } from "../links/address.ts";
+import { type AddressFamily, FAMILIES } from "../links/address.ts";
 import { checkInterfaceName } from "../links/network_interface.ts";
 import type { ChangeId, HostJournal } from "../journal/host_journal.ts";
 import { addRules, type IptablesVariant, programFor, type Rule, SERVER_TAG } from "./iptables.ts";
@@ -63,7 +63,7 @@ export async function clampMss(journal: HostJournal, options: MssClampOptions): 
     await attempt("TCP through the tunnel", () => addChain(journal, tun, clamp));
     return notices;
   }
-  for (const family of [4, 6] as const) {
+  for (const family of FAMILIES) {
     await attempt(`IPv${family}`, () => addClampRules(journal, backend, family, tun, clamp));
   }
   return notices;
@@ -104,7 +104,7 @@ function addChain(
   clamp: Exclude<MssClamp, { kind: "off" }>,
 ): Promise<ChangeId | null> {
   const rules = ["oifname", "iifname"].flatMap((side) =>
-    ([4, 6] as const).map((family) =>
+    FAMILIES.map((family) =>
       `    ${side} "${tun}" meta nfproto ipv${family} ${SYN_NFT} ` +
       `tcp option maxseg size set ${mssFor(family, clamp) ?? "rt mtu"} comment "${SERVER_TAG}"`
     )

@@ -9,7 +9,7 @@
  */
 import { messageOf } from "../../ffi/error_text.ts";
 import { CommandError, MissingProgramError } from "../command/runner.ts";
-import { type AddressFamily, familyOf } from "../links/address.ts";
+import { type AddressFamily, FAMILIES, familyOf } from "../links/address.ts";
 import { checkInterfaceName } from "../links/network_interface.ts";
 import type { HostJournal } from "../journal/host_journal.ts";
 import { applyOwnTable, baseChain } from "./own_table.ts";
@@ -80,7 +80,7 @@ async function addGuardRules(
 ): Promise<string[]> {
   const notices: string[] = [];
   const { variant } = await identifyIptables(journal);
-  for (const family of [4, 6] as const) {
+  for (const family of FAMILIES) {
     try {
       await addRules(journal, programFor(variant, family), guardRules(family, options));
     } catch (error) {

@@ -2,6 +2,7 @@
  * A client that is a router: what it forwards into the tunnel has the sources of the network behind
  * it, and the server takes none but the client's own. So it leaves with the client's address.
  */
+import { FAMILIES } from "../links/address.ts";
 import { messageOf } from "../../ffi/error_text.ts";
 import { CommandError, MissingProgramError } from "../command/runner.ts";
 import { checkInterfaceName } from "../links/network_interface.ts";
@@ -74,7 +75,7 @@ async function addShareRules(
     tag: SHARE_TAG,
     target: ["MASQUERADE"],
   };
-  for (const family of [4, 6] as const) {
+  for (const family of FAMILIES) {
     try {
       await addRules(journal, programFor(variant, family), [rule]);
     } catch (error) {

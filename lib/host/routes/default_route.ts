@@ -1,7 +1,7 @@
 import type { CommandRunner } from "../command/runner.ts";
 import { CommandError } from "../command/runner.ts";
 import { readRoutes, type Route } from "./gateway/routing_table.ts";
-import type { AddressFamily } from "../links/address.ts";
+import { type AddressFamily, FAMILIES } from "../links/address.ts";
 import type { ChangeId, HostJournal } from "../journal/host_journal.ts";
 import { isTaken, routeCommand } from "./route_command.ts";
 
@@ -37,7 +37,7 @@ export class DefaultRoute {
    * machine does not have is one. Throws, with everything as before, when another tunnel has the
    * traffic already.
    */
-  async enable(families: readonly AddressFamily[] = [4, 6]): Promise<string[]> {
+  async enable(families: readonly AddressFamily[] = FAMILIES): Promise<string[]> {
     const notices: string[] = [];
     try {
       for (const family of families) {

@@ -2,7 +2,7 @@ import { CommandError } from "../command/runner.ts";
 import type { NextHop } from "./gateway/routing_table.ts";
 import type { AddressFamily } from "../links/address.ts";
 import type { ChangeId, HostJournal } from "../journal/host_journal.ts";
-import { DefaultsAside, goesBefore } from "./defaults_aside.ts";
+import { goesBefore, RemovedDefaults } from "./removed_defaults.ts";
 import {
   type DefaultTable,
   deleteDefault,
@@ -39,7 +39,7 @@ export interface Applied {
  * rules before the main table's say who uses it.
  */
 export class UplinkRoutes {
-  readonly aside: DefaultsAside;
+  readonly removed: RemovedDefaults;
   readonly #changes = new Map<DefaultTable, ChangeId | null>();
   readonly #rules = new Map<number, ChangeId | null>();
 
@@ -49,7 +49,7 @@ export class UplinkRoutes {
     /** May grow. */
     readonly uplinks: readonly SlottedDevice[],
   ) {
-    this.aside = new DefaultsAside(journal);
+    this.removed = new RemovedDefaults(journal);
   }
 
   /**
@@ -91,10 +91,10 @@ export class UplinkRoutes {
     if (hops === "keep" && !present.has("main")) return;
     const uplinks = new Set(this.uplinks.map(({ device }) => device));
     const foremost = (await saveDefaults(this.journal.runner, this.family)).filter(goesBefore);
-    const due = foremost.filter((route) => this.aside.isDue(route, uplinks));
+    const due = foremost.filter((route) => this.removed.isDue(route, uplinks));
     applied.ahead = foremost.filter((route) => !due.includes(route));
     const take = async (routes: readonly SavedDefault[]) => {
-      const left = await this.aside.take(routes);
+      const left = await this.removed.take(routes);
       applied.taken.push(...routes.filter((route) => !left.includes(route)));
       for (const { words } of left) {
         applied.errors.push(new Error(`somebody keeps making this route: ${words.join(" ")}`));
@@ -104,7 +104,7 @@ export class UplinkRoutes {
     if (applied.ahead.some(({ metric }) => metric === OWN_METRIC)) return;
     if (hops !== "keep") await this.#put("main", hops, present);
     await take(due.filter(({ metric }) => metric !== OWN_METRIC));
-    this.aside.started();
+    this.removed.started();
   }
 
   async #addRules(): Promise<void> {

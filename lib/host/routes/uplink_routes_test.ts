@@ -96,11 +96,11 @@ Deno.test("UplinkRoutes takes a new lease's route in the place of the old one", 
   const renewed = "default via 192.0.2.9 dev wan1 proto dhcp";
   const undone = await withRoutes([old], async (routes, others) => {
     await routes.apply(WANTED);
-    assert.deepEqual(routes.aside.hopOf("wan1"), WAN1);
+    assert.deepEqual(routes.removed.hopOf("wan1"), WAN1);
     others.lines = [renewed];
     const { taken } = await routes.apply(WANTED);
     assert.equal(taken.length, 1);
-    assert.deepEqual(routes.aside.hopOf("wan1"), hop("wan1", "192.0.2.9"));
+    assert.deepEqual(routes.removed.hopOf("wan1"), hop("wan1", "192.0.2.9"));
   });
   assert.deepEqual(undone.filter((line) => line.startsWith("a")), [`add ${renewed}`]);
 });
@@ -112,7 +112,7 @@ Deno.test("UplinkRoutes does not put back a route that had no place at the start
     // Refused while the first one was there.
     others.lines = ["default via 198.51.100.1 dev wan2"];
     assert.equal((await routes.apply(WANTED)).taken.length, 1);
-    assert.deepEqual(routes.aside.hopOf("wan2"), WAN2);
+    assert.deepEqual(routes.removed.hopOf("wan2"), WAN2);
   });
   assert.deepEqual(undone.filter((line) => line.startsWith("a")), [`add ${first}`]);
 });
@@ -146,7 +146,7 @@ Deno.test("UplinkRoutes does not fight for ever with somebody who keeps making a
       assert.equal(applied.taken.length + applied.errors.length, 1);
     }
     assert.ok(taken <= 10);
-    routes.aside.allow();
+    routes.removed.allow();
     assert.equal((await routes.apply(WANTED)).taken.length, 1);
   });
 });

@@ -8,7 +8,7 @@ import {
   presentChains,
   programFor,
 } from "../iptables.ts";
-import type { Allowance } from "./allowance.ts";
+import type { PermittedTraffic } from "./permitted_traffic.ts";
 import {
   CHAINS,
   chainText,
@@ -24,9 +24,9 @@ export type Tampering = "removed" | "changed" | "preceded";
 /** How the rules get into the kernel. */
 export interface Backend {
   /** As a lasting change, in the place of the rules that may be there. Throws CommandError. */
-  install(allowance: Allowance, handover: string): Promise<void>;
+  install(permitted: PermittedTraffic, handover: string): Promise<void>;
   /** Replaces what `install` put there, in one step. Throws CommandError, the old rules in force. */
-  replace(allowance: Allowance): Promise<void>;
+  replace(permitted: PermittedTraffic): Promise<void>;
   /** Null while the rules are as they were made. Throws CommandError. */
   tampering(): Promise<Tampering | null>;
 }
@@ -37,11 +37,11 @@ export class NftBackend implements Backend {
 
   constructor(readonly journal: HostJournal) {}
 
-  async install(allowance: Allowance, handover: string): Promise<void> {
+  async install(permitted: PermittedTraffic, handover: string): Promise<void> {
     await this.journal.apply({
       kind: "command",
       argv: ["nft", "-f", "-"],
-      input: nftTable(allowance),
+      input: nftTable(permitted),
       undo: ["nft", "delete", "table", ...NFT_TABLE],
       handover,
     });
@@ -49,8 +49,8 @@ export class NftBackend implements Backend {
     this.#asMade = await this.#list().catch(() => null);
   }
 
-  async replace(allowance: Allowance): Promise<void> {
-    await runChecked(this.journal.runner, ["nft", "-f", "-"], { input: nftTable(allowance) });
+  async replace(permitted: PermittedTraffic): Promise<void> {
+    await runChecked(this.journal.runner, ["nft", "-f", "-"], { input: nftTable(permitted) });
     this.#asMade = await this.#list();
   }
 
@@ -75,7 +75,7 @@ export class IptablesBackend implements Backend {
 
   constructor(readonly journal: HostJournal) {}
 
-  async install(allowance: Allowance, handover: string): Promise<void> {
+  async install(permitted: PermittedTraffic, handover: string): Promise<void> {
     this.#variant = (await identifyIptables(this.journal)).variant;
     const families: AddressFamily[] = await this.#hasIpv6() ? [4, 6] : [4];
     const done: ChangeId[] = [];
@@ -85,12 +85,12 @@ export class IptablesBackend implements Backend {
         // Read once: with the first chain, all those of its table seem to be there.
         const present = await presentChains(this.journal, this.#program(family));
         for (const chain of CHAINS) {
-          await this.#installChain(family, chain, present, allowance, handover, done);
+          await this.#installChain(family, chain, present, permitted, handover, done);
         }
       }
       this.#families = families;
       // What was there already may have been preceded since.
-      if (isTakeover) await this.replace(allowance);
+      if (isTakeover) await this.replace(permitted);
       for (const family of families) this.#asMade.set(family, ownRules(await this.#list(family)));
     } catch (error) {
       // What was taken over stays in force, and its undo would be the same.
@@ -99,12 +99,12 @@ export class IptablesBackend implements Backend {
     }
   }
 
-  async replace(allowance: Allowance): Promise<void> {
+  async replace(permitted: PermittedTraffic): Promise<void> {
     for (const family of this.#families) {
       const rules = await this.#list(family);
       for (const chain of CHAINS) {
         const jumps = rules.filter((rule) => rule === jumpTo(chain)).length;
-        const input = chainText(chain, family, allowance, jumps);
+        const input = chainText(chain, family, permitted, jumps);
         await runChecked(this.journal.runner, this.#restore(family), { input });
       }
       this.#asMade.set(family, ownRules(await this.#list(family)));
@@ -130,7 +130,7 @@ export class IptablesBackend implements Backend {
     family: AddressFamily,
     chain: KillSwitchChain,
     present: ReadonlySet<string> | null,
-    allowance: Allowance,
+    permitted: PermittedTraffic,
     handover: string,
     done: ChangeId[],
   ): Promise<void> {
@@ -148,7 +148,7 @@ export class IptablesBackend implements Backend {
     const command = (...words: string[]) => this.#command(family, ...words);
     const list = command("-S", name);
     await apply(await runs(list) ? list : command("-N", name), command("-X", name));
-    const input = chainText(chain, family, allowance);
+    const input = chainText(chain, family, permitted);
     await apply(this.#restore(family), command("-F", name), input);
     const check = command("-C", from, "-j", name);
     const jump = await runs(check) ? check : command("-I", from, "1", "-j", name);

@@ -1,5 +1,5 @@
 import { type AddressFamily, familyOf } from "../../links/address.ts";
-import type { Allowance } from "./allowance.ts";
+import type { PermittedTraffic } from "./permitted_traffic.ts";
 
 /** A chain of our own, and the one that jumps there. */
 export interface KillSwitchChain {
@@ -26,12 +26,12 @@ export function jumpTo({ name, from }: KillSwitchChain): string {
 export function chainText(
   { name, from }: KillSwitchChain,
   family: AddressFamily,
-  allowance: Allowance,
+  permitted: PermittedTraffic,
   jumps?: number,
 ): string {
   const matches = from === "FORWARD"
-    ? [["-o", allowance.tun], ...networks(family, allowance)]
-    : leaving(family, allowance);
+    ? [["-o", permitted.tun], ...networks(family, permitted)]
+    : leaving(family, permitted);
   return [
     `*${IPTABLES_TABLE}`,
     `:${name} - [0:0]`,
@@ -46,13 +46,13 @@ export function chainText(
   ].join("\n");
 }
 
-function leaving(family: AddressFamily, allowance: Allowance): string[][] {
+function leaving(family: AddressFamily, permitted: PermittedTraffic): string[][] {
   return [
     ["-o", "lo"],
-    ["-o", allowance.tun],
-    ...servers(family, allowance),
+    ["-o", permitted.tun],
+    ...servers(family, permitted),
     ...LINK_LOCAL[family],
-    ...networks(family, allowance),
+    ...networks(family, permitted),
   ];
 }
 
@@ -74,7 +74,7 @@ const LINK_LOCAL: Record<AddressFamily, string[][]> = {
 
 function servers(
   family: AddressFamily,
-  { links, servers, controlPort, dataPort }: Allowance,
+  { links, servers, controlPort, dataPort }: PermittedTraffic,
 ): string[][] {
   const ports = [
     ["-p", "tcp", "--dport", String(controlPort)],
@@ -85,7 +85,7 @@ function servers(
   );
 }
 
-function networks(family: AddressFamily, allowance: Allowance): string[][] {
-  return allowance.networks.filter((network) => network.family === family)
+function networks(family: AddressFamily, permitted: PermittedTraffic): string[][] {
+  return permitted.networks.filter((network) => network.family === family)
     .map(({ device, prefix }) => ["-o", device, "-d", prefix]);
 }

@@ -12,7 +12,7 @@ import type { HostJournal } from "../../journal/host_journal.ts";
 import type { LastingRecord } from "../../journal/record.ts";
 import { SerialQueue } from "../../serial_queue.ts";
 import { identifyIptables, programFor } from "../iptables.ts";
-import { type Allowance, localNetworks } from "./allowance.ts";
+import { localNetworks, type PermittedTraffic } from "./permitted_traffic.ts";
 import { type Backend, IptablesBackend, NftBackend, type Tampering } from "./backend.ts";
 
 interface KillSwitchOptions {
@@ -86,11 +86,11 @@ export class KillSwitch {
 
   async #enable(): Promise<string[]> {
     const adopted = this.#journal.lasting;
-    const { allowance, notices } = await this.#allowance();
+    const { permitted, notices } = await this.#permittedTraffic();
     const { server } = this.#options;
     const handover = JSON.stringify({ killSwitch: 1, server, addresses: this.#addresses });
-    this.#backend = await this.#install(allowance, handover, notices);
-    this.#inForce = JSON.stringify(allowance);
+    this.#backend = await this.#install(permitted, handover, notices);
+    this.#inForce = JSON.stringify(permitted);
     await this.#release(adopted);
     return notices;
   }
@@ -129,12 +129,12 @@ export class KillSwitch {
 
   async #follow(): Promise<string[]> {
     if (this.#backend === null) return [];
-    const { allowance, notices } = await this.#allowance();
-    const wanted = JSON.stringify(allowance);
+    const { permitted, notices } = await this.#permittedTraffic();
+    const wanted = JSON.stringify(permitted);
     const tampering = await this.#backend.tampering();
     const isYielding = tampering === "preceded" && this.#takeBacks >= TAKE_BACKS_MAX;
     if (wanted !== this.#inForce || (tampering !== null && !isYielding)) {
-      await this.#backend.replace(allowance);
+      await this.#backend.replace(permitted);
       this.#inForce = wanted;
     }
     if (tampering === null) this.#takeBacks = Math.max(0, this.#takeBacks - 1 / CALM_LOOKS);
@@ -147,7 +147,7 @@ export class KillSwitch {
     return DEEDS[tampering];
   }
 
-  async #allowance(): Promise<{ allowance: Allowance; notices: string[] }> {
+  async #permittedTraffic(): Promise<{ permitted: PermittedTraffic; notices: string[] }> {
     const { tun, controlPort } = this.#options;
     const [links, addresses] = [this.#links, this.#addresses];
     const interfaces = await listInterfaces(this.#journal.runner);
@@ -155,7 +155,7 @@ export class KillSwitch {
     const news = notices.filter((notice) => !this.#noticed.has(notice));
     this.#noticed = new Set(notices);
     return {
-      allowance: {
+      permitted: {
         ...{ tun, links, servers: addresses, controlPort, dataPort: this.#dataPort },
         networks,
       },
@@ -163,10 +163,14 @@ export class KillSwitch {
     };
   }
 
-  async #install(allowance: Allowance, handover: string, notices: string[]): Promise<Backend> {
+  async #install(
+    permitted: PermittedTraffic,
+    handover: string,
+    notices: string[],
+  ): Promise<Backend> {
     const nft = new NftBackend(this.#journal);
     try {
-      await nft.install(allowance, handover);
+      await nft.install(permitted, handover);
       return nft;
     } catch (error) {
       if (!(error instanceof CommandError || error instanceof MissingProgramError)) throw error;
@@ -174,7 +178,7 @@ export class KillSwitch {
     }
     const iptables = new IptablesBackend(this.#journal);
     try {
-      await iptables.install(allowance, handover);
+      await iptables.install(permitted, handover);
       return iptables;
     } catch (error) {
       throw new Error(

@@ -1,5 +1,5 @@
 import { familyOf } from "../../links/address.ts";
-import type { Allowance } from "./allowance.ts";
+import type { PermittedTraffic } from "./permitted_traffic.ts";
 
 export const NFT_TABLE = ["inet", "fluxify_kill_switch"] as const;
 
@@ -7,21 +7,21 @@ export const NFT_TABLE = ["inet", "fluxify_kill_switch"] as const;
  * The table as nft reads it, in the place of the one that may be there: nft does all of it or
  * nothing, and no packet passes in between. Dropping in one table is final, whatever another accepts.
  */
-export function nftTable(allowance: Allowance): string {
+export function nftTable(permitted: PermittedTraffic): string {
   const name = NFT_TABLE.join(" ");
-  const tun = `"${allowance.tun}"`;
+  const tun = `"${permitted.tun}"`;
   return [
     `table ${name}`,
     `delete table ${name}`,
     `table ${name} {`,
     "  chain networks {",
-    ...networks(allowance),
+    ...networks(permitted),
     "  }",
     // Not in output: what is routed anew after it, by a mark, still shows its first interface there.
     "  chain postrouting {",
     "    type filter hook postrouting priority 0; policy drop;",
     `    oifname { "lo", ${tun} } accept`,
-    ...servers(allowance),
+    ...servers(permitted),
     "    meta nfproto ipv4 udp sport 68 udp dport 67 accept",
     "    ip daddr { 169.254.0.0/16, 224.0.0.0/24, 255.255.255.255 } accept",
     "    ip6 daddr { fe80::/10, ff01::/16, ff02::/16 } accept",
@@ -39,13 +39,13 @@ export function nftTable(allowance: Allowance): string {
   ].join("\n");
 }
 
-function networks(allowance: Allowance): string[] {
-  return allowance.networks.map(({ device, family, prefix }) =>
+function networks(permitted: PermittedTraffic): string[] {
+  return permitted.networks.map(({ device, family, prefix }) =>
     `    oifname "${device}" ${family === 4 ? "ip" : "ip6"} daddr ${prefix} accept`
   );
 }
 
-function servers({ links, servers, controlPort, dataPort }: Allowance): string[] {
+function servers({ links, servers, controlPort, dataPort }: PermittedTraffic): string[] {
   if (links.length === 0) return [];
   const devices = `oifname { ${links.map((name) => `"${name}"`).join(", ")} }`;
   const ports = [`tcp dport ${controlPort}`, ...dataPort === null ? [] : [`udp dport ${dataPort}`]];

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { containsCidr, overlapCidr } from "cidr-tools";
 import type { NetworkInterface } from "../../links/network_interface.ts";
-import { type Allowance, localNetworks } from "./allowance.ts";
+import { localNetworks, type PermittedTraffic } from "./permitted_traffic.ts";
 import { CHAINS, chainText } from "./iptables_chains.ts";
 import { nftTable } from "./nft_table.ts";
 
@@ -18,7 +18,7 @@ function network(name: string, ...addresses: [string, number, string?][]): Netwo
   };
 }
 
-const ALLOWANCE: Allowance = {
+const PERMITTED: PermittedTraffic = {
   tun: "fluxify",
   links: ["eth0", "wlan0"],
   servers: ["203.0.113.7", "2001:db8:9::7"],
@@ -78,7 +78,7 @@ Deno.test("localNetworks() is bounded", () => {
 });
 
 Deno.test("nftTable() replaces the table in one go and names every exception", () => {
-  const text = nftTable(ALLOWANCE);
+  const text = nftTable(PERMITTED);
   assert.ok(text.startsWith("table inet fluxify_kill_switch\ndelete table inet"));
   assert.equal(text.match(/policy drop/g)?.length, 2);
   for (
@@ -98,7 +98,7 @@ Deno.test("nftTable() replaces the table in one go and names every exception", (
 });
 
 Deno.test("the port of the data plane is closed until it is known", () => {
-  const early = { ...ALLOWANCE, dataPort: null };
+  const early = { ...PERMITTED, dataPort: null };
   assert.doesNotMatch(nftTable(early), /8000|null/);
   for (const chain of CHAINS) {
     for (const family of [4, 6] as const) {
@@ -110,7 +110,7 @@ Deno.test("the port of the data plane is closed until it is known", () => {
 Deno.test("chainText() keeps the families apart and ends in a drop", () => {
   for (const chain of CHAINS) {
     for (const family of [4, 6] as const) {
-      const lines = chainText(chain, family, ALLOWANCE).split("\n");
+      const lines = chainText(chain, family, PERMITTED).split("\n");
       assert.deepEqual(lines.slice(-3), [`-A ${chain.name} -j DROP`, "COMMIT", ""]);
       const destinations = lines.flatMap((line) => / -d (\S+)/.exec(line)?.[1] ?? []);
       assert.ok(destinations.every((destination) => destination.includes(":") === (family === 6)));

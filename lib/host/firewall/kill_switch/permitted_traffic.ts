@@ -3,7 +3,7 @@ import { type AddressFamily, familyOf } from "../../links/address.ts";
 import { checkInterfaceName, type NetworkInterface } from "../../links/network_interface.ts";
 
 /** What may leave the machine outside the tunnel. */
-export interface Allowance {
+export interface PermittedTraffic {
   tun: string;
   /** Interfaces over which the server may be reached. */
   links: readonly string[];

@@ -17,9 +17,9 @@ export function goesBefore({ metric }: SavedDefault): boolean {
  * journal puts back. All that are there at the start are; later those over the uplinks, which a DHCP
  * client has made again. What others send elsewhere meanwhile, as a VPN does, is their wish and stays.
  */
-export class DefaultsAside {
+export class RemovedDefaults {
   readonly #journal: HostJournal;
-  readonly #aside: { route: SavedDefault; change: ChangeId | null }[] = [];
+  readonly #removed: { route: SavedDefault; change: ChangeId | null }[] = [];
   #budget = BUDGET_MAX;
   #isStarted = false;
 
@@ -29,7 +29,9 @@ export class DefaultsAside {
 
   /** Where the route over `device` led that was taken away last. */
   hopOf(device: string): NextHop | undefined {
-    return this.#aside.flatMap(({ route }) => route.hops).findLast((hop) => hop.device === device);
+    return this.#removed.flatMap(({ route }) => route.hops).findLast((hop) =>
+      hop.device === device
+    );
   }
 
   /** Time has passed: one more may be taken away. */
@@ -37,7 +39,7 @@ export class DefaultsAside {
     this.#budget = Math.min(BUDGET_MAX, this.#budget + 1);
   }
 
-  /** From now on only routes over the uplinks are taken, or over what one was that is aside. */
+  /** From now on it takes only routes over the uplinks, or over a device whose route it took before. */
   started(): void {
     this.#isStarted = true;
   }
@@ -47,7 +49,7 @@ export class DefaultsAside {
     if (!this.#isStarted) return true;
     if (route.hops.length === 0) return false; // refuses packets, as somebody wants it
     return route.hops.every(({ device }) => uplinks.has(device)) ||
-      this.#aside.some((one) => devicesOf(one.route) === devicesOf(route));
+      this.#removed.some((one) => devicesOf(one.route) === devicesOf(route));
   }
 
   /** Takes routes away that are due. Returns those that there was no time for. */
@@ -68,13 +70,13 @@ export class DefaultsAside {
 
   async #take(route: SavedDefault, verb: "add" | "append"): Promise<void> {
     const before = this.#isStarted
-      ? this.#aside.filter((one) => one.route.metric === route.metric)
+      ? this.#removed.filter((one) => one.route.metric === route.metric)
       : [];
     const replaced = before.find((one) => devicesOf(one.route) === devicesOf(route));
     if (before.length > 0 && replaced === undefined) {
       // Without us its place would have been taken: there is nothing to put back.
       await runChecked(this.#journal.runner, removeDefault(route));
-      this.#aside.push({ route, change: null });
+      this.#removed.push({ route, change: null });
       return;
     }
     const change = await this.#journal.apply({
@@ -83,8 +85,8 @@ export class DefaultsAside {
       undo: remakeDefault(route, verb),
     });
     if (typeof replaced?.change === "number") await this.#journal.settle(replaced.change);
-    if (replaced !== undefined) this.#aside.splice(this.#aside.indexOf(replaced), 1);
-    this.#aside.push({ route, change });
+    if (replaced !== undefined) this.#removed.splice(this.#removed.indexOf(replaced), 1);
+    this.#removed.push({ route, change });
   }
 }
 
