@@ -31,6 +31,8 @@ export interface BondedClientParts {
   readonly endpoints: ServerEndpoints;
   readonly requests: SessionRequests;
   readonly protection: Protection;
+  /** Whether another client runs on this machine, which may have its traffic. */
+  readonly hasCompany: boolean;
 }
 
 export class BondedClient {
@@ -57,9 +59,10 @@ export class BondedClient {
     this.#traffic = new TunnelTraffic(journal, {
       tun: options.tunName,
       dnsServers: options.dnsServers,
+      whenTaken: parts.hasCompany ? "go behind" : "refuse",
       share: options.share,
       killSwitch: options.killSwitch,
-      serverAddresses: () => parts.endpoints.all.map(({ address }) => address),
+      serverAddresses: () => parts.endpoints.both.map(({ address }) => address),
       keepAddresses: () => this.#addresses.keep(() => this.#mtu.current),
     });
     const own = { addresses: this.#addresses, mtu: this.#mtu, tun: options.tunName };

@@ -113,6 +113,7 @@ async function makeClient(
     endpoints: endpoints as unknown as ServerEndpoints,
     requests: requests as unknown as SessionRequests,
     protection: new Protection(journal, options),
+    hasCompany: false,
   });
   return Object.assign(made, { client });
 }

@@ -12,6 +12,7 @@ import type { Engine } from "../../lib/net/engine.ts";
 import { startEngine } from "../../lib/net/start_engine.ts";
 import { HostJournal, restoreStale } from "../../lib/host/journal/host_journal.ts";
 import { watchRules } from "../../lib/host/journal/rule_watch.ts";
+import { runningPrograms } from "../../lib/host/journal/running_programs.ts";
 import { LinkTables } from "../../lib/host/routes/link_tables.ts";
 import { loosenReversePath } from "../../lib/host/sysctl/reverse_path.ts";
 import { loadClientCredentials } from "../../lib/pki/client_credentials.ts";
@@ -85,6 +86,15 @@ export async function bond(
   const journal = await HostJournal.open({ program: CLIENT_PROGRAM, runner });
   const protection = new Protection(journal, options);
   stack.defer(() => protection.end(signal.aborted ? "stopped" : "failed"));
+  const company = await runningPrograms(CLIENT_PROGRAM, journal);
+  if (company.length > 0 && options.killSwitch) {
+    throw new Error(
+      `Cannot switch on the kill switch beside ${
+        company.join(" and ")
+      }, whose packets it would drop: ` +
+        "stop that first, or start without -kill-switch",
+    );
+  }
   await protection.takeOver();
 
   try {
@@ -105,6 +115,7 @@ export async function bond(
     });
     const bonded = client = new BondedClient({
       ...{ options: live, engine, journal, session, links, endpoints, requests, protection },
+      hasCompany: company.length > 0,
     });
     stack.defer(() => bonded.settled());
     // Before the links are read, so that nothing is missed in between.

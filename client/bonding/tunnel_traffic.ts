@@ -7,13 +7,15 @@ import { LOG_CATEGORY } from "../../lib/cli/log.ts";
 import { type DnsSetting, setDns } from "../../lib/host/dns/dns.ts";
 import type { HostJournal } from "../../lib/host/journal/host_journal.ts";
 import { type ShareMode, shareTunnel } from "../../lib/host/firewall/tunnel_share.ts";
-import { DefaultRoute } from "../../lib/host/routes/default_route.ts";
+import { DefaultRoute, type WhenTaken } from "../../lib/host/routes/default_route.ts";
 import { TunnelBypass } from "../../lib/host/routes/tunnel_bypass.ts";
 
 const log = getLogger([LOG_CATEGORY, "client"]);
 
 interface TunnelTrafficOptions {
   readonly tun: string;
+  /** Another client that runs may have the traffic; anybody else must not. */
+  readonly whenTaken: WhenTaken;
   /** Whether the network behind this machine uses it, too. */
   readonly share: ShareMode;
   /** Puts back what was taken from the TUN device. Returns notices for people. */
@@ -45,8 +47,15 @@ export class TunnelTraffic {
   /** From now on all of it goes into the tunnel. @throws Error that says what is in the way. */
   async turnIn(): Promise<void> {
     const { tun, dnsServers: servers } = this.#options;
-    const defaultRoute = new DefaultRoute(this.#journal, tun);
+    const defaultRoute = new DefaultRoute(this.#journal, tun, this.#options.whenTaken);
     for (const line of await defaultRoute.enable()) log.warn("{line}", { line });
+    const { ahead } = defaultRoute;
+    if (ahead !== null) {
+      log.warn(
+        `the client of ${ahead} has this machine's traffic: into ${tun} goes what is bound to it, and ` +
+          `all when ${ahead} is gone`,
+      );
+    }
     const { isShared, notices } = await shareTunnel(this.#journal, tun, this.#options.share);
     for (const line of notices) log.warn("{line}", { line });
     if (isShared) {
@@ -58,6 +67,7 @@ export class TunnelTraffic {
     this.#defaultRoute = defaultRoute;
     this.#routesMayHaveChanged = true;
     if (servers.length === 0) return;
+    if (ahead !== null) return log.warn(`-dns is left to the client of ${ahead}`);
     this.#dns = await setDns(this.#journal, { tun, servers });
     log.info(`DNS servers: ${servers.join(", ")} (set in ${this.#dns.place})`);
   }
@@ -91,7 +101,9 @@ export class TunnelTraffic {
       // Routes need the device up, with its addresses.
       for (const line of await this.#options.keepAddresses()) log.warn("{line}", { line });
       for (const line of await defaultRoute.follow()) log.warn("{line}", { line });
-      for (const line of await this.#bypass.look()) log.warn("{line}", { line });
+      if (defaultRoute.ahead === null) {
+        for (const line of await this.#bypass.look()) log.warn("{line}", { line });
+      }
       this.#routesProblem = "";
     } catch (error) {
       this.#routesMayHaveChanged = true;

@@ -22,15 +22,30 @@ export const PART_PREFIX_LENGTH_MAX: Readonly<Record<AddressFamily, number>> = {
 interface Part {
   readonly family: AddressFamily;
   readonly destination: string;
+  /** The kernel's own default unless there is one. */
+  readonly metric: number | undefined;
   change: ChangeId | null;
 }
+
+/** What to do where another tunnel has the traffic. */
+export type WhenTaken = "refuse" | "go behind";
 
 /** Sends the machine's traffic into the tunnel, on and off. */
 export class DefaultRoute {
   /** Those in use. */
   #parts: Part[] = [];
+  #ahead: string | null = null;
 
-  constructor(readonly journal: HostJournal, readonly tun: string) {}
+  constructor(
+    readonly journal: HostJournal,
+    readonly tun: string,
+    readonly whenTaken: WhenTaken = "refuse",
+  ) {}
+
+  /** The device of the tunnel that has the traffic before this one, or null. */
+  get ahead(): string | null {
+    return this.#ahead;
+  }
 
   /**
    * Turns the traffic of `families` into the tunnel. Returns notices for people: IPv6 that this
@@ -48,9 +63,9 @@ export class DefaultRoute {
           continue;
         }
         for (const destination of PARTS[family]) {
-          await this.#refuseTaken(family, destination);
-          const change = await this.#add(family, destination);
-          this.#parts.push({ family, destination, change });
+          const metric = await this.#freeMetric(family, destination);
+          const change = await this.#add(family, destination, metric);
+          this.#parts.push({ family, destination, metric, change });
         }
       }
     } catch (error) {
@@ -69,11 +84,11 @@ export class DefaultRoute {
     for (const family of new Set(this.#parts.map((part) => part.family))) {
       const present = await readRoutes(this.journal.runner, family, ["dev", this.tun]);
       for (const part of this.#parts) {
-        const { destination, change } = part;
+        const { destination, metric, change } = part;
         if (part.family !== family || present.some((one) => one.destination === destination)) {
           continue;
         }
-        part.change = await this.#add(family, destination);
+        part.change = await this.#add(family, destination, metric);
         if (change !== null) await this.journal.settle(change);
         isMended = true;
       }
@@ -89,13 +104,21 @@ export class DefaultRoute {
     this.#parts = [];
   }
 
-  async #refuseTaken(family: AddressFamily, destination: string): Promise<void> {
+  /** That of a route behind those that are there. Throws Error where none may be. */
+  async #freeMetric(family: AddressFamily, destination: string): Promise<number | undefined> {
     const present = await readRoutes(this.journal.runner, family, ["exact", destination]);
-    if (present.length > 0) throw inTheWay(destination, present);
+    if (present.length === 0) return undefined;
+    if (this.whenTaken === "refuse") throw inTheWay(destination, present);
+    this.#ahead = present[0]!.nextHops[0]?.device ?? null;
+    return Math.max(...present.map(({ metric }) => metric)) + 1;
   }
 
-  async #add(family: AddressFamily, destination: string): Promise<ChangeId | null> {
-    const route = { destination, nextHop: { device: this.tun, gateway: undefined } };
+  async #add(
+    family: AddressFamily,
+    destination: string,
+    metric: number | undefined,
+  ): Promise<ChangeId | null> {
+    const route = { destination, nextHop: { device: this.tun, gateway: undefined }, metric };
     try {
       return await this.journal.apply({
         kind: "command",

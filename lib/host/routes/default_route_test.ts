@@ -28,6 +28,27 @@ Deno.test("DefaultRoute names the part that is taken, whatever kind of route has
   );
 });
 
+Deno.test("DefaultRoute stands behind another tunnel where it may", async () => {
+  await using directory = await TestDirectory.create();
+  const present = (family: 4 | 6, metric: number) =>
+    [
+      `ip -${family} -j route show exact`,
+      JSON.stringify([{ dst: "x", dev: "tun0", metric }]),
+    ] as const;
+  const runner = new FakeRunner().on("ip", "").on(...present(4, 0)).on(...present(6, 1024));
+  const journal = await HostJournal.open({ program: "t", runner, directory: directory.path });
+  const route = new DefaultRoute(journal, "tunnel", "go behind");
+  assert.equal(route.ahead, null);
+  await route.enable([4]);
+  assert.equal(route.ahead, "tun0");
+  assert.deepEqual(runner.lines.filter((line) => line.includes(" add ")), [
+    "ip -4 route add 0.0.0.0/1 dev tunnel scope link metric 1",
+    "ip -4 route add 128.0.0.0/1 dev tunnel scope link metric 1",
+  ]);
+  assert.deepEqual(await journal.undoAll(), []);
+  assert.equal(runner.lines.at(-1), "ip -4 route del 0.0.0.0/1 dev tunnel scope link metric 1");
+});
+
 Deno.test({
   name: "netns: DefaultRoute makes its routes again that somebody has removed",
   ignore: Deno.uid() !== 0,
