@@ -236,10 +236,11 @@ for (const x1 of [true, false]) {
     bench.receive(stranger);
     bench.receive(await bench.record(TYPE_PACKET, udpPacket("text", [10, 8, 0, 3])));
     bench.receive(await bench.record(TYPE_PACKET, new Uint8Array(40)));
+    // v1 has no flags: nobody reads the byte.
     const extended = await bench.record(TYPE_PACKET, udpPacket("text"), 0, (view) => {
       view.setUint8(COMPRESSION_OFFSET + 1, FLAG_ORDER_EXTENSION);
     });
-    bench.receive(extended);
+    if (x1) bench.receive(extended);
     await bench.receiver.whenDone();
     bench.flush();
     deepEqual(await bench.delivered(), []);
@@ -249,7 +250,7 @@ for (const x1 of [true, false]) {
       "unknown session": 1,
       "foreign source": 1,
       "not IP": 1,
-      "bad message": 1,
+      ...(x1 ? { "bad message": 1 } : {}),
     });
   });
 }
