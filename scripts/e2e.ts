@@ -33,10 +33,10 @@ const USAGE = `Usage: sudo deno task e2e [-- [--json] [--filter TEXT]]
   --json         print only one JSON object on standard output:
                  {"passed", "failed", "seconds", "scenarios": [{"topic", "scenario", "passed",
                   "figures": [{"what", "value", "unit"}], "seconds", "failure"}]}
-  --filter TEXT  only the topics whose name has TEXT in it: traffic, families, links, faults,
-                 link cut, schedulers, mtu, compression, renewal, policy routing, DNS,
-                 kill switch, leases, advertisements, SIGHUP, mss, host state, certificates,
-                 refusals, hostile
+  --filter TEXT  only the topics whose name has TEXT in it: traffic, families, links, late,
+                 addresses, faults, link cut, untrusted, schedulers, mtu, compression, renewal,
+                 policy routing, DNS, kill switch, port forward, two clients, leases,
+                 advertisements, SIGHUP, mss, host state, certificates, refusals, hostile
   --help         this text`;
 
 interface Options {

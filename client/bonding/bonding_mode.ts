@@ -123,7 +123,7 @@ export async function bond(
     stack.use(watchLinks(follow, { settleMs: LINKS_SETTLE_MS }));
     stack.adopt(setInterval(() => bonded.check(), CHECK_MS), clearInterval);
     stack.use(watchRules(journal, (line) => log.warn("{line}", { line })));
-    stack.adopt(setInterval(() => protection.check(), KILL_SWITCH_CHECK_MS), clearInterval);
+    stack.adopt(setInterval(() => protection.follow(), KILL_SWITCH_CHECK_MS), clearInterval);
     await bonded.start(until);
     if (!until.aborted) {
       observer?.onBonding(async () => ({

@@ -8,6 +8,7 @@ import { getLogger } from "@logtape/logtape";
 import { LOG_CATEGORY } from "../../lib/cli/log.ts";
 import { familyOf } from "../../lib/host/links/address.ts";
 import { type HostJournal, restoreStale } from "../../lib/host/journal/host_journal.ts";
+import { SerialQueue } from "../../lib/host/serial_queue.ts";
 import { adoptedServer, KillSwitch } from "../../lib/host/firewall/kill_switch/kill_switch.ts";
 import { ControlError } from "../control/control_error.ts";
 import {
@@ -27,9 +28,8 @@ export class Protection {
   readonly #journal: HostJournal;
   readonly #options: ProtectionOptions;
   #killSwitch: KillSwitch | null = null;
-  /** Changes to the kill switch that are under way. */
-  #following: Promise<void> = Promise.resolve();
-  #followsUnderWay = 0;
+  readonly #queue = new SerialQueue();
+  readonly #followNext = this.#queue.shared(() => this.#follow());
   /** Why it could not be changed the last time; empty when it could. */
   #problem = "";
   #afterFailure: "lift" | "keep" = "lift";
@@ -83,31 +83,30 @@ export class Protection {
     warn(await this.#killSwitch?.allowDataPort(port) ?? []);
   }
 
-  /** Links or addresses have changed. */
+  /**
+   * Links or addresses have changed. To be called regularly besides: what another program has removed
+   * of the kill switch is put back.
+   */
   follow(): void {
-    const killSwitch = this.#killSwitch;
-    if (killSwitch === null) return;
-    this.#followsUnderWay++;
-    this.#following = killSwitch.follow().then((lines) => {
+    if (this.#killSwitch !== null) this.#followNext();
+  }
+
+  async #follow(): Promise<void> {
+    try {
+      warn(await this.#killSwitch?.follow() ?? []);
       this.#problem = "";
-      warn(lines);
-    }, (error) => {
+    } catch (error) {
       if (this.#problem === String(error)) return;
       this.#problem = String(error);
       log.warn("the kill switch cannot follow the links: {error}", { error });
-    }).finally(() => this.#followsUnderWay--);
-  }
-
-  /** To be called regularly: what another program has removed of the kill switch is put back. */
-  check(): void {
-    if (this.#followsUnderWay === 0) this.follow();
+    }
   }
 
   /** Undoes what the client did to the machine; nothing is followed from then on. */
   async end(how: "stopped" | "failed"): Promise<void> {
     this.#killSwitch = null;
     // What it is told now would put it back in force after it was lifted, and nobody would know.
-    await this.#following;
+    await this.#queue.idle();
     const keep = how === "failed" && this.#afterFailure === "keep";
     const isUndone = await undoChanges(this.#journal, keep ? "leave" : "undo");
     if (isUndone && how === "stopped") log.info("stopped: the machine's own routes are back");

@@ -16,6 +16,11 @@ function adopted(server: string, addresses: string[]) {
   return { lasting: [{ id: 1, kind: "command" as const, undo: ["x"], handover }] };
 }
 
+/** What was asked for has begun, and is not done. */
+async function begun(): Promise<void> {
+  for (let turns = 0; turns < 3; turns++) await Promise.resolve();
+}
+
 const fails = () => Promise.reject(NOT_FOUND);
 
 Deno.test("findServer() asks DNS first", async () => {
@@ -69,6 +74,7 @@ Deno.test("Protection.end() lifts the kill switch for good, though a link has ju
 
   link = { ...link, addr_info: addressOf("192.168.3.2") };
   protection.follow();
+  await begun();
   await protection.end("stopped");
   protection.follow();
   await new Promise((resolve) => setTimeout(resolve)); // whatever is left over would run now
@@ -79,16 +85,17 @@ Deno.test("Protection.end() lifts the kill switch for good, though a link has ju
   ]);
 });
 
-Deno.test("Protection.check() puts a kill switch back that is gone, one look at a time", async () => {
+Deno.test("Protection.follow() puts a kill switch back that is gone, one look at a time", async () => {
   await using directory = await TestDirectory.create();
   const runner = new FakeRunner().on("ip -j address", "[]").on("nft", "")
     .on("nft list", { code: 1, stderr: "Error: No such file or directory" });
   const journal = await HostJournal.open({ program: "t", runner, directory: directory.path });
   const options = { server: "203.0.113.7", controlPort: 8443, killSwitch: true };
   const protection = new Protection(journal, options);
-  protection.check();
+  protection.follow();
   await protection.enable("tun0", ["a"], ["203.0.113.7"]);
-  for (let looks = 0; looks < 3; looks++) protection.check();
+  for (let looks = 0; looks < 3; looks++) protection.follow();
+  await begun();
   await protection.end("stopped");
   deepEqual(runner.lines.filter((line) => line.startsWith("nft")), [
     ...["nft -f -", "nft list table inet fluxify_kill_switch"], // as it was made

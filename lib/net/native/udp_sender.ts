@@ -2,20 +2,11 @@
  * The last outbound stage: records are sealed into a batch for each path until it is full or the turn
  * is over, and leave in one send that the kernel cuts into datagrams (UDP_SEGMENT).
  */
-import {
-  EADDRNOTAVAIL,
-  EAGAIN,
-  EHOSTUNREACH,
-  EMSGSIZE,
-  ENETDOWN,
-  ENETUNREACH,
-  ENOBUFS,
-  ENODEV,
-  ENXIO,
-} from "../../ffi/libc/errno.ts";
+import { EAGAIN, EMSGSIZE, ENOBUFS } from "../../ffi/libc/errno.ts";
 import type { Libc } from "../../ffi/libc/libc.ts";
 import type { Opener, Sealer } from "../../ffi/libcrypto/aes_gcm.ts";
 import { cmsgSpace, MessageBuffer } from "../../ffi/linux/message.ts";
+import { isLinkGone } from "../../ffi/linux/link_gone.ts";
 import { MSG_DONTWAIT, SOL_UDP, UDP_SEGMENT } from "../../ffi/linux/socket.ts";
 import type { Arena } from "../../ffi/memory/arena.ts";
 import type { Outgoing } from "../../protocol/crypto/outgoing.ts";
@@ -266,10 +257,4 @@ export class UdpSender implements RecordSink<Sealer, Opener> {
     const retryMs = errno === ENOBUFS ? RETRY_MS : RETRY_BLOCKED_MS;
     this.retryAt = Math.min(this.retryAt, now + retryMs);
   }
-}
-
-/** Whether the kernel says that the link itself cannot carry anything. */
-function isLinkGone(errno: number): boolean {
-  return errno === ENETDOWN || errno === ENETUNREACH || errno === ENODEV || errno === ENXIO ||
-    errno === EHOSTUNREACH || errno === EADDRNOTAVAIL;
 }

@@ -2,6 +2,7 @@
  * Seals records and hands them to their sockets. Sealing takes turns of the event loop, so several
  * records are under way at a time; they leave in the order in which they were made.
  */
+import { isLinkGoneCode } from "../../ffi/linux/link_gone.ts";
 import type { Outgoing } from "../../protocol/crypto/outgoing.ts";
 import { PeerAddress } from "../../protocol/path/peer_address.ts";
 import type { SessionPath } from "../../protocol/path/session_path.ts";
@@ -24,16 +25,6 @@ const LAST_WORDS_MS = 1000;
 
 /** The TUN device is left unread for this long at most while a socket is full. */
 const BLOCKED_MAX_MS = 100;
-
-/** Errors that say that the link itself cannot carry anything. */
-const LINK_GONE = new Set([
-  "ENETDOWN",
-  "ENETUNREACH",
-  "ENODEV",
-  "ENXIO",
-  "EHOSTUNREACH",
-  "EADDRNOTAVAIL",
-]);
 
 interface SealedRecord {
   readonly entry: SessionEntry;
@@ -167,6 +158,6 @@ export class RecordSender implements RecordSink<WebSealer, WebOpener> {
     }
     this.#drops.count("send failed");
     const isClients = this.#sockets.server(path.socket) !== null;
-    if (isClients && LINK_GONE.has(code)) this.#hooks.observer().linkFailed(entry, path, now);
+    if (isClients && isLinkGoneCode(code)) this.#hooks.observer().linkFailed(entry, path, now);
   }
 }
