@@ -223,7 +223,7 @@ run_client() {
     if [ -d "$PKI" ]; then set -- "$@" -pki "$PKI"; elif [ -n "$PKI" ]; then set -- "$@" -cert "$PKI"; fi
     # shellcheck disable=SC2086
     start "$WORK/client.log" $CLIENT_COMMAND "$@"
-    wait_for_line "$WORK/client.log" 'is up'
+    wait_for_line "$WORK/client.log" 'fluxify-client is up'
     rtt=$(round_trip fluxify "$INNER_SERVER")
     up=$(measure -c "$INNER_SERVER" -P 8)
     down=$(measure -c "$INNER_SERVER" -P 8 -R)

@@ -157,7 +157,7 @@ async function residentMegabytes({ pid }: Child): Promise<number> {
 /** What a program has logged since line `from`, metrics aside. */
 function logLines(child: Child, from: number): string[] {
   const lines = child.output("stderr").trimEnd().split("\n").slice(from);
-  return lines.filter((line) => !/ (dropped|session \S+ [0-9a-f]{8}): /.test(line));
+  return lines.filter((line) => !/ (dropped: |session=\S+ )/.test(line));
 }
 
 /** Packets that reach the router: for the stranger, from the server, from the client. */
