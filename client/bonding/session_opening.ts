@@ -152,10 +152,11 @@ export class SessionOpening {
     }
     this.#isV1 = !features.x1;
     if (before !== null && !isLost) links.forget(before);
+    // Before the device has them, so that there is no moment in which they answer on the links.
+    await this.#guard([grant.clientIp, grant.clientIp6]);
     for (const line of await addresses.use(grant, () => mtu.current)) {
       log.warn("{line}", { line });
     }
-    await this.#guard([grant.clientIp, grant.clientIp6]);
   }
 
   /** Nobody on the links reaches the addresses inside the tunnel. */
