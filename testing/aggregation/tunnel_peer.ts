@@ -28,7 +28,7 @@ import type { Link } from "./link.ts";
 /** IPv4 and UDP, the record, and the order extension. */
 export const OVERHEAD = 28 + RECORD_OVERHEAD + ORDER_EXTENSION_LENGTH;
 const SLOTS = 8192;
-const HEARTBEAT_MS = 250;
+const HEARTBEAT_MS = 200;
 const HEARD_MS = 50;
 /** A path that is later by more takes few answers. */
 const SLOW_MS = 15;
@@ -252,9 +252,6 @@ export class TunnelPeer {
   }
 
   #heartbeats(now: number): void {
-    for (let lane = this.aggregate.probeDue(now); lane; lane = this.aggregate.probeDue(now)) {
-      this.#ports.find((port) => port.lane === lane)!.heartbeatAt = now;
-    }
     for (const port of this.#ports) {
       if (port.heartbeatAt > now) continue;
       port.heartbeatAt = now + HEARTBEAT_MS;

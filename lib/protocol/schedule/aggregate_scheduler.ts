@@ -97,7 +97,7 @@ export class AggregateScheduler implements Scheduler {
     this.#isStranded = false;
     this.#hash = flow.hashA;
     this.#traffic = isInteractive(flow) ? "interactive" : "bulk";
-    for (const lane of this.#aggregate.lanes) if (lane.state !== "down") return true;
+    if (this.#aggregate.hasPath) return true;
     // None works, but one may do so again before it is known.
     const path = this.#paths.lastHeard();
     if (path !== null && path.amplificationCredit >= OVERHEAD_FACTOR * bytes) {

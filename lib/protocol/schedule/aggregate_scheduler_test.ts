@@ -3,7 +3,7 @@ import { FlowKey } from "../packet/flow_key.ts";
 import { PROTOCOL_ICMP, PROTOCOL_TCP } from "../packet/ip.ts";
 import { Acknowledgement } from "../wire/acknowledgement.ts";
 import { FLAG_ORDER_EXTENSION } from "../wire/header.ts";
-import { setUpScheduling, type TestScheduling } from "./test_scheduling.ts";
+import { fail, setUpScheduling, type TestScheduling } from "./test_scheduling.ts";
 
 function flowOf(protocol: number, hash: number): FlowKey {
   const flow = new FlowKey();
@@ -66,6 +66,24 @@ Deno.test("a path that was removed is chosen no more, and what it had goes to th
   test.scheduling.forget(test.added[0]!, 2);
   const left = drain(test, 3, 60).filter(([, path]) => path !== -1);
   ok(left.length > 0 && left.every(([, path]) => path === 1), `${left}`);
+});
+
+Deno.test("nothing is due while paths are down, and what had no path yet is given up", () => {
+  const test = setUpScheduling([20, 20], "aggregate");
+  const { scheduler } = test.scheduling;
+  const [first, second] = test.added;
+  fail(test, first!, 1);
+  equal(scheduler.poll(2), null);
+  equal(scheduler.nextDeparture(2), Infinity);
+  scheduler.begin(flowOf(PROTOCOL_TCP, 5), 1000, 3);
+  for (let slot = 0; slot < 100; slot++) scheduler.offer(slot, 1000, 3);
+  fail(test, second!, 4);
+  const given = drain(test, 5, 5).map(([slot]) => slot);
+  deepEqual(
+    given.sort((one, other) => one - other),
+    Array.from({ length: 100 }, (_, slot) => slot),
+  );
+  equal(scheduler.nextDeparture(6), Infinity);
 });
 
 Deno.test("a record that found no room gives its slot back", () => {

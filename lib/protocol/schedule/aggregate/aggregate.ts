@@ -108,6 +108,12 @@ export class Aggregate {
     return null;
   }
 
+  /** Whether a path works, or may do so yet. */
+  get hasPath(): boolean {
+    for (const lane of this.lanes) if (lane.state !== "down") return true;
+    return false;
+  }
+
   removePath(id: number, now: number): void {
     const index = this.lanes.findIndex((lane) => lane.id === id);
     if (index === -1) return;
@@ -307,11 +313,14 @@ export class Aggregate {
     this.#now = now;
     if (this.#recovery.handleTimeout(now)) this.#measureLags();
     this.#schedule(now);
+    if (this.#queue.packets > 0 && !this.hasPath) this.#strandAll();
   }
 
-  /** The lane that is to be probed now, or null. */
-  probeDue(now: number): PathLane | null {
-    return this.#recovery.probeDue(now);
+  /** No path is left that what waits could hope for. */
+  #strandAll(): void {
+    for (let slot = this.#queue.take(); slot !== NO_SLOT; slot = this.#queue.take()) {
+      this.#recovery.strand(slot);
+    }
   }
 
   /** When `poll` or `handleTimeout` is to be called next. */
@@ -320,7 +329,6 @@ export class Aggregate {
     for (const lane of this.lanes) {
       next = Math.min(next, lane.nextDepartureAt());
       if (lane.records.hasOutstanding) next = Math.min(next, now + 10);
-      if (lane.state !== "up") next = Math.min(next, lane.probeAt);
     }
     if (this.#queue.packets > 0) next = Math.min(next, now + 1);
     return next;

@@ -55,7 +55,6 @@ export class PathLane {
   waitingSince = Infinity;
   /** When a packet last left. */
   sentAt = -Infinity;
-  probeAt = -Infinity;
   answers = 0;
   jitterMs = 0;
   sentBytes = 0;

@@ -13,8 +13,8 @@ import { NO_SLOT, type PacketSlots, SLOT_RECOVERABLE, SLOT_REPEATED } from "./pa
 const SILENT_MS = 80;
 const SILENT_JITTERS = 4;
 const DOWN_AFTER_SILENCES = 3;
-const PROBE_MS = 100;
-const PROBE_ANSWERS = 3;
+/** A path that was down is up again after so many acknowledgements. */
+const ANSWERS_MIN = 3;
 const TAIL_MS = 25;
 const TAIL_JITTERS = 2;
 const TAIL_PACKETS = 4;
@@ -107,21 +107,23 @@ export class Recovery implements SentRecordsOwner {
     lane.records.loseAll(this);
     for (let slot = lane.takeBack(); slot !== NO_SLOT; slot = lane.takeBack()) {
       const other = fastestPriority(this.#lanes, this.#slots.length[slot]!, now);
-      if (other !== null) {
-        this.#repeat(other, slot);
-      } else {
-        this.stranded++;
-        this.#slots.release(slot);
-      }
+      if (other !== null) this.#repeat(other, slot);
+      else this.strand(slot);
     }
     lane.waitingSince = Infinity;
     this.#isReinjecting = false;
   }
 
+  /** No path is left for the packet. */
+  strand(slot: number): void {
+    this.stranded++;
+    this.#slots.release(slot);
+  }
+
   /** Something true was heard of `lane`. */
   heard(lane: PathLane): void {
     if (lane.state === "up" || lane.isBarred) return;
-    const needed = lane.state === "suspect" ? 1 : PROBE_ANSWERS;
+    const needed = lane.state === "suspect" ? 1 : ANSWERS_MIN;
     if (++lane.answers >= needed) lane.state = "up";
   }
 
@@ -136,7 +138,6 @@ export class Recovery implements SentRecordsOwner {
       if (lane.state === "up" && now - lane.waitingSince >= silence && this.#hasOther(lane)) {
         lane.state = "suspect";
         lane.answers = 0;
-        lane.probeAt = now;
         this.#giveBack(lane, now);
       } else if (lane.state === "suspect" && now - lane.heardAt > DOWN_AFTER_SILENCES * silence) {
         lane.state = "down";
@@ -158,15 +159,5 @@ export class Recovery implements SentRecordsOwner {
     if (lane.waitingPackets > 0 || !lane.records.hasOutstanding) return;
     const due = lane.sentAt + lane.roundTripMs + TAIL_JITTERS * lane.jitterMs + TAIL_MS;
     if (now >= due) lane.records.loseAll(this, TAIL_PACKETS);
-  }
-
-  /** The path that is to be probed now, or null. */
-  probeDue(now: number): PathLane | null {
-    for (const lane of this.#lanes) {
-      if (lane.state === "up" || now < lane.probeAt) continue;
-      lane.probeAt = now + PROBE_MS;
-      return lane;
-    }
-    return null;
   }
 }
