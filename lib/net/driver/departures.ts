@@ -69,6 +69,7 @@ export class Departures<S extends Cipher, O extends Cipher> {
     flags: number,
     now: number,
   ): void {
+    this.#keepFor(entry, scheduler);
     const { compression, trafficClass } = this.#outgoing;
     const slot = entry.store.put(memory, packet, length, flags, compression, trafficClass);
     if (slot === NO_SLOT) return this.#drops.count("queue full");
@@ -76,9 +77,16 @@ export class Departures<S extends Cipher, O extends Cipher> {
     if (departure !== null) this.#depart(entry, departure, now);
   }
 
+  /** Hot. The peer may have wished for another scheduler: nobody gives back what the last one held. */
+  #keepFor({ store }: SessionEntry<S, O>, scheduler: Scheduler): void {
+    const unsent = store.keepFor(scheduler);
+    if (unsent > 0) this.#drops.count("queue full", unsent);
+  }
+
   /** Lets the packets of a session leave whose time has come. Returns when the next may leave. */
   release(entry: SessionEntry<S, O>, now: number): number {
     const { scheduler } = entry.session.scheduling;
+    this.#keepFor(entry, scheduler);
     if (!scheduler.holdsPackets) return Infinity;
     this.#announced = null;
     for (let next = scheduler.poll(now); next !== null; next = scheduler.poll(now)) {

@@ -100,9 +100,13 @@ class Bench {
       ...{ reorderFlushTimeoutMs: 50, tuning: { ...DEFAULT_TUNING, compression: "off" } },
     }, 0);
     const path = this.driver.addPath(1, { id: 0, name: "fiber", socket: 0, peer: null }, 0)!;
-    const scheduler = this.scheduler = new EverySecondMs(path);
+    this.scheduler = new EverySecondMs(path);
+    this.useScheduler(this.scheduler);
+  }
+
+  useScheduler(scheduler: Scheduler): void {
     Object.defineProperty(this.driver.sessions.byId(1)!.session.scheduling, "scheduler", {
-      get: () => scheduler,
+      ...{ get: () => scheduler, configurable: true },
     });
   }
 
@@ -179,6 +183,16 @@ Deno.test("a client's TUN device is left unread while much is held back", () => 
   bench.runUntil(1000 + 2 * number);
   equal(bench.driver.isFull, false);
   equal(bench.sent.length, number - 1);
+});
+
+Deno.test("what a scheduler holds that is used no more is given up", () => {
+  const bench = new Bench();
+  bench.scheduler.nextAt = 1000;
+  for (let number = 0; number < 100; number++) bench.put(number, 5);
+  bench.useScheduler(new EverySecondMs(bench.scheduler.path));
+  bench.put(100, 6);
+  deepEqual([bench.stored, bench.sent.map(({ number }) => number)], [0, [100]]);
+  deepEqual(bench.drops.entries(), [["queue full", 100]]);
 });
 
 Deno.test("what a session holds is given back when it ends", () => {

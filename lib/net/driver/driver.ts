@@ -248,7 +248,6 @@ export class Driver<S extends Cipher, O extends Cipher> implements PathObserver<
     const dropped = session.takeDropped();
     if (dropped > 0) this.#ends.drops.count("send buffer full", dropped);
     emitSessionEvents(session, emit);
-    if (!session.scheduling.scheduler.holdsPackets) return;
     const next = this.outbound.release(entry, now);
     if (next === Infinity) this.#departures.remove(entry.departure);
     else this.#departures.schedule(entry.departure, Math.max(next, now + DEPARTURE_MIN_MS));

@@ -2,6 +2,7 @@
  * Packets that a scheduler holds back: copies by slot, until each has left for the last time or is
  * given up. Bounded for each session: a client leaves its TUN device unread then, a server drops.
  */
+import type { Scheduler } from "../../protocol/schedule/scheduler.ts";
 import { ORDER_EXTENSION_LENGTH } from "../../protocol/wire/order_extension.ts";
 import type { PacketMemory } from "./memory.ts";
 import { CELL_BYTES, newMemory, NO_CELL, NO_MEMORY, type PacketCells } from "./packet_cells.ts";
@@ -32,6 +33,7 @@ export class PacketStore {
   readonly #cells: PacketCells;
   readonly #packets: StoredPacket[] = [];
   readonly #free: number[] = [];
+  #scheduler: Scheduler | null = null;
 
   constructor(cells: PacketCells) {
     this.#cells = cells;
@@ -91,10 +93,26 @@ export class PacketStore {
     this.#free.push(slot);
   }
 
-  /** Gives all memory back. */
-  free(): void {
+  /**
+   * Hot. What is put from now on is held by `scheduler`; what another one held is given up. Returns
+   * how many packets of that never left.
+   */
+  keepFor(scheduler: Scheduler): number {
+    if (scheduler === this.#scheduler) return 0;
+    this.#scheduler = scheduler;
+    return this.free();
+  }
+
+  /** Gives all memory back. Returns how many packets never left. */
+  free(): number {
     const free = new Set(this.#free);
-    for (const slot of this.#packets.keys()) if (!free.has(slot)) this.release(slot);
+    let unsent = 0;
+    for (const [slot, { hasLeft }] of this.#packets.entries()) {
+      if (free.has(slot)) continue;
+      if (!hasLeft) unsent++;
+      this.release(slot);
+    }
+    return unsent;
   }
 }
 

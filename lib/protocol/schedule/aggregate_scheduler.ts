@@ -16,6 +16,7 @@ import {
   OrderExtension,
 } from "../wire/order_extension.ts";
 import { Aggregate, type Traffic } from "./aggregate/aggregate.ts";
+import type { OrderNumbers } from "./aggregate/order_numbers.ts";
 import {
   NO_SLOT,
   PacketSlots,
@@ -42,7 +43,7 @@ export class AggregateScheduler implements Scheduler {
   readonly holdsPackets = true;
   readonly #paths: PathTable;
   readonly #slots = new PacketSlots(SLOTS, "numbered by the caller");
-  readonly #aggregate = new Aggregate(this.#slots, OVERHEAD);
+  readonly #aggregate: Aggregate;
   readonly #departure = new Departure();
   readonly #extension = new OrderExtension();
   readonly #single: SessionPath[] = [];
@@ -57,8 +58,9 @@ export class AggregateScheduler implements Scheduler {
   #isStranded = false;
   #handledAt = -Infinity;
 
-  constructor(paths: PathTable) {
+  constructor(paths: PathTable, numbers: OrderNumbers) {
     this.#paths = paths;
+    this.#aggregate = new Aggregate(this.#slots, OVERHEAD, numbers);
   }
 
   pathsChanged(paths: readonly SessionPath[], _weighed: unknown, now: number): void {

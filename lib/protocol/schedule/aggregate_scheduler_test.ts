@@ -68,6 +68,20 @@ Deno.test("a path that was removed is chosen no more, and what it had goes to th
   ok(left.length > 0 && left.every(([, path]) => path === 1), `${left}`);
 });
 
+Deno.test("numbers go on when a peer has wished for another scheduler meanwhile", () => {
+  const { scheduling } = setUpScheduling([20], "aggregate");
+  const numbersOf = (slot: number, now: number) => {
+    scheduling.scheduler.begin(flowOf(PROTOCOL_TCP, 5), 1000, now);
+    scheduling.scheduler.offer(slot, 1000, now);
+    const { stream, sequence, extension } = scheduling.scheduler.poll(now)!;
+    return [stream, sequence, extension!.order];
+  };
+  const [stream, sequence, order] = numbersOf(0, 0);
+  scheduling.use("flow", 1);
+  scheduling.use("aggregate", 2);
+  deepEqual(numbersOf(0, 3), [stream, sequence! + 1, order! + 1]);
+});
+
 Deno.test("nothing is due while paths are down, and what had no path yet is given up", () => {
   const test = setUpScheduling([20, 20], "aggregate");
   const { scheduler } = test.scheduling;

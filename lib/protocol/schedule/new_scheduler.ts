@@ -1,6 +1,7 @@
 /** The scheduler of a name. */
 import type { PathTable } from "../path/path_table.ts";
 import type { SchedulerName } from "../wire/scheduler_name.ts";
+import type { OrderNumbers } from "./aggregate/order_numbers.ts";
 import { AggregateScheduler } from "./aggregate_scheduler.ts";
 import { FailoverScheduler } from "./failover_scheduler.ts";
 import { FlowScheduler } from "./flow_scheduler.ts";
@@ -19,9 +20,11 @@ export interface SchedulerContext {
   readonly ordersFlows: boolean;
 }
 
+/** @param numbers of the session's packets, which go on with a scheduler that takes over. */
 export function newScheduler(
   name: SchedulerName,
   { paths, flows, deliversAtOnce, ordersFlows }: SchedulerContext,
+  numbers: OrderNumbers,
 ): Scheduler {
   switch (name) {
     case "flow":
@@ -34,7 +37,7 @@ export function newScheduler(
       return new FailoverScheduler(paths);
     case "aggregate":
       return ordersFlows
-        ? new AggregateScheduler(paths)
+        ? new AggregateScheduler(paths, numbers)
         : new FlowScheduler(paths, flows, deliversAtOnce);
     default:
       return name satisfies never;

@@ -1,6 +1,7 @@
 /** Judges the paths of a session by their quality, and has its scheduler know. */
 import type { PathTable } from "../path/path_table.ts";
 import type { SessionPath } from "../path/session_path.ts";
+import { OrderNumbers } from "./aggregate/order_numbers.ts";
 import { newScheduler, type SchedulerContext } from "./new_scheduler.ts";
 import type { Scheduler } from "./scheduler.ts";
 import type { SchedulerName } from "../wire/scheduler_name.ts";
@@ -30,12 +31,13 @@ export class Scheduling {
   readonly #paths: PathTable;
   readonly #context: SchedulerContext;
   readonly #limits: Limits;
+  readonly #numbers = new OrderNumbers();
 
   /** @param flushTimeoutMs how long the receiver waits for a packet that is out of order. */
   constructor(context: SchedulerContext, scheduler: SchedulerName, flushTimeoutMs: number) {
     this.#paths = context.paths;
     this.#context = context;
-    this.#scheduler = newScheduler(scheduler, context);
+    this.#scheduler = newScheduler(scheduler, context, this.#numbers);
     this.#limits = limitsFor(flushTimeoutMs);
   }
 
@@ -46,7 +48,7 @@ export class Scheduling {
   /** Spreads packets in another way from now on. */
   use(scheduler: SchedulerName, now: number): void {
     if (scheduler === this.#scheduler.name) return;
-    const next = newScheduler(scheduler, this.#context);
+    const next = newScheduler(scheduler, this.#context, this.#numbers);
     if (next.name === this.#scheduler.name) return;
     this.#scheduler = next;
     this.judge(now);

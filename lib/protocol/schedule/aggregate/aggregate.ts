@@ -22,6 +22,7 @@ import { InteractiveAllowance } from "./interactive_allowance.ts";
 import { fastestPriority, heldQueue, soonestSpread } from "./lane_choice.ts";
 import { type LaneOptions, PathLane } from "./path_lane.ts";
 import { Recovery } from "./recovery.ts";
+import { OrderNumbers, STREAMS } from "./order_numbers.ts";
 import { SpreadPlans } from "./spread_plan.ts";
 import { QueueLimit } from "./queue_limit.ts";
 import {
@@ -41,7 +42,6 @@ const QUEUE_LAG_SHARE = 0.4;
 const BURST_MS = 100;
 const FORGET_MS = 1000;
 const QUEUE_BYTES_MIN = 30_000;
-const STREAMS = 64;
 /** Records of a path overtake each other by less. */
 const TOLERANCE_MS = 2;
 
@@ -65,16 +65,16 @@ export class Aggregate {
   #limitedAt = 0;
   readonly #queueLimit = new QueueLimit();
   readonly #allowance = new InteractiveAllowance();
-  readonly #sequences = new Uint32Array(STREAMS);
+  readonly #numbers: OrderNumbers;
   /** Bytes on the wire besides the payload that acknowledgements count. */
   readonly #overhead: number;
-  #order = 0;
   #delayOrigin: number | null = null;
   #turn = 0;
   #now = 0;
 
-  constructor(slots: PacketSlots, overhead: number) {
+  constructor(slots: PacketSlots, overhead: number, numbers = new OrderNumbers()) {
     this.#slots = slots;
+    this.#numbers = numbers;
     this.#queue = new FairQueue(slots);
     this.#overhead = overhead;
     this.#recovery = new Recovery(this.lanes, slots);
@@ -230,8 +230,8 @@ export class Aggregate {
   #number(slot: number, paths: number): void {
     const stream = this.#slots.flow[slot]! & (STREAMS - 1);
     this.#slots.stream[slot] = stream;
-    this.#slots.sequence[slot] = this.#sequences[stream]!++;
-    this.#slots.order[slot] = this.#order = (this.#order + 1) >>> 0;
+    this.#slots.sequence[slot] = this.#numbers.nextSequence(stream);
+    this.#slots.order[slot] = this.#numbers.nextOrder();
     this.#slots.paths[slot] = paths;
   }
 
