@@ -3,8 +3,9 @@
  *
  * A `usize` argument of a foreign call is fast only as a BigInt, and making a BigInt allocates. So an
  * arena keeps the addresses it was asked for. That costs 8 bytes of JavaScript heap for each byte of
- * the arena, and 24 more for each address in use: keep arenas small, and use {@link pinnedBytes} where only a few addresses are needed. In a structure for the kernel an address is
- * written as a plain number: {@link setAddress}.
+ * the arena, and 24 more for each address in use: keep arenas small, and use {@link pinnedBytes} where
+ * only a few addresses are needed. In a structure for the kernel an address is written as a plain
+ * number: {@link setAddress}.
  */
 
 /** On-heap typed arrays (64 bytes and fewer) can be moved by the collector; larger ones cannot. */

@@ -68,7 +68,6 @@ export class Outbound<S extends Cipher, O extends Cipher> {
   #compressionKind = COMPRESSION_NONE;
   #now = 0;
   #segments = 0;
-  /** The path the session was told of last in this read. */
 
   /** @param memory of the packets that `forward` is given. */
   constructor(

@@ -1,8 +1,8 @@
 /**
  * Packets that no path has been chosen for yet, in a queue for each flow. Flows take turns by bytes
  * (deficit round robin), and a flow that had nothing waiting goes first, as in fq_codel (RFC 8290):
- * so what is sparse does not wait behind what is bulk. Bounded in bytes and in time: what is too much
- * is taken from the head of the fattest flow, whose sender learns of it soonest so.
+ * so what is sparse does not wait behind what is bulk. What is too much (`queue_limit.ts`) is taken
+ * from the head of the fattest flow, whose sender learns of it soonest so.
  */
 import { NO_SLOT, type PacketSlots, SlotQueue } from "./packet_slots.ts";
 
@@ -111,21 +111,23 @@ export class FairQueue {
 
   /** Takes the head of the flow that has the most bytes waiting; NO_SLOT when nothing waits. */
   dropFattest(): number {
-    let fattest = NONE;
-    let most = 0;
-    for (const row of [this.#new, this.#old]) {
-      for (let flow = row.head; flow !== NONE; flow = this.#next[flow]!) {
-        const { bytes } = this.#queues[flow]!;
-        if (bytes > most) {
-          most = bytes;
-          fattest = flow;
-        }
-      }
-    }
+    const fattest = this.#fatter(this.#old, this.#fatter(this.#new, NONE));
     if (fattest === NONE) return NO_SLOT;
     const slot = this.#queues[fattest]!.shift();
     this.#count(slot);
     return slot;
+  }
+
+  /** The flow of a row that has the most bytes waiting, if that is more than `flow` has. */
+  #fatter(row: FlowRow, flow: number): number {
+    let most = flow === NONE ? 0 : this.#queues[flow]!.bytes;
+    for (let other = row.head; other !== NONE; other = this.#next[other]!) {
+      const { bytes } = this.#queues[other]!;
+      if (bytes <= most) continue;
+      most = bytes;
+      flow = other;
+    }
+    return flow;
   }
 
   #count(slot: number): void {
