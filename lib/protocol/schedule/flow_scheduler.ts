@@ -51,6 +51,7 @@ export class FlowScheduler extends ImmediateScheduler {
       path.carriesFlows = weight > 0;
     }
     if (now >= this.#moveAt) this.#considerMove(paths, now);
+    else if (this.#move !== null && !this.#isOpen(this.#move.to)) this.#move = null;
   }
 
   #considerMove(paths: readonly SessionPath[], now: number): void {
@@ -68,6 +69,12 @@ export class FlowScheduler extends ImmediateScheduler {
         fullRate: arrivals.fullRate(now),
       }];
     }));
+  }
+
+  /** Whether grown flows may go to the path. */
+  #isOpen(id: number): boolean {
+    const path = this.paths.byId(id);
+    return path !== null && (path.carriesFlows || this.#isSpare(path));
   }
 
   /** Whether only its round trip speaks against a path. */

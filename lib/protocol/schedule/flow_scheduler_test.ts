@@ -58,7 +58,8 @@ Deno.test("flow moves the flows of a path that fails, and brings home those that
   ok([20, 21, 22, 23].some((flow) => pick(flow) === 0), "new flows use it again");
 });
 
-Deno.test("flow leaves a flow that is not grown, and one that only acknowledges, where it is", () => {
+/** Path 0 is full and slow at 2000 ms, with flow 1, which has grown, and 2, which has not. */
+function setUpFull() {
   const { test, added, scheduling } = setUp(2);
   const [first, second] = added;
   const flow = (number: number, bytes: number, now: number) =>
@@ -73,6 +74,17 @@ Deno.test("flow leaves a flow that is not grown, and one that only acknowledges,
     flow(2, 1000, now);
   }
   scheduling.judge(2000);
+  return { test, second: second!, flow };
+}
+
+Deno.test("flow moves no flow to a path that has failed since that was found worth it", () => {
+  const { test, second, flow } = setUpFull();
+  fail(test, second, 2001);
+  equal(flow(1, 1000, 2002), 0);
+});
+
+Deno.test("flow leaves a flow that is not grown, and one that only acknowledges, where it is", () => {
+  const { flow } = setUpFull();
   equal(flow(1, 100, 2001), 0, "an acknowledgement");
   equal(flow(2, 1000, 2001), 0, "not grown");
   equal(flow(1, 1000, 2001), 1, "its path is slow and full");
