@@ -9,6 +9,7 @@ import type { SchedulerName } from "../lib/protocol/wire/scheduler_name.ts";
 import type { EpochLimits } from "../lib/protocol/crypto/key_epochs.ts";
 import { PeerAddress } from "../lib/protocol/path/peer_address.ts";
 import type { SessionPath } from "../lib/protocol/path/session_path.ts";
+import { randomNumbers } from "./random_numbers.ts";
 import { Peer } from "../tests/two_peers/peer.ts";
 import { RecordingSuite } from "../tests/two_peers/recording_suite.ts";
 
@@ -195,15 +196,4 @@ export function clientAddress(host: number, port: number): PeerAddress {
   address.a3 = (203 << 24) | (113 << 8) | host;
   address.port = port;
   return address;
-}
-
-/** Numbers from 0 to 1, the same for the same seed (mulberry32). */
-export function randomNumbers(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

@@ -2,7 +2,8 @@
 import { Bbr } from "./bbr.ts";
 import { Cubic } from "./cubic.ts";
 import { EventQueue } from "./event_queue.ts";
-import { Link, type LinkShape, random } from "./link.ts";
+import { randomNumbers } from "../random_numbers.ts";
+import { Link, type LinkShape } from "./link.ts";
 import { PAYLOAD_BYTES, TcpFlow } from "./tcp_flow.ts";
 import { OVERHEAD, TunnelPeer } from "./tunnel_peer.ts";
 
@@ -42,8 +43,8 @@ export class Lab {
     this.client.connect(this.server);
     this.server.connect(this.client);
     for (const [id, shape] of links.entries()) {
-      const down = new Link(this.events, shape, random(seed * 1000 + id));
-      const up = new Link(this.events, shape.up ?? shape, random(seed * 1000 + 500 + id));
+      const down = new Link(this.events, shape, randomNumbers(seed * 1000 + id));
+      const up = new Link(this.events, shape.up ?? shape, randomNumbers(seed * 1000 + 500 + id));
       this.down.push(down);
       this.up.push(up);
       const rate = shape.known === undefined ? {} : { rate: onWire(shape.known) };

@@ -14,17 +14,6 @@ export interface LinkShape {
   readonly queue?: number;
 }
 
-/** Mulberry32: repeatable chance. */
-export function random(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 export class Link {
   /** Mbit/s; may be changed at any time. */
   rate: number;
