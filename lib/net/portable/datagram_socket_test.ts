@@ -5,10 +5,18 @@ import { DatagramSocket } from "./datagram_socket.ts";
 
 const DATAGRAMS = 300;
 
+function listen(): Deno.DatagramConn {
+  return Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port: 0 });
+}
+
 function freePort(): number {
-  const connection = Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port: 0 });
+  const connection = listen();
   connection.close();
   return (connection.addr as Deno.NetAddr).port;
+}
+
+function pathTo(port: number, server = "127.0.0.1") {
+  return { id: 0, name: "lo", device: "lo", server, port };
 }
 
 Deno.test("datagrams leave in order, a full queue refuses more, and close() ends receiving", async () => {
@@ -50,7 +58,7 @@ Deno.test("datagrams leave in order, a full queue refuses more, and close() ends
 for (const server of ["127.0.0.1", "::1"]) {
   Deno.test(`a path's socket to ${server} has the port that is wanted, or another that is free`, () => {
     const libc = Libc.open();
-    const path = { id: 0, name: "lo", device: "lo", server, port: freePort() };
+    const path = pathTo(freePort(), server);
     const open = (sourcePort?: number) => DatagramSocket.openPath(libc, { ...path, sourcePort });
     const first = open();
     const second = open(first.port);
@@ -96,15 +104,14 @@ Deno.test({
   ignore: Deno.uid() !== 0,
   async fn() {
     const libc = Libc.open();
-    const server = Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port: 0 });
-    const { port } = server.addr as Deno.NetAddr;
-    const path = { id: 0, name: "lo", device: "lo", server: "127.0.0.1", port };
+    const server = listen();
+    const to = server.addr as Deno.NetAddr;
+    const path = pathTo(to.port);
     const socket = DatagramSocket.openPath(libc, { ...path, source: "127.0.0.2" });
-    const to = { transport: "udp" as const, hostname: "127.0.0.1", port };
     socket.send({ datagram: new Uint8Array([1]), to, trafficClass: 0, sent() {}, failed() {} });
     const [, from] = await server.receive();
     equal((from as Deno.NetAddr).hostname, "127.0.0.2");
-    const stranger = Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port: 0 });
+    const stranger = listen();
     await stranger.send(new Uint8Array([2]), from);
     await server.send(new Uint8Array([3]), from);
     const buffer = new Uint8Array(10);
@@ -129,8 +136,7 @@ Deno.test({
   async fn() {
     const libc = Libc.open();
     const port = freePort();
-    const path = { id: 0, name: "lo", device: "lo", server: "127.0.0.1", port };
-    const socket = DatagramSocket.openPath(libc, path);
+    const socket = DatagramSocket.openPath(libc, pathTo(port));
     const to = { transport: "udp" as const, hostname: "127.0.0.1", port };
     const codes: string[] = [];
     const send = async (number: number) => {
@@ -160,11 +166,10 @@ Deno.test({
   ignore: Deno.uid() !== 0,
   async fn() {
     const libc = Libc.open();
-    const server = Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port: 0 });
-    const { port } = server.addr as Deno.NetAddr;
-    const path = { id: 0, name: "lo", device: "lo", server: "127.0.0.1", port };
+    const server = listen();
+    const to = server.addr as Deno.NetAddr;
+    const path = pathTo(to.port);
     const socket = DatagramSocket.openPath(libc, path);
-    const to = { transport: "udp" as const, hostname: "127.0.0.1", port };
     let taken = 0;
     const put = () =>
       socket.send({ datagram: new Uint8Array(1), to, trafficClass: 0, sent() {}, failed() {} });
