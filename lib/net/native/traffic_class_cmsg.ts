@@ -29,7 +29,8 @@ export function writeTrafficClass(
   control: number,
 ): number {
   const isIpv4 = isIpv4Path(path);
-  const [level, type] = [isIpv4 ? SOL_IP : SOL_IPV6, isIpv4 ? IP_TOS : IPV6_TCLASS];
+  const level = isIpv4 ? SOL_IP : SOL_IPV6;
+  const type = isIpv4 ? IP_TOS : IPV6_TCLASS;
   const data = message.writeCmsg(control, level, type, CLASS_LENGTH);
   view.setInt32(data, trafficClass, true);
   return control + TRAFFIC_CLASS_SPACE;
