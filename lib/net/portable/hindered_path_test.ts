@@ -7,8 +7,8 @@
  *     fx0  10.8.0.2, fd00:8::2         10.8.0.1, fd00:8::1  fx0
  */
 import { equal, ok } from "node:assert/strict";
-import { connect, Namespace, needsRoot } from "../../../tests/netns/namespace.ts";
-import { finish, START_TIMEOUT_MS, startPeer, transfer } from "./test_tunnel.ts";
+import { type Namespace, needsRoot } from "../../../tests/netns/namespace.ts";
+import { finish, openTunnel, START_TIMEOUT_MS, transfer } from "./test_tunnel.ts";
 
 const BYTES = 20_000_000;
 
@@ -24,16 +24,8 @@ async function sendHindered(
   remote: string,
   hinder: (client: Namespace, server: Namespace) => Promise<unknown>,
 ) {
-  await using client = await Namespace.create("pc");
-  await using server = await Namespace.create("ps");
-  await connect(client, server, {
-    a: { name: "l1", addresses: ["10.77.1.1/24", "fd00:77::1/64"] },
-    b: { name: "l1", addresses: ["10.77.1.2/24", "fd00:77::2/64"] },
-  });
-  const serverPeer = startPeer(server, "server", engine, "x1");
-  await serverPeer.waitForLine(/^ready$/, START_TIMEOUT_MS);
-  const clientPeer = startPeer(client, "client", engine, "x1", `l1=${remote}`);
-  await clientPeer.waitForLine(/"state":"up"/, START_TIMEOUT_MS);
+  await using tunnel = await openTunnel(engine, remote);
+  const { client, server, clientPeer, serverPeer } = tunnel;
   await hinder(client, server);
   await transfer(client, server, "10.8.0.1", undefined, BYTES);
   const refused = await server.run("sh", "-c", "nft list table inet way 2>/dev/null || true");

@@ -1,6 +1,6 @@
 /** For tests: two ends of a tunnel in namespaces, and what goes through it. */
 import { equal, ok } from "node:assert/strict";
-import type { Child, Namespace } from "../../../tests/netns/namespace.ts";
+import { type Child, connect, Namespace } from "../../../tests/netns/namespace.ts";
 
 export const START_TIMEOUT_MS = 20_000;
 const TRANSFER_TIMEOUT_MS = 60_000;
@@ -17,6 +17,29 @@ function startProgram(namespace: Namespace, program: string, ...args: string[]):
 /** Starts `test_peer.ts` with its arguments. */
 export function startPeer(namespace: Namespace, ...args: string[]): Child {
   return startProgram(namespace, "./test_peer.ts", ...args);
+}
+
+/**
+ * A client and a server of x1 in namespaces of their own, joined by a link l1 of both families, the
+ * client's path up. @param remote the server's address on the link.
+ */
+export async function openTunnel(engine: string, remote: string) {
+  await using made = new AsyncDisposableStack();
+  const client = made.use(await Namespace.create("pc"));
+  const server = made.use(await Namespace.create("ps"));
+  await connect(client, server, {
+    a: { name: "l1", addresses: ["10.77.1.1/24", "fd00:77::1/64"] },
+    b: { name: "l1", addresses: ["10.77.1.2/24", "fd00:77::2/64"] },
+  });
+  const serverPeer = startPeer(server, "server", engine, "x1");
+  await serverPeer.waitForLine(/^ready$/, START_TIMEOUT_MS);
+  const clientPeer = startPeer(client, "client", engine, "x1", `l1=${remote}`);
+  await clientPeer.waitForLine(/"state":"up"/, START_TIMEOUT_MS);
+  const all = made.move();
+  return {
+    ...{ client, server, clientPeer, serverPeer },
+    [Symbol.asyncDispose]: () => all.disposeAsync(),
+  };
 }
 
 /** Ends a peer and returns what it printed last. */

@@ -7,8 +7,8 @@
  *     fx0  10.8.0.2, fd00:8::2         10.8.0.1, fd00:8::1  fx0
  */
 import { equal } from "node:assert/strict";
-import { connect, Namespace, needsRoot } from "../../../tests/netns/namespace.ts";
-import { finish, START_TIMEOUT_MS, startPeer } from "./test_tunnel.ts";
+import { type Namespace, needsRoot } from "../../../tests/netns/namespace.ts";
+import { finish, openTunnel, START_TIMEOUT_MS } from "./test_tunnel.ts";
 
 const EF = 46 << 2;
 const CS1 = 8 << 2;
@@ -36,16 +36,8 @@ async function counted(server: Namespace, name: string): Promise<number> {
 }
 
 async function testMarks(engine: string, remote: string) {
-  await using client = await Namespace.create("pc");
-  await using server = await Namespace.create("ps");
-  await connect(client, server, {
-    a: { name: "l1", addresses: ["10.77.1.1/24", "fd00:77::1/64"] },
-    b: { name: "l1", addresses: ["10.77.1.2/24", "fd00:77::2/64"] },
-  });
-  const serverPeer = startPeer(server, "server", engine, "x1");
-  await serverPeer.waitForLine(/^ready$/, START_TIMEOUT_MS);
-  const clientPeer = startPeer(client, "client", engine, "x1", `l1=${remote}`);
-  await clientPeer.waitForLine(/"state":"up"/, START_TIMEOUT_MS);
+  await using tunnel = await openTunnel(engine, remote);
+  const { client, server, clientPeer, serverPeer } = tunnel;
   await server.run("nft", COUNTERS);
   const ping = (tos: number, to: string, from = client) =>
     from.run("ping", "-c3", "-i0.1", "-W5", "-Q", String(tos), to);
