@@ -104,10 +104,6 @@ export class Capacity {
     return this.#estimate;
   }
 
-  get isStarting(): boolean {
-    return this.#isStarting;
-  }
-
   /** At which rate to send now, in bytes a millisecond. */
   rate(now: number): number {
     // Records leave faster than the estimate, so that there is something to follow.

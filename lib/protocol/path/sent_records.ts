@@ -66,18 +66,6 @@ export class SentRecords {
     return this.bytesInFlight > 0;
   }
 
-  /** When the oldest record that nothing is known of was sent; Infinity without one. */
-  get oldestSentAt(): number {
-    for (let counter = this.#oldest; counter < this.#next; counter++) {
-      const index = counter & MASK;
-      if (this.#slot[index] !== NO_PACKET && this.#counter[index] === counter) {
-        this.#oldest = counter;
-        return this.#sentAt[index]!;
-      }
-    }
-    return Infinity;
-  }
-
   /**
    * Hot. A record leaves.
    * @param epoch low 8 bits of the key's.

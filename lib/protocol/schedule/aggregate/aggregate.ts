@@ -50,8 +50,6 @@ export type Traffic = "interactive" | "bulk";
 /** Hot path: nothing is allocated for a packet. */
 export class Aggregate {
   readonly lanes: PathLane[] = [];
-  /** Packets that were dropped because too much waited. */
-  queueFull = 0;
   /** Acknowledgements that cannot be true. */
   badAcknowledgements = 0;
   /** The lane that the slot given by `poll` leaves on. */
@@ -83,10 +81,6 @@ export class Aggregate {
   /** What was sent again. */
   get recovery(): Recovery {
     return this.#recovery;
-  }
-
-  get queuedBytes(): number {
-    return this.#queue.bytes;
   }
 
   /** The delay that spread flows see beyond that of the fastest path, in ms. */
@@ -169,7 +163,6 @@ export class Aggregate {
     while (this.#queueLimit.mustDrop(this.#queue.bytes, standing, burst, now)) {
       const slot = this.#queue.dropFattest();
       if (slot === NO_SLOT) return;
-      this.queueFull++;
       this.#modes.dropped(this.#slots.flow[slot]!, now);
       this.#slots.release(slot);
     }
@@ -319,7 +312,7 @@ export class Aggregate {
   /** No path is left that what waits could hope for. */
   #strandAll(): void {
     for (let slot = this.#queue.take(); slot !== NO_SLOT; slot = this.#queue.take()) {
-      this.#recovery.strand(slot);
+      this.#slots.release(slot);
     }
   }
 

@@ -57,8 +57,6 @@ export class PathLane {
   sentAt = -Infinity;
   answers = 0;
   jitterMs = 0;
-  sentBytes = 0;
-  retransmitted = 0;
   /** Smoothed, in ms. */
   roundTripMs = ROUND_TRIP_UNKNOWN_MS;
   /** Least of the last while, beyond that of the fastest path. */
@@ -127,7 +125,6 @@ export class PathLane {
   }
 
   departed(bytes: number, now: number): void {
-    this.sentBytes += bytes;
     this.pacer.departed(bytes, this.capacity.rate(now), now);
   }
 

@@ -27,9 +27,6 @@ const REPEAT_BYTES_MAX = 150_000;
 export class Recovery implements SentRecordsOwner {
   retransmitted = 0;
   reinjected = 0;
-  expiredPackets = 0;
-  /** Packets that no path was left for. */
-  stranded = 0;
   readonly #lanes: readonly PathLane[];
   readonly #slots: PacketSlots;
   #credit = REPEAT_BYTES_MAX;
@@ -67,7 +64,6 @@ export class Recovery implements SentRecordsOwner {
   }
 
   expired(slot: number): void {
-    this.expiredPackets++;
     this.#slots.release(slot);
   }
 
@@ -89,7 +85,6 @@ export class Recovery implements SentRecordsOwner {
 
   #repeat(lane: PathLane, slot: number): void {
     this.#slots.flags[slot]! |= SLOT_REPEATED;
-    lane.retransmitted++;
     lane.priority.push(slot);
   }
 
@@ -108,16 +103,10 @@ export class Recovery implements SentRecordsOwner {
     for (let slot = lane.takeBack(); slot !== NO_SLOT; slot = lane.takeBack()) {
       const other = fastestPriority(this.#lanes, this.#slots.length[slot]!, now);
       if (other !== null) this.#repeat(other, slot);
-      else this.strand(slot);
+      else this.#slots.release(slot);
     }
     lane.waitingSince = Infinity;
     this.#isReinjecting = false;
-  }
-
-  /** No path is left for the packet. */
-  strand(slot: number): void {
-    this.stranded++;
-    this.#slots.release(slot);
   }
 
   /** Something true was heard of `lane`. */
