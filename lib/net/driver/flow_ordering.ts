@@ -92,13 +92,12 @@ export class FlowOrdering implements OrderedSink {
     return Math.max(now, this.#order.nextTimeout());
   }
 
-  /** Gives the memory of all packets back. */
+  /** Gives the memory of all packets back; what was delivered may be read until the next flush. */
   free(): void {
     for (const { cell, memory } of this.#packets) {
       if (cell !== NO_CELL && memory !== NO_MEMORY) this.#cells.release(cell);
     }
     this.#packets.length = 0;
-    this.#cells.reclaim();
   }
 }
 
