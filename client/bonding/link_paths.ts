@@ -53,10 +53,13 @@ export class LinkPaths {
     return [...this.#sessions.values()].some(({ paths }) => paths.has(name));
   }
 
-  /** Makes sure that the session has a path over the link as it is. */
+  /** Makes sure that the session has a path over the link as it is; one that is over needs none. */
   ensure(session: number, link: Link, found: NetworkInterface, route: LinkRoute): void {
     const { id, name, device, sourceAddress } = link;
-    const { port, sourcePorts, paths } = this.#sessions.get(session)!;
+    const its = this.#sessions.get(session);
+    // It may have ended while the links were read.
+    if (its === undefined) return;
+    const { port, sourcePorts, paths } = its;
     const identity = LinkPaths.identity(found, route);
     const source = sourceAddress ?? route.nextHop.source;
     const addresses = source === undefined

@@ -48,3 +48,12 @@ Deno.test("LinkPaths has ports of its own for each session", () => {
   };
   deepEqual(portsOf(true, renew), [undefined, undefined]);
 });
+
+Deno.test("LinkPaths makes no path for a session that ended while its links were read", () => {
+  const ended = (paths: LinkPaths) => {
+    paths.drop(LINK);
+    paths.forget(7);
+    paths.ensure(7, LINK, FOUND, ROUTE);
+  };
+  deepEqual(portsOf(false, ended), [undefined]);
+});
