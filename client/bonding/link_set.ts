@@ -80,7 +80,7 @@ export class LinkSet {
   readonly #choice = new EndpointChoice();
   /** Endpoints there were at the last look. */
   #endpoints: readonly ServerEndpoint[] = [];
-  /** Whether the last refresh could not do for a link what was due. */
+  /** Whether the last refresh could not read the links, or do for one of them what was due. */
   #isIncomplete = false;
   #triedMs = -Infinity;
   #hasLooked = false;
@@ -250,6 +250,7 @@ export class LinkSet {
       await this.#refresh(session, wentDown);
     } catch (error) {
       for (const device of wentDown) this.#wentDown.add(device);
+      this.#isIncomplete = true;
       throw error;
     }
     this.#hasLooked ||= this.#endpoints.length > 0;

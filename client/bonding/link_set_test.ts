@@ -1,4 +1,4 @@
-import { deepEqual, equal } from "node:assert/strict";
+import { deepEqual, equal, rejects } from "node:assert/strict";
 import { FakeRunner } from "../../testing/fake_runner.ts";
 import type { EnginePath } from "../../lib/net/engine.ts";
 import { HostJournal } from "../../lib/host/journal/host_journal.ts";
@@ -331,6 +331,17 @@ Deno.test("LinkSet keeps the paths of a session in use while another is tried ou
   set.forget(8);
   machine.a.hasCarrier = true;
   deepEqual(await refresh(7), ["add a to 7"]);
+});
+
+Deno.test("LinkSet is to look again after links that could not be read", async () => {
+  const runner = new FakeRunner();
+  const { set, refresh } = makeMachine([SERVER], runner);
+  await refresh(7);
+  const isDue = (nowMs: number) => set.isRefreshDue(nowMs, () => true);
+  equal(isDue(0), false);
+  runner.on("ip -j address", { code: 1, stderr: "Cannot allocate memory" });
+  await rejects(set.refresh(7));
+  deepEqual([1000, 5000, 6000, 10_000].map(isDue), [false, true, false, true]);
 });
 
 Deno.test("LinkSet has control routes over each link, first to the addresses in use", async () => {
