@@ -26,12 +26,17 @@ const REVOKED = new ControlError("refused by the server", "The server refuses: r
 interface TestClient {
   readonly client: BondedClient;
   readonly session: LiveSession;
+  readonly runner: FakeRunner;
   /** `ask`, `open 1`, `close 1`. */
   readonly log: string[];
   /** What the server says, one after the other; sessions 1, 2, ... when there is nothing left. */
   readonly refusals: ControlError[];
   /** Sessions of which no path answers. */
   readonly silent: Set<number>;
+  /** What comes in the way once a session is granted, one after the other. */
+  readonly obstacles: Error[];
+  /** This machine's inside the tunnel, as of the next grant. */
+  clientIp: string;
   lookUps: number;
   /** What DNS finds next. */
   found: ServerEndpoint[];
@@ -54,7 +59,19 @@ async function makeClient(
   const log: string[] = [];
   const silent = new Set<number>();
   const refusals: ControlError[] = [];
-  const made = { session, log, silent, refusals, lookUps: 0, found: [] as ServerEndpoint[] };
+  const obstacles: Error[] = [];
+  const found: ServerEndpoint[] = [];
+  const made = {
+    session,
+    log,
+    silent,
+    refusals,
+    obstacles,
+    found,
+    runner,
+    clientIp: "10.8.0.2",
+    lookUps: 0,
+  };
   const engine = {
     openSession: ({ id }: EngineSession) => {
       log.push(`open ${id}`);
@@ -72,7 +89,11 @@ async function makeClient(
     describeUnusable: () => "",
   };
   const endpoints = {
-    ...{ all: [END], data: [END], both: [END], useForData: () => Promise.resolve() },
+    ...{ all: [END], data: [END], both: [END] },
+    useForData: () => {
+      const obstacle = obstacles.shift();
+      return obstacle === undefined ? Promise.resolve() : Promise.reject(obstacle);
+    },
     lookUp: () => {
       made.lookUps++;
       return Promise.resolve(made.found.splice(0));
@@ -93,7 +114,7 @@ async function makeClient(
           udpHosts: [],
         },
         ...{
-          clientIp: "10.8.0.2",
+          clientIp: made.clientIp,
           clientIp6: "fd00:8::2",
           prefix4: 24,
           prefix6: 64,
@@ -119,7 +140,11 @@ async function makeClient(
 }
 
 async function until(state: () => boolean): Promise<void> {
-  while (!state()) await new Promise((resolve) => setTimeout(resolve, 5));
+  for (let attempt = 0; attempt < 4000; attempt++) {
+    if (state()) return;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  throw new Error(`It never came to this: ${state}`);
 }
 
 /** The lines of the log while `run` does its work. */
@@ -269,4 +294,40 @@ Deno.test("BondedClient.keepAlive() leaves a session alone whose renewal fails, 
   });
   equal(lines.some((line) => /no path answers/.test(line)), false);
   deepEqual(made.log.filter((line) => line.startsWith("close")), []);
+});
+
+Deno.test("BondedClient.keepAlive() leaves nothing of a session that could not be taken into use", async () => {
+  await using directory = await TestDirectory.create();
+  const made = await makeClient(directory, { renewEveryMs: 10 });
+  const stop = new AbortController();
+  await made.client.start(stop.signal);
+  made.obstacles.push(new Error("Cannot read the links"));
+  await linesOf(async (lines) => {
+    const kept = made.client.keepAlive(stop.signal);
+    await until(() => lines.some((line) => /cannot renew the session, trying on/.test(line)));
+    deepEqual([made.session.id, made.session.latestId, made.session.isUp], [1, 1, true]);
+    stop.abort();
+    await kept;
+  });
+  deepEqual(made.log, ["ask", "open 1", "ask", "open 2", "close 2"]);
+});
+
+Deno.test("BondedClient.keepAlive() goes on until the machine takes the addresses of a session", async () => {
+  await using directory = await TestDirectory.create();
+  const made = await makeClient(directory);
+  const stop = new AbortController();
+  await made.client.start(stop.signal);
+  made.clientIp = "10.8.0.3";
+  made.runner.on("ip -4 address replace 10.8.0.3", { code: 2, stderr: "No buffer space" });
+  const lines = await linesOf(async (lines) => {
+    const kept = made.client.keepAlive(stop.signal);
+    made.session.note({ kind: "bye", session: 1 });
+    await until(() => lines.some((line) => /cannot connect, trying on.*No buffer/.test(line)));
+    made.runner.on("ip -4 address replace 10.8.0.3", "");
+    made.session.nudge();
+    await until(() => lines.some((line) => /connected again as 10\.8\.0\.3/.test(line)));
+    stop.abort();
+    await kept;
+  });
+  equal(lines.some((line) => /the paths answer again/.test(line)), false);
 });

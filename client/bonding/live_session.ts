@@ -67,9 +67,10 @@ export class LiveSession {
     return session !== null && !session.isOver && session.states.get(id) === "up";
   }
 
-  /** The one in use has been closed for good. */
-  end(): void {
-    this.#current = null;
+  /** The session of that id has been closed for good: the one in use, or the one that is tried out. */
+  end(id: number): void {
+    if (this.#current?.id === id) this.#current = null;
+    if (this.#candidate?.id === id) this.#candidate = null;
   }
 
   /** `id` is about to be opened, and in use as soon as it is proven. */

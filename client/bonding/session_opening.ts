@@ -102,18 +102,33 @@ export class SessionOpening {
 
   /**
    * Makes what was granted the session in use, as soon as one of its paths answers; until then, and
-   * when none does, the one before goes on. @throws ControlError, CommandError.
+   * when none does, the one before goes on. Nothing is left of one that cannot be used.
+   * @throws ControlError, CommandError.
    */
-  async open({ grant, endpoint }: Granted, signal: AbortSignal): Promise<void> {
+  async open(granted: Granted, signal: AbortSignal): Promise<void> {
+    const { session, links } = this.#parts;
+    const { grant } = granted;
+    let isInUse = false;
+    try {
+      isInUse = await this.#use(granted, signal);
+    } finally {
+      if (!isInUse) this.#close(grant.sessionId);
+    }
+    if (isInUse || signal.aborted) return;
+    if (session.id !== null && session.isUp) await links.refresh(session.id);
+    throw links.usable().length === 0
+      ? noLink(links)
+      : noAnswer(grant.udpPort, links.serverAddresses);
+  }
+
+  /** Returns false when no path of it answers. */
+  async #use({ grant, endpoint }: Granted, signal: AbortSignal): Promise<boolean> {
     const { options, engine, session, protection, links, endpoints, addresses, mtu } = this.#parts;
     const before = session.id;
     const isLost = !session.isUp;
     mtu.begin(grant.mtu);
     // One that is lost has nothing to hand over; one that is renewed goes on until this one answers.
-    if (before !== null && isLost) {
-      this.#close(before);
-      session.end();
-    }
+    if (before !== null && isLost) this.#close(before);
     const features = sessionFeatures(grant.features);
     session.expect(grant.sessionId);
     engine.openSession({
@@ -142,14 +157,7 @@ export class SessionOpening {
     });
     await protection.allowDataPort(grant.udpPort);
     await links.refresh(grant.sessionId);
-    if (!await session.provenWithin(FIRST_PATH_TIMEOUT_MS, signal)) {
-      this.#close(grant.sessionId);
-      if (signal.aborted) return;
-      if (session.id !== null && session.isUp) await links.refresh(session.id);
-      throw links.usable().length === 0
-        ? noLink(links)
-        : noAnswer(grant.udpPort, links.serverAddresses);
-    }
+    if (!await session.provenWithin(FIRST_PATH_TIMEOUT_MS, signal)) return false;
     this.#isV1 = !features.x1;
     if (before !== null && !isLost) links.forget(before);
     // Before the device has them, so that there is no moment in which they answer on the links.
@@ -157,6 +165,7 @@ export class SessionOpening {
     for (const line of await addresses.use(grant, () => mtu.current)) {
       log.warn("{line}", { line });
     }
+    return true;
   }
 
   /** Nobody on the links reaches the addresses inside the tunnel. */
@@ -168,9 +177,11 @@ export class SessionOpening {
     this.#guarded = addresses.join();
   }
 
-  #close(session: number): void {
-    this.#parts.engine.closeSession(session);
-    this.#parts.links.forget(session);
+  #close(id: number): void {
+    const { engine, links, session } = this.#parts;
+    engine.closeSession(id);
+    links.forget(id);
+    session.end(id);
   }
 
   /** Says it once when the server speaks v1. */
