@@ -70,7 +70,7 @@ export class Protection {
 
   /** The server is reached over other links, or at other addresses. @throws CommandError. */
   async cover(links: readonly string[], addresses: readonly string[]): Promise<void> {
-    warn(await this.#killSwitch?.cover(links, addresses) ?? []);
+    warn(await this.#queue.run(async () => await this.#killSwitch?.cover(links, addresses) ?? []));
   }
 
   /** The traffic goes into the tunnel: whatever happens now must not let it out. */
@@ -80,7 +80,7 @@ export class Protection {
 
   /** The server has told the port of its data plane. @throws CommandError. */
   async allowDataPort(port: number): Promise<void> {
-    warn(await this.#killSwitch?.allowDataPort(port) ?? []);
+    warn(await this.#queue.run(async () => await this.#killSwitch?.allowDataPort(port) ?? []));
   }
 
   /**

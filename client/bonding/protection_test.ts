@@ -85,6 +85,21 @@ Deno.test("Protection.end() lifts the kill switch for good, though a link has ju
   ]);
 });
 
+Deno.test("Protection.end() lifts the kill switch for good, though it has another link", async () => {
+  await using directory = await TestDirectory.create();
+  const runner = new FakeRunner().on("nft", "").on("ip -j address", "[]");
+  const journal = await HostJournal.open({ program: "t", runner, directory: directory.path });
+  const options = { server: "203.0.113.7", controlPort: 8443, killSwitch: true };
+  const protection = new Protection(journal, options);
+  await protection.enable("tun0", ["a"], ["203.0.113.7"]);
+  const covered = protection.cover(["a", "b"], ["203.0.113.7"]);
+  await begun();
+  await protection.end("stopped");
+  await covered;
+  await protection.cover(["a"], ["203.0.113.7"]);
+  equal(runner.lines.at(-1), "nft delete table inet fluxify_kill_switch");
+});
+
 Deno.test("Protection.follow() puts a kill switch back that is gone, one look at a time", async () => {
   await using directory = await TestDirectory.create();
   const runner = new FakeRunner().on("ip -j address", "[]").on("nft", "")
