@@ -123,7 +123,7 @@ export function whatIsMissing({ settings }: FormState, facts: FormFacts): string
   );
 }
 
-/** A selected link that cannot be used any more is not selected; see PEOPLE: it is said. */
+/** A selected link that cannot be used any more is not selected, and why is said. */
 export function followLinks(state: FormState, facts: FormFacts): FormState {
   if (facts.links === null) return state;
   const selected = selectedLinks(state.settings);
