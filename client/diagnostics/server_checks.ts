@@ -160,14 +160,23 @@ async function* dataChecks(
   const { ok, warning, failed } = checksOf("UDP to the data port");
   const wanted = Math.min(grant.mtu ?? TUNNEL_MTU, TUNNEL_MTU);
   const faults: string[] = [];
-  await using engine = new PortableEngine({
-    libc,
-    tunName: TUN_NAME,
-    role: { kind: "client" },
-    onEvent: (event) => {
-      if (event.kind === "fault") faults.push(event.message);
-    },
-  });
+  let opened: PortableEngine;
+  try {
+    opened = new PortableEngine({
+      libc,
+      tunName: TUN_NAME,
+      role: { kind: "client" },
+      onEvent: (event) => {
+        if (event.kind === "fault") faults.push(event.message);
+      },
+    });
+  } catch (error) {
+    // Without root there is no TUN device.
+    grant.sessionKey.fill(0);
+    yield failed("engine", messageOf(error));
+    return;
+  }
+  await using engine = opened;
   engine.openSession({
     role: "client",
     id: grant.sessionId,

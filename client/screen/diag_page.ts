@@ -1,4 +1,6 @@
 /** The page of a diagnosis: its lines as they come, and what to do at the end. */
+import { messageOf } from "../../lib/ffi/error_text.ts";
+import { escapeControl } from "../../lib/cli/exit.ts";
 import { Canvas, type Frame, type Size } from "../../lib/cli/screen/canvas.ts";
 import type { Page, PageInput } from "../../lib/cli/screen/screen_host.ts";
 import { span, spread, type Tone, wrap } from "../../lib/cli/screen/styled_line.ts";
@@ -68,18 +70,26 @@ export class DiagPage implements Page<DiagTarget> {
     return this.#left.promise;
   }
 
-  /** Shows `lines` as they come, until the user leaves. */
+  /** Shows `lines` as they come, until the user leaves; also what keeps more from coming. */
   async run(lines: AsyncIterable<string>): Promise<void> {
     let isLeft = false;
     this.left.then(() => isLeft = true);
-    for await (const line of lines) {
-      if (isLeft) return;
-      if (this.#view.lines.length < LINES_MAX) {
-        this.#view = { ...this.#view, lines: [...this.#view.lines, line] };
+    try {
+      for await (const line of lines) {
+        if (isLeft) return;
+        this.#add(line);
       }
-      this.#onChange();
+    } catch (error) {
+      this.#add(`  FAILED    ${escapeControl(messageOf(error))}`);
     }
     this.#view = { ...this.#view, state: "done" };
+    this.#onChange();
+  }
+
+  #add(line: string): void {
+    if (this.#view.lines.length < LINES_MAX) {
+      this.#view = { ...this.#view, lines: [...this.#view.lines, line] };
+    }
     this.#onChange();
   }
 

@@ -1,6 +1,6 @@
-import { equal, ok } from "node:assert/strict";
+import { equal, match, ok } from "node:assert/strict";
 import { visibleWidth } from "@earendil-works/pi-tui";
-import { type DiagView, drawDiag } from "./diag_page.ts";
+import { DiagPage, type DiagView, drawDiag } from "./diag_page.ts";
 import { plainText } from "../../lib/cli/screen/styled_line.ts";
 
 const VIEW: DiagView = {
@@ -35,4 +35,18 @@ System
   ok(textOf({ ...VIEW, lines, back: 10 }, 40, 10).includes("line 39"));
   ok(textOf({ ...VIEW, lines, back: 49 }, 40, 10).includes("line 0"));
   textOf(VIEW, 1, 1);
+});
+
+Deno.test("a diagnosis that cannot go on says so, and stays to be read", async () => {
+  const page = new DiagPage(() => Promise.resolve(""), () => {});
+  await page.run(async function* () {
+    yield "System";
+    throw new Error("Cannot open /dev/net/tun: not permitted");
+  }());
+  const { lines } = page.draw(null, { columns: 70, rows: 6 });
+  const text = lines.map((line) => plainText(line).trimEnd()).join("\n");
+  match(
+    text,
+    /^ Diagnosis +done\nSystem\n {2}FAILED +Cannot open \/dev\/net\/tun: not permitted\n/,
+  );
 });

@@ -67,10 +67,9 @@ async function diagnoseFor(
   };
   const page = new DiagPage(save, () => host.refresh());
   host.show(page);
-  const running = page.run(diagnosisLines(diagnose(user, form.settings)));
+  void page.run(diagnosisLines(diagnose(user, form.settings)));
   await Promise.race([page.left, stopped]);
   form.say("note", "");
-  running.catch(() => {}); // nobody reads it any more
 }
 
 /** Runs what the form has come to, and leaves the form with what has become of it. */
