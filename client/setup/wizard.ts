@@ -133,13 +133,18 @@ async function importBundle(user: InvokingUser, text: string): Promise<string> {
   }
 }
 
-/** Lines from the terminal up to an empty one behind the last PEM block. */
+/** Lines from the terminal up to an empty one behind the last PEM block. @throws AbortError. */
 async function readPasted(signal: AbortSignal): Promise<string> {
+  const { promise: left, reject } = Promise.withResolvers<never>();
+  left.catch(() => {}); // it may come when all is read
+  signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  signal.throwIfAborted();
   const decoder = new TextDecoder();
   const buffer = new Uint8Array(4096);
   let text = "";
-  while (!signal.aborted && text.length < PASTE_LENGTH_MAX) {
-    const length = await Deno.stdin.read(buffer);
+  while (text.length < PASTE_LENGTH_MAX) {
+    // A terminal that nobody types on would be read for ever.
+    const length = await Promise.race([Deno.stdin.read(buffer), left]);
     if (length === null) break;
     text += decoder.decode(buffer.subarray(0, length), { stream: true }).replaceAll("\r", "\n");
     if (/-----END [A-Z ]+-----\s*\n\s*\n$/.test(text)) break;

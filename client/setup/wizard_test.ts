@@ -88,6 +88,32 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: "a bundle that is being pasted can be left with Ctrl-C",
+  ignore: !canRunTmux(),
+  fn: async () => {
+    const home = await Deno.makeTempDir({ prefix: `fluxify-setup-${Deno.pid}-` });
+    try {
+      const env = { HOME: home, SUDO_USER: "", DENO_DIR };
+      await using terminal = await Tmux.run([...PROGRAM, "setup"], { env });
+      await terminal.waitFor(/What is it to do\?/);
+      await terminal.press("Enter");
+      await terminal.waitFor(/Name or address of the server/);
+      await terminal.type("vpn.example.com");
+      await terminal.press("Enter");
+      await terminal.waitFor(/Which certificate\?/);
+      await terminal.press("Down", "Enter");
+      await terminal.waitFor(/Paste the whole bundle/);
+      await terminal.type("half a bundle");
+      await terminal.press("Enter", "C-c");
+      match(await terminal.waitFor(/exit 0\nmodes /), /setup was left, and nothing was saved/);
+      ok(![...Deno.readDirSync(home)].some(({ name }) => name === ".fluxify"));
+    } finally {
+      await Deno.remove(home, { recursive: true });
+    }
+  },
+});
+
 Deno.test("setup on piped stdin names the flags and does not hang", async () => {
   const child = new Deno.Command(PROGRAM[0]!, {
     args: [...PROGRAM.slice(1), "setup"],

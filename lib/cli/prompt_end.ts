@@ -4,7 +4,7 @@ import { UsageError } from "./exit.ts";
 /** The user left, or the program was told to stop: no failure of anything. */
 export function isPromptLeft(error: unknown): boolean {
   return error instanceof Error &&
-    ["ExitPromptError", "AbortPromptError", "CancelPromptError"].includes(error.name);
+    ["ExitPromptError", "AbortPromptError", "CancelPromptError", "AbortError"].includes(error.name);
 }
 
 /** @throws UsageError that names the flags to use, where nobody could answer */
