@@ -348,7 +348,7 @@ export class LinkSet {
   /** Removes the route to the address in use when that is another, unless another link needs it. */
   async #leave({ name, device }: Link, endpoint: ServerEndpoint): Promise<void> {
     const before = this.#uses.get(name)?.endpoint;
-    if (before === undefined || before === endpoint) return;
+    if (before === undefined || before.routes === endpoint.routes) return;
     this.#uses.delete(name);
     const isShared = this.#links.some((other) =>
       other.device === device && this.#uses.get(other.name)?.endpoint === before

@@ -380,6 +380,9 @@ Deno.test("LinkSet removes the routes to addresses of the server that are droppe
   });
   const { refresh, endpoints } = makeMachine([endpoint("203.0.113.10")]);
   await refresh(7);
+  endpoints.all = endpoints.data = endpoints.both = [{ ...endpoints.all[0]!, host: "other name" }];
+  await refresh(7);
+  deepEqual(removed, []);
   endpoints.all = endpoints.data = endpoints.both = [endpoint("203.0.113.77")];
   deepEqual(await refresh(7), [
     ...["remove 0 of 7", "add a to 7", "remove 1 of 7", "add b to 7"],

@@ -50,9 +50,11 @@ export class ServerEndpoints {
     return this.#data.length > 0 ? this.#data : this.#all;
   }
 
-  /** Of both, each once. */
+  /** Of both, each address once, whatever it is called by. */
   get both(): readonly ServerEndpoint[] {
-    return [...new Set([...this.all, ...this.data])];
+    const { all } = this;
+    const isNew = ({ address }: ServerEndpoint) => !all.some((one) => one.address === address);
+    return [...all, ...this.data.filter(isNew)];
   }
 
   /**
