@@ -120,14 +120,20 @@ export class LinkSet {
    */
   controlRoutes(): ControlRoute[] {
     const { all: endpoints } = this.#parts.endpoints;
-    const all = this.#links.flatMap(({ name: link }) => {
-      const use = this.#uses.get(link);
-      return (use?.routes ?? []).flatMap(({ server, nextHop }) => {
+    const inUse = (link: string) => this.#uses.get(link)?.endpoint.address;
+    const all = this.#links.flatMap(({ name: link }) =>
+      (this.#uses.get(link)?.routes ?? []).flatMap(({ server, nextHop }): ControlRoute[] => {
         const endpoint = endpoints.find(({ address }) => address === server.address);
         if (endpoint === undefined) return [];
-        return [{ link, nextHop, endpoint, isInUse: endpoint.address === use?.endpoint.address }];
-      });
-    });
+        // The link may change to this address while it is asked.
+        return [{
+          ...{ link, nextHop, endpoint },
+          get isInUse() {
+            return endpoint.address === inUse(link);
+          },
+        }];
+      })
+    );
     const local = endpoints.filter(({ routes }) => routes === null)
       .map((endpoint): ControlRoute => {
         const nextHop = { device: "lo", gateway: undefined };

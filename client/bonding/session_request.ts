@@ -36,7 +36,7 @@ export interface ControlRoute {
   readonly link: string;
   readonly nextHop: NextHop;
   readonly endpoint: ServerEndpoint;
-  /** Whether the link uses this address: its route stays whatever comes of asking. */
+  /** Whether the link uses this address at present: its route stays whatever comes of asking. */
   readonly isInUse: boolean;
 }
 
@@ -82,13 +82,14 @@ export class SessionRequests {
   }
 
   async #ask(
-    { link, nextHop, endpoint, isInUse }: ControlRoute,
+    route: ControlRoute,
     timeoutMs: number,
     signal: AbortSignal,
   ): Promise<ControlGrant> {
+    const { link, nextHop, endpoint } = route;
     const { routes, host } = endpoint;
     try {
-      if (!isInUse) await routes?.ensure(nextHop);
+      if (!route.isInUse) await routes?.ensure(nextHop);
       await routes?.prefer(nextHop.device);
     } catch (error) {
       throw cannotPrefer(link, error);
@@ -103,7 +104,7 @@ export class SessionRequests {
         signal,
       });
     } catch (error) {
-      if (!isInUse) {
+      if (!route.isInUse) {
         await routes?.remove(nextHop.device).catch((error) => log.debug("{error}", { error }));
       }
       throw error;

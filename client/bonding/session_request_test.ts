@@ -122,3 +122,17 @@ Deno.test("SessionRequests has a route to an address for as long as it is asked 
   );
   deepEqual(log, ["ensure b", "b", "remove b", "ensure c", "c"]);
 });
+
+Deno.test("SessionRequests leaves a route whose link has begun to use it while it asked", async () => {
+  await using pki = await createTestPki();
+  await using dead = await startTcpServer((socket) => socket.destroy());
+  const log: string[] = [];
+  const route: ControlRoute = {
+    ...over("b", makeEndpoint(log)),
+    get isInUse() {
+      return log.includes("b");
+    },
+  };
+  await rejects(requestsTo(dead.port, pki).request([route], RUNNING), ControlError);
+  deepEqual(log, ["ensure b", "b"]);
+});
