@@ -1,6 +1,7 @@
 import { deepEqual, equal } from "node:assert/strict";
 import type { NetworkInterface } from "../../lib/host/links/network_interface.ts";
 import { FakeRunner } from "../../testing/fake_runner.ts";
+import { networkInterface } from "../../testing/network_interface.ts";
 import { NextHopMemory } from "../../lib/host/routes/gateway/next_hop_memory.ts";
 import type { NextHop } from "../../lib/host/routes/gateway/routing_table.ts";
 import { globalAddresses, readLinks, uplinkState } from "./uplinks.ts";
@@ -12,21 +13,15 @@ const address = (text: string, prefixLength: number, scope = "global") => ({
   peer: undefined,
   scope,
 });
-const link = (more: Partial<NetworkInterface> = {}): NetworkInterface => ({
-  name: "wan1",
-  index: 2,
-  up: true,
-  lowerUp: true,
-  loopback: false,
-  pointToPoint: false,
-  mtu: 1500,
-  addresses: [
-    address("192.0.2.10", 24),
-    address("fe80::2", 64, "link"),
-    address("2001:db8::10", 64),
-  ],
-  ...more,
-});
+const link = (more: Partial<NetworkInterface> = {}): NetworkInterface =>
+  networkInterface("wan1", {
+    addresses: [
+      address("192.0.2.10", 24),
+      address("fe80::2", 64, "link"),
+      address("2001:db8::10", 64),
+    ],
+    ...more,
+  });
 const hop = (text: string, family: 4 | 6 = 4) => ({
   device: "wan1",
   gateway: { address: text, family, onlink: false },

@@ -1,15 +1,10 @@
 import { deepEqual } from "node:assert/strict";
-import type { NetworkInterface } from "../../lib/host/links/network_interface.ts";
 import type { EnginePath } from "../../lib/net/engine.ts";
+import { networkInterface } from "../../testing/network_interface.ts";
 import { LinkPaths } from "./link_paths.ts";
 
 const LINK = { id: 0, name: "dsl", device: "dsl", sourceAddress: null };
-const ADDRESS = { family: 4 as const, address: "192.0.2.2", prefixLength: 24 };
-const FOUND: NetworkInterface = {
-  ...{ name: "dsl", index: 2, up: true, lowerUp: true, loopback: false, pointToPoint: false },
-  mtu: 1500,
-  addresses: [{ ...ADDRESS, peer: undefined, scope: "global" }],
-};
+const FOUND = networkInterface("dsl");
 const ROUTE = {
   server: { address: "203.0.113.10", family: 4 as const },
   nextHop: { device: "dsl", gateway: undefined },

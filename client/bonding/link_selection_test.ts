@@ -1,18 +1,10 @@
 import { deepEqual, equal, match, throws } from "node:assert/strict";
 import type { NetworkInterface } from "../../lib/host/links/network_interface.ts";
 import type { Route } from "../../lib/host/routes/gateway/routing_table.ts";
+import { networkInterface } from "../../testing/network_interface.ts";
 import { LinkSelection } from "./link_selection.ts";
 
 const SERVER = { address: "203.0.113.10", family: 4 } as const;
-
-function makeInterface(name: string, change: Partial<NetworkInterface> = {}): NetworkInterface {
-  const address = { family: 4 as const, address: "192.0.2.2", prefixLength: 24 };
-  return {
-    ...{ name, index: 1, up: true, lowerUp: true, loopback: false, pointToPoint: false, mtu: 1500 },
-    addresses: [{ ...address, peer: undefined, scope: "global" }],
-    ...change,
-  };
-}
 
 const route = (device: string, change: Partial<Route> = {}): Route => ({
   family: 4,
@@ -61,7 +53,7 @@ Deno.test("LinkSelection tells links of one interface apart by their source addr
 
 Deno.test("LinkSelection waits for names and source addresses that are not there, and says so", () => {
   const selection = new LinkSelection([wan("a", "198.51.100.9"), wan("x"), wan("b")], "fluxify");
-  const warnings = selection.check(machine([makeInterface("a"), makeInterface("b")]));
+  const warnings = selection.check(machine([networkInterface("a"), networkInterface("b")]));
   equal(warnings.length, 2);
   match(
     warnings[0]!,
@@ -71,17 +63,17 @@ Deno.test("LinkSelection waits for names and source addresses that are not there
 });
 
 Deno.test("LinkSelection without names wants two interfaces to be there, working or not", () => {
-  const interfaces = [makeInterface("lo", { loopback: true }), makeInterface("a")];
+  const interfaces = [networkInterface("lo", { loopback: true }), networkInterface("a")];
   const check = () => new LinkSelection([], "fluxify").check(machine(interfaces));
-  interfaces.push(makeInterface("fluxify"), makeInterface("wg0", { pointToPoint: true }));
+  interfaces.push(networkInterface("fluxify"), networkInterface("wg0", { pointToPoint: true }));
   throws(check, /at least two interfaces, and this machine has: a; plug one in, or name .*-ifaces/);
-  interfaces.push(makeInterface("b", { up: false, lowerUp: false, addresses: [] }));
+  interfaces.push(networkInterface("b", { up: false, lowerUp: false, addresses: [] }));
   deepEqual(check(), []);
 });
 
 Deno.test("LinkSelection without names takes what leads out, and keeps it", () => {
   const selection = new LinkSelection([], "fluxify");
-  const [a, b, docker] = ["a", "b", "docker0"].map((name) => makeInterface(name));
+  const [a, b, docker] = ["a", "b", "docker0"].map((name) => networkInterface(name));
   equal(look(selection, [a!, b!, docker!], [route("a")]), "0 a");
   equal(look(selection, [a!, b!, docker!], [route("a"), route("b", { table: "100" })]), "0 a, 1 b");
   equal(look(selection, [a!], []), "0 a, 1 b");
@@ -92,12 +84,12 @@ Deno.test("LinkSelection without names takes a link straight to the server", () 
     destination: "203.0.113.0/24",
     nextHops: [{ device: "a", gateway: undefined }],
   });
-  equal(look(new LinkSelection([], "fluxify"), [makeInterface("a")], [near]), "0 a");
+  equal(look(new LinkSelection([], "fluxify"), [networkInterface("a")], [near]), "0 a");
 });
 
 Deno.test("LinkSelection without names leaves out the tunnels of other VPNs, but not modems", () => {
   const names = ["wg0", "tun0", "ppp0"];
-  const interfaces = names.map((name) => makeInterface(name, { pointToPoint: true }));
+  const interfaces = names.map((name) => networkInterface(name, { pointToPoint: true }));
   const straight = (device: string) => [{ device, gateway: undefined }];
   const routes = [
     route("wg0", { table: "51820", nextHops: straight("wg0") }),
@@ -111,10 +103,10 @@ Deno.test("LinkSelection without names leaves out the tunnels of other VPNs, but
 Deno.test("LinkSelection gives the place of a link that is gone to a new one, when all are taken", () => {
   const selection = new LinkSelection([], "fluxify");
   const names = Array.from({ length: 16 }, (_, index) => `eth${index}`);
-  const interfaces = names.map((name) => makeInterface(name));
+  const interfaces = names.map((name) => networkInterface(name));
   const routes = [...names, "usb0"].map((name) => route(name));
   look(selection, interfaces, routes);
-  const usb0 = makeInterface("usb0");
+  const usb0 = networkInterface("usb0");
   const [warning] = selection.follow(machine([...interfaces, usb0], routes), [SERVER]);
   match(warning!, /^usb0 is left out: bonding takes at most 16 links.*-ifaces/);
   match(

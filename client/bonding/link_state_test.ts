@@ -2,32 +2,13 @@ import { deepEqual, equal, match, rejects } from "node:assert/strict";
 import { FakeRunner } from "../../testing/fake_runner.ts";
 import type { NextHop, Route } from "../../lib/host/routes/gateway/routing_table.ts";
 import type { InterfaceAddress, NetworkInterface } from "../../lib/host/links/network_interface.ts";
+import { networkInterface } from "../../testing/network_interface.ts";
 import {
   type NextHopMemories,
   readLinkState,
   readSurroundings,
   sendableAddresses,
 } from "./link_state.ts";
-
-function makeInterface(name: string, change: Partial<NetworkInterface> = {}): NetworkInterface {
-  return {
-    name,
-    index: 1,
-    up: true,
-    lowerUp: true,
-    loopback: false,
-    pointToPoint: false,
-    mtu: 1500,
-    addresses: [{
-      family: 4,
-      address: "192.0.2.2",
-      prefixLength: 24,
-      peer: undefined,
-      scope: "global",
-    }],
-    ...change,
-  } as NetworkInterface;
-}
 
 const SERVER4 = { address: "203.0.113.10", family: 4 } as const;
 const SERVER6 = { address: "2001:db8:113::10", family: 6 } as const;
@@ -68,7 +49,7 @@ async function stateOf(
     runner,
     { id: 0, name: "a", device: "a", sourceAddress: options.sourceAddress ?? null },
     {
-      interfaces: [makeInterface("a", { addresses, ...options.link })],
+      interfaces: [networkInterface("a", { addresses, ...options.link })],
       routes: new Map(
         [4, 6].map((
           family,
@@ -110,7 +91,7 @@ Deno.test("readLinkState() does not count addresses that nothing can be sent fro
 Deno.test("sendableAddresses() has deprecated addresses only where there are no others", () => {
   const old = [own("2001:db8:1::2", { isDeprecated: true }), own("192.0.2.2")];
   const addressesOf = (addresses: InterfaceAddress[]) =>
-    sendableAddresses(makeInterface("a", { addresses }), 6);
+    sendableAddresses(networkInterface("a", { addresses }), 6);
   deepEqual(addressesOf(old), ["2001:db8:1::2"]);
   deepEqual(addressesOf([...old, own("2001:db8:7::2")]), ["2001:db8:7::2"]);
   const tentative = own("2001:db8:7::2", { isTentative: true });

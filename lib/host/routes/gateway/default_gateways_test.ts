@@ -1,26 +1,9 @@
 import assert from "node:assert/strict";
 import { FakeRunner } from "../../../../testing/fake_runner.ts";
-import type { NetworkInterface } from "../../links/network_interface.ts";
+import { networkInterface } from "../../../../testing/network_interface.ts";
 import { findDefaultGateways } from "./default_gateways.ts";
 
-const link = (name: string, more: Partial<NetworkInterface> = {}): NetworkInterface => ({
-  name,
-  index: 1,
-  up: true,
-  lowerUp: true,
-  loopback: false,
-  pointToPoint: false,
-  mtu: 1500,
-  addresses: [{
-    family: 4,
-    address: "192.0.2.10",
-    prefixLength: 24,
-    peer: undefined,
-    scope: "global",
-  }],
-  ...more,
-});
-const LINKS = ["wan1", "wan2", "wan3", "wan4"].map((name) => link(name));
+const LINKS = ["wan1", "wan2", "wan3", "wan4"].map((name) => networkInterface(name));
 const ROUTES = [
   { dst: "default", gateway: "192.0.2.1", dev: "wan1", metric: 100 },
   { dst: "default", gateway: "192.0.2.9", dev: "wan1", metric: 900 },
@@ -73,15 +56,18 @@ Deno.test("findDefaultGateways() asks the kernel where no table says anything", 
 });
 
 Deno.test("findDefaultGateways() takes a link with one other end without a gateway", async () => {
-  const ppp = link("ppp0", { pointToPoint: true });
-  const bare = link("ppp1", { pointToPoint: true, addresses: [] });
+  const ppp = networkInterface("ppp0", { pointToPoint: true });
+  const bare = networkInterface("ppp1", { pointToPoint: true, addresses: [] });
   const found = await findDefaultGateways(machine([]), { ...question, links: [ppp, bare] });
   assert.deepEqual([...found], [["ppp0", { device: "ppp0", gateway: undefined }]]);
 });
 
 Deno.test("findDefaultGateways() takes a default route without a gateway as it is", async () => {
   const routes = [{ dst: "default", dev: "wan1", scope: "link", flags: [] }];
-  const found = await findDefaultGateways(machine(routes), { ...question, links: [link("wan1")] });
+  const found = await findDefaultGateways(machine(routes), {
+    ...question,
+    links: [networkInterface("wan1")],
+  });
   assert.deepEqual([...found], [["wan1", { device: "wan1", gateway: undefined }]]);
 });
 
@@ -99,7 +85,7 @@ Deno.test("findDefaultGateways() reads IPv6 gateways that are link-local", async
   const found = await findDefaultGateways(runner, {
     ...question,
     family: 6,
-    links: [link("wan1")],
+    links: [networkInterface("wan1")],
   });
   assert.deepEqual(found.get("wan1")?.gateway, { address: "fe80::1", family: 6, onlink: false });
 });
