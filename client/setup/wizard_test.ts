@@ -67,51 +67,47 @@ Deno.test({
   },
 });
 
-Deno.test({
-  name: "questions that are left save nothing, and give the terminal back",
-  ignore: !canRunTmux(),
-  fn: async () => {
-    const home = await Deno.makeTempDir({ prefix: `fluxify-setup-${Deno.pid}-` });
-    try {
-      const env = { HOME: home, SUDO_USER: "", DENO_DIR };
-      await using terminal = await Tmux.run([...PROGRAM, "setup"], { env });
-      await terminal.waitFor(/What is it to do\?/);
-      await terminal.press("C-c");
-      const end = await terminal.waitFor(/exit 0\nmodes /);
-      match(end, /setup was left, and nothing was saved/);
-      const modes = [...end.matchAll(/^modes (.*)$/gm)].map(([, number]) => number);
-      equal(modes[0], modes[1]);
-      ok(![...Deno.readDirSync(home)].some(({ name }) => name === ".fluxify"));
-    } finally {
-      await Deno.remove(home, { recursive: true });
-    }
-  },
-});
+/** `fluxify-client setup` in a home that is empty before it, and after: nothing is saved. */
+function testLeaving(name: string, leave: (terminal: Tmux) => Promise<void>): void {
+  Deno.test({
+    name,
+    ignore: !canRunTmux(),
+    fn: async () => {
+      const home = await Deno.makeTempDir({ prefix: `fluxify-setup-${Deno.pid}-` });
+      try {
+        const env = { HOME: home, SUDO_USER: "", DENO_DIR };
+        await using terminal = await Tmux.run([...PROGRAM, "setup"], { env });
+        await terminal.waitFor(/What is it to do\?/);
+        await leave(terminal);
+        const end = await terminal.waitFor(/exit 0\nmodes /);
+        match(end, /setup was left, and nothing was saved/);
+        const modes = [...end.matchAll(/^modes (.*)$/gm)].map(([, number]) => number);
+        equal(modes[0], modes[1]);
+        ok(![...Deno.readDirSync(home)].some(({ name }) => name === ".fluxify"));
+      } finally {
+        await Deno.remove(home, { recursive: true });
+      }
+    },
+  });
+}
 
-Deno.test({
-  name: "a bundle that is being pasted can be left with Ctrl-C",
-  ignore: !canRunTmux(),
-  fn: async () => {
-    const home = await Deno.makeTempDir({ prefix: `fluxify-setup-${Deno.pid}-` });
-    try {
-      const env = { HOME: home, SUDO_USER: "", DENO_DIR };
-      await using terminal = await Tmux.run([...PROGRAM, "setup"], { env });
-      await terminal.waitFor(/What is it to do\?/);
-      await terminal.press("Enter");
-      await terminal.waitFor(/Name or address of the server/);
-      await terminal.type("vpn.example.com");
-      await terminal.press("Enter");
-      await terminal.waitFor(/Which certificate\?/);
-      await terminal.press("Down", "Enter");
-      await terminal.waitFor(/Paste the whole bundle/);
-      await terminal.type("half a bundle");
-      await terminal.press("Enter", "C-c");
-      match(await terminal.waitFor(/exit 0\nmodes /), /setup was left, and nothing was saved/);
-      ok(![...Deno.readDirSync(home)].some(({ name }) => name === ".fluxify"));
-    } finally {
-      await Deno.remove(home, { recursive: true });
-    }
+testLeaving(
+  "questions that are left save nothing, and give the terminal back",
+  async (terminal) => {
+    await terminal.press("C-c");
   },
+);
+
+testLeaving("a bundle that is being pasted can be left with Ctrl-C", async (terminal) => {
+  await terminal.press("Enter");
+  await terminal.waitFor(/Name or address of the server/);
+  await terminal.type("vpn.example.com");
+  await terminal.press("Enter");
+  await terminal.waitFor(/Which certificate\?/);
+  await terminal.press("Down", "Enter");
+  await terminal.waitFor(/Paste the whole bundle/);
+  await terminal.type("half a bundle");
+  await terminal.press("Enter", "C-c");
 });
 
 Deno.test("setup on piped stdin names the flags and does not hang", async () => {
