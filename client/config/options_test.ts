@@ -1,4 +1,3 @@
-// long: one table of every flag, its value and its refusals
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { VERSION } from "../../lib/cli/version.ts";
 import { type BondOptions, parseClientOptions } from "./options.ts";
@@ -352,51 +351,6 @@ Deno.test("parseClientOptions() takes several addresses of the server", () => {
   for (const wrong of ["", "203.0.113.10,", "a,1.2.3.4.5", Array(9).fill("a").join(",")]) {
     equal(serverOf(wrong), null, wrong);
   }
-});
-
-Deno.test("parseClientOptions() takes from the settings what no flag says", () => {
-  const settings = new Map<string, string | boolean>([
-    ["mode", "load-balance"],
-    ["server", "vpn.example.com"],
-    ["mtu", "1300"],
-    ["reorder-flush-timeout", "80ms"],
-    ["kill-switch", true],
-    ["probe-pmtud", "auto"],
-    ["ips", "192.0.2.1,192.0.2.2"],
-    ["weights", "wan1=3"],
-  ]);
-  const { options } = parseClientOptions(
-    ["-b", "-mtu", "1350", "-ifaces", "eth0,eth1"],
-    HOME,
-    settings,
-  ) as { options: BondOptions };
-  deepEqual(options, {
-    ...DEFAULTS,
-    tunMtu: 1350,
-    reorderFlushTimeoutMs: 80,
-    killSwitch: true,
-    // The addresses in the file are of other interfaces.
-    links: [
-      { interfaceName: "eth0", sourceAddress: null },
-      { interfaceName: "eth1", sourceAddress: null },
-    ],
-  });
-  // What the file says of the other mode stands in nobody's way.
-  equal(parseClientOptions(["-l"], HOME, new Map([["server", "h"]])).command, "balance");
-});
-
-Deno.test("parseClientOptions() tells where each setting comes from", () => {
-  const file = new Map<string, string>([["mode", "bonding"], ["mtu", "1300"], ["ctrl", "9443"]]);
-  const parsed = parseClientOptions(["-mtu", "1350", "config", "--json"], HOME, file);
-  ok(parsed.command === "config");
-  equal(parsed.format, "json");
-  const row = (key: string) => parsed.rows.find((one) => one.key === key);
-  deepEqual(row("mode"), { key: "mode", value: "bonding", source: "file" });
-  deepEqual(row("mtu"), { key: "mtu", value: "1350", source: "flag" });
-  deepEqual(row("ctrl"), { key: "ctrl", value: "9443", source: "file" });
-  deepEqual(row("scheduler"), { key: "scheduler", value: "flow", source: "default" });
-  deepEqual(row("kill-switch"), { key: "kill-switch", value: "false", source: "default" });
-  equal(row("bond"), undefined);
 });
 
 Deno.test("parseClientOptions() names the successor of a flag of earlier programs", () => {
