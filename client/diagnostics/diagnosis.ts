@@ -17,10 +17,11 @@ import { systemChecks } from "./system_checks.ts";
 export async function* diagnose(user: InvokingUser, settings: Settings): AsyncGenerator<Check> {
   const runner = new SystemRunner();
   yield* systemChecks();
+  const tun = textOf(settings, "tun") ?? TUN_NAME;
   const wanted = textOf(settings, "ifaces")?.split(",").filter(Boolean) ?? [];
   let links: Awaited<ReturnType<typeof readMachineLinks>> = [];
   try {
-    links = await readMachineLinks(runner, TUN_NAME);
+    links = await readMachineLinks(runner, tun);
     yield* linkChecks(links, wanted);
     yield* await routingChecks(runner, links, readSetting);
   } catch (error) {
@@ -41,7 +42,7 @@ export async function* diagnose(user: InvokingUser, settings: Settings): AsyncGe
     links: links.filter(({ problem, name }) =>
       problem === null && (wanted.length === 0 || wanted.includes(name))
     ),
-    isClientRunning: isClientRunning(),
+    isClientRunning: isClientRunning(tun),
   });
 }
 

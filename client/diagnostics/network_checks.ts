@@ -1,7 +1,6 @@
 /** The links of this machine, its routes, and what else may be in the way. */
 import { FAMILIES } from "../../lib/host/links/address.ts";
 import { type CommandRunner } from "../../lib/host/command/runner.ts";
-import { TUN_NAME } from "../config/bond_options.ts";
 import { isHidden, type MachineLink } from "../screen/form/machine_link.ts";
 import { type Check, checksOf } from "./check.ts";
 
@@ -147,9 +146,9 @@ export async function routingChecks(
 }
 
 /** Whether a client runs on this machine: its TUN device is there. */
-export function isClientRunning(): boolean {
+export function isClientRunning(tun: string): boolean {
   try {
-    Deno.lstatSync(`/sys/class/net/${TUN_NAME}`);
+    Deno.lstatSync(`/sys/class/net/${tun}`);
     return true;
   } catch {
     return false;

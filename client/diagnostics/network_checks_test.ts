@@ -1,7 +1,7 @@
 import { equal, match, ok } from "node:assert/strict";
 import type { CommandRunner } from "../../lib/host/command/runner.ts";
 import { machineLink } from "../screen/form/test_form.ts";
-import { linkChecks, routingChecks } from "./network_checks.ts";
+import { isClientRunning, linkChecks, routingChecks } from "./network_checks.ts";
 
 Deno.test("linkChecks() fails what is wanted and cannot be used, and counts the rest", () => {
   const links = [
@@ -53,4 +53,9 @@ Deno.test("routingChecks() tells of rules, tunnels and filters of others", async
   match(find("wg0").advice!, /two VPNs/);
   match(find("rp_filter of eth0").text, /strict; the client loosens it/);
   equal(find("firewall").state, "warning");
+});
+
+Deno.test("isClientRunning() looks for the device that the client would have", () => {
+  equal(isClientRunning("lo"), true);
+  equal(isClientRunning(`none${Deno.pid}`), false);
 });
