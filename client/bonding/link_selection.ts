@@ -37,6 +37,8 @@ export class LinkSelection {
   readonly #tunName: string;
   /** Without names: those that lead out, or did, by name. */
   readonly #found = new Map<string, Link>();
+  /** Those there was no room for at the last look. */
+  #leftOut = new Set<string>();
 
   /** @param tunName the client's own device, which is no link. */
   constructor(choices: readonly LinkChoice[], tunName: string) {
@@ -83,11 +85,15 @@ export class LinkSelection {
   follow({ interfaces, routes }: Machine, servers: readonly ServerAddress[]): string[] {
     if (this.#named !== null) return [];
     const warnings: string[] = [];
+    const before = this.#leftOut;
+    this.#leftOut = new Set();
     for (const one of interfaces) {
       if (this.#found.has(one.name) || !this.#isCandidate(one)) continue;
       if (!isUplink(one, routes) && !leadsTo(one, servers, routes)) continue;
       const id = this.#freeId(interfaces);
       if (id === null) {
+        this.#leftOut.add(one.name);
+        if (before.has(one.name)) continue;
         warnings.push(
           `${one.name} is left out: bonding takes at most ${BONDED_LINKS_MAX} links; name those to ` +
             "be used with -ifaces",

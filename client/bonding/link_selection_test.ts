@@ -109,6 +109,7 @@ Deno.test("LinkSelection gives the place of a link that is gone to a new one, wh
   const usb0 = networkInterface("usb0");
   const [warning] = selection.follow(machine([...interfaces, usb0], routes), [SERVER]);
   match(warning!, /^usb0 is left out: bonding takes at most 16 links.*-ifaces/);
+  deepEqual(selection.follow(machine([...interfaces, usb0], routes), [SERVER]), [], "said once");
   match(
     look(selection, [...interfaces.filter(({ name }) => name !== "eth3"), usb0], routes),
     /3 usb0$/,
