@@ -35,6 +35,12 @@ interface SetupOutcome {
   readonly startsNow: boolean;
 }
 
+/** A bundle that was read, and the file it is to be in. */
+interface ImportedBundle {
+  readonly path: string;
+  readonly text: string;
+}
+
 /**
  * Asks, then saves. `print` shows a line. To be called on a terminal only.
  * @throws an error of the prompts when `signal` is aborted or the user leaves with Ctrl-C
@@ -48,6 +54,7 @@ export async function runSetup(
   const context = { signal };
   print("Fluxify: a few questions, then it can start. Ctrl-C leaves without saving anything.");
   const settings = new Map(before);
+  let bundle: ImportedBundle | null = null;
   const mode = await select<"bonding" | "load-balance">({
     message: "What is it to do?",
     choices: [
@@ -66,23 +73,28 @@ export async function runSetup(
     }, context);
     settings.set("server", server.trim());
     const certificate = await askCertificate(user, settings, print, signal);
-    if (certificate !== null) settings.set("cert", certificate);
+    if (certificate !== null) settings.set("cert", certificate.path);
+    if (certificate !== null && "text" in certificate) bundle = certificate;
   }
   settings.set("ifaces", (await askLinks(before, context)).join(","));
   for (const key of ["ips", "weights"]) settings.delete(key);
   const startsNow = await confirm({ message: "Start now?", default: true }, context);
+  if (bundle !== null) await writeBundle(user, bundle);
   await saveSettings(user, settings, describeClientProgram());
   print(`Saved in ${settingsPath(user)}; "sudo fluxify-client" shows it all on a screen`);
   return { settings, startsNow };
 }
 
-/** The file of the certificate to use, or null: the one that is found in the PKI directory. */
+/**
+ * The file of the certificate to use, maybe with what is yet to be written there; or null: the one
+ * that is found in the PKI directory.
+ */
 async function askCertificate(
   user: InvokingUser,
   settings: Settings,
   print: (line: string) => void,
   signal: AbortSignal,
-): Promise<string | null> {
+): Promise<{ readonly path: string } | ImportedBundle | null> {
   const pki = expandHome(textOf(settings, "pki") ?? "~/.fluxify", user.home);
   const found = await loadClientCredentials(pki, undefined, new Date()).catch(() => null);
   if (found !== null) {
@@ -100,7 +112,7 @@ async function askCertificate(
   if (how === "later") return null;
   if (how === "paste") {
     print("Paste the whole bundle, then an empty line:");
-    return await importBundle(user, await readPasted(signal));
+    return await checkBundle(user, await readPasted(signal));
   }
   const file = await input({
     message: "Path of the bundle:",
@@ -112,25 +124,27 @@ async function askCertificate(
   }, { signal });
   const path = expandHome(file.trim(), user.home);
   // A pair of files stays where it is; a bundle is copied to where it is looked for.
-  return path.endsWith(".bundle") ? await importBundle(user, await readSmallFile(path)) : path;
+  return path.endsWith(".bundle") ? await checkBundle(user, await readSmallFile(path)) : { path };
 }
 
-/** Checks a bundle and puts it beside the settings. Returns where. @throws PkiError */
-async function importBundle(user: InvokingUser, text: string): Promise<string> {
+/** Checks a bundle, and says where it is to be: beside the settings. @throws PkiError */
+async function checkBundle(user: InvokingUser, text: string): Promise<ImportedBundle> {
   const directory = join(settingsPath(user), "..");
   makeDirectory(directory, user);
   const temporary = join(directory, `.${crypto.randomUUID().slice(0, 8)}.bundle`);
-  const write = (path: string) =>
-    writeFilesAtomically([{ path, text, mode: SECRET_FILE_MODE, owner: user.owner }]);
-  await write(temporary);
+  await writeBundle(user, { path: temporary, text });
   try {
     const { commonName } = await loadClientCredentials(directory, temporary, new Date());
     const path = join(directory, `${commonName.replaceAll(SHOWN_NAME, "_")}.bundle`);
-    await write(path);
-    return path;
+    return { path, text };
   } finally {
     await Deno.remove(temporary).catch(() => {});
   }
+}
+
+/** For its user alone. @throws PkiError */
+function writeBundle({ owner }: InvokingUser, { path, text }: ImportedBundle): Promise<void> {
+  return writeFilesAtomically([{ path, text, mode: SECRET_FILE_MODE, owner }]);
 }
 
 /** Lines from the terminal up to an empty one behind the last PEM block. @throws AbortError. */

@@ -1,4 +1,4 @@
-import { equal, match, ok } from "node:assert/strict";
+import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { INTERNET_ADDRESS, SERVER_ADDRESS } from "../../scripts/lab/lab.ts";
@@ -27,24 +27,34 @@ Deno.test({
       columns: 100,
       rows: 30,
     };
+    const imported = join(home, ".fluxify", "laptop.bundle");
+    const answerAll = async (terminal: Tmux) => {
+      await terminal.waitFor(/What is it to do\?[^]*bonding/);
+      await terminal.press("Enter");
+      await terminal.waitFor(/Name or address of the server/);
+      await terminal.type("not a host");
+      await terminal.press("Enter");
+      await terminal.waitFor(/must be an IP address or a host name/);
+      await terminal.press("C-u");
+      await terminal.type(SERVER_ADDRESS);
+      await terminal.press("Enter");
+      await terminal.waitFor(/Which certificate\?/);
+      await terminal.press("Enter");
+      await terminal.waitFor(/Path of the bundle/);
+      await terminal.type(bundle);
+      await terminal.press("Enter");
+      await terminal.waitFor(/Which links\?[^]*one[^]*two/);
+      await terminal.press("Enter");
+      await terminal.waitFor(/Start now\?/);
+    };
+    await using left = await Tmux.run(PROGRAM, options);
+    await answerAll(left);
+    await left.press("C-c");
+    await left.waitFor(/setup was left, and nothing was saved[^]*exit 0/);
+    deepEqual([...Deno.readDirSync(join(imported, ".."))], []);
+
     await using terminal = await Tmux.run(PROGRAM, options);
-    await terminal.waitFor(/What is it to do\?[^]*bonding/);
-    await terminal.press("Enter");
-    await terminal.waitFor(/Name or address of the server/);
-    await terminal.type("not a host");
-    await terminal.press("Enter");
-    await terminal.waitFor(/must be an IP address or a host name/);
-    await terminal.press("C-u");
-    await terminal.type(SERVER_ADDRESS);
-    await terminal.press("Enter");
-    await terminal.waitFor(/Which certificate\?/);
-    await terminal.press("Enter");
-    await terminal.waitFor(/Path of the bundle/);
-    await terminal.type(bundle);
-    await terminal.press("Enter");
-    await terminal.waitFor(/Which links\?[^]*one[^]*two/);
-    await terminal.press("Enter");
-    await terminal.waitFor(/Start now\?/);
+    await answerAll(terminal);
     await terminal.press("Enter");
     await terminal.waitFor(/bonding to 203\.0\.113\.10[^]*one +up[^]*two +up/);
     await ping(lab.client, INTERNET_ADDRESS);
@@ -52,7 +62,6 @@ Deno.test({
     await terminal.waitFor(/Stop\? y\/n/);
     await terminal.press("y");
     await terminal.waitFor(/exit 0/);
-    const imported = join(home, ".fluxify", "laptop.bundle");
     equal((await Deno.stat(imported)).mode! & 0o777, 0o600);
     const saved = JSON.parse(await Deno.readTextFile(join(home, ".fluxify", "config.json")));
     equal(saved.server, SERVER_ADDRESS);
