@@ -56,7 +56,7 @@ export class FormPage implements Page<FormTarget>, AsyncDisposable {
   readonly #program = describeClientProgram();
   readonly #saving = new SerialQueue();
   readonly #reads = new SerialQueue();
-  readonly #watch: AsyncDisposable;
+  #watch: AsyncDisposable | null = null;
   readonly #askedMs = new Map<string, number>();
   #state: FormState;
   #facts: FormFacts;
@@ -77,9 +77,13 @@ export class FormPage implements Page<FormTarget>, AsyncDisposable {
       externalAddresses: new Map(),
       options: this.#panelOptions(),
     };
+  }
+
+  /** From now on it follows the machine's links. */
+  open(): void {
     this.#watch = watchLinks(() => {
       this.#isReadDue = true;
-      void this.#read().then(onChange);
+      void this.#read().then(this.#onChange);
     });
   }
 
@@ -121,7 +125,7 @@ export class FormPage implements Page<FormTarget>, AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#watch[Symbol.asyncDispose]();
+    await this.#watch?.[Symbol.asyncDispose]();
     await this.#reads.idle();
     await this.#saving.idle();
   }

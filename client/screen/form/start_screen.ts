@@ -32,6 +32,7 @@ export async function showStartScreen(
   await using form = new FormPage(user, new SystemRunner(), settings, () => refresh());
   await using host = new ScreenHost(form, "the start screen");
   refresh = () => host.refresh();
+  form.open();
   host.open(programLog);
   const stopped = Promise.withResolvers<"quit">();
   signal.addEventListener("abort", () => stopped.resolve("quit"), { once: true });
