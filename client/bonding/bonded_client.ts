@@ -145,9 +145,9 @@ export class BondedClient {
     this.#traffic.check();
   }
 
-  /** Resolves when what linksChanged() and check() have begun is done. */
-  async settled(): Promise<void> {
-    await this.#opening.settled();
+  /** Resolves when what was begun beside it is done, or given up where that takes its time. */
+  async end(): Promise<void> {
+    await this.#opening.end();
     await this.#traffic.settled();
     await this.#parts.links.settled();
     await this.#mtu.settled();

@@ -38,6 +38,7 @@ interface TestClient {
   /** This machine's inside the tunnel, as of the next grant. */
   clientIp: string;
   lookUps: number;
+  isDnsSilent: boolean;
   /** What DNS finds next. */
   found: ServerEndpoint[];
 }
@@ -71,6 +72,7 @@ async function makeClient(
     runner,
     clientIp: "10.8.0.2",
     lookUps: 0,
+    isDnsSilent: false,
   };
   const engine = {
     openSession: ({ id }: EngineSession) => {
@@ -85,7 +87,7 @@ async function makeClient(
     ...{ names: [], devices: [], problems: new Map(), usable: () => [], outerMtus: () => [] },
     serverAddresses: "127.0.0.1",
     ...{ begin: () => {}, forget: () => {}, controlRoutes: () => [{}] },
-    refresh: () => Promise.resolve(false),
+    ...{ refresh: () => Promise.resolve(false), settled: () => Promise.resolve() },
     describeUnusable: () => "",
   };
   const endpoints = {
@@ -94,8 +96,13 @@ async function makeClient(
       const obstacle = obstacles.shift();
       return obstacle === undefined ? Promise.resolve() : Promise.reject(obstacle);
     },
-    lookUp: () => {
+    lookUp: (signal: AbortSignal) => {
       made.lookUps++;
+      if (made.isDnsSilent) {
+        return new Promise((_resolve, reject) => {
+          signal.addEventListener("abort", () => reject(signal.reason));
+        });
+      }
       return Promise.resolve(made.found.splice(0));
     },
   };
@@ -217,6 +224,17 @@ Deno.test("BondedClient.start() has the server looked up again when nobody answe
   const lines = await linesOf(() => made.client.start(new AbortController().signal));
   ok(lines.some((line) => /the server has another address: 203\.0\.113\.77/.test(line)));
   deepEqual([made.log, made.lookUps], [["ask", "ask", "open 1"], 1]);
+});
+
+Deno.test("BondedClient.end() does not wait for DNS that is silent", async () => {
+  await using directory = await TestDirectory.create();
+  const made = await makeClient(directory);
+  made.isDnsSilent = true;
+  await made.client.start(new AbortController().signal);
+  equal(made.lookUps, 1);
+  let hasEnded = false;
+  made.client.end().then(() => hasEnded = true);
+  await until(() => hasEnded);
 });
 
 Deno.test("BondedClient.keepAlive() asks for a new session when the server has ended the one", async () => {

@@ -117,7 +117,7 @@ export async function bond(
       ...{ options: live, engine, journal, session, links, endpoints, requests, protection },
       hasCompany: company.length > 0,
     });
-    stack.defer(() => bonded.settled());
+    stack.defer(() => bonded.end());
     // Before the links are read, so that nothing is missed in between.
     const follow = (wentDown: ReadonlySet<string>) => bonded.linksChanged(wentDown);
     stack.use(watchLinks(follow, { settleMs: LINKS_SETTLE_MS }));

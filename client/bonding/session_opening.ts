@@ -39,6 +39,7 @@ interface SessionOpeningParts {
 
 export class SessionOpening {
   readonly #parts: SessionOpeningParts;
+  readonly #ended = new AbortController();
   #lookUp: Promise<void> | null = null;
   /** When the last one began that was not the first. */
   #lookedUpMs = -Infinity;
@@ -56,8 +57,9 @@ export class SessionOpening {
     return this.#isV1;
   }
 
-  /** Resolves when no look-up is under way. */
-  async settled(): Promise<void> {
+  /** Gives up a look-up that is under way. Resolves when none is. */
+  async end(): Promise<void> {
+    this.#ended.abort();
     await this.#lookUp;
   }
 
@@ -77,8 +79,9 @@ export class SessionOpening {
   }
 
   /** One look-up at a time, beside everything else: where DNS is dead it takes its time. */
-  #lookUpAgain(signal: AbortSignal): void {
+  #lookUpAgain(until: AbortSignal): void {
     const { endpoints, session } = this.#parts;
+    const signal = AbortSignal.any([until, this.#ended.signal]);
     const nowMs = performance.now();
     if (this.#lookUp !== null || nowMs - this.#lookedUpMs < LOOK_UP_EVERY_MS) return;
     this.#lookedUpMs = nowMs;
