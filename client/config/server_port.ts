@@ -35,8 +35,11 @@ export function rewriteServerPort(argv: readonly string[]): string[] {
   return rewritten;
 }
 
-/** `port` null: none is named, or not one alone. */
-function hostsAndPort(text: string, given: string | null): { hosts: string; port: string | null } {
+/** Takes the port off `text`, where no other is `given`. `port` null: none is named, or not one alone. */
+export function hostsAndPort(
+  text: string,
+  given: string | null = null,
+): { hosts: string; port: string | null } {
   const items = text.split(",", LIST_ITEMS_MAX + 1);
   const split = items.map(splitPort);
   const ports = new Set(split.flatMap((each) => each?.port ?? []));

@@ -6,6 +6,7 @@
 import type { CommandUnknownOpts, Option } from "@commander-js/extra-typings";
 import { UsageError } from "../../lib/cli/exit.ts";
 import { type OptionRow, optionTable } from "../../lib/cli/option_table.ts";
+import { hostsAndPort } from "./server_port.ts";
 
 /** By key; a switch is true or false. */
 export type Settings = ReadonlyMap<string, string | boolean>;
@@ -41,7 +42,7 @@ export function readSettings(json: unknown, program: CommandUnknownOpts, file: s
   }
   const rows = new Map(settableRows(program).map((row) => [row.name, row]));
   const settings = new Map<string, string | boolean>();
-  for (const [key, value] of Object.entries(json)) {
+  for (const [key, value] of Object.entries(splitServer(json))) {
     if (key === "version") continue;
     if (key === MODE_KEY) {
       const mode = MODES.find((one) => one === value);
@@ -72,6 +73,14 @@ export function readSettings(json: unknown, program: CommandUnknownOpts, file: s
     settings.set(key, text);
   }
   return settings;
+}
+
+/** The port behind the server's name is that of the control plane, as behind its flag. */
+function splitServer(json: { server?: unknown; ctrl?: unknown }): object {
+  const text = textOf(json.server);
+  if (text === null) return json;
+  const { hosts, port } = hostsAndPort(text, textOf(json.ctrl));
+  return { ...json, server: hosts, ...(port === null ? {} : { ctrl: port }) };
 }
 
 /** Lists are written with commas, as on the command line. */

@@ -122,3 +122,13 @@ Deno.test("parseClientOptions() tells where each setting comes from", () => {
   deepEqual(row("kill-switch"), { key: "kill-switch", value: "false", source: "default" });
   equal(row("bond"), undefined);
 });
+
+Deno.test("readSettings() takes the port behind the server's name, as the flag does", () => {
+  const of = (json: object) => Object.fromEntries(read(json));
+  deepEqual(of({ server: "h:9443" }), { server: "h", ctrl: "9443" });
+  deepEqual(of({ server: ["[2001:db8::1]:9443", "h"], ctrl: 9443 }), {
+    ...{ server: "[2001:db8::1],h", ctrl: "9443" },
+  });
+  deepEqual(of({ server: "2001:db8::1" }), { server: "2001:db8::1" });
+  throws(() => read({ server: "h:9443", ctrl: 8443 }), /"server" .* name more than one port/);
+});

@@ -20,6 +20,7 @@ import {
 import { TUN_NAME } from "../config/bond_options.ts";
 import { parseServers } from "../config/link_choice.ts";
 import { describeClientProgram } from "../config/options.ts";
+import { hostsAndPort } from "../config/server_port.ts";
 import { MODE_KEY, type Settings } from "../config/settings.ts";
 import { makeDirectory, saveSettings, settingsPath } from "../config/settings_file.ts";
 import { isHidden, readMachineLinks } from "../screen/form/machine_link.ts";
@@ -69,9 +70,11 @@ export async function runSetup(
       message: "Name or address of the server:",
       default: textOf(before, "server"),
       required: true,
-      validate: (text) => refusalOf(() => parseServers(text.trim())) ?? true,
+      validate: (text) => refusalOf(() => parseServers(hostsAndPort(text.trim()).hosts)) ?? true,
     }, context);
-    settings.set("server", server.trim());
+    const { hosts, port } = hostsAndPort(server.trim());
+    settings.set("server", hosts);
+    if (port !== null) settings.set("ctrl", port);
     const certificate = await askCertificate(user, settings, print, signal);
     if (certificate !== null) settings.set("cert", certificate.path);
     if (certificate !== null && "text" in certificate) bundle = certificate;

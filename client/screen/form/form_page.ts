@@ -87,8 +87,15 @@ export class FormPage implements Page<FormTarget>, AsyncDisposable {
     });
   }
 
+  /** As they would be read from the file, where what was typed is right. */
   get settings(): Settings {
-    return this.#state.settings;
+    const { settings } = this.#state;
+    try {
+      return this.#validate(settings);
+    } catch (error) {
+      if (!(error instanceof UsageError)) throw error;
+      return settings;
+    }
   }
 
   /** Resolves when the user wants something done. */
@@ -143,8 +150,8 @@ export class FormPage implements Page<FormTarget>, AsyncDisposable {
     }
   }
 
-  #validate(settings: Settings): void {
-    readSettings(settingsObject(settings, this.#program), this.#program, "the settings");
+  #validate(settings: Settings): Settings {
+    return readSettings(settingsObject(settings, this.#program), this.#program, "the settings");
   }
 
   #settingsChanged(before: Settings): void {
@@ -197,9 +204,12 @@ export class FormPage implements Page<FormTarget>, AsyncDisposable {
   }
 
   async #readCertificate(): Promise<CertificateFacts> {
-    if (isBalancing(this.settings)) return { choices: [], state: { kind: "reading" } };
-    const pki = expandHome(String(this.settings.get("pki") ?? "~/.fluxify"), this.#user.home);
-    const cert = this.settings.get("cert");
+    if (isBalancing(this.#state.settings)) return { choices: [], state: { kind: "reading" } };
+    const pki = expandHome(
+      String(this.#state.settings.get("pki") ?? "~/.fluxify"),
+      this.#user.home,
+    );
+    const cert = this.#state.settings.get("cert");
     const path = typeof cert === "string" ? expandHome(cert, this.#user.home) : undefined;
     const choices = bundlesIn(pki);
     try {
@@ -214,7 +224,7 @@ export class FormPage implements Page<FormTarget>, AsyncDisposable {
 
   /** Only where a page was named to ask, and each link once a minute. */
   #askExternal(): void {
-    const url = this.settings.get("external-ip-url");
+    const url = this.#state.settings.get("external-ip-url");
     if (typeof url !== "string") {
       if (this.#facts.externalAddresses.size > 0) this.#setExternal(new Map());
       return;
