@@ -39,10 +39,15 @@ export class Balancer {
   readonly #changes = new SerialQueue();
   readonly #samples = new SerialQueue();
   readonly #refreshNext = this.#changes.shared(() => this.#refresh());
-  /** Brings the routes to what is known, without a new look at the links: probes are urgent. */
-  readonly apply = this.#changes.shared(() => this.#apply());
+  /**
+   * Brings the routes to what is known, without a new look at the links, unless the last one failed:
+   * probes are urgent.
+   */
+  readonly apply = this.#changes.shared(() => this.#isLookDue ? this.#refresh() : this.#apply());
   /** What the kernel refused is tried again with the next probe. */
   #isIncomplete = false;
+  /** The links could not be read. */
+  #isLookDue = false;
 
   constructor(
     journal: HostJournal,
@@ -140,7 +145,8 @@ export class Balancer {
 
   /** Takes the answer to a probe, null for none. Returns whether apply() is due. */
   probed(family: AddressFamily, name: string, roundTripMs: number | null): boolean {
-    return this.#families[family].probed(name, roundTripMs) || this.#isIncomplete;
+    return this.#families[family].probed(name, roundTripMs) || this.#isIncomplete ||
+      this.#isLookDue;
   }
 
   /** Where an uplink leads, or null when it leads nowhere. */
@@ -196,8 +202,10 @@ export class Balancer {
     this.#wentDown.clear();
     const snapshot = await this.#read(new Set(this.balanced())).catch((error) => {
       for (const name of wentDown) this.#wentDown.add(name);
+      this.#isLookDue = true;
       throw error;
     });
+    this.#isLookDue = false;
     const renewed = new Set<string>();
     const errors: unknown[] = [];
     const attempt = (action: Promise<void>) => action.catch((error) => void errors.push(error));

@@ -259,6 +259,21 @@ Deno.test("Balancer tries again what could not be recorded, as on a full disk", 
   });
 });
 
+Deno.test("Balancer looks again with the next probe at links that could not be read", async () => {
+  await withBalancer(["a", "b"], EVEN, async (balancer, machine) => {
+    await start(balancer, machine);
+    const { run } = machine.runner;
+    machine.runner.run = () => Promise.reject(new CommandError(["ip"], 1, "no memory"));
+    machine.gateways.set("a", "192.0.2.9");
+    await rejects(balancer.refresh(), CommandError);
+    machine.runner.run = run;
+    equal(balancer.probed(4, "b", 5), true);
+    await balancer.apply();
+    deepEqual(machine.changes()[0], "replace 7701 via 192.0.2.9 dev a");
+    equal(balancer.probed(4, "b", 5), false);
+  });
+});
+
 Deno.test("Balancer follows the links of one family though the other cannot be taken in", async () => {
   await withBalancer(["a", "b"], EVEN, async (balancer, machine, events) => {
     await start(balancer, machine);
