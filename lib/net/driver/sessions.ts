@@ -73,7 +73,8 @@ export class SessionEntry<S extends Cipher, O extends Cipher> implements Timed {
     const ipv4 = this.#ipv4;
     const ipv6 = this.#ipv6;
     if (this.spec.role === "server") return { ipv4, ipv6 };
-    // The first address of a network is the server's. A host takes no packet from its own address.
+    // The server's in a network of /24 and /64, and no client's in any. (A host takes no packet from
+    // its own address.)
     return { ipv4: (ipv4 & ~0xff) | 1, ipv6: [ipv6[0], ipv6[1], 0, 1] };
   }
 
@@ -94,6 +95,11 @@ export class SessionEntry<S extends Cipher, O extends Cipher> implements Timed {
   /** The last word of the inner IPv6 address: enough to find an entry, not to trust it. */
   get ipv6Tail(): number {
     return this.#ipv6[3];
+  }
+
+  /** A client has one session in use; on a server each inner address has one. */
+  replaces({ spec, ipv4 }: SessionEntry<S, O>): boolean {
+    return this.spec.role === "client" ? spec.role === "client" : ipv4 === this.#ipv4;
   }
 
   /** Hot. Whether the packet comes from the client's own inner address. */
@@ -134,12 +140,12 @@ export class SessionTable<S extends Cipher, O extends Cipher>
   }
 
   /**
-   * Adds an entry. Where there is one with the same inner address, packets go to that one until
-   * `promote`: make before break.
+   * Adds an entry. Where there is one that it is to replace, packets go to that one until `promote`:
+   * make before break.
    */
   add(entry: SessionEntry<S, O>): void {
+    for (const other of this.#byId.values()) entry.isPending ||= entry.replaces(other);
     this.#byId.set(entry.session.id | 0, entry);
-    entry.isPending = this.#byIpv4.has(entry.ipv4);
     if (!entry.isPending) this.#use(entry);
   }
 
@@ -148,7 +154,7 @@ export class SessionTable<S extends Cipher, O extends Cipher>
     // In the order they were added, so a late packet cannot bring back one of those before.
     for (const older of this.#byId.values()) {
       if (older === entry) break;
-      if (older.ipv4 !== entry.ipv4) continue;
+      if (!entry.replaces(older)) continue;
       older.isPending = false;
       older.closesAt = Math.min(older.closesAt, now + REPLACED_SESSION_MS);
     }

@@ -92,6 +92,21 @@ Deno.test("a session of the same address waits until it is promoted, the other t
   for (const flow of flowsTo(2)) equal(table.forPacket(flow), second);
 });
 
+Deno.test("a client's session waits until it is promoted under another address, too", () => {
+  const table = new SessionTable<Cipher, Cipher>();
+  const first = newEntry(1, 2, "client"), second = newEntry(2, 3, "client");
+  table.add(first);
+  table.add(second);
+  equal(table.own, first);
+  table.promote(second, 1000);
+  equal(table.own, second);
+  deepEqual([first.closesAt, second.closesAt], [1000 + REPLACED_SESSION_MS, Infinity]);
+  const third = newEntry(3, 4, "client");
+  table.add(third);
+  table.remove(third);
+  equal(table.own, second, "one that was given up has changed nothing");
+});
+
 Deno.test("a session is not replaced by an older one that is heard late", () => {
   const table = new SessionTable<Cipher, Cipher>();
   const [first, second, third] = [newEntry(1, 2), newEntry(2, 2), newEntry(3, 2)];
