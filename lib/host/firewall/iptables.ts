@@ -112,11 +112,14 @@ export async function addRules(
         await apply({ kind: "table", program, table, chain });
         chains.add(`${table} ${chain}`);
       }
+      // The chain may be another one by the time the rule is put back.
+      const put = async () => command(program, rule, await positionOf(journal, program, rule));
       const change = await apply({
         kind: "command",
-        argv: command(program, rule, await positionOf(journal, program, rule)),
+        argv: await put(),
         undo: command(program, rule, "-D"),
         check: command(program, rule, "-C"),
+        again: put,
       });
       changes.push(change);
     }

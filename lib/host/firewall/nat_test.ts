@@ -211,3 +211,26 @@ Deno.test({
     }
   },
 });
+
+Deno.test({
+  name: "netns: rules that another program removes come back before the one that drops all",
+  ignore: Deno.uid() !== 0,
+  fn: async () => {
+    await using machine = await TestMachine.create("nat");
+    const reject = "iptables -A FORWARD -j REJECT";
+    await machine.namespace.sh(`iptables -A FORWARD -s 10.8.0.5/32 -j DROP\n${reject}`);
+    const journal = await machine.openJournal();
+    await enableNat(journal, { tun: "tunnel" });
+    for (const rest of ["", reject, `iptables -A FORWARD -i lo -j ACCEPT\n${reject}`]) {
+      await machine.namespace.sh(`iptables -F FORWARD\n${rest}`);
+      assert.equal((await journal.putBack()).length, 1);
+      const rules = (await machine.namespace.sh("iptables -S FORWARD")).split("\n");
+      const ours = rules.flatMap((rule, index) => rule.includes("fluxify") ? [index] : []);
+      assert.equal(ours.length, 2, rules.join("\n"));
+      const last = rules.findIndex((rule) => rule.includes("REJECT"));
+      if (rest !== "") assert.ok(ours.every((index) => index < last), rules.join("\n"));
+      assert.deepEqual(await journal.putBack(), []);
+    }
+    assert.deepEqual(await journal.undoAll(), []);
+  },
+});

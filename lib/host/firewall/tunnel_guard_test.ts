@@ -136,3 +136,24 @@ for (const [name, wrap] of Object.entries(RUNNERS)) {
     },
   });
 }
+
+Deno.test({
+  name: "netns: a guard that took another one's place is the one that is put back",
+  ignore: Deno.uid() !== 0,
+  async fn() {
+    await using machine = await TestMachine.create("guard");
+    await using directory = await TestDirectory.create();
+    const before = await machine.snapshot();
+    const journal = await openJournal(machine.namespace, directory);
+    const addresses = ["10.8.0.7", "fd00:8::7"];
+    for (const options of [CLIENT, { ...CLIENT, addresses }]) {
+      assert.deepEqual(await guardTunnel(journal, { ...options, forwarded: "anything" }), []);
+    }
+    const during = await machine.snapshot();
+    await machine.namespace.sh("nft flush ruleset");
+    assert.deepEqual(await journal.putBack(), ["nft"]);
+    assert.equal(await machine.snapshot(), during);
+    assert.deepEqual(await journal.undoAll(), []);
+    assert.equal(await machine.snapshot(), before);
+  },
+});

@@ -39,7 +39,6 @@ export class UplinkTable {
           `"nft delete table ${kind} ${TABLE}"`,
       );
     }
-    const before = this.#change;
     this.#change = await this.#journal.apply({
       kind: "command",
       argv: ["nft", "-f", "-"],
@@ -49,7 +48,6 @@ export class UplinkTable {
       check: list,
     });
     this.#asMade = table;
-    if (before !== null) await this.#journal.settle(before);
   }
 }
 

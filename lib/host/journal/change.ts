@@ -3,7 +3,8 @@ import type { NftRuleRecord, TableRecord } from "./record.ts";
 export type Change =
   /**
    * `undo` must be harmless when the command was never run. `check` ends with 0 as long as the change
-   * is in force: given, `putBack()` does again what another program has undone.
+   * is in force: given, `putBack()` does again what another program has undone, by the command that
+   * `again` makes up then, or by `argv`. One with the `undo` of an earlier one takes its place.
    */
   | (Lasting & {
     kind: "command";
@@ -11,6 +12,7 @@ export type Change =
     undo: readonly string[];
     input?: string;
     check?: readonly string[];
+    again?: () => Promise<readonly string[]>;
   })
   /** `sideEffects` are the paths of parameters the kernel changes along with this one. */
   | { kind: "sysctl"; path: string; value: string; sideEffects?: readonly string[] }

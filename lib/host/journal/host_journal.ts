@@ -42,9 +42,10 @@ interface JournalOptions {
 }
 
 interface CheckedCommand {
-  readonly argv: readonly string[];
-  readonly input: string | undefined;
+  readonly undo: readonly string[];
   readonly check: readonly string[];
+  readonly input: string | undefined;
+  again(): Promise<readonly string[]>;
 }
 
 export class HostJournal {
@@ -128,15 +129,15 @@ export class HostJournal {
     return this.#queue.run(async () => {
       const missing = new Set<string>();
       const failures: unknown[] = [];
-      for (const [id, { argv, input, check }] of this.#checked) {
+      for (const [id, { check, again, input }] of this.#checked) {
         if (this.#state !== "open" || !this.#file.outstanding.has(id)) {
           this.#checked.delete(id);
           continue;
         }
         try {
           if ((await this.runner.run(check)).code === 0) continue;
-          missing.add(argv[0]!);
-          await runChecked(this.runner, argv, { input });
+          missing.add(check[0]!);
+          await runChecked(this.runner, await again(), { input });
         } catch (error) {
           failures.push(error);
         }
@@ -193,9 +194,16 @@ export class HostJournal {
 
   async #applyCommand(change: Extract<Change, { kind: "command" }>): Promise<ChangeId> {
     const { kind, argv, undo, input, handover, check } = change;
+    const { again = () => Promise.resolve(argv) } = change;
     const record = { id: this.#nextId++, kind, undo: [...undo], handover };
     const id = await this.#recordAndRun(record, argv, input);
-    if (check !== undefined) this.#checked.set(id, { argv, input, check });
+    if (check === undefined) return id;
+    for (const [earlier, { undo: same }] of this.#checked) {
+      if (same.join("\0") !== undo.join("\0")) continue;
+      this.#checked.delete(earlier);
+      await this.#file.settle(earlier);
+    }
+    this.#checked.set(id, { undo, check, input, again });
     return id;
   }
 
