@@ -99,16 +99,21 @@ async function restoreOne(
         return (await otherClaim(state, path, own, parameter, value))?.owner;
       });
       if (line !== null) lines.push(line);
-      if (kept > 0) await noteSettled(path, change.id);
     } catch (error) {
       failed.push(change);
       lines.push(`${FAILED} a change by ${owner}: ${messageOf(error)}`);
     }
   }
   if (failed.length === 0 && kept === 0) await removeJournal(path);
-  const undone = count(due.length - failed.length);
+  else {
+    // Undone again, it would be taken from a program that has made the same change since.
+    const undone = due.filter((change) => !failed.includes(change));
+    // A full disk takes no mark: what is undone stays undone all the same.
+    for (const { id } of undone) await noteSettled(path, id).catch(() => {});
+  }
+  const done = count(due.length - failed.length);
   const dropped = journal.outstanding.length - valid.length;
-  if (undone !== count(0)) lines.unshift(`undid ${undone} left by ${owner}, which is gone`);
+  if (done !== count(0)) lines.unshift(`undid ${done} left by ${owner}, which is gone`);
   if (kept > 0) lines.push(`left ${count(kept)} by ${owner} in place, as they outlive it`);
   if (dropped > 0) lines.push(`${count(dropped)} by ${owner} ended with an earlier boot`);
   return lines;

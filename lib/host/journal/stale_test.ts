@@ -119,6 +119,28 @@ Deno.test("restoreStale() keeps what it could not undo, and says so", async () =
   assert.deepEqual(await directory.journals(), []);
 });
 
+Deno.test("restoreStale() undoes a change once, also where another one could not be undone", async () => {
+  await using directory = await TestDirectory.create();
+  const host = machine();
+  const journal = await HostJournal.open({
+    program: "fluxify-test",
+    runner: host,
+    directory: directory.path,
+    identity: await deadIdentity(),
+  });
+  for (const line of ["a", "b"]) await journal.apply(route(line));
+  journal.close();
+  host.changesLeft = 1;
+  assert.equal((await restoreStale(host, directory.path)).filter(tellsOfFailure).length, 1);
+  host.changesLeft = Infinity;
+  assert.deepEqual([...host.routes], ["a"]);
+  // A program that has started since makes the same route.
+  host.routes.add("b");
+  await restoreStale(host, directory.path);
+  assert.deepEqual([...host.routes], ["b"]);
+  assert.deepEqual(await directory.journals(), []);
+});
+
 Deno.test("journals without a first line: empty goes, unreadable stays", async () => {
   await using directory = await TestDirectory.create();
   const host = machine();
