@@ -25,7 +25,8 @@ interface ForwardPassOptions {
   iptables: "accept" | "as any other";
 }
 
-const MARK_TABLE: OwnTable = ["inet", "fluxify_forward"];
+/** One for each server, so that none takes another one's place. */
+const markTable = (tun: string): OwnTable => ["inet", `fluxify_forward_${tun}`];
 /** Not one of load balancing, Docker, Kubernetes or Tailscale. */
 const MARK = "0x40000000";
 /** Before every firewall; connections are tracked on an earlier hook. */
@@ -159,5 +160,5 @@ async function addMarks(
     `oifname "${tun}" ${kind} daddr ${subnet} ct status dnat ${set}`,
   ]);
   const type = `filter hook forward priority ${MARK_PRIORITY}; policy accept`;
-  await applyOwnTable(journal, MARK_TABLE, [baseChain("mark_tunnel", type, rules)]);
+  await applyOwnTable(journal, markTable(tun), [baseChain("mark_tunnel", type, rules)]);
 }

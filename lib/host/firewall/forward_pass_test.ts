@@ -245,6 +245,26 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: "netns: a second server lets its clients pass beside those of the first",
+  ignore: Deno.uid() !== 0,
+  fn: async () => {
+    await using crossing = await TestCrossing.create();
+    const machine = crossing.server;
+    await machine.namespace.sh(OTHER_TABLE);
+    const before = await machine.snapshot();
+    const first = await machine.openJournal();
+    await enableNat(first, OPTIONS);
+    const second = await machine.openJournal();
+    await enableNat(second, { tun: "srv2", subnet4: "10.10.0.0/24", subnet6: "fd00:10::/64" });
+    ok(await crossing.reaches("v4"), "with the second");
+    deepEqual(await second.undoAll(), []);
+    ok(await crossing.reaches("v4"), "when the second has stopped");
+    deepEqual(await first.undoAll(), []);
+    equal(await machine.snapshot(), before);
+  },
+});
+
 /** The one that other programs' legacy rules need stays. */
 function hideIptables(journal: HostJournal): void {
   replaceRunner(
