@@ -10,6 +10,8 @@ const CLIENT = { tun: "fluxify", addresses: ["10.8.0.2", "fd00:8::2"] } as const
 /** The tunnel of TestCrossing. */
 const SERVER = { tun: "srv", addresses: ["10.9.0.1", "fd00:9::1"] } as const;
 
+const REACHED_TRIES_MAX = 20;
+
 const RUNNERS: Record<string, (runner: CommandRunner) => CommandRunner> = {
   "nft": (runner) => runner,
   // As where the kernel lacks what the table asks for.
@@ -85,7 +87,10 @@ for (const [name, wrap] of Object.entries(RUNNERS)) {
         await ask("v6"),
       ];
       // The first packet waits for its neighbour to be found.
-      while (!(await both((family) => crossing.isReached(family))).every((is) => is));
+      let tries = 0;
+      while (!(await both((family) => crossing.isReached(family))).every((is) => is)) {
+        assert.ok(++tries < REACHED_TRIES_MAX, "never reached without the guard");
+      }
 
       const journal = await openJournal(wrap(server.namespace), directory);
       const options = { ...SERVER, forwarded: "what clients asked for" } as const;

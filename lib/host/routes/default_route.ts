@@ -138,7 +138,6 @@ export class DefaultRoute {
   }
 }
 
-/** @param routes those to `destination`; one that leads nowhere is not among them. */
 /**
  * Makes sure that no tunnel of another program, or of this one in its other mode, has all traffic:
  * the machine's own default route, spread or not, would carry none. Throws Error.
@@ -157,6 +156,7 @@ export async function refuseTunnelRoutes(
   );
 }
 
+/** @param routes those to `destination`; one that leads nowhere is not among them. */
 function inTheWay(destination: string, routes: readonly Route[]): Error {
   const devices = routes[0]?.nextHops.map((hop) => hop.device).join(", ") || "no device";
   return new Error(
