@@ -261,7 +261,9 @@ fluxify_section() {
         fi
     done
     if has ss; then
-        show ss -Hlntu | grep -E ':(8000|8443)[[:space:]]' || say ports "nothing listens on 8000 or 8443"
+        listened=$(ss -Hlntu 2>/dev/null | grep -E ':(8000|8443)[[:space:]]')
+        if [ -n "$listened" ]; then printf '%s\n' "$listened" | sed 's/^/  /'
+        else say ports "nothing listens on 8000 or 8443"; fi
     fi
 }
 

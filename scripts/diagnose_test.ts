@@ -5,10 +5,15 @@ import { TemporaryDirectory } from "../testing/pki/temporary_directory.ts";
 
 const SCRIPT = fileURLToPath(new URL("./diagnose.sh", import.meta.url));
 
-async function run(...args: string[]) {
+function run(...args: string[]) {
+  return runWith({}, ...args);
+}
+
+async function runWith(env: Record<string, string>, ...args: string[]) {
   const { code, stdout, stderr } = await new Deno.Command("sh", {
     args: [SCRIPT, ...args],
     stdin: "null",
+    env,
   }).output();
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
   return { code, stdout: text(stdout), stderr: text(stderr) };
@@ -50,6 +55,17 @@ Deno.test("diagnose.sh says what to do about a port that is closed", async () =>
     (await run("-s", `127.0.0.1:${port}`)).stdout,
     new RegExp(`- open TCP ${port} on the server`),
   );
+});
+
+Deno.test("diagnose.sh sees its ports among many that are listened on", async () => {
+  await using directory = await TemporaryDirectory.create();
+  const ss = join(directory.path, "ss");
+  const lines = [...Array.from({ length: 30 }, (_, index) => 9000 + index), 8443]
+    .map((port) => `tcp LISTEN 0 128 0.0.0.0:${port} 0.0.0.0:*`);
+  await Deno.writeTextFile(ss, `#!/bin/sh\ncat <<END\n${lines.join("\n")}\nEND\n`, { mode: 0o755 });
+  const { stdout } = await runWith({ PATH: `${directory.path}:${Deno.env.get("PATH")}` });
+  match(stdout, /^== Fluxify\n[^=]*0\.0\.0\.0:8443 /m);
+  ok(!stdout.includes("nothing listens"));
 });
 
 Deno.test("diagnose.sh refuses what it does not know", async () => {
