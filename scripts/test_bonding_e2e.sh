@@ -123,6 +123,12 @@ shape_of() {
 shape_interfaces() {
     [ "$SHAPES" = yes ] || return 0
     for name in $NAMES; do
+        # Those that the kernel gives an interface by itself have the handle 0; no other comes back.
+        if tc qdisc show dev "$name" | grep ' root' | grep -qv ' 0: root'; then
+            refuse "$name has a queueing discipline of its own: take it off first, or with --cleanup"
+        fi
+    done
+    for name in $NAMES; do
         # shellcheck disable=SC2046
         set -- $(shape_of "$name")
         SHAPED="$SHAPED $name"

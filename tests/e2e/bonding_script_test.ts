@@ -67,6 +67,25 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: "netns: the script leaves an interface alone that is shaped already",
+  ...needsRoot(),
+  fn: async () => {
+    await using lab = await createSmallLab();
+    const tbf = ["tbf", "rate", "500mbit", "burst", "64kb", "latency", "100ms"];
+    await lab.client.run("tc", "qdisc", "add", "dev", "two", "root", ...tbf);
+    const shown = async () => (await lab.client.run("tc", "qdisc", "show")).stdout;
+    const before = await shown();
+    const script = lab.client.spawn(
+      ["sh", SCRIPT, "--client", SERVER_ADDRESS, "--ifaces", "one,two", "--netem"],
+      environment(lab, "client"),
+    );
+    equal((await script.ended).code, 2);
+    match(script.tail(), /two has a queueing discipline of its own/);
+    equal(await shown(), before);
+  },
+});
+
 Deno.test("the script refuses what makes no sense", async () => {
   const cases: [string[], RegExp][] = [
     [[], /say --server, --client HOST or --cleanup/],
