@@ -3,8 +3,9 @@ import type { NftRuleRecord, TableRecord } from "./record.ts";
 export type Change =
   /**
    * `undo` must be harmless when the command was never run. `check` ends with 0 as long as the change
-   * is in force: given, `putBack()` does again what another program has undone, by the command that
-   * `again` makes up then, or by `argv`. One with the `undo` of an earlier one takes its place.
+   * is in force, and with 1 when it is not: given, `putBack()` does again what another program has
+   * undone, by the command that `again` makes up then, or by `argv`. One with the `undo` of an earlier
+   * one takes its place.
    */
   | (Lasting & {
     kind: "command";

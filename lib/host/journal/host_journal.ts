@@ -41,6 +41,9 @@ interface JournalOptions {
   identity?: ProcessIdentity;
 }
 
+/** How `iptables -C` and `nft list` end when there is no such thing. */
+const MISSING = 1;
+
 interface CheckedCommand {
   readonly undo: readonly string[];
   readonly check: readonly string[];
@@ -135,7 +138,10 @@ export class HostJournal {
           continue;
         }
         try {
-          if ((await this.runner.run(check)).code === 0) continue;
+          const { code, stderr } = await this.runner.run(check);
+          if (code === 0) continue;
+          // A rule that is there and cannot be asked for now would be made twice, and undone once.
+          if (code !== MISSING) throw new CommandError(check, code, stderr);
           missing.add(check[0]!);
           await runChecked(this.runner, await again(), { input });
         } catch (error) {

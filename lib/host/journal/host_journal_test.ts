@@ -193,3 +193,17 @@ Deno.test({
     assert.deepEqual([result.stdout, result.code], ["refused, then undone\n", 0], result.stderr);
   },
 });
+
+Deno.test("putBack() does nothing again that it cannot tell to be missing", async () => {
+  await using directory = await TestDirectory.create();
+  const runner = new FakeRunner().on("", "")
+    .on("iptables -C", { code: 4, stderr: "Another app is currently holding the xtables lock" });
+  const journal = await HostJournal.open({ program: "t", runner, directory: directory.path });
+  const rule = (verb: string) => ["iptables", verb, "FORWARD", "-j", "ACCEPT"];
+  await journal.apply({ kind: "command", argv: rule("-A"), undo: rule("-D"), check: rule("-C") });
+  await assert.rejects(journal.putBack(), /holding the xtables lock/);
+  runner.on("iptables -C", { code: 1 });
+  assert.deepEqual(await journal.putBack(), ["iptables"]);
+  assert.deepEqual(await journal.undoAll(), []);
+  assert.equal(runner.lines.filter((line) => line.includes("-A")).length, 2);
+});
