@@ -41,7 +41,7 @@ for (const firewall of ["iptables", "nft"] as const) {
       const before = await lab.state();
       const client = firewall === "iptables" ? lab.spawn() : lab.spawnWithoutIptables();
       await client.waitForLine(/wan2 is not there: it is used when it has a gateway/, 20_000);
-      await client.waitForLine(/waits for uplinks: .*only wan1 has an IPv4 gateway/, 1000);
+      await client.waitForLine(/waits for uplinks: .*only wan1 has an IPv4 gateway/, 20_000);
       equal((await lab.connections(lab.machine, 4, 3)).wan1, 3);
       await plugIn(lab, "wan2");
       await client.waitForLine(/fluxify-client balances IPv4/, STATE_TIMEOUT_MS);

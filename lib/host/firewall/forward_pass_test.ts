@@ -1,11 +1,11 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { FakeRunner } from "../../../testing/fake_runner.ts";
 import { type CommandRunner, MissingProgramError } from "../command/runner.ts";
-import { HostJournal } from "../journal/host_journal.ts";
-import { TestDirectory } from "../journal/test_directory.ts";
+import type { HostJournal } from "../journal/host_journal.ts";
 import type { TestMachine } from "../journal/test_machine.ts";
 import { passForeignChains } from "./forward_pass.ts";
 import { enableNat } from "./nat.ts";
+import { withJournal } from "./test_journal.ts";
 import { withAlternative } from "./test_alternative.ts";
 import { CLIENT_SUBNET4, CLIENT_SUBNET6, TestCrossing } from "./test_crossing.ts";
 
@@ -15,16 +15,6 @@ const OPTIONS = {
   subnet6: CLIENT_SUBNET6,
   clientsReachEachOther: false,
 };
-
-async function withJournal(
-  runner: CommandRunner,
-  test: (journal: HostJournal) => Promise<void>,
-): Promise<void> {
-  await using directory = await TestDirectory.create();
-  const journal = await HostJournal.open({ program: "t", runner, directory: directory.path });
-  await test(journal);
-  deepEqual(await journal.undoAll(), []);
-}
 
 const inserted = (runner: FakeRunner) =>
   runner.lines.filter((line) => / (insert|add) rule /.test(line));

@@ -1,21 +1,10 @@
 import { deepEqual, equal, match, rejects } from "node:assert/strict";
 import { FakeRunner } from "../../../testing/fake_runner.ts";
 import { type CommandRunner, MissingProgramError } from "../command/runner.ts";
-import { HostJournal } from "../journal/host_journal.ts";
-import { TestDirectory } from "../journal/test_directory.ts";
 import { clampMss, type MssClamp } from "./mss_clamp.ts";
 import { enableNat } from "./nat.ts";
+import { withJournal } from "./test_journal.ts";
 import { CLIENT_SUBNET4, CLIENT_SUBNET6, TestCrossing } from "./test_crossing.ts";
-
-async function withJournal(
-  runner: CommandRunner,
-  test: (journal: HostJournal) => Promise<void>,
-): Promise<void> {
-  await using directory = await TestDirectory.create();
-  const journal = await HostJournal.open({ program: "t", runner, directory: directory.path });
-  await test(journal);
-  deepEqual(await journal.undoAll(), []);
-}
 
 const missing = () =>
   new FakeRunner().on("", "").on("iptables -w 5 -t mangle -C", { code: 1 })

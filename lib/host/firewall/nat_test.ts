@@ -5,16 +5,7 @@ import { HostJournal } from "../journal/host_journal.ts";
 import { TestDirectory } from "../journal/test_directory.ts";
 import { TestMachine } from "../journal/test_machine.ts";
 import { enableNat } from "./nat.ts";
-
-async function withJournal(
-  runner: CommandRunner,
-  test: (journal: HostJournal) => Promise<void>,
-): Promise<void> {
-  await using directory = await TestDirectory.create();
-  const journal = await HostJournal.open({ program: "t", runner, directory: directory.path });
-  await test(journal);
-  await journal.undoAll();
-}
+import { withJournal } from "./test_journal.ts";
 
 /** No rule is there yet; the tables are. */
 const emptyTables = () =>

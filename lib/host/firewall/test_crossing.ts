@@ -6,6 +6,8 @@ export const CLIENT_SUBNET6 = "fd00:9::/64";
 const CLIENT = { v4: "10.9.0.2", v6: "fd00:9::2" };
 const INTERNET = { v4: "203.0.113.7", v6: "2001:db8:7::7" };
 const LISTEN_ATTEMPTS_MAX = 200;
+/** Each takes 0.3 s where nobody answers. */
+const PINGS_MAX = 40;
 
 /**
  * For tests: a server between its client and the Internet. `srv` stands for the TUN device; its MTU
@@ -89,6 +91,14 @@ export class TestCrossing implements AsyncDisposable {
       ip -6 route add ${CLIENT_SUBNET6} via 2001:db8:7::1
     `);
   }
+}
+
+/** Asks until all say yes; for so many pings at most. */
+export async function untilAll(ask: () => Promise<readonly boolean[]>): Promise<void> {
+  for (let asked = 0; asked < PINGS_MAX; asked++) {
+    if ((await ask()).every((yes) => yes)) return;
+  }
+  throw new Error(`no answer to ${PINGS_MAX} pings`);
 }
 
 function ping(address: string): string[] {

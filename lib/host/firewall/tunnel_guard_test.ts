@@ -3,25 +3,13 @@ import type { CommandRunner } from "../command/runner.ts";
 import { HostJournal } from "../journal/host_journal.ts";
 import { TestDirectory } from "../journal/test_directory.ts";
 import { TestMachine } from "../journal/test_machine.ts";
-import { TestCrossing } from "./test_crossing.ts";
+import { TestCrossing, untilAll } from "./test_crossing.ts";
+import { BACKENDS } from "./test_journal.ts";
 import { guardChains, guardRules, guardTunnel } from "./tunnel_guard.ts";
 
 const CLIENT = { tun: "fluxify", addresses: ["10.8.0.2", "fd00:8::2"] } as const;
 /** The tunnel of TestCrossing. */
 const SERVER = { tun: "srv", addresses: ["10.9.0.1", "fd00:9::1"] } as const;
-
-const REACHED_TRIES_MAX = 20;
-
-const RUNNERS: Record<string, (runner: CommandRunner) => CommandRunner> = {
-  "nft": (runner) => runner,
-  // As where the kernel lacks what the table asks for.
-  "iptables": (runner) => ({
-    run: (argv, options) =>
-      argv[0] === "nft" && argv[1] === "-f"
-        ? Promise.resolve({ code: 1, stdout: "", stderr: "Could not process rule" })
-        : runner.run(argv, options),
-  }),
-};
 
 async function openJournal(
   runner: CommandRunner,
@@ -37,7 +25,7 @@ Deno.test("a client's guard forwards as before", () => {
   assert.deepEqual(guardRules(6, options).map(({ match }) => match[4]), ["fd00:8::2"]);
 });
 
-for (const [name, wrap] of Object.entries(RUNNERS)) {
+for (const [name, wrap] of Object.entries(BACKENDS)) {
   const needs = { ignore: Deno.uid() !== 0 };
   Deno.test({
     name: `netns: nobody on a link reaches the addresses inside the tunnel (${name})`,
@@ -87,10 +75,7 @@ for (const [name, wrap] of Object.entries(RUNNERS)) {
         await ask("v6"),
       ];
       // The first packet waits for its neighbour to be found.
-      let tries = 0;
-      while (!(await both((family) => crossing.isReached(family))).every((is) => is)) {
-        assert.ok(++tries < REACHED_TRIES_MAX, "never reached without the guard");
-      }
+      await untilAll(() => both((family) => crossing.isReached(family)));
 
       const journal = await openJournal(wrap(server.namespace), directory);
       const options = { ...SERVER, forwarded: "what clients asked for" } as const;

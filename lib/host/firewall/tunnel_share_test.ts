@@ -1,23 +1,12 @@
 import { deepEqual, equal } from "node:assert/strict";
-import type { CommandRunner } from "../command/runner.ts";
 import { HostJournal } from "../journal/host_journal.ts";
 import { TestDirectory } from "../journal/test_directory.ts";
 import { CommandSysctl } from "../sysctl/sysctl.ts";
-import { TestCrossing } from "./test_crossing.ts";
+import { TestCrossing, untilAll } from "./test_crossing.ts";
+import { BACKENDS } from "./test_journal.ts";
 import { shareTunnel } from "./tunnel_share.ts";
 
-const RUNNERS: Record<string, (runner: CommandRunner) => CommandRunner> = {
-  "nft": (runner) => runner,
-  // As where the kernel lacks what the table asks for.
-  "iptables": (runner) => ({
-    run: (argv, options) =>
-      argv[0] === "nft" && argv[1] === "-f"
-        ? Promise.resolve({ code: 1, stdout: "", stderr: "Could not process rule" })
-        : runner.run(argv, options),
-  }),
-};
-
-for (const [name, wrap] of Object.entries(RUNNERS)) {
+for (const [name, wrap] of Object.entries(BACKENDS)) {
   Deno.test({
     name: `netns: what a router forwards leaves with its own address (${name})`,
     ignore: Deno.uid() !== 0,
@@ -40,7 +29,7 @@ for (const [name, wrap] of Object.entries(RUNNERS)) {
       deepEqual(await reaches(), [false, false]);
       deepEqual(await shareTunnel(journal, "wan", "auto"), { isShared: true, notices: [] });
       // The first packet waits for its neighbour to be found.
-      while (!(await reaches()).every((is) => is));
+      await untilAll(reaches);
       deepEqual(await journal.undoAll(), []);
       equal(await router.snapshot(), before);
       await client.sh("ip neigh flush all");
