@@ -5,6 +5,7 @@ import type { ChangeId, HostJournal } from "../journal/host_journal.ts";
 import { addRules, type IptablesVariant, programFor, type Rule, SERVER_TAG } from "./iptables.ts";
 import type { NatBackend } from "./nat.ts";
 import { NFT_TABLE } from "./nft.ts";
+import { baseChain, tableText } from "./own_table.ts";
 
 /**
  * What becomes of the maximum segment size (RFC 9293, section 3.7.1) that the two ends of a TCP
@@ -105,23 +106,15 @@ function addChain(
 ): Promise<ChangeId | null> {
   const rules = ["oifname", "iifname"].flatMap((side) =>
     FAMILIES.map((family) =>
-      `    ${side} "${tun}" meta nfproto ipv${family} ${SYN_NFT} ` +
+      `${side} "${tun}" meta nfproto ipv${family} ${SYN_NFT} ` +
       `tcp option maxseg size set ${mssFor(family, clamp) ?? "rt mtu"} comment "${SERVER_TAG}"`
     )
   );
-  const lines = [
-    `table ${NFT_TABLE.join(" ")} {`,
-    `  chain ${CHAIN} {`,
-    "    type filter hook forward priority -150; policy accept;",
-    ...rules,
-    "  }",
-    "}",
-    "",
-  ];
+  const chain = baseChain(CHAIN, "filter hook forward priority -150; policy accept", rules);
   return journal.apply({
     kind: "command",
     argv: ["nft", "-f", "-"],
-    input: lines.join("\n"),
+    input: tableText(NFT_TABLE, [chain]),
     undo: ["nft", "delete", "chain", ...NFT_TABLE, CHAIN],
     check: ["nft", "list", "chain", ...NFT_TABLE, CHAIN],
   });

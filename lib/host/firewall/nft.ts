@@ -1,5 +1,6 @@
 import { CommandError } from "../command/runner.ts";
 import type { HostJournal } from "../journal/host_journal.ts";
+import { baseChain, type OwnTable, tableText } from "./own_table.ts";
 
 interface NftOptions {
   tun: string;
@@ -10,7 +11,7 @@ interface NftOptions {
 }
 
 /** Family and name of the server's table. */
-export const NFT_TABLE: readonly string[] = ["inet", "fluxify"];
+export const NFT_TABLE: OwnTable = ["inet", "fluxify"];
 const LIST_TABLE = ["nft", "list", "table", ...NFT_TABLE];
 
 /**
@@ -44,19 +45,15 @@ async function addTable(
   const way = egress.length === 0
     ? `oifname != "${tun}"`
     : `oifname { ${egress.map((name) => `"${name}"`).join(", ")} }`;
-  const lines = [
-    `table ${NFT_TABLE.join(" ")} {`,
-    "  chain postrouting {",
-    "    type nat hook postrouting priority 100; policy accept;",
-    ...sources.map((source) => `    ${source} ${way} masquerade comment "fluxify"`),
-    "  }",
-    "}",
-    "",
-  ];
+  const chain = baseChain(
+    "postrouting",
+    "nat hook postrouting priority 100; policy accept",
+    sources.map((source) => `${source} ${way} masquerade comment "fluxify"`),
+  );
   await journal.apply({
     kind: "command",
     argv: ["nft", "-f", "-"],
-    input: lines.join("\n"),
+    input: tableText(NFT_TABLE, [chain]),
     undo: ["nft", "delete", "table", ...NFT_TABLE],
     check: ["nft", "list", "chain", ...NFT_TABLE, "postrouting"],
   });

@@ -22,13 +22,16 @@ export async function applyOwnTable(
   });
 }
 
-/** As nft reads it; each chain is a text of its own lines. */
+/** As tableText(), in the place of the table that may be there. */
 function ownTableText(table: OwnTable, chains: readonly string[]): string {
   const name = table.join(" ");
   // To be deleted it has to be there.
-  return [`table ${name}`, `delete table ${name}`, `table ${name} {`, ...chains, "}", ""].join(
-    "\n",
-  );
+  return `table ${name}\ndelete table ${name}\n${tableText(table, chains)}`;
+}
+
+/** A table as nft reads it; each chain is a text of its own lines. */
+export function tableText(table: OwnTable, chains: readonly string[]): string {
+  return [`table ${table.join(" ")} {`, ...chains, "}", ""].join("\n");
 }
 
 /** A base chain: what `type` says, and its rules. */

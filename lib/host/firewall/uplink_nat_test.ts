@@ -7,7 +7,7 @@ import { TestMachine } from "../journal/test_machine.ts";
 import { addRules } from "./iptables.ts";
 import { UplinkNat } from "./uplink_nat.ts";
 import { withAlternative } from "./test_alternative.ts";
-import { uplinkTable } from "./uplink_nft.ts";
+import { uplinkChains } from "./uplink_nft.ts";
 import { markWithMask, uplinkMark, uplinkRules } from "./uplink_rules.ts";
 
 const UPLINKS = [
@@ -42,7 +42,10 @@ Deno.test("uplinkRules() gives an uplink the source that its route prescribes", 
   const targets = uplinkRules(uplinks).filter(({ table }) => table === "nat")
     .map(({ target }) => target.join(" "));
   assert.deepEqual(targets, ["SNAT --to-source 192.0.2.77", "MASQUERADE"]);
-  assert.match(uplinkTable(4, uplinks), /oifname "fiber" snat to 192\.0\.2\.77 comment/);
+  assert.match(
+    uplinkChains(4, uplinks).join("\n"),
+    /oifname "fiber" snat to 192\.0\.2\.77 comment/,
+  );
 });
 
 Deno.test("UplinkNat.follow() replaces the rule of an uplink that gets another source", async () => {
@@ -69,7 +72,9 @@ Deno.test("uplinkRules() leaves packets of sockets alone that bear a mark of oth
     restoring.map(({ chain, match }) => [chain, match.join(" ").includes("mark 0x0/0xc0ffffff")]),
     [["PREROUTING", false], ["OUTPUT", true]],
   );
-  const nft = uplinkTable(4, UPLINKS).split("\n").filter((line) => line.includes("mark set meta"));
+  const nft = uplinkChains(4, UPLINKS).join("\n").split("\n").filter((line) =>
+    line.includes("mark set meta")
+  );
   assert.equal(nft.length, 4);
   assert.equal(nft.filter((line) => /^ +meta mark and 0xc0ffffff == 0x0 /.test(line)).length, 2);
 });

@@ -1,5 +1,6 @@
 import type { AddressFamily } from "../links/address.ts";
-import type { ChangeId, HostJournal } from "../journal/host_journal.ts";
+import type { HostJournal } from "../journal/host_journal.ts";
+import { applyOwnTable, baseChain } from "./own_table.ts";
 import {
   type NatUplink,
   OTHERS_MARK_MASK,
@@ -18,7 +19,7 @@ const UNMARKED = `ct mark and ${MASK} == 0x0`;
 export class UplinkTable {
   readonly #journal: HostJournal;
   readonly #family: AddressFamily;
-  #change: ChangeId | null = null;
+  /** Empty as long as there is none. */
   #asMade = "";
 
   constructor(journal: HostJournal, family: AddressFamily) {
@@ -28,32 +29,28 @@ export class UplinkTable {
 
   /** Brings the table to these uplinks, in one step. Throws Error, the one before in force. */
   async follow(uplinks: readonly NatUplink[]): Promise<void> {
-    const kind = this.#family === 4 ? "ip" : "ip6";
-    const table = uplinkTable(this.#family, uplinks);
-    if (table === this.#asMade) return;
+    const kind = kindOf(this.#family);
+    const chains = uplinkChains(this.#family, uplinks);
+    if (chains.join() === this.#asMade) return;
     const list = ["nft", "list", "table", kind, TABLE];
-    const isThere = (await this.#journal.runner.run(list)).code === 0;
-    if (isThere && this.#change === null) {
+    if (this.#asMade === "" && (await this.#journal.runner.run(list)).code === 0) {
       throw new Error(
         `Cannot balance: the nft table ${kind} ${TABLE} is there already; remove it with ` +
           `"nft delete table ${kind} ${TABLE}"`,
       );
     }
-    this.#change = await this.#journal.apply({
-      kind: "command",
-      argv: ["nft", "-f", "-"],
-      // In one step, and also where it has gone meanwhile.
-      input: isThere ? `table ${kind} ${TABLE}\ndelete table ${kind} ${TABLE}\n${table}` : table,
-      undo: ["nft", "delete", "table", kind, TABLE],
-      check: list,
-    });
-    this.#asMade = table;
+    await applyOwnTable(this.#journal, [kind, TABLE], chains);
+    this.#asMade = chains.join();
   }
 }
 
-/** The table as nft reads it. */
-export function uplinkTable(family: AddressFamily, uplinks: readonly NatUplink[]): string {
-  const kind = family === 4 ? "ip" : "ip6";
+function kindOf(family: AddressFamily): "ip" | "ip6" {
+  return family === 4 ? "ip" : "ip6";
+}
+
+/** The chains of the table as nft reads them. */
+export function uplinkChains(family: AddressFamily, uplinks: readonly NatUplink[]): string[] {
+  const kind = kindOf(family);
   const existing = uplinks.flatMap((uplink) =>
     uplink.addresses.map((address) =>
       `${UNMARKED} ct state established,related ct reply ${kind} daddr ${address} ${keep(uplink)}`
@@ -78,22 +75,19 @@ export function uplinkTable(family: AddressFamily, uplinks: readonly NatUplink[]
     `comment "${UPLINK_TAG}"`
   );
   return [
-    `table ${kind} ${TABLE} {`,
-    ...chain("prerouting", "filter hook prerouting priority -150", [
+    baseChain("prerouting", "filter hook prerouting priority -150", [
       ...existing,
       ...entering,
       ...restored,
     ]),
-    ...chain("output", "route hook output priority -150", [
+    baseChain("output", "route hook output priority -150", [
       ...existing,
       ...midStream,
       ...restored.map((rule) => `${NOT_MARKED_BY_OTHERS} ${rule}`),
     ]),
-    ...chain("postrouting", "filter hook postrouting priority -150", leaving),
-    ...chain("masquerade_uplinks", "nat hook postrouting priority 100", masqueraded),
-    "}",
-    "",
-  ].join("\n");
+    baseChain("postrouting", "filter hook postrouting priority -150", leaving),
+    baseChain("masquerade_uplinks", "nat hook postrouting priority 100", masqueraded),
+  ];
 }
 
 function keep({ slot }: NatUplink): string {
@@ -102,8 +96,4 @@ function keep({ slot }: NatUplink): string {
 
 function hex(slot: number): string {
   return `0x${uplinkMark(slot).toString(16)}`;
-}
-
-function chain(name: string, type: string, rules: readonly string[]): string[] {
-  return [`  chain ${name} {`, `    type ${type};`, ...rules.map((rule) => `    ${rule}`), "  }"];
 }
