@@ -3,7 +3,7 @@ import { FakeRunner } from "../../../testing/fake_runner.ts";
 import { CommandError, MissingProgramError } from "../command/runner.ts";
 import { HostJournal, restoreStale } from "../journal/host_journal.ts";
 import { deadIdentity, TestDirectory } from "../journal/test_directory.ts";
-import { resolvConfText, setDns } from "./dns.ts";
+import { type DnsSetting, resolvConfText, setDns } from "./dns.ts";
 
 const SERVERS = ["1.1.1.1", "2606:4700:4700::1111"];
 const nsswitch = "/dev/null";
@@ -16,6 +16,11 @@ async function open(directory: TestDirectory, runner = new FakeRunner()): Promis
     directory: directory.path,
     identity: await deadIdentity(),
   });
+}
+
+/** Where the C library asks nobody but resolv.conf. */
+function setOurs(journal: HostJournal, resolvConf: string): Promise<DnsSetting> {
+  return setDns(journal, { tun: "fluxify", servers: SERVERS, resolvConf, nsswitch });
 }
 
 /** What is at a path, as text: kind, rights and content. */
@@ -54,12 +59,7 @@ for (const [name, prepare] of Object.entries(BEFORE)) {
       const before = describe(resolvConf);
       const target = describe(`${resolvConf}.target`);
       const journal = await open(directory);
-      const { place } = await setDns(journal, {
-        tun: "fluxify",
-        servers: SERVERS,
-        resolvConf,
-        nsswitch,
-      });
+      const { place } = await setOurs(journal, resolvConf);
       assert.equal(place, "resolv.conf");
       assert.equal(Deno.readTextFileSync(resolvConf), resolvConfText(SERVERS));
       assert.equal(Deno.lstatSync(resolvConf).mode! & 0o777, 0o644);
@@ -87,7 +87,7 @@ Deno.test("a resolv.conf that somebody else has changed since stays, and is told
     const resolvConf = directory.file("resolv.conf");
     await Deno.writeTextFile(resolvConf, "nameserver 192.168.1.1\n");
     const journal = await open(directory);
-    await setDns(journal, { tun: "fluxify", servers: SERVERS, resolvConf, nsswitch });
+    await setOurs(journal, resolvConf);
     await Deno.writeTextFile(resolvConf, "nameserver 10.0.0.1\n");
     let lines: string[];
     if (ending === "stopped") {
@@ -108,7 +108,7 @@ Deno.test("what another program writes is replaced when it is complete, and come
     const resolvConf = directory.file("resolv.conf");
     await Deno.writeTextFile(resolvConf, "nameserver 192.168.1.1\n");
     const journal = await open(directory);
-    const dns = await setDns(journal, { tun: "fluxify", servers: SERVERS, resolvConf, nsswitch });
+    const dns = await setOurs(journal, resolvConf);
     assert.equal(await dns.look(), null);
     assert.equal(await dns.look(), null);
     let theirs = "";
@@ -139,7 +139,7 @@ Deno.test("a resolv.conf that is removed, or becomes a link, is written again", 
   await using directory = await TestDirectory.create();
   const resolvConf = directory.file("resolv.conf");
   const journal = await open(directory);
-  const dns = await setDns(journal, { tun: "fluxify", servers: SERVERS, resolvConf, nsswitch });
+  const dns = await setOurs(journal, resolvConf);
   for (const then of ["absent", "link to /run/nobody"]) {
     await Deno.remove(resolvConf);
     if (then !== "absent") await Deno.symlink("/run/nobody", resolvConf);
@@ -155,7 +155,7 @@ Deno.test("a program that writes resolv.conf again and again has its way most of
   await using directory = await TestDirectory.create();
   const resolvConf = directory.file("resolv.conf");
   const journal = await open(directory);
-  const dns = await setDns(journal, { tun: "fluxify", servers: SERVERS, resolvConf, nsswitch });
+  const dns = await setOurs(journal, resolvConf);
   let replaced = 0;
   for (let look = 0; look < 600; look++) {
     await Deno.writeTextFile(resolvConf, "nameserver 10.0.0.1\n");
@@ -171,7 +171,7 @@ Deno.test("programs that are sent away from systemd-resolved ask our servers all
   const resolvConf = directory.file("resolv.conf");
   await Deno.writeTextFile(resolvConf, STUB);
   const journal = await open(directory, resolved());
-  const dns = await setDns(journal, { tun: "fluxify", servers: SERVERS, resolvConf, nsswitch });
+  const dns = await setOurs(journal, resolvConf);
   assert.equal(dns.place, "systemd-resolved");
   await Deno.writeTextFile(resolvConf, `search lan\n${STUB}`);
   assert.equal(await dns.look(), null);
@@ -190,7 +190,7 @@ Deno.test("a resolv.conf that cannot be kept a copy of is an error, and stays", 
   await using directory = await TestDirectory.create();
   const resolvConf = directory.file("resolv.conf");
   const journal = await open(directory);
-  const dns = await setDns(journal, { tun: "fluxify", servers: SERVERS, resolvConf, nsswitch });
+  const dns = await setOurs(journal, resolvConf);
   await Deno.remove(resolvConf);
   await Deno.mkdir(resolvConf);
   await assert.rejects(dns.look(), /Cannot keep a copy of/);
@@ -205,12 +205,7 @@ Deno.test("setDns() tells systemd-resolved where programs ask it, and reverts", 
   await Deno.writeTextFile(resolvConf, STUB);
   const runner = resolved();
   const journal = await open(directory, runner);
-  const { place } = await setDns(journal, {
-    tun: "fluxify",
-    servers: SERVERS,
-    resolvConf,
-    nsswitch,
-  });
+  const { place } = await setOurs(journal, resolvConf);
   assert.equal(place, "systemd-resolved");
   assert.deepEqual(await journal.undoAll(), []);
   assert.deepEqual(runner.lines, [
@@ -237,12 +232,8 @@ Deno.test("setDns() sets both where the C library asks systemd-resolved beside r
     await Deno.writeTextFile(nsswitch, text);
     const runner = resolved();
     const journal = await open(directory, runner);
-    const { place } = await setDns(journal, {
-      tun: "fluxify",
-      servers: SERVERS,
-      resolvConf,
-      nsswitch,
-    });
+    const options = { tun: "fluxify", servers: SERVERS, resolvConf, nsswitch };
+    const { place } = await setDns(journal, options);
     assert.equal(place, both ? "resolv.conf and systemd-resolved" : "resolv.conf", text);
     assert.equal(runner.lines.includes("resolvectl domain fluxify ~."), both);
     assert.equal(Deno.readTextFileSync(resolvConf), resolvConfText(SERVERS));
@@ -253,7 +244,7 @@ Deno.test("setDns() sets both where the C library asks systemd-resolved beside r
     await Deno.remove(resolvConf);
     await Deno.mkdir(resolvConf);
     const second = await open(directory, runner);
-    const refused = setDns(second, { tun: "fluxify", servers: SERVERS, resolvConf, nsswitch });
+    const refused = setDns(second, options);
     await assert.rejects(refused, /Cannot set the DNS servers/);
     assert.equal(runner.lines.at(-1) === "resolvectl revert fluxify", both);
     assert.deepEqual(await second.undoAll(), []);
@@ -274,7 +265,7 @@ Deno.test("a tunnel or a systemd-resolved that is gone has nothing to revert", a
     await Deno.writeTextFile(resolvConf, STUB);
     const runner = resolved().on("resolvectl revert", { code: 1, stderr });
     const journal = await open(directory, runner);
-    await setDns(journal, { tun: "fluxify", servers: SERVERS, resolvConf, nsswitch });
+    await setOurs(journal, resolvConf);
     assert.deepEqual(await journal.undoAll(), []);
   }
 });
@@ -286,7 +277,7 @@ Deno.test("setDns() reverts what systemd-resolved took before it refused", async
   const runner = resolved().on("resolvectl domain", { code: 1, stderr: "Access denied" });
   const journal = await open(directory, runner);
   await assert.rejects(
-    setDns(journal, { tun: "fluxify", servers: SERVERS, resolvConf, nsswitch }),
+    setOurs(journal, resolvConf),
     /Cannot set the DNS servers: .*Access denied.*start without -dns/,
   );
   assert.equal(runner.lines.at(-1), "resolvectl revert fluxify");
@@ -310,12 +301,7 @@ Deno.test("setDns() writes resolv.conf where systemd-resolved is not asked, or s
     const resolvConf = directory.file("resolv.conf");
     await Deno.writeTextFile(resolvConf, text);
     const journal = await open(directory, runner);
-    const { place } = await setDns(journal, {
-      tun: "fluxify",
-      servers: SERVERS,
-      resolvConf,
-      nsswitch,
-    });
+    const { place } = await setOurs(journal, resolvConf);
     assert.equal(place, "resolv.conf");
     assert.deepEqual(await journal.undoAll(), []);
     assert.equal(Deno.readTextFileSync(resolvConf), text);
@@ -328,7 +314,7 @@ Deno.test("setDns() refuses what it could not put back, and servers that are non
   const large = directory.file("large");
   await Deno.writeTextFile(large, "x".repeat(1024 * 1024 + 1));
   for (const resolvConf of [directory.path, large, directory.file("no/such/folder")]) {
-    const refused = setDns(journal, { tun: "fluxify", servers: SERVERS, resolvConf, nsswitch });
+    const refused = setOurs(journal, resolvConf);
     await assert.rejects(refused, /Cannot set the DNS servers: .*start without -dns/);
   }
   const resolvConf = directory.file("resolv.conf");

@@ -3,6 +3,7 @@ import { adoptedServer, KillSwitch } from "./kill_switch.ts";
 import {
   CONTROL_PORT,
   DATA_PORT,
+  enableKillSwitch,
   openJournal,
   SERVER,
   SERVER6,
@@ -170,10 +171,7 @@ for (
     fn: async () => {
       await using site = await TestSite.create();
       const { namespace } = site.machine;
-      const before = await stateOf(site);
-      const journal = await openJournal(site, backend);
-      const killSwitch = new KillSwitch(journal, OPTIONS);
-      await killSwitch.enable();
+      const { before, journal, killSwitch } = await enableKillSwitch(site, backend);
       const inForce = await stateOf(site);
       await namespace.sh(removal);
       assert.ok(await site.reaches(namespace, STRANGER, 53), "removed");

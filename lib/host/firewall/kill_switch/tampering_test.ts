@@ -2,7 +2,15 @@ import assert from "node:assert/strict";
 import { type CommandRunner, MissingProgramError } from "../../command/runner.ts";
 import { withAlternative } from "../test_alternative.ts";
 import { KillSwitch } from "./kill_switch.ts";
-import { openJournal, SITE_OPTIONS, stateOf, STRANGER, STRANGER6, TestSite } from "./test_site.ts";
+import {
+  enableKillSwitch,
+  openJournal,
+  SITE_OPTIONS,
+  stateOf,
+  STRANGER,
+  STRANGER6,
+  TestSite,
+} from "./test_site.ts";
 
 const TABLE = "inet fluxify_kill_switch";
 const both = (rule: string) => `iptables -t mangle ${rule}\nip6tables -t mangle ${rule}`;
@@ -52,10 +60,7 @@ for (const { backend, deed, said, ...more } of DEEDS) {
     fn: async () => {
       await using site = await TestSite.create();
       const { namespace } = site.machine;
-      const before = await stateOf(site);
-      const journal = await openJournal(site, backend);
-      const killSwitch = new KillSwitch(journal, SITE_OPTIONS);
-      await killSwitch.enable();
+      const { before, journal, killSwitch } = await enableKillSwitch(site, backend);
       assert.deepEqual(await killSwitch.follow(), []);
       await namespace.sh(deed);
       assert.match((await killSwitch.follow()).join(), said);
@@ -77,10 +82,7 @@ Deno.test({
   fn: async () => {
     await using site = await TestSite.create();
     const { namespace } = site.machine;
-    const before = await stateOf(site);
-    const journal = await openJournal(site, "iptables");
-    const killSwitch = new KillSwitch(journal, SITE_OPTIONS);
-    await killSwitch.enable();
+    const { before, journal, killSwitch } = await enableKillSwitch(site, "iptables");
     const said: string[] = [];
     for (let round = 0; round < 15; round++) {
       await namespace.sh("iptables -t mangle -I POSTROUTING 1 -j ACCEPT");

@@ -2,6 +2,7 @@ import { type CommandRunner, MissingProgramError } from "../../command/runner.ts
 import { TestNamespace } from "../../../../testing/test_namespace.ts";
 import type { HostJournal } from "../../journal/host_journal.ts";
 import { TestMachine } from "../../journal/test_machine.ts";
+import { KillSwitch } from "./kill_switch.ts";
 
 export const SERVER = "203.0.113.7";
 export const SERVER6 = "2001:db8:9::7";
@@ -148,4 +149,13 @@ export async function openJournal(
 
 export function stateOf(site: TestSite): Promise<string> {
   return site.machine.snapshot();
+}
+
+/** A kill switch in force, and the state of the machine before it. */
+export async function enableKillSwitch(site: TestSite, backend: "nft" | "iptables") {
+  const before = await stateOf(site);
+  const journal = await openJournal(site, backend);
+  const killSwitch = new KillSwitch(journal, SITE_OPTIONS);
+  await killSwitch.enable();
+  return { before, journal, killSwitch };
 }
