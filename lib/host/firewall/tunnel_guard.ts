@@ -30,8 +30,9 @@ const FORWARD_PRIORITY = -10;
 const GUARD_TAG = "fluxify-guard";
 
 /**
- * Puts the guard in force, in the place of an earlier one of the same device. Undone by the journal.
- * Returns notices for people about what could not be guarded.
+ * Puts the guard in force, in the place of an earlier one of the same device; rules of iptables for
+ * earlier addresses stay until the end, which drop what is nobody's. Undone by the journal. Returns
+ * notices for people about what could not be guarded.
  */
 export async function guardTunnel(
   journal: HostJournal,
