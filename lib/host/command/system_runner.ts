@@ -36,15 +36,20 @@ export class SystemRunner implements CommandRunner {
   }
 }
 
-function spawn(program: string, args: string[], stdin: "null" | "piped"): Deno.ChildProcess {
+/** Of every program that is run: it answers in the C locale, and is found where PATH lacks it. */
+export function programEnvironment(): Record<string, string> {
   const path = [Deno.env.get("PATH") ?? "", ...SYSTEM_DIRECTORIES].filter((part) => part !== "");
+  return { LC_ALL: "C", LANGUAGE: "", PATH: path.join(":") };
+}
+
+function spawn(program: string, args: string[], stdin: "null" | "piped"): Deno.ChildProcess {
   try {
     return new Deno.Command(program, {
       args,
       stdin,
       stdout: "piped",
       stderr: "piped",
-      env: { LC_ALL: "C", LANGUAGE: "", PATH: path.join(":") },
+      env: programEnvironment(),
     }).spawn();
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) throw new MissingProgramError(program);

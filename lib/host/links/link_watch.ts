@@ -4,6 +4,8 @@
  * to have happened every few seconds.
  */
 
+import { programEnvironment } from "../command/system_runner.ts";
+
 /** What {@link watchLinks} watches with, and how patiently. */
 interface LinkWatchOptions {
   /** One change comes as a burst of lines: what follows within so long belongs to it. */
@@ -176,9 +178,11 @@ export function linkIn(line: string): SeenLink | null {
 
 function start([program, ...args]: readonly [string, ...string[]]) {
   try {
-    return new Deno.Command(program, { args, stdin: "null", stdout: "piped", stderr: "piped" })
+    const env = programEnvironment();
+    return new Deno.Command(program, { args, env, stdin: "null", stdout: "piped", stderr: "piped" })
       .spawn();
   } catch {
+    // Not there, or no more processes may be started: until it can be, a change is said now and then.
     return null;
   }
 }

@@ -93,3 +93,19 @@ Deno.test("Changes names a link each time it goes, and keeps no names of links t
   deepEqual([...changes.downNow], ["wan1"]);
   changes.stop();
 });
+
+Deno.test("watchLinks() finds its program where PATH does not lead", async () => {
+  const path = Deno.env.get("PATH") ?? "";
+  const { promise, onChange } = nextCall((wentDown) => wentDown.size > 0);
+  const line = "echo '3: wan1: <BROADCAST> mtu 1500'";
+  Deno.env.set("PATH", "/nowhere");
+  try {
+    await using _watch = watchLinks(onChange, {
+      settleMs: 1,
+      command: shell(`${line}; exec sleep 60`),
+    });
+    deepEqual([...await promise], ["wan1"]);
+  } finally {
+    Deno.env.set("PATH", path);
+  }
+});
