@@ -204,10 +204,12 @@ tcp_open() {
 }
 
 largest_ping() {
-    # Payload and 28 bytes of headers, with "do not fragment".
-    for size in 1472 1464 1452 1412 1372 1252; do
-        if limited 3 ping -c 1 -W 2 -M "do" -s "$size" "$@" >/dev/null 2>&1; then
-            echo $((size + 28))
+    # Of IP and ICMP; the payload is what is left.
+    case $SERVER in *:*) headers=48 ;; *) headers=28 ;; esac
+    # With "do not fragment".
+    for size in 1500 1492 1480 1440 1400 1280; do
+        if limited 3 ping -c 1 -W 2 -M "do" -s $((size - headers)) "$@" >/dev/null 2>&1; then
+            echo "$size"
             return
         fi
     done

@@ -68,6 +68,21 @@ Deno.test("diagnose.sh sees its ports among many that are listened on", async ()
   ok(!stdout.includes("nothing listens"));
 });
 
+Deno.test("diagnose.sh counts the headers of the family that is asked over", async () => {
+  await using directory = await TemporaryDirectory.create();
+  const path = { PATH: `${directory.path}:${Deno.env.get("PATH")}` };
+  // Links of 1500 bytes: what the payload may have, by family.
+  for (const [address, payload] of [["127.0.0.1", 1472], ["[::1]", 1452]] as const) {
+    const ping = `#!/bin/sh
+while [ $# -gt 1 ]; do [ "$1" = -s ] && [ "$2" -gt ${payload} ] && exit 1; shift; done
+exit 0
+`;
+    await Deno.writeTextFile(join(directory.path, "ping"), ping, { mode: 0o755 });
+    const { stdout } = await runWith(path, "--server", `${address}:9`);
+    match(stdout, /path MTU +1500$/m, address);
+  }
+});
+
 Deno.test("diagnose.sh refuses what it does not know", async () => {
   const cases: [string[], RegExp][] = [
     [["--bogus"], /unknown option '--bogus'/],
