@@ -197,9 +197,9 @@ export class TunnelPeer {
       message.pathId = port.id;
       const isUrgent = port.received.isUrgent(now + SKEW_MS);
       if (!port.received.acknowledge(message, now + SKEW_MS)) continue;
-      const fastest = this.#fastestAnswer(port, now);
-      const isSlow = this.#answerDelay(port, now) > this.#answerDelay(fastest, now) + SLOW_MS;
       const isQuiet = now + SKEW_MS - port.received.arrivedAt > QUIET_MS;
+      const fastest = this.#fastestAnswer(port, isQuiet, now);
+      const isSlow = this.#answerDelay(port, now) > this.#answerDelay(fastest, now) + SLOW_MS;
       if ((isUrgent || isSlow || isQuiet) && fastest !== port) {
         this.#sendAnswer(fastest, message, now);
       }
@@ -218,14 +218,20 @@ export class TunnelPeer {
     });
   }
 
-  /** A gap is told on the path that is there first, too, of those that were heard lately. */
-  #fastestAnswer(own: Port, now: number): Port {
+  /**
+   * A gap is told on the path that is there first, too, of those that were heard lately; and news of
+   * a path that may be gone on the first of the others.
+   */
+  #fastestAnswer(own: Port, isQuiet: boolean, now: number): Port {
     let fastest = own;
+    let least = isQuiet ? Infinity : this.#answerDelay(own, now);
     for (const each of this.#ports) {
       const isHeard = now + SKEW_MS - each.received.arrivedAt < HEARD_MS;
-      if (each.lane.state === "up" && isHeard) {
-        if (this.#answerDelay(each, now) < this.#answerDelay(fastest, now)) fastest = each;
-      }
+      if (each === own || each.lane.state !== "up" || !isHeard) continue;
+      const delay = this.#answerDelay(each, now);
+      if (delay >= least) continue;
+      least = delay;
+      fastest = each;
     }
     return fastest;
   }

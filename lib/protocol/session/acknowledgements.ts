@@ -71,23 +71,31 @@ export class Acknowledgements {
   }
 
   #tell(path: SessionPath, records: ReceivedRecords, now: number): void {
-    const isUrgent = records.isUrgent(now) || now - records.arrivedAt > QUIET_MS;
+    const isQuiet = now - records.arrivedAt > QUIET_MS;
+    const isUrgent = isQuiet || records.isUrgent(now);
     this.#message.pathId = path.id;
     if (!records.acknowledge(this.#message, now)) return;
     const payload = encodeAcknowledgement(this.#message);
     this.#outbox.transmit({ type: TYPE_ACKNOWLEDGEMENT, path, payload });
-    const fastest = this.#fastest(path, now);
+    const fastest = this.#fastest(path, isQuiet, now);
     const isSlow = delayOf(path, now) > delayOf(fastest, now) + SLOW_MS;
     if (fastest === path || !isUrgent && !isSlow) return;
     this.#outbox.transmit({ type: TYPE_ACKNOWLEDGEMENT, path: fastest, payload });
   }
 
-  /** The path that is there first, of those that work and were heard lately. */
-  #fastest(own: SessionPath, now: number): SessionPath {
+  /**
+   * The path that is there first, of those that work and were heard lately; for news of a path that
+   * may be gone, the first of the others.
+   */
+  #fastest(own: SessionPath, isQuiet: boolean, now: number): SessionPath {
     let fastest = own;
+    let least = isQuiet ? Infinity : delayOf(own, now);
     for (const path of this.#paths) {
-      if (!path.isUsable || now - path.lastHeardAt > HEARD_MS) continue;
-      if (delayOf(path, now) < delayOf(fastest, now)) fastest = path;
+      if (path === own || !path.isUsable || now - path.lastHeardAt > HEARD_MS) continue;
+      const delay = delayOf(path, now);
+      if (delay >= least) continue;
+      least = delay;
+      fastest = path;
     }
     return fastest;
   }

@@ -1,0 +1,64 @@
+import { deepEqual } from "node:assert/strict";
+import { Outbox } from "../path/outbox.ts";
+import type { SessionPath } from "../path/session_path.ts";
+import { setUpScheduling } from "../schedule/test_scheduling.ts";
+import { RecordHeader } from "../wire/header.ts";
+import { Acknowledgements } from "./acknowledgements.ts";
+
+/** Round trips of the paths, in ms: the first is the fastest. */
+const ROUND_TRIPS = [20, 80, 120];
+
+function setUp() {
+  const { paths, scheduling, added } = setUpScheduling(ROUND_TRIPS, "aggregate");
+  const outbox = new Outbox();
+  const acknowledgements = new Acknowledgements(paths, outbox, scheduling);
+  const counters = new Map<number, number>();
+  const arrive = (path: SessionPath, now: number, passedOver = 0) => {
+    const counter = (counters.get(path.id) ?? 0) + 1 + passedOver;
+    counters.set(path.id, counter);
+    path.lastHeardAt = now;
+    acknowledgements.recordArrived(path, new RecordHeader(), counter, now);
+    acknowledgements.packetArrived(path, now);
+  };
+  /** The paths on which something is told now. */
+  const told = (now: number) => {
+    acknowledgements.handleTimeout(now);
+    const ids: number[] = [];
+    for (let each = outbox.nextTransmit(); each !== null; each = outbox.nextTransmit()) {
+      ids.push(each.path.id);
+    }
+    return ids;
+  };
+  return { paths: added, arrive, told };
+}
+
+Deno.test("what arrives on the fastest path is told there, and of a slow path there as well", () => {
+  const { paths: [fast, slow], arrive, told } = setUp();
+  for (let now = 0; now < 20; now++) arrive(fast!, now);
+  deepEqual(told(20), [0]);
+  for (let now = 20; now < 45; now++) {
+    arrive(fast!, now);
+    arrive(slow!, now);
+  }
+  deepEqual(told(46).sort(), [0, 0, 1]);
+});
+
+Deno.test("the last news of a path that fell silent takes the fastest of the others", () => {
+  const { paths: [fast, slow, slowest], arrive, told } = setUp();
+  for (const path of [fast!, slow!, slowest!]) arrive(path, 0);
+  told(25);
+  arrive(fast!, 30);
+  for (let now = 31; now < 49; now++) {
+    arrive(slow!, now);
+    arrive(slowest!, now);
+  }
+  deepEqual(told(50), [0, 1]);
+});
+
+Deno.test("a path that was silent for long tells nobody's news", () => {
+  const { paths: [fast, slow], arrive, told } = setUp();
+  arrive(slow!, 0);
+  told(25);
+  arrive(fast!, 100);
+  deepEqual(told(120), [0]);
+});
