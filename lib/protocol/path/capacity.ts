@@ -36,6 +36,7 @@ const IDLE_JITTERS = 2;
 const STARTUP_PACE = 2;
 /** Below, a path that shows a queue was not filled by us, unless the queue is long. */
 const USED = 0.65;
+const STARTUP_USED = 0.9;
 const STANDING_MS = 15;
 /** No jitter looks like that: the queue is as long as it can get, and need not grow. */
 const FLOODED_MS = 40;
@@ -45,12 +46,17 @@ const OVERFLOW_MS = 10;
 /** One may be chance. */
 const GROWING_INTERVALS = 2;
 const LOWER_MIN = 0.5;
-const STARTUP_FULL = 1.1;
+const STARTUP_FULL = 0.9;
+/** Startup ends, too, when in so many intervals no more arrived: the sender has no more. */
+const STARTUP_INTERVALS = 12;
+const STARTUP_GROWTH = 1.1;
 const STEP_MIN = 0.015;
-const STEP_MAX = 0.12;
-const STEP_GROWTH = 1.5;
+const STEP_MAX = 0.25;
+const STEP_GROWTH = 1.6;
 /** Of the estimate, from which on the path counts as used in full. */
-const FULL = 0.8;
+const FULL = 0.97;
+const FULL_JITTER = 0.3;
+const FULL_MIN = 0.8;
 /** Random loss is below, a policer above. */
 const POLICED_LOSS = 0.08;
 const GAIN_MIN = 0.5;
@@ -79,6 +85,8 @@ export class Capacity {
   #estimate: number;
   readonly #ceiling: number;
   #isStarting = true;
+  #startedFrom = 0;
+  #startupIntervals = 0;
   #step = STEP_MIN;
   #queueMs = 0;
   #gain = 1;
@@ -102,6 +110,11 @@ export class Capacity {
   /** What the path is believed to carry, in bytes a millisecond. */
   get estimate(): number {
     return this.#estimate;
+  }
+
+  /** Whether records never queued yet, so that the path may carry far more. */
+  get isStarting(): boolean {
+    return this.#isStarting;
   }
 
   /** At which rate to send now, in bytes a millisecond. */
@@ -142,14 +155,18 @@ export class Capacity {
     const grewMs = sample.arrivedMs - sample.sentMs;
     const growth = GROWTH_MS + GROWTH_JITTERS * sample.jitterMs;
     const isGrowing = grewMs > growth && this.#queueMs - queueBefore > growth / 2;
-    const full = this.#isStarting ? STARTUP_FULL : FULL * Math.min(1, this.#gain);
+    const full = this.#isStarting
+      ? STARTUP_FULL
+      : Math.max(FULL_MIN, FULL - FULL_JITTER * sample.jitterMs) * Math.min(1, this.#gain);
     const isFull = sent >= full * this.#estimate;
-    const isUsed = sent >= USED * this.#estimate * Math.min(1, this.#gain);
+    const used = this.#isStarting ? STARTUP_USED : USED;
+    const isUsed = sent >= used * this.#estimate * Math.min(1, this.#gain);
     const isLong = this.#queueMs > threshold + STANDING_MS + 2 * sample.jitterMs;
     this.#growing = isGrowing && isUsed ? this.#growing + 1 : 0;
     const isFlooded = this.#queueMs > FLOODED_MS + FLOODED_JITTERS * sample.jitterMs;
     const isOverflowing = isPoliced && this.#queueMs > OVERFLOW_MS;
-    const mayLower = isFlooded || isOverflowing || (isPoliced && isUsed) || (isLong && isGrowing) ||
+    const mayLower = isFlooded || isOverflowing || (isPoliced && isUsed) ||
+      (isLong && isGrowing && (isUsed || !this.#isStarting)) ||
       this.#growing >= GROWING_INTERVALS;
     if (this.#queueMs > threshold || isOverflowing) {
       this.#drainQueue(mayLower, arrived, intervalMs, now, sample);
@@ -194,6 +211,11 @@ export class Capacity {
     this.#drainedMs = 0;
     if (!mayRaise) return;
     if (this.#isStarting) {
+      if (arrived > STARTUP_GROWTH * this.#startedFrom) {
+        this.#startedFrom = arrived;
+        this.#startupIntervals = 0;
+      }
+      if (++this.#startupIntervals >= STARTUP_INTERVALS) this.#isStarting = false;
       this.#estimate = Math.max(this.#estimate, arrived);
     } else {
       this.#estimate = Math.max(

@@ -45,6 +45,25 @@ Deno.test("capacity follows a rate that falls to a tenth and comes back", () => 
   ok(capacity.estimate > 5500, `${capacity.estimate}`);
 });
 
+Deno.test("a path is believed to carry little more than a sender without more to send has tried", () => {
+  const capacity = new Capacity();
+  const sample = { records: 50, sentMs: 60, arrivedMs: 60, loss: 0, delayMs: 10, jitterMs: 0 };
+  for (let now = 0; now < 5000; now += 60) capacity.update({ ...sample, bytes: 300_000 }, 60, now);
+  equal(capacity.isStarting, false);
+  ok(capacity.estimate > 5000 && capacity.estimate < 5500, `${capacity.estimate}`);
+});
+
+Deno.test("delays that vary say nothing of a path that was hardly used yet", () => {
+  const capacity = new Capacity();
+  const sample = { records: 50, sentMs: 60, loss: 0, jitterMs: 1 };
+  for (let now = 0; now < 600; now += 60) {
+    const late = (now / 60) % 2 === 0 ? 0 : 4;
+    capacity.update({ ...sample, bytes: 100_000, arrivedMs: 64, delayMs: 10 + late }, 60, now);
+  }
+  equal(capacity.isStarting, true);
+  equal(capacity.estimate, 2500);
+});
+
 Deno.test("the operator's ceiling wins", () => {
   const capacity = new Capacity(50_000, 1250);
   equal(capacity.rate(0), 1250);
