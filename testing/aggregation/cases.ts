@@ -18,6 +18,9 @@ export type CaseName = keyof typeof LINKS;
 /** When transfers are looked at, ms: the first seconds are left out. */
 const FROM = 4000;
 const TO = 14_000;
+/** How long a link is cut, ms, and how much later with each seed. */
+const CUT_MS = 3000;
+const CUT_STEP_MS = 37;
 
 export interface Outcome {
   /** Mbit/s of all transfers together. */
@@ -97,20 +100,21 @@ interface Blackout {
   readonly after: number;
 }
 
-/** Both directions of the fast link of A carry nothing from 8 s to 11 s. */
+/** Both directions of the fast link of A carry nothing for 3 s from 8 s on; a seed later each. */
 export function blackout(count: number, seed = 1): Blackout {
   const lab = new Lab({ links: LINKS.A, seed });
+  const cutAt = 8000 + (seed - 1) * CUT_STEP_MS;
   for (let each = 0; each < count; each++) lab.addFlow("cubic");
-  lab.events.run(8000);
+  lab.events.run(cutAt);
   lab.down[0]!.isCut = lab.up[0]!.isCut = true;
-  for (const flow of lab.flows) flow.gapsFrom = 8000;
+  for (const flow of lab.flows) flow.gapsFrom = cutAt;
   const [lane] = lab.server.aggregate.lanes;
-  let found = 8000;
-  while (lane!.state === "up" && found < 11_000) lab.events.run(found += 5);
-  lab.events.run(11_000);
+  let found = cutAt;
+  while (lane!.state === "up" && found < cutAt + CUT_MS) lab.events.run(found += 5);
+  lab.events.run(cutAt + CUT_MS);
   const gapMs = Math.max(...lab.flows.map(({ longestGapMs }) => longestGapMs));
   lab.down[0]!.isCut = lab.up[0]!.isCut = false;
-  return { foundMs: found - 8000, gapMs, after: sumOf(lab.measure(14_000, 18_000)) };
+  return { foundMs: found - cutAt, gapMs, after: sumOf(lab.measure(cutAt + 6000, cutAt + 10_000)) };
 }
 
 /** One transfer each way over A. Shares down and up. */

@@ -168,11 +168,14 @@ export class Aggregate {
     }
   }
 
-  /** What all paths that work carry, in bytes a millisecond. */
+  /**
+   * What all paths that work carry, in bytes a millisecond. A path that sends less for a moment, so
+   * that its queue runs empty, carries no less.
+   */
   #upRate(): number {
     let rate = 0;
-    for (const lane of this.lanes) {
-      if (lane.state === "up") rate += lane.capacity.rate(this.#now);
+    for (const { state, capacity } of this.lanes) {
+      if (state === "up") rate += Math.max(capacity.estimate, capacity.rate(this.#now));
     }
     return rate;
   }
@@ -281,7 +284,7 @@ export class Aggregate {
     }
     this.#delayOrigin ??= message.delay;
     const delayMs = ((message.delay - this.#delayOrigin) | 0) / 1000;
-    lane.acknowledged(message, delayMs, this.#overhead, now);
+    lane.acknowledged(message, delayMs, this.spreadMs, this.#overhead, now);
     this.#recovery.heard(lane);
     this.#measureLags();
     this.#schedule(now);

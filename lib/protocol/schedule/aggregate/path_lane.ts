@@ -136,12 +136,23 @@ export class PathLane {
   /**
    * An acknowledgement that was found true.
    * @param delayMs its delay, relative to one origin for all paths.
+   * @param detourMs how much longer it may have taken, because it came on another path.
    */
-  acknowledged(message: Acknowledgement, delayMs: number, overhead: number, now: number): void {
+  acknowledged(
+    message: Acknowledgement,
+    delayMs: number,
+    detourMs: number,
+    overhead: number,
+    now: number,
+  ): void {
     this.heardAt = now;
-    this.waitingSince = this.records.hasOutstanding ? now : Infinity;
     this.jitterMs = message.jitter / US_PER_MS;
     const { roundTripMs } = this.records;
+    // Silence begins with the last record that arrived, not with the news of it.
+    const late = Math.min(detourMs, Math.max(0, roundTripMs - this.roundTripMs));
+    this.waitingSince = this.records.hasOutstanding
+      ? now - message.hold / US_PER_MS - late
+      : Infinity;
     this.roundTripMs = this.#isMeasured
       ? this.roundTripMs + GAIN * (roundTripMs - this.roundTripMs)
       : roundTripMs;

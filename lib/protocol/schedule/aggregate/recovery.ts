@@ -10,7 +10,7 @@ import type { PathLane } from "./path_lane.ts";
 import { NO_SLOT, type PacketSlots, SLOT_RECOVERABLE, SLOT_REPEATED } from "./packet_slots.ts";
 
 /** Silence that makes a path suspect, beyond round trip and jitter. */
-const SILENT_MS = 80;
+const SILENT_MS = 60;
 const SILENT_JITTERS = 4;
 const DOWN_AFTER_SILENCES = 3;
 /** A path that was down is up again after so many acknowledgements. */
