@@ -145,7 +145,7 @@ export class TcpFlow {
     this.#sender.send({
       bytes: DATA_BYTES,
       hash: this.#hash,
-      traffic: "bulk",
+      traffic: isRepeat ? "repeated" : "bulk",
       deliver: (then) => this.#arrived(sequence, then),
     }, now);
   }

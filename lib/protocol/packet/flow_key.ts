@@ -16,6 +16,9 @@ import {
   PROTOCOL_ICMP6,
   PROTOCOL_TCP,
   PROTOCOL_UDP,
+  TCP_DATA_OFFSET,
+  TCP_HEADER_LENGTH_MIN,
+  TCP_SEQUENCE,
 } from "./ip.ts";
 
 const NEXT_HOP_BY_HOP = 0;
@@ -50,6 +53,9 @@ export class FlowKey {
   destination3 = 0;
   /** Both ports, or the ICMP echo identifier, or 0. */
   ports = 0;
+  /** Of TCP: the sequence number, and the bytes of payload. */
+  sequence = 0;
+  payloadBytes = 0;
   /** Two independent hashes of all of the above, signed 32-bit. */
   hashA = 0;
   hashB = 0;
@@ -73,7 +79,7 @@ export function readFlowKey(
   if (length < IPV4_HEADER_LENGTH) return false;
   const version = view.getUint8(offset) >>> 4;
   key.transport = -1;
-  key.ports = 0;
+  key.ports = key.sequence = key.payloadBytes = 0;
   if (version === 4) {
     if (!readIpv4(view, offset, length, key)) return false;
   } else if (version === 6) {
@@ -146,6 +152,11 @@ function readPorts(view: DataView, key: FlowKey): void {
   if (protocol === PROTOCOL_TCP || protocol === PROTOCOL_UDP) {
     if (available >= 8) key.ports = view.getInt32(transport);
     else key.transport = -1;
+    if (protocol === PROTOCOL_TCP && available >= TCP_HEADER_LENGTH_MIN) {
+      const headerLength = (view.getUint8(transport + TCP_DATA_OFFSET) >>> 4) * 4;
+      key.sequence = view.getUint32(transport + TCP_SEQUENCE);
+      key.payloadBytes = Math.max(0, available - headerLength);
+    }
   } else if (protocol === PROTOCOL_ICMP || protocol === PROTOCOL_ICMP6) {
     if (available >= 8 && isEcho(protocol, view.getUint8(transport))) {
       key.ports = view.getUint16(transport + 4);

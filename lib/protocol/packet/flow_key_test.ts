@@ -11,7 +11,8 @@ function read(packet: Uint8Array): FlowKey | null {
 }
 
 function flowOf(packet: Uint8Array): string {
-  const { transport: _transport, end: _end, ...flow } = read(packet)!;
+  const key = read(packet)!;
+  const { transport: _, end: _end, sequence: _sequence, payloadBytes: _payload, ...flow } = key;
   return JSON.stringify(flow);
 }
 
@@ -60,6 +61,17 @@ Deno.test("what lies behind the packet, and its TTL and TOS, are no part of the 
     equal(key.end, packet.length);
     equal(flowOf(tcpPacket({ version, tos: 3, ttl: 1, sequence: 7 })), flowOf(packet));
   }
+});
+
+Deno.test("the sequence number and the payload of TCP are read, and only of TCP", () => {
+  for (const version of [4, 6] as const) {
+    const options = new Uint8Array(12).fill(1);
+    const packet = tcpPacket({ version, sequence: 7, options, payload: new Uint8Array(5) });
+    const key = read(packet)!;
+    deepEqual([key.sequence, key.payloadBytes], [7, 5]);
+  }
+  const udp = read(ipPacket({ protocol: 17, payload: new Uint8Array(40).fill(9) }))!;
+  deepEqual([udp.sequence, udp.payloadBytes], [0, 0]);
 });
 
 Deno.test("first and later fragments are one flow, whatever their first bytes", () => {

@@ -3,7 +3,7 @@
  * them leave, and kept until they are acknowledged.
  */
 import { type FlowKey } from "../packet/flow_key.ts";
-import { PROTOCOL_ICMP, PROTOCOL_ICMP6, PROTOCOL_UDP } from "../packet/ip.ts";
+import { PROTOCOL_ICMP, PROTOCOL_ICMP6, PROTOCOL_TCP, PROTOCOL_UDP } from "../packet/ip.ts";
 import type { PathTable } from "../path/path_table.ts";
 import type { SessionPath } from "../path/session_path.ts";
 import type { Acknowledgement } from "../wire/acknowledgement.ts";
@@ -25,6 +25,7 @@ import {
   SLOT_RECOVERABLE,
   SLOT_REPEATED,
 } from "./aggregate/packet_slots.ts";
+import { TcpProgress } from "./aggregate/tcp_progress.ts";
 import { Departure, type Scheduler } from "./scheduler.ts";
 
 /** Slots that a caller may use: 0 to this, without. */
@@ -44,6 +45,7 @@ export class AggregateScheduler implements Scheduler {
   readonly #paths: PathTable;
   readonly #slots = new PacketSlots(SLOTS, "numbered by the caller");
   readonly #aggregate: Aggregate;
+  readonly #tcpProgress = new TcpProgress();
   readonly #departure = new Departure();
   readonly #extension = new OrderExtension();
   readonly #single: SessionPath[] = [];
@@ -98,7 +100,7 @@ export class AggregateScheduler implements Scheduler {
     this.#now = now;
     this.#isStranded = false;
     this.#hash = flow.hashA;
-    this.#traffic = isInteractive(flow) ? "interactive" : "bulk";
+    this.#traffic = this.#trafficOf(flow);
     if (this.#aggregate.hasPath) return true;
     // None works, but one may do so again before it is known.
     const path = this.#paths.lastHeard();
@@ -107,6 +109,13 @@ export class AggregateScheduler implements Scheduler {
     }
     this.#isStranded = this.#lastResort === null;
     return !this.#isStranded;
+  }
+
+  #trafficOf(flow: FlowKey): Traffic {
+    if (flow.protocol === PROTOCOL_TCP) {
+      return this.#tcpProgress.isRepeated(flow) ? "repeated" : "bulk";
+    }
+    return isInteractive(flow) ? "interactive" : "bulk";
   }
 
   offer(slot: number, bytes: number, now: number): Departure | null {

@@ -45,7 +45,8 @@ const QUEUE_BYTES_MIN = 30_000;
 /** Records of a path overtake each other by less. */
 const TOLERANCE_MS = 2;
 
-export type Traffic = "interactive" | "bulk";
+/** `repeated` is what its sender sends again: somebody waits for it. */
+export type Traffic = "interactive" | "repeated" | "bulk";
 
 /** Hot path: nothing is allocated for a packet. */
 export class Aggregate {
@@ -143,9 +144,10 @@ export class Aggregate {
     const flow = FairQueue.flowOf(hash);
     this.#slots.length[slot] = length;
     this.#slots.flow[slot] = flow;
-    if (traffic === "interactive" && this.#allowance.take(flow, length, now)) {
+    if (traffic !== "bulk" && this.#allowance.take(flow, length, now)) {
       const lane = fastestPriority(this.lanes, length, now);
-      if (lane !== null) return this.#pushPriority(lane, slot, SLOT_PRIORITY);
+      const kept = traffic === "repeated" ? SLOT_RECOVERABLE : 0;
+      if (lane !== null) return this.#pushPriority(lane, slot, SLOT_PRIORITY | kept);
     }
     this.#queue.push(slot, now);
     this.#schedule(now);

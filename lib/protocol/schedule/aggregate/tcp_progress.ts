@@ -1,0 +1,28 @@
+/**
+ * Which segments a TCP sender sends again. What it repeats is what its receiver waits for, so it goes
+ * before everything else: behind its own queue it would come a whole queue later. Two flows in one
+ * place take it from each other, and then nothing of theirs counts as repeated.
+ */
+import type { FlowKey } from "../../packet/flow_key.ts";
+import { FairQueue, FLOWS } from "./fair_queue.ts";
+
+/** Behind by more is another connection: no window is larger (RFC 7323, 2.3). */
+const WINDOW_MAX = 2 ** 30;
+
+export class TcpProgress {
+  readonly #owner = new Int32Array(FLOWS);
+  /** The sequence number behind the last byte that was sent. */
+  readonly #next = new Uint32Array(FLOWS);
+
+  /** Hot. Takes a packet in; whether all its bytes were sent before. */
+  isRepeated({ hashA, hashB, sequence, payloadBytes }: FlowKey): boolean {
+    if (payloadBytes === 0) return false;
+    const place = FairQueue.flowOf(hashA);
+    const end = (sequence + payloadBytes) >>> 0;
+    const ahead = (end - this.#next[place]!) | 0;
+    if (this.#owner[place] === hashB && ahead <= 0 && ahead > -WINDOW_MAX) return true;
+    this.#owner[place] = hashB;
+    this.#next[place] = end;
+    return false;
+  }
+}
