@@ -15,11 +15,12 @@
  */
 // long: one packet's way in, over and out, and what comes back; its parts are files of their own
 import type { AcknowledgementFault } from "../../path/sent_records.ts";
+import type { Capacity } from "../../path/capacity.ts";
 import type { Acknowledgement } from "../../wire/acknowledgement.ts";
 import { FairQueue } from "./fair_queue.ts";
 import { FlowModes } from "./flow_modes.ts";
 import { InteractiveAllowance } from "./interactive_allowance.ts";
-import { fastestPriority, heldQueue, soonestSpread } from "./lane_choice.ts";
+import { fastestPriority, heldQueue, looseSpread, soonestSpread } from "./lane_choice.ts";
 import { type LaneOptions, PathLane } from "./path_lane.ts";
 import { Recovery } from "./recovery.ts";
 import { OrderNumbers, STREAMS } from "./order_numbers.ts";
@@ -60,6 +61,8 @@ export class Aggregate {
   readonly #recovery: Recovery;
   readonly #modes = new FlowModes();
   readonly #plans = new SpreadPlans();
+  /** Of the path of the least delay. */
+  #fastest: Capacity | null = null;
   #burstRate = 0;
   #limitedAt = 0;
   readonly #queueLimit = new QueueLimit();
@@ -189,12 +192,15 @@ export class Aggregate {
       if (slot === NO_SLOT) return;
       const flow = this.#slots.flow[slot]!;
       const waitedMs = now - this.#slots.arrivedAt[slot]!;
+      const length = this.#slots.length[slot]!;
       const mode = this.#modes.mode(flow, waitedMs, now);
       const isPlaced = mode === "single"
         ? this.#bindSingle(slot, now)
         : this.#bindSpread(slot, mode, now);
       if (!isPlaced) return;
-      if (mode !== "single") this.#modes.placed(flow, waitedMs, now);
+      const rate = this.#fastest?.estimate ?? Infinity;
+      const isKnown = this.#fastest?.isStarting === false;
+      this.#modes.placed(flow, length, waitedMs, rate, isKnown, now);
     }
   }
 
@@ -211,7 +217,10 @@ export class Aggregate {
 
   #bindSpread(slot: number, mode: "ordered" | "loose", now: number): boolean {
     const plan = this.#plans[mode];
-    const lane = soonestSpread(this.lanes, this.#slots.length[slot]!, mode, plan, now);
+    const length = this.#slots.length[slot]!;
+    const lane = mode === "loose"
+      ? looseSpread(this.lanes, length, plan, now)
+      : soonestSpread(this.lanes, length, plan, now);
     if (lane === null) return false;
     const held = heldQueue(lane, mode);
     const earlyMs = Math.max(0, plan.holdMs - lane.lagMs);
@@ -296,7 +305,9 @@ export class Aggregate {
   #measureLags(): void {
     let least = Infinity;
     for (const lane of this.lanes) {
-      if (lane.state === "up") least = Math.min(least, lane.delayMs);
+      if (lane.state !== "up" || lane.delayMs >= least) continue;
+      least = lane.delayMs;
+      this.#fastest = lane.capacity;
     }
     for (const lane of this.lanes) {
       lane.lagMs = Number.isFinite(lane.delayMs) ? Math.max(0, lane.delayMs - least) : 0;

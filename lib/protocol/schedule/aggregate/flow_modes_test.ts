@@ -1,12 +1,23 @@
 import { equal } from "node:assert/strict";
 import { FlowModes } from "./flow_modes.ts";
 
+const BYTES = 1400;
+/** Bytes a ms of the fastest path. */
+const FASTEST = 5 * BYTES;
+
 /** Sends `rate` packets a ms that wait `waitedMs` each. Returns the mode at the end. */
-function send(modes: FlowModes, rate: number, waitedMs: number, from: number, to: number): string {
+function send(
+  modes: FlowModes,
+  rate: number,
+  waitedMs: number,
+  from: number,
+  to: number,
+  isKnown = true,
+): string {
   let mode = "";
   for (let now = from; now < to; now += 1 / rate) {
     mode = modes.mode(1, waitedMs, now);
-    if (mode !== "single") modes.placed(1, waitedMs, now);
+    modes.placed(1, BYTES, waitedMs, FASTEST, isKnown, now);
   }
   return mode;
 }
@@ -21,35 +32,52 @@ Deno.test("a flow is spread when it queues, and not any more when it does not", 
   equal(modes.wasSpread(1, 7000), false);
 });
 
-Deno.test("a sender that slows down again and again, though nobody told it to, is spread loosely", () => {
+Deno.test("a flow that needs more than the fastest path stays spread though it makes no queue", () => {
   const modes = new FlowModes();
-  modes.mode(1, 9, 0);
-  send(modes, 4, 5, 0, 1000);
-  equal(send(modes, 1, 0, 1000, 3000), "single");
-  modes.mode(1, 9, 3000);
-  send(modes, 4, 5, 3000, 4000);
-  equal(send(modes, 1, 0, 4000, 5600), "loose");
-  modes.dropped(1, 5600);
-  equal(modes.mode(1, 0, 5601), "ordered");
+  send(modes, 7, 9, 0, 1000);
+  equal(send(modes, 7, 0, 1000, 30_000), "ordered");
+  const unknown = new FlowModes();
+  send(unknown, 7, 9, 0, 1000);
+  equal(send(unknown, 7, 0, 1000, 3000, false), "single");
+});
+
+Deno.test("a sender that slows down, though nobody told it to, is spread loosely", () => {
+  const modes = new FlowModes();
+  send(modes, 4, 9, 0, 1000);
+  equal(send(modes, 1, 0, 1000, 2600), "loose");
+  modes.dropped(1, 2600);
+  equal(modes.mode(1, 0, 2601), "ordered");
+});
+
+Deno.test("a sender that fills the fastest path without a queue is spread loosely", () => {
+  const modes = new FlowModes();
+  equal(send(modes, 3, 0, 0, 5000), "single");
+  equal(send(modes, 4.8, 0, 5000, 7500), "loose");
 });
 
 Deno.test("loose is given up when it is no better", () => {
   const modes = new FlowModes();
-  for (const at of [0, 3000]) {
-    modes.mode(1, 9, at);
-    send(modes, 4, 5, at, at + 1000);
-    send(modes, 1, 0, at + 1000, at + 2600);
-  }
-  equal(modes.mode(1, 0, 5600), "loose");
-  equal(send(modes, 1, 5, 5600, 9000), "ordered");
+  equal(send(modes, 4.8, 0, 0, 3000), "loose");
+  equal(send(modes, 4.8, 0, 3000, 6500), "single");
+  equal(send(modes, 4.8, 0, 6500, 12_000), "single");
 });
 
-Deno.test("a flow that fills queues is never loose", () => {
+Deno.test("a sender that is loose is ordered while it measures its delay anew", () => {
+  const modes = new FlowModes();
+  send(modes, 4.8, 0, 0, 3000);
+  equal(send(modes, 7, 0, 3000, 9600), "loose");
+  equal(send(modes, 7, 0, 9600, 10_000), "ordered");
+  equal(send(modes, 0.2, 0, 10_000, 10_400), "ordered");
+  equal(send(modes, 7, 0, 10_400, 30_000), "ordered");
+});
+
+Deno.test("a flow that fills queues is never loose, until it is another one", () => {
   const modes = new FlowModes();
   for (const at of [0, 3000, 6000]) {
-    modes.mode(1, 9, at);
-    send(modes, 4, 5, at, at + 500);
+    send(modes, 4, 9, at, at + 500);
     modes.dropped(1, at + 500);
     equal(send(modes, 1, 0, at + 1000, at + 2900), "single");
   }
+  equal(send(modes, 4.8, 0, 9000, 12_000), "single");
+  equal(send(modes, 4.8, 0, 30_000, 33_000), "loose");
 });

@@ -56,6 +56,8 @@ export class PathLane {
   /** When a packet last left. */
   sentAt = -Infinity;
   answers = 0;
+  /** What loose flows were given in turn, in ms of work; only differences of paths mean something. */
+  turn = 0;
   jitterMs = 0;
   /** Smoothed, in ms. */
   roundTripMs = ROUND_TRIP_UNKNOWN_MS;
