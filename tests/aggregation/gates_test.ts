@@ -17,29 +17,40 @@ import {
 } from "../../testing/aggregation/cases.ts";
 
 const FASTEST_PING: Record<string, number> = { A: 20, C: 20, E: 15, S: 20, "A with loss": 20 };
+/** One loss more or less at the wrong moment says nothing: the median of so many runs does. */
+const SEEDS = [1, 2, 3, 4, 5];
 
 function percent(share: number): string {
   return `${(100 * share).toFixed(1)} %`;
 }
 
+function median<T>(runs: readonly T[], by: (run: T) => number): number {
+  return runs.map(by).sort((one, other) => one - other)[runs.length >> 1]!;
+}
+
 for (
-  const [name, least] of [["A", 0.92], ["C", 0.87], ["E", 0.92], ["S", 0.95], [
-    "A with loss",
-    0.9,
-  ]] as [CaseName, number][]
+  const [name, seeds, least] of [["A", [1], 0.92], ["C", SEEDS, 0.87], ["E", [1], 0.92], [
+    "S",
+    [1],
+    0.95,
+  ], ["A with loss", SEEDS, 0.9]] as [CaseName, number[], number][]
 ) {
   Deno.test(`${name}: one CUBIC flow gets the sum of the links, and pings keep the fastest`, () => {
-    const { share, pingMedian, pingsLost } = transfers(name, "cubic", 1);
+    const runs = seeds.map((seed) => transfers(name, "cubic", 1, seed));
+    const share = median(runs, (run) => run.share);
+    const ping = median(runs, (run) => run.pingMedian);
     ok(share >= least, percent(share));
-    ok(pingMedian <= FASTEST_PING[name]! + 10, `${pingMedian} ms`);
-    ok(pingsLost === 0, `${pingsLost} pings lost`);
+    ok(ping <= FASTEST_PING[name]! + 10, `${ping} ms`);
+    ok(runs.every(({ pingsLost }) => pingsLost === 0), "pings were lost");
   });
 }
 
 Deno.test("D: losses and jitter take less than half from one CUBIC flow", () => {
-  const { goodput } = transfers("D", "cubic", 1);
-  // The median of three seeds is what docs/aggregation.md tells; this is one of them.
-  ok(goodput >= 55, `${goodput} Mbit/s`);
+  const goodput = median(
+    SEEDS.map((seed) => transfers("D", "cubic", 1, seed)),
+    (run) => run.goodput,
+  );
+  ok(goodput >= 60, `${goodput} Mbit/s`);
 });
 
 Deno.test("8 flows share the sum of the links", () => {
@@ -49,10 +60,17 @@ Deno.test("8 flows share the sum of the links", () => {
   }
 });
 
-Deno.test("one BBR flow over A is no slower than over the best link alone", () => {
-  const best = bestSingle("A", "bbr");
-  const { goodput } = transfers("A", "bbr", 1);
-  ok(goodput >= 0.97 * best, `${goodput} of ${best} Mbit/s`);
+Deno.test("one BBR flow over A gets most of the sum, and is nowhere slower than on the best link", () => {
+  const { share } = transfers("A", "bbr", 1);
+  ok(share >= 0.85, percent(share));
+  for (const [name, seeds] of [["C", SEEDS], ["E", [1]]] as [CaseName, number[]][]) {
+    const best = bestSingle(name, "bbr");
+    const goodput = median(
+      seeds.map((seed) => transfers(name, "bbr", 1, seed)),
+      (run) => run.goodput,
+    );
+    ok(goodput >= 0.97 * best, `${name}: ${goodput} of ${best} Mbit/s`);
+  }
 });
 
 Deno.test("paced UDP at 90 % of the sum is neither lost nor out of order", () => {
@@ -61,11 +79,15 @@ Deno.test("paced UDP at 90 % of the sum is neither lost nor out of order", () =>
   ok(reordered < 0.01, percent(reordered));
 });
 
-Deno.test("a cut link is found within 150 ms, and is used again when it is back", () => {
-  const { foundMs, after } = blackout(1);
-  ok(foundMs <= 150, `${foundMs} ms`);
-  ok(after > 30, `${after} Mbit/s`);
-});
+for (const flows of [1, 4]) {
+  Deno.test(`${flows} flows: a cut link is found within 150 ms, no flow waits for 250, and it comes back`, () => {
+    const runs = SEEDS.map((seed) => blackout(flows, seed));
+    const [foundMs, gapMs] = [median(runs, (run) => run.foundMs), median(runs, (run) => run.gapMs)];
+    ok(foundMs <= 150, `${foundMs} ms`);
+    ok(gapMs <= 250, `${gapMs} ms`);
+    ok(runs.every(({ after }) => after > 30), "the link does not carry its share again");
+  });
+}
 
 Deno.test("both directions at once get the sum of the links", () => {
   const { down, up } = bothWays();
