@@ -31,7 +31,9 @@ export class Bbr implements CongestionControl {
   acknowledged(sample: RateSample): void {
     const { now } = sample;
     if (sample.isRoundStart) this.#round++;
-    if (sample.rate !== null) this.#noteRate(sample.rate);
+    // What little it sends while it measures the delay says nothing of the rate.
+    const isTold = this.#state !== "probe rtt" || (sample.rate ?? 0) >= this.#rate;
+    if (sample.rate !== null && isTold) this.#noteRate(sample.rate);
     const isExpired = now - this.#leastRttAt > RTT_WINDOW_MS;
     if (sample.rtt !== null && (sample.rtt <= this.#leastRtt || isExpired)) {
       this.#leastRtt = sample.rtt;

@@ -32,6 +32,7 @@ import {
   SLOT_ORDERED,
   SLOT_PRIORITY,
   SLOT_RECOVERABLE,
+  SLOT_TCP_REPEATED,
 } from "./packet_slots.ts";
 
 /** Paths are given so much work ahead. */
@@ -45,6 +46,9 @@ const FORGET_MS = 1000;
 const QUEUE_BYTES_MIN = 30_000;
 /** Records of a path overtake each other by less. */
 const TOLERANCE_MS = 2;
+
+/** A packet that is held for less is as soon as it could be. */
+const SOON_MS = 1;
 
 /** `repeated` is what its sender sends again: somebody waits for it. */
 export type Traffic = "interactive" | "repeated" | "bulk";
@@ -152,6 +156,7 @@ export class Aggregate {
       const kept = traffic === "repeated" ? SLOT_RECOVERABLE : 0;
       if (lane !== null) return this.#pushPriority(lane, slot, SLOT_PRIORITY | kept);
     }
+    if (traffic === "repeated") this.#slots.flags[slot] = SLOT_TCP_REPEATED;
     this.#queue.push(slot, now);
     this.#schedule(now);
     this.#limit(now);
@@ -192,7 +197,9 @@ export class Aggregate {
       if (slot === NO_SLOT) return;
       const flow = this.#slots.flow[slot]!;
       const waitedMs = now - this.#slots.arrivedAt[slot]!;
-      const length = this.#slots.length[slot]!;
+      // What TCP repeats is no more than it would send without.
+      const isRepeated = (this.#slots.flags[slot]! & SLOT_TCP_REPEATED) !== 0;
+      const length = isRepeated ? 0 : this.#slots.length[slot]!;
       const mode = this.#modes.mode(flow, waitedMs, now);
       const isPlaced = mode === "single"
         ? this.#bindSingle(slot, now)
@@ -200,7 +207,8 @@ export class Aggregate {
       if (!isPlaced) return;
       const rate = this.#fastest?.estimate ?? Infinity;
       const isKnown = this.#fastest?.isStarting === false;
-      this.#modes.placed(flow, length, waitedMs, rate, isKnown, now);
+      const isSoon = mode === "single" || (mode === "loose" && this.#plans.loose.holdMs < SOON_MS);
+      this.#modes.placed(flow, length, waitedMs, isSoon, rate, isKnown, now);
     }
   }
 

@@ -3,12 +3,12 @@
  * wait is `ordered`: spread over the paths such that its packets arrive in order.
  *
  * A sender that paces itself by a model of its path (BBR) keeps no more in flight than twice what
- * fits into the least delay it saw. On the fastest path alone it makes no queue, so it is not spread;
- * when it is spread in order, it finds the round trip longer than it believes, and slows down more
- * and more though nobody told it to. By one or the other it is known, and spread `loose` (see
- * spread_plan.ts). When that gives no more than before, it was another kind. After ten seconds in
- * which no packet came as soon as the fastest path could bring it, such a sender measures the delay
- * anew: then it is ordered, for good as long as that goes well.
+ * fits into the least delay it saw. On the fastest path alone it makes no queue, so it would not be
+ * spread; when it is spread in order, it finds the round trip longer than it believes, and slows down
+ * though nobody told it to. By one or the other it is known as `paced`. It is spread `loose` (see
+ * spread_plan.ts) where that gives more than the fastest path alone, else it keeps to that. Such a
+ * sender measures its delay anew ten seconds after its handshake: for that it is ordered, so that it
+ * learns the delay of all paths together, and then gets the sum of them.
  */
 import { FLOWS } from "./fair_queue.ts";
 
@@ -31,21 +31,20 @@ const WINDOW_BYTES_MIN = 28_000;
 const CALM_MS = 1000;
 /** Of the most that the flow sent in one window: less is slow, and so many windows are no pause. */
 const SLOW_SHARE = 0.65;
+/** The same of a flow that filled the fastest path: it does not share with others. */
+const SLOW_SHARE_ALONE = 0.85;
 const SLOW_WINDOWS = 2;
 /** Of what the fastest path carries: a flow that sends so much uses it in full, and so many windows. */
 const FULL_SHARE = 0.8;
 const FULL_WINDOWS = 4;
-/** Windows until the sender knows its path again, and how much more it must then send than before. */
+/** Loose is no better when in so many windows the flow sent less than this, of the fastest path's. */
 const TRIAL_WINDOWS = 6;
-const TRIAL_GAIN = 1.1;
-/**
- * Such a sender believes the least delay, mostly that of its handshake, for 10 s; when it measures
- * anew, all packets are to be as late.
- */
+const TRIAL_SHARE = 1.03;
+/** Such a sender believes the least delay for 10 s; when it measures anew, all packets are as late. */
 const LEAST_DELAY_MS = 9700;
-const LOOSE_MS_MIN = 2500;
-/** It sends next to nothing while it measures: that is no slowing down. */
+/** It has done so after this time; then it sends as much as before, or it has not. */
 const MEASURING_MS = 1500;
+const MEASURED_SHARE = 0.8;
 
 const MODES: readonly FlowMode[] = ["single", "ordered", "loose"];
 const SINGLE = 0;
@@ -55,8 +54,10 @@ const LOOSE = 2;
 export class FlowModes {
   readonly #mode = new Uint8Array(FLOWS);
   readonly #spreadUntil = new Float64Array(FLOWS).fill(-Infinity);
-  readonly #startedAt = new Float64Array(FLOWS);
-  readonly #looseUntil = new Float64Array(FLOWS);
+  /** When a paced flow is to be spread loosely, when it measures its delay, and until when it may. */
+  readonly #looseAt = new Float64Array(FLOWS).fill(Infinity);
+  readonly #measureAt = new Float64Array(FLOWS).fill(Infinity);
+  readonly #measuredBy = new Float64Array(FLOWS).fill(Infinity);
   /** When a packet last got a path, and when one of a spread flow did. */
   readonly #placedAt = new Float64Array(FLOWS).fill(-Infinity);
   readonly #spreadAt = new Float64Array(FLOWS).fill(-Infinity);
@@ -66,36 +67,37 @@ export class FlowModes {
   /** Bytes of the present window, and those of packets that found no queue. */
   readonly #bytes = new Float64Array(FLOWS);
   readonly #unqueued = new Float64Array(FLOWS);
-  /** Bytes a ms of the fullest window, and of the one before the trial. */
+  /** Bytes a ms of the fullest window, and of the last one before the mode changed. */
   readonly #most = new Float64Array(FLOWS);
   readonly #before = new Float64Array(FLOWS);
+  readonly #isPaced = new Uint8Array(FLOWS);
   /** The flow fills queues, or loose was no better. */
   readonly #isNeverLoose = new Uint8Array(FLOWS);
-  /** Windows in a row that point to another mode; when loose, all. */
+  /** Windows in a row that point to another mode. */
   readonly #windows = new Uint8Array(FLOWS);
 
   /** Hot. The mode of a flow whose next packet has waited for `waitedMs`. */
   mode(flow: number, waitedMs: number, now: number): FlowMode {
     if (now - this.#placedAt[flow]! > FORGET_MS) this.#forget(flow, now);
-    if (waitedMs > SPREAD_AFTER_MS) {
+    const mode = this.#mode[flow]!;
+    if (this.#isPaced[flow] === 1) {
+      if (mode === SINGLE && now >= this.#looseAt[flow]!) this.#enterLoose(flow);
+      else if (mode !== ORDERED && now >= this.#measureAt[flow]!) this.#measure(flow, now);
+    } else if (waitedMs > SPREAD_AFTER_MS) {
       this.#spreadUntil[flow] = now + SPREAD_FOR_MS;
-      if (this.#mode[flow] === SINGLE) this.#enter(flow, ORDERED);
-    } else if (this.#mode[flow] === ORDERED && now > this.#spreadUntil[flow]!) {
+      if (mode === SINGLE) this.#enter(flow, ORDERED);
+    } else if (mode === ORDERED && now > this.#spreadUntil[flow]!) {
       this.#enter(flow, SINGLE);
-    }
-    if (this.#mode[flow] === LOOSE && now >= this.#looseUntil[flow]!) {
-      this.#enter(flow, ORDERED);
-      this.#calmSince[flow] = now + MEASURING_MS;
-      this.#spreadUntil[flow] = now + SPREAD_FOR_MS;
     }
     return MODES[this.#mode[flow]!]!;
   }
 
   #forget(flow: number, now: number): void {
     this.#enter(flow, SINGLE);
-    this.#isNeverLoose[flow] = 0;
+    this.#isPaced[flow] = this.#isNeverLoose[flow] = 0;
+    this.#looseAt[flow] = this.#measureAt[flow] = this.#measuredBy[flow] = Infinity;
     this.#placedAt[flow] = this.#windowAt[flow] = now;
-    this.#startedAt[flow] = this.#calmSince[flow] = now;
+    this.#calmSince[flow] = now;
     this.#bytes[flow] = this.#unqueued[flow] = 0;
   }
 
@@ -104,11 +106,26 @@ export class FlowModes {
     this.#most[flow] = this.#windows[flow] = 0;
   }
 
-  #enterLoose(flow: number, rate: number, now: number): void {
-    this.#enter(flow, LOOSE);
+  /** The flow paces itself; it sent `rate` bytes a ms in the last window. */
+  #pace(flow: number, rate: number, now: number): void {
+    this.#isPaced[flow] = 1;
+    this.#measuredBy[flow] = Infinity;
+    if (now >= this.#measureAt[flow]!) this.#measureAt[flow] = now + LEAST_DELAY_MS;
+    this.#enter(flow, SINGLE);
     this.#before[flow] = rate;
-    const due = this.#startedAt[flow]! + LEAST_DELAY_MS;
-    this.#looseUntil[flow] = due > now + LOOSE_MS_MIN ? due : now + LEAST_DELAY_MS;
+    // What is on its way is to arrive in order, and by then it has.
+    if (this.#isNeverLoose[flow] === 0) this.#looseAt[flow] = this.#spreadAt[flow]! + AWAY_MS;
+  }
+
+  #enterLoose(flow: number): void {
+    this.#looseAt[flow] = Infinity;
+    this.#enter(flow, LOOSE);
+  }
+
+  /** The sender will measure its delay: it is to be the one of all paths. */
+  #measure(flow: number, now: number): void {
+    this.#enter(flow, ORDERED);
+    this.#measuredBy[flow] = this.#calmSince[flow] = now + MEASURING_MS;
   }
 
   /** Hot. Whether packets of the flow may still be on other paths than the fastest. */
@@ -118,6 +135,7 @@ export class FlowModes {
 
   /**
    * Hot. A packet of `bytes` that waited for `waitedMs` has got a path.
+   * @param isSoon whether it leaves as soon as it may, on the fastest path.
    * @param fastest bytes a ms that the fastest path carries, as far as is known.
    * @param isKnown whether it may not carry far more.
    */
@@ -125,6 +143,7 @@ export class FlowModes {
     flow: number,
     bytes: number,
     waitedMs: number,
+    isSoon: boolean,
     fastest: number,
     isKnown: boolean,
     now: number,
@@ -132,6 +151,7 @@ export class FlowModes {
     const mode = this.#mode[flow]!;
     this.#placedAt[flow] = now;
     if (mode !== SINGLE) this.#spreadAt[flow] = now;
+    if (isSoon && waitedMs < QUEUED_MS) this.#measureAt[flow] = now + LEAST_DELAY_MS;
     this.#bytes[flow]! += bytes;
     if (waitedMs < QUEUED_MS) this.#unqueued[flow]! += bytes;
     const elapsed = now - this.#windowAt[flow]!;
@@ -143,33 +163,50 @@ export class FlowModes {
     this.#bytes[flow] = this.#unqueued[flow] = 0;
     const isCalm = isUnqueued && now - this.#calmSince[flow]! >= CALM_MS;
     const isFull = rate >= FULL_SHARE * fastest;
-    if (mode === LOOSE) this.#try(flow, rate);
-    else if (mode === ORDERED) this.#watch(flow, rate, isCalm && isMuch, isFull && isKnown, now);
+    if (mode === LOOSE) this.#try(flow, rate, fastest);
+    else if (this.#measuredBy[flow]! < Infinity) this.#measured(flow, rate, now);
+    else if (mode === ORDERED) this.#watch(flow, rate, isCalm && isMuch, fastest, isKnown, now);
     else if (isCalm && isMuch && isFull) this.#watchFull(flow, rate, now);
     else this.#windows[flow] = 0;
   }
 
   /** On the fastest path alone: it takes all of it, makes no queue, and so would never be spread. */
   #watchFull(flow: number, rate: number, now: number): void {
-    if (this.#isNeverLoose[flow] === 1 || ++this.#windows[flow]! < FULL_WINDOWS) return;
-    this.#enterLoose(flow, rate, now);
+    if (this.#isPaced[flow] === 1 || ++this.#windows[flow]! < FULL_WINDOWS) return;
+    this.#pace(flow, rate, now);
   }
 
-  #watch(flow: number, rate: number, isCalm: boolean, isFull: boolean, now: number): void {
+  #watch(
+    flow: number,
+    rate: number,
+    isCalm: boolean,
+    fastest: number,
+    isKnown: boolean,
+    now: number,
+  ): void {
     if (rate > this.#most[flow]!) this.#most[flow] = rate;
     this.#windows[flow] = isCalm ? this.#windows[flow]! + 1 : 0;
     if (this.#windows[flow]! < SLOW_WINDOWS) return;
     this.#windows[flow] = 0;
-    if (rate >= SLOW_SHARE * this.#most[flow]!) {
-      if (isFull) this.#spreadUntil[flow] = now + SPREAD_FOR_MS;
-      else this.#enter(flow, SINGLE);
-    } else if (this.#isNeverLoose[flow] === 1) this.#enter(flow, SINGLE);
-    else this.#enterLoose(flow, rate, now);
+    const isAlone = this.#most[flow]! >= FULL_SHARE * fastest;
+    const slow = isAlone ? SLOW_SHARE_ALONE : SLOW_SHARE;
+    if (isKnown && rate >= FULL_SHARE * fastest) this.#spreadUntil[flow] = now + SPREAD_FOR_MS;
+    else if (rate < slow * this.#most[flow]!) this.#pace(flow, rate, now);
+    else this.#enter(flow, SINGLE);
   }
 
-  #try(flow: number, rate: number): void {
-    if (this.#windows[flow]! >= TRIAL_WINDOWS) return;
-    if (++this.#windows[flow]! < TRIAL_WINDOWS || rate >= TRIAL_GAIN * this.#before[flow]!) return;
+  /** Whether the sender now believes the delay of all paths: it sends as much as before. */
+  #measured(flow: number, rate: number, now: number): void {
+    if (now < this.#measuredBy[flow]!) return;
+    this.#measuredBy[flow] = Infinity;
+    if (rate < MEASURED_SHARE * this.#before[flow]!) this.#pace(flow, this.#before[flow]!, now);
+  }
+
+  /** Whether the flow gets more than the fastest path alone would carry. */
+  #try(flow: number, rate: number, fastest: number): void {
+    this.#before[flow] = rate;
+    this.#windows[flow] = rate < TRIAL_SHARE * fastest ? this.#windows[flow]! + 1 : 0;
+    if (this.#windows[flow]! < TRIAL_WINDOWS) return;
     this.#enter(flow, SINGLE);
     this.#isNeverLoose[flow] = 1;
   }
@@ -178,6 +215,8 @@ export class FlowModes {
   dropped(flow: number, now: number): void {
     this.#calmSince[flow] = now;
     this.#isNeverLoose[flow] = 1;
+    this.#isPaced[flow] = 0;
+    this.#measuredBy[flow] = Infinity;
     if (this.#mode[flow] === LOOSE) this.#enter(flow, ORDERED);
   }
 }

@@ -1,4 +1,4 @@
-import { equal } from "node:assert/strict";
+import { deepEqual, equal } from "node:assert/strict";
 import { FlowModes } from "./flow_modes.ts";
 
 const BYTES = 1400;
@@ -17,7 +17,7 @@ function send(
   let mode = "";
   for (let now = from; now < to; now += 1 / rate) {
     mode = modes.mode(1, waitedMs, now);
-    modes.placed(1, BYTES, waitedMs, FASTEST, isKnown, now);
+    modes.placed(1, BYTES, waitedMs, mode === "single", FASTEST, isKnown, now);
   }
   return mode;
 }
@@ -44,9 +44,17 @@ Deno.test("a flow that needs more than the fastest path stays spread though it m
 Deno.test("a sender that slows down, though nobody told it to, is spread loosely", () => {
   const modes = new FlowModes();
   send(modes, 4, 9, 0, 1000);
-  equal(send(modes, 1, 0, 1000, 2600), "loose");
-  modes.dropped(1, 2600);
-  equal(modes.mode(1, 0, 2601), "ordered");
+  equal(send(modes, 1, 0, 1000, 2200), "single");
+  equal(send(modes, 1, 0, 2200, 2800), "loose");
+  modes.dropped(1, 2800);
+  equal(modes.mode(1, 0, 2801), "ordered");
+});
+
+Deno.test("flows that share what there is are not taken for slow ones", () => {
+  const modes = new FlowModes();
+  send(modes, 2, 9, 0, 1000);
+  equal(send(modes, 1.5, 0, 1000, 2600), "single");
+  equal(send(modes, 1.5, 0, 2600, 5000), "single");
 });
 
 Deno.test("a sender that fills the fastest path without a queue is spread loosely", () => {
@@ -55,20 +63,28 @@ Deno.test("a sender that fills the fastest path without a queue is spread loosel
   equal(send(modes, 4.8, 0, 5000, 7500), "loose");
 });
 
-Deno.test("loose is given up when it is no better", () => {
+Deno.test("loose is given up when it is no better than the fastest path alone", () => {
   const modes = new FlowModes();
-  equal(send(modes, 4.8, 0, 0, 3000), "loose");
-  equal(send(modes, 4.8, 0, 3000, 6500), "single");
-  equal(send(modes, 4.8, 0, 6500, 12_000), "single");
+  equal(send(modes, 4.8, 0, 0, 3500), "loose");
+  equal(send(modes, 4.8, 0, 3500, 6500), "single");
+  equal(send(modes, 4.8, 9, 6500, 12_000), "single");
 });
 
-Deno.test("a sender that is loose is ordered while it measures its delay anew", () => {
+Deno.test("a paced sender is ordered when it measures its delay anew, ten seconds later", () => {
+  const modes = new FlowModes();
+  equal(send(modes, 4.8, 0, 0, 3000), "loose");
+  equal(send(modes, 7, 0, 3000, 11_000), "loose");
+  equal(send(modes, 7, 0, 11_000, 13_000), "ordered");
+  equal(send(modes, 7, 0, 13_000, 40_000), "ordered");
+});
+
+Deno.test("a paced sender that did not measure it is spread loosely again", () => {
   const modes = new FlowModes();
   send(modes, 4.8, 0, 0, 3000);
-  equal(send(modes, 7, 0, 3000, 9600), "loose");
-  equal(send(modes, 7, 0, 9600, 10_000), "ordered");
-  equal(send(modes, 0.2, 0, 10_000, 10_400), "ordered");
-  equal(send(modes, 7, 0, 10_400, 30_000), "ordered");
+  equal(send(modes, 7, 0, 3000, 12_500), "ordered");
+  const seen = new Set<string>();
+  for (let now = 12_500; now < 15_000; now += 50) seen.add(send(modes, 3, 0, now, now + 50));
+  deepEqual([...seen], ["ordered", "single", "loose"]);
 });
 
 Deno.test("a flow that fills queues is never loose, until it is another one", () => {

@@ -12,6 +12,8 @@ export const SLOT_RECOVERABLE = 2;
 export const SLOT_REPEATED = 4;
 /** Leaves before bulk. */
 export const SLOT_PRIORITY = 8;
+/** The TCP sender in the tunnel repeats it. */
+export const SLOT_TCP_REPEATED = 16;
 
 export class PacketSlots {
   readonly capacity: number;

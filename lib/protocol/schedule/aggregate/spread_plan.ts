@@ -46,7 +46,7 @@ export class SpreadPlans {
       if (hold < Math.min(lag, LOOSE_HOLD_MS_MIN)) continue;
       return this.#take(this.loose, use, Math.min(hold, lag));
     }
-    this.#take(this.loose, Math.min(count, 1), 0);
+    this.#take(this.loose, Math.min(count, 1), count > 1 ? LOOSE_HOLD_MS_MIN : 0);
   }
 
   #take(plan: SpreadPlan, use: number, holdMs: number): void {
