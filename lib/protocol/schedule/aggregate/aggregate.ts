@@ -47,10 +47,16 @@ const QUEUE_BYTES_MIN = 30_000;
 /** Records of a path overtake each other by less. */
 const TOLERANCE_MS = 2;
 
+/**
+ * When a path is gone, what its flows repeat goes first for so long: it would wait behind all that is
+ * too much for the others. Not at other times: a sender that sees it overtake the packets before it
+ * takes those for lost (RACK, RFC 8985).
+ */
+const REPEATED_FIRST_MS = 1000;
 /** A packet that is held for less is as soon as it could be. */
 const SOON_MS = 1;
 
-/** `repeated` is what its sender sends again: somebody waits for it. */
+/** `repeated` is what its sender, of TCP, sends again. */
 export type Traffic = "interactive" | "repeated" | "bulk";
 
 /** Hot path: nothing is allocated for a packet. */
@@ -151,7 +157,10 @@ export class Aggregate {
     const flow = FairQueue.flowOf(hash);
     this.#slots.length[slot] = length;
     this.#slots.flow[slot] = flow;
-    if (traffic !== "bulk" && this.#allowance.take(flow, length, now)) {
+    if (traffic === "repeated") this.#modes.repeated(flow, now);
+    const isFirst = traffic === "interactive" ||
+      (traffic === "repeated" && now - this.#recovery.gaveBackAt < REPEATED_FIRST_MS);
+    if (isFirst && this.#allowance.take(flow, length, now)) {
       const lane = fastestPriority(this.lanes, length, now);
       const kept = traffic === "repeated" ? SLOT_RECOVERABLE : 0;
       if (lane !== null) return this.#pushPriority(lane, slot, SLOT_PRIORITY | kept);

@@ -211,6 +211,12 @@ export class FlowModes {
     this.#isNeverLoose[flow] = 1;
   }
 
+  /** The flow's sender repeats something: it lost it, and has a reason to slow down. */
+  repeated(flow: number, now: number): void {
+    this.#calmSince[flow] = now;
+    if (this.#mode[flow] !== LOOSE) this.#most[flow] = this.#windows[flow] = 0;
+  }
+
   /** A packet of the flow was dropped: it fills what it is given. */
   dropped(flow: number, now: number): void {
     this.#calmSince[flow] = now;

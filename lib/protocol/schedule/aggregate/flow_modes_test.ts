@@ -50,6 +50,15 @@ Deno.test("a sender that slows down, though nobody told it to, is spread loosely
   equal(modes.mode(1, 0, 2801), "ordered");
 });
 
+Deno.test("a sender that slows down because it lost something is no paced one", () => {
+  const modes = new FlowModes();
+  send(modes, 4, 9, 0, 1000);
+  for (let now = 1000; now < 4000; now += 500) {
+    modes.repeated(1, now);
+    equal(send(modes, 1, 0, now, now + 500), "ordered");
+  }
+});
+
 Deno.test("flows that share what there is are not taken for slow ones", () => {
   const modes = new FlowModes();
   send(modes, 2, 9, 0, 1000);

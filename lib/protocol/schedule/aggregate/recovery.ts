@@ -27,6 +27,8 @@ const REPEAT_BYTES_MAX = 150_000;
 export class Recovery implements SentRecordsOwner {
   retransmitted = 0;
   reinjected = 0;
+  /** When a path last lost what it had to others. */
+  gaveBackAt = -Infinity;
   readonly #lanes: readonly PathLane[];
   readonly #slots: PacketSlots;
   #credit = REPEAT_BYTES_MAX;
@@ -97,7 +99,7 @@ export class Recovery implements SentRecordsOwner {
 
   /** What a path has, sent and unsent, goes to the others, the oldest first. */
   #giveBack(lane: PathLane, now: number): void {
-    this.#now = now;
+    this.#now = this.gaveBackAt = now;
     this.#isReinjecting = true;
     lane.records.loseAll(this);
     for (let slot = lane.takeBack(); slot !== NO_SLOT; slot = lane.takeBack()) {

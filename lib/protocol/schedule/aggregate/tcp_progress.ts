@@ -1,7 +1,6 @@
 /**
- * Which segments a TCP sender sends again. What it repeats is what its receiver waits for, so it goes
- * before everything else: behind its own queue it would come a whole queue later. Two flows in one
- * place take it from each other, and then nothing of theirs counts as repeated.
+ * Which segments a TCP sender sends again: it has lost something, and its receiver waits for that.
+ * Two flows in one place take it from each other, and then nothing of theirs counts as repeated.
  */
 import type { FlowKey } from "../../packet/flow_key.ts";
 import { FairQueue, FLOWS } from "./fair_queue.ts";
