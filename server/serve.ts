@@ -269,12 +269,22 @@ async function changeHost(
   { tunName: tun, egressInterface, mssClamp: clamp, clientsReachEachOther, network }: ServeOptions,
 ): Promise<void> {
   refuseOverlap(await listInterfaces(journal.runner), tun, network);
-  const notices = await keeper.configure({
-    ...network.server,
-    prefix4: network.prefix4,
-    prefix6: network.prefix6,
-    mtu: TUN_MTU,
+  // Before the device has its addresses and anything is forwarded: there is no unguarded moment.
+  const notices = await guardTunnel(journal, {
+    tun,
+    addresses: [network.server.ipv4, network.server.ipv6],
+    forwarded: clientsReachEachOther
+      ? "what clients asked for, and each other"
+      : "what clients asked for",
   });
+  notices.push(
+    ...await keeper.configure({
+      ...network.server,
+      prefix4: network.prefix4,
+      prefix6: network.prefix6,
+      mtu: TUN_MTU,
+    }),
+  );
   notices.push(...await enableForwarding(journal, tun));
   const nat = await enableNat(journal, {
     tun,
@@ -284,15 +294,6 @@ async function changeHost(
     clientsReachEachOther,
   });
   notices.push(...nat.notices);
-  notices.push(
-    ...await guardTunnel(journal, {
-      tun,
-      addresses: [network.server.ipv4, network.server.ipv6],
-      forwarded: clientsReachEachOther
-        ? "what clients asked for, and each other"
-        : "what clients asked for",
-    }),
-  );
   notices.push(...await clampMss(journal, { tun, clamp, backend: nat.backend }));
   for (const line of notices) log.warn("{line}", { line });
 }
