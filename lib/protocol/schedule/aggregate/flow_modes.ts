@@ -37,7 +37,7 @@ const SLOW_WINDOWS = 2;
 /** Of what the fastest path carries: a flow that sends so much uses it in full, and so many windows. */
 const FULL_SHARE = 0.8;
 const FULL_WINDOWS = 4;
-/** Loose is no better when in so many windows the flow sent less than this, of the fastest path's. */
+/** Loose is no better when in so many windows all sent less than this, of what the fastest carries. */
 const TRIAL_WINDOWS = 6;
 const TRIAL_SHARE = 1.03;
 /** Such a sender believes the least delay for 10 s; when it measures anew, all packets are as late. */
@@ -73,6 +73,10 @@ export class FlowModes {
   readonly #isPaced = new Uint8Array(FLOWS);
   /** The flow fills queues, or loose was no better. */
   readonly #isNeverLoose = new Uint8Array(FLOWS);
+  /** Of all flows, in the present window, and bytes a ms in the last one. */
+  #allBytes = 0;
+  #allSince = 0;
+  #allRate = 0;
   /** Windows in a row that point to another mode. */
   readonly #windows = new Uint8Array(FLOWS);
 
@@ -152,6 +156,7 @@ export class FlowModes {
     this.#placedAt[flow] = now;
     if (mode !== SINGLE) this.#spreadAt[flow] = now;
     if (isSoon && waitedMs < QUEUED_MS) this.#measureAt[flow] = now + LEAST_DELAY_MS;
+    this.#countAll(bytes, now);
     this.#bytes[flow]! += bytes;
     if (waitedMs < QUEUED_MS) this.#unqueued[flow]! += bytes;
     const elapsed = now - this.#windowAt[flow]!;
@@ -162,12 +167,22 @@ export class FlowModes {
     this.#windowAt[flow] = now;
     this.#bytes[flow] = this.#unqueued[flow] = 0;
     const isCalm = isUnqueued && now - this.#calmSince[flow]! >= CALM_MS;
-    const isFull = rate >= FULL_SHARE * fastest;
-    if (mode === LOOSE) this.#try(flow, rate, fastest);
+    const all = Math.max(rate, this.#allRate);
+    const isFull = all >= FULL_SHARE * fastest;
+    if (mode === LOOSE) this.#try(flow, rate, all < TRIAL_SHARE * fastest);
     else if (this.#measuredBy[flow]! < Infinity) this.#measured(flow, rate, now);
     else if (mode === ORDERED) this.#watch(flow, rate, isCalm && isMuch, fastest, isKnown, now);
     else if (isCalm && isMuch && isFull) this.#watchFull(flow, rate, now);
     else this.#windows[flow] = 0;
+  }
+
+  #countAll(bytes: number, now: number): void {
+    this.#allBytes += bytes;
+    const elapsed = now - this.#allSince;
+    if (elapsed < WINDOW_MS) return;
+    this.#allRate = this.#allBytes / elapsed;
+    this.#allBytes = 0;
+    this.#allSince = now;
   }
 
   /** On the fastest path alone: it takes all of it, makes no queue, and so would never be spread. */
@@ -202,10 +217,10 @@ export class FlowModes {
     if (rate < MEASURED_SHARE * this.#before[flow]!) this.#pace(flow, this.#before[flow]!, now);
   }
 
-  /** Whether the flow gets more than the fastest path alone would carry. */
-  #try(flow: number, rate: number, fastest: number): void {
+  /** Whether all flows together get more than the fastest path alone would carry. */
+  #try(flow: number, rate: number, isNoMore: boolean): void {
     this.#before[flow] = rate;
-    this.#windows[flow] = rate < TRIAL_SHARE * fastest ? this.#windows[flow]! + 1 : 0;
+    this.#windows[flow] = isNoMore ? this.#windows[flow]! + 1 : 0;
     if (this.#windows[flow]! < TRIAL_WINDOWS) return;
     this.#enter(flow, SINGLE);
     this.#isNeverLoose[flow] = 1;
