@@ -38,6 +38,8 @@ export {
   type SessionOptions,
   type Transmit,
 } from "./lib/protocol/session/session.ts";
+export { x1Wire } from "./lib/protocol/session/x1_wire.ts";
+export { v1Wire } from "./lib/protocol/v1/v1_wire.ts";
 export type {
   Engine,
   EngineEvent,

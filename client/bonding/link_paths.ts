@@ -17,18 +17,20 @@ interface SessionPaths {
   readonly port: number;
   /** By name of the link, the port its path was sent from last; null: a new one each time. */
   readonly sourcePorts: Map<string, number> | null;
+  /** Whether what is too large for a path is lost rather than sent in fragments. */
+  readonly forbidsFragments: boolean;
   /** By name of the link. */
   readonly paths: Map<string, Path>;
 }
 
 export class LinkPaths {
   readonly #engine: Pick<Engine, "addPath" | "removePath">;
-  readonly #forbidsFragments: boolean;
+  readonly #probesMtu: boolean;
   readonly #sessions = new Map<number, SessionPaths>();
 
-  constructor(engine: Pick<Engine, "addPath" | "removePath">, forbidsFragments: boolean) {
+  constructor(engine: Pick<Engine, "addPath" | "removePath">, probesMtu: boolean) {
     this.#engine = engine;
-    this.#forbidsFragments = forbidsFragments;
+    this.#probesMtu = probesMtu;
   }
 
   /** Where one use of a link leads: when it changes, sockets have to be made anew. */
@@ -38,10 +40,14 @@ export class LinkPaths {
       `from ${source ?? "any"}`;
   }
 
-  /** `keepsPorts`: a link that comes back is sent from the port it had, as a v1 server wants it. */
-  begin(session: number, port: number, keepsPorts: boolean): void {
-    const sourcePorts = keepsPorts ? new Map<string, number>() : null;
-    this.#sessions.set(session, { port, sourcePorts, paths: new Map() });
+  /**
+   * A v1 server knows a path by its source port, so a link that comes back keeps the one it had. It
+   * answers no probes, so packets that are too large for a path are sent in fragments.
+   */
+  begin(session: number, port: number, isV1: boolean): void {
+    const sourcePorts = isV1 ? new Map<string, number>() : null;
+    const forbidsFragments = this.#probesMtu && !isV1;
+    this.#sessions.set(session, { port, sourcePorts, forbidsFragments, paths: new Map() });
   }
 
   /** The engine ends these paths with their session. */
@@ -59,7 +65,7 @@ export class LinkPaths {
     const its = this.#sessions.get(session);
     // It may have ended while the links were read.
     if (its === undefined) return;
-    const { port, sourcePorts, paths } = its;
+    const { port, sourcePorts, forbidsFragments, paths } = its;
     const identity = LinkPaths.identity(found, route);
     const source = sourceAddress ?? route.nextHop.source;
     const addresses = source === undefined
@@ -70,7 +76,7 @@ export class LinkPaths {
       // Addresses that are added leave the source of what is sent as it is.
       const keepsAddresses = path.addresses.every((address) => addresses.includes(address));
       // Nothing tells the engine of that, which would ask for a larger size only later.
-      const takesMore = this.#forbidsFragments && found.mtu > path.interfaceMtu;
+      const takesMore = forbidsFragments && found.mtu > path.interfaceMtu;
       path.interfaceMtu = found.mtu;
       if (path.identity === identity && keepsAddresses && !takesMore) return;
       this.#remove(session, paths, link);
@@ -82,7 +88,7 @@ export class LinkPaths {
       device,
       server: route.server.address,
       port,
-      forbidsFragments: this.#forbidsFragments,
+      forbidsFragments,
       ...(sourceAddress === null ? {} : { source: sourceAddress }),
       ...(before === undefined ? {} : { sourcePort: before }),
     });

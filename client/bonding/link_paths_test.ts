@@ -44,6 +44,21 @@ Deno.test("LinkPaths has ports of its own for each session", () => {
   deepEqual(portsOf(true, renew), [undefined, undefined]);
 });
 
+Deno.test("LinkPaths forbids fragments to a server that answers probes only", () => {
+  const asked: (boolean | undefined)[] = [];
+  for (const probesMtu of [false, true]) {
+    const paths = new LinkPaths({
+      addPath: (_session, { forbidsFragments }) => asked.push(forbidsFragments),
+      removePath() {},
+    }, probesMtu);
+    for (const [session, isV1] of [[7, false], [8, true]] as const) {
+      paths.begin(session, 8000, isV1);
+      paths.ensure(session, LINK, FOUND, ROUTE);
+    }
+  }
+  deepEqual(asked, [false, false, true, false]);
+});
+
 Deno.test("LinkPaths makes no path for a session that ended while its links were read", () => {
   const ended = (paths: LinkPaths) => {
     paths.drop(LINK);

@@ -38,8 +38,9 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "lib/protocol": [],
 };
 /**
- * The folders of lib/protocol, from the bytes of the wire up to the session that joins all. Each may
- * import itself and those before it; neighbours in one rank stay apart.
+ * The folders of lib/protocol, from the bytes of the wire up to the session that joins all, and what
+ * makes it speak the old wire. Each may import itself and those before it; neighbours in one rank stay
+ * apart.
  */
 const PROTOCOL_FOLDERS = [
   ["wire"],
@@ -48,8 +49,8 @@ const PROTOCOL_FOLDERS = [
   ["path"],
   ["schedule", "receive"],
   ["compression"],
-  ["v1"],
   ["session"],
+  ["v1"],
 ] as const;
 /** These see everything and nothing but tests may see them. */
 const OUTSIDE = ["tests", "scripts", "testing"];

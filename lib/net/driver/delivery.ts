@@ -58,7 +58,7 @@ export class Delivery<S extends Cipher, O extends Cipher> {
     this.#cells.reclaim();
   }
 
-  /** Hot. Delivers a packet when its turn has come. `streamId` is 0 for all of v1. */
+  /** Hot. Delivers a packet when its turn has come. `streamId` is 0 where there is one sequence. */
   reorder(
     entry: SessionEntry<S, O>,
     streamId: number,
@@ -80,8 +80,8 @@ export class Delivery<S extends Cipher, O extends Cipher> {
         stream.buffer.markEmpty(answer);
         this.deliver(entry, memory, packet, length, flags);
       }
-    } else if (answer === LATE && entry.session.x1) {
-      // Each record of x1 is accepted once, so nobody has had it yet, and TCP is glad of it.
+    } else if (answer === LATE && entry.session.wire.refusesReplays) {
+      // The record was accepted once, so nobody has had the packet yet, and TCP can use it.
       this.deliver(entry, memory, packet, length, flags);
     } else {
       this.#drops.count(answer === DUPLICATE ? "duplicate" : "late");
@@ -113,7 +113,7 @@ export class Delivery<S extends Cipher, O extends Cipher> {
   readonly #deliverHeld = (entry: SessionEntry<S, O>, at: PacketPlace): void =>
     this.deliver(entry, at.memory, at.offset, at.length, at.flags);
 
-  /** A sequence number of v1 that was spent on something else than a packet. */
+  /** A sequence number was spent on something that is no packet, where there is one sequence. */
   skip(entry: SessionEntry<S, O>, sequence: number, now: number): void {
     const stream = entry.reordering.stream(0)!;
     const answer = this.#offer(entry, stream, sequence, now);

@@ -2,6 +2,8 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import type { Cipher } from "../../protocol/crypto/key_epochs.ts";
 import { Session } from "../../protocol/session/session.ts";
+import { x1Wire } from "../../protocol/session/x1_wire.ts";
+import { v1Wire } from "../../protocol/v1/v1_wire.ts";
 import { DEFAULT_TUNING } from "../../protocol/session/session_tuning.ts";
 import { tcpPacket } from "../../protocol/packet/test_packet.ts";
 import { DropCounters } from "../../protocol/wire/drop_reason.ts";
@@ -30,8 +32,9 @@ class Bench {
       ...{ ipv4: "10.8.0.2", ipv6: "fd00:8::2", mtu: 1400, tuning: DEFAULT_TUNING },
       ...{ reorderBufferSize: capacity, reorderFlushTimeoutMs: FLUSH_MS },
     };
+    const wire = x1 ? x1Wire() : v1Wire();
     const suite = { sealer: () => cipher, opener: () => cipher };
-    const session = new Session({ ...spec, suite, random: () => {}, now: 0 });
+    const session = new Session({ ...spec, wire, suite, random: () => {}, now: 0 });
     this.entry = new SessionEntry(session, spec, this.cells);
     const sink = {
       deliver: ({ view }: { view: DataView }, packet: number) =>
@@ -46,7 +49,7 @@ class Bench {
     const packet = tcpPacket({ sequence: number, payload: new Uint8Array(payloadBytes) });
     this.#memory.bytes.set(packet, 100);
     this.delivery.reorder(
-      ...[this.entry, this.entry.session.x1 ? STREAM : 0, number] as const,
+      ...[this.entry, this.entry.spec.x1 ? STREAM : 0, number] as const,
       ...[this.#memory, 100, packet.length, 0, now] as const,
     );
   }

@@ -22,6 +22,7 @@ class EverySecondMs implements Scheduler {
   recordWritten(): void {}
   readonly name = "stripe";
   readonly holdsPackets = true;
+  readonly spreadsFlows = false;
   readonly held: number[] = [];
   /** What becomes of the next packet: it leaves, is given up, or leaves and is kept. */
   next: "leave" | "give up" | "keep" = "leave";

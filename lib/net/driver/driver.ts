@@ -10,12 +10,10 @@
 import { messageOf } from "../../ffi/error_text.ts";
 import type { Cipher } from "../../protocol/crypto/key_epochs.ts";
 import { FlowTable } from "../../protocol/schedule/flow_table.ts";
-import { SequenceCounters } from "../../protocol/v1/sequence_counters.ts";
 import { Session, type SessionOptions } from "../../protocol/session/session.ts";
 import type { NewPath } from "../../protocol/path/path_table.ts";
 import type { SessionPath } from "../../protocol/path/session_path.ts";
 import { type EngineSession, SESSION_IDLE_MS, type SessionReport } from "../engine.ts";
-import { addressProof } from "./address_proof.ts";
 import { Delivery } from "./delivery.ts";
 import type { DriverEnds, PathObserver } from "./ends.ts";
 import { Inbound } from "./inbound.ts";
@@ -25,6 +23,7 @@ import { PacketCells } from "./packet_cells.ts";
 import { reportSession } from "./report.ts";
 import { emitSessionEvents } from "./session_events.ts";
 import { sessionTuning } from "./session_tuning.ts";
+import { SessionWires } from "./session_wires.ts";
 import { SessionEntry, SessionTable } from "./sessions.ts";
 import { TimerHeap } from "./timer_heap.ts";
 
@@ -47,7 +46,7 @@ export class Driver<S extends Cipher, O extends Cipher> implements PathObserver<
   /** Of what schedulers hold back. */
   readonly #storeCells = new PacketCells();
   readonly #flows: FlowTable;
-  readonly #sequences = new SequenceCounters();
+  readonly #wires: SessionWires;
   readonly #delivery: Delivery<S, O>;
   readonly #timers = new TimerHeap<SessionEntry<S, O>>();
   /** Packets that schedulers hold back. */
@@ -59,6 +58,7 @@ export class Driver<S extends Cipher, O extends Cipher> implements PathObserver<
   constructor(ends: DriverEnds<S, O>, read: PacketMemory) {
     this.#ends = ends;
     this.#flows = new FlowTable({ seed: ends.flowSeed });
+    this.#wires = new SessionWires(ends.unixOffsetMs);
     const { drops } = ends;
     const failed = (entry: SessionEntry<S, O>, error: unknown) => this.#fail(entry, error);
     const touched = (entry: SessionEntry<S, O>, now: number) => this.touch(entry, now);
@@ -84,12 +84,10 @@ export class Driver<S extends Cipher, O extends Cipher> implements PathObserver<
   ): void {
     const { suite, random } = this.#ends;
     const session = new Session<S, O>({
-      ...{ role: spec.role, id: spec.id, key: spec.key, x1: spec.x1, suite, random, now },
+      ...{ role: spec.role, id: spec.id, key: spec.key, suite, random, now },
       ...sessionTuning(spec),
-      ...(spec.x1 ? {} : addressProof(spec)),
+      wire: this.#wires.of(spec, now),
       flows: this.#flows,
-      unixOffsetMs: this.#ends.unixOffsetMs,
-      ...this.#v1Sequences(spec, now),
       ...options,
     });
     const { firstSequence } = options;
@@ -97,12 +95,6 @@ export class Driver<S extends Cipher, O extends Cipher> implements PathObserver<
     const entry = new SessionEntry(session, kept, this.#cells, this.#storeCells, firstSequence);
     this.sessions.add(entry);
     this.touch(entry, now);
-  }
-
-  /** A v1 client goes on counting from one session to the next. */
-  #v1Sequences({ role, x1, name }: EngineSession, now: number) {
-    if (x1 || role === "client") return {};
-    return { sequenceCounter: this.#sequences.of(name, now + this.#ends.unixOffsetMs) };
   }
 
   /** Ends a session, telling the peer. */

@@ -129,7 +129,8 @@ export class Inbound<S extends Cipher, O extends Cipher> {
     const { header } = this;
     const { session } = entry;
     const payload = record + PAYLOAD_OFFSET;
-    if (!session.x1 && header.type === TYPE_PACKET && this.#isOwnV1(entry, memory, payload)) {
+    const isAmbiguous = header.type === TYPE_PACKET && !session.wire.tellsDirection;
+    if (isAmbiguous && this.#isOwn(entry, memory, payload)) {
       return this.#hooks.drop("wrong direction");
     }
     const path = session.accept(header, memory.view, record, socket, from, now);
@@ -141,10 +142,10 @@ export class Inbound<S extends Cipher, O extends Cipher> {
   }
 
   /**
-   * Hot. Whether the packet is one of this side's own that somebody sent back: one key serves both ways
-   * in v1, so it is authentic, too. The addresses in it tell, before anything else is believed.
+   * Hot. Whether the packet is one of this side's own that somebody sent back: where one key serves
+   * both ways, it is authentic, too. The addresses in it tell, before anything else is believed.
    */
-  #isOwnV1(entry: SessionEntry<S, O>, memory: PacketMemory, payload: number): boolean {
+  #isOwn(entry: SessionEntry<S, O>, memory: PacketMemory, payload: number): boolean {
     const isCompressed = this.header.compression !== COMPRESSION_NONE;
     const length = this.#inflate(entry, memory, payload);
     const { view } = isCompressed ? this.#made.memory : memory;
@@ -177,8 +178,9 @@ export class Inbound<S extends Cipher, O extends Cipher> {
     const message = bytes.subarray(payload, payload + payloadLength);
     const refusal = entry.session.receiveControl(type, message, path, now);
     if (refusal !== null) this.#hooks.drop(refusal);
-    // A v1 server spends sequence numbers on echoes: nobody must wait for what is no packet.
-    if (!entry.session.x1 && sequence !== 0) this.#delivery.skip(entry, sequence, now);
+    // Nobody must wait for what is no packet, such as an old server's echoes.
+    const isCounted = sequence !== 0 && entry.session.wire.hasOneSequence;
+    if (isCounted) this.#delivery.skip(entry, sequence, now);
   }
 
   /** Takes the order extension off the end of the payload. False: there is none, or nobody agreed. */
@@ -205,7 +207,7 @@ export class Inbound<S extends Cipher, O extends Cipher> {
     now: number,
   ): void {
     const { flags, sequence, stream, compression } = this.header;
-    const { x1 } = entry.session;
+    const { tellsDirection, hasOneSequence } = entry.session.wire;
     const isNumbered = (flags & FLAG_ORDER_EXTENSION) !== 0;
     if (isNumbered && !this.#readExtension(entry, memory, payload, now)) {
       return this.#hooks.drop("bad message");
@@ -214,12 +216,12 @@ export class Inbound<S extends Cipher, O extends Cipher> {
     if ((flags & FLAG_COPY) !== 0 && !entry.reordering.isFirstCopy(stream, sequence)) {
       return this.#hooks.drop("copy");
     }
-    // That of v1 has been inflated already.
-    const length = x1 ? this.#inflate(entry, memory, payload) : this.#length;
+    // What might have been this side's own has been inflated already.
+    const length = tellsDirection ? this.#inflate(entry, memory, payload) : this.#length;
     const isCompressed = compression !== COMPRESSION_NONE;
     if (isCompressed) {
       if (length <= 0) {
-        if (!x1 && sequence !== 0) this.#delivery.skip(entry, sequence, now);
+        if (hasOneSequence && sequence !== 0) this.#delivery.skip(entry, sequence, now);
         return this.#hooks.drop(compression === COMPRESSION_ZSTD ? "bad zstd" : "bad gzip");
       }
       memory = this.#made.memory;

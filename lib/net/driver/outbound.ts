@@ -172,7 +172,7 @@ export class Outbound<S extends Cipher, O extends Cipher> {
     const start = packet + checksumStart;
     const field = packet + checksumField;
     if (field + 2 > packet + length) return this.#drops.count("bad offload request");
-    const mayStay = session.x1 && length <= session.packetBytesMax &&
+    const mayStay = session.wire.takesPartialChecksums && length <= session.packetBytesMax &&
       this.#isTransportChecksum(start, field);
     if (!mayStay) completeChecksum(this.#view, start, packet + length, field);
     this.#sendOrAnswer(entry, packet, length, mayStay ? FLAG_PARTIAL_CHECKSUM : 0, now);
@@ -225,7 +225,7 @@ export class Outbound<S extends Cipher, O extends Cipher> {
     }
     this.#segments = segments;
     const transportDistance = transport - packet;
-    const flags = session.x1 ? FLAG_PARTIAL_CHECKSUM : 0;
+    const flags = session.wire.takesPartialChecksums ? FLAG_PARTIAL_CHECKSUM : 0;
     while (segmenter.next()) {
       const { offset, length } = segmenter;
       if (flags === 0) {
@@ -296,7 +296,7 @@ export class Outbound<S extends Cipher, O extends Cipher> {
     const { memory, compressed } = this.#made;
     outgoing.type = type;
     outgoing.flags = outgoing.stream = 0;
-    // A ping to a v1 peer takes its place in the one order of all packets.
+    // What asks for the proof of an address may be a packet, and takes its place among the others.
     outgoing.sequence = type === TYPE_PACKET ? entry.session.nextSequence(0) : 0;
     outgoing.compression = COMPRESSION_NONE;
     outgoing.trafficClass = controlTrafficClass(entry.spec.tuning.dscp);

@@ -31,6 +31,6 @@ export function reportSession<S extends Cipher, O extends Cipher>(
   }));
   const scheduler = session.scheduling.scheduler.name;
   const mtu = session.packetBytesMax === Infinity ? null : session.packetBytesMax;
-  const wire = session.x1 ? "x1" : "v1";
+  const wire = session.wire.name;
   return { id: session.id, name, wire, scheduler, paths, mtu, reorder: { ...reorder } };
 }

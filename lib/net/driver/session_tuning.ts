@@ -2,11 +2,9 @@
 import { EPOCH_PACKETS } from "../../protocol/crypto/key_epochs.ts";
 import type { EngineSession } from "../engine.ts";
 
-export function sessionTuning({ tuning, reorderFlushTimeoutMs, mtu, ordersFlows }: EngineSession) {
+export function sessionTuning({ tuning, reorderFlushTimeoutMs }: EngineSession) {
   return {
-    mtuCeiling: tuning.probeMtu ? mtu : null,
     scheduler: tuning.scheduler,
-    ordersFlows: ordersFlows === true,
     flushTimeoutMs: reorderFlushTimeoutMs,
     epochLimits: { packets: EPOCH_PACKETS, ms: tuning.rekeyEveryMs },
   };

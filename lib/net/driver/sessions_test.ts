@@ -3,6 +3,7 @@ import { FlowKey, readFlowKey } from "../../protocol/packet/flow_key.ts";
 import { ipv6, tcpPacket } from "../../protocol/packet/test_packet.ts";
 import type { Cipher } from "../../protocol/crypto/key_epochs.ts";
 import { type Role, Session } from "../../protocol/session/session.ts";
+import { x1Wire } from "../../protocol/session/x1_wire.ts";
 import { REPLACED_SESSION_MS } from "../engine.ts";
 import { PacketCells } from "./packet_cells.ts";
 import { SessionEntry, SessionTable } from "./sessions.ts";
@@ -13,7 +14,7 @@ const CIPHER: Cipher = { free() {} };
 function newEntry(id: number, host: number, role: Role = "server"): SessionEntry<Cipher, Cipher> {
   const key = new Uint8Array(32);
   const session = new Session({
-    ...{ role, id, key, x1: true, now: 0, random: () => {} },
+    ...{ role, id, key, wire: x1Wire(), now: 0, random: () => {} },
     suite: { sealer: () => CIPHER, opener: () => CIPHER },
   });
   return new SessionEntry(session, {

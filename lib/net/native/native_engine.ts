@@ -44,7 +44,6 @@ export class NativeEngine implements Engine {
   readonly #port: MessagePort;
   readonly #worker: Worker;
   readonly #onEvent: (event: EngineEvent) => void;
-  readonly #v1Sessions = new Set<number>();
   readonly #reports = new Map<number, (sessions: SessionReport[]) => void>();
   readonly #stopped = Promise.withResolvers<void>();
   #lastRequest = 0;
@@ -92,21 +91,17 @@ export class NativeEngine implements Engine {
   }
 
   openSession(session: EngineSession): void {
-    if (!session.x1) this.#v1Sessions.add(session.id);
     this.#command({ kind: "open session", session });
   }
 
   closeSession(id: number): void {
-    this.#v1Sessions.delete(id);
     this.#command({ kind: "close session", id });
   }
 
   addPath(session: number, path: EnginePath): number {
     if (this.#isStopping) return 0;
     const { id, name } = path;
-    // No v1 server answers probes: what is too large for the path had better be sent in fragments.
-    const forbidsFragments = path.forbidsFragments === true && !this.#v1Sessions.has(session);
-    const { fd, gso, sourcePort } = openPathSocket(this.#libc, { ...path, forbidsFragments });
+    const { fd, gso, sourcePort } = openPathSocket(this.#libc, path);
     const family = isIPv6(path.server) ? 6 : 4;
     this.#command({ kind: "add path", session, id, name, family, socket: { fd, gso } });
     return sourcePort;

@@ -10,6 +10,7 @@ import { IPV4_HEADER_LENGTH, PROTOCOL_UDP } from "../../protocol/packet/ip.ts";
 import { ipPacket } from "../../protocol/packet/test_packet.ts";
 import { Outgoing } from "../../protocol/crypto/outgoing.ts";
 import { Session } from "../../protocol/session/session.ts";
+import { x1Wire } from "../../protocol/session/x1_wire.ts";
 import { DEFAULT_TUNING } from "../../protocol/session/session_tuning.ts";
 import {
   COMPRESSION_GZIP,
@@ -63,7 +64,7 @@ class Bench implements Disposable {
     this.#clientFd = this.#wire.connect(server).fd;
     const session = {
       id: 0x89abcdef,
-      x1: true,
+      wire: x1Wire(),
       suite: this.#libcrypto,
       random: (into: Uint8Array<ArrayBuffer>) => crypto.getRandomValues(into),
       now: 0,

@@ -12,6 +12,8 @@ import {
 } from "../../protocol/packet/checksum.ts";
 import type { EpochLimits } from "../../protocol/crypto/key_epochs.ts";
 import { Session } from "../../protocol/session/session.ts";
+import { x1Wire } from "../../protocol/session/x1_wire.ts";
+import { v1Wire } from "../../protocol/v1/v1_wire.ts";
 import type { SessionPath } from "../../protocol/path/session_path.ts";
 import {
   FLAG_ORDER_EXTENSION,
@@ -79,12 +81,14 @@ class Bench implements Disposable {
     const common = {
       id: 0x89abcdef,
       key: new Uint8Array(32).fill(3),
-      x1,
       suite: WEB_CRYPTO_SUITE,
       random: (into: Uint8Array<ArrayBuffer>) => crypto.getRandomValues(into),
       now: performance.now(),
     };
-    this.client = new Session({ ...common, role: "client", epochLimits });
+    this.client = new Session({
+      ...{ ...common, role: "client", epochLimits },
+      wire: x1 ? x1Wire() : v1Wire(),
+    });
     const path = { id: 0, name: "fiber", socket: 0, peer: null };
     this.path = this.client.addPath(path, performance.now());
     const { drops } = this;
@@ -113,6 +117,7 @@ class Bench implements Disposable {
       codecs: new GzipCodecs(made),
     }, packets.read);
     this.driver.openSession({
+      x1,
       ...common,
       role: "server",
       ipv4: "10.8.0.2",

@@ -119,9 +119,7 @@ export class PortableEngine implements Engine {
     const { id, name, server, port } = path;
     const entry = this.#driver.sessions.byId(sessionId | 0);
     if (entry === undefined || entry.session.paths.byId(id) !== null) return 0;
-    // No v1 server answers probes: what is too large for the path had better be sent in fragments.
-    const forbidsFragments = path.forbidsFragments === true && entry.session.x1;
-    const socket = DatagramSocket.openPath(this.#libc, { ...path, forbidsFragments });
+    const socket = DatagramSocket.openPath(this.#libc, path);
     try {
       const number = this.#sockets.add(socket, { transport: "udp", hostname: server, port });
       const family = isIPv6(server) ? 6 : 4;

@@ -42,6 +42,7 @@ const TIMEOUT_MS = 1;
 export class AggregateScheduler implements Scheduler {
   readonly name = "aggregate";
   readonly holdsPackets = true;
+  readonly spreadsFlows = true;
   readonly #paths: PathTable;
   readonly #slots = new PacketSlots(SLOTS, "numbered by the caller");
   readonly #aggregate: Aggregate;

@@ -12,6 +12,7 @@ const OVERHEAD_FACTOR = 4;
 export abstract class ImmediateScheduler implements Scheduler {
   abstract readonly name: SchedulerName;
   readonly holdsPackets = false;
+  readonly spreadsFlows = false;
   protected readonly paths: PathTable;
   protected readonly departure = new Departure();
   readonly #single: SessionPath[] = [];

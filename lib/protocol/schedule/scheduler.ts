@@ -38,6 +38,8 @@ export interface Scheduler {
   readonly name: SchedulerName;
   /** Whether `offer` may hold packets, so that they have to lie where they are not written over. */
   readonly holdsPackets: boolean;
+  /** Whether one flow takes several paths, so that its packets bear the order extension. */
+  readonly spreadsFlows: boolean;
   /**
    * Paths have come, gone, or been judged anew. Sets which of them carry flows.
    * @param weighed what is known of each of `paths`, in their order.

@@ -50,7 +50,7 @@ export class Acknowledgements {
   }
 
   #isAsked(now: number): boolean {
-    return now - this.#askedAt < ASKED_MS || this.#scheduling.scheduler.name === "aggregate";
+    return now - this.#askedAt < ASKED_MS || this.#scheduling.scheduler.spreadsFlows;
   }
 
   /** Hot. An ordered packet has come: the peer wants to know what arrives. */

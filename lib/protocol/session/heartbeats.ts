@@ -57,16 +57,6 @@ export class Heartbeats {
     return null;
   }
 
-  /**
-   * Counts one that has not come from a v1 client, which says nothing of its paths otherwise: they
-   * come every 2 s on each that works.
-   */
-  expect(path: SessionPath, now: number): void {
-    if (this.#role === "client") return;
-    const expectedAt = path.lastHeardAt + HEARTBEAT_IDLE_MS;
-    if (now >= expectedAt) path.liveness.sent(expectedAt);
-  }
-
   /** Sends one, and says when the next is due. */
   send(path: SessionPath, now: number): void {
     const isUp = path.liveness.state === "up";

@@ -13,7 +13,7 @@ import type { PathTable } from "../path/path_table.ts";
 const REPEAT_MS = 2000;
 
 export class PathAnnouncements {
-  /** When it is due again; Infinity on the server, and towards a v1 peer. */
+  /** When it is due again; Infinity on the server. */
   nextAt: number;
   readonly #paths: PathTable;
   readonly #outbox: Outbox;

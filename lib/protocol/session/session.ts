@@ -7,55 +7,25 @@
  * it decodes the header, asks `openerFor`, opens the record in place, and calls `accept`; only then
  * has anything the record says been believed.
  */
-// long: one state machine; its transitions are read together
-import type { DropReason } from "../wire/drop_reason.ts";
 import { FlowTable } from "../schedule/flow_table.ts";
 import { Scheduling } from "../schedule/scheduling.ts";
-import {
-  RECORD_OVERHEAD,
-  type RecordHeader,
-  TYPE_ACKNOWLEDGEMENT,
-  TYPE_CONTROL,
-  TYPE_HANDSHAKE,
-  TYPE_HEARTBEAT,
-  TYPE_PACKET,
-  TYPE_PATH_FEEDBACK,
-} from "../wire/header.ts";
-import {
-  decodeTunnelMessage,
-  encodeTunnelMessage,
-  SENT_BY,
-  type TunnelMessage,
-} from "../wire/tunnel_message.ts";
-import {
-  counterProtection,
-  type RecordVerifier,
-  type RecordWriter,
-} from "../crypto/packet_protection.ts";
-import type { FlowKey } from "../packet/flow_key.ts";
-import { echoReplyToken, writeEchoRequest } from "../v1/echo_proof.ts";
-import {
-  AddressChallenges,
-  CHALLENGE_MESSAGE,
-  type ChallengeForm,
-} from "../path/address_challenges.ts";
-import { v1Protection } from "../v1/packet_protection.ts";
-import { HEARTBEAT_ACTIVE_MS, HEARTBEAT_IDLE_MS, Heartbeats } from "./heartbeats.ts";
+import type { DropReason } from "../wire/drop_reason.ts";
+import { RECORD_OVERHEAD, type RecordHeader, TYPE_HEARTBEAT, TYPE_PACKET } from "../wire/header.ts";
+import { ORDER_EXTENSION_LENGTH } from "../wire/order_extension.ts";
 import type { Cipher } from "../crypto/key_epochs.ts";
 import type { Outgoing } from "../crypto/outgoing.ts";
-import { Acknowledgements } from "./acknowledgements.ts";
-import { ORDER_EXTENSION_LENGTH } from "../wire/order_extension.ts";
-import { MtuProbes } from "./mtu_probes.ts";
-import { PathAnnouncements } from "./path_announcements.ts";
-import { FeedbackExchange, PACKET_ANSWERED_MS } from "./feedback_exchange.ts";
-import { type NewPath, PathTable } from "../path/path_table.ts";
-import { PeerPaths } from "./peer_paths.ts";
-import { PathOpening } from "../path/path_opening.ts";
-import { V1PeerPaths } from "../v1/peer_paths.ts";
-import type { PeerAddress } from "../path/peer_address.ts";
-import type { Role, SessionOptions } from "./session_options.ts";
-import type { SessionPath } from "../path/session_path.ts";
+import type { RecordVerifier, RecordWriter } from "../crypto/packet_protection.ts";
+import type { FlowKey } from "../packet/flow_key.ts";
+import { AddressChallenges } from "../path/address_challenges.ts";
 import { Outbox, type SessionEvent, type Transmit } from "../path/outbox.ts";
+import { PathOpening } from "../path/path_opening.ts";
+import { type NewPath, PathTable } from "../path/path_table.ts";
+import type { PeerAddress } from "../path/peer_address.ts";
+import type { SessionPath } from "../path/session_path.ts";
+import type { Acknowledgements } from "./acknowledgements.ts";
+import { Heartbeats } from "./heartbeats.ts";
+import type { Role, SessionOptions } from "./session_options.ts";
+import type { Wire } from "./wire.ts";
 
 /** What is judged all the time is judged no more often than this. */
 const JUDGE_MS = 100;
@@ -68,9 +38,9 @@ export type { SessionEvent, Transmit } from "../path/outbox.ts";
 export class Session<S extends Cipher, O extends Cipher> {
   readonly role: Role;
   readonly id: number;
-  readonly x1: boolean;
   readonly paths: PathTable;
   readonly scheduling: Scheduling;
+  readonly wire: Wire<S, O>;
   /** Null: the peers did not agree on them. */
   readonly acknowledgements: Acknowledgements | null;
   /** When anything authentic last came, on any path. */
@@ -80,75 +50,43 @@ export class Session<S extends Cipher, O extends Cipher> {
   readonly #verifier: RecordVerifier<O>;
   readonly #outbox = new Outbox();
   readonly #heartbeats: Heartbeats;
-  readonly #announcements: PathAnnouncements;
-  readonly #probes: MtuProbes;
   readonly #challenges: AddressChallenges;
-  readonly #peerPaths: PeerPaths;
-  readonly #v1PeerPaths: V1PeerPaths;
-  readonly #feedback: FeedbackExchange;
-  /** Whether the peer may choose how packets are spread. */
-  readonly #followsPeer: boolean;
   #refusal: DropReason = "not authentic";
   #judgedAt = -Infinity;
-  /** Where the x1 record accepted last came from; null: from where the socket is connected to. */
-  #from: PeerAddress | null = null;
-  /** When a v1 record was last accepted. */
-  #acceptedAt = 0;
-  /** When it was sent, by the peer's clock. */
-  #sendTime = 0;
-  /** In bytes: as the paths were found to carry, or as the peer says of them. */
-  #packetBytesMax = Infinity;
 
   constructor(options: SessionOptions<S, O>) {
-    const { role, x1, now } = options;
+    const { role, now, wire: format } = options;
+    const isServer = role === "server";
     this.role = role;
     this.id = options.id;
-    this.x1 = x1;
     this.lastHeardAt = now;
-    const isClient = role === "client";
-    const protection = x1 ? counterProtection(options) : v1Protection(options);
-    this.#writer = protection.writer;
-    this.#verifier = protection.verifier;
-    const answersWithin = isClient ? 0 : 2 * (x1 ? HEARTBEAT_ACTIVE_MS : HEARTBEAT_IDLE_MS);
-    this.paths = new PathTable(answersWithin);
-    this.#followsPeer = !isClient && (options.scheduler ?? null) === null;
-    const ordersFlows = x1 && options.ordersFlows === true;
+    this.paths = new PathTable(isServer ? format.clientSilenceMs : 0);
     this.scheduling = new Scheduling(
       {
         paths: this.paths,
         flows: options.flows ?? new FlowTable(),
-        deliversAtOnce: x1,
-        ordersFlows,
+        deliversAtOnce: format.deliversAtOnce,
+        ordersFlows: format.ordersFlows,
       },
       options.scheduler ?? "flow",
       options.flushTimeoutMs ?? FLUSH_TIMEOUT_MS,
     );
-    this.#heartbeats = new Heartbeats(
-      this.paths,
-      this.#outbox,
-      role,
-      x1 ? 0 : options.unixOffsetMs,
-    );
-    const ceiling = isClient && x1 ? options.mtuCeiling ?? null : null;
-    this.#probes = new MtuProbes(this.paths, this.#outbox, ceiling);
-    this.#announcements = new PathAnnouncements(
-      this.paths,
-      this.#outbox,
-      this.scheduling,
-      this.#probes,
-      isClient && x1 ? now : Infinity,
-    );
-    this.#feedback = new FeedbackExchange(this.paths, this.#outbox, this.scheduling, !isClient);
-    this.acknowledgements = ordersFlows
-      ? new Acknowledgements(this.paths, this.#outbox, this.scheduling)
-      : null;
-    const opening = new PathOpening(this.paths, (id, at) => this.removePath(id, at));
-    const form = x1 ? CHALLENGE_MESSAGE : pingForm(options.innerIpv4 ?? 0);
-    const challenges = new AddressChallenges(this.#outbox, options.random, form);
-    const controlHost = options.controlHost ?? null;
-    this.#challenges = challenges;
-    this.#peerPaths = new PeerPaths(this.paths, opening, challenges);
-    this.#v1PeerPaths = new V1PeerPaths(this.paths, opening, challenges, controlHost);
+    this.#heartbeats = new Heartbeats(this.paths, this.#outbox, role, format.clockOffsetMs);
+    this.#challenges = new AddressChallenges(this.#outbox, options.random, format.challenge);
+    this.wire = format.open(options, {
+      paths: this.paths,
+      outbox: this.#outbox,
+      scheduling: this.scheduling,
+      challenges: this.#challenges,
+      opening: new PathOpening(this.paths, (id, at) => this.removePath(id, at)),
+      followsPeer: isServer && (options.scheduler ?? null) === null,
+      judge: (at) => this.#judge(at),
+      judgeIfDue: (at) => this.#judgeIfDue(at),
+    });
+    const { writer, verifier, acknowledgements } = this.wire;
+    this.#writer = writer;
+    this.#verifier = verifier;
+    this.acknowledgements = acknowledgements;
   }
 
   // Outbound
@@ -183,10 +121,10 @@ export class Session<S extends Cipher, O extends Cipher> {
 
   /** Hot. Packets of one read of the TUN device are about to leave on `path`. */
   notePacketSent(path: SessionPath, now: number): void {
-    // The client's packets are answered by feedback, which is sooner than the next heartbeat. The
-    // server has only the client's heartbeats to go by, and those come while there are packets.
+    // The client's packets may be answered sooner than by the next heartbeat. The server has only the
+    // client's heartbeats to go by, and those come while there are packets.
     if (this.role === "server") path.liveness.sent(now);
-    else if (this.x1) path.liveness.sent(now + PACKET_ANSWERED_MS);
+    else this.wire.packetSent(path, now);
     this.#heartbeats.notePackets(now);
     path.mtuSearch?.trafficSeen();
     this.#writer.advanceIfDue(now);
@@ -220,61 +158,14 @@ export class Session<S extends Cipher, O extends Cipher> {
     from: PeerAddress | null,
     now: number,
   ): SessionPath | null {
-    const path = this.x1
-      ? this.#acceptX1(header, socket, from, now)
-      : this.#acceptV1(header, view, offset, socket, from, now);
-    if (path === null) return null;
+    const { wire } = this;
+    const path = wire.accept(header, view, offset, socket, from, now);
+    if (path === null) return this.#refuse(wire.refusal);
     path.counters.receivedPackets++;
     path.counters.receivedBytes += header.payloadLength;
-    if (path === this.#v1PeerPaths.stray) this.lastHeardAt = now;
+    if (path === wire.stray) this.lastHeardAt = now;
     else this.#heard(path, now);
     return path;
-  }
-
-  #acceptX1(
-    header: RecordHeader,
-    socket: number,
-    from: PeerAddress | null,
-    now: number,
-  ): SessionPath | null {
-    const age = this.#verifier.accept(now);
-    if (age === null) return this.#refuse(this.#verifier.refusal);
-    const path = from === null
-      ? this.paths.byId(header.pathId)
-      : this.#peerPaths.of(header, socket, from, age, now);
-    if (path === null) return this.#refuse("no room for path");
-    // It has moved: nothing may follow it before the new address has proved to be the peer's.
-    if (path.amplificationCredit !== Infinity && this.scheduling.live.includes(path)) {
-      this.#judge(now);
-    }
-    this.#from = from;
-    this.#sendTime = header.sendTime;
-    const { counter } = this.#verifier;
-    this.acknowledgements?.recordArrived(path, header, counter, now);
-    path.receiveStatistics.arrived(
-      header.epoch,
-      counter,
-      header.payloadLength,
-      header.sendTime,
-      now,
-    );
-    return path;
-  }
-
-  #acceptV1(
-    header: RecordHeader,
-    view: DataView,
-    offset: number,
-    socket: number,
-    from: PeerAddress | null,
-    now: number,
-  ): SessionPath | null {
-    this.#acceptedAt = now;
-    const path = from === null
-      ? this.paths.bySocket(socket)
-      : this.#v1PeerPaths.of(header, view, offset, socket, from, now);
-    if (path === "replayed") return this.#refuse("replayed");
-    return path ?? this.#refuse("no room for path");
   }
 
   #refuse(reason: DropReason): null {
@@ -285,24 +176,15 @@ export class Session<S extends Cipher, O extends Cipher> {
   /** Hot. A packet of the peer's has come on `path`. */
   notePacketReceived(path: SessionPath, now: number): void {
     this.#heartbeats.notePackets(now);
-    if (this.x1) this.#feedback.packetArrived(path, now);
-    this.acknowledgements?.packetArrived(path, now);
+    this.wire.packetReceived(path, now);
   }
 
   /**
-   * Hot. Whether the packet of the peer's that `flow` was read from answers a ping by which this side
-   * proves an address (v1): then it goes no further.
+   * Hot. Whether the packet of the peer's that `flow` was read from only proves an address: then it
+   * goes no further.
    */
   takeProof(view: DataView, flow: FlowKey): boolean {
-    if (this.x1 || !this.#challenges.isWaiting) return false;
-    const token = echoReplyToken(view, flow);
-    if (token === null) return false;
-    const path = this.#challenges.answerAnywhere(token);
-    if (path !== null) {
-      path.quality.forgetLoss();
-      this.#judge(this.#acceptedAt);
-    }
-    return true;
+    return this.wire.takeProof(view, flow);
   }
 
   /** Handles an authentic record that is not a packet. Returns why it is dropped, or null. */
@@ -312,85 +194,12 @@ export class Session<S extends Cipher, O extends Cipher> {
     path: SessionPath,
     now: number,
   ): DropReason | null {
-    switch (type) {
-      case TYPE_HANDSHAKE:
-        this.#receiveHandshake(path);
-        return null;
-      case TYPE_HEARTBEAT:
-        return this.#receiveHeartbeat(payload, path, now);
-      case TYPE_CONTROL:
-        return this.x1 ? this.#receiveMessage(payload, path, now) : "unknown type";
-      case TYPE_PATH_FEEDBACK:
-        return this.x1 ? this.#receiveFeedback(payload, path, now) : "unknown type";
-      case TYPE_ACKNOWLEDGEMENT:
-        return this.acknowledgements === null
-          ? "unknown type"
-          : this.acknowledgements.receive(payload, now);
-      default:
-        return "unknown type";
-    }
-  }
-
-  /** A v1 client gives a path up that brings nothing, and may beat too seldom to be answered in time. */
-  #receiveHandshake(path: SessionPath): void {
-    if (this.x1 || this.role === "client") return;
-    this.#outbox.transmit({ type: TYPE_HANDSHAKE, path, payload: new Uint8Array(0) });
-  }
-
-  #receiveHeartbeat(payload: Uint8Array, path: SessionPath, now: number): DropReason | null {
+    if (type !== TYPE_HEARTBEAT) return this.wire.receiveControl(type, payload, path, now);
     const refusal = this.#heartbeats.receive(payload, path, now);
     if (refusal !== null) return refusal;
-    if (this.x1) this.#feedback.heartbeatArrived(path, now);
-    this.acknowledgements?.heartbeatArrived(path, now);
+    this.wire.heartbeatReceived(path, now);
     this.#judgeIfDue(now);
     return null;
-  }
-
-  #receiveFeedback(payload: Uint8Array, path: SessionPath, now: number): DropReason | null {
-    const refusal = this.#feedback.receive(payload, path, now);
-    this.#judgeIfDue(now);
-    return refusal;
-  }
-
-  #receiveMessage(payload: Uint8Array, path: SessionPath, now: number): DropReason | null {
-    const message = decodeTunnelMessage(payload);
-    if (message === null || SENT_BY[message.type] === this.role) return "bad message";
-    switch (message.type) {
-      case "bye":
-        this.#outbox.emit({ name: "bye" });
-        return null;
-      case "paths":
-        if (!this.#announcements.receive(message, this.#sendTime)) return null;
-        if (this.#followsPeer && message.scheduler !== undefined) {
-          this.scheduling.use(message.scheduler, now);
-        }
-        this.#packetBytesMax = message.mtu ?? this.#packetBytesMax;
-        this.#judge(now);
-        return null;
-      case "challenge":
-        this.#tell({ type: "response", token: message.token }, path);
-        return null;
-      case "response":
-        if (!this.#peerPaths.takeResponse(path, this.#from, message.token)) return "bad message";
-        // What went to the address before is no loss of this one's.
-        path.quality.forgetLoss();
-        this.#judge(now);
-        return null;
-      case "mtu probe":
-        this.#tell({ type: "mtu answer", size: message.size }, path);
-        return null;
-      case "mtu answer":
-        this.#probes.answered(path, message.size, now);
-        this.#followMtu();
-        return null;
-      default:
-        message satisfies never;
-        return null;
-    }
-  }
-
-  #tell(message: TunnelMessage, path: SessionPath): void {
-    this.#outbox.transmit({ type: TYPE_CONTROL, path, payload: encodeTunnelMessage(message) });
   }
 
   // Paths
@@ -418,7 +227,7 @@ export class Session<S extends Cipher, O extends Cipher> {
     this.scheduling.forget(path, now);
     this.#challenges.forget(path);
     this.#outbox.forgetPath(id);
-    this.#announcements.announce();
+    this.wire.pathsChanged();
   }
 
   /** The kernel refused to send on the path: its link is gone. */
@@ -444,14 +253,13 @@ export class Session<S extends Cipher, O extends Cipher> {
   /** The kernel would not send a packet of `bytes` on the path: it is too large for it. */
   packetRefused(path: SessionPath, bytes: number, now: number): void {
     if (this.paths.byId(path.id) !== path) return;
-    this.#probes.refused(path, bytes, now);
-    this.#followMtu();
+    this.wire.packetRefused(path, bytes, now);
   }
 
   /** Hot. The largest packet that all paths in use carry, in bytes; Infinity where that is not known. */
   get packetBytesMax(): number {
-    const extension = this.scheduling.scheduler.name === "aggregate" ? ORDER_EXTENSION_LENGTH : 0;
-    return this.#packetBytesMax - extension;
+    const extension = this.scheduling.scheduler.spreadsFlows ? ORDER_EXTENSION_LENGTH : 0;
+    return this.wire.packetBytesMax - extension;
   }
 
   /** Whether the peer can be sent packets: some path works, and leads to it for certain. */
@@ -474,23 +282,15 @@ export class Session<S extends Cipher, O extends Cipher> {
     this.#outbox.emit({ name: "path changed", path, state });
     if (state === "down" || before === "down") path.quality.forgetLoss();
     if (state === "up" && before === "down") path.eligibility.recovered(now);
-    if (state === "up" && before !== "suspect") this.#probes.begin(path);
+    if (state === "up" && before !== "suspect") this.wire.pathUp(path);
     this.#judge(now);
-    this.#announcements.announce();
+    this.wire.pathsChanged();
   }
 
   #judge(now: number): void {
     this.#judgedAt = now;
     this.scheduling.judge(now);
-    this.#followMtu();
-  }
-
-  /** Paths, or what they carry, may have changed. */
-  #followMtu(): void {
-    if (this.role === "server") return;
-    const mtu = this.#probes.smallest();
-    if (mtu !== null) this.#packetBytesMax = mtu;
-    this.#announcements.announceMtu();
+    this.wire.judged();
   }
 
   #judgeIfDue(now: number): void {
@@ -505,7 +305,7 @@ export class Session<S extends Cipher, O extends Cipher> {
     this.#writer.advanceIfDue(now);
     for (const path of this.paths) {
       const wasUp = path.reportedState === "up";
-      if (!this.x1) this.#heartbeats.expect(path, now);
+      this.wire.noteSilence(path, now);
       const state = path.liveness.poll(now);
       this.#noteState(path, now);
       if (this.role === "server") continue;
@@ -513,26 +313,20 @@ export class Session<S extends Cipher, O extends Cipher> {
       const isInDoubt = wasUp && state === "suspect";
       if (now >= path.heartbeatAt || isInDoubt) this.#heartbeats.send(path, now);
     }
-    this.#feedback.handleTimeout(now);
-    this.acknowledgements?.handleTimeout(now);
     this.#challenges.handleTimeout(now);
-    this.#probes.handleTimeout(now);
-    this.#followMtu();
+    this.wire.handleTimeout(now);
     if (now >= this.scheduling.nextDeadline()) this.#judge(now);
-    this.#announcements.handleTimeout(now);
   }
 
   /** When `handleTimeout` is to be called next, in milliseconds of the clock of `now`. */
   nextTimeout(): number {
     let next = Math.min(
-      this.acknowledgements?.nextDeadline() ?? Infinity,
-      this.#announcements.nextAt,
+      this.wire.nextDeadline(),
       this.scheduling.nextDeadline(),
       this.#challenges.nextDeadline(),
-      this.#probes.nextDeadline(),
     );
     for (const path of this.paths) {
-      next = Math.min(next, path.heartbeatAt, path.feedbackAt, path.liveness.nextDeadline());
+      next = Math.min(next, path.heartbeatAt, path.liveness.nextDeadline());
     }
     return next;
   }
@@ -557,10 +351,9 @@ export class Session<S extends Cipher, O extends Cipher> {
     return this.#outbox.nextEvent();
   }
 
-  /** Tells the peer that this side ends the session; v1 has no word for it. */
+  /** Tells the peer that this side ends the session. */
   sayBye(): void {
-    if (!this.x1) return;
-    for (const path of this.paths.usable()) this.#tell({ type: "bye" }, path);
+    this.wire.sayBye();
   }
 
   /** Wipes the keys. The session must not be used afterwards. */
@@ -568,9 +361,4 @@ export class Session<S extends Cipher, O extends Cipher> {
     this.#writer.free();
     this.#verifier.free();
   }
-}
-
-/** A ping through the tunnel, for peers that know no challenges. */
-function pingForm(innerIpv4: number): ChallengeForm {
-  return { type: TYPE_PACKET, write: (token) => writeEchoRequest(innerIpv4, token) };
 }

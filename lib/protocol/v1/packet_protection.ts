@@ -28,17 +28,13 @@ import type { SequenceCounter } from "./sequence_counters.ts";
 /** Random nonces are drawn many at a time. */
 const NONCES_DRAWN = 1024;
 
-interface V1ProtectionOptions<S extends Cipher, O extends Cipher>
-  extends PacketProtectionOptions<S, O> {
-  /** Numbers packets; shared by the sessions of one client. A new one unless told. */
-  readonly sequenceCounter?: SequenceCounter;
-}
-
+/** @param numbers of packets; shared by the sessions of one client. New ones unless told. */
 export function v1Protection<S extends Cipher, O extends Cipher>(
-  options: V1ProtectionOptions<S, O>,
+  options: PacketProtectionOptions<S, O>,
+  numbers?: SequenceCounter,
 ): PacketProtection<S, O> {
   const { id, key, suite, random, firstSequence = 1 } = options;
-  const counter = options.sequenceCounter ?? { last: firstSequence - 1 };
+  const counter = numbers ?? { last: firstSequence - 1 };
   const copy = key.slice();
   const own = new OwnNonces();
   const writer = new V1RecordWriter(id, suite.sealer(copy), own, random, counter);

@@ -1,0 +1,118 @@
+/**
+ * What x1 and the old wire do in different ways. A session and its driver know these interfaces and
+ * ask for no version: `x1_wire.ts` implements them for x1, `v1/v1_wire.ts` for the old wire.
+ */
+import type { Cipher } from "../crypto/key_epochs.ts";
+import type {
+  PacketProtectionOptions,
+  RecordVerifier,
+  RecordWriter,
+} from "../crypto/packet_protection.ts";
+import type { FlowKey } from "../packet/flow_key.ts";
+import type { AddressChallenges, ChallengeForm } from "../path/address_challenges.ts";
+import type { Outbox } from "../path/outbox.ts";
+import type { PathOpening } from "../path/path_opening.ts";
+import type { PathTable } from "../path/path_table.ts";
+import type { PeerAddress } from "../path/peer_address.ts";
+import type { SessionPath } from "../path/session_path.ts";
+import type { Scheduling } from "../schedule/scheduling.ts";
+import type { DropReason } from "../wire/drop_reason.ts";
+import type { RecordHeader } from "../wire/header.ts";
+import type { Acknowledgements } from "./acknowledgements.ts";
+
+/** What is known of a wire before there is a session. */
+export interface WireFormat {
+  /** How long a client that works may be silent on a path, in ms. */
+  readonly clientSilenceMs: number;
+  /** Whether the peer delivers packets that need no order as they come. */
+  readonly deliversAtOnce: boolean;
+  /** Whether both peers know acknowledgements and the order extension. */
+  readonly ordersFlows: boolean;
+  /** Added to `now` in what heartbeats bear, in ms. */
+  readonly clockOffsetMs: number;
+  /** How the server has a client prove its address. */
+  readonly challenge: ChallengeForm;
+  /** The wire of one session. The key in `options` is copied. */
+  open<S extends Cipher, O extends Cipher>(
+    options: PacketProtectionOptions<S, O>,
+    parts: SessionParts,
+  ): Wire<S, O>;
+}
+
+/** The parts of a session that its wire works on. */
+export interface SessionParts {
+  readonly paths: PathTable;
+  readonly outbox: Outbox;
+  readonly scheduling: Scheduling;
+  readonly challenges: AddressChallenges;
+  readonly opening: PathOpening;
+  /** Whether the peer may choose how packets are spread. */
+  readonly followsPeer: boolean;
+  /** Judges all paths. */
+  judge(now: number): void;
+  /** The same, where the last time was a while ago. */
+  judgeIfDue(now: number): void;
+}
+
+export interface Wire<S extends Cipher, O extends Cipher> {
+  readonly name: "v1" | "x1";
+  readonly writer: RecordWriter<S>;
+  readonly verifier: RecordVerifier<O>;
+  /** Null: the peers did not agree on them. */
+  readonly acknowledgements: Acknowledgements | null;
+  /** Whether the receiver may be left to complete TCP and UDP checksums. */
+  readonly takesPartialChecksums: boolean;
+  /** Whether no record of this side's own is authentic here; else the packet inside has to tell. */
+  readonly tellsDirection: boolean;
+  /** Whether each record is accepted once. */
+  readonly refusesReplays: boolean;
+  /** Whether all records that bear a sequence number, also those of no packet, are in one order. */
+  readonly hasOneSequence: boolean;
+  /** Stands for where records come from that are on no path; null: there are none such. */
+  readonly stray: SessionPath | null;
+  /** Why the last `accept` gave null. */
+  readonly refusal: DropReason;
+  /** Hot. The largest packet that all paths in use carry, in bytes; Infinity: that is not known. */
+  readonly packetBytesMax: number;
+
+  /** Hot. See `Session.accept`. Returns the path that the authentic record came on, or null. */
+  accept(
+    header: RecordHeader,
+    view: DataView,
+    offset: number,
+    socket: number,
+    from: PeerAddress | null,
+    now: number,
+  ): SessionPath | null;
+  /** Hot. The client has sent packets on `path`. */
+  packetSent(path: SessionPath, now: number): void;
+  /** Hot. A packet of the peer's has come on `path`. */
+  packetReceived(path: SessionPath, now: number): void;
+  /** A heartbeat, or its answer, has come on `path`. */
+  heartbeatReceived(path: SessionPath, now: number): void;
+  /** Hot. Whether the packet that `flow` was read from proves an address, and goes no further. */
+  takeProof(view: DataView, flow: FlowKey): boolean;
+  /** Takes a record that is neither packet nor heartbeat. Returns why it is dropped, or null. */
+  receiveControl(
+    type: number,
+    payload: Uint8Array,
+    path: SessionPath,
+    now: number,
+  ): DropReason | null;
+  /** The path works, or works again and may lead elsewhere. */
+  pathUp(path: SessionPath): void;
+  /** Which paths work has changed. */
+  pathsChanged(): void;
+  /** Paths have been judged. */
+  judged(): void;
+  /** The kernel would not send a packet of `bytes` on the path. */
+  packetRefused(path: SessionPath, bytes: number, now: number): void;
+  /** Counts what should have come on `path` by now and has not. */
+  noteSilence(path: SessionPath, now: number): void;
+  /** Sends what is due at `now`. */
+  handleTimeout(now: number): void;
+  /** When that is to be called next, in ms. */
+  nextDeadline(): number;
+  /** Tells the peer that this side ends the session, where there is a word for it. */
+  sayBye(): void;
+}

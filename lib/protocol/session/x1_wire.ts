@@ -1,0 +1,285 @@
+/**
+ * The wire of x1: counters for nonces and a replay window, and messages by which both sides tell what
+ * arrives on each path, which paths work, and what size of packets they carry.
+ */
+import type { Cipher } from "../crypto/key_epochs.ts";
+import {
+  counterProtection,
+  type PacketProtectionOptions,
+  type RecordVerifier,
+  type RecordWriter,
+} from "../crypto/packet_protection.ts";
+import { CHALLENGE_MESSAGE } from "../path/address_challenges.ts";
+import type { PeerAddress } from "../path/peer_address.ts";
+import type { PathTable } from "../path/path_table.ts";
+import type { SessionPath } from "../path/session_path.ts";
+import type { Scheduling } from "../schedule/scheduling.ts";
+import type { DropReason } from "../wire/drop_reason.ts";
+import {
+  type RecordHeader,
+  TYPE_ACKNOWLEDGEMENT,
+  TYPE_CONTROL,
+  TYPE_HANDSHAKE,
+  TYPE_PATH_FEEDBACK,
+} from "../wire/header.ts";
+import {
+  decodeTunnelMessage,
+  encodeTunnelMessage,
+  SENT_BY,
+  type TunnelMessage,
+} from "../wire/tunnel_message.ts";
+import { Acknowledgements } from "./acknowledgements.ts";
+import { FeedbackExchange, PACKET_ANSWERED_MS } from "./feedback_exchange.ts";
+import { HEARTBEAT_ACTIVE_MS } from "./heartbeats.ts";
+import { MtuProbes } from "./mtu_probes.ts";
+import { PathAnnouncements } from "./path_announcements.ts";
+import { PeerPaths } from "./peer_paths.ts";
+import type { Role } from "./session_options.ts";
+import type { SessionParts, Wire, WireFormat } from "./wire.ts";
+
+interface X1WireOptions {
+  /** Whether both sides know acknowledgements and the order extension; not unless told. */
+  readonly ordersFlows?: boolean;
+  /** On the client: the size of packets that is wanted, to be probed for; null: not probed. */
+  readonly mtuCeiling?: number | null;
+}
+
+export function x1Wire({ ordersFlows = false, mtuCeiling = null }: X1WireOptions = {}): WireFormat {
+  return {
+    // Packets are answered by feedback, and a client that sends some has heartbeats to match.
+    clientSilenceMs: 2 * HEARTBEAT_ACTIVE_MS,
+    deliversAtOnce: true,
+    ordersFlows,
+    clockOffsetMs: 0,
+    challenge: CHALLENGE_MESSAGE,
+    open: (options, parts) => new X1Wire(options, parts, ordersFlows, mtuCeiling),
+  };
+}
+
+class X1Wire<S extends Cipher, O extends Cipher> implements Wire<S, O> {
+  readonly name = "x1";
+  readonly takesPartialChecksums = true;
+  readonly tellsDirection = true;
+  readonly refusesReplays = true;
+  readonly hasOneSequence = false;
+  readonly stray = null;
+  readonly writer: RecordWriter<S>;
+  readonly verifier: RecordVerifier<O>;
+  readonly acknowledgements: Acknowledgements | null;
+  refusal: DropReason = "not authentic";
+  /** As the paths were found to carry, or as the peer says of them. */
+  packetBytesMax = Infinity;
+
+  readonly #role: Role;
+  readonly #parts: SessionParts;
+  readonly #paths: PathTable;
+  readonly #scheduling: Scheduling;
+  readonly #announcements: PathAnnouncements;
+  readonly #probes: MtuProbes;
+  readonly #feedback: FeedbackExchange;
+  readonly #peerPaths: PeerPaths;
+  /** Where the record accepted last came from; null: from where the socket is connected to. */
+  #from: PeerAddress | null = null;
+  /** When it was sent, by the peer's clock. */
+  #sendTime = 0;
+
+  constructor(
+    options: PacketProtectionOptions<S, O>,
+    parts: SessionParts,
+    ordersFlows: boolean,
+    mtuCeiling: number | null,
+  ) {
+    const { role, now } = options;
+    const { paths, outbox, scheduling, challenges, opening } = parts;
+    const isClient = role === "client";
+    const protection = counterProtection(options);
+    this.writer = protection.writer;
+    this.verifier = protection.verifier;
+    this.#role = role;
+    this.#parts = parts;
+    this.#paths = paths;
+    this.#scheduling = scheduling;
+    this.#probes = new MtuProbes(paths, outbox, isClient ? mtuCeiling : null);
+    this.#announcements = new PathAnnouncements(
+      paths,
+      outbox,
+      scheduling,
+      this.#probes,
+      isClient ? now : Infinity,
+    );
+    this.#feedback = new FeedbackExchange(paths, outbox, scheduling, !isClient);
+    this.acknowledgements = ordersFlows ? new Acknowledgements(paths, outbox, scheduling) : null;
+    this.#peerPaths = new PeerPaths(paths, opening, challenges);
+  }
+
+  accept(
+    header: RecordHeader,
+    _view: DataView,
+    _offset: number,
+    socket: number,
+    from: PeerAddress | null,
+    now: number,
+  ): SessionPath | null {
+    const { verifier } = this;
+    const age = verifier.accept(now);
+    if (age === null) return this.#refuse(verifier.refusal);
+    const path = from === null
+      ? this.#paths.byId(header.pathId)
+      : this.#peerPaths.of(header, socket, from, age, now);
+    if (path === null) return this.#refuse("no room for path");
+    // It has moved: nothing may follow it before the new address has proved to be the peer's.
+    if (path.amplificationCredit !== Infinity && this.#scheduling.live.includes(path)) {
+      this.#parts.judge(now);
+    }
+    this.#from = from;
+    this.#sendTime = header.sendTime;
+    const { epoch, payloadLength, sendTime } = header;
+    const { counter } = verifier;
+    this.acknowledgements?.recordArrived(path, header, counter, now);
+    path.receiveStatistics.arrived(epoch, counter, payloadLength, sendTime, now);
+    return path;
+  }
+
+  #refuse(reason: DropReason): null {
+    this.refusal = reason;
+    return null;
+  }
+
+  packetSent(path: SessionPath, now: number): void {
+    path.liveness.sent(now + PACKET_ANSWERED_MS);
+  }
+
+  packetReceived(path: SessionPath, now: number): void {
+    this.#feedback.packetArrived(path, now);
+    this.acknowledgements?.packetArrived(path, now);
+  }
+
+  heartbeatReceived(path: SessionPath, now: number): void {
+    this.#feedback.heartbeatArrived(path, now);
+    this.acknowledgements?.heartbeatArrived(path, now);
+  }
+
+  /** Addresses are proved by messages. */
+  takeProof(): boolean {
+    return false;
+  }
+
+  receiveControl(
+    type: number,
+    payload: Uint8Array,
+    path: SessionPath,
+    now: number,
+  ): DropReason | null {
+    switch (type) {
+      case TYPE_HANDSHAKE:
+        return null;
+      case TYPE_CONTROL:
+        return this.#receiveMessage(payload, path, now);
+      case TYPE_PATH_FEEDBACK:
+        return this.#receiveFeedback(payload, path, now);
+      case TYPE_ACKNOWLEDGEMENT:
+        return this.acknowledgements === null
+          ? "unknown type"
+          : this.acknowledgements.receive(payload, now);
+      default:
+        return "unknown type";
+    }
+  }
+
+  #receiveFeedback(payload: Uint8Array, path: SessionPath, now: number): DropReason | null {
+    const refusal = this.#feedback.receive(payload, path, now);
+    this.#parts.judgeIfDue(now);
+    return refusal;
+  }
+
+  #receiveMessage(payload: Uint8Array, path: SessionPath, now: number): DropReason | null {
+    const message = decodeTunnelMessage(payload);
+    if (message === null || SENT_BY[message.type] === this.#role) return "bad message";
+    switch (message.type) {
+      case "bye":
+        this.#parts.outbox.emit({ name: "bye" });
+        return null;
+      case "paths":
+        this.#receivePaths(message, now);
+        return null;
+      case "challenge":
+        this.#tell({ type: "response", token: message.token }, path);
+        return null;
+      case "response":
+        if (!this.#peerPaths.takeResponse(path, this.#from, message.token)) return "bad message";
+        // What went to the address before is no loss of this one's.
+        path.quality.forgetLoss();
+        this.#parts.judge(now);
+        return null;
+      case "mtu probe":
+        this.#tell({ type: "mtu answer", size: message.size }, path);
+        return null;
+      case "mtu answer":
+        this.#probes.answered(path, message.size, now);
+        this.judged();
+        return null;
+      default:
+        message satisfies never;
+        return null;
+    }
+  }
+
+  #receivePaths(message: TunnelMessage & { type: "paths" }, now: number): void {
+    if (!this.#announcements.receive(message, this.#sendTime)) return;
+    if (this.#parts.followsPeer && message.scheduler !== undefined) {
+      this.#scheduling.use(message.scheduler, now);
+    }
+    this.packetBytesMax = message.mtu ?? this.packetBytesMax;
+    this.#parts.judge(now);
+  }
+
+  #tell(message: TunnelMessage, path: SessionPath): void {
+    const payload = encodeTunnelMessage(message);
+    this.#parts.outbox.transmit({ type: TYPE_CONTROL, path, payload });
+  }
+
+  pathUp(path: SessionPath): void {
+    this.#probes.begin(path);
+  }
+
+  pathsChanged(): void {
+    this.#announcements.announce();
+  }
+
+  /** Paths, or what they carry, may have changed: the client follows, and tells the server. */
+  judged(): void {
+    if (this.#role === "server") return;
+    const mtu = this.#probes.smallest();
+    if (mtu !== null) this.packetBytesMax = mtu;
+    this.#announcements.announceMtu();
+  }
+
+  packetRefused(path: SessionPath, bytes: number, now: number): void {
+    this.#probes.refused(path, bytes, now);
+    this.judged();
+  }
+
+  /** The client tells which of its paths work. */
+  noteSilence(): void {}
+
+  handleTimeout(now: number): void {
+    this.#feedback.handleTimeout(now);
+    this.acknowledgements?.handleTimeout(now);
+    this.#probes.handleTimeout(now);
+    this.judged();
+    this.#announcements.handleTimeout(now);
+  }
+
+  nextDeadline(): number {
+    return Math.min(
+      this.#feedback.nextDeadline(),
+      this.acknowledgements?.nextDeadline() ?? Infinity,
+      this.#probes.nextDeadline(),
+      this.#announcements.nextAt,
+    );
+  }
+
+  sayBye(): void {
+    for (const path of this.#paths.usable()) this.#tell({ type: "bye" }, path);
+  }
+}
