@@ -201,3 +201,16 @@ Deno.test("aggregate: a link that is cut under load costs few packets, and is us
     ok(loss < 0.01, `${loss} of ${8 * traffic.count}`);
   }
 });
+
+Deno.test("aggregate: what arrives on a link that is made anew is told, and believed", () => {
+  using network = new VirtualNetwork({ delaysMs: [10, 25], scheduler: "aggregate" });
+  network.run(500);
+  new Traffic(network);
+  network.run(2000);
+  network.client.removePath(0, network.now);
+  network.run(200);
+  network.addPath(0);
+  network.run(1000);
+  for (const peer of bothOf(network)) equal(peer.drops.get("bad message"), 0);
+  for (const peer of bothOf(network)) ok(pathsInUse(network, peer, 500).includes(0));
+});

@@ -121,13 +121,14 @@ export class SentRecords {
     if (message.epoch !== this.#epoch) return this.#ofOtherEpoch(message);
     if (message.highest > this.highest) return "never sent";
     const received = (message.received - this.#received) | 0;
-    if (!this.#isFirst && (received < 0 || message.highest < this.#acknowledged)) {
+    const isAnew = this.#isFirst || received < 0 && this.#countsAnew(message);
+    if (!isAnew && (received < 0 || message.highest < this.#acknowledged)) {
       return received <= 0 && message.highest <= this.#acknowledged ? "stale" : "backwards";
     }
     const roundTrip = (((Math.round(now * US_PER_MS) - message.echo - message.hold) | 0) >>> 0) /
       US_PER_MS;
     if (roundTrip > ROUND_TRIP_MS_MAX) return "impossible time";
-    if (this.#isFirst) {
+    if (isAnew) {
       this.roundTripMs = roundTrip;
       return this.#begin(message, toleranceMs, owner);
     }
@@ -147,7 +148,16 @@ export class SentRecords {
     return null;
   }
 
-  /** The peer counts since the path began, this side since it is used: counts begin here. */
+  /** Whether the peer has made the path anew: counters go on, and its counts begin again. */
+  #countsAnew({ highest, received, bytes }: Acknowledgement): boolean {
+    return highest > this.#acknowledged && received <= this.#sent + EARLIER_RECORDS &&
+      bytes <= this.#sentBytes + EARLIER_BYTES;
+  }
+
+  /**
+   * The peer counts since it has the path, this side since it uses it: counts begin here. Nothing that
+   * was received before is believed for it.
+   */
   #begin(message: Acknowledgement, toleranceMs: number, owner: SentRecordsOwner): null {
     this.#isFirst = false;
     this.#received = message.received;

@@ -73,6 +73,22 @@ Deno.test("a path that is gone keeps nothing, and a new key neither", () => {
   equal(records.bytesInFlight, 10);
 });
 
+Deno.test("a peer that made the path anew counts from the start, and is believed no more for it", () => {
+  const { records, owner } = sending(6);
+  records.acknowledge(message({ highest: 4, received: 4, bytes: 4000, echo: 4000 }), 0, 10, owner);
+  const anew = { from: 5, received: 1, bytes: 1000, echo: 6000 };
+  equal(records.acknowledge(message({ ...anew, highest: 4 }), 0, 12, owner), "stale", "overtaken");
+  equal(records.acknowledge(message({ ...anew, highest: 5 }), 0, 12, owner), null);
+  deepEqual(owner.got.slice(4), ["arrived 105"]);
+  const late = message({ highest: 4, received: 4, bytes: 4000 });
+  equal(records.acknowledge(late, 0, 12, owner), "backwards", "of the path before");
+  const more = { highest: 6, received: 100, bytes: 6000, echo: 6000 };
+  equal(records.acknowledge(message(more), 0, 12, owner), "never sent");
+  const next = { from: 5, highest: 6, received: 2, bytes: 2000, echo: 6000 };
+  equal(records.acknowledge(message(next), 0, 12, owner), null);
+  equal(records.bytesInFlight, 0);
+});
+
 Deno.test("hostile acknowledgements change nothing", () => {
   const { records, owner } = sending(6);
   records.acknowledge(message({ highest: 4, received: 4, echo: 4000 }), 0, 10, owner);
@@ -81,7 +97,8 @@ Deno.test("hostile acknowledgements change nothing", () => {
     [{ highest: 7, received: 5 }, "never sent"],
     [{ epoch: 9, highest: 5, received: 5 }, "never sent"],
     [{ highest: 3, received: 6 }, "backwards"],
-    [{ highest: 6, received: 2 }, "backwards"],
+    [{ highest: 6, received: 0x90000000 }, "backwards"],
+    [{ highest: 6, received: 2, bytes: 100_000 }, "backwards"],
     [{ highest: 6, received: 6, echo: 20_000 }, "impossible time"],
     [{ highest: 6, received: 100, echo: 6000 }, "never sent"],
     [{ highest: 6, received: 6, bytes: 100_000, echo: 6000 }, "never sent"],

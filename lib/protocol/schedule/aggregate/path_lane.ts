@@ -172,7 +172,8 @@ export class PathLane {
     const arrivedUs = (message.clock - message.hold) | 0;
     const records = (message.received - mark.received) | 0;
     const expected = Math.max(1, message.highest - mark.highest);
-    const isFirst = mark.at === -Infinity;
+    // The peer counts from the start, too, when it has made the path anew.
+    const isFirst = mark.at === -Infinity || records < 0;
     const { jitterMs } = this;
     this.capacity.update(
       {
