@@ -120,18 +120,21 @@ export class PortableEngine implements Engine {
     const entry = this.#driver.sessions.byId(sessionId | 0);
     if (entry === undefined || entry.session.paths.byId(id) !== null) return 0;
     const socket = DatagramSocket.openPath(this.#libc, path);
+    const now = performance.now();
+    let socketNumber: number | null = null;
     try {
-      const number = this.#sockets.add(socket, { transport: "udp", hostname: server, port });
+      socketNumber = this.#sockets.add(socket, { transport: "udp", hostname: server, port });
       const family = isIPv6(server) ? 6 : 4;
-      const now = performance.now();
-      this.#driver.addPath(sessionId, { id, name, socket: number, peer: null, family }, now);
-      this.#start(this.#receiver.run(number, socket, true));
-      this.#turn(now);
-      return socket.port;
+      const added = { id, name, socket: socketNumber, peer: null, family } as const;
+      this.#driver.addPath(sessionId, added, now);
     } catch (error) {
+      if (socketNumber !== null) this.#sockets.remove(socketNumber);
       socket.close();
       throw error;
     }
+    this.#start(this.#receiver.run(socketNumber, socket, true));
+    this.#turn(now);
+    return socket.port;
   }
 
   removePath(sessionId: number, id: number): void {

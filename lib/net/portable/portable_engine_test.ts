@@ -6,8 +6,10 @@
  *     l2   fd00:77::1/64 ------------ fd00:77::2/64  l2
  *     fx0  10.8.0.2, fd00:8::2         10.8.0.1, fd00:8::1  fx0
  */
-import { equal, notEqual, ok } from "node:assert/strict";
+import { equal, match, notEqual, ok } from "node:assert/strict";
 import { connect, Namespace, needsRoot } from "../../../tests/netns/namespace.ts";
+import { PATHS_MAX } from "../../protocol/path/path_table.ts";
+import { SOCKETS_MAX } from "./socket_table.ts";
 import { finish, START_TIMEOUT_MS, startPeer, transfer } from "./test_tunnel.ts";
 
 async function testTunnel(clientEngine: string, serverEngine: string, wire: string) {
@@ -71,6 +73,20 @@ for (const wire of ["x1", "v1"]) {
     });
   }
 }
+
+Deno.test({
+  name: "netns: a path that is refused leaves no socket behind",
+  ...needsRoot(),
+  async fn() {
+    await using client = await Namespace.create("pc");
+    const paths = new Array<string>(PATHS_MAX + SOCKETS_MAX).fill("lo=127.0.0.1");
+    const peer = startPeer(client, "client", "portable", "x1", ...paths);
+    await peer.waitForLine(/^ready$/, START_TIMEOUT_MS);
+    const refused = peer.output("stdout").split("\n").filter((line) => line.startsWith("path "));
+    equal(refused.length, SOCKETS_MAX);
+    for (const line of refused) match(line, /the session has too many$/);
+  },
+});
 
 Deno.test({
   name: "netns: a server that would hear IPv6 alone does not start, and says what to do",

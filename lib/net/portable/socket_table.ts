@@ -2,7 +2,7 @@
 import type { DatagramSocket } from "./datagram_socket.ts";
 
 /** A client has one for each link; more than that is a mistake. */
-const SOCKETS_MAX = 64;
+export const SOCKETS_MAX = 64;
 
 interface NumberedSocket {
   readonly socket: DatagramSocket;

@@ -1,8 +1,9 @@
 /**
  * One end of a tunnel for the tests, with a session that both ends know beforehand. Run inside a
  * namespace: `test_peer.ts client|server native|portable x1|v1 [device=server ...]`. Prints a line
- * of JSON for each event; on SIGTERM the drops and the report, then it ends.
+ * of JSON for each event, and a line for each path that is refused; on SIGTERM the drops and the report, then it ends.
  */
+import { messageOf } from "../../ffi/error_text.ts";
 import { Libc } from "../../ffi/libc/libc.ts";
 import type { Engine, EngineOptions } from "../engine.ts";
 import { FEATURE_ECN } from "../driver/features.ts";
@@ -55,7 +56,11 @@ async function run(role: "client" | "server", engineName: string, wire: string, 
   });
   for (const [id, path] of paths.entries()) {
     const [device, server] = path.split("=") as [string, string];
-    engine.addPath(SESSION, { id, name: device, device, server, port: PORT });
+    try {
+      engine.addPath(SESSION, { id, name: device, device, server, port: PORT });
+    } catch (error) {
+      console.log(`path ${id}: ${messageOf(error)}`);
+    }
   }
   const ended = Promise.withResolvers<void>();
   Deno.addSignalListener("SIGTERM", ended.resolve);
