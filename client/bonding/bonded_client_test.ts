@@ -37,6 +37,9 @@ interface TestClient {
   readonly obstacles: Error[];
   /** This machine's inside the tunnel, as of the next grant. */
   clientIp: string;
+  prefix4: number;
+  /** That the engine was told of last. */
+  server: EngineSession["server"];
   lookUps: number;
   isDnsSilent: boolean;
   /** What DNS finds next. */
@@ -71,12 +74,15 @@ async function makeClient(
     found,
     runner,
     clientIp: "10.8.0.2",
+    prefix4: 24,
+    server: undefined as EngineSession["server"],
     lookUps: 0,
     isDnsSilent: false,
   };
   const engine = {
-    openSession: ({ id }: EngineSession) => {
+    openSession: ({ id, server }: EngineSession) => {
       log.push(`open ${id}`);
+      made.server = server;
       if (silent.has(id)) return;
       const path = { kind: "path changed", session: id, path: 0, name: "a", peer: "" } as const;
       setTimeout(() => session.note({ ...path, state: "up" }));
@@ -123,7 +129,7 @@ async function makeClient(
         ...{
           clientIp: made.clientIp,
           clientIp6: "fd00:8::2",
-          prefix4: 24,
+          prefix4: made.prefix4,
           prefix6: 64,
           features: [],
           mtu: null,
@@ -198,6 +204,14 @@ Deno.test("BondedClient.start() tries again until there is a session, and says e
   equal(made.session.id, 1);
   deepEqual(failures(lines).map((line) => /warning|debug/.exec(line)?.[0]), ["warning", "debug"]);
   match(lines.at(-1)!, /fluxify-client is up: 10\.8\.0\.2 and fd00:8::2 over /);
+});
+
+Deno.test("BondedClient tells the engine where the server is inside the tunnel", async () => {
+  await using directory = await TestDirectory.create();
+  const made = await makeClient(directory);
+  Object.assign(made, { clientIp: "10.8.0.18", prefix4: 28 });
+  await made.client.start(new AbortController().signal);
+  deepEqual(made.server, { ipv4: "10.8.0.17", ipv6: "fd00:8::1" });
 });
 
 Deno.test("BondedClient.start() ends with what trying again cannot mend", async () => {

@@ -13,7 +13,7 @@ import type { LiveSession } from "./live_session.ts";
 import type { Protection } from "./protection.ts";
 import type { ServerEndpoints } from "./server_endpoints.ts";
 import type { Granted, SessionRequests } from "./session_request.ts";
-import type { TunnelAddresses } from "./tunnel_addresses.ts";
+import { networkOf, type TunnelAddresses } from "./tunnel_addresses.ts";
 import type { TunnelMtu } from "./tunnel_mtu.ts";
 
 /** How long the first answer on the data plane may take. */
@@ -141,6 +141,7 @@ export class SessionOpening {
       ...features,
       ipv4: grant.clientIp,
       ipv6: grant.clientIp6,
+      server: networkOf(grant).server,
       reorderBufferSize: options.reorderBufferSize,
       reorderFlushTimeoutMs: options.reorderFlushTimeoutMs,
       tuning: options.tuning,

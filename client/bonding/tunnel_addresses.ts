@@ -111,7 +111,8 @@ export class TunnelAddresses {
   }
 }
 
-function networkOf({ clientIp, clientIp6, prefix4, prefix6 }: Addresses): TunnelNetwork {
+/** The networks that a client was given addresses in. */
+export function networkOf({ clientIp, clientIp6, prefix4, prefix6 }: Addresses): TunnelNetwork {
   return new TunnelNetwork(
     normalizeCidr(`${clientIp}/${prefix4}`),
     normalizeCidr(`${clientIp6}/${prefix6}`),

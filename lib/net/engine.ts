@@ -8,6 +8,7 @@ import type { DropCounters, DropReason } from "../protocol/wire/drop_reason.ts";
 import type { PathState } from "../protocol/path/liveness.ts";
 import type { SchedulerName } from "../protocol/wire/scheduler_name.ts";
 import type { Reason } from "../protocol/path/eligibility.ts";
+import type { InnerAddresses } from "../protocol/wire/tunnel_network.ts";
 import type { Role } from "../protocol/session/session.ts";
 import type { SessionTuning } from "../protocol/session/session_tuning.ts";
 
@@ -31,6 +32,8 @@ export interface EngineSession {
   /** The client's addresses inside the tunnel. */
   readonly ipv4: string;
   readonly ipv6: string;
+  /** On the client: the server's addresses there; 10.8.0.1 and fd00:8::1 unless told. */
+  readonly server?: InnerAddresses;
   /** Packets a reorder buffer may hold. */
   readonly reorderBufferSize: number;
   readonly reorderFlushTimeoutMs: number;

@@ -5,6 +5,7 @@ import { IPV6_MTU_MIN } from "../../protocol/packet/ip.ts";
 import { ipv4Word, ipv6Words } from "../../protocol/packet/inner_address.ts";
 import type { Cipher } from "../../protocol/crypto/key_epochs.ts";
 import type { Session } from "../../protocol/session/session.ts";
+import { DEFAULT_NETWORK } from "../../protocol/wire/tunnel_network.ts";
 import { type EngineSession, REPLACED_SESSION_MS } from "../engine.ts";
 import type { PacketCells } from "./packet_cells.ts";
 import { FlowOrdering, type PacketPlace } from "./flow_ordering.ts";
@@ -37,6 +38,11 @@ export class SessionEntry<S extends Cipher, O extends Cipher> implements Timed {
   /** Puts packets of flows that use several paths in order; null before there is one. */
   flowOrdering: FlowOrdering | null = null;
   readonly #cells: PacketCells;
+  /**
+   * Who answers packets that are too big for the paths: the other end of the tunnel, since a host takes
+   * no packet from an address of its own.
+   */
+  readonly router: RouterAddress;
   readonly #ipv4: number;
   readonly #ipv6: readonly [number, number, number, number];
 
@@ -54,6 +60,10 @@ export class SessionEntry<S extends Cipher, O extends Cipher> implements Timed {
   ) {
     this.#ipv4 = ipv4Word(spec.ipv4);
     this.#ipv6 = ipv6Words(spec.ipv6);
+    const { role, server = DEFAULT_NETWORK.server } = spec;
+    this.router = role === "server"
+      ? { ipv4: this.#ipv4, ipv6: this.#ipv6 }
+      : { ipv4: ipv4Word(server.ipv4), ipv6: ipv6Words(server.ipv6) };
     this.#cells = cells;
     this.store = new PacketStore(storeCells);
     this.reordering = new Reordering({
@@ -66,16 +76,6 @@ export class SessionEntry<S extends Cipher, O extends Cipher> implements Timed {
   /** Hot. @param deliver takes packets whose turn has come, until they are flushed. */
   ordering(deliver: (entry: SessionEntry<S, O>, at: PacketPlace) => void): FlowOrdering {
     return this.flowOrdering ??= new FlowOrdering(this.#cells, (at) => deliver(this, at));
-  }
-
-  /** Whom packets that are too big for the paths are answered by: the other end of the tunnel. */
-  get router(): RouterAddress {
-    const ipv4 = this.#ipv4;
-    const ipv6 = this.#ipv6;
-    if (this.spec.role === "server") return { ipv4, ipv6 };
-    // The server's in a network of /24 and /64, and no client's in any. (A host takes no packet from
-    // its own address.)
-    return { ipv4: (ipv4 & ~0xff) | 1, ipv6: [ipv6[0], ipv6[1], 0, 1] };
   }
 
   /**

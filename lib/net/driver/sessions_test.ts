@@ -4,14 +4,19 @@ import { ipv6, tcpPacket } from "../../protocol/packet/test_packet.ts";
 import type { Cipher } from "../../protocol/crypto/key_epochs.ts";
 import { type Role, Session } from "../../protocol/session/session.ts";
 import { x1Wire } from "../../protocol/session/x1_wire.ts";
-import { REPLACED_SESSION_MS } from "../engine.ts";
+import { type EngineSession, REPLACED_SESSION_MS } from "../engine.ts";
 import { PacketCells } from "./packet_cells.ts";
 import { SessionEntry, SessionTable } from "./sessions.ts";
 import { DEFAULT_TUNING } from "../../protocol/session/session_tuning.ts";
 
 const CIPHER: Cipher = { free() {} };
 
-function newEntry(id: number, host: number, role: Role = "server"): SessionEntry<Cipher, Cipher> {
+function newEntry(
+  id: number,
+  host: number,
+  role: Role = "server",
+  more: Partial<EngineSession> = {},
+): SessionEntry<Cipher, Cipher> {
   const key = new Uint8Array(32);
   const session = new Session({
     ...{ role, id, key, wire: x1Wire(), now: 0, random: () => {} },
@@ -21,6 +26,7 @@ function newEntry(id: number, host: number, role: Role = "server"): SessionEntry
     ...{ role, id, key, x1: true, name: `client ${id}` },
     ...{ ipv4: `10.8.0.${host}`, ipv6: `fd00:8::${host}` },
     ...{ reorderBufferSize: 64, reorderFlushTimeoutMs: 50, tuning: DEFAULT_TUNING, mtu: 1400 },
+    ...more,
   }, new PacketCells());
 }
 
@@ -136,8 +142,10 @@ Deno.test("who sends too much is answered by the other end of the tunnel, never 
     ipv6: [0xfd000008 | 0, 0, 0, host],
   });
   deepEqual(newEntry(1, 2, "server").router, words(2), "on the server by the client");
-  // A host takes no packet from its own address.
   deepEqual(newEntry(1, 2, "client").router, words(1), "on the client by the server");
+  const server = { ipv4: "10.8.0.17", ipv6: "fd00:8::11" };
+  const inSmall = newEntry(1, 18, "client", { server });
+  deepEqual(inSmall.router, words(17), "whatever the size of the networks");
 });
 
 Deno.test("the server sends what every IPv6 host may send, whatever the paths carry", () => {
