@@ -2,7 +2,7 @@
 import type { OrderExtension } from "../../protocol/wire/order_extension.ts";
 import { type OrderedSink, StreamOrder } from "../../protocol/receive/stream_order.ts";
 import type { PacketMemory } from "./memory.ts";
-import { CELL_BYTES, NO_CELL, NO_MEMORY, type PacketCells } from "./packet_cells.ts";
+import { NO_CELL, NO_MEMORY, type PacketCells } from "./packet_cells.ts";
 
 /** Where a packet lies, and its FLAG_ bits. */
 export interface PacketPlace {
@@ -64,9 +64,7 @@ export class FlowOrdering implements OrderedSink {
   /** The packet has to wait: where it lies will be written over. */
   #keep(packet: HeldPacket, now: number): void {
     const { memory, offset, length } = packet;
-    const cell = length > CELL_BYTES || this.#order.heldPackets > HELD_MAX
-      ? NO_CELL
-      : this.#cells.take();
+    const cell = this.#order.heldPackets > HELD_MAX ? NO_CELL : this.#cells.take(length);
     // Out of order is better than lost.
     if (cell === NO_CELL) return this.#order.giveUpAll(now);
     packet.cell = cell;

@@ -13,8 +13,8 @@ function setUp() {
     cells,
     ({ memory, offset }) => void delivered.push(memory.bytes[offset]!),
   );
-  const push = (sequence: number) => {
-    const at: PacketPlace = { memory: newMemory(10), offset: 0, length: 10, flags: 0 };
+  const push = (sequence: number, length = 10) => {
+    const at: PacketPlace = { memory: newMemory(length), offset: 0, length, flags: 0 };
     at.memory.bytes[0] = sequence;
     const extension = { order: sequence, paths: 0b11, flags: 0 };
     return ordering.push(STREAM, sequence, extension, 0, at, 0);
@@ -26,6 +26,12 @@ Deno.test("packets are delivered in order, from copies where they had to wait", 
   const { delivered, push } = setUp();
   deepEqual([push(1), push(3), push(2), push(3)], ["taken", "taken", "taken", "duplicate"]);
   deepEqual(delivered, [1, 2, 3]);
+});
+
+Deno.test("packets of a large MTU are put in order, too", () => {
+  const { delivered, push } = setUp();
+  for (const sequence of [1, 3, 4, 2]) push(sequence, 9000);
+  deepEqual(delivered, [1, 2, 3, 4]);
 });
 
 Deno.test("a cell is used again only when nobody reads it any more", () => {

@@ -1,15 +1,21 @@
 /**
- * Memory for packets that wait for others, in cells of one size. Made when it is first needed, bounded
- * for each user and in all, and used again.
+ * Memory for packets that wait for others, in cells of two sizes: for ordinary packets, and for those
+ * of a tunnel with a large MTU. Made when it is first needed, bounded for each user and in all, and
+ * used again.
  */
 import { pinnedBytes } from "../../ffi/memory/arena.ts";
 import type { PacketMemory } from "./memory.ts";
 
-export const CELL_BYTES = 2048;
-const CHUNK_CELLS = 64;
+const CELL_BYTES = 2048;
+/** The tunnel's MTU is 9000 at most. */
+export const LARGE_CELL_BYTES = 5 * CELL_BYTES;
 const CELLS_MAX = 64 * 1024 * 1024 / CELL_BYTES;
+const LARGE_CELLS_MAX = 3200;
+const CHUNK_CELLS = 64;
 /** There is no room. */
 export const NO_CELL = -1;
+/** Bit of a cell's number: it is a large one. */
+const LARGE = 1 << 30;
 
 /** What lies nowhere. */
 export const NO_MEMORY: PacketMemory = {
@@ -19,25 +25,31 @@ export const NO_MEMORY: PacketMemory = {
   address: () => 0n,
 };
 
+/** What a packet of so many bytes takes up. */
+export function cellBytesFor(bytes: number): number {
+  return bytes <= CELL_BYTES ? CELL_BYTES : LARGE_CELL_BYTES;
+}
+
 export class PacketCells {
-  readonly #chunks: PacketMemory[] = [];
-  readonly #free: number[] = [];
+  readonly #ordinary = new CellPool(CELL_BYTES, CELLS_MAX);
+  readonly #large = new CellPool(LARGE_CELL_BYTES, LARGE_CELLS_MAX);
   /** Given back, but perhaps still read until the sink is flushed. */
   readonly #released: number[] = [];
 
-  /** A cell, or NO_CELL. */
-  take(): number {
-    if (this.#free.length === 0) this.#grow();
-    return this.#free.pop() ?? NO_CELL;
+  /** Hot. The number of a cell for so many bytes, or NO_CELL. */
+  take(bytes = CELL_BYTES): number {
+    if (bytes <= CELL_BYTES) return this.#ordinary.take();
+    const cell = bytes <= LARGE_CELL_BYTES ? this.#large.take() : NO_CELL;
+    return cell === NO_CELL ? NO_CELL : cell | LARGE;
   }
 
-  /** The memory of a cell, which starts at `offset(cell)`. */
+  /** Hot. The memory of a cell, which starts at `offset(cell)`. */
   memory(cell: number): PacketMemory {
-    return this.#chunks[Math.floor(cell / CHUNK_CELLS)]!;
+    return this.#poolOf(cell).memory(cell & ~LARGE);
   }
 
   offset(cell: number): number {
-    return (cell % CHUNK_CELLS) * CELL_BYTES;
+    return this.#poolOf(cell).offset(cell & ~LARGE);
   }
 
   /** Gives a cell back, which keeps its bytes until `reclaim`. */
@@ -48,14 +60,43 @@ export class PacketCells {
   /** Nobody reads cells given back any more. */
   reclaim(): void {
     for (let cell = this.#released.pop(); cell !== undefined; cell = this.#released.pop()) {
-      this.#free.push(cell);
+      this.#poolOf(cell).give(cell & ~LARGE);
     }
+  }
+
+  #poolOf(cell: number): CellPool {
+    return (cell & LARGE) === 0 ? this.#ordinary : this.#large;
+  }
+}
+
+/** Cells of one size. */
+class CellPool {
+  readonly #chunks: PacketMemory[] = [];
+  readonly #free: number[] = [];
+
+  constructor(readonly cellBytes: number, readonly cellsMax: number) {}
+
+  take(): number {
+    if (this.#free.length === 0) this.#grow();
+    return this.#free.pop() ?? NO_CELL;
+  }
+
+  give(cell: number): void {
+    this.#free.push(cell);
+  }
+
+  memory(cell: number): PacketMemory {
+    return this.#chunks[Math.floor(cell / CHUNK_CELLS)]!;
+  }
+
+  offset(cell: number): number {
+    return (cell % CHUNK_CELLS) * this.cellBytes;
   }
 
   #grow(): void {
     const first = this.#chunks.length * CHUNK_CELLS;
-    if (first >= CELLS_MAX) return;
-    this.#chunks.push(newMemory(CHUNK_CELLS * CELL_BYTES));
+    if (first >= this.cellsMax) return;
+    this.#chunks.push(newMemory(CHUNK_CELLS * this.cellBytes));
     for (let cell = first + CHUNK_CELLS - 1; cell >= first; cell--) this.#free.push(cell);
   }
 }

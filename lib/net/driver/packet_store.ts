@@ -5,7 +5,7 @@
 import type { Scheduler } from "../../protocol/schedule/scheduler.ts";
 import { ORDER_EXTENSION_LENGTH } from "../../protocol/wire/order_extension.ts";
 import type { PacketMemory } from "./memory.ts";
-import { CELL_BYTES, newMemory, NO_CELL, NO_MEMORY, type PacketCells } from "./packet_cells.ts";
+import { NO_CELL, NO_MEMORY, type PacketCells } from "./packet_cells.ts";
 
 /** Packets of one session from which on no more should be read, */
 const STORED_PACKETS_FULL = 2048;
@@ -60,13 +60,13 @@ export class PacketStore {
   ): number {
     if (this.count >= STORED_PACKETS_MAX) return NO_SLOT;
     const needed = length + ORDER_EXTENSION_LENGTH;
-    const cell = needed > CELL_BYTES ? NO_CELL : this.#cells.take();
-    if (cell === NO_CELL && needed <= CELL_BYTES) return NO_SLOT;
+    const cell = this.#cells.take(needed);
+    if (cell === NO_CELL) return NO_SLOT;
     const slot = this.#free.pop() ?? this.#packets.push(newPacket()) - 1;
     const stored = this.#packets[slot]!;
     stored.cell = cell;
-    stored.memory = cell === NO_CELL ? newMemory(needed) : this.#cells.memory(cell);
-    stored.offset = cell === NO_CELL ? 0 : this.#cells.offset(cell);
+    stored.memory = this.#cells.memory(cell);
+    stored.offset = this.#cells.offset(cell);
     stored.length = length;
     stored.flags = flags;
     stored.compression = compression;
@@ -85,10 +85,8 @@ export class PacketStore {
   /** Hot. The packet will not leave any more; its slot is free. */
   release(slot: number): void {
     const stored = this.#packets[slot]!;
-    if (stored.cell !== NO_CELL) {
-      this.#cells.release(stored.cell);
-      this.#cells.reclaim();
-    }
+    this.#cells.release(stored.cell);
+    this.#cells.reclaim();
     stored.memory = NO_MEMORY;
     this.#free.push(slot);
   }

@@ -5,7 +5,7 @@
 import { CopyFilter } from "../../protocol/receive/copy_filter.ts";
 import { ReorderBuffer, type ReorderOptions } from "../../protocol/receive/reorder_buffer.ts";
 import type { PacketMemory } from "./memory.ts";
-import { CELL_BYTES, newMemory, NO_CELL, NO_MEMORY, type PacketCells } from "./packet_cells.ts";
+import { cellBytesFor, NO_CELL, NO_MEMORY, type PacketCells } from "./packet_cells.ts";
 
 /** Streams of one x1 session that may need order. */
 const STREAMS_MAX = 64;
@@ -26,9 +26,8 @@ export class ReorderStream {
   flags = 0;
   readonly #cells: PacketCells;
   readonly #held: Held;
-  /** By slot: the cell, or NO_CELL for a packet longer than one. */
+  /** By slot. */
   readonly #cell: Int32Array;
-  readonly #long = new Map<number, PacketMemory>();
   readonly #lengths: Uint16Array;
   readonly #flags: Uint8Array;
 
@@ -46,19 +45,12 @@ export class ReorderStream {
   /** Keeps a copy of a packet. False when there is no room for it. */
   store(slot: number, from: Uint8Array, offset: number, length: number, flags: number): boolean {
     const held = this.#held;
-    const bytes = Math.max(length, CELL_BYTES);
+    const cells = this.#cells;
+    const bytes = cellBytesFor(length);
     if (held.bytes + bytes > HELD_BYTES_MAX) return false;
-    let cell = NO_CELL;
-    if (length > CELL_BYTES) {
-      const memory = newMemory(length);
-      memory.bytes.set(from.subarray(offset, offset + length));
-      this.#long.set(slot, memory);
-    } else {
-      cell = this.#cells.take();
-      if (cell === NO_CELL) return false;
-      const memory = this.#cells.memory(cell);
-      memory.bytes.set(from.subarray(offset, offset + length), this.#cells.offset(cell));
-    }
+    const cell = cells.take(length);
+    if (cell === NO_CELL) return false;
+    cells.memory(cell).bytes.set(from.subarray(offset, offset + length), cells.offset(cell));
     held.bytes += bytes;
     this.#cell[slot] = cell;
     this.#lengths[slot] = length;
@@ -75,13 +67,7 @@ export class ReorderStream {
     const cell = this.#cell[slot]!;
     this.length = this.#lengths[slot]!;
     this.flags = this.#flags[slot]!;
-    this.#held.bytes -= Math.max(this.length, CELL_BYTES);
-    if (cell === NO_CELL) {
-      this.memory = this.#long.get(slot)!;
-      this.offset = 0;
-      this.#long.delete(slot);
-      return;
-    }
+    this.#held.bytes -= cellBytesFor(this.length);
     this.memory = cells.memory(cell);
     this.offset = cells.offset(cell);
     cells.release(cell);

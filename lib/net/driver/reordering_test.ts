@@ -1,6 +1,6 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { EMPTY } from "../../protocol/receive/reorder_buffer.ts";
-import { NO_CELL, PacketCells } from "./packet_cells.ts";
+import { LARGE_CELL_BYTES, NO_CELL, PacketCells } from "./packet_cells.ts";
 import { Reordering } from "./reordering.ts";
 
 const SESSION_BYTES_MAX = 8 * 1024 * 1024;
@@ -30,7 +30,7 @@ Deno.test("a session holds 8 MiB, short packets and long ones together, in all i
   const [one, two] = [reordering.stream(1)!, reordering.stream(2)!];
   const long = new Uint8Array(9000).fill(7);
   for (let slot = 0; slot < 100; slot++) ok(one.store(slot, long, 0, long.length, 0));
-  const room = Math.floor((SESSION_BYTES_MAX - 100 * long.length) / 2048);
+  const room = Math.floor((SESSION_BYTES_MAX - 100 * LARGE_CELL_BYTES) / 2048);
   for (let slot = 0; slot < room; slot++) ok(two.store(slot, long, 0, 100, 0));
   equal(two.store(room, long, 0, 100, 0), false);
   one.take(3);
@@ -48,6 +48,23 @@ Deno.test("a cell that was given back keeps its bytes until it is reclaimed", ()
   equal(cells.take(), NO_CELL);
   cells.reclaim();
   equal(cells.take(), 5);
+});
+
+Deno.test("large packets have cells of their own, which are used again", () => {
+  const cells = new PacketCells();
+  const taken = new Set<number>();
+  for (let cell = cells.take(9000); cell !== NO_CELL; cell = cells.take(9000)) taken.add(cell);
+  equal(taken.size, 3200);
+  const places = [...taken].map((cell) => `${cells.memory(cell).origin}+${cells.offset(cell)}`);
+  equal(new Set(places).size, taken.size);
+  const [one] = taken;
+  const { bytes } = cells.memory(one!);
+  ok(cells.offset(one!) + 9000 <= bytes.length);
+  cells.release(one!);
+  cells.reclaim();
+  equal(cells.memory(cells.take(2049)).bytes, bytes);
+  ok(cells.take(2048) >= 0, "the others are there");
+  equal(cells.take(LARGE_CELL_BYTES + 1), NO_CELL);
 });
 
 Deno.test("a session that ends gives back all it holds", () => {
