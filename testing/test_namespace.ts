@@ -3,23 +3,25 @@ import {
   type CommandOptions,
   type CommandResult,
   type CommandRunner,
-  runChecked,
   SystemRunner,
 } from "../lib/host/command/runner.ts";
+import { Namespace } from "../tests/netns/namespace.ts";
 
-let created = 0;
-
-/** For tests: a network namespace of its own, and a runner whose commands work inside it. */
+/** A network namespace as a host to configure: a runner whose commands work inside it. */
 export class TestNamespace implements CommandRunner, AsyncDisposable {
   readonly #host = new SystemRunner();
+  readonly #namespace: Namespace;
 
-  private constructor(readonly name: string) {}
+  private constructor(namespace: Namespace) {
+    this.#namespace = namespace;
+  }
 
   static async create(label: string): Promise<TestNamespace> {
-    const namespace = new TestNamespace(`${label}-${Deno.pid}-${created++}`);
-    await runChecked(namespace.#host, ["ip", "netns", "add", namespace.name]);
-    await namespace.sh("ip link set dev lo up");
-    return namespace;
+    return new TestNamespace(await Namespace.create(label));
+  }
+
+  get name(): string {
+    return this.#namespace.name;
   }
 
   /** The inode that /proc/PID/ns/net of its processes shows. */
@@ -57,7 +59,7 @@ export class TestNamespace implements CommandRunner, AsyncDisposable {
     for (const address of addresses) await this.sh(`ip address add ${address} dev ${name}`);
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await runChecked(this.#host, ["ip", "netns", "delete", this.name]);
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#namespace[Symbol.asyncDispose]();
   }
 }
