@@ -3,6 +3,7 @@ import { Namespace, needsRoot } from "../../tests/netns/namespace.ts";
 import { configure } from "../../tests/netns/veth.ts";
 import { Emulator } from "./emulator.ts";
 import type { ConfigurationInput } from "./control.ts";
+import { bestOf } from "../../tests/support/best_of.ts";
 
 /*
  *   left                      emulator                       right
@@ -44,24 +45,6 @@ async function serveIperf(right: Namespace, ports: number[]): Promise<void> {
     const server = right.spawn(["iperf3", "-s", "-p", String(port), "--forceflush"]);
     await server.waitForLine(/listening/, 5_000);
   }
-}
-
-/**
- * Measures until `isGood`, at most so many times: a busy machine makes a link slower than it is, so
- * the best of a few measurements is what the emulator holds.
- */
-async function bestOf<T>(
-  attempts: number,
-  measure: () => Promise<T>,
-  isGood: (measured: T) => boolean,
-): Promise<void> {
-  const seen: T[] = [];
-  for (let attempt = 0; attempt < attempts; attempt++) {
-    const measured = await measure();
-    if (isGood(measured)) return;
-    seen.push(measured);
-  }
-  throw new Error(`not once within its limits: ${JSON.stringify(seen)}`);
 }
 
 Deno.test({

