@@ -16,7 +16,7 @@ import { SessionKeeper } from "./session_keeper.ts";
 import { SessionOpening } from "./session_opening.ts";
 import type { SessionRequests } from "./session_request.ts";
 import { TunnelAddresses } from "./tunnel_addresses.ts";
-import { TunnelMtu } from "./tunnel_mtu.ts";
+import { TunMtuKeeper } from "./tun_mtu_keeper.ts";
 import { TunnelTraffic } from "./tunnel_traffic.ts";
 import { type CarriedRecords, V1SessionWatch } from "./v1_session_watch.ts";
 
@@ -38,7 +38,7 @@ export interface BondedClientParts {
 export class BondedClient {
   readonly #parts: BondedClientParts;
   readonly #addresses: TunnelAddresses;
-  readonly #mtu: TunnelMtu;
+  readonly #mtu: TunMtuKeeper;
   readonly #traffic: TunnelTraffic;
   readonly #opening: SessionOpening;
   readonly #keeper: SessionKeeper;
@@ -49,7 +49,7 @@ export class BondedClient {
     const { journal, links, options } = parts;
     this.#parts = parts;
     this.#addresses = new TunnelAddresses(journal, options.tunName);
-    this.#mtu = new TunnelMtu({
+    this.#mtu = new TunMtuKeeper({
       runner: journal.runner,
       tun: options.tunName,
       links,

@@ -14,7 +14,7 @@ import type { Protection } from "./protection.ts";
 import type { ServerEndpoints } from "./server_endpoints.ts";
 import type { Granted, SessionRequests } from "./session_request.ts";
 import { networkOf, type TunnelAddresses } from "./tunnel_addresses.ts";
-import type { TunnelMtu } from "./tunnel_mtu.ts";
+import type { TunMtuKeeper } from "./tun_mtu_keeper.ts";
 
 /** How long the first answer on the data plane may take. */
 const FIRST_PATH_TIMEOUT_MS = 10_000;
@@ -34,7 +34,7 @@ interface SessionOpeningParts {
   readonly requests: SessionRequests;
   readonly protection: Protection;
   readonly addresses: TunnelAddresses;
-  readonly mtu: TunnelMtu;
+  readonly mtu: TunMtuKeeper;
 }
 
 export class SessionOpening {

@@ -3,8 +3,6 @@ import type { Engine, EngineName, EngineOptions } from "./engine.ts";
 import { NativeEngine, nativeEngineObstacle } from "./native/native_engine.ts";
 import { PortableEngine } from "./portable/portable_engine.ts";
 
-type EngineChoice = EngineName | "auto";
-
 export interface StartedEngine {
   readonly engine: Engine;
   /** One line for the log: what was chosen, and why. */
@@ -12,7 +10,7 @@ export interface StartedEngine {
 }
 
 /** @throws Error when the engine asked for cannot run here; SyscallError, TunError. */
-export function startEngine(choice: EngineChoice, options: EngineOptions): StartedEngine {
+export function startEngine(choice: EngineName | "auto", options: EngineOptions): StartedEngine {
   if (choice === "portable") {
     return { engine: new PortableEngine(options), reason: "portable engine, as asked for" };
   }

@@ -9,7 +9,7 @@ import type { EngineEvent } from "../../lib/net/engine.ts";
 import { GzipCodecs, makeMemory } from "../../lib/net/portable/gzip_codecs.ts";
 import { EPOCH_MS, type EpochLimits } from "../../lib/protocol/crypto/key_epochs.ts";
 import { PROTOCOL_ICMP } from "../../lib/protocol/packet/ip.ts";
-import { Outgoing } from "../../lib/protocol/crypto/outgoing.ts";
+import { OutgoingRecord } from "../../lib/protocol/crypto/outgoing_record.ts";
 import type { PeerAddress } from "../../lib/protocol/path/peer_address.ts";
 import type { SchedulerName } from "../../lib/protocol/wire/scheduler_name.ts";
 import type { NewPath } from "../../lib/protocol/path/path_table.ts";
@@ -81,7 +81,7 @@ export class Peer {
   readonly #options: PeerOptions;
   readonly #read = newMemory(PACKET_BYTES_MAX);
   readonly #offload = new Offload();
-  readonly #outgoing = new Outgoing();
+  readonly #outgoing = new OutgoingRecord();
   /** The path that each packet came on first, by flow and number, until it is delivered. */
   readonly #cameOn = new Map<string, number>();
   /** The paths that the last packet sent took. */
@@ -277,7 +277,7 @@ export class Peer {
     };
   }
 
-  #sendRecord(path: SessionPath, payload: Uint8Array, outgoing: Outgoing, now: number): void {
+  #sendRecord(path: SessionPath, payload: Uint8Array, outgoing: OutgoingRecord, now: number): void {
     const { suite, send } = this.#options;
     const { view, bytes } = suite.arena;
     const sealer = this.session.writeRecord(view, 0, path, payload.length, outgoing);

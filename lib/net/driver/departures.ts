@@ -4,7 +4,7 @@
  */
 import { US_PER_MS } from "../../protocol/wire/units.ts";
 import type { Cipher } from "../../protocol/crypto/key_epochs.ts";
-import type { Outgoing } from "../../protocol/crypto/outgoing.ts";
+import type { OutgoingRecord } from "../../protocol/crypto/outgoing_record.ts";
 import type { SessionPath } from "../../protocol/path/session_path.ts";
 import type { Departure, Scheduler } from "../../protocol/schedule/scheduler.ts";
 import type { DropCounters } from "../../protocol/wire/drop_reason.ts";
@@ -21,12 +21,12 @@ import type { SessionEntry } from "./sessions.ts";
 export class Departures<S extends Cipher, O extends Cipher> {
   readonly #records: RecordSink<S, O>;
   readonly #drops: DropCounters;
-  readonly #outgoing: Outgoing;
+  readonly #outgoing: OutgoingRecord;
   /** The path that the session was told of last: once for each read of the TUN device. */
   #announced: SessionPath | null = null;
 
   /** @param outgoing says of the packet offered how it is compressed, and of what class it is. */
-  constructor(records: RecordSink<S, O>, drops: DropCounters, outgoing: Outgoing) {
+  constructor(records: RecordSink<S, O>, drops: DropCounters, outgoing: OutgoingRecord) {
     this.#records = records;
     this.#drops = drops;
     this.#outgoing = outgoing;

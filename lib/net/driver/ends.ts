@@ -1,6 +1,6 @@
 /** What a driver is joined to: an engine's devices, sockets and libraries, or those of a test. */
 import type { Cipher, CipherSuite } from "../../protocol/crypto/key_epochs.ts";
-import type { Outgoing } from "../../protocol/crypto/outgoing.ts";
+import type { OutgoingRecord } from "../../protocol/crypto/outgoing_record.ts";
 import type { RandomSource } from "../../protocol/crypto/packet_protection.ts";
 import type { DropCounters } from "../../protocol/wire/drop_reason.ts";
 import type { FlowKey } from "../../protocol/packet/flow_key.ts";
@@ -32,7 +32,7 @@ export interface RecordSink<S extends Cipher, O extends Cipher> {
     memory: PacketMemory,
     payload: number,
     length: number,
-    outgoing: Outgoing,
+    outgoing: OutgoingRecord,
     now: number,
   ): void;
   /** Hot. Sends what is queued. */

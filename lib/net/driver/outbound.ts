@@ -6,7 +6,7 @@ import { US_PER_MS } from "../../protocol/wire/units.ts";
 import type { CompressionMode } from "../../protocol/compression/compression_mode.ts";
 import { FlowCompression } from "../../protocol/compression/flow_compression.ts";
 import type { Cipher } from "../../protocol/crypto/key_epochs.ts";
-import { Outgoing } from "../../protocol/crypto/outgoing.ts";
+import { OutgoingRecord } from "../../protocol/crypto/outgoing_record.ts";
 import { completeChecksum } from "../../protocol/packet/checksum.ts";
 import { FlowKey, isMulticast, readFlowKey } from "../../protocol/packet/flow_key.ts";
 import {
@@ -55,7 +55,7 @@ export class Outbound<S extends Cipher, O extends Cipher> {
   readonly #packets: PacketSink;
   readonly #records: RecordSink<S, O>;
   readonly #hooks: OutboundHooks<S, O>;
-  readonly #outgoing = new Outgoing();
+  readonly #outgoing = new OutgoingRecord();
   readonly #flow = new FlowKey();
   readonly #departures: Departures<S, O>;
   readonly #segmenter: TcpSegmenter;

@@ -11,7 +11,7 @@ import { DropCounters } from "../../protocol/wire/drop_reason.ts";
 import { Driver } from "../driver/driver.ts";
 import type { EngineEvent, EngineSession, SessionReport } from "../engine.ts";
 import { Codecs } from "./codecs.ts";
-import { Layout } from "./layout.ts";
+import { MemoryLayout } from "./memory_layout.ts";
 import { PollSet } from "./poll_set.ts";
 import { type EngineSocket, SocketTable } from "./sockets.ts";
 import { TunReader } from "./tun_reader.ts";
@@ -44,7 +44,7 @@ interface LoopPath {
 export class Loop {
   readonly #libc: Libc;
   readonly #options: LoopOptions;
-  readonly #layout = new Layout();
+  readonly #layout = new MemoryLayout();
   readonly #codecs: Codecs;
   readonly #sockets: SocketTable;
   readonly #sender: UdpSender;

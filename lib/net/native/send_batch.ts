@@ -5,7 +5,8 @@
  */
 import { Arena } from "../../ffi/memory/arena.ts";
 import type { SessionPath } from "../../protocol/path/session_path.ts";
-import type { SessionEntry } from "./sessions.ts";
+import type { Opener, Sealer } from "../../ffi/libcrypto/aes_gcm.ts";
+import type { SessionEntry } from "../driver/sessions.ts";
 
 /** Below the longest UDP payload of IPv4 (65,507) and IPv6. */
 const BATCH_BYTES_MAX = 65_400;
@@ -16,7 +17,7 @@ const MEMORY_BYTES = 65_536 + 64;
 
 export class SendBatch {
   readonly memory = new Arena(MEMORY_BYTES);
-  entry: SessionEntry | null = null;
+  entry: SessionEntry<Sealer, Opener> | null = null;
   path: SessionPath | null = null;
   /** Records in it, of which the first ones may have been sent already. */
   records = 0;

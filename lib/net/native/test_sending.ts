@@ -4,12 +4,12 @@ import type { Opener, Sealer } from "../../ffi/libcrypto/aes_gcm.ts";
 import { openServerSocket, SOL_UDP } from "../../ffi/linux/socket.ts";
 import { Arena } from "../../ffi/memory/arena.ts";
 import { DropCounters } from "../../protocol/wire/drop_reason.ts";
-import { Outgoing } from "../../protocol/crypto/outgoing.ts";
+import { OutgoingRecord } from "../../protocol/crypto/outgoing_record.ts";
 import { RECORD_OVERHEAD } from "../../protocol/wire/header.ts";
 import { SessionPath } from "../../protocol/path/session_path.ts";
 import type { PathObserver } from "../driver/ends.ts";
 import { Loopback } from "../../../testing/loopback.ts";
-import type { SessionEntry } from "./sessions.ts";
+import type { SessionEntry } from "../driver/sessions.ts";
 import { SocketTable } from "./sockets.ts";
 import { UdpSender } from "./udp_sender.ts";
 
@@ -43,7 +43,7 @@ export class Sending implements Disposable {
         return { seal: () => this.seals };
       },
     },
-  } as unknown as SessionEntry;
+  } as unknown as SessionEntry<Sealer, Opener>;
   readonly observer: PathObserver<Sealer, Opener> = {
     linkFailed: (_, path) => this.told.push(`${path.name} failed`),
     linkWorks: (_, path) => this.told.push(`${path.name} works`),
@@ -95,7 +95,7 @@ export class Sending implements Disposable {
   }
 
   put(length: number, path = 0, trafficClass = 0): void {
-    const outgoing = Object.assign(new Outgoing(), { trafficClass });
+    const outgoing = Object.assign(new OutgoingRecord(), { trafficClass });
     this.sender.send(
       ...[
         this.entry,

@@ -2,7 +2,7 @@
 import { type TunDevice, VNET_HEADER_LENGTH } from "../../ffi/linux/tun.ts";
 import type { Libc } from "../../ffi/libc/libc.ts";
 import { Offload } from "../driver/offload.ts";
-import { type Layout, PACKET_BYTES_MAX } from "./layout.ts";
+import { type MemoryLayout, PACKET_BYTES_MAX } from "./memory_layout.ts";
 import { readOffload } from "./vnet_header.ts";
 
 /** Packets read before the other direction gets its turn. */
@@ -24,7 +24,7 @@ export class TunReader {
   readonly #packet: number;
   readonly #offload = new Offload();
 
-  constructor(libc: Libc, tun: TunDevice, { arena, tunRead }: Layout) {
+  constructor(libc: Libc, tun: TunDevice, { arena, tunRead }: MemoryLayout) {
     this.#libc = libc;
     this.#tun = tun;
     this.#view = arena.view;

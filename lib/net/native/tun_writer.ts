@@ -17,7 +17,7 @@ import {
 } from "../../protocol/packet/ip.ts";
 import type { PacketSink } from "../driver/ends.ts";
 import type { PacketMemory } from "../driver/memory.ts";
-import type { Layout } from "./layout.ts";
+import type { MemoryLayout } from "./memory_layout.ts";
 import {
   VNET_CHECKSUM_OFFSET,
   VNET_CHECKSUM_START,
@@ -38,7 +38,7 @@ export class TunWriter implements PacketSink {
   readonly #libc: Libc;
   readonly #tun: TunDevice;
   readonly #drops: DropCounters;
-  readonly #layout: Layout;
+  readonly #layout: MemoryLayout;
   readonly #view: DataView;
   readonly #coalescer = new TcpCoalescer();
   readonly #iovecs: number;
@@ -47,7 +47,7 @@ export class TunWriter implements PacketSink {
   /** Parts gathered, the virtio header not counted. */
   #parts = 0;
 
-  constructor(libc: Libc, tun: TunDevice, layout: Layout, drops: DropCounters) {
+  constructor(libc: Libc, tun: TunDevice, layout: MemoryLayout, drops: DropCounters) {
     this.#libc = libc;
     this.#tun = tun;
     this.#drops = drops;

@@ -11,7 +11,7 @@ import {
   tcpPacket,
 } from "../../protocol/packet/test_packet.ts";
 import { newMemory } from "../driver/packet_cells.ts";
-import type { Layout } from "./layout.ts";
+import type { MemoryLayout } from "./memory_layout.ts";
 import { Loopback } from "../../../testing/loopback.ts";
 import { TunWriter } from "./tun_writer.ts";
 
@@ -19,7 +19,7 @@ const VNET = 10;
 const NO_OFFLOAD = "00".repeat(VNET);
 
 /** As much of a layout as a writer needs: addresses of a whole one take long to make. */
-function writeLayout(): Layout {
+function writeLayout(): MemoryLayout {
   const arena = new Arena(40_000);
   const [receive, vnetHeader] = [arena.reserve(30_000), arena.reserve(VNET)];
   const made = { memory: arena, compressed: 0, inflated: 0, inflatedBytes: 0 };

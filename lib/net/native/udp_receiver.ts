@@ -7,7 +7,7 @@ import type { Arena } from "../../ffi/memory/arena.ts";
 import { PeerAddress } from "../../protocol/path/peer_address.ts";
 import { HEADER_LENGTH, PAYLOAD_OFFSET } from "../../protocol/wire/header.ts";
 import type { Inbound } from "../driver/inbound.ts";
-import { type Layout, PACKET_BYTES_MAX } from "./layout.ts";
+import { type MemoryLayout, PACKET_BYTES_MAX } from "./memory_layout.ts";
 import { LOCAL_ADDRESS_SPACE, readPeer, SOCKADDR_CAPACITY } from "./peer_sockaddr.ts";
 import type { SocketTable } from "./sockets.ts";
 import { readTrafficClass, TRAFFIC_CLASS_SPACE } from "./traffic_class_cmsg.ts";
@@ -28,7 +28,7 @@ export class UdpReceiver {
 
   constructor(
     libc: Libc,
-    { arena, receive }: Layout,
+    { arena, receive }: MemoryLayout,
     sockets: SocketTable,
     inbound: Inbound<Sealer, Opener>,
   ) {

@@ -8,7 +8,7 @@ import { DropCounters } from "../../protocol/wire/drop_reason.ts";
 import { ipv6Words } from "../../protocol/packet/inner_address.ts";
 import { IPV4_HEADER_LENGTH, PROTOCOL_UDP } from "../../protocol/packet/ip.ts";
 import { ipPacket } from "../../protocol/packet/test_packet.ts";
-import { Outgoing } from "../../protocol/crypto/outgoing.ts";
+import { OutgoingRecord } from "../../protocol/crypto/outgoing_record.ts";
 import { Session } from "../../protocol/session/session.ts";
 import { x1Wire } from "../../protocol/session/x1_wire.ts";
 import { DEFAULT_TUNING } from "../../protocol/session/session_tuning.ts";
@@ -23,7 +23,7 @@ import {
 } from "../../protocol/wire/header.ts";
 import { Codecs } from "./codecs.ts";
 import { Driver } from "../driver/driver.ts";
-import { Layout } from "./layout.ts";
+import { MemoryLayout } from "./memory_layout.ts";
 import { Loopback } from "../../../testing/loopback.ts";
 import { SocketTable } from "./sockets.ts";
 import { TunWriter } from "./tun_writer.ts";
@@ -50,7 +50,7 @@ class Bench implements Disposable {
   readonly #wire: Loopback;
   readonly #tun = new Loopback();
   readonly #libcrypto = Libcrypto.open();
-  readonly #layout = new Layout();
+  readonly #layout = new MemoryLayout();
   readonly #codecs: Codecs;
   readonly #receiver: UdpReceiver;
   readonly #driver: Driver<Sealer, Opener>;
@@ -111,7 +111,7 @@ class Bench implements Disposable {
     bytes.set(payload);
     const { length } = payload;
     const record = RECORD_BYTES_MAX;
-    const outgoing = Object.assign(new Outgoing(), {
+    const outgoing = Object.assign(new OutgoingRecord(), {
       ...{ compression, sequence, stream: STREAM, flags: FLAG_ORDERED },
     });
     const sealer = this.#client.writeRecord(

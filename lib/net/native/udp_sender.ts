@@ -9,7 +9,7 @@ import { cmsgSpace, MessageBuffer } from "../../ffi/linux/message.ts";
 import { isLinkGone } from "../../ffi/linux/link_gone.ts";
 import { MSG_DONTWAIT, SOL_UDP, UDP_SEGMENT } from "../../ffi/linux/socket.ts";
 import type { Arena } from "../../ffi/memory/arena.ts";
-import type { Outgoing } from "../../protocol/crypto/outgoing.ts";
+import type { OutgoingRecord } from "../../protocol/crypto/outgoing_record.ts";
 import type { DropCounters } from "../../protocol/wire/drop_reason.ts";
 import type { SessionPath } from "../../protocol/path/session_path.ts";
 import { HEADER_LENGTH, PAYLOAD_OFFSET, RECORD_OVERHEAD } from "../../protocol/wire/header.ts";
@@ -18,7 +18,7 @@ import type { PacketMemory } from "../driver/memory.ts";
 import { GsoLimits } from "./gso_limits.ts";
 import { LOCAL_ADDRESS_SPACE, writePeer } from "./peer_sockaddr.ts";
 import { SendBatch } from "./send_batch.ts";
-import type { SessionEntry } from "./sessions.ts";
+import type { SessionEntry } from "../driver/sessions.ts";
 import { TRAFFIC_CLASS_SPACE, writeTrafficClass } from "./traffic_class_cmsg.ts";
 import type { SocketTable } from "./sockets.ts";
 
@@ -76,12 +76,12 @@ export class UdpSender implements RecordSink<Sealer, Opener> {
   }
 
   send(
-    entry: SessionEntry,
+    entry: SessionEntry<Sealer, Opener>,
     path: SessionPath,
     memory: PacketMemory,
     payload: number,
     length: number,
-    outgoing: Outgoing,
+    outgoing: OutgoingRecord,
     now: number,
   ): void {
     const recordLength = length + RECORD_OVERHEAD;

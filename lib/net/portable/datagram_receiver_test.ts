@@ -1,5 +1,5 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
-import { Outgoing } from "../../protocol/crypto/outgoing.ts";
+import { OutgoingRecord } from "../../protocol/crypto/outgoing_record.ts";
 import { gzipSync } from "node:zlib";
 import { Libc } from "../../ffi/libc/libc.ts";
 import { DropCounters } from "../../protocol/wire/drop_reason.ts";
@@ -30,7 +30,7 @@ import type { RecordSink } from "../driver/ends.ts";
 import { newMemory } from "../driver/packet_cells.ts";
 import { DatagramReceiver } from "./datagram_receiver.ts";
 import { GzipCodecs, makeMemory } from "./gzip_codecs.ts";
-import type { SessionEntry } from "./sessions.ts";
+import type { SessionEntry } from "../driver/sessions.ts";
 import { TunPort } from "./tun_port.ts";
 import { WEB_CRYPTO_SUITE, type WebOpener, type WebSealer } from "./web_crypto.ts";
 import { DEFAULT_TUNING } from "../../protocol/session/session_tuning.ts";
@@ -136,7 +136,7 @@ class Bench implements Disposable {
     });
   }
 
-  get entry(): SessionEntry {
+  get entry(): SessionEntry<WebSealer, WebOpener> {
     return [...this.driver.sessions][0]!;
   }
 
@@ -155,7 +155,7 @@ class Bench implements Disposable {
     const record = new Uint8Array(payload.length + RECORD_OVERHEAD);
     const view = new DataView(record.buffer);
     record.set(payload, PAYLOAD_OFFSET);
-    const outgoing = Object.assign(new Outgoing(), { type, flags });
+    const outgoing = Object.assign(new OutgoingRecord(), { type, flags });
     if (type === TYPE_PACKET) outgoing.sequence = this.client.nextSequence(0);
     const sealer = this.client.writeRecord(view, 0, this.path, payload.length, outgoing);
     change(view);

@@ -27,7 +27,7 @@ const QUEUE_MAX = 256;
 /** A socket that cannot receive is asked again after this: the error may be an old datagram's. */
 const RETRY_MS = 10;
 
-interface Outgoing {
+interface QueuedDatagram {
   readonly datagram: Uint8Array;
   /** DSCP and ECN. */
   readonly trafficClass: number;
@@ -46,7 +46,7 @@ export class DatagramSocket {
   /** Whether it takes IPv6 addresses, IPv4 mapped. */
   readonly isV6: boolean;
   readonly #connection: Deno.DatagramConn;
-  readonly #queue: Outgoing[] = [];
+  readonly #queue: QueuedDatagram[] = [];
   #sending: Promise<void> | null = null;
   #isClosed = false;
   readonly #libc: Libc;
@@ -136,7 +136,7 @@ export class DatagramSocket {
   }
 
   /** False when there is no room for more: the link is slower than what is sent. */
-  send(outgoing: Outgoing): boolean {
+  send(outgoing: QueuedDatagram): boolean {
     if (this.#queue.length >= QUEUE_MAX) return false;
     this.#queue.push(outgoing);
     // Most sends are done at once; what the kernel has no room for yet makes the others wait.
@@ -173,7 +173,7 @@ export class DatagramSocket {
     this.#sending = null;
   }
 
-  async #sendOne({ datagram, trafficClass, to }: Outgoing): Promise<void> {
+  async #sendOne({ datagram, trafficClass, to }: QueuedDatagram): Promise<void> {
     if (trafficClass !== this.#trafficClass) {
       // One after the other, so it holds for this datagram.
       this.#trafficClass = trafficClass;

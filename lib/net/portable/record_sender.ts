@@ -3,7 +3,7 @@
  * records are under way at a time; they leave in the order in which they were made.
  */
 import { isLinkGoneCode } from "../../ffi/linux/link_gone.ts";
-import type { Outgoing } from "../../protocol/crypto/outgoing.ts";
+import type { OutgoingRecord } from "../../protocol/crypto/outgoing_record.ts";
 import { PeerAddress } from "../../protocol/path/peer_address.ts";
 import type { SessionPath } from "../../protocol/path/session_path.ts";
 import type { DropCounters } from "../../protocol/wire/drop_reason.ts";
@@ -12,7 +12,7 @@ import type { PathObserver, RecordSink } from "../driver/ends.ts";
 import type { PacketMemory } from "../driver/memory.ts";
 import { InOrder } from "./in_order.ts";
 import { netAddress } from "./net_address.ts";
-import type { SessionEntry } from "./sessions.ts";
+import type { SessionEntry } from "../driver/sessions.ts";
 import type { SocketTable } from "./socket_table.ts";
 import type { WebOpener, WebSealer } from "./web_crypto.ts";
 
@@ -27,7 +27,7 @@ const LAST_WORDS_MS = 1000;
 const BLOCKED_MAX_MS = 100;
 
 interface SealedRecord {
-  readonly entry: SessionEntry;
+  readonly entry: SessionEntry<WebSealer, WebOpener>;
   readonly path: SessionPath;
   readonly record: Uint8Array<ArrayBuffer>;
   readonly trafficClass: number;
@@ -77,12 +77,12 @@ export class RecordSender implements RecordSink<WebSealer, WebOpener> {
   }
 
   send(
-    entry: SessionEntry,
+    entry: SessionEntry<WebSealer, WebOpener>,
     path: SessionPath,
     memory: PacketMemory,
     payload: number,
     length: number,
-    outgoing: Outgoing,
+    outgoing: OutgoingRecord,
   ): void {
     const record = new Uint8Array(length + RECORD_OVERHEAD);
     record.set(memory.bytes.subarray(payload, payload + length), PAYLOAD_OFFSET);
@@ -149,7 +149,12 @@ export class RecordSender implements RecordSink<WebSealer, WebOpener> {
     return to;
   }
 
-  #failed(entry: SessionEntry, path: SessionPath, bytes: number, code: string): void {
+  #failed(
+    entry: SessionEntry<WebSealer, WebOpener>,
+    path: SessionPath,
+    bytes: number,
+    code: string,
+  ): void {
     const now = performance.now();
     if (code === "ENOBUFS" || code === "EAGAIN") return this.#drops.count("send buffer full");
     if (code === "EMSGSIZE") {

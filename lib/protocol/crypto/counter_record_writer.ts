@@ -1,7 +1,7 @@
 /** Writes the records of x1: each path counts its own, and the counter is the nonce. */
 import { encodeHeader, encodeNonce, RecordHeader } from "../wire/header.ts";
 import type { Cipher, SendKeys } from "./key_epochs.ts";
-import type { Outgoing } from "./outgoing.ts";
+import type { OutgoingRecord } from "./outgoing_record.ts";
 import type { RecordWriter } from "./packet_protection.ts";
 
 /** Streams a session sends in. */
@@ -28,7 +28,7 @@ export class CounterRecordWriter<S extends Cipher> implements RecordWriter<S> {
     offset: number,
     pathId: number,
     payloadLength: number,
-    outgoing: Outgoing,
+    outgoing: OutgoingRecord,
   ): S {
     const header = this.#header;
     const keys = this.#keys;

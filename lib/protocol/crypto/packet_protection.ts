@@ -20,7 +20,7 @@ import {
   SendKeys,
 } from "./key_epochs.ts";
 import { directionKeys } from "./key_schedule.ts";
-import type { Outgoing } from "./outgoing.ts";
+import type { OutgoingRecord } from "./outgoing_record.ts";
 
 /** Fills bytes with randomness fit for nonces. */
 export type RandomSource = (into: Uint8Array<ArrayBuffer>) => void;
@@ -36,7 +36,7 @@ export interface RecordWriter<S extends Cipher> {
     offset: number,
     pathId: number,
     payloadLength: number,
-    outgoing: Outgoing,
+    outgoing: OutgoingRecord,
   ): S;
   /** Hot. The next sequence number of a stream, never 0. */
   nextSequence(stream: number): number;

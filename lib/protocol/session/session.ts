@@ -13,7 +13,7 @@ import type { DropReason } from "../wire/drop_reason.ts";
 import { RECORD_OVERHEAD, type RecordHeader, TYPE_HEARTBEAT, TYPE_PACKET } from "../wire/header.ts";
 import { ORDER_EXTENSION_LENGTH } from "../wire/order_extension.ts";
 import type { Cipher } from "../crypto/key_epochs.ts";
-import type { Outgoing } from "../crypto/outgoing.ts";
+import type { OutgoingRecord } from "../crypto/outgoing_record.ts";
 import type { RecordVerifier, RecordWriter } from "../crypto/packet_protection.ts";
 import type { FlowKey } from "../packet/flow_key.ts";
 import { AddressChallenges } from "../path/address_challenges.ts";
@@ -100,7 +100,7 @@ export class Session<S extends Cipher, O extends Cipher> {
     offset: number,
     path: SessionPath,
     payloadLength: number,
-    outgoing: Outgoing,
+    outgoing: OutgoingRecord,
   ): S {
     path.counters.sentPackets++;
     path.counters.sentBytes += payloadLength;

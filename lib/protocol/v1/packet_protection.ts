@@ -4,7 +4,7 @@
  */
 import type { Cipher } from "../crypto/key_epochs.ts";
 import { wipeKey } from "../crypto/key_schedule.ts";
-import type { Outgoing } from "../crypto/outgoing.ts";
+import type { OutgoingRecord } from "../crypto/outgoing_record.ts";
 import type {
   PacketProtection,
   PacketProtectionOptions,
@@ -74,7 +74,7 @@ class V1RecordWriter<S extends Cipher> implements RecordWriter<S> {
     offset: number,
     _pathId: number,
     payloadLength: number,
-    outgoing: Outgoing,
+    outgoing: OutgoingRecord,
   ): S {
     const header = this.#header;
     header.type = outgoing.type;

@@ -12,7 +12,7 @@ import { decideTunMtu, TUN_MTU_DEFAULT, type TunMtuDecision } from "./tun_mtu.ts
 
 const log = getLogger([LOG_CATEGORY, "client"]);
 
-interface TunnelMtuOptions {
+interface TunMtuKeeperOptions {
   readonly runner: CommandRunner;
   readonly tun: string;
   readonly links: Pick<LinkSet, "outerMtus">;
@@ -22,8 +22,8 @@ interface TunnelMtuOptions {
   readonly forbidsFragments: boolean;
 }
 
-export class TunnelMtu {
-  readonly #options: TunnelMtuOptions;
+export class TunMtuKeeper {
+  readonly #options: TunMtuKeeperOptions;
   /** By path, the largest packet that was found to arrive, and the MTU of the interface then. */
   readonly #found = new Map<number, { mtu: number; interfaceMtu: number }>();
   /** Paths that do not work, until they do again. */
@@ -33,7 +33,7 @@ export class TunnelMtu {
   /** Changes are made one after the other. */
   readonly #queue = new SerialQueue();
 
-  constructor(options: TunnelMtuOptions) {
+  constructor(options: TunMtuKeeperOptions) {
     this.#options = options;
   }
 

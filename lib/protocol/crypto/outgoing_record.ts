@@ -1,7 +1,7 @@
 /** What a record says of itself besides its path and its length; one is filled anew for each. */
 import { COMPRESSION_NONE, TYPE_PACKET } from "../wire/header.ts";
 
-export class Outgoing {
+export class OutgoingRecord {
   type = TYPE_PACKET;
   flags = 0;
   compression = COMPRESSION_NONE;

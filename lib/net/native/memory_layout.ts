@@ -14,7 +14,7 @@ const MADE_BYTES = 9216;
 /** Message headers, iovecs and poll entries. */
 const CONTROL_BYTES = 8192;
 
-export class Layout {
+export class MemoryLayout {
   readonly arena = new Arena(2 * REGION_BYTES + 2 * MADE_BYTES + CONTROL_BYTES);
   /** A packet read from the TUN device, its virtio header in front. */
   readonly tunRead = this.arena.reserve(REGION_BYTES);

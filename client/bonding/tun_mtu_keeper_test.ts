@@ -1,6 +1,6 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { FakeRunner } from "../../testing/fake_runner.ts";
-import { TunnelMtu } from "./tunnel_mtu.ts";
+import { TunMtuKeeper } from "./tun_mtu_keeper.ts";
 
 const SERVER_MTU = 1400;
 
@@ -12,7 +12,7 @@ function makeClient(options: { dsl?: number; forbidsFragments?: boolean } = {}) 
     { id: 1, link: "dsl", interfaceMtu: dsl, family: 4 as const },
   ];
   const runner = new FakeRunner().on("ip link set", "");
-  const mtu = new TunnelMtu({
+  const mtu = new TunMtuKeeper({
     ...{ runner, tun: "tun", forbidsFragments, prescribed: null },
     links: { outerMtus: () => interfaces },
   });
