@@ -1,6 +1,6 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { EMPTY } from "../../protocol/receive/reorder_buffer.ts";
-import { LARGE_CELL_BYTES, NO_CELL, PacketCells } from "./packet_cells.ts";
+import { LARGE_CELL_BYTES, PacketCells } from "./packet_cells.ts";
 import { Reordering } from "./reordering.ts";
 
 const SESSION_BYTES_MAX = 8 * 1024 * 1024;
@@ -37,34 +37,6 @@ Deno.test("a session holds 8 MiB, short packets and long ones together, in all i
   equal(one.length, long.length);
   deepEqual(one.memory.bytes.slice(0, long.length), long);
   ok(two.store(room, long, 0, 100, 0), "what has been delivered makes room");
-});
-
-Deno.test("a cell that was given back keeps its bytes until it is reclaimed", () => {
-  const cells = new PacketCells();
-  const taken = new Set<number>();
-  for (let cell = cells.take(); cell !== NO_CELL; cell = cells.take()) taken.add(cell);
-  equal(taken.size, 64 * 1024 * 1024 / 2048);
-  cells.release(5);
-  equal(cells.take(), NO_CELL);
-  cells.reclaim();
-  equal(cells.take(), 5);
-});
-
-Deno.test("large packets have cells of their own, which are used again", () => {
-  const cells = new PacketCells();
-  const taken = new Set<number>();
-  for (let cell = cells.take(9000); cell !== NO_CELL; cell = cells.take(9000)) taken.add(cell);
-  equal(taken.size, 3200);
-  const places = [...taken].map((cell) => `${cells.memory(cell).origin}+${cells.offset(cell)}`);
-  equal(new Set(places).size, taken.size);
-  const [one] = taken;
-  const { bytes } = cells.memory(one!);
-  ok(cells.offset(one!) + 9000 <= bytes.length);
-  cells.release(one!);
-  cells.reclaim();
-  equal(cells.memory(cells.take(2049)).bytes, bytes);
-  ok(cells.take(2048) >= 0, "the others are there");
-  equal(cells.take(LARGE_CELL_BYTES + 1), NO_CELL);
 });
 
 Deno.test("a session that ends gives back all it holds", () => {
