@@ -1,0 +1,46 @@
+import { deepEqual, equal } from "node:assert/strict";
+import { TYPE_HEARTBEAT } from "../wire/header.ts";
+import { Outbox } from "./outbox.ts";
+import { SessionPath } from "./session_path.ts";
+
+const TRANSMITS_MAX = 64;
+const EVENTS_MAX = 256;
+
+function record(path: SessionPath, number: number) {
+  return { type: TYPE_HEARTBEAT, path, payload: new Uint8Array([number]) };
+}
+
+function numbers(outbox: Outbox): number[] {
+  const sent: number[] = [];
+  for (let next = outbox.nextTransmit(); next !== null; next = outbox.nextTransmit()) {
+    sent.push(next.payload[0]!);
+  }
+  return sent;
+}
+
+Deno.test("records come out as they were put in, 64 at most, and the others are counted once", () => {
+  const outbox = new Outbox();
+  const path = new SessionPath(1, "dsl", 0, 0);
+  for (let number = 0; number < TRANSMITS_MAX + 3; number++) outbox.transmit(record(path, number));
+  deepEqual(numbers(outbox), Array.from({ length: TRANSMITS_MAX }, (_, number) => number));
+  deepEqual([outbox.takeDropped(), outbox.takeDropped()], [3, 0]);
+});
+
+Deno.test("what waits for a path that is gone is dropped, and nothing else", () => {
+  const outbox = new Outbox();
+  const [one, two] = [1, 2].map((id) => new SessionPath(id, `link ${id}`, 0, 0));
+  for (let number = 0; number < 6; number++) {
+    outbox.transmit(record(number % 2 === 0 ? one! : two!, number));
+  }
+  outbox.forgetPath(1);
+  deepEqual(numbers(outbox), [1, 3, 5]);
+  equal(outbox.takeDropped(), 0);
+});
+
+Deno.test("events that nobody takes are bounded", () => {
+  const outbox = new Outbox();
+  for (let count = 0; count < EVENTS_MAX + 1; count++) outbox.emit({ name: "bye" });
+  let taken = 0;
+  while (outbox.nextEvent() !== null) taken++;
+  equal(taken, EVENTS_MAX);
+});
