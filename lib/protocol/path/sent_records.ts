@@ -54,6 +54,8 @@ export class SentRecords {
   #sent = 0;
   #sentBytes = 0;
   #isFirst = true;
+  /** The highest counter when the peer began to count anew: what tells of less is of the path before. */
+  #anewFrom = 0;
   #believed = 0;
   #believedBytes = 0;
 
@@ -97,7 +99,7 @@ export class SentRecords {
     this.expireAll(owner);
     this.#epoch = epoch;
     this.#oldest = this.#next = counter;
-    this.#acknowledged = 0;
+    this.#acknowledged = this.#anewFrom = 0;
   }
 
   #forget(index: number): number {
@@ -120,6 +122,7 @@ export class SentRecords {
   ): AcknowledgementFault | Stale | null {
     if (message.epoch !== this.#epoch) return this.#ofOtherEpoch(message);
     if (message.highest > this.highest) return "never sent";
+    if (message.highest < this.#anewFrom) return "stale";
     const received = (message.received - this.#received) | 0;
     const isAnew = this.#isFirst || received < 0 && this.#countsAnew(message);
     if (!isAnew && (received < 0 || message.highest < this.#acknowledged)) {
@@ -129,6 +132,7 @@ export class SentRecords {
       US_PER_MS;
     if (roundTrip > ROUND_TRIP_MS_MAX) return "impossible time";
     if (isAnew) {
+      if (!this.#isFirst) this.#anewFrom = message.highest;
       this.roundTripMs = roundTrip;
       return this.#begin(message, toleranceMs, owner);
     }

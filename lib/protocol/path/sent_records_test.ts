@@ -81,7 +81,7 @@ Deno.test("a peer that made the path anew counts from the start, and is believed
   equal(records.acknowledge(message({ ...anew, highest: 5 }), 0, 12, owner), null);
   deepEqual(owner.got.slice(4), ["arrived 105"]);
   const late = message({ highest: 4, received: 4, bytes: 4000 });
-  equal(records.acknowledge(late, 0, 12, owner), "backwards", "of the path before");
+  equal(records.acknowledge(late, 0, 12, owner), "stale", "of the path before");
   const more = { highest: 6, received: 100, bytes: 6000, echo: 6000 };
   equal(records.acknowledge(message(more), 0, 12, owner), "never sent");
   const next = { from: 5, highest: 6, received: 2, bytes: 2000, echo: 6000 };

@@ -104,6 +104,8 @@ export class Acknowledgements {
   receive(payload: Uint8Array, now: number): DropReason | null {
     const message = this.#message;
     if (!decodeAcknowledgement(payload, message)) return "bad message";
+    // One of a path that was removed may come after it, on another path.
+    if (this.#paths.byId(message.pathId) === null) return null;
     return this.#scheduling.scheduler.acknowledged(message, now) ? null : "bad message";
   }
 

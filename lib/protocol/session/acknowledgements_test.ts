@@ -1,7 +1,8 @@
-import { deepEqual } from "node:assert/strict";
+import { deepEqual, equal } from "node:assert/strict";
 import { Outbox } from "../path/outbox.ts";
 import type { SessionPath } from "../path/session_path.ts";
 import { setUpScheduling } from "../schedule/test_scheduling.ts";
+import { Acknowledgement, encodeAcknowledgement } from "../wire/acknowledgement.ts";
 import { RecordHeader } from "../wire/header.ts";
 import { Acknowledgements } from "./acknowledgements.ts";
 
@@ -29,7 +30,7 @@ function setUp() {
     }
     return ids;
   };
-  return { paths: added, arrive, told };
+  return { acknowledgements, scheduling, table: paths, paths: added, arrive, told };
 }
 
 Deno.test("what arrives on the fastest path is told there, and of a slow path there as well", () => {
@@ -61,4 +62,15 @@ Deno.test("a path that was silent for long tells nobody's news", () => {
   told(25);
   arrive(fast!, 100);
   deepEqual(told(120), [0]);
+});
+
+Deno.test("what is said of a path that was removed meanwhile is no fault, a lie is", () => {
+  const { acknowledgements, scheduling, table, paths } = setUp();
+  scheduling.scheduler.recordWritten(paths[1]!, "control", 0, 1, 100);
+  const message = Object.assign(new Acknowledgement(), { pathId: 1, highest: 9, received: 9 });
+  const payload = encodeAcknowledgement(message);
+  equal(acknowledgements.receive(payload, 10), "bad message", "one record was sent");
+  table.remove(paths[1]!.id);
+  equal(acknowledgements.receive(payload, 10), null);
+  equal(acknowledgements.receive(payload.subarray(1), 10), "bad message");
 });
