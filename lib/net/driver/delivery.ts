@@ -18,7 +18,7 @@ import type { PacketCells } from "./packet_cells.ts";
 import type { ReorderStream } from "./reordering.ts";
 import type { SessionEntry } from "./sessions.ts";
 
-/** How often what is waited for is measured anew. */
+/** How often the waiting times are adapted to the paths. */
 const TUNE_MS = 20;
 
 export class Delivery<S extends Cipher, O extends Cipher> {
@@ -27,14 +27,14 @@ export class Delivery<S extends Cipher, O extends Cipher> {
   readonly #drops: DropCounters;
   readonly #flow = new FlowKey();
 
-  /** @param cells the memory of what the sessions hold. */
+  /** @param cells memory of the packets that sessions hold. */
   constructor(sink: PacketSink, cells: PacketCells, drops: DropCounters) {
     this.#sink = sink;
     this.#cells = cells;
     this.#drops = drops;
   }
 
-  /** Hot. Delivers a packet. It stays where it is until `flush`. */
+  /** Hot. Delivers a packet, which must stay in place until `flush`. */
   deliver(
     entry: SessionEntry<S, O>,
     memory: PacketMemory,
@@ -52,7 +52,7 @@ export class Delivery<S extends Cipher, O extends Cipher> {
     this.#sink.deliver(memory, packet, flow, isPartial);
   }
 
-  /** Hot. The memory of what was delivered will be used again. */
+  /** Hot. Call before the memory of delivered packets is reused. */
   flush(): void {
     this.#sink.flush();
     this.#cells.reclaim();
@@ -141,7 +141,7 @@ export class Delivery<S extends Cipher, O extends Cipher> {
     return answer;
   }
 
-  /** Delivers what has its turn. */
+  /** Delivers the packets that are next in order. */
   #drain(entry: SessionEntry<S, O>, stream: ReorderStream, now: number): void {
     const { buffer } = stream;
     for (let slot = buffer.take(now); slot !== EMPTY; slot = buffer.take(now)) {

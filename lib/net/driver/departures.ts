@@ -22,17 +22,17 @@ export class Departures<S extends Cipher, O extends Cipher> {
   readonly #records: RecordSink<S, O>;
   readonly #drops: DropCounters;
   readonly #outgoing: OutgoingRecord;
-  /** The path that the session was told of last: once for each read of the TUN device. */
+  /** The path last reported to the session, which is told once per read of the TUN device. */
   #announced: SessionPath | null = null;
 
-  /** @param outgoing says of the packet offered how it is compressed, and of what class it is. */
+  /** @param outgoing bears the compression and the traffic class of the packet offered. */
   constructor(records: RecordSink<S, O>, drops: DropCounters, outgoing: OutgoingRecord) {
     this.#records = records;
     this.#drops = drops;
     this.#outgoing = outgoing;
   }
 
-  /** Hot. The packets that are offered next come of one read. */
+  /** Hot. The packets offered next come from one read. */
   begin(): void {
     this.#announced = null;
   }
@@ -77,13 +77,13 @@ export class Departures<S extends Cipher, O extends Cipher> {
     if (departure !== null) this.#depart(entry, departure, now);
   }
 
-  /** Hot. The peer may have wished for another scheduler: nobody gives back what the last one held. */
+  /** Hot. The peer may have changed the scheduler: packets that the last one held are dropped. */
   #keepFor({ store }: SessionEntry<S, O>, scheduler: Scheduler): void {
     const unsent = store.keepFor(scheduler);
     if (unsent > 0) this.#drops.count("queue full", unsent);
   }
 
-  /** Lets the packets of a session leave whose time has come. Returns when the next may leave. */
+  /** Sends the packets that are due. Returns when the next one is. */
   release(entry: SessionEntry<S, O>, now: number): number {
     const { scheduler } = entry.session.scheduling;
     this.#keepFor(entry, scheduler);

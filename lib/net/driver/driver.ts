@@ -1,11 +1,11 @@
 /**
- * The data plane between its ends: the sessions, and what is done with each packet, each record and
- * each moment. Native engine, portable engine and the tests on virtual time join it to ends of their
- * own (`ends.ts`). It has no clock: time comes in as `now`, in milliseconds.
+ * The data plane without its endpoints: it holds the sessions and handles packets, records and timers.
+ * The native engine, the portable engine and the tests on virtual time connect it to endpoints of
+ * their own (`ends.ts`). It has no clock: time comes in as `now`, in milliseconds.
  *
- * One turn of an engine: records and packets go through `inbound` and `outbound`, then `turn` sends
- * what sessions have to say, and `tick` does what is due. Both look only at sessions with something
- * to do, however many there are.
+ * In one turn of an engine, records and packets go through `inbound` and `outbound`; then `turn` sends
+ * the control records of sessions, and `tick` runs their timers. Both visit only sessions that have
+ * something to do.
  */
 import { messageOf } from "../../ffi/error_text.ts";
 import type { Cipher } from "../../protocol/crypto/key_epochs.ts";
@@ -43,18 +43,18 @@ export class Driver<S extends Cipher, O extends Cipher> implements PathObserver<
   readonly outbound: Outbound<S, O>;
   readonly #ends: DriverEnds<S, O>;
   readonly #cells = new PacketCells();
-  /** Of what schedulers hold back. */
+  /** Memory of packets that schedulers hold back. */
   readonly #storeCells = new PacketCells();
   readonly #flows: FlowTable;
   readonly #wires: SessionWires;
   readonly #delivery: Delivery<S, O>;
   readonly #timers = new TimerHeap<SessionEntry<S, O>>();
-  /** Packets that schedulers hold back. */
+  /** When the next packet held back may leave, by session. */
   readonly #departures = new TimerHeap<SessionEntry<S, O>["departure"]>();
-  /** Sessions that may have something to say. */
+  /** Sessions that may have control records to send. */
   readonly #touched: SessionEntry<S, O>[] = [];
 
-  /** @param read the memory of packets that `outbound` is given. */
+  /** @param read memory of the packets passed to `outbound`. */
   constructor(ends: DriverEnds<S, O>, read: PacketMemory) {
     this.#ends = ends;
     this.#flows = new FlowTable({ seed: ends.flowSeed });
@@ -75,7 +75,7 @@ export class Driver<S extends Cipher, O extends Cipher> implements PathObserver<
 
   /**
    * The key of `spec` is copied; the caller wipes its own.
-   * @param options what the tests choose and operators cannot.
+   * @param options for tests only.
    */
   openSession(
     spec: EngineSession,
@@ -143,7 +143,7 @@ export class Driver<S extends Cipher, O extends Cipher> implements PathObserver<
     for (const entry of [...this.sessions]) this.closeSession(entry.session.id, now);
   }
 
-  // What the end that sends learns of paths
+  // What sending tells of paths
 
   linkFailed(entry: SessionEntry<S, O>, path: SessionPath, now: number): void {
     if (!entry.isDropped) entry.session.linkFailed(path, now);
@@ -183,7 +183,7 @@ export class Driver<S extends Cipher, O extends Cipher> implements PathObserver<
     this.#ends.records.flush(now);
   }
 
-  /** Whether the TUN device is to be left unread: what a client's scheduler holds back is too much. */
+  /** Whether to stop reading the TUN device: a client's scheduler holds too many packets. */
   get isFull(): boolean {
     return this.sessions.own?.store.isFull === true;
   }
@@ -219,7 +219,7 @@ export class Driver<S extends Cipher, O extends Cipher> implements PathObserver<
     this.#timers.schedule(entry, Math.max(now + TICK_MIN_MS, Math.min(next, latest)));
   }
 
-  /** Hot. Something has happened to the session: what it may have to say is asked for in this turn. */
+  /** Hot. Something happened to the session: it may have control records to send in this turn. */
   touch(entry: SessionEntry<S, O>, now: number): void {
     if (entry.isDropped) return;
     const at = Math.min(now + TICK_BUSY_MS, entry.flushAt);
@@ -258,7 +258,7 @@ export class Driver<S extends Cipher, O extends Cipher> implements PathObserver<
     entry.session.free();
   }
 
-  /** A session cannot go on; the others do. */
+  /** Drops a session that failed; the others go on. */
   #fail(entry: SessionEntry<S, O>, error: unknown): void {
     if (entry.isDropped) return;
     const message = messageOf(error);
@@ -266,7 +266,7 @@ export class Driver<S extends Cipher, O extends Cipher> implements PathObserver<
     try {
       this.#drop(entry);
     } catch {
-      // It is out of the tables by now; what it held goes with it.
+      // The tables no longer have it, and its memory goes with it.
     }
   }
 }

@@ -1,4 +1,4 @@
-/** What a driver is joined to: an engine's devices, sockets and libraries, or those of a test. */
+/** The endpoints of a driver: devices, sockets and libraries of an engine, or stand-ins of a test. */
 import type { Cipher, CipherSuite } from "../../protocol/crypto/key_epochs.ts";
 import type { OutgoingRecord } from "../../protocol/crypto/outgoing_record.ts";
 import type { RandomSource } from "../../protocol/crypto/packet_protection.ts";
@@ -9,14 +9,14 @@ import type { EngineEvent, EngineSession } from "../engine.ts";
 import type { PacketMemory } from "./memory.ts";
 import type { SessionEntry } from "./sessions.ts";
 
-/** Takes the packets of peers: the TUN device. */
+/** The TUN device, which takes the packets of peers. */
 export interface PacketSink {
   /**
    * Hot. Takes the packet at offset `packet` that `flow` was read from. It stays there until `flush`.
    * @param partialChecksum whether its checksum field holds the pseudo-header sum only.
    */
   deliver(memory: PacketMemory, packet: number, flow: FlowKey, partialChecksum: boolean): void;
-  /** Hot. The memory of what was delivered will be used again. */
+  /** Hot. Writes what was delivered: its memory is about to be reused. */
   flush(): void;
 }
 
@@ -35,7 +35,7 @@ export interface RecordSink<S extends Cipher, O extends Cipher> {
     outgoing: OutgoingRecord,
     now: number,
   ): void;
-  /** Hot. Sends what is queued. */
+  /** Hot. Sends all queued records. */
   flush(now: number): void;
   /** Whether there is room for one more control record. */
   readonly hasControlRoom: boolean;
@@ -43,11 +43,11 @@ export interface RecordSink<S extends Cipher, O extends Cipher> {
   close(path: SessionPath): void;
 }
 
-/** The compressions of packets. */
+/** Compresses and inflates packets. */
 export interface PacketCodecs {
   /** How long the last `compress` took, in ms of processor time as far as it can be told. */
   readonly compressionMs: number;
-  /** Hot. How packets for a session are compressed: COMPRESSION_ something. */
+  /** Hot. The COMPRESSION_ value for packets of a session. */
   kindFor(session: EngineSession): number;
   /**
    * Hot. Compresses `length` bytes. Returns the length of what then starts at `made.compressed`, or 0
@@ -73,7 +73,7 @@ export interface PacketCodecs {
   ): number;
 }
 
-/** Memory for packets that did not come from outside as they are. */
+/** Memory for packets made here: compressed, inflated, or answers. */
 export interface MadeMemory {
   readonly memory: PacketMemory;
   /** Offsets of regions: a compressed packet, or the payload of a control record. */
@@ -87,7 +87,7 @@ export interface MadeMemory {
 export interface DriverEnds<S extends Cipher, O extends Cipher> {
   readonly suite: CipherSuite<S, O>;
   readonly random: RandomSource;
-  /** Makes the places of flows in tables unforeseeable. */
+  /** Random: keeps outsiders from predicting where flows hash to. */
   readonly flowSeed: number;
   /** What to add to `now` for the time of day, in milliseconds since 1970: v1 peers use it. */
   readonly unixOffsetMs: number;
@@ -99,7 +99,7 @@ export interface DriverEnds<S extends Cipher, O extends Cipher> {
   readonly emit: (event: EngineEvent) => void;
 }
 
-/** What the end that sends learns of paths. The driver wants to know. */
+/** Told by the sending endpoint what the kernel says of paths. */
 export interface PathObserver<S extends Cipher, O extends Cipher> {
   /** The kernel refused to send on the path: its link is gone. */
   linkFailed(entry: SessionEntry<S, O>, path: SessionPath, now: number): void;

@@ -1,4 +1,4 @@
-/** What the features that both sides have, by their names in the control exchange, mean for an engine. */
+/** Features of the control exchange, and what they enable in an engine. */
 import { dictionaryFeature } from "../../protocol/compression/dictionary.ts";
 import type { EngineSession } from "../engine.ts";
 

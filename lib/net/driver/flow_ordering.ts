@@ -16,7 +16,7 @@ interface HeldPacket extends PacketPlace {
   cell: number;
 }
 
-/** A session holds no more: the oldest gaps are given up before. */
+/** Packets a session holds at most; before that, the oldest gaps are given up. */
 const HELD_MAX = 4096;
 
 export class FlowOrdering implements OrderedSink {
@@ -61,7 +61,7 @@ export class FlowOrdering implements OrderedSink {
     return result;
   }
 
-  /** The packet has to wait: where it lies will be written over. */
+  /** Copies a packet that has to wait, since its memory will be overwritten. */
   #keep(packet: HeldPacket, now: number): void {
     const { memory, offset, length } = packet;
     const cell = this.#order.heldPackets > HELD_MAX ? NO_CELL : this.#cells.take(length);

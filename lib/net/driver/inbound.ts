@@ -1,9 +1,9 @@
 /**
  * Datagram -> frame check -> open -> replay check -> first copy -> inflate -> reorder -> TUN.
  *
- * Nothing a record says is believed before it has been opened. The end opens it, at once or in a
- * later turn of the event loop: `begin` says what with, `accept` takes the opened record. The methods
- * stand in the order in which a record meets them.
+ * Nothing in a record is trusted before it has been opened. `begin` returns the cipher, the endpoint
+ * opens the record with it, at once or in a later turn of the event loop, and `accept` takes the
+ * opened record. The methods stand in the order in which a record passes them.
  */
 import type { Cipher } from "../../protocol/crypto/key_epochs.ts";
 import type { DropReason } from "../../protocol/wire/drop_reason.ts";
@@ -36,7 +36,7 @@ import type { SessionEntry, SessionTable } from "./sessions.ts";
 
 interface InboundHooks<S extends Cipher, O extends Cipher> {
   readonly drop: (reason: DropReason) => void;
-  /** A record was accepted: the session may have something to say. */
+  /** A record was accepted: the session may have control records to send. */
   readonly accepted: (entry: SessionEntry<S, O>, now: number) => void;
   readonly failed: (entry: SessionEntry<S, O>, error: unknown) => void;
 }
@@ -151,7 +151,7 @@ export class Inbound<S extends Cipher, O extends Cipher> {
     const { view } = isCompressed ? this.#made.memory : memory;
     const flow = this.#flow;
     const packet = isCompressed ? this.#made.inflated : payload;
-    // This side sends nothing that cannot be inflated or read: it is the peer's.
+    // This side sends only packets that can be inflated and read, so it is the peer's.
     if (length <= 0 || !readFlowKey(view, packet, length, flow)) return false;
     if (entry.spec.role === "client") return entry.isSource(flow);
     return entry.isDestination(flow) && !entry.isSource(flow);
@@ -161,7 +161,7 @@ export class Inbound<S extends Cipher, O extends Cipher> {
   #inflate(entry: SessionEntry<S, O>, memory: PacketMemory, payload: number): number {
     const { compression, payloadLength } = this.header;
     if (compression === COMPRESSION_NONE) return this.#length = payloadLength;
-    // What waits to be written may lie where the packet goes.
+    // A packet that waits to be written may lie there.
     this.#delivery.flush();
     this.#length = this.#codecs.inflate(entry.spec, compression, memory, payload, payloadLength);
     return this.#length;
@@ -178,12 +178,12 @@ export class Inbound<S extends Cipher, O extends Cipher> {
     const message = bytes.subarray(payload, payload + payloadLength);
     const refusal = entry.session.receiveControl(type, message, path, now);
     if (refusal !== null) this.#hooks.drop(refusal);
-    // Nobody must wait for what is no packet, such as an old server's echoes.
+    // Packets must not wait for the number of a record that is none, such as an old server's echo.
     const isCounted = sequence !== 0 && entry.session.wire.hasOneSequence;
     if (isCounted) this.#delivery.skip(entry, sequence, now);
   }
 
-  /** Takes the order extension off the end of the payload. False: there is none, or nobody agreed. */
+  /** Strips the order extension off the payload. False: it is missing, or was not agreed on. */
   #readExtension(
     entry: SessionEntry<S, O>,
     { view }: PacketMemory,
@@ -216,7 +216,7 @@ export class Inbound<S extends Cipher, O extends Cipher> {
     if ((flags & FLAG_COPY) !== 0 && !entry.reordering.isFirstCopy(stream, sequence)) {
       return this.#hooks.drop("copy");
     }
-    // What might have been this side's own has been inflated already.
+    // Where the direction was in question, the packet has been inflated already.
     const length = tellsDirection ? this.#inflate(entry, memory, payload) : this.#length;
     const isCompressed = compression !== COMPRESSION_NONE;
     if (isCompressed) {

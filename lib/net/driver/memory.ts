@@ -1,4 +1,4 @@
-/** Memory that packets and records lie in. It does not move while anybody holds it. */
+/** Memory of packets and records. It does not move while it is referenced. */
 export interface PacketMemory {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly view: DataView<ArrayBuffer>;

@@ -1,15 +1,15 @@
-/** What a packet read from the TUN device still lacks, which the sender's kernel left to the device. */
+/** The offload that the sending kernel asks of the TUN device for a packet. */
 
-/** Nothing: it is whole. */
+/** The packet is complete. */
 export const OFFLOAD_NONE = 0;
 /** Its checksum field holds the sum of the pseudo-header. */
 export const OFFLOAD_CHECKSUM = 1;
 /** It is a TCP super-packet, to be cut into segments. */
 export const OFFLOAD_TCP = 2;
-/** Something this program did not ask for. */
+/** An offload that this program did not enable. */
 export const OFFLOAD_UNKNOWN = 3;
 
-/** One is filled anew for each packet. */
+/** Reused for each packet. */
 export class Offload {
   kind = OFFLOAD_NONE;
   /** OFFLOAD_CHECKSUM: where the sum starts, and where its field is, from the start of the packet. */

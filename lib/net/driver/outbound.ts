@@ -1,6 +1,6 @@
 /**
- * TUN -> classify flow -> scheduler -> cut into segments -> compress -> number -> the record's end.
- * The methods stand in the order in which a packet meets them.
+ * TUN -> classify flow -> scheduler -> cut into segments -> compress -> number -> record sink.
+ * The methods stand in the order in which a packet passes them.
  */
 import { US_PER_MS } from "../../protocol/wire/units.ts";
 import type { CompressionMode } from "../../protocol/compression/compression_mode.ts";
@@ -113,7 +113,7 @@ export class Outbound<S extends Cipher, O extends Cipher> {
     }
     const entry = this.#sessions.forPacket(flow);
     if (entry === null) {
-      // Nobody in a tunnel is meant: these are the device's own router solicitations and the like.
+      // Multicast is not carried: it is the device's own router solicitations and the like.
       if (!isMulticast(flow)) this.#drops.count("no session for destination");
       return 1;
     }
@@ -160,7 +160,7 @@ export class Outbound<S extends Cipher, O extends Cipher> {
     }
   }
 
-  /** A packet of ordinary size whose checksum is still the sender's kernel's to complete. */
+  /** Sends a packet of ordinary size whose checksum the kernel left incomplete. */
   #sendWhole(
     entry: SessionEntry<S, O>,
     packet: number,
@@ -200,7 +200,7 @@ export class Outbound<S extends Cipher, O extends Cipher> {
     this.#oversize.handle(this.#view, packet, length, mtu, entry.router, now);
   }
 
-  /** Hands an answer to the kernel, which knows the way to who sent the packet. */
+  /** Hands an answer to the kernel, which routes it to the sender of the packet. */
   #answer(length: number): void {
     const { memory, inflated } = this.#made;
     if (!readFlowKey(memory.view, inflated, length, this.#answerFlow)) return;
@@ -243,7 +243,7 @@ export class Outbound<S extends Cipher, O extends Cipher> {
     return Math.max(1, Math.min(wanted, mtu - (transport - packet) - tcpHeader));
   }
 
-  /** Hot. One packet as it is on the wire of the tunnel, on the path or paths it is to take. */
+  /** Hot. Sends one packet, of the tunnel's size, on the paths that the scheduler chooses. */
   #sendPacket(
     entry: SessionEntry<S, O>,
     memory: PacketMemory,
@@ -263,7 +263,7 @@ export class Outbound<S extends Cipher, O extends Cipher> {
     this.#departures.offer(entry, memory, packet, length, flags, now);
   }
 
-  /** Hot. Puts the compressed packet where such are made; 0 when it stays plain. */
+  /** Hot. Compresses to `made.compressed`. Returns the length, or 0 to send the packet as it is. */
   #compress(memory: PacketMemory, packet: number, length: number, now: number): number {
     const compression = this.#compression;
     const mode = this.#compressionMode;
@@ -277,14 +277,14 @@ export class Outbound<S extends Cipher, O extends Cipher> {
   }
 
   /**
-   * Lets the packets leave that the scheduler of a session holds back and whose time has come. Returns
-   * when the next may leave.
+   * Sends the packets that the scheduler of a session held back and that are due. Returns when the next
+   * one is.
    */
   release(entry: SessionEntry<S, O>, now: number): number {
     return this.#departures.release(entry, now);
   }
 
-  /** Sends what a session has to say: a record that is no packet of the TUN device. */
+  /** Sends a control record of a session. */
   sendControl(
     entry: SessionEntry<S, O>,
     path: SessionPath,
@@ -296,7 +296,7 @@ export class Outbound<S extends Cipher, O extends Cipher> {
     const { memory, compressed } = this.#made;
     outgoing.type = type;
     outgoing.flags = outgoing.stream = 0;
-    // What asks for the proof of an address may be a packet, and takes its place among the others.
+    // An address may be challenged by a ping, which is numbered like other packets.
     outgoing.sequence = type === TYPE_PACKET ? entry.session.nextSequence(0) : 0;
     outgoing.compression = COMPRESSION_NONE;
     outgoing.trafficClass = controlTrafficClass(entry.spec.tuning.dscp);

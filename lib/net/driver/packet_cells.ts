@@ -17,7 +17,7 @@ export const NO_CELL = -1;
 /** Bit of a cell's number: it is a large one. */
 const LARGE = 1 << 30;
 
-/** What lies nowhere. */
+/** Stands for no memory. */
 export const NO_MEMORY: PacketMemory = {
   bytes: new Uint8Array(0),
   view: new DataView(new ArrayBuffer(0)),
@@ -57,7 +57,7 @@ export class PacketCells {
     this.#released.push(cell);
   }
 
-  /** Nobody reads cells given back any more. */
+  /** Frees released cells: nothing reads them any more. */
   reclaim(): void {
     for (let cell = this.#released.pop(); cell !== undefined; cell = this.#released.pop()) {
       this.#poolOf(cell).give(cell & ~LARGE);
@@ -101,7 +101,7 @@ class CellPool {
   }
 }
 
-/** Memory of cells, or of anything else that few addresses are asked of. */
+/** Memory of cells, or any other memory with few addresses in use. */
 class PinnedMemory implements PacketMemory {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly view: DataView<ArrayBuffer>;

@@ -1,6 +1,7 @@
 /**
- * Packets that a scheduler holds back: copies by slot, until each has left for the last time or is
- * given up. Bounded for each session: a client leaves its TUN device unread then, a server drops.
+ * Copies of the packets that a scheduler holds back, by slot, until each is sent for the last time or
+ * dropped. Bounded for each session: when it is full, a client stops reading its TUN device and a
+ * server drops packets.
  */
 import type { Scheduler } from "../../protocol/schedule/scheduler.ts";
 import { ORDER_EXTENSION_LENGTH } from "../../protocol/wire/order_extension.ts";

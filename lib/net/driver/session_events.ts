@@ -1,4 +1,4 @@
-/** What a session has to tell, in the words of the engine's events. */
+/** Passes the events of a session on as events of the engine. */
 import type { Cipher } from "../../protocol/crypto/key_epochs.ts";
 import type { Session } from "../../protocol/session/session.ts";
 import type { EngineEvent } from "../engine.ts";

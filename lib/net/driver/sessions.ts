@@ -30,7 +30,7 @@ export class SessionEntry<S extends Cipher, O extends Cipher> implements Timed {
   isPending = false;
   /** When packets that wait for others are to be delivered at the latest. */
   flushAt = Infinity;
-  /** Whether it may have something to say in this turn. */
+  /** Whether it may have control records to send in this turn. */
   isTouched = false;
   isDropped = false;
   dueAt = Infinity;
@@ -79,8 +79,8 @@ export class SessionEntry<S extends Cipher, O extends Cipher> implements Timed {
   }
 
   /**
-   * Hot. The largest packet to send on, in bytes. No IPv6 host sends smaller ones than 1280 bytes
-   * when told to: the server sends those in datagrams that may be fragmented.
+   * Hot. The largest packet to send, in bytes. IPv6 hosts may ignore a path MTU below 1280 (RFC 8200,
+   * section 5), so the server sends packets up to that size in datagrams that may be fragmented.
    */
   packetBytesMax({ version }: FlowKey): number {
     const { packetBytesMax } = this.session;
@@ -140,8 +140,7 @@ export class SessionTable<S extends Cipher, O extends Cipher>
   }
 
   /**
-   * Adds an entry. Where there is one that it is to replace, packets go to that one until `promote`:
-   * make before break.
+   * Adds an entry. An entry that it replaces gets the packets until `promote`: make before break.
    */
   add(entry: SessionEntry<S, O>): void {
     for (const other of this.#byId.values()) entry.isPending ||= entry.replaces(other);
@@ -149,7 +148,7 @@ export class SessionTable<S extends Cipher, O extends Cipher>
     if (!entry.isPending) this.#use(entry);
   }
 
-  /** The peer has been heard on the entry: packets go to it, and the one before is dropped soon. */
+  /** The peer was heard on the entry: it gets the packets now, and the one before is dropped soon. */
   promote(entry: SessionEntry<S, O>, now: number): void {
     // In the order they were added, so a late packet cannot bring back one of those before.
     for (const older of this.#byId.values()) {

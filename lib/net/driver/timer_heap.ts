@@ -1,4 +1,4 @@
-/** Deadlines in a binary heap: the next one is at hand, and each can be moved or taken out. */
+/** A binary heap of deadlines. Any item can be rescheduled or removed. */
 
 /** What has a deadline. The fields belong to the heap it is in. */
 export interface Timed {

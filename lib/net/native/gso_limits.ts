@@ -1,6 +1,6 @@
 /**
- * What the kernel has refused to cut into datagrams (UDP_SEGMENT), so that it is not asked each time:
- * anything on a way whose device adds up no checksums (EIO), and records that need fragments.
+ * Remembers which batches the kernel refuses to segment (UDP_SEGMENT): all batches on a device without
+ * checksum offload (EIO), and records that would need IP fragments.
  */
 import { EIO } from "../../ffi/libc/errno.ts";
 import type { SessionPath } from "../../protocol/path/session_path.ts";

@@ -25,11 +25,11 @@ import type { SocketTable } from "./sockets.ts";
 /** Paths that may have records waiting at a time. */
 const BATCHES_MAX = 32;
 const CONTROL_BYTES = cmsgSpace(2) + TRAFFIC_CLASS_SPACE + LOCAL_ADDRESS_SPACE;
-/** A full device tells nobody when it has room again: asked after this, */
+/** A full device does not signal when it has room again: retry after this, */
 const RETRY_MS = 1;
 /** and a full socket no later than this. */
 const RETRY_BLOCKED_MS = 20;
-/** What the kernel has had no room for in this time is dropped: the path may be as good as dead. */
+/** Records the kernel had no room for are dropped after this: the path may be dead. */
 const BLOCKED_MAX_MS = 100;
 
 export class UdpSender implements RecordSink<Sealer, Opener> {

@@ -189,7 +189,7 @@ export class DatagramSocket {
   }
 }
 
-/** Deno cannot make a socket take both, and once it is bound nobody can. */
+/** Deno cannot set IPV6_V6ONLY, and the kernel refuses to once a socket is bound. */
 function checkBothFamilies(libc: Libc, fd: number): void {
   if (libc.option(fd, SOL_IPV6, IPV6_V6ONLY, "learn what a socket takes") === 0) return;
   throw new Error(

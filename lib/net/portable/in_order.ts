@@ -12,7 +12,7 @@ export class InOrder<T> {
   #room: PromiseWithResolvers<void> | null = null;
 
   /**
-   * @param capacity of work under way. Nobody is refused beyond it: who can wait asks `hasRoom`.
+   * @param capacity of work under way. It is not enforced: callers that can wait check `hasRoom`.
    * @param fail told of what `handle` throws, and of work that is rejected; the rest goes on.
    */
   constructor(capacity: number, handle: (result: T) => void, fail: (error: unknown) => void) {

@@ -20,7 +20,7 @@ import type { WebOpener, WebSealer } from "./web_crypto.ts";
 const SEALING_MAX = 64;
 /** Heartbeats and messages may be sealed besides packets, up to this many records in all. */
 const SEALING_CONTROL_MAX = 256;
-/** What is still to be sent when a session ends must have left by then. */
+/** How long a closing socket waits for its last records. */
 const LAST_WORDS_MS = 1000;
 
 /** The TUN device is left unread for this long at most while a socket is full. */
@@ -47,7 +47,7 @@ export class RecordSender implements RecordSink<WebSealer, WebOpener> {
   readonly #drops: DropCounters;
   readonly #hooks: SenderHooks;
   readonly #sealing: InOrder<SealedRecord>;
-  /** The addresses of paths in Deno's words, and what they were made from. */
+  /** Addresses of paths as Deno wants them, with the peer address they were made from. */
   readonly #addresses = new WeakMap<SessionPath, { peer: PeerAddress; to: Deno.NetAddr }>();
 
   constructor(sockets: SocketTable, drops: DropCounters, hooks: SenderHooks) {
@@ -66,7 +66,7 @@ export class RecordSender implements RecordSink<WebSealer, WebOpener> {
     return this.#sealing.count < SEALING_CONTROL_MAX;
   }
 
-  /** Resolves when more packets may be read. A path that is as good as dead is not waited for long. */
+  /** Resolves when more packets may be read, after 100 ms at the latest: a path may be dead. */
   async whenRoom(): Promise<void> {
     if (!this.#sealing.hasRoom) await this.#sealing.whenRoom();
     if (!this.#sockets.isAnyBusy) return;
@@ -100,7 +100,7 @@ export class RecordSender implements RecordSink<WebSealer, WebOpener> {
     // Records leave as they are sealed.
   }
 
-  /** Closes a path's own socket when what is on its way to it has left, or has had its time. */
+  /** Closes a path's own socket once its records have left, or after a second. */
   close(path: SessionPath): void {
     const number = path.socket;
     if (this.#sockets.server(number) !== null) this.closeAfterLastWords([number]);

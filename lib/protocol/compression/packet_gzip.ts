@@ -1,4 +1,4 @@
-/** Gzip of single packets by the runtime's own zlib: for where no faster library is at hand. */
+/** Gzip of single packets by the runtime's zlib, where no faster library is available. */
 import { constants, crc32, gunzipSync, gzipSync } from "node:zlib";
 
 /** What level 1 of the runtime's zlib makes of a packet of text is two fifths longer. */

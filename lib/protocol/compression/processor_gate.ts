@@ -57,7 +57,7 @@ export class ProcessorGate {
       this.#isOpen = false;
     } else if (packets * this.#costPerPacketMs < OPENING_SHARE * SPAN_MS) {
       this.#isOpen = true;
-      // What it cost before it closed says nothing of what comes.
+      // The cost before the gate closed does not predict the cost after.
       this.#costMs.fill(0);
     }
   }

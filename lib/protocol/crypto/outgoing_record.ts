@@ -1,4 +1,4 @@
-/** What a record says of itself besides its path and its length; one is filled anew for each. */
+/** The header fields of a record, besides its path and its length. One object is reused for all. */
 import { COMPRESSION_NONE, TYPE_PACKET } from "../wire/header.ts";
 
 export class OutgoingRecord {

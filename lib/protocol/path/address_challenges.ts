@@ -1,8 +1,8 @@
 /**
- * Proves that a client is at the address its records seem to come from: somebody on the way could
- * send one on from elsewhere, and a client could write any address on them, and have the server flood
- * whoever is there. Until the address has answered a challenge it gets at most three times what came
- * from it.
+ * Validates the addresses that records come from (RFC 9000, section 8). An on-path attacker could
+ * forward a record from elsewhere, and a client could forge its source address to have the server
+ * flood a third party. Until an address has answered a challenge, it is sent at most three times the
+ * bytes received from it.
  */
 import { RECORD_OVERHEAD, TYPE_CONTROL } from "../wire/header.ts";
 import { encodeTunnelMessage } from "../wire/tunnel_message.ts";
@@ -15,7 +15,7 @@ const AMPLIFICATION = 3;
 const TOKEN_BYTES = 16;
 const RETRY_MS = 200;
 
-/** How the peer is asked: the record, and its payload for a random token. */
+/** The record that carries a challenge: its type, and its payload for a random token. */
 export interface ChallengeForm {
   readonly type: number;
   write(token: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer>;
@@ -100,7 +100,7 @@ export class AddressChallenges {
     this.#open.delete(path.id);
   }
 
-  /** Asks, and asks again. */
+  /** Sends the challenges that are due. */
   handleTimeout(now: number): void {
     for (const challenge of this.#open.values()) {
       const { path, payload } = challenge;

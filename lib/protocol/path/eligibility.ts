@@ -123,7 +123,7 @@ export class Eligibility {
     this.#goodAgainAt = Infinity;
     if (!isCertain && now < this.#faultyAt) return;
     this.#faultyAt = Infinity;
-    // A long way is no failing: it is not held against the path later.
+    // A long round trip is no relapse: it does not extend later probation.
     if (fault === "rtt") this.#probationMs = PROBATION_MS;
     else this.#leave(now);
     this.#setFault(fault);

@@ -193,7 +193,7 @@ export class MtuSearch {
     this.#hasTraffic = true;
   }
 
-  /** The path leads elsewhere: nothing is known any more, and the search begins at once. */
+  /** The path leads elsewhere: forgets the result and searches again at once. */
   reset(): void {
     this.#mtu = null;
     this.#wasBlackhole = false;

@@ -1,4 +1,4 @@
-/** What a session has to say, until its driver asks: records for the peer, news for the program. */
+/** Control records and events of a session that wait for its driver. */
 import type { PathState } from "./liveness.ts";
 import type { SessionPath } from "./session_path.ts";
 

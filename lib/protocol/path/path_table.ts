@@ -21,7 +21,7 @@ export class PathTable implements Iterable<SessionPath> {
   readonly #byId: (SessionPath | null)[] = new Array(256).fill(null);
   readonly #graceMs: number;
 
-  /** @param graceMs how long a peer may be silent on a path in the ordinary course of things. */
+  /** @param graceMs how long a working peer may be silent on a path. */
   constructor(graceMs: number) {
     this.#graceMs = graceMs;
   }

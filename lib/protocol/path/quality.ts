@@ -49,7 +49,7 @@ const SCORE_RTT_HALF_MS = 400;
 
 export class PathQuality {
   readonly rtt = new Rtt();
-  /** Of what is sent on the path, as its receiver tells; nothing towards v1 peers. */
+  /** Arrivals of what is sent on the path, from feedback; empty without feedback. */
   readonly arrivals = new ArrivalRate();
   readonly #base = new WindowedMinimum(BASE_BUCKET_MS, BASE_BUCKETS);
   /** All that was lost, and what was lost though no queue was filled. */
@@ -95,7 +95,7 @@ export class PathQuality {
     const index = this.#heartbeats.indexOf(clock);
     if (index < 0) return;
     this.#heartbeats.splice(index, 1);
-    // Between x1 peers the counters tell more, and about one way only.
+    // Feedback counts every record, and in one direction: it replaces loss of heartbeats.
     if (this.#feedback === null) this.#addLoss(1, 0, now);
   }
 

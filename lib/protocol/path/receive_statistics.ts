@@ -97,7 +97,7 @@ export class ReceiveStatistics {
     this.#leastUs = Infinity;
   }
 
-  /** What the sender is to be told, or null when nothing has come yet. */
+  /** The feedback for the sender, or null when nothing has arrived yet. */
   feedback(now: number): PathFeedback | null {
     if (this.#arrivedAt === -Infinity) return null;
     const leastUs = Math.min(this.#leastUs, this.#relativeUs);

@@ -85,13 +85,13 @@ export class ReceivedRecords {
     this.#marked = this.#markedBefore = 0;
   }
 
-  /** Hot. What has arrived wants an acknowledgement: packets and heartbeats do. */
+  /** Hot. A packet or heartbeat arrived, which is to be acknowledged. */
   expectAcknowledgement(now: number): void {
     const delay = this.#hasNewGap ? GAP_BATCH_MS : ACKNOWLEDGE_MS;
     this.dueAt = Math.min(this.dueAt, now + delay);
   }
 
-  /** Whether a gap has opened lately: its news are to take the fastest path. */
+  /** Whether a gap opened lately, so that the acknowledgement takes the fastest path. */
   isUrgent(now: number): boolean {
     return now - this.#gapAt < URGENT_MS;
   }

@@ -1,6 +1,6 @@
 /**
- * One way between the two peers of a session: a link of the client's, and what is known of it.
- * Counters are read by whoever reports; the rest belongs to the session.
+ * One path between the peers of a session: a link of the client, and what is known of it. The
+ * counters may be read at any time; the rest belongs to the session.
  */
 import { IPV6_MTU_MIN } from "../packet/ip.ts";
 import type { ReceivedRecords } from "./received_records.ts";
@@ -62,7 +62,7 @@ export class SessionPath {
 
   /**
    * @param socket the engine's number of the socket the path uses.
-   * @param graceMs how long the peer may be silent in the ordinary course of things.
+   * @param graceMs how long a working peer may be silent.
    */
   constructor(
     readonly id: number,
@@ -86,7 +86,7 @@ export class SessionPath {
     return this.mtu !== null && this.mtu < Math.min(IPV6_MTU_MIN, this.mtuSearch?.ceiling ?? 0);
   }
 
-  /** Hot. Whether packets may go this way. */
+  /** Hot. Whether packets may use the path. */
   get isUsable(): boolean {
     return this.liveness.state === "up" && this.isUsableForPeer &&
       this.amplificationCredit === Infinity;

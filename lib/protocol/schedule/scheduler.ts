@@ -14,7 +14,7 @@ import type { PathFeedback } from "../wire/path_feedback.ts";
 import type { SchedulerName } from "../wire/scheduler_name.ts";
 import type { WeighedPath } from "./weights.ts";
 
-/** How one packet leaves. A scheduler fills one object anew for each. */
+/** How one packet leaves. A scheduler reuses one object for all. */
 export class Departure {
   /** The packet, as it was offered. */
   slot = 0;

@@ -1,4 +1,4 @@
-/** Judges the paths of a session by their quality, and has its scheduler know. */
+/** Judges the paths of a session by their quality, and tells its scheduler. */
 import type { PathTable } from "../path/path_table.ts";
 import type { SessionPath } from "../path/session_path.ts";
 import { OrderNumbers } from "./aggregate/order_numbers.ts";
@@ -14,7 +14,7 @@ import {
 } from "../path/eligibility.ts";
 import type { WeighedPath } from "./weights.ts";
 
-/** Whose round trip is a measure for others: of the least rank there is. */
+/** Paths of the lowest rank present set the round trip that others are compared to. */
 const RANK: Readonly<Record<Reason | "good", number>> = {
   good: 0,
   rtt: 1,
@@ -45,7 +45,7 @@ export class Scheduling {
     return this.#scheduler;
   }
 
-  /** Spreads packets in another way from now on. */
+  /** Switches to another scheduler. */
   use(scheduler: SchedulerName, now: number): void {
     if (scheduler === this.#scheduler.name) return;
     const next = newScheduler(scheduler, this.#context, this.#numbers);
@@ -62,10 +62,10 @@ export class Scheduling {
     for (const [index, path] of paths.entries()) {
       const { sentBytes, receivedBytes } = path.counters;
       path.quality.noteCarried(sentBytes, receivedBytes, now);
-      // Nothing is heard of its quality; what it was is judged when it is back.
+      // Its quality is unknown while it is down; it is judged when it is back.
       if (path.liveness.state === "down") continue;
       const fault = faultOf(measures[index]!, bestRttMs, this.#limits);
-      // A long way is a long way from the start, unless it is our own load that makes it long.
+      // A long round trip counts at once, unless our own load may have caused it.
       const isCertain = fault === "mtu" || fault === "rtt" && !path.quality.isLoaded;
       path.eligibility.judge(fault, now, isCertain);
     }

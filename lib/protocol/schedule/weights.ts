@@ -19,7 +19,7 @@ const SCORE_UNKNOWN = 50;
 const MILD: readonly (Reason | null)[] = ["jitter", "recovering"];
 
 export interface WeighedPath {
-  /** Whether packets may go this way at all. */
+  /** Whether packets may use the path at all. */
   readonly isUsable: boolean;
   /** Why it is avoided; null: it is good. */
   readonly reason: Reason | null;

@@ -18,7 +18,7 @@ import type { Outbox } from "../path/outbox.ts";
 
 /** The peer asks for so long after an ordered packet. */
 const ASKED_MS = 30_000;
-/** A path on which nothing came for so long while data flowed may be gone: its news take another. */
+/** A path silent for so long while data flows may be gone: its acknowledgement takes another. */
 const QUIET_MS = 8;
 /** A path is there when something came within, */
 const HEARD_MS = 50;

@@ -1,4 +1,4 @@
-/** Tells the peer what arrives on each path, and takes what it tells (x1, type 5). */
+/** Sends feedback on what arrives on each path, and takes that of the peer (x1, type 5). */
 import { US_PER_MS } from "../wire/units.ts";
 import type { Scheduling } from "../schedule/scheduling.ts";
 import type { DropReason } from "../wire/drop_reason.ts";
@@ -11,9 +11,9 @@ import type { SessionPath } from "../path/session_path.ts";
 /** After the first packet that the peer has not been told of. */
 const FEEDBACK_MS = 40;
 /**
- * What a packet's answer may take longer than a heartbeat's: short enough that a path that is cut is
- * left before TCP sends again for the first time (200 ms and a round trip, RFC 6298 as Linux has it),
- * for what is lost then is sent again only after twice that.
+ * How much longer than a heartbeat a packet may wait for its answer. It is short, so that a cut path is
+ * left before TCP's first retransmission (after 200 ms and a round trip on Linux): what is lost then
+ * is retransmitted only after twice that time.
  */
 export const PACKET_ANSWERED_MS = 20;
 
@@ -21,7 +21,7 @@ export class FeedbackExchange {
   readonly #paths: PathTable;
   readonly #outbox: Outbox;
   readonly #scheduling: Scheduling;
-  /** Whether round trips are measured by feedback; else heartbeats do it. */
+  /** Whether feedback measures round trips; otherwise heartbeats do. */
   readonly #measuresRtt: boolean;
 
   constructor(paths: PathTable, outbox: Outbox, scheduling: Scheduling, measuresRtt: boolean) {

@@ -1,6 +1,6 @@
 /**
- * The client asks on each path whether it works, more often while it matters; the server answers at
- * once with what it was sent.
+ * The client sends heartbeats on each path, more often while packets flow or the path is in doubt. The
+ * server echoes them at once.
  */
 import type { DropReason } from "../wire/drop_reason.ts";
 import { TYPE_HANDSHAKE, TYPE_HEARTBEAT } from "../wire/header.ts";

@@ -1,7 +1,6 @@
 /**
- * Finds out on the client's side what size of packets each path carries (x1). A probe is a message
- * of the tunnel as long as the packet it stands for, and its answer is as long as the probe, so both
- * ways are tried. The sockets forbid fragments while there is probing.
+ * Path MTU discovery by the client (x1). A probe is a control message padded to the packet size under
+ * test. Its answer is as long, so both directions are tested. The sockets forbid fragmentation.
  */
 import { MtuSearch } from "../path/mtu_search.ts";
 import { IPV6_MTU_MIN } from "../packet/ip.ts";
@@ -27,7 +26,7 @@ export class MtuProbes {
     this.#ceiling = ceiling;
   }
 
-  /** The path works, or works again and may lead elsewhere. */
+  /** The path came up, perhaps over another route: starts the search again. */
   begin(path: SessionPath): void {
     if (this.#ceiling === null) return;
     if (path.mtuSearch !== null) return path.mtuSearch.reset();

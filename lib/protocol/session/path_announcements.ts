@@ -1,7 +1,7 @@
 /**
- * What the client tells the server of its paths as a whole (x1): which of them work, how packets
- * are to be spread over them, and what size they all carry. It knows first, and the server has only
- * what it is told. Told again at times: what was told last may have been lost.
+ * Tells the server about the client's paths as a whole (x1): which of them work, which scheduler to
+ * use, and what packet size all of them carry. The client learns of link changes first, so it tells
+ * the server. The message is repeated, since it may get lost.
  */
 import type { Scheduling } from "../schedule/scheduling.ts";
 import { TYPE_CONTROL } from "../wire/header.ts";

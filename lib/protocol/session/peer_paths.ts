@@ -1,6 +1,6 @@
 /**
- * The server's side of paths: they are opened by what authentic records come from, and follow a
- * client that gets another address, but only for the newest of its records.
+ * Paths on the server. An authentic record opens its path, and the newest record of a path moves it to
+ * another address, once that address has been validated.
  */
 import type { RecordAge } from "../crypto/packet_protection.ts";
 import type { AddressChallenges } from "../path/address_challenges.ts";
@@ -78,7 +78,7 @@ export class PeerPaths {
     if (from !== null && !asked.peer.equals(from)) return false;
     if (!this.#challenges.answer(asked, token)) return false;
     if (asked === path) return true;
-    // Another port is a NAT's doing; another host is another way (RFC 9000, 9.4).
+    // Another port is a NAT rebinding; another host is another route (RFC 9000, 9.4).
     if (!path.peer.isSameHost(asked.peer)) path.forgetRoute();
     path.peer.copyFrom(asked.peer);
     path.socket = asked.socket;

@@ -1,11 +1,11 @@
 /**
- * One session between a client and the server: its keys, its paths, and what it has to say besides
- * packets. Pure: time comes in as `now` (milliseconds of one monotonic clock), what to send comes
- * out of `pollTransmit`, what to tell the outside out of `pollEvent`.
+ * One session between a client and the server: its keys, its paths, and the control records it sends.
+ * Pure: time comes in as `now` (milliseconds of one monotonic clock), records to send come out of
+ * `pollTransmit`, events out of `pollEvent`.
  *
  * Outbound, an engine asks for a path, lets `writeRecord` fill header and nonce, and seals. Inbound,
- * it decodes the header, asks `openerFor`, opens the record in place, and calls `accept`; only then
- * has anything the record says been believed.
+ * it decodes the header, asks `openerFor`, opens the record in place, and calls `accept`. Nothing in
+ * a record is trusted before that.
  */
 import { FlowTable } from "../schedule/flow_table.ts";
 import { Scheduling } from "../schedule/scheduling.ts";

@@ -62,13 +62,13 @@ export interface Wire<S extends Cipher, O extends Cipher> {
   readonly acknowledgements: Acknowledgements | null;
   /** Whether the receiver may be left to complete TCP and UDP checksums. */
   readonly takesPartialChecksums: boolean;
-  /** Whether no record of this side's own is authentic here; else the packet inside has to tell. */
+  /** Whether this side's own records, sent back to it, fail to open; else the packet has to tell. */
   readonly tellsDirection: boolean;
   /** Whether each record is accepted once. */
   readonly refusesReplays: boolean;
   /** Whether all records that bear a sequence number, also those of no packet, are in one order. */
   readonly hasOneSequence: boolean;
-  /** Stands for where records come from that are on no path; null: there are none such. */
+  /** Stands in for the path of records that belong to none; null: such records are refused. */
   readonly stray: SessionPath | null;
   /** Why the last `accept` gave null. */
   readonly refusal: DropReason;
@@ -99,7 +99,7 @@ export interface Wire<S extends Cipher, O extends Cipher> {
     path: SessionPath,
     now: number,
   ): DropReason | null;
-  /** The path works, or works again and may lead elsewhere. */
+  /** The path came up, perhaps over another route. */
   pathUp(path: SessionPath): void;
   /** Which paths work has changed. */
   pathsChanged(): void;

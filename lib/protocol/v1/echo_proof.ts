@@ -1,7 +1,6 @@
 /**
- * What a v1 client proves its address with: v1 has no challenge, but its host answers a ping of the
- * server's through the tunnel (RFC 792), and the random token in it can be known only where the ping
- * has come.
+ * Validates the address of a v1 client. v1 has no challenge, but the client's host answers a ping
+ * through the tunnel (RFC 792), and only a host that received the ping knows the random token in it.
  *
  *     0          8            20          24                28      44
  *     | IPv4 header ...       | 8, 0, sum | identifier, 0   | token |
@@ -27,7 +26,7 @@ const CHECKSUM = 2;
 const IDENTIFIER = 4;
 const TOKEN = 8;
 const TOKEN_BYTES = 16;
-/** Any: the token tells. */
+/** Arbitrary: the token identifies the answer. */
 const OWN_IDENTIFIER = 0x4658;
 const TIME_TO_LIVE = 64;
 

@@ -4,9 +4,9 @@ const NONCES_MAX = 1024;
 const LOW_BITS = 0x1_0000;
 
 /**
- * The nonces of this side's latest control records. One key serves both ways in v1, so a record that
- * somebody sends back to where it came from is as authentic as those of the peer: its nonce tells.
- * (Packets are told by the addresses inside them.) Keeps the latest 1024, of 48 bits each.
+ * The nonces of this side's latest control records. v1 uses one key for both directions, so a record
+ * reflected to its sender opens like one of the peer; only its nonce gives it away. (For packets, the
+ * addresses inside do.) Keeps the latest 1024, of 48 bits each.
  */
 export class OwnNonces {
   readonly #nonces = new Set<number>();

@@ -9,8 +9,8 @@ import { V1Freshness } from "./freshness.ts";
 
 export class V1PeerPaths {
   /**
-   * Stands for where packets come from that are on no path: the handshake was lost or overtaken, or a
-   * NAT changed the port. They are as authentic as others, but open nothing.
+   * Stands in for the path of packets that belong to none: the handshake was lost or overtaken, or a
+   * NAT changed the port. They are authentic, but open no path.
    */
   readonly stray = new SessionPath(0, "unknown", 0, 0);
   readonly #paths: PathTable;
@@ -20,7 +20,7 @@ export class V1PeerPaths {
   readonly #controlHost: PeerAddress | null;
 
   /**
-   * @param controlHost where the control connection came from: that host has answered, as TCP wants.
+   * @param controlHost where the control connection came from: TCP has validated that host.
    */
   constructor(
     paths: PathTable,
@@ -71,7 +71,7 @@ export class V1PeerPaths {
     return path;
   }
 
-  /** v1 knows no paths that move: each port is a new one, which a host that has answered need not prove. */
+  /** Whether the host was validated before: in v1 each of its ports is a new path. */
   #hasAnswered(from: PeerAddress): boolean {
     if (this.#controlHost?.isSameHost(from)) return true;
     for (const path of this.#paths) {

@@ -1,7 +1,7 @@
 /**
- * The numbers of packets to v1 clients. Such a client never begins its count anew: after a new
- * session, or a restart of the server, it takes what has a lower number than before for late, and
- * hears nothing. So a client's sessions share one counter, and the first begins with the clock.
+ * Sequence numbers of packets to v1 clients. Such a client never resets its count: after a new session,
+ * or a restart of the server, it drops packets with lower numbers than before as late. So the sessions
+ * of a client share one counter, and the first number comes from the clock.
  */
 
 /** The newest number of one client; the next packet gets the one after it. */

@@ -118,7 +118,7 @@ class V1Wire<S extends Cipher, O extends Cipher> implements Wire<S, O> {
 
   receiveControl(type: number, _payload: Uint8Array, path: SessionPath): DropReason | null {
     if (type !== TYPE_HANDSHAKE) return "unknown type";
-    // A client gives a path up that brings nothing, and may beat too seldom to be answered in time.
+    // A client gives up a path on which nothing arrives, and its heartbeats may be too rare for that.
     if (this.#role === "server") {
       this.#parts.outbox.transmit({ type: TYPE_HANDSHAKE, path, payload: new Uint8Array(0) });
     }

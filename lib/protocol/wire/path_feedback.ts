@@ -21,7 +21,7 @@ export interface PathFeedback {
   readonly hold: number;
   /** The receiver's clock, microseconds. */
   readonly clock: number;
-  /** The least that records waited on the way lately, beyond that of the last minute; microseconds. */
+  /** Least delay of the latest records beyond the least of the last minute, in microseconds. */
   readonly queueDelay: number;
   /** Mean deviation of the delay (RFC 3550, 6.4.1), microseconds. */
   readonly jitter: number;

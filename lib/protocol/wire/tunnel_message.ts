@@ -46,7 +46,7 @@ const PATH_ID = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(PATH_I
 /** 16 random bytes in hexadecimal. */
 const TOKEN = v.pipe(v.string(), v.regex(/^[0-9a-f]{32}$/));
 const PACKET_SIZE = v.pipe(v.number(), v.integer(), v.minValue(68), v.maxValue(65_535));
-/** Every host takes 576 bytes (RFC 791): who says less would have us cut packets into crumbs. */
+/** Every host takes 576 bytes (RFC 791); less would have us cut packets into tiny fragments. */
 const PATHS_MTU = v.pipe(v.number(), v.integer(), v.minValue(576), v.maxValue(65_535));
 
 const MESSAGE = v.variant("type", [
