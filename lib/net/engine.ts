@@ -105,9 +105,9 @@ export type EngineEvent =
   /** The engine cannot go on. */
   | { readonly kind: "fault"; readonly message: string };
 
-/** A session from which nothing is heard for so long is removed. */
+/** A session is removed when nothing was heard from the peer for so long. */
 export const SESSION_IDLE_MS = 120_000;
-/** What a replaced session goes on receiving, so that nothing in flight is lost. */
+/** How long a replaced session goes on receiving, so that packets in flight are not lost. */
 export const REPLACED_SESSION_MS = 10_000;
 
 export interface PathReport {

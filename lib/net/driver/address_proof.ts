@@ -1,4 +1,4 @@
-/** What the server of a v1 session knows of the addresses its client may be at. */
+/** What validates the addresses of a v1 client, from its session and its control connection. */
 import { ipv4Word, ipv6Words } from "../../protocol/packet/inner_address.ts";
 import { PeerAddress } from "../../protocol/path/peer_address.ts";
 import type { EngineSession } from "../engine.ts";
@@ -7,7 +7,7 @@ export function addressProof({ ipv4, controlHost }: EngineSession) {
   return { innerIpv4: ipv4Word(ipv4), controlHost: hostOf(controlHost) };
 }
 
-/** Null for what is no address, and for one that means something on one link only. */
+/** Null for anything but an address, and for link-local addresses, which are ambiguous. */
 function hostOf(address: string | undefined): PeerAddress | null {
   if (address === undefined || address.includes("%")) return null;
   const host = new PeerAddress();

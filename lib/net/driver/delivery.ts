@@ -1,4 +1,4 @@
-/** The last inbound stages: packets that need their order are put in it, and all go to the TUN device. */
+/** The last inbound stages: reorders packets that need it, and passes all to the TUN device. */
 import type { Cipher } from "../../protocol/crypto/key_epochs.ts";
 import type { DropCounters } from "../../protocol/wire/drop_reason.ts";
 import {

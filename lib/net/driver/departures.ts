@@ -1,6 +1,6 @@
 /**
- * How packets leave: at once where the scheduler says so, or out of the store when it gives them back.
- * They are sealed when they leave, so counter, nonce and send time are those of that moment.
+ * Sends packets at once, or stores them until the scheduler releases them. Packets are sealed when they
+ * leave, so that counter, nonce and send time are those of that moment.
  */
 import { US_PER_MS } from "../../protocol/wire/units.ts";
 import type { Cipher } from "../../protocol/crypto/key_epochs.ts";

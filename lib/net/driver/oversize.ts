@@ -1,6 +1,6 @@
 /**
- * What to do with a packet that is too big for the paths of its session, as a router would: tell the
- * sender, or send it in fragments where it allows that. Never nothing.
+ * Handles packets that are too big for the paths of their session as a router does: it tells the
+ * sender, or fragments the packet where IPv4 allows it.
  */
 import { Ipv4Fragments } from "../../protocol/packet/ipv4_fragments.ts";
 import { TokenBucket } from "../../protocol/packet/token_bucket.ts";

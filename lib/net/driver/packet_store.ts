@@ -8,9 +8,9 @@ import { ORDER_EXTENSION_LENGTH } from "../../protocol/wire/order_extension.ts";
 import type { PacketMemory } from "./memory.ts";
 import { NO_CELL, NO_MEMORY, type PacketCells } from "./packet_cells.ts";
 
-/** Packets of one session from which on no more should be read, */
+/** From so many packets of a session on, no more should be read, */
 const STORED_PACKETS_FULL = 2048;
-/** and that are kept at most: one read may be many. */
+/** and so many are kept at most, since one read may be many packets. */
 const STORED_PACKETS_MAX = 4096;
 /** There is no room. */
 export const NO_SLOT = -1;

@@ -1,4 +1,4 @@
-/** What a session is told of what its operator chose. */
+/** The options of a session that its operator chose. */
 import { EPOCH_PACKETS } from "../../protocol/crypto/key_epochs.ts";
 import type { EngineSession } from "../engine.ts";
 

@@ -13,7 +13,7 @@ import { PacketStore } from "./packet_store.ts";
 import { Reordering } from "./reordering.ts";
 import type { Timed } from "./timer_heap.ts";
 
-/** A session with what the engine needs around it. */
+/** A session with the state that the driver keeps for it. */
 export class SessionEntry<S extends Cipher, O extends Cipher> implements Timed {
   readonly reordering: Reordering;
   /** What the scheduler holds back. */

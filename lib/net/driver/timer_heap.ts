@@ -1,6 +1,6 @@
 /** A binary heap of deadlines. Any item can be rescheduled or removed. */
 
-/** What has a deadline. The fields belong to the heap it is in. */
+/** An item with a deadline. The fields belong to its heap. */
 export interface Timed {
   /** Infinity outside the heap. */
   dueAt: number;

@@ -5,7 +5,7 @@
 import { EIO } from "../../ffi/libc/errno.ts";
 import type { SessionPath } from "../../protocol/path/session_path.ts";
 
-/** Devices, routes and path MTUs change: asked again after this. */
+/** Devices, routes and path MTUs change, so a refusal is forgotten after this. */
 const REFUSED_MS = 10_000;
 
 interface Limit {

@@ -1,6 +1,6 @@
 /**
- * The thread of the native engine: waits in ppoll, moves what is ready in both directions, and does
- * what time asks for. One turn: control, sockets, TUN device, timers.
+ * The thread of the native engine: waits in ppoll, moves what is ready in both directions, and runs
+ * timers. The order in one turn is control, sockets, TUN device, timers.
  */
 import { messageOf } from "../../ffi/error_text.ts";
 import { EINTR } from "../../ffi/libc/errno.ts";

@@ -1,6 +1,6 @@
 /**
- * Records that wait for one path, sealed, one behind the other. One send takes them all, and the kernel
- * cuts the datagrams again (UDP_SEGMENT): all have the length of the first one, but the last may be
+ * Sealed records of one path, stored back to back. One send takes all of them, and the kernel splits
+ * them into datagrams (UDP_SEGMENT): all have the length of the first, except that the last may be
  * shorter.
  */
 import { Arena } from "../../ffi/memory/arena.ts";

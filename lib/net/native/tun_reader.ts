@@ -5,11 +5,11 @@ import { Offload } from "../driver/offload.ts";
 import { type MemoryLayout, PACKET_BYTES_MAX } from "./memory_layout.ts";
 import { readOffload } from "./vnet_header.ts";
 
-/** Packets read before the other direction gets its turn. */
+/** Reads before the other direction gets its turn. */
 const READS_PER_TURN = 32;
 const READ_LENGTH = BigInt(PACKET_BYTES_MAX + VNET_HEADER_LENGTH);
 
-/** No more are read once they have made so many packets. */
+/** A turn ends, too, after so many packets. */
 const PACKETS_PER_TURN = 2048;
 
 /** Takes the packet of `length` bytes at offset `packet` of the arena; says how many it made. */

@@ -1,6 +1,6 @@
 /**
- * The last inbound stage: packets leave for the TUN device, those of one TCP flow that follow each
- * other as one super-packet. Nothing is copied: a super-packet is gathered from where its parts lie.
+ * The last inbound stage: writes packets to the TUN device, consecutive ones of a TCP flow as one
+ * super-packet. Nothing is copied: one writev gathers the parts of a super-packet in place.
  */
 import type { Libc } from "../../ffi/libc/libc.ts";
 import { setAddress } from "../../ffi/memory/arena.ts";

@@ -1,4 +1,4 @@
-/** Takes what comes to the sockets: one receive is a datagram, or many that the kernel put together. */
+/** Receives from the sockets: one receive is a datagram, or several that the kernel coalesced. */
 import type { Libc } from "../../ffi/libc/libc.ts";
 import type { Opener, Sealer } from "../../ffi/libcrypto/aes_gcm.ts";
 import { cmsgSpace, MessageBuffer } from "../../ffi/linux/message.ts";

@@ -1,6 +1,6 @@
 /**
- * The last outbound stage: records are sealed into a batch for each path until it is full or the turn
- * is over, and leave in one send that the kernel cuts into datagrams (UDP_SEGMENT).
+ * The last outbound stage: seals records into a batch for each path until it is full or the turn ends,
+ * and sends a batch in one call, which the kernel splits into datagrams (UDP_SEGMENT).
  */
 import { EAGAIN, EMSGSIZE, ENOBUFS } from "../../ffi/libc/errno.ts";
 import type { Libc } from "../../ffi/libc/libc.ts";

@@ -1,8 +1,8 @@
 /**
- * How long to let packets collect before the next look at them. A wake-up for each packet costs most
- * of what a slow stream costs; so once they come fast, and few at a time, wake-ups are half a
- * millisecond apart. Without traffic, with single packets, and where a turn is long or brings much
- * anyway, nothing waits. (What NAPI does with interrupts.)
+ * How long to let packets collect before the next turn. In a slow stream, the wake-up for each packet
+ * costs more than the packet. So once packets arrive fast and few at a time, turns are half a
+ * millisecond apart, as with interrupt moderation (NAPI). Single packets, packets after a rest, and
+ * turns that are long or bring much do not wait.
  */
 
 /** Between the starts of two turns. */

@@ -1,6 +1,6 @@
 /**
- * Takes what comes to the sockets. Opening takes turns of the event loop, so several records are under
- * way at a time; all that changes a session happens after it, in the order of arrival.
+ * Receives from the sockets. Opening a record takes a turn of the event loop, so several are opened at a
+ * time; they change the session afterwards, in the order of arrival.
  */
 import type { Inbound } from "../driver/inbound.ts";
 import type { PacketMemory } from "../driver/memory.ts";
@@ -10,7 +10,7 @@ import { InOrder } from "./in_order.ts";
 import { peerAddress } from "./net_address.ts";
 import type { WebOpener, WebSealer } from "./web_crypto.ts";
 
-/** Records being opened; datagrams wait in their sockets beyond that, but for one of each socket. */
+/** Records opened at a time; beyond that, datagrams wait in their sockets, except one of each. */
 const OPENING_MAX = 64;
 
 interface Datagram {

@@ -24,7 +24,7 @@ import {
 import { bindToDevice, connectSocket, socketDescriptor } from "./socket_descriptor.ts";
 
 const QUEUE_MAX = 256;
-/** A socket that cannot receive is asked again after this: the error may be an old datagram's. */
+/** After an error, receiving is retried after this: it may be of a datagram sent before. */
 const RETRY_MS = 10;
 
 interface QueuedDatagram {

@@ -1,6 +1,6 @@
 /**
- * Work that takes turns of the event loop, of which some is under way at a time, and whose results
- * are handled in the order in which it was begun.
+ * Runs several asynchronous tasks at a time, and handles their results in the order in which they were
+ * begun.
  */
 export class InOrder<T> {
   /** Work under way. */

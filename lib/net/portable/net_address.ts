@@ -1,6 +1,6 @@
 /**
- * Peer addresses as Deno's sockets write them, and as sessions keep them. Neither the local address
- * of a datagram nor the scope of a link-local one is to be had from Deno: both stay 0.
+ * Converts peer addresses between Deno's sockets and sessions. Deno tells neither the local address of
+ * a datagram nor the scope of a link-local one: both stay 0.
  */
 import { isIPv4 } from "node:net";
 import { ipv4Word, ipv6Words } from "../../protocol/packet/inner_address.ts";

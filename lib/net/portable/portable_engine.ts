@@ -28,9 +28,9 @@ import { SocketTable } from "./socket_table.ts";
 import { TunPort } from "./tun_port.ts";
 import { WEB_CRYPTO_SUITE, type WebOpener, type WebSealer } from "./web_crypto.ts";
 
-/** A TUN device that cannot be read, because it is down, is asked again after this. */
+/** Reading a TUN device that is down is retried after this. */
 const TUN_RETRY_MS = 100;
-/** So is one that is left unread while the scheduler holds much back. */
+/** While the scheduler holds too much, the TUN device is left unread for this. */
 const FULL_RETRY_MS = 1;
 /** Packets read before the other direction gets its turn. */
 const READS_PER_TURN = 32;

@@ -1,6 +1,6 @@
 /**
- * The descriptor of a UDP socket that Deno has opened, and what libc can set on it that Deno has no
- * word for. Deno shows no descriptors, but the kernel lists ours, and knows each one's address.
+ * The descriptor of a UDP socket opened by Deno, and socket options that Deno has no API for. Deno does
+ * not expose descriptors, but the kernel lists those of this process, and knows their addresses.
  */
 import { SyscallError } from "../../ffi/libc/errno.ts";
 import type { Libc } from "../../ffi/libc/libc.ts";

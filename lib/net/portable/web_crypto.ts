@@ -2,8 +2,8 @@
  * AES-256-GCM (NIST SP 800-38D) of WebCrypto, on whole records in place: header and nonce stand in
  * front of the text, the tag behind it.
  *
- * WebCrypto wants promises, a session does not: so a cipher is there at once, and holds the promise
- * of its key. The key itself lies where we cannot wipe it; `free` lets go of it.
+ * WebCrypto works with promises and a session does not, so a cipher is made at once and holds the
+ * promise of its key. The key lies in memory that we cannot wipe; `free` drops the reference.
  */
 import type { Cipher, CipherSuite } from "../../protocol/crypto/key_epochs.ts";
 import { HEADER_LENGTH, PAYLOAD_OFFSET, TAG_LENGTH } from "../../protocol/wire/header.ts";

@@ -1,4 +1,4 @@
-/** How many different bytes a payload is made of, by a sample: the cheap sign of encrypted data. */
+/** How many different bytes a sample of a payload has: a cheap test for encrypted data. */
 
 const SAMPLES = 128;
 /**

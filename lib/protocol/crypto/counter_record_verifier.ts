@@ -1,6 +1,6 @@
 /**
- * Verifies the records of x1: which key may open one, and whether it is the first of its counter.
- * Nothing moves before the record has been opened.
+ * Verifies records of x1: finds the key of a record, and checks its counter for replay. The replay
+ * window and the epoch move only after the record has been opened.
  */
 import type { DropReason } from "../wire/drop_reason.ts";
 import { CounterNonce, decodeNonce, type RecordHeader } from "../wire/header.ts";
@@ -50,7 +50,7 @@ export class CounterRecordVerifier<O extends Cipher> implements RecordVerifier<O
     const isHighest = counter > window.highest;
     if (!window.accept(counter)) return this.#refuse("replayed");
     this.#keys.confirm(epoch, now);
-    // A record of the epoch before may have been held back by somebody, whatever its counter says.
+    // An attacker may have held back a record of the epoch before, whatever its counter.
     return isHighest && epoch === this.#keys.current ? "newest" : "older";
   }
 

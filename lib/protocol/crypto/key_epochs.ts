@@ -1,9 +1,8 @@
 /**
- * The keys of one session and direction, one epoch after the other (x1). A sender moves on after so
- * many packets or so much time; a receiver accepts the present epoch, those before for a while, and
- * the next few, the first authentic packet of which makes its epoch the present one: all packets of
- * an epoch may get lost.
- * Keys are wiped when they can no longer be needed.
+ * The keys of one session and direction, by epoch (x1). A sender starts a new epoch after a number of
+ * packets or some time. A receiver accepts the current epoch, past ones for a while, and the next few,
+ * since all packets of an epoch may get lost. The first authentic packet of a later epoch makes it the
+ * current one. Keys are wiped when they are no longer needed.
  */
 import { PATH_IDS } from "../wire/path_id.ts";
 import { ReplayWindow } from "./replay_window.ts";
@@ -24,7 +23,7 @@ export interface CipherSuite<S extends Cipher, O extends Cipher> {
 export const EPOCH_PACKETS = 2 ** 26;
 export const EPOCH_MS = 120_000;
 const PAST_EPOCH_KEPT_MS = 10_000;
-/** Epochs of which nothing has come, and that are waited for all the same. */
+/** Future epochs that are accepted. */
 const EPOCHS_AHEAD_MAX = 8;
 /** Enough for epochs of a second, the shortest there are. */
 const PAST_EPOCHS_MAX = 11;

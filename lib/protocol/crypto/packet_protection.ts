@@ -1,6 +1,6 @@
 /**
- * Packet protection of one session (as in RFC 9001, section 5): what writes and numbers its records
- * outbound, and what opens and checks them inbound. Knows nothing of paths but their ids.
+ * Packet protection of one session (as in RFC 9001, section 5): a writer numbers and writes its records,
+ * and a verifier finds their keys and checks them. It knows paths only by their ids.
  */
 import type { DropReason } from "../wire/drop_reason.ts";
 import {

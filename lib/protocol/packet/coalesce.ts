@@ -1,10 +1,10 @@
 /**
  * Coalescing: TCP packets that follow each other in one flow leave as one super-packet, so that the
- * kernel handles 64 KiB at once. The reverse of `outbound/segment.ts`, with the rules of Linux GRO
+ * kernel handles 64 KiB at once. The reverse of `segment.ts`, with the rules of Linux GRO
  * (net/ipv4/tcp_offload.c): same headers, next sequence number, only ACK and PSH set.
  *
- * Only packets whose checksum field holds the pseudo-header sum are coalesced: nobody has to add up
- * their payload, because it came through an authenticated record.
+ * Only packets whose checksum field holds the pseudo-header sum are coalesced. Their payload needs no
+ * checksum, since it came in an authenticated record.
  */
 import { fold, sumPseudoHeader, writeIpv4Checksum } from "./checksum.ts";
 import {

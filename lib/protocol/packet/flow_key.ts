@@ -1,7 +1,7 @@
 /**
  * Which flow a packet belongs to: addresses, protocol and ports (the identifier for ICMP echo).
  * Fragments and other protocols are told apart by addresses and protocol alone, since a later
- * fragment has no ports and must go the way of the first.
+ * fragment has no ports and must take the path of the first.
  */
 import {
   IPV4_DESTINATION,

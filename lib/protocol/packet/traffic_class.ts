@@ -1,6 +1,6 @@
 /**
- * DSCP and ECN of packets that travel inside others: the class of the packet inside goes on the one
- * outside (RFC 2983, 3), and congestion that the outside met is told to the inside (RFC 6040, 4).
+ * DSCP and ECN of tunnelled packets: the outer header takes over the class of the inner one (RFC 2983,
+ * section 3), and congestion marks on the outer header are passed to the inner one (RFC 6040, section 4).
  *
  *     | DSCP, 6 bits | ECN, 2 bits |        TOS of IPv4, traffic class of IPv6
  */
@@ -33,7 +33,7 @@ export function outerTrafficClass(inner: number, mode: DscpMode, carriesEcn: boo
   return dscp | (carriesEcn ? inner & ECN_MASK : ECN_NOT_ECT);
 }
 
-/** The traffic class of what is no packet. */
+/** The traffic class of control records. */
 export function controlTrafficClass(mode: DscpMode): number {
   return typeof mode === "number" ? mode << DSCP_SHIFT : 0;
 }

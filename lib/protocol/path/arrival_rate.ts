@@ -1,4 +1,4 @@
-/** What arrives of what is sent on a path, in bytes a second, and whether it could be more. */
+/** The rate at which a path delivers, in bytes a second, and whether that is all it carries. */
 
 /** A path whose queue was filled within this is full. */
 const FULL_KEPT_MS = 1000;
@@ -6,7 +6,7 @@ const FULL_KEPT_MS = 1000;
 const INTERVAL_MS = 250;
 /** and averaged with this gain. */
 const GAIN = 1 / 2;
-/** What a full path carried says little after this. */
+/** The rate of a full path is outdated after this. */
 const FULL_RATE_KEPT_MS = 60_000;
 /** Bytes a second: no path that is slower is worth knowing the rate of. */
 const FULL_RATE_MIN = 12_500;

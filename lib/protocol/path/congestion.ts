@@ -1,4 +1,4 @@
-/** What the delay and the loss of records tell of the path they came on. Pure. */
+/** Detects queues and black holes from the delay and the loss of records. Pure. */
 
 /** A least queueing delay above this, and twice the jitter, is a queue that does not drain. */
 const QUEUED_MS = 5;

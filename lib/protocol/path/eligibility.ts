@@ -1,6 +1,6 @@
 /**
- * Whether flows avoid a path that works, for its quality: strict as to when it is left, slow to come
- * back to, so that it does not flap. Pure.
+ * Whether flows avoid a working path for its quality. A path is left soon and trusted again slowly, so
+ * that flows do not flap. Pure.
  */
 
 /** `mtu`: it does not carry the packets every IPv6 host may send (RFC 8200, 5). */
@@ -8,7 +8,7 @@ export type Fault = "mtu" | "rtt" | "jitter" | "loss";
 /** `recovering`: has been good, or up, for too short a time to be trusted. */
 export type Reason = Fault | "recovering";
 
-/** What a path is judged by; null where nothing is known, which is never held against it. */
+/** What a path is judged by. Null is unknown, and never counts against it. */
 export interface PathMeasure {
   readonly rttMs: number | null;
   readonly jitterMs: number | null;
@@ -36,13 +36,13 @@ const JITTER_MIN_MS = 10;
 const JITTER_MAX_MS = 25;
 const SLACK_MIN_MS = 10;
 
-/** A fault that lasts so long is no mishap, such as the first moments of a large transfer make. */
+/** A shorter fault does not count: the start of a large transfer may cause one. */
 export const CONFIRM_MS = 1000;
 /** A path that was down carries flows again after this. */
 export const RETURN_MS = 1000;
 /** Good for so long, and a path is trusted again. */
 export const PROBATION_MS = 2000;
-/** A path that turns bad again soon after is waited for twice as long, up to this. */
+/** Probation doubles, up to this, for a path that soon turns bad again. */
 export const PROBATION_MAX_MS = 32_000;
 const RELAPSE_MS = 60_000;
 

@@ -7,9 +7,9 @@
  *     suspect   too long without an answer             no new data
  *     down      longer still, or the link is down      probes only
  *
- * A path is only ever doubted for something sent on it that wants an answer: one that is idle stays
- * up. Anything authenticated that is heard brings it up again, but for a link that is down: what
- * arrives then was on its way before. Times are milliseconds of any origin, never backwards.
+ * A path becomes suspect only when something sent on it goes unanswered, so an idle path stays up. Any
+ * authentic record brings it up again, unless its link is down: what arrives then was sent before.
+ * Times are milliseconds of any origin, never backwards.
  */
 
 import { Rtt } from "./rtt.ts";

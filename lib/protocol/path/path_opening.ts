@@ -1,11 +1,11 @@
-/** Opens the paths of a server, on which a client is first heard. */
+/** Opens paths on the server, when a client is first heard on them. */
 import type { PeerAddress } from "./peer_address.ts";
 import type { NewPath, PathTable } from "./path_table.ts";
 import type { SessionPath } from "./session_path.ts";
 
-/** A path of the peer's that was silent for so long gives its place to a new one. */
+/** A path silent for so long is replaced by a new one when the table is full. */
 const SILENT_PATH_KEPT_MS = 30_000;
-/** One of which nothing came after it was opened does so sooner: its client has tried another since. */
+/** One on which nothing came after it was opened is replaced sooner. */
 const STRANGER_KEPT_MS = 5_000;
 /** A handshake and a heartbeat open a path. */
 const STRANGER_RECORDS_MAX = 2;
@@ -20,7 +20,7 @@ export class PathOpening {
     this.#remove = remove;
   }
 
-  /** Where there is no room, the path that is silent longest makes it; null: none is. */
+  /** Replaces the path silent for longest when the table is full. Null: none was silent long enough. */
   open(id: number, socket: number, peer: PeerAddress, now: number): SessionPath | null {
     const path: NewPath = { id, name: `path ${id}`, socket, peer };
     const opened = this.#paths.add(path);

@@ -1,6 +1,6 @@
 /**
- * How good one path is, as its sender sees it: round trips and lost heartbeats measured on this
- * side, and, between x1 peers, what the receiver of the path tells (`PathFeedback`). Pure.
+ * The quality of one path, as its sender sees it: round trips and lost heartbeats measured here, and
+ * between x1 peers the feedback of the receiver (`PathFeedback`). Pure.
  *
  * A path that is full looks bad: its queue adds delay and drops packets. Avoiding it for that would
  * move its flows to another path, which would then be full, and so on for ever. So what happens
@@ -25,7 +25,7 @@ const LOAD_INTERVAL_MS = 250;
 const LOAD_KEPT_MS = 1000;
 /** Records after which the jitter of a loaded path is forgotten (gain 1/16, RFC 3550). */
 const JITTER_SETTLED_COUNT = 16;
-/** No queue we should have to fill makes a longer delay than this: it is the path that got slow. */
+/** A longer queueing delay is not of our making: the path got slow. */
 const OWN_QUEUE_MAX_MS = 300;
 /** The delivery rate is the highest of a window. */
 const RATE_BUCKET_MS = 5000;

@@ -1,7 +1,6 @@
 /**
- * Which counters of a path have arrived, and how late: what an acknowledgement tells the sender.
- * Remembers the last {@link WINDOW} counters; a gap older than that, or than {@link GAP_MS}, is told
- * no more.
+ * Which counters of a path arrived, and how late, for acknowledgements to the sender. Remembers the
+ * last {@link WINDOW} counters; older gaps, or those older than {@link GAP_MS}, are not reported.
  */
 import { US_PER_MS } from "../wire/units.ts";
 import { type Acknowledgement, GAPS_MAX } from "../wire/acknowledgement.ts";

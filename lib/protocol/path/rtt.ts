@@ -1,8 +1,7 @@
 /**
  * The round trip of one path: the last one, the least, and its averages. Smoothed and variation
  * follow RFC 6298 (gains 1/8 and 1/4), jitter is the mean deviation of RFC 3550 (gain 1/16) between
- * round trips that follow each other. All in milliseconds; null until there is a measurement to say
- * it from.
+ * consecutive round trips. All in milliseconds; null before the first measurement.
  */
 
 /** A longer round trip is taken for an answer to something else. */

@@ -1,7 +1,7 @@
 /**
- * What was sent on one path and is not acknowledged yet, so that it can be sent again. Bounded: the
- * last {@link RECORDS_MAX} counters, none for longer than {@link KEPT_MS}. Holds numbers of slots;
- * whose the packets are is told which ones arrived, got lost, or are kept no longer.
+ * Records sent on one path and not acknowledged yet, so that their packets can be retransmitted. It
+ * keeps the last {@link RECORDS_MAX} counters, none for longer than {@link KEPT_MS}. It holds slot
+ * numbers, and tells the owner of the packets which ones arrived, were lost, or expired.
  */
 import { US_PER_MS } from "../wire/units.ts";
 import type { Acknowledgement } from "../wire/acknowledgement.ts";
@@ -26,9 +26,9 @@ export interface SentRecordsOwner {
   expired(slot: number): void;
 }
 
-/** What an acknowledgement said that its sender cannot know. */
+/** Why an acknowledgement cannot be true. */
 export type AcknowledgementFault = "never sent" | "backwards" | "impossible time";
-/** Overtaken, or of a key that is gone: nothing is wrong with it, and nothing new. */
+/** Overtaken, or of a past key or path: correct, but without news. */
 type Stale = "stale";
 
 export class SentRecords {

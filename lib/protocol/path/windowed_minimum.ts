@@ -1,4 +1,4 @@
-/** The least of what was measured lately: over a sliding window of time, in buckets of it. */
+/** The minimum over a sliding window of time, which is divided into buckets. */
 export class WindowedMinimum {
   readonly #bucketMs: number;
   readonly #minima: Float64Array;

@@ -2,8 +2,8 @@
  * Puts the packets of spread flows in order again, stream by stream. A gap is given up as soon as it
  * is proved lost: when every path that may have carried it has delivered something numbered later,
  * and the time that sending again takes has passed. Without proof, it is given up when the paths that
- * are behind have been silent for as long as the slowest path may be later. What comes late is
- * delivered all the same, for TCP knows what to do; what came before is not. Has no clock.
+ * are behind have been silent for as long as the slowest path may be later. Late packets are
+ * delivered all the same, since TCP can use them; duplicates are not. Has no clock.
  */
 import {
   ORDER_FLAG_PRIORITY,

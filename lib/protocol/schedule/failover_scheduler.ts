@@ -1,4 +1,4 @@
-/** `failover`: everything on the best path, the others stand by. */
+/** `failover`: sends everything on the best path; the others stand by. */
 import type { FlowKey } from "../packet/flow_key.ts";
 import type { SessionPath } from "../path/session_path.ts";
 import { ImmediateScheduler } from "./immediate_scheduler.ts";

@@ -1,8 +1,8 @@
 /**
  * `flow`: each flow keeps to one path, so its packets need no reordering. New flows are pinned to a
  * good path, placed once more when they have grown, and moved when their path no longer works or
- * turned bad. They go home when it is good again: else, after each fault, long flows would crowd on
- * what is left. While a path is full, its grown flows are offered, one at a time, to paths where they
+ * turned bad. They return to it when it is good again; otherwise long flows would crowd on the
+ * remaining paths after each fault. While a path is full, its grown flows are offered, one at a time, to paths where they
  * would get more, at last to those that are avoided for their round trip only.
  */
 import type { FlowKey } from "../packet/flow_key.ts";

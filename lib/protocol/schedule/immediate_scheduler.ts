@@ -1,4 +1,4 @@
-/** What schedulers have in common that hold no packet: each leaves when it is offered. */
+/** The base of schedulers that hold no packets: each packet leaves when it is offered. */
 import type { FlowKey } from "../packet/flow_key.ts";
 import type { PathTable } from "../path/path_table.ts";
 import type { SessionPath } from "../path/session_path.ts";
@@ -6,7 +6,7 @@ import type { SchedulerName } from "../wire/scheduler_name.ts";
 import { Departure, type Scheduler } from "./scheduler.ts";
 import type { WeighedPath } from "./weights.ts";
 
-/** Records are so much longer than what was read at the most: TCP segments carry 48 bytes or more. */
+/** At most so many bytes are sent for each byte read: TCP segments carry 48 bytes or more. */
 const OVERHEAD_FACTOR = 4;
 
 export abstract class ImmediateScheduler implements Scheduler {

@@ -1,6 +1,6 @@
 /**
- * `redundant`: each packet on every path that works; the first copy counts. A copy that overtakes
- * another mends a loss at once; TCP has to see it in order all the same, or takes it for one.
+ * `redundant`: sends each packet on every working path; the first copy counts. TCP packets are ordered
+ * by the receiver, since a copy that fills a gap overtakes others, and TCP takes reordering for loss.
  */
 import type { FlowKey } from "../packet/flow_key.ts";
 import { PROTOCOL_TCP } from "../packet/ip.ts";
