@@ -75,6 +75,18 @@ export function readSettings(json: unknown, program: CommandUnknownOpts, file: s
   return settings;
 }
 
+/** Why `settings` cannot be taken, as their flags would say it; null when they can. */
+export function whyRefused(settings: Settings, program: CommandUnknownOpts): string | null {
+  const file = "the settings";
+  try {
+    readSettings(settingsObject(settings, program), program, file);
+    return null;
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    return error.message.replace(`Cannot use ${file}: `, "");
+  }
+}
+
 /** The port behind the server's name is that of the control plane, as behind its flag. */
 function splitServer(json: { server?: unknown; ctrl?: unknown }): object {
   const text = textOf(json.server);

@@ -1,7 +1,6 @@
 /** The page on which mode, server, certificate and links are chosen; it follows the machine. */
 import { messageOf } from "../../../lib/ffi/error_text.ts";
 import { basename, join } from "node:path";
-import { UsageError } from "../../../lib/cli/exit.ts";
 import { type OptionRow, optionTable } from "../../../lib/cli/option_table.ts";
 import { expandHome, type InvokingUser } from "../../../lib/cli/user_home.ts";
 import type { CommandRunner } from "../../../lib/host/command/runner.ts";
@@ -14,14 +13,14 @@ import { TUN_NAME } from "../../config/bond_options.ts";
 import { BALANCE_FLAGS } from "../../config/balance_options.ts";
 import { BOND_FLAGS } from "../../config/bond_options.ts";
 import { describeClientProgram } from "../../config/options.ts";
-import { MODE_KEY, readSettings, type Settings, settingsObject } from "../../config/settings.ts";
+import { MODE_KEY, type Settings, whyRefused } from "../../config/settings.ts";
 import { saveSettings } from "../../config/settings_file.ts";
 import type { Frame, Size } from "../../../lib/cli/screen/canvas.ts";
 import type { LogLine } from "../../../lib/cli/screen/log_lines.ts";
 import type { Page, PageInput } from "../../../lib/cli/screen/screen_host.ts";
 import {
   type CertificateFacts,
-  followLinks,
+  followFacts,
   type FormAction,
   type FormFacts,
   type FormState,
@@ -33,7 +32,7 @@ import { reactForm } from "./form_reaction.ts";
 import { drawForm } from "./form_view.ts";
 import { readMachineLinks } from "./machine_link.ts";
 
-/** What the kernel does not tell of, such as another bundle, is seen within so long. */
+/** What neither the kernel nor the folder of the bundles tells of is seen within so long. */
 const READ_EVERY_MS = 10_000;
 /** How long an external address is believed. */
 const EXTERNAL_MS = 60_000;
@@ -63,6 +62,8 @@ export class FormPage implements Page<FormTarget>, AsyncDisposable {
   #action = Promise.withResolvers<FormAction>();
   #readAtMs = -Infinity;
   #isReadDue = true;
+  /** How the bundles were when they were looked at last. */
+  #bundles = "";
 
   /** `onChange`: what it shows has changed by itself. */
   constructor(user: InvokingUser, runner: CommandRunner, settings: Settings, onChange: () => void) {
@@ -76,6 +77,7 @@ export class FormPage implements Page<FormTarget>, AsyncDisposable {
       certificate: { choices: [], state: { kind: "reading" } },
       externalAddresses: new Map(),
       options: this.#panelOptions(),
+      whyRefused: (settings) => whyRefused(settings, this.#program),
     };
   }
 
@@ -87,15 +89,8 @@ export class FormPage implements Page<FormTarget>, AsyncDisposable {
     });
   }
 
-  /** As they would be read from the file, where what was typed is right. */
   get settings(): Settings {
-    const { settings } = this.#state;
-    try {
-      return this.#validate(settings);
-    } catch (error) {
-      if (!(error instanceof UsageError)) throw error;
-      return settings;
-    }
+    return this.#state.settings;
   }
 
   /** Resolves when the user wants something done. */
@@ -121,13 +116,14 @@ export class FormPage implements Page<FormTarget>, AsyncDisposable {
       : input;
     const before = this.#state;
     const { state, action } = reactForm(before, meant, this.#facts);
-    this.#state = this.#checked(before, state);
+    this.#state = state;
     if (this.#state.settings !== before.settings) this.#settingsChanged(before.settings);
     if (action !== undefined) this.#action.resolve(action);
     return true;
   }
 
   async refresh(nowMs: number): Promise<void> {
+    if (this.#bundles !== this.#lookAtBundles()) this.#isReadDue = true;
     if (this.#isReadDue || nowMs - this.#readAtMs >= READ_EVERY_MS) await this.#read();
   }
 
@@ -135,23 +131,6 @@ export class FormPage implements Page<FormTarget>, AsyncDisposable {
     await this.#watch?.[Symbol.asyncDispose]();
     await this.#reads.idle();
     await this.#saving.idle();
-  }
-
-  /** A setting that its flag would refuse is not taken, and why is said. */
-  #checked(before: FormState, after: FormState): FormState {
-    if (after.settings === before.settings || after.view !== "settings") return after;
-    try {
-      this.#validate(after.settings);
-      return after;
-    } catch (error) {
-      if (!(error instanceof UsageError)) throw error;
-      const text = error.message.replace(/^Cannot use [^:]*: /, "");
-      return { ...after, settings: before.settings, message: { kind: "error", text } };
-    }
-  }
-
-  #validate(settings: Settings): Settings {
-    return readSettings(settingsObject(settings, this.#program), this.#program, "the settings");
   }
 
   #settingsChanged(before: Settings): void {
@@ -164,11 +143,6 @@ export class FormPage implements Page<FormTarget>, AsyncDisposable {
       void this.#read().then(this.#onChange);
     }
     void this.#saving.run(async () => {
-      try {
-        this.#validate(settings);
-      } catch {
-        return; // half a name of a server, say: the whole one will be saved
-      }
       try {
         await saveSettings(this.#user, settings, this.#program);
       } catch (error) {
@@ -191,6 +165,8 @@ export class FormPage implements Page<FormTarget>, AsyncDisposable {
       if (!this.#isReadDue && performance.now() - this.#readAtMs < READ_EVERY_MS) return;
       this.#isReadDue = false;
       this.#readAtMs = performance.now();
+      this.#bundles = this.#lookAtBundles();
+      const before = this.#facts;
       const [links, certificate] = await Promise.all([
         readMachineLinks(this.#runner, TUN_NAME).catch((error) => error as Error),
         this.#readCertificate(),
@@ -198,19 +174,15 @@ export class FormPage implements Page<FormTarget>, AsyncDisposable {
       this.#facts = links instanceof Error
         ? { ...this.#facts, certificate, linksError: `cannot read the links: ${links.message}` }
         : { ...this.#facts, certificate, links, linksError: null };
-      this.#state = followLinks(this.#state, this.#facts);
+      this.#state = followFacts(this.#state, before, this.#facts);
       this.#askExternal();
     });
   }
 
   async #readCertificate(): Promise<CertificateFacts> {
     if (isBalancing(this.#state.settings)) return { choices: [], state: { kind: "reading" } };
-    const pki = expandHome(
-      String(this.#state.settings.get("pki") ?? "~/.fluxify"),
-      this.#user.home,
-    );
-    const cert = this.#state.settings.get("cert");
-    const path = typeof cert === "string" ? expandHome(cert, this.#user.home) : undefined;
+    const pki = this.#pkiFolder;
+    const path = this.#chosenCertificate;
     const choices = bundlesIn(pki);
     try {
       const { commonName, notAfter, source } = await loadClientCredentials(pki, path, new Date());
@@ -220,6 +192,24 @@ export class FormPage implements Page<FormTarget>, AsyncDisposable {
       const text = messageOf(error);
       return { choices, state: { kind: "bad", text } };
     }
+  }
+
+  get #pkiFolder(): string {
+    const folder = String(this.#state.settings.get("pki") ?? "~/.fluxify");
+    return expandHome(folder, this.#user.home);
+  }
+
+  get #chosenCertificate(): string | undefined {
+    const cert = this.#state.settings.get("cert");
+    return typeof cert === "string" ? expandHome(cert, this.#user.home) : undefined;
+  }
+
+  /** Changes when a certificate comes, goes or is written anew; costs a look at one folder. */
+  #lookAtBundles(): string {
+    if (isBalancing(this.#state.settings)) return "";
+    const chosen = this.#chosenCertificate;
+    return [...certificateFilesIn(this.#pkiFolder), ...chosen === undefined ? [] : [chosen]]
+      .map((path) => `${path} ${stampOf(path)}`).join("\n");
   }
 
   /** Only where a page was named to ask, and each link once a minute. */
@@ -250,11 +240,24 @@ export class FormPage implements Page<FormTarget>, AsyncDisposable {
 }
 
 function bundlesIn(folder: string): string[] {
+  return certificateFilesIn(folder).filter((path) => path.endsWith(".bundle"));
+}
+
+function certificateFilesIn(folder: string): string[] {
   try {
     return [...Deno.readDirSync(folder)]
-      .filter(({ name }) => name.endsWith(".bundle") && !name.startsWith("."))
+      .filter(({ name }) => /\.(bundle|pem)$/.test(name) && !name.startsWith("."))
       .map(({ name }) => join(folder, name)).sort();
   } catch {
     return []; // what is wrong with the folder, reading the certificate tells
+  }
+}
+
+function stampOf(path: string): string {
+  try {
+    const { mtime, size, mode } = Deno.statSync(path);
+    return `${mtime?.getTime()} ${size} ${mode}`;
+  } catch {
+    return "none"; // reading the certificate tells why
   }
 }

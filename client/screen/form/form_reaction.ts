@@ -1,5 +1,6 @@
 /** What a key or a click makes of the form. */
 import type { OptionRow } from "../../../lib/cli/option_table.ts";
+import { rowAfter } from "../../../lib/cli/screen/list_cursor.ts";
 import { MODE_KEY } from "../../config/settings.ts";
 import {
   FOCUS_ORDER,
@@ -16,14 +17,23 @@ import {
   withLinks,
   withSetting,
   withText,
+  withTypedServer,
 } from "./form_state.ts";
 import type { MachineLink } from "./machine_link.ts";
 
+/** What the flags would refuse is not taken: what was typed stays to be corrected, and why is said. */
 export function reactForm(state: FormState, input: FormInput, facts: FormFacts): FormStep {
+  const step = reaction(state, input, facts);
+  if (step.state.settings === state.settings) return step;
+  const why = facts.whyRefused(step.state.settings);
+  return why === null ? step : { state: { ...state, message: { kind: "error", text: why } } };
+}
+
+function reaction(state: FormState, input: FormInput, facts: FormFacts): FormStep {
   if (input.kind === "click") return clicked(state, input.target, facts);
   switch (state.view) {
     case "asking to quit":
-      if (["y", "Y", "enter", "ctrl+c"].includes(input.key)) return { state, action: "quit" };
+      if (["y", "Y", "enter", "ctrl+c"].includes(input.key)) return quit(state, facts);
       return ["n", "N", "escape", "q"].includes(input.key)
         ? { state: { ...state, view: "form" } }
         : { state };
@@ -34,26 +44,30 @@ export function reactForm(state: FormState, input: FormInput, facts: FormFacts):
     case "settings":
       return { state: inSettings(state, input, facts) };
     case "form":
-      return inForm({ ...state, message: null }, input, facts);
+      return inForm(state, input, facts);
     default:
       return state.view satisfies never;
   }
 }
 
 function inForm(
-  state: FormState,
+  before: FormState,
   { key, text }: { key: string; text: string },
   facts: FormFacts,
 ): FormStep {
-  const isTyping = state.focus === "server" && !isBalancing(state.settings);
-  if (key === "ctrl+c" || key === "escape") return { state: { ...state, view: "asking to quit" } };
+  const calm: FormState = { ...before, message: null };
+  const isTyping = calm.focus === "server" && !isBalancing(calm.settings);
+  if (isTyping && (text !== "" || ["backspace", "ctrl+u", "delete"].includes(key))) {
+    return { state: { ...calm, edited: edit(calm.edited ?? textOf(calm, "server"), key, text) } };
+  }
+  if (key === "escape" && calm.edited !== null) return { state: { ...calm, edited: null } };
+  if (key === "ctrl+c" || key === "escape") return { state: { ...calm, view: "asking to quit" } };
+  // Whatever else is done, what was typed is taken first.
+  const state = withTypedServer(calm);
   if (key === "tab") return { state: moveFocus(state, 1) };
   if (key === "shift+tab") return { state: moveFocus(state, -1) };
   if (key === "f1") return { state: { ...state, view: "help" } };
   if (key === "f5") return start(state, facts);
-  if (isTyping && (text !== "" || ["backspace", "ctrl+u", "delete"].includes(key))) {
-    return { state: withText(state, "server", edit(textOf(state, "server"), key, text)) };
-  }
   if (isTyping && key === "enter") return { state: moveFocus(state, 1) };
   if (key === "q") return { state: { ...state, view: "asking to quit" } };
   if (key === "?") return { state: { ...state, view: "help" } };
@@ -72,16 +86,10 @@ function inForm(
       break;
     case "links": {
       const links = listedLinks(state, facts);
-      if (key === "up" || key === "k") {
-        return { state: state.row <= 0 ? moveFocus(state, -1) : { ...state, row: state.row - 1 } };
-      }
-      if (key === "down" || key === "j") {
-        return {
-          state: state.row >= links.length - 1
-            ? moveFocus(state, 1)
-            : { ...state, row: state.row + 1 },
-        };
-      }
+      if ((key === "up" || key === "k") && state.row <= 0) break;
+      if ((key === "down" || key === "j") && state.row >= links.length - 1) break;
+      const row = rowAfter(key, state.row, links.length);
+      if (row !== null) return { state: { ...state, row } };
       const link = links[Math.min(state.row, links.length - 1)];
       if ((key === "space" || key === "enter") && link !== undefined) {
         return { state: toggleLink(state, link) };
@@ -108,12 +116,26 @@ function inForm(
       state.focus satisfies never;
   }
   const isButton = ["start", "settings", "diagnose", "quit"].includes(state.focus);
-  if (key === "down" || (isButton && key === "right")) return { state: moveFocus(state, 1) };
-  if (key === "up" || (isButton && key === "left")) return { state: moveFocus(state, -1) };
+  if (key === "down" || key === "j" || (isButton && key === "right")) {
+    return { state: moveFocus(state, 1) };
+  }
+  if (key === "up" || key === "k" || (isButton && key === "left")) {
+    return { state: moveFocus(state, -1) };
+  }
   return { state };
 }
 
-function clicked(state: FormState, target: FormTarget, facts: FormFacts): FormStep {
+/** Leaves nothing typed behind that could be taken. */
+function quit(state: FormState, facts: FormFacts): FormStep {
+  const typed = withTypedServer(state);
+  const isRight = facts.whyRefused(typed.settings) === null;
+  return { state: isRight ? typed : { ...state, edited: null }, action: "quit" };
+}
+
+function clicked(before: FormState, target: FormTarget, facts: FormFacts): FormStep {
+  const isInField = target.kind === "focus" && target.focus === "server";
+  const asksToQuit = target.kind === "quit" || (target.kind === "focus" && target.focus === "quit");
+  const state = isInField || asksToQuit ? before : withTypedServer(before);
   const calm = { ...state, message: null };
   switch (target.kind) {
     case "focus":
@@ -140,36 +162,40 @@ function clicked(state: FormState, target: FormTarget, facts: FormFacts): FormSt
     }
     case "setting": {
       const row = facts.options.findIndex(({ name }) => name === target.name);
-      return { state: row < 0 ? calm : change({ ...calm, row }, facts.options[row]!) };
+      if (row < 0 || (before.edited !== null && before.row === row)) return { state: before };
+      return { state: change({ ...withTypedSetting(calm, facts), row }, facts.options[row]!) };
     }
     case "show links":
       return { state: otherLinks(calm) };
-    case "back":
-      return { state: { ...calm, view: "form", edited: null, focus: "settings", row: 0 } };
+    case "back": {
+      const taken = withTypedSetting(calm, facts);
+      return { state: { ...taken, view: "form", focus: "settings", row: 0 } };
+    }
     case "quit":
-      return target.answer === "yes"
-        ? { state, action: "quit" }
-        : { state: { ...calm, view: "form" } };
+      return target.answer === "yes" ? quit(state, facts) : { state: { ...calm, view: "form" } };
     default:
       return target satisfies never;
   }
 }
 
-/** In the settings panel; what a setting takes is checked when it is saved. */
+/** In the settings panel Tab goes along the list as well. */
+const LIST_KEYS: Readonly<Record<string, string>> = { "tab": "down", "shift+tab": "up" };
+
 function inSettings(
   state: FormState,
   { key, text }: { key: string; text: string },
-  { options }: FormFacts,
+  facts: FormFacts,
 ): FormState {
+  const { options } = facts;
   const option = options[Math.min(state.row, options.length - 1)];
   if (state.edited !== null && option !== undefined) {
-    if (key === "escape") return { ...state, edited: null, message: null };
-    if (key === "enter" || key === "tab") {
-      return withText({ ...state, edited: null }, option.name, state.edited.trim());
-    }
-    return { ...state, edited: edit(state.edited, key, text) };
+    if (key === "escape" || key === "ctrl+c") return { ...state, edited: null, message: null };
+    if (key === "enter" || key === "tab") return withTypedSetting(state, facts);
+    return { ...state, edited: edit(state.edited, key, text), message: null };
   }
   const calm: FormState = { ...state, message: null };
+  const row = rowAfter(LIST_KEYS[key] ?? key, state.row, options.length);
+  if (row !== null) return { ...calm, row };
   switch (key) {
     case "escape":
     case "q":
@@ -177,14 +203,6 @@ function inSettings(
       return { ...calm, view: "form", focus: "settings", row: 0 };
     case "ctrl+c":
       return { ...calm, view: "asking to quit" };
-    case "up":
-    case "k":
-    case "shift+tab":
-      return { ...calm, row: Math.max(0, state.row - 1) };
-    case "down":
-    case "j":
-    case "tab":
-      return { ...calm, row: Math.min(options.length - 1, state.row + 1) };
     case "backspace":
     case "delete":
       return option === undefined ? calm : withText(calm, option.name, "");
@@ -195,6 +213,13 @@ function inSettings(
     default:
       return calm;
   }
+}
+
+/** What was typed of the setting under the cursor is taken. */
+function withTypedSetting(state: FormState, { options }: FormFacts): FormState {
+  const option = options[Math.min(state.row, options.length - 1)];
+  if (state.edited === null || option === undefined || state.view !== "settings") return state;
+  return withText({ ...state, edited: null, message: null }, option.name, state.edited.trim());
 }
 
 /** A switch is turned, a word becomes the next one, a text is edited. */

@@ -1,13 +1,14 @@
 import { deepEqual, equal, match } from "node:assert/strict";
 import type { Settings } from "../../config/settings.ts";
 import {
-  followLinks,
+  followFacts,
   type FormFacts,
   type FormState,
   type FormTarget,
   initialForm,
   listedLinks,
   selectedLinks,
+  usableLinks,
   whatIsMissing,
 } from "./form_state.ts";
 import { reactForm } from "./form_reaction.ts";
@@ -31,8 +32,9 @@ Deno.test("by keys alone: server, links, start", () => {
   let state = initialForm(empty);
   equal(state.focus, "server");
   state = press(state, [..."vpn.exq", "backspace", ..."ample.com"]);
+  state = press(state, ["enter"]);
   equal(state.settings.get("server"), "vpn.example.com");
-  state = press(state, ["enter", "tab", "space", "down", "enter"]);
+  state = press(state, ["tab", "space", "down", "enter"]);
   deepEqual(selectedLinks(state.settings), ["eth0", "wlan0"]);
   deepEqual(whatIsMissing(state, FACTS), []);
   state = press(state, ["tab"]);
@@ -85,16 +87,85 @@ Deno.test("what is missing is named, and start says so", () => {
   match(step.state.message!.text, /^needs a server, a client certificate, two selected links$/);
 });
 
-Deno.test("a selected link that is unplugged is not selected any more", () => {
+Deno.test("a selected link that is away stays selected, and counts again when it is back", () => {
   const state = initialForm(chosen("eth0", "wlan0"));
-  equal(followLinks(state, FACTS), state);
-  const links = [machineLink("eth0", { problem: "has no carrier" }), machineLink("wlan0")];
-  const after = followLinks(state, formFacts({ links }));
-  deepEqual(selectedLinks(after.settings), ["wlan0"]);
-  equal(after.message!.text, "eth0 has no carrier, and is not selected any more");
-  const gone = followLinks(after, formFacts({ links: [machineLink("eth0")] }));
-  equal(gone.message!.text, "wlan0 is gone, and is not selected any more");
-  equal(followLinks(state, formFacts({ links: null })), state);
+  const away = formFacts({
+    links: [machineLink("eth0", { problem: "has no carrier" }), machineLink("wlan0")],
+  });
+  deepEqual(selectedLinks(state.settings), ["eth0", "wlan0"]);
+  deepEqual(usableLinks(state, away), ["wlan0"]);
+  deepEqual(whatIsMissing(state, away), ["1 more selected link"]);
+  deepEqual(whatIsMissing(state, FACTS), []);
+  const gone = formFacts({ links: [machineLink("wlan0")] });
+  deepEqual(listedLinks(state, gone).map(({ name, problem }) => [name, problem]), [
+    ["wlan0", null],
+    ["eth0", "is not there"],
+  ]);
+  const { state: without } = click(state, { kind: "link", name: "eth0" }, gone);
+  deepEqual(selectedLinks(without.settings), ["wlan0"]);
+});
+
+Deno.test("what was said is over once the machine has what was missing", () => {
+  const state = initialForm(chosen("eth0", "wlan0"));
+  const bare = formFacts({ certificate: { choices: [], state: { kind: "bad", text: "none" } } });
+  const { state: said } = click(state, { kind: "focus", focus: "start" }, bare);
+  match(said.message!.text, /needs a client certificate/);
+  equal(followFacts(said, bare, bare), said);
+  equal(followFacts(said, bare, FACTS).message, null);
+});
+
+Deno.test("a server is taken when its field is left, and stays in it when it is refused", () => {
+  const typed = press(initialForm(chosen("eth0", "wlan0")), [
+    ...["shift+tab", "shift+tab", "ctrl+u"],
+    ...[..."vpn..x"],
+  ]);
+  equal(typed.edited, "vpn..x");
+  equal(typed.settings.get("server"), "h");
+  deepEqual(whatIsMissing(typed, FACTS), ["a valid server name"]);
+  for (const key of ["enter", "tab", "up", "f5", "f1"]) {
+    const step = reactForm(typed, { kind: "key", key, text: "" }, FACTS);
+    equal(step.action, undefined);
+    deepEqual([step.state.edited, step.state.focus, step.state.view], ["vpn..x", "server", "form"]);
+    match(step.state.message!.text, /must be an IP address or a host name, not 'vpn\.\.x'/);
+    equal(step.state.settings.get("server"), "h");
+  }
+  const clicked = click(typed, { kind: "focus", focus: "diagnose" });
+  equal(clicked.action, undefined);
+  equal(clicked.state.edited, "vpn..x");
+  const dropped = press(typed, ["escape"]);
+  deepEqual([dropped.edited, dropped.view], [null, "form"]);
+  const left = reactForm(press(typed, ["ctrl+c"]), { kind: "key", key: "y", text: "y" }, FACTS);
+  deepEqual([left.action, left.state.settings.get("server")], ["quit", "h"]);
+  const right = press(typed, ["backspace", "backspace", "x", "enter"]);
+  deepEqual([right.settings.get("server"), right.edited], ["vpn.x", null]);
+});
+
+Deno.test("the port behind a server's name is that of the control plane", () => {
+  const typed = press(initialForm(empty), [..."h.example:9443", "enter"]);
+  deepEqual([typed.settings.get("server"), typed.settings.get("ctrl")], ["h.example", "9443"]);
+});
+
+Deno.test("a setting that is refused stays open, so what is typed on is no command", () => {
+  const open = press(initialForm(chosen()), ["s", "enter", ..."12", "enter"]);
+  equal(open.edited, "12");
+  match(open.message!.text, /"mtu" is not right/);
+  const on = press(open, ["q"]);
+  deepEqual([on.view, on.edited, on.message], ["settings", "12q", null]);
+  equal(press(on, ["backspace", ..."80", "enter"]).settings.get("mtu"), "1280");
+  // The same by mouse: another setting is not begun over it.
+  const elsewhere = click(open, { kind: "setting", name: "kill-switch" }).state;
+  deepEqual([elsewhere.edited, elsewhere.settings.has("kill-switch")], ["12", false]);
+  equal(click(open, { kind: "back" }).state.view, "settings");
+});
+
+Deno.test("Home, End and the pages move along settings and links", () => {
+  const last = FACTS.options.length - 1;
+  const panel = press(initialForm(chosen()), ["s", "end"]);
+  equal(panel.row, last);
+  equal(press(panel, ["home"]).row, 0);
+  equal(press(panel, ["pageUp"]).row, 0);
+  const links = press(initialForm(chosen()), ["end"]);
+  deepEqual([links.focus, links.row], ["links", 2]);
 });
 
 Deno.test("other links make addresses and weights of the earlier ones void", () => {
@@ -141,7 +212,7 @@ Deno.test("settings are turned, chosen from and edited, and put back", () => {
 });
 
 Deno.test("quitting asks once, and q can be typed into the server field", () => {
-  equal(press(initialForm(empty), ["q"]).settings.get("server"), "q");
+  equal(press(initialForm(empty), ["q"]).edited, "q");
   const asked = press(initialForm(chosen()), ["q"]);
   equal(asked.view, "asking to quit");
   equal(press(asked, ["n"]).view, "form");

@@ -3,6 +3,7 @@
  * reads the machine: what it found is in FormFacts.
  */
 import { type OptionRow } from "../../../lib/cli/option_table.ts";
+import { hostsAndPort } from "../../config/server_port.ts";
 import { MODE_KEY, type Settings } from "../../config/settings.ts";
 import { isHidden, type MachineLink } from "./machine_link.ts";
 
@@ -18,6 +19,8 @@ export interface FormFacts {
   readonly externalAddresses: ReadonlyMap<string, string>;
   /** The options that the settings panel shows. */
   readonly options: readonly OptionRow[];
+  /** Why these settings cannot be taken, as their flags would say it; null when they can. */
+  readonly whyRefused: (settings: Settings) => string | null;
 }
 
 export interface CertificateFacts {
@@ -49,7 +52,7 @@ export interface FormState {
   readonly row: number;
   readonly shows: "likely links" | "all links";
   readonly view: "form" | "settings" | "help" | "asking to quit";
-  /** The text of a setting that is being changed, or null. */
+  /** What has been typed of the server or of a setting and is not taken yet; null for nothing. */
   readonly edited: string | null;
   /** What went wrong, or what was done; null for nothing. */
   readonly message: { readonly kind: "error" | "note"; readonly text: string } | null;
@@ -97,45 +100,64 @@ export function selectedLinks(settings: Settings): string[] {
   return typeof names === "string" && names !== "" ? names.split(",") : [];
 }
 
-/** Those that are listed; chosen ones always. */
+/** Those that are listed; chosen ones always, also when they are not there at the moment. */
 export function listedLinks(state: FormState, { links }: FormFacts): MachineLink[] {
+  if (links === null) return [];
   const selected = selectedLinks(state.settings);
-  return (links ?? []).filter((link) =>
+  const present = links.filter((link) =>
     state.shows === "all links" || !isHidden(link) || selected.includes(link.name)
   );
+  const gone = selected.filter((name) => !links.some((link) => link.name === name));
+  return [...present, ...gone.map(goneLink)];
+}
+
+/** The selected links that can be used now. One that cannot stays selected until it is back. */
+export function usableLinks({ settings }: FormState, { links }: FormFacts): string[] {
+  const usable = (links ?? []).filter(({ problem }) => problem === null).map(({ name }) => name);
+  return selectedLinks(settings).filter((name) => usable.includes(name));
 }
 
 /** What is missing before it can start, the most important first. */
-export function whatIsMissing({ settings }: FormState, facts: FormFacts): string[] {
+export function whatIsMissing(state: FormState, facts: FormFacts): string[] {
   const missing: string[] = [];
+  const { settings } = withTypedServer(state);
   if (!isBalancing(settings)) {
     if (!settings.get("server")) missing.push("a server");
+    else if (facts.whyRefused(settings) !== null) missing.push("a valid server name");
     if (facts.certificate.state.kind !== "good") missing.push("a client certificate");
   }
-  const usable = (facts.links ?? []).filter(({ problem }) => problem === null)
-    .map(({ name }) => name);
-  const chosen = selectedLinks(settings).filter((name) => usable.includes(name));
-  if (chosen.length < LINKS_MIN) missing.push(`${LINKS_MIN - chosen.length} more selected link`);
-  return missing.map((text, index) =>
-    index === missing.length - 1 && chosen.length === 0 && text.includes("more selected")
-      ? "two selected links"
-      : text
-  );
+  const count = usableLinks(state, facts).length;
+  if (count === 0) missing.push("two selected links");
+  else if (count < LINKS_MIN) missing.push(`${LINKS_MIN - count} more selected link`);
+  return missing;
 }
 
-/** A selected link that cannot be used any more is not selected, and why is said. */
-export function followLinks(state: FormState, facts: FormFacts): FormState {
-  if (facts.links === null) return state;
-  const selected = selectedLinks(state.settings);
-  const lost = selected.find((name) =>
-    facts.links!.find((link) => link.name === name)?.problem !== null
-  );
-  if (lost === undefined) return state;
-  const why = facts.links.find(({ name }) => name === lost)?.problem ?? "is gone";
+/** What was said is over once the machine has changed what is missing for a start. */
+export function followFacts(state: FormState, before: FormFacts, after: FormFacts): FormState {
+  if (state.message === null) return state;
+  const isSame = String(whatIsMissing(state, before)) === String(whatIsMissing(state, after));
+  return isSame ? state : { ...state, message: null };
+}
+
+function goneLink(name: string): MachineLink {
   return {
-    ...withLinks(state, selected.filter((name) => name !== lost)),
-    message: { kind: "error", text: `${lost} ${why}, and is not selected any more` },
+    name,
+    kind: "other",
+    addresses: [],
+    gateways: [],
+    mtu: 0,
+    isUp: false,
+    speedMbit: null,
+    problem: "is not there",
   };
+}
+
+/** The server that is being typed is taken, with the port of the control plane behind it. */
+export function withTypedServer(state: FormState): FormState {
+  if (state.edited === null || state.view === "settings") return state;
+  const { hosts, port } = hostsAndPort(state.edited.trim());
+  const named = withText({ ...state, edited: null }, "server", hosts);
+  return port === null ? named : withText(named, "ctrl", port);
 }
 
 export function withLinks(state: FormState, names: readonly string[]): FormState {

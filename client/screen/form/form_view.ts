@@ -21,19 +21,19 @@ import {
   isBalancing,
   listedLinks,
   selectedLinks,
+  usableLinks,
   whatIsMissing,
 } from "./form_state.ts";
 import type { MachineLink } from "./machine_link.ts";
+import { drawSettings, messageLines } from "./settings_view.ts";
 
 const COLUMNS_MIN = 40;
 const ROWS_MIN = 12;
 const LABEL_WIDTH = 13;
 const LOG_LINES_MIN = 3;
-const KEY_WIDTH = 23;
 /** Of the cursor and the box in front of a link. */
 const MARKS_WIDTH = 6;
 const WHY_LINES_MAX = 3;
-const MESSAGE_LINES_MAX = 3;
 
 const HELP = [
   "Tab, Shift-Tab      from one field to the next",
@@ -95,7 +95,7 @@ function drawChoices(canvas: Canvas<FormTarget>, state: FormState, facts: FormFa
     canvas.add([span(`  ${fit("Certificate", LABEL_WIDTH)}none`, "dim")]);
     return;
   }
-  const server = String(settings.get("server") ?? "");
+  const server = state.edited ?? String(settings.get("server") ?? "");
   const width = Math.max(10, canvas.width - at - 2);
   const isServer = focus === "server";
   // The end of a long one is what is being typed.
@@ -158,14 +158,18 @@ function drawLinks(canvas: Canvas<FormTarget>, state: FormState, facts: FormFact
   const all = facts.links?.length ?? 0;
   const others = all - links.length;
   const hint = state.shows === "all links" ? "a: fewer" : `a: all ${all}`;
-  const title = `links: ${selected.length} selected, ${links.length} shown`;
+  const usableCount = usableLinks(state, facts).length;
+  const away = facts.links === null ? 0 : selected.length - usableCount;
+  const title = `links: ${selected.length - away} selected${
+    away > 0 ? ` and ${away} away` : ""
+  }, ${links.length} shown`;
   canvas.target(0, canvas.width, { kind: "show links" });
   canvas.add(
     rule(others > 0 || state.shows === "all links" ? `${title}, ${hint}` : title, canvas.width),
   );
   if (facts.linksError !== null) canvas.add([span(`  ${facts.linksError}`, "bad")]);
   else if (facts.links === null) canvas.add([span("  looking for links ...", "dim")]);
-  else if (links.length === 0) canvas.add([span("  no links found: plug one in", "warn")]);
+  else if (all === 0) canvas.add([span("  no links found: plug one in", "warn")]);
   if (links.length === 0) return;
 
   const columns = LINK_COLUMNS.filter(({ from }) => canvas.width >= from);
@@ -186,8 +190,8 @@ function drawLinks(canvas: Canvas<FormTarget>, state: FormState, facts: FormFact
     canvas.target(0, canvas.width, { kind: "link", name: link.name });
     canvas.add([
       span(hasCursor ? "> " : "  ", "strong"),
-      span(isOn ? "[x] " : usable ? "[ ] " : " -  ", tone),
-      span(usable ? cells : notUsable(link, columns), tone),
+      span(usable ? (isOn ? "[x] " : "[ ] ") : isOn ? "[!] " : " -  ", tone),
+      span(usable ? cells : notUsable(link, columns, isOn), tone),
     ]);
   }
   const left = links.length - room;
@@ -200,8 +204,13 @@ function speedText(mbit: number | null): string {
   return mbit >= 1000 ? `${mbit / 1000} Gbit` : `${mbit} Mbit`;
 }
 
-function notUsable(link: MachineLink, [name]: readonly LinkColumn[]): string {
-  return `${fit(link.name, name!.width)} ${link.problem}`;
+function notUsable(
+  { name, problem }: MachineLink,
+  [column]: readonly LinkColumn[],
+  isSelected: boolean,
+): string {
+  const then = isSelected ? ": stays selected, and is used when it is back" : "";
+  return `${fit(name, column!.width)} ${problem}${then}`;
 }
 
 function drawWarnings(
@@ -249,47 +258,7 @@ function drawButtons(canvas: Canvas<FormTarget>, state: FormState, facts: FormFa
     canvas.add(line);
     canvas.add([span("  "), readiness]);
   }
-  if (message !== null) drawMessage(canvas, message);
-}
-
-function drawMessage(
-  canvas: Canvas<FormTarget>,
-  { kind, text }: NonNullable<FormState["message"]>,
-): void {
-  for (const line of wrap(text, canvas.width - 3, MESSAGE_LINES_MAX)) {
-    canvas.add([span("  "), span(line, kind === "error" ? "bad" : "good")]);
-  }
-}
-
-function drawSettings(canvas: Canvas<FormTarget>, state: FormState, { options }: FormFacts): void {
-  canvas.add(
-    rule("settings: Enter changes, Del takes what is built in, Esc goes back", canvas.width),
-  );
-  const room = Math.max(1, canvas.room - 3);
-  const row = Math.min(state.row, options.length - 1);
-  const first = Math.max(0, Math.min(row - room + 1, options.length - room));
-  for (const [index, option] of options.slice(first, first + room).entries()) {
-    const { name, value, description, defaultText } = option;
-    const hasCursor = first + index === row;
-    const own = state.settings.get(name);
-    const shown = hasCursor && state.edited !== null
-      ? `${state.edited}_`
-      : own === undefined || own === false
-      ? value === null ? "off" : defaultText ?? "-"
-      : own === true
-      ? "on"
-      : own;
-    const tone: Tone = hasCursor ? "strong" : own === undefined ? "dim" : "plain";
-    canvas.target(0, canvas.width, { kind: "setting", name });
-    canvas.add([
-      span(hasCursor ? "> " : "  ", "strong"),
-      span(fit(name, KEY_WIDTH), tone),
-      span(` ${fit(shown, 20)} `, tone),
-      span(description, "dim"),
-    ]);
-  }
-  canvas.add([]);
-  if (state.message !== null) drawMessage(canvas, state.message);
+  if (message !== null) { for (const line of messageLines(canvas, message)) canvas.add(line); }
 }
 
 function drawFooter(canvas: Canvas<FormTarget>, state: FormState): void {
@@ -306,9 +275,13 @@ function drawFooter(canvas: Canvas<FormTarget>, state: FormState): void {
   }
   if (state.view === "settings") canvas.target(1, 7, { kind: "back" });
   const parts = state.view === "settings"
-    ? ["[Back]", "up/down", "Enter change", "Del built in", "Esc back"]
+    ? state.edited === null
+      ? ["[Back]", "up/down, Home, End", "Enter change", "Del built in", "Esc back"]
+      : ["[Back]", "Enter takes it", "Esc leaves it as it was"]
     : state.view === "help"
     ? ["Esc back"]
+    : state.edited !== null
+    ? ["Enter takes it", "Esc leaves it as it was", "F5 start"]
     : [
       "Tab next",
       "Space select",

@@ -1,4 +1,5 @@
 import { equal, match, ok } from "node:assert/strict";
+import { openServerPki } from "../../../lib/pki/server_pki.ts";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { TemporaryDirectory } from "../../../testing/pki/temporary_directory.ts";
@@ -55,10 +56,14 @@ screenTest("the form by keys: typed, saved at once, refused, and left", async (h
   await terminal.press("Tab", "s");
   await terminal.waitFor(/settings: Enter changes/);
   await terminal.press("Down", "Down", "Down", "Enter");
+  await terminal.waitFor(/MTU of the tunnel, 576 to 9000; 0 is 1400, less when a link is smaller/);
   await terminal.type("12");
   await terminal.press("Enter");
-  await terminal.waitFor(/"mtu" is not right/);
-  await terminal.press("Enter");
+  await terminal.waitFor(/mtu +12_[^]*"mtu" is not right/);
+  // What is typed on goes on being the text of the setting.
+  await terminal.type("q");
+  await terminal.waitFor(/mtu +12q_/);
+  await terminal.press("C-u");
   await terminal.type("1300");
   await terminal.press("Enter");
   await terminal.waitFor(/mtu +1300/);
@@ -71,6 +76,61 @@ screenTest("the form by keys: typed, saved at once, refused, and left", async (h
   const saved = JSON.parse(await Deno.readTextFile(join(home, ".fluxify", "config.json")));
   equal(saved.server, "vpn.example.com");
   equal(saved.mtu, 1300);
+});
+
+screenTest("a server that is refused stays in its field, and is never saved", async (home) => {
+  const path = join(home, ".fluxify", "config.json");
+  await Deno.writeTextFile(path, '{"version": 1, "mode": "bonding", "server": "vpn.example.com"}');
+  await using terminal = await start(home);
+  await terminal.waitFor(LOOKED);
+  await terminal.press("BTab", "BTab", "C-u");
+  await terminal.type("vpn..x");
+  await terminal.press("Tab");
+  await terminal.waitFor(
+    /> Server +vpn\.\.x_[^]*needs a valid server name[^]*must be an IP address/,
+  );
+  await terminal.press("C-c", "y");
+  await endsAsItBegan(terminal, 0);
+  equal(JSON.parse(await Deno.readTextFile(path)).server, "vpn.example.com");
+});
+
+screenTest("a bundle that is copied to its folder is seen at once", async (home) => {
+  await using terminal = await start(home);
+  await terminal.waitFor(LOOKED);
+  await terminal.press("F5");
+  await terminal.waitFor(/needs a server, a client certificate[^]*needs a server, a client/);
+  const now = new Date();
+  const pki = await openServerPki(join(home, "pki"), { hosts: ["h"], regenerate: false, now });
+  const { bundlePath } = await pki.issueClient("laptop", now);
+  const copied = performance.now();
+  await Deno.copyFile(bundlePath, join(home, ".fluxify", "laptop.bundle"));
+  const screen = await terminal.waitFor(/Certificate +laptop, until/, 5_000);
+  console.log(`the bundle was seen after ${Math.round(performance.now() - copied)} ms`);
+  // What was said before is not said below what is so now.
+  equal(screen.match(/needs a server/g)?.length, 1, screen);
+  ok(!screen.includes("client certificate,"), screen);
+  await terminal.press("C-c", "y");
+  await endsAsItBegan(terminal, 0);
+});
+
+screenTest("Home, End and the wheel move in the settings, and each is explained", async (home) => {
+  await using terminal = await start(home);
+  await terminal.waitFor(LOOKED);
+  await terminal.press("Tab", "s");
+  const first = await terminal.waitFor(/settings: Enter changes/);
+  const explained = (screen: string) => /^─ (\S+) ─+\n(?: {2}\S.*\n)+/m.exec(screen)?.[1];
+  ok(explained(first) !== undefined, first);
+  await terminal.press("End");
+  const last = explained(await terminal.waitFor(/^> (?!ctrl)/m));
+  ok(last !== explained(first));
+  await terminal.type("\x1b[<64;10;10M");
+  await terminal.waitFor(new RegExp(`^> (?!${last}|ctrl)`, "m"));
+  await terminal.press("Home");
+  await terminal.waitFor(new RegExp(`^> ${explained(first)} `, "m"));
+  await terminal.type("\x1b[<65;10;10M");
+  await terminal.waitFor(new RegExp(`^ {2}${explained(first)} `, "m"));
+  await terminal.press("C-c", "y");
+  await endsAsItBegan(terminal, 0);
 });
 
 screenTest("the form by mouse, on 120x40, and at another size", async (home) => {

@@ -1,8 +1,11 @@
 /** A machine with some links, for tests of the form. */
 import { optionTable } from "../../../lib/cli/option_table.ts";
 import { describeClientProgram } from "../../config/options.ts";
+import { whyRefused } from "../../config/settings.ts";
 import type { FormFacts } from "./form_state.ts";
 import type { MachineLink } from "./machine_link.ts";
+
+const PROGRAM = describeClientProgram();
 
 export function machineLink(name: string, more: Partial<MachineLink> = {}): MachineLink {
   return {
@@ -32,9 +35,10 @@ export function formFacts(more: Partial<FormFacts> = {}): FormFacts {
       state: { kind: "good", text: "laptop, until 2027-01-01: laptop.bundle" },
     },
     externalAddresses: new Map(),
-    options: optionTable(describeClientProgram()).filter(({ name }) =>
+    options: optionTable(PROGRAM).filter(({ name }) =>
       ["mtu", "scheduler", "kill-switch", "dns"].includes(name)
     ),
+    whyRefused: (settings) => whyRefused(settings, PROGRAM),
     ...more,
   };
 }

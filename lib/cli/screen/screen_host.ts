@@ -6,7 +6,6 @@ import {
   type Component,
   type KeybindingsConfig,
   KeybindingsManager,
-  parseKey,
   setKeybindings,
   TUI_KEYBINDINGS,
   TuiAltScreen,
@@ -17,6 +16,7 @@ import { setUpLogging, writeToStderr } from "../log.ts";
 import type { ProgramLog } from "../run_program.ts";
 import { type CharacterSet, characterSetOf, inAscii } from "./character_set.ts";
 import type { Frame, Size } from "./canvas.ts";
+import { keyName } from "./key_name.ts";
 import { type LogLine, LogLines } from "./log_lines.ts";
 import { type Colours, coloursOf, paint } from "./styled_line.ts";
 import { requireTerminal, ScreenTerminal } from "./terminal.ts";
@@ -34,7 +34,7 @@ const LINES_LEFT = 10;
 const PASTE_LENGTH_MAX = 4096;
 
 export type PageInput<Target> =
-  /** `key` as parseKey() of pi-tui names it, `q`, `Y`, `up`, `ctrl+c`; `text` what it would type. */
+  /** `key` as keyName() has it, `q`, `Y`, `up`, `ctrl+c`; `text` what it would type. */
   | { readonly kind: "key"; readonly key: string; readonly text: string }
   | { readonly kind: "click"; readonly target: Target }
   /** Positive: down, to what is newer. */
@@ -170,7 +170,7 @@ export class ScreenHost implements AsyncDisposable {
     const text = (pasted ?? sequence).replace(/[\r\n]+$/, "").slice(0, PASTE_LENGTH_MAX);
     // deno-lint-ignore no-control-regex
     const typed = /^[^\x00-\x1f\x7f]+$/.test(text) ? text : "";
-    const key = pasted === undefined ? parseKey(sequence) : undefined;
+    const key = pasted === undefined ? keyName(sequence) : undefined;
     if (key === "f2") {
       this.#switchMouse();
       return;
