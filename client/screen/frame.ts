@@ -6,12 +6,12 @@ import type { Button, ScreenState, ScreenTarget } from "./screen_state.ts";
 import type { StatusModel, StatusRow } from "./status_model.ts";
 import { fit, joinFitting, span, spread } from "../../lib/cli/screen/styled_line.ts";
 import { visibleWidth } from "@earendil-works/pi-tui";
+import { drawTooSmall, isTooSmall } from "../../lib/cli/screen/too_small.ts";
 import { drawLog } from "../../lib/cli/screen/log_view.ts";
 import { headingLine, layOut, rowLine } from "./table.ts";
 
 /** Less than this is no screen to show anything on. */
-const COLUMNS_MIN = 24;
-const ROWS_MIN = 6;
+export const STATUS_LEAST: Size = { columns: 24, rows: 6 };
 /** From here on there is room for what explains. */
 const FACTS_FROM_ROWS = 14;
 const DETAIL_WIDTH = 38;
@@ -38,10 +38,8 @@ export function drawFrame(
   const width = Math.max(1, size.columns);
   const height = Math.max(1, size.rows);
   const canvas = new Canvas<ScreenTarget>(width, height);
-  if (width < COLUMNS_MIN || height < ROWS_MIN) {
-    canvas.add([span("the terminal is too small", "warn")]);
-    canvas.fillTo(height - 1);
-  } else {
+  if (isTooSmall(size, STATUS_LEAST)) drawTooSmall(canvas, STATUS_LEAST);
+  else {
     drawHead(canvas, model);
     if (state.view === "help") { for (const line of HELP) canvas.add([span(` ${line}`)]); }
     else drawStatus(canvas, model, state, log);

@@ -260,8 +260,8 @@ Deno.test("drawFrame() shows a terminal that is too small", () => {
   const size = { columns: 20, rows: 3 };
   const frame = drawFrame(BALANCED, { ...INITIAL_STATE }, LOG, size);
   deepEqual(shown(frame, size), [
-    "the terminal is too…",
-    "",
+    "this screen takes",
+    "24x6, and the termi…",
     " [Stop]  [Help]",
   ]);
 });

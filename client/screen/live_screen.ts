@@ -24,7 +24,7 @@ export async function withLiveScreen(
   const stop = new AbortController();
   const either = AbortSignal.any([signal, stop.signal]);
   const page = new StatusPage(title, () => stop.abort());
-  await using host = new ScreenHost(page, "-ui");
+  await using host = new ScreenHost(page, "-ui", "leave -ui out and read the log");
   host.open(programLog);
   either.addEventListener("abort", () => void host.close(), { once: true });
   if (either.aborted) return;

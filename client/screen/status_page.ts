@@ -1,10 +1,14 @@
 /** The page that shows what a mode of the client does, until the user says stop. */
 import type { Frame, Size } from "../../lib/cli/screen/canvas.ts";
-import { drawFrame } from "./frame.ts";
+import { drawFrame, STATUS_LEAST } from "./frame.ts";
+import { isTooSmall } from "../../lib/cli/screen/too_small.ts";
 import type { LogLine } from "../../lib/cli/screen/log_lines.ts";
 import type { Page, PageInput } from "../../lib/cli/screen/screen_host.ts";
 import { INITIAL_STATE, react, type ScreenInput, type ScreenTarget } from "./screen_state.ts";
 import type { ReadModel, StatusModel } from "./status_model.ts";
+
+/** Keys by which the client is stopped, or the question answered. */
+const LEAVING = ["q", "ctrl+c", "y", "Y", "n", "N", "escape"];
 
 export class StatusPage implements Page<ScreenTarget> {
   readonly openedAtMs = performance.now();
@@ -13,6 +17,7 @@ export class StatusPage implements Page<ScreenTarget> {
   #model: StatusModel;
   #read: ReadModel;
   #isLogAtStart = true;
+  #size: Size = STATUS_LEAST;
   #onKey: (key: string) => boolean = () => false;
 
   constructor(title: string, onStop: () => void) {
@@ -28,12 +33,16 @@ export class StatusPage implements Page<ScreenTarget> {
   }
 
   draw(log: readonly LogLine[], size: Size): Frame<ScreenTarget> {
+    this.#size = size;
     const frame = drawFrame(this.#model, this.#state, log, size);
     this.#isLogAtStart = frame.isLogAtStart;
     return frame;
   }
 
   take(input: PageInput<ScreenTarget>, log: readonly LogLine[]): boolean {
+    const isSmall = isTooSmall(this.#size, STATUS_LEAST);
+    // Where nothing else is to be seen, nothing else is done.
+    if (isSmall && input.kind === "key" && !LEAVING.includes(input.key)) return false;
     const isOwn = input.kind === "key" && this.#state.view === "status" && this.#onKey(input.key);
     if (isOwn) return true;
     const meant: ScreenInput = input.kind === "click" ? input.target : input;

@@ -16,7 +16,7 @@ const CA_LIFETIME_MS = 3650 * DAY_MS;
 const SERVER_LIFETIME_MS = 825 * DAY_MS;
 const CLIENT_LIFETIME_MS = 730 * DAY_MS;
 /** New certificates are valid from one hour ago, for peers whose clock runs behind. */
-const BACKDATE_MS = HOUR_MS;
+export const BACKDATE_MS = HOUR_MS;
 
 /** 128 bits with the two top ones fixed, so that the DER integer is positive and never shorter. */
 const SERIAL_BYTES = 16;

@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { type Certificate, isIssuedBy } from "./certificate.ts";
-import { readClientFiles } from "./client_files.ts";
+import { createdAt, readClientFiles, stampedCopies, stampedPath } from "./client_files.ts";
 import { requireNewClientName, requireStoredClientName } from "./client_name.ts";
 import { PkiError } from "./pki_error.ts";
 import { generateKey } from "./private_key.ts";
@@ -48,16 +48,19 @@ export interface ClientSummary {
   certPath: string;
   /** Upper-case hexadecimal; "" when unreadable. */
   serial: string;
+  /** Null when unreadable, or when only its revocation is known. */
+  createdAt: Date | null;
   /** Null when unreadable. */
   notAfter: Date | null;
+  revokedAt: Date | null;
   status: ClientStatus;
 }
 
 export interface ClientDetails extends ClientSummary {
   commonName: string;
+  createdAt: Date;
   notBefore: Date;
   notAfter: Date;
-  revokedAt: Date | null;
   /** SHA-256 of the certificate, hexadecimal with colons. */
   fingerprint: string;
   /** Null when there is no bundle, as in trees of other programs. */
@@ -112,11 +115,19 @@ export class ClientRegistry {
       await makeSecretDirectory(this.#tree.clients);
       // In this order, since the Go client takes the last certificate for its own.
       const bundlePem = authority.certPem + certPem + keyPem;
-      await writeFilesAtomically([
+      const replaced = await readCertificateIfPresent(cert);
+      const outdated = replaced === null ? [] : await stampedCopies(this.#tree, name, replaced);
+      const copy = stampedPath(this.#tree, name, now);
+      const files: PendingFile[] = [
         { path: key, text: keyPem, mode: SECRET_FILE_MODE },
         { path: bundle, text: bundlePem, mode: SECRET_FILE_MODE },
-        { path: cert, text: certPem, mode: PUBLIC_FILE_MODE },
-      ]);
+      ];
+      // A copy that tells when it was made, of what is public alone.
+      if (!await exists(copy)) files.push({ path: copy, text: certPem, mode: PUBLIC_FILE_MODE });
+      files.push({ path: cert, text: certPem, mode: PUBLIC_FILE_MODE });
+      await writeFilesAtomically(files);
+      // Of each client there is one copy; the list of the revoked tells of those before.
+      for (const path of outdated) if (path !== copy) await Deno.remove(path);
       const [{ serial, notAfter }] = await readCertificates(cert);
       return { name, serial, notAfter, certPath: cert, keyPath: key, bundlePath: bundle };
     });
@@ -125,12 +136,15 @@ export class ClientRegistry {
   /** All clients by name, then revoked certificates that have no file any more. */
   async list(now: Date): Promise<ClientSummary[]> {
     const current = (await readClientFiles(this.#tree)).map((file): ClientSummary => {
-      const { name, certificate, path: certPath } = file;
+      const { name, certificate, path: certPath, createdAt } = file;
+      const common = { name, certPath, createdAt };
       if (certificate === null) {
-        return { name, certPath, serial: "", notAfter: null, status: "unreadable" };
+        return { ...common, serial: "", notAfter: null, revokedAt: null, status: "unreadable" };
       }
       const { serial, notAfter } = certificate;
-      return { name, certPath, serial, notAfter, status: this.#statusOf(certificate, now) };
+      const revokedAt = this.#revokedAt(serial);
+      const status = this.#statusOf(certificate, now);
+      return { ...common, serial, notAfter, revokedAt, status };
     });
     const listed = new Set(current.map((client) => client.serial));
     const earlier = this.#revocations()
@@ -139,7 +153,9 @@ export class ClientRegistry {
         name: entry.commonName,
         certPath: "",
         serial: entry.serial,
+        createdAt: null,
         notAfter: entry.notAfter,
+        revokedAt: entry.revokedAt,
         status: "revoked",
       }));
     return [...current, ...earlier];
@@ -162,10 +178,11 @@ export class ClientRegistry {
       name,
       serial,
       commonName,
+      createdAt: await createdAt(certificate),
       notBefore,
       notAfter,
       status: this.#statusOf(certificate, now),
-      revokedAt: revocations.find((entry) => entry.serial === serial)?.revokedAt ?? null,
+      revokedAt: this.#revokedAt(serial),
       fingerprint: x509.fingerprint256,
       certPath,
       bundlePath: await exists(bundle) ? bundle : null,
@@ -247,6 +264,10 @@ export class ClientRegistry {
     const { problem, path } = this.revocations;
     if (problem !== null) throw new PkiError("damaged", path, problem);
     return entries;
+  }
+
+  #revokedAt(serial: string): Date | null {
+    return this.#revocations().find((entry) => entry.serial === serial)?.revokedAt ?? null;
   }
 
   async #requireFree(name: string, now: Date): Promise<void> {

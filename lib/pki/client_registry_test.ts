@@ -17,7 +17,10 @@ Deno.test("a new client has a certificate, a key and a bundle of both with the C
   await using directory = await TemporaryDirectory.create();
   const pki = await openNew(directory.path);
   const issued = await pki.issueClient("alice", NOW);
-  assert.deepEqual(directory.names("clients"), ["alice-key.pem", "alice.bundle", "alice.pem"]);
+  const copy = "alice-20260601-120000.pem";
+  assert.deepEqual(directory.names("clients"), [
+    ...[copy, "alice-key.pem", "alice.bundle", "alice.pem"],
+  ]);
   const [cert, key, bundle] = await Promise.all(
     [issued.certPath, issued.keyPath, issued.bundlePath].map((path) => Deno.readTextFile(path)),
   );
@@ -29,6 +32,41 @@ Deno.test("a new client has a certificate, a key and a bundle of both with the C
   }
   assert.match(issued.serial, /^[4-7][0-9A-F]{31}$/);
   assert.equal(issued.notAfter.toISOString(), "2028-05-31T12:00:00.000Z");
+});
+
+Deno.test("a copy tells when a certificate was made; it is no client of its own", async () => {
+  await using directory = await TemporaryDirectory.create();
+  const pki = await openNew(directory.path);
+  const { certPath } = await pki.issueClient("alice", NOW);
+  const copy = join(directory.path, "clients", "alice-20260601-120000.pem");
+  assert.equal(await Deno.readTextFile(copy), await Deno.readTextFile(certPath));
+  assert.deepEqual((await pki.listClients(NOW)).map((one) => one.certPath), [certPath]);
+  assert.deepEqual((await pki.showClient("alice", NOW)).others, []);
+  assert.deepEqual((await pki.revokeClient("alice", NOW)).notices, []);
+  // The next one takes its place: there is one copy of each client.
+  const later = new Date(NOW.getTime() + DAY_MS);
+  await pki.issueClient("alice", later);
+  const copies = directory.names("clients").filter((name) => /-\d{6}\.pem$/.test(name));
+  assert.deepEqual(copies, ["alice-20260602-120000.pem"]);
+  const listed = await pki.listClients(later);
+  assert.deepEqual(listed.map(({ status }) => status), ["valid", "revoked"]);
+  assert.deepEqual([listed[0]!.revokedAt, listed[1]!.revokedAt], [null, NOW]);
+});
+
+Deno.test("a certificate was made when it was, though it is valid from earlier on", async () => {
+  await using directory = await TemporaryDirectory.create();
+  const pki = await openNew(directory.path);
+  const { certPath } = await pki.issueClient("alice", NOW);
+  const second = (date: Date) => date.toISOString().slice(0, 19);
+  const created = async () => second((await pki.showClient("alice", NOW)).createdAt);
+  assert.equal(await created(), second(NOW));
+  // Copied to another machine years later, it is no younger.
+  await Deno.utime(certPath, new Date("2027-01-01T00:00:00Z"), new Date("2027-01-01T00:00:00Z"));
+  assert.equal(await created(), second(NOW));
+  // Other programs make certificates that are valid from when they were made.
+  const start = new Date(NOW.getTime() - 3_600_000);
+  await Deno.utime(certPath, start, start);
+  assert.equal(await created(), second(start));
 });
 
 Deno.test({

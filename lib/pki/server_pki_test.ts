@@ -298,6 +298,9 @@ Deno.test({
 
     await Deno.chown(path, 0, 0);
     await issue();
-    assert.deepEqual(elsewhere.names(), ["alice-key.pem", "alice.bundle", "alice.pem"]);
+    assert.deepEqual(
+      elsewhere.names().filter((name) => !/-\d{6}\.pem$/.test(name)),
+      ["alice-key.pem", "alice.bundle", "alice.pem"],
+    );
   },
 });

@@ -145,6 +145,7 @@ export function showCertificate(options: NamedCertificateOptions): Promise<Comma
       ["Serial", client.serial],
       ["Status", client.status],
       ["Revoked", client.revokedAt === null ? "no" : formatDate(client.revokedAt)],
+      ["Created", formatDate(client.createdAt)],
       ["Valid from", formatDate(client.notBefore)],
       ["Valid until", formatDate(client.notAfter)],
       ["SHA-256", client.fingerprint],

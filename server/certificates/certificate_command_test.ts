@@ -105,7 +105,10 @@ Deno.test("cert show tells everything about one client, but no key", async () =>
   const { lines } = await showCertificate({ ...options(path), name: "alice" });
   const text = lines.join("\n");
   assert.match(text, /^Name +alice\nCommon name +alice\nSerial +[0-9A-F]{32}\nStatus +valid\n/);
-  assert.match(text, /\nRevoked +no\nValid from +2026-06-01 11:00 UTC\nValid until +2028-05-31 12/);
+  assert.match(
+    text,
+    /\nRevoked +no\nCreated +2026-06-01 12:00 UTC\nValid from +2026-06-01 11:00 UTC\nValid until +2028-05-31 12/,
+  );
   assert.match(
     text,
     /\nSHA-256 +([0-9A-F]{2}:){31}[0-9A-F]{2}\nCertificate +.*alice\.pem\nBundle +/,
@@ -155,7 +158,11 @@ Deno.test("each command prints one line of JSON on demand", async () => {
   const { serial } = issued;
   const notAfter = "2028-05-31T12:00:00.000Z";
   const certPath = join(directory.path, "clients/alice.pem");
-  assert.deepEqual(listed, [{ name: "alice", certPath, serial, notAfter, status: "valid" }]);
+  assert.deepEqual(listed, [{
+    ...{ name: "alice", certPath, serial, notAfter, status: "valid" },
+    createdAt: "2026-06-01T12:00:00.000Z",
+    revokedAt: null,
+  }]);
   assert.equal(shown.serial, serial);
   assert.deepEqual(revoked, {
     name: "alice",

@@ -5,7 +5,15 @@ import { nextStep } from "./next_step.ts";
 const OPTIONS = { pkiFolder: "./pki", port: 8000, controlPort: 8443 };
 
 function client(status: ClientSummary["status"]): ClientSummary {
-  return { name: "a", certPath: "", serial: "1", notAfter: null, status };
+  return {
+    name: "a",
+    certPath: "",
+    serial: "1",
+    createdAt: null,
+    notAfter: null,
+    revokedAt: null,
+    status,
+  };
 }
 
 Deno.test("nextStep() tells of the first certificate and the ports until there is one", () => {

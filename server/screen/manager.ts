@@ -5,6 +5,7 @@
 import { renderUnicodeCompact } from "uqr";
 import type { Frame, Size } from "../../lib/cli/screen/canvas.ts";
 import { type Page, type PageInput, ScreenHost } from "../../lib/cli/screen/screen_host.ts";
+import { isTooSmall } from "../../lib/cli/screen/too_small.ts";
 import type { ProgramLog } from "../../lib/cli/run_program.ts";
 import { openClientRegistry } from "../../lib/pki/client_registry.ts";
 import { PkiError } from "../../lib/pki/pki_error.ts";
@@ -19,6 +20,7 @@ import {
   revokeCertificate,
 } from "../certificates/certificate_command.ts";
 import {
+  conclude,
   INITIAL_MANAGER,
   type ManagerAction,
   type ManagerFacts,
@@ -26,7 +28,7 @@ import {
   type ManagerTarget,
   reactManager,
 } from "./manager_state.ts";
-import { drawManager } from "./manager_view.ts";
+import { drawManager, MANAGER_LEAST } from "./manager_view.ts";
 
 /** What others do to the files is seen within so long. */
 const READ_EVERY_MS = 2_000;
@@ -49,7 +51,11 @@ export async function showManager(
   signal.addEventListener("abort", () => left.resolve(), { once: true });
   let refresh = () => {};
   const page = new ManagerPage(options, () => left.resolve(), () => refresh());
-  await using host = new ScreenHost(page, "-tui");
+  await using host = new ScreenHost(
+    page,
+    "-tui",
+    "use 'fluxify-server cert list' and the other cert commands",
+  );
   refresh = () => host.refresh();
   host.open(programLog);
   if (!signal.aborted) await left.promise;
@@ -65,6 +71,7 @@ class ManagerPage implements Page<ManagerTarget> {
   #readAtMs = -Infinity;
   #doing: Promise<void> = Promise.resolve();
   #isDoing = false;
+  #size: Size = MANAGER_LEAST;
 
   constructor(options: ManagerOptions, onQuit: () => void, onChange: () => void) {
     this.#options = options;
@@ -81,6 +88,7 @@ class ManagerPage implements Page<ManagerTarget> {
   }
 
   draw(_log: unknown, size: Size): Frame<ManagerTarget> {
+    this.#size = size;
     return drawManager(this.#state, this.#facts, size);
   }
 
@@ -89,11 +97,14 @@ class ManagerPage implements Page<ManagerTarget> {
     const meant = input.kind === "wheel"
       ? { kind: "key" as const, key: input.lines > 0 ? "down" : "up", text: "" }
       : input;
+    if (isTooSmall(this.#size, MANAGER_LEAST) && !this.#isLeaving(meant)) return true;
     const { state, action } = reactManager(this.#state, meant, this.#facts);
     this.#state = state;
     if (action?.kind === "quit") this.#onQuit();
-    // What is under way is done before anything else is begun.
-    else if (action !== undefined && !this.#isDoing) {
+    else if (action !== undefined && this.#isDoing) {
+      const lines = ["not begun: something else is under way; once more when it is done"];
+      this.#state = conclude(state, action, "refused", lines);
+    } else if (action !== undefined) {
       this.#isDoing = true;
       this.#doing = this.#do(action).finally(() => {
         this.#isDoing = false;
@@ -102,6 +113,14 @@ class ManagerPage implements Page<ManagerTarget> {
       });
     }
     return true;
+  }
+
+  /** Where nothing else is to be seen, nothing else is done. */
+  #isLeaving(input: { readonly kind: string; readonly key?: string }): boolean {
+    if (this.#state.view.name === "asking to quit" || input.kind === "click") return true;
+    const isLeaving = ["q", "escape", "ctrl+c"].includes(input.key ?? "");
+    if (isLeaving) this.#state = { ...this.#state, view: { name: "asking to quit" } };
+    return false;
   }
 
   async refresh(nowMs: number): Promise<void> {
@@ -131,16 +150,16 @@ class ManagerPage implements Page<ManagerTarget> {
       case "new": {
         if (this.#facts.authority === null) {
           const made = await initAuthority({ ...common, hosts });
-          if (made.exitCode !== 0) return this.#say(made);
+          if (made.exitCode !== 0) return this.#say(action, made);
         }
-        return this.#say(await newCertificate({ ...common, name: action.client }));
+        return this.#say(action, await newCertificate({ ...common, name: action.client }));
       }
       case "revoke":
-        return this.#say(await revokeCertificate({ ...common, name: action.client }));
+        return this.#say(action, await revokeCertificate({ ...common, name: action.client }));
       case "renew":
-        return this.#say(await renewCertificate({ ...common, name: action.client }));
+        return this.#say(action, await renewCertificate({ ...common, name: action.client }));
       case "regenerate":
-        return this.#say(await regenerateAuthority({ ...common, hosts }));
+        return this.#say(action, await regenerateAuthority({ ...common, hosts }));
       case "show":
         return await this.#show(action.client);
       case "refresh":
@@ -151,10 +170,9 @@ class ManagerPage implements Page<ManagerTarget> {
     }
   }
 
-  #say({ exitCode, lines, errorLines }: CommandOutcome): void {
-    const text = [...lines, ...errorLines].join("; ");
-    const kind = exitCode === 0 ? "note" : "error";
-    this.#state = { ...this.#state, message: { kind, text } };
+  #say(action: ManagerAction, { exitCode, lines, errorLines }: CommandOutcome): void {
+    const outcome = exitCode === 0 ? "done" : "refused";
+    this.#state = conclude(this.#state, action, outcome, [...errorLines, ...lines]);
   }
 
   async #show(client: string): Promise<void> {
@@ -166,7 +184,7 @@ class ManagerPage implements Page<ManagerTarget> {
       this.#facts = { ...this.#facts, details, qrCode: qrCodeOf(bundle) };
     } catch (error) {
       if (!(error instanceof PkiError)) throw error;
-      const message = { kind: "error", text: error.message } as const;
+      const message = { kind: "error", lines: [error.message] } as const;
       this.#state = { ...this.#state, view: { name: "list" }, message };
     }
   }

@@ -2,7 +2,10 @@
  * What the user does on the certificate manager, and what a key or a click makes of it. Nothing here
  * reads or writes the certificates: what there is, is in ManagerFacts.
  */
+import { rowAfter } from "../../lib/cli/screen/list_cursor.ts";
+import { requireNewClientName } from "../../lib/pki/client_name.ts";
 import type { ClientDetails, ClientSummary } from "../../lib/pki/client_registry.ts";
+import { PkiError } from "../../lib/pki/pki_error.ts";
 import type { AuthorityFacts } from "../certificates/authority_facts.ts";
 
 export interface ManagerFacts {
@@ -17,24 +20,42 @@ export interface ManagerFacts {
   readonly qrCode: readonly string[] | null;
 }
 
+/** "open": it is being typed; "at work": it was taken, and what comes of it is awaited. */
+type Entry = { readonly text: string; readonly state: "open" | "at work" };
+
 type ManagerView =
   | { readonly name: "list" }
   | { readonly name: "help" }
-  | { readonly name: "new"; readonly text: string }
+  | { readonly name: "asking to quit" }
+  | { readonly name: "new" | "regenerate" } & Entry
   | { readonly name: "asking"; readonly action: "revoke" | "renew"; readonly client: string }
-  | { readonly name: "regenerate"; readonly text: string }
-  | { readonly name: "show"; readonly client: string; readonly as: "text" | "QR code" };
+  | {
+    readonly name: "show";
+    readonly client: string;
+    readonly as: "text" | "QR code";
+    /** The first line that is shown. */
+    readonly first: number;
+  };
 
 export interface ManagerState {
   readonly view: ManagerView;
   readonly row: number;
-  readonly message: { readonly kind: "error" | "note"; readonly text: string } | null;
+  readonly message: ManagerMessage | null;
+}
+
+interface ManagerMessage {
+  readonly kind: "error" | "note";
+  /** Sentences, each on a line of its own. */
+  readonly lines: readonly string[];
 }
 
 export const INITIAL_MANAGER: ManagerState = { view: { name: "list" }, row: 0, message: null };
 /** To be typed before the authority is replaced. */
 export const REGENERATE_WORD = "REGENERATE";
-const TEXT_LENGTH_MAX = 64;
+/** Longer than any name that is taken, so that a longer one is refused rather than cut. */
+const TEXT_LENGTH_MAX = 80;
+/** More than the details of a client come to. */
+const SHOWN_LINES_MAX = 200;
 
 const BUTTONS = ["new", "show", "revoke", "renew", "regenerate", "refresh", "quit"] as const;
 export type ManagerButton = typeof BUTTONS[number];
@@ -66,6 +87,7 @@ const KEYS: Readonly<Record<string, ManagerButton>> = {
   g: "regenerate",
   f5: "refresh",
   q: "quit",
+  escape: "quit",
   "ctrl+c": "quit",
 };
 
@@ -74,6 +96,9 @@ export function reactManager(
   input: ManagerInput,
   facts: ManagerFacts,
 ): ManagerStep {
+  const { view } = state;
+  // What is under way is waited for.
+  if ("state" in view && view.state === "at work") return { state };
   if (input.kind === "click") {
     const { target } = input;
     switch (target.kind) {
@@ -88,24 +113,32 @@ export function reactManager(
     }
   }
   const { key, text } = input;
-  const { view } = state;
   const back: ManagerStep = { state: { ...state, view: { name: "list" } } };
   switch (view.name) {
+    case "asking to quit":
+      if (["y", "Y", "enter", "ctrl+c"].includes(key)) return answered(state, "yes");
+      return ["n", "N", "escape", "q"].includes(key) ? answered(state, "no") : { state };
     case "asking":
       if (key === "y" || key === "Y") return answered(state, "yes");
       return ["n", "N", "escape", "ctrl+c", "q"].includes(key) ? answered(state, "no") : { state };
     case "new":
     case "regenerate": {
-      if (key === "escape" || key === "ctrl+c") return back;
+      if (key === "escape" || key === "ctrl+c") return { state: { ...back.state, message: null } };
       if (key === "enter") return entered(state, view);
       const edited = edit(view.text, key, text);
       return { state: { ...state, view: { ...view, text: edited }, message: null } };
     }
     case "show":
       if (["escape", "q", "enter", "ctrl+c"].includes(key)) return back;
-      if (key !== "c") return { state };
+      if (key === "c") {
+        const as = view.as === "text" ? "QR code" : "text";
+        return { state: { ...state, view: { ...view, as, first: 0 } } };
+      }
       return {
-        state: { ...state, view: { ...view, as: view.as === "text" ? "QR code" : "text" } },
+        state: {
+          ...state,
+          view: { ...view, first: rowAfter(key, view.first, SHOWN_LINES_MAX) ?? view.first },
+        },
       };
     case "help":
       return back;
@@ -116,12 +149,26 @@ export function reactManager(
   }
 }
 
+/**
+ * What has become of an action. An input that was refused stays open with the reason, so that what
+ * is typed on is no command.
+ */
+export function conclude(
+  state: ManagerState,
+  { kind }: ManagerAction,
+  outcome: "done" | "refused",
+  lines: readonly string[],
+): ManagerState {
+  const { view } = state;
+  const message = { kind: outcome === "done" ? "note" : "error", lines } as const;
+  if (view.name !== kind || !("state" in view)) return { ...state, message };
+  if (outcome === "refused") return { ...state, view: { ...view, state: "open" }, message };
+  return { ...state, view: { name: "list" }, message };
+}
+
 function inList(state: ManagerState, key: string, facts: ManagerFacts): ManagerStep {
-  const last = Math.max(0, facts.clients.length - 1);
-  if (key === "up" || key === "k") return { state: { ...state, row: Math.max(0, state.row - 1) } };
-  if (key === "down" || key === "j") {
-    return { state: { ...state, row: Math.min(last, state.row + 1) } };
-  }
+  const row = rowAfter(key, state.row, facts.clients.length);
+  if (row !== null) return { state: { ...state, row } };
   if (key === "?" || key === "f1") return { state: { ...state, view: { name: "help" } } };
   const button = KEYS[key];
   return button === undefined ? { state } : pressed(state, button, facts);
@@ -131,20 +178,18 @@ function pressed(state: ManagerState, button: ManagerButton, facts: ManagerFacts
   const client = facts.clients[Math.min(state.row, facts.clients.length - 1)];
   switch (button) {
     case "new":
-      return { state: { ...state, view: { name: "new", text: "" } } };
     case "regenerate":
-      return { state: { ...state, view: { name: "regenerate", text: "" } } };
+      return { state: { ...state, view: { name: button, text: "", state: "open" } } };
     case "refresh":
-    case "quit":
       return { state, action: { kind: button } };
+    case "quit":
+      return { state: { ...state, view: { name: "asking to quit" } } };
     case "show":
     case "revoke":
     case "renew":
-      if (client === undefined) {
-        return { state: { ...state, message: { kind: "error", text: "there is no client yet" } } };
-      }
+      if (client === undefined) return { state: refused(state, "there is no client yet") };
       if (button === "show") {
-        const view = { name: "show", client: client.name, as: "text" } as const;
+        const view = { name: "show", client: client.name, as: "text", first: 0 } as const;
         return { state: { ...state, view }, action: { kind: "show", client: client.name } };
       }
       return { state: { ...state, view: { name: "asking", action: button, client: client.name } } };
@@ -155,8 +200,11 @@ function pressed(state: ManagerState, button: ManagerButton, facts: ManagerFacts
 
 function answered(state: ManagerState, answer: "yes" | "no"): ManagerStep {
   const { view } = state;
-  if (view.name !== "asking") return { state };
   const list: ManagerState = { ...state, view: { name: "list" } };
+  if (view.name === "asking to quit") {
+    return answer === "yes" ? { state, action: { kind: "quit" } } : { state: list };
+  }
+  if (view.name !== "asking") return { state };
   if (answer === "no") return { state: list };
   return { state: list, action: { kind: view.action, client: view.client } };
 }
@@ -165,20 +213,25 @@ function entered(
   state: ManagerState,
   view: ManagerView & { name: "new" | "regenerate" },
 ): ManagerStep {
-  const list: ManagerState = { ...state, view: { name: "list" } };
   const text = view.text.trim();
-  if (view.name === "new") {
-    if (text === "") {
-      return { state: { ...state, message: { kind: "error", text: "give the client a name" } } };
-    }
-    return { state: list, action: { kind: "new", client: text } };
+  const atWork: ManagerState = { ...state, view: { ...view, state: "at work" }, message: null };
+  if (view.name === "regenerate") {
+    return text === REGENERATE_WORD
+      ? { state: atWork, action: { kind: "regenerate" } }
+      : { state: refused(state, `nothing was done: the word is ${REGENERATE_WORD}`) };
   }
-  if (text === REGENERATE_WORD) return { state: list, action: { kind: "regenerate" } };
-  const message = {
-    kind: "error",
-    text: `nothing was done: the word is ${REGENERATE_WORD}`,
-  } as const;
-  return { state: { ...list, message } };
+  if (text === "") return { state: refused(state, "give the client a name") };
+  try {
+    requireNewClientName(text);
+    return { state: atWork, action: { kind: "new", client: text } };
+  } catch (error) {
+    if (!(error instanceof PkiError)) throw error;
+    return { state: refused(state, error.message) };
+  }
+}
+
+function refused(state: ManagerState, why: string): ManagerState {
+  return { ...state, message: { kind: "error", lines: [why] } };
 }
 
 function edit(before: string, key: string, text: string): string {

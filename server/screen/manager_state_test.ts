@@ -1,5 +1,6 @@
 import { deepEqual, equal, match } from "node:assert/strict";
 import {
+  conclude,
   INITIAL_MANAGER,
   type ManagerState,
   type ManagerTarget,
@@ -19,10 +20,37 @@ const click = (state: ManagerState, target: ManagerTarget) =>
 Deno.test("a new client is named, and an empty name is refused", () => {
   const asked = press(INITIAL_MANAGER, ["n"]);
   equal(asked.view.name, "new");
-  match(step(asked, "enter").state.message!.text, /give the client a name/);
+  match(step(asked, "enter").state.message!.lines[0]!, /give the client a name/);
   const typed = press(asked, [..."phonex", "backspace"]);
   deepEqual(step(typed, "enter").action, { kind: "new", client: "phone" });
   equal(step(typed, "escape").state.view.name, "list");
+});
+
+Deno.test("a name that is refused stays open, so that what is typed on is no command", () => {
+  const typed = press(INITIAL_MANAGER, ["n", ..."bad name!"]);
+  const refused = step(typed, "enter");
+  equal(refused.action, undefined);
+  deepEqual(refused.state.view, { name: "new", text: "bad name!", state: "open" });
+  match(refused.state.message!.lines[0]!, /Cannot use "bad name!" as a client name/);
+  // This was a renewal.
+  const on = press(refused.state, ["w", "y"]);
+  deepEqual(on.view, { name: "new", text: "bad name!wy", state: "open" });
+  equal(on.message, null);
+});
+
+Deno.test("what the files refuse opens the input again, and what is done closes it", () => {
+  const { state: atWork, action } = step(press(INITIAL_MANAGER, ["n", ..."alice"]), "enter");
+  deepEqual(atWork.view, { name: "new", text: "alice", state: "at work" });
+  equal(press(atWork, ["w", "y", "escape"]), atWork);
+  equal(click(atWork, { kind: "button", button: "renew" }).state, atWork);
+  const refused = conclude(atWork, action!, "refused", ["the name is taken"]);
+  deepEqual(refused.view, { name: "new", text: "alice", state: "open" });
+  deepEqual(refused.message, { kind: "error", lines: ["the name is taken"] });
+  const done = conclude(atWork, action!, "done", ["one", "two"]);
+  deepEqual(done.view, { name: "list" });
+  deepEqual(done.message, { kind: "note", lines: ["one", "two"] });
+  // An action without an input leaves what is being typed alone.
+  equal(conclude(refused, { kind: "revoke", client: "bob" }, "done", []).view, refused.view);
 });
 
 Deno.test("revoke and renew ask first", () => {
@@ -40,7 +68,8 @@ Deno.test("the authority is regenerated for the whole word only", () => {
   const asked = press(INITIAL_MANAGER, ["g"]);
   const refused = step(press(asked, [..."regenerate"]), "enter");
   equal(refused.action, undefined);
-  match(refused.state.message!.text, /nothing was done/);
+  match(refused.state.message!.lines[0]!, /nothing was done/);
+  equal(refused.state.view.name, "regenerate");
   deepEqual(step(press(asked, [...REGENERATE_WORD]), "enter").action, { kind: "regenerate" });
 });
 
@@ -50,13 +79,22 @@ Deno.test("rows are selected by key and mouse, and stay within what there is", (
   equal(click(INITIAL_MANAGER, { kind: "row", row: 1 }).state.row, 1);
   deepEqual(step(INITIAL_MANAGER, "enter").action, { kind: "show", client: "alice" });
   const none = step(INITIAL_MANAGER, "r", managerFacts({ clients: [] }));
-  equal(none.state.message!.text, "there is no client yet");
+  deepEqual(none.state.message!.lines, ["there is no client yet"]);
 });
 
-Deno.test("q quits the list, and goes back from a client", () => {
-  deepEqual(step(INITIAL_MANAGER, "q").action, { kind: "quit" });
+Deno.test("q, Esc and Ctrl-C ask before they quit the list, and q goes back from a client", () => {
+  for (const key of ["q", "escape", "ctrl+c"]) {
+    const asked = step(INITIAL_MANAGER, key);
+    equal(asked.action, undefined);
+    equal(asked.state.view.name, "asking to quit");
+    for (const yes of ["y", "enter", "ctrl+c"]) {
+      deepEqual(step(asked.state, yes).action, { kind: "quit" });
+    }
+    for (const no of ["n", "q", "escape"]) equal(step(asked.state, no).state.view.name, "list");
+    deepEqual(click(asked.state, { kind: "answer", answer: "yes" }).action, { kind: "quit" });
+  }
   const shown = press(INITIAL_MANAGER, ["enter", "c"]);
-  deepEqual(shown.view, { name: "show", client: "alice", as: "QR code" });
+  deepEqual(shown.view, { name: "show", client: "alice", as: "QR code", first: 0 });
   const back = step(shown, "q");
   equal(back.action, undefined);
   equal(back.state.view.name, "list");

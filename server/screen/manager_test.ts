@@ -30,6 +30,12 @@ Deno.test({
     await terminal.waitFor(/for +vpn\.example\.com/);
     await terminal.press("n");
     await terminal.waitFor(/Name of the new client/);
+    await terminal.type("bad name!");
+    await terminal.press("Enter");
+    await terminal.waitFor(/Name of the new client: bad name!_[^]*Cannot use "bad name!"/);
+    await terminal.press("w", "y");
+    await terminal.waitFor(/Name of the new client: bad name!wy_/);
+    await terminal.press("C-u");
     await terminal.type("laptop");
     await terminal.press("Enter");
     await terminal.waitFor(/> laptop .* valid[^]*Certificate for laptop issued/);
@@ -57,7 +63,15 @@ Deno.test({
     await terminal.type("REGENERATE");
     await terminal.press("Enter");
     await terminal.waitFor(/no clients yet/);
+    await terminal.resize(40, 12);
+    await terminal.waitFor(/\[New\].*\n +\[Regenerate CA\] +\[Refresh\] +\[Quit\]/);
+    await terminal.resize(30, 8);
+    await terminal.waitFor(/this screen takes 40x12, and\nthe terminal has 30x8/);
+    // What cannot be seen is not begun.
+    await terminal.press("n");
     await terminal.press("q");
+    await terminal.waitFor(/Quit\? y\/n/);
+    await terminal.press("y");
     await terminal.waitFor(/exit 0/);
   },
 });
@@ -94,5 +108,8 @@ Deno.test("cert regenerate does nothing without --yes, and -tui needs a terminal
   match(refused.stderr, /add --yes to do it/);
   const piped = await run("-tui", "-pki", "/nowhere");
   equal(piped.code, 2);
-  match(piped.stderr, /-tui needs a terminal/);
+  match(
+    piped.stderr,
+    /-tui needs a terminal .*: start it in one, or use 'fluxify-server cert list'/,
+  );
 });

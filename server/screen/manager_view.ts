@@ -1,15 +1,20 @@
 /** The certificate manager as a function of what there is, what the user does, and the size. */
+import { basename } from "node:path";
+import { visibleWidth } from "@earendil-works/pi-tui";
 import { Canvas, type Frame, rule, type Size } from "../../lib/cli/screen/canvas.ts";
 import {
+  cut,
   fit,
   joinFitting,
+  type Line,
   span,
   spread,
   type Tone,
   wrap,
 } from "../../lib/cli/screen/styled_line.ts";
+import { drawTooSmall, isTooSmall } from "../../lib/cli/screen/too_small.ts";
 import { formatDate } from "../../lib/pki/certificate.ts";
-import type { ClientSummary } from "../../lib/pki/client_registry.ts";
+import type { ClientDetails, ClientSummary } from "../../lib/pki/client_registry.ts";
 import {
   type ManagerButton,
   type ManagerFacts,
@@ -18,11 +23,12 @@ import {
   REGENERATE_WORD,
 } from "./manager_state.ts";
 
-const COLUMNS_MIN = 40;
-const ROWS_MIN = 12;
-const MESSAGE_LINES_MAX = 3;
-/** Below the list: buttons, message, authority and footer. */
-const LINES_BELOW = 10;
+export const MANAGER_LEAST: Size = { columns: 40, rows: 12 };
+/** From here on the authority stands below the list. */
+const AUTHORITY_FROM_ROWS = 18;
+const AUTHORITY_LINES = 4;
+/** Of a value among the details of a client. */
+const VALUE_LINES_MAX = 6;
 
 const BUTTONS: readonly (readonly [ManagerButton, string])[] = [
   ["new", "[New]"],
@@ -35,7 +41,7 @@ const BUTTONS: readonly (readonly [ManagerButton, string])[] = [
 ];
 
 const HELP = [
-  "up, down, a click   select a client",
+  "up, down, a click   select a client; Home, End, PgUp, PgDn, wheel as well",
   "n                   a certificate for a new client",
   "Enter, s            show a client; there c shows its bundle as a QR code",
   "r                   revoke: a running server refuses it within a second or two",
@@ -43,7 +49,7 @@ const HELP = [
   "g                   a new authority: every client needs a new certificate",
   "F5                  read the files again; they are read every two seconds anyway",
   "F2                  leave the mouse to the terminal, to mark text",
-  "q, Ctrl-C           quit; a server that runs is not touched",
+  "q, Esc, Ctrl-C      quit; asks first; a server that runs is not touched",
 ];
 
 const STATUS_TONE: Record<ClientSummary["status"], Tone> = {
@@ -61,9 +67,9 @@ export function drawManager(
   size: Size,
 ): Frame<ManagerTarget> {
   const canvas = new Canvas<ManagerTarget>(Math.max(1, size.columns), Math.max(1, size.rows));
-  if (canvas.width < COLUMNS_MIN || canvas.height < ROWS_MIN) {
-    canvas.add([span("the terminal is too small", "warn")]);
-    canvas.fillTo(canvas.height);
+  if (isTooSmall(size, MANAGER_LEAST)) {
+    drawTooSmall(canvas, MANAGER_LEAST);
+    drawFooter(canvas, state);
     return canvas;
   }
   canvas.add([
@@ -71,99 +77,139 @@ export function drawManager(
   ]);
   const { view } = state;
   if (view.name === "help") { for (const line of HELP) canvas.add([span(` ${line}`)]); }
-  else if (view.name === "show") drawClient(canvas, view.as, facts);
+  else if (view.name === "show") drawClient(canvas, view, facts);
   else {
-    drawClients(canvas, state, facts);
+    const authority = canvas.height >= AUTHORITY_FROM_ROWS ? AUTHORITY_LINES : 0;
+    const fixed = authority + buttonLines(canvas.width).length;
+    // Heading, a client, and how many more there are, stay.
+    const below = belowList(state, canvas.width, canvas.room - fixed - 3);
+    drawClients(canvas, state, facts, fixed + below.length);
     drawButtons(canvas);
-    drawQuestion(canvas, state);
-    drawAuthority(canvas, facts);
+    for (const line of below) canvas.add(line);
+    if (authority > 0) drawAuthority(canvas, facts);
   }
   canvas.fillTo(canvas.height - 1);
   drawFooter(canvas, state);
   return canvas;
 }
 
+interface ClientColumn {
+  readonly heading: string;
+  readonly width: number;
+  /** From how many columns of the screen on. */
+  readonly from: number;
+  text(client: ClientSummary): string;
+}
+
+const CLIENT_COLUMNS: readonly ClientColumn[] = [
+  { heading: "STATUS", width: 13, from: 0, text: ({ status }) => status },
+  { heading: "EXPIRES", width: 10, from: 0, text: ({ notAfter }) => dayOf(notAfter) },
+  { heading: "CREATED", width: 10, from: 66, text: ({ createdAt }) => dayOf(createdAt) },
+  { heading: "REVOKED", width: 10, from: 78, text: ({ revokedAt }) => dayOf(revokedAt) },
+  { heading: "SERIAL", width: 32, from: 150, text: ({ serial }) => serial || "-" },
+  { heading: "FILE", width: 26, from: 106, text: ({ certPath }) => basename(certPath) || "-" },
+];
+const MARK_WIDTH = 2;
+const NAME_WIDTH = 12;
+
+function dayOf(date: Date | null): string {
+  return date === null ? "-" : formatDate(date).slice(0, 10);
+}
+
 function drawClients(
   canvas: Canvas<ManagerTarget>,
   state: ManagerState,
   facts: ManagerFacts,
+  linesBelow: number,
 ): void {
   const { clients } = facts;
-  const wide = canvas.width >= 100;
-  const heading = [
-    "  ",
-    fit("NAME", 20),
-    " ",
-    ...wide ? [fit("SERIAL", 34)] : [],
-    fit("EXPIRES", 21),
-    "STATUS",
-  ];
-  canvas.add([span(heading.join(""), "dim")]);
+  const columns = CLIENT_COLUMNS.filter(({ from }) => canvas.width >= from);
+  const used = columns.reduce((sum, { width }) => sum + width + 1, MARK_WIDTH);
+  const longest = Math.max(NAME_WIDTH, ...clients.map(({ name }) => visibleWidth(name)));
+  const nameWidth = Math.max(NAME_WIDTH, Math.min(longest, canvas.width - used));
+  const heading = columns.map((one) => fit(one.heading, one.width)).join(" ");
+  canvas.add([span(`  ${fit("NAME", nameWidth)} ${heading}`, "dim")]);
   if (clients.length === 0) {
-    canvas.add([
-      span(`  ${facts.problem ?? "no clients yet: n makes a certificate for one"}`, "warn"),
-    ]);
+    const text = facts.problem ?? "no clients yet: n makes one";
+    canvas.add([span(`  ${text}`, "warn")]);
   }
-  const room = Math.max(1, canvas.room - LINES_BELOW);
+  // One line is for how many more there are.
+  const room = Math.max(1, canvas.room - linesBelow - 1);
   const row = Math.min(state.row, clients.length - 1);
   const first = Math.max(0, Math.min(row - room + 1, clients.length - room));
   for (const [index, client] of clients.slice(first, first + room).entries()) {
     const isOwn = first + index === row;
     const tone: Tone = isOwn ? "strong" : "plain";
-    const expires = client.notAfter === null ? "-" : formatDate(client.notAfter);
     canvas.target(0, canvas.width, { kind: "row", row: first + index });
     canvas.add([
       span(isOwn ? "> " : "  ", "strong"),
-      span(`${fit(client.name, 20)} `, tone),
-      ...wide ? [span(fit(client.serial || "-", 34), tone)] : [],
-      span(fit(expires, 21), tone),
-      span(client.status, STATUS_TONE[client.status]),
+      span(`${fit(client.name, nameWidth)} `, tone),
+      ...columns.map((one) =>
+        span(
+          `${fit(one.text(client), one.width)} `,
+          one.heading === "STATUS" ? STATUS_TONE[client.status] : tone,
+        )
+      ),
     ]);
   }
   const left = clients.length - room;
-  if (left > 0) canvas.add([span(`  ${left} more: up, down`, "dim")]);
+  canvas.add(left > 0 ? [span(`  ${left} more: up, down, Home, End`, "dim")] : []);
+}
+
+/** As many on each line as there is room for. */
+function buttonLines(width: number): (typeof BUTTONS[number])[][] {
+  const lines: (typeof BUTTONS[number])[][] = [[]];
+  let at = MARK_WIDTH;
+  for (const button of BUTTONS) {
+    const length = button[1].length;
+    if (at + length > width) {
+      lines.push([]);
+      at = MARK_WIDTH;
+    }
+    lines.at(-1)!.push(button);
+    at += length + 2;
+  }
+  return lines;
 }
 
 function drawButtons(canvas: Canvas<ManagerTarget>): void {
-  canvas.add([]);
-  const line = [span("  ")];
-  let at = 2;
-  for (const [button, text] of BUTTONS) {
-    if (at + text.length > canvas.width) break;
-    canvas.target(at, at + text.length, { kind: "button", button });
-    line.push(span(text, "strong"), span("  "));
-    at += text.length + 2;
+  for (const buttons of buttonLines(canvas.width)) {
+    const line = [span(" ".repeat(MARK_WIDTH))];
+    let at = MARK_WIDTH;
+    for (const [button, text] of buttons) {
+      canvas.target(at, at + text.length, { kind: "button", button });
+      line.push(span(text, "strong"), span("  "));
+      at += text.length + 2;
+    }
+    canvas.add(line);
   }
-  canvas.add(line);
 }
 
-function drawQuestion(canvas: Canvas<ManagerTarget>, { view, message }: ManagerState): void {
-  switch (view.name) {
-    case "new":
-      canvas.add([span("  Name of the new client: "), span(`${view.text}_`, "strong")]);
-      break;
-    case "regenerate":
-      canvas.add([
-        span("  A new authority ends every client's certificate; the old files are kept. ", "warn"),
-      ]);
-      canvas.add([span(`  Type ${REGENERATE_WORD}: `, "warn"), span(`${view.text}_`, "strong")]);
-      break;
-    case "asking": {
-      const text = `  ${
-        view.action === "revoke" ? "Revoke" : "Revoke and renew"
-      } ${view.client}? y/n  `;
-      const at = text.length;
-      canvas.target(at, at + 5, { kind: "answer", answer: "yes" });
-      canvas.target(at + 7, at + 11, { kind: "answer", answer: "no" });
-      canvas.add([span(text, "warn"), span("[Yes]", "button"), span("  "), span("[No]", "button")]);
-      break;
+/** What is asked, and what was said; questions to be answered with y or n are in the footer. */
+function belowList({ view, message }: ManagerState, width: number, linesMax: number): Line[] {
+  const lines: Line[] = [];
+  const say = (text: string, tone: Tone) => {
+    for (const piece of wrap(text, width - 3, Math.max(1, linesMax - lines.length))) {
+      lines.push([span("  "), span(piece, tone)]);
     }
-    default:
+  };
+  if (view.name === "regenerate") {
+    say("A new authority ends every client's certificate; the old files are kept.", "warn");
   }
-  if (message === null) return;
-  for (const line of wrap(message.text, canvas.width - 3, MESSAGE_LINES_MAX)) {
-    canvas.add([span("  "), span(line, message.kind === "error" ? "bad" : "good")]);
+  if (view.name === "new" || view.name === "regenerate") {
+    const label = view.name === "new" ? "Name of the new client" : `Type ${REGENERATE_WORD}`;
+    const cursor = view.state === "open" ? "_" : " ...";
+    // The end of a long one is what is being typed.
+    const room = Math.max(1, width - label.length - 6 - cursor.length);
+    lines.push([
+      span(`  ${label}: `, view.name === "new" ? "plain" : "warn"),
+      span(`${view.text.slice(-room)}${cursor}`, "strong"),
+    ]);
   }
+  for (const sentence of message?.lines ?? []) {
+    if (lines.length < linesMax) say(sentence, message?.kind === "error" ? "bad" : "good");
+  }
+  return lines;
 }
 
 function drawAuthority(
@@ -172,7 +218,7 @@ function drawAuthority(
 ): void {
   canvas.add(rule(`authority in ${directory}`, canvas.width));
   if (authority === null) {
-    for (const line of wrap(problem ?? "reading ...", canvas.width - 3, MESSAGE_LINES_MAX)) {
+    for (const line of wrap(problem ?? "reading ...", canvas.width - 3, AUTHORITY_LINES - 1)) {
       canvas.add([span("  "), span(line, "bad")]);
     }
     return;
@@ -185,31 +231,37 @@ function drawAuthority(
 
 function drawClient(
   canvas: Canvas<ManagerTarget>,
-  as: "text" | "QR code",
+  { as, first }: ManagerState["view"] & { name: "show" },
   { details, qrCode }: ManagerFacts,
 ): void {
   if (details === null) {
     canvas.add([span("  reading ...", "dim")]);
     return;
   }
-  if (as === "QR code") {
-    const isRoom = qrCode !== null && qrCode.length <= canvas.room &&
-      qrCode.every((line) => line.length <= canvas.width);
-    if (isRoom) { for (const line of qrCode) canvas.add([span(line)]); }
-    else {
-      const size = qrCode === null ? "" : ` (it takes ${qrCode[0]!.length}x${qrCode.length + 2})`;
-      const why = qrCode === null
-        ? "there is no bundle, or it is too long for a QR code"
-        : `the terminal is too small for it${size}: make it larger, or the letters smaller`;
-      canvas.add([span(`  no QR code: ${why}`, "warn")]);
-    }
-    return;
-  }
+  const lines = as === "text" ? detailLines(details, canvas.width) : qrLines(canvas, qrCode);
+  const from = Math.max(0, Math.min(first, lines.length - canvas.room));
+  for (const line of lines.slice(from, from + canvas.room)) canvas.add(line);
+}
+
+function qrLines(canvas: Canvas<ManagerTarget>, qrCode: readonly string[] | null): Line[] {
+  const isRoom = qrCode !== null && qrCode.length <= canvas.room &&
+    qrCode.every((line) => line.length <= canvas.width);
+  if (isRoom) return qrCode.map((line) => [span(line)]);
+  const why = qrCode === null
+    ? "there is no bundle, or it is too long for a QR code"
+    : `the terminal is too small for it (it takes ${qrCode[0]!.length}x${qrCode.length + 2}): ` +
+      "make it larger, or the letters smaller";
+  return wrap(`no QR code: ${why}`, canvas.width - 3, VALUE_LINES_MAX)
+    .map((line) => [span(`  ${line}`, "warn")]);
+}
+
+function detailLines(details: ClientDetails, width: number): Line[] {
   const rows: [string, string][] = [
     ["name", details.commonName],
     ["status", details.status],
     ["serial", details.serial],
-    ["created", formatDate(details.notBefore)],
+    ["created", formatDate(details.createdAt)],
+    ["valid from", formatDate(details.notBefore)],
     ["expires", formatDate(details.notAfter)],
     ["revoked", details.revokedAt === null ? "no" : formatDate(details.revokedAt)],
     ["SHA-256", details.fingerprint],
@@ -217,20 +269,41 @@ function drawClient(
     ["bundle", details.bundlePath ?? "missing: renew makes a new one"],
     ["revoked before", details.revokedEarlier.join(", ") || "none"],
   ];
-  for (const [label, value] of rows) {
-    const [first = "", ...rest] = wrap(value, canvas.width - 19, MESSAGE_LINES_MAX);
-    canvas.add([span(`  ${fit(label, 15)} `, "dim"), span(first)]);
-    for (const line of rest) canvas.add([span(`${" ".repeat(18)}${line}`)]);
-  }
+  return rows.flatMap(([label, value]) => {
+    const [first = "", ...rest] = wrap(value, width - 19, VALUE_LINES_MAX);
+    return [
+      [span(`  ${fit(label, 15)} `, "dim"), span(first)],
+      ...rest.map((line) => [span(`${" ".repeat(18)}${line}`)]),
+    ];
+  });
 }
 
 function drawFooter(canvas: Canvas<ManagerTarget>, { view }: ManagerState): void {
+  if (view.name === "asking" || view.name === "asking to quit") {
+    const question = view.name === "asking to quit"
+      ? " Quit? y/n   "
+      : ` ${view.action === "revoke" ? "Revoke" : "Revoke and renew"} ${
+        cut(view.client, canvas.width - 34)
+      }? y/n   `;
+    const at = visibleWidth(question);
+    canvas.target(at, at + 5, { kind: "answer", answer: "yes" });
+    canvas.target(at + 7, at + 11, { kind: "answer", answer: "no" });
+    canvas.add([
+      span(question, "warn"),
+      span("[Yes]", "button"),
+      span("  "),
+      span("[No]", "button"),
+    ]);
+    return;
+  }
   const parts = view.name === "show"
-    ? ["Esc back", "c QR code of the bundle, which holds the key"]
-    : view.name === "list" || view.name === "asking"
+    ? ["Esc back", "c QR code of the bundle, which holds the key", "up/down"]
+    : view.name === "list"
     ? ["up/down select", "n new", "Enter show", "r revoke", "w renew", "? help", "q quit"]
     : view.name === "help"
     ? ["any key goes back"]
-    : ["Enter do it", "Esc back"];
+    : view.state === "open"
+    ? ["Enter do it", "Esc back"]
+    : ["at work ..."];
   canvas.add([span(` ${joinFitting(parts, canvas.width - 1, "  ")}`, "dim")]);
 }

@@ -2,7 +2,7 @@ import { equal, ok } from "node:assert/strict";
 import { visibleWidth } from "@earendil-works/pi-tui";
 import { plainText } from "../../lib/cli/screen/styled_line.ts";
 import { INITIAL_MANAGER, type ManagerFacts, type ManagerState } from "./manager_state.ts";
-import { drawManager } from "./manager_view.ts";
+import { drawManager, MANAGER_LEAST } from "./manager_view.ts";
 import { managerFacts } from "./test_manager.ts";
 
 function textOf(state: ManagerState, facts: ManagerFacts, columns: number, rows: number): string {
@@ -14,12 +14,12 @@ function textOf(state: ManagerState, facts: ManagerFacts, columns: number, rows:
 
 Deno.test("the manager on 80 columns", () => {
   equal(
-    textOf(INITIAL_MANAGER, managerFacts(), 80, 16),
+    textOf(INITIAL_MANAGER, managerFacts(), 80, 18),
     `
  Fluxify certificates                                                 2 clients
-  NAME                 EXPIRES              STATUS
-> alice                2028-01-01 00:00 UTC valid
-  laptop               2028-01-01 00:00 UTC revoked
+  NAME         STATUS        EXPIRES    CREATED    REVOKED
+> alice        valid         2028-01-01 2026-01-01 -
+  laptop       revoked       2028-01-01 2026-01-01 2026-06-01
 
   [New]  [Show]  [Revoke]  [Renew]  [Regenerate CA]  [Refresh]  [Quit]
 ─ authority in /etc/pki ────────────────────────────────────────────────────────
@@ -31,19 +31,70 @@ Deno.test("the manager on 80 columns", () => {
 
 
 
+
+
  up/down select  n new  Enter show  r revoke  w renew  ? help  q quit`.slice(1),
   );
+});
+
+Deno.test("the least size shows a client, every button and what was said; a smaller one says so", () => {
+  const { columns, rows } = MANAGER_LEAST;
+  const said: ManagerState = {
+    ...INITIAL_MANAGER,
+    row: 1,
+    message: { kind: "error", lines: ["a sentence that has to be broken to fit on forty columns"] },
+  };
+  const text = textOf(said, managerFacts(), columns, rows);
+  for (
+    const shown of ["> laptop", "[New]", "[Regenerate CA]", "[Quit]", "fit on forty columns"]
+  ) {
+    ok(text.includes(shown), text);
+  }
+  const small = textOf(INITIAL_MANAGER, managerFacts(), columns - 1, rows);
+  ok(/takes 40x12, and the\nterminal has 39x12: make it larger; q\nquits/.test(small), small);
+  const asking: ManagerState = { ...INITIAL_MANAGER, view: { name: "asking to quit" } };
+  ok(textOf(asking, managerFacts(), 30, 5).includes("Quit? y/n   [Yes]  [No]"));
+});
+
+Deno.test("what was done is shown whole, a sentence a line; a digest is broken between bytes", () => {
+  const lines = [
+    "Certificate for phone issued: serial 7A2D3A2F15D54E7B8EE0F9A7CE3B5F52, valid until 2028-01-01",
+    "Copy /etc/fluxify/pki/clients/phone.bundle to the client over a safe channel: it holds the key",
+    "On the client: fluxify-client -b -server vpn.example.com -cert phone.bundle",
+  ];
+  const done: ManagerState = { ...INITIAL_MANAGER, message: { kind: "note", lines } };
+  const text = textOf(done, managerFacts(), 80, 24);
+  ok(text.includes("  On the client: fluxify-client -b -server vpn.example.com"), text);
+  equal(text.replaceAll(/\s+/g, " ").includes(lines.join(" ")), true, text);
+
+  const bytes = Array.from({ length: 32 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+  const shown: ManagerState = {
+    ...INITIAL_MANAGER,
+    view: { name: "show", client: "alice", as: "text", first: 0 },
+  };
+  const details = {
+    ...managerFacts().clients[0]!,
+    ...{ commonName: "alice", notBefore: new Date(0), notAfter: new Date(0) },
+    ...{ createdAt: new Date(0), fingerprint: bytes.join(":").toUpperCase() },
+    ...{ bundlePath: null, revokedEarlier: [], others: [] },
+  };
+  for (const columns of [40, 60, 80]) {
+    const page = textOf(shown, managerFacts({ details }), columns, 40);
+    const digest = /SHA-256 +([^]*?)\n {2}certificate/.exec(page)![1]!;
+    for (const line of digest.split("\n")) ok(/^\s*([0-9A-F]{2}:?)+$/.test(line), digest);
+  }
 });
 
 Deno.test("every view has exactly its lines at every size", () => {
   const views: ManagerState["view"][] = [
     { name: "list" },
     { name: "help" },
-    { name: "new", text: "phone" },
+    { name: "new", text: "phone", state: "open" },
     { name: "asking", action: "revoke", client: "alice" },
-    { name: "regenerate", text: "REG" },
-    { name: "show", client: "alice", as: "text" },
-    { name: "show", client: "alice", as: "QR code" },
+    { name: "regenerate", text: "REG", state: "open" },
+    { name: "asking to quit" },
+    { name: "show", client: "alice", as: "text", first: 0 },
+    { name: "show", client: "alice", as: "QR code", first: 0 },
   ];
   const many = Array.from({ length: 60 }, (_, index) => ({
     ...managerFacts().clients[0]!,
@@ -61,7 +112,7 @@ Deno.test("every view has exactly its lines at every size", () => {
 Deno.test("a QR code that does not fit says how large the terminal would have to be", () => {
   const state: ManagerState = {
     ...INITIAL_MANAGER,
-    view: { name: "show", client: "alice", as: "QR code" },
+    view: { name: "show", client: "alice", as: "QR code", first: 0 },
   };
   const details = { ...managerFacts().clients[0]! } as ManagerFacts["details"];
   const qrCode = Array.from({ length: 60 }, () => "█".repeat(120));

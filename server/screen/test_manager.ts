@@ -11,13 +11,14 @@ export function managerFacts(more: Partial<ManagerFacts> = {}): ManagerFacts {
     name,
     serial,
     certPath: `/etc/pki/clients/${name}.pem`,
+    createdAt: new Date("2026-01-01T01:00:00Z"),
     notAfter: DATES.notAfter,
   });
   return {
     directory: "/etc/pki",
     clients: [
-      { ...client("alice", "0A"), status: "valid" },
-      { ...client("laptop", "0B"), status: "revoked" },
+      { ...client("alice", "0A"), revokedAt: null, status: "valid" },
+      { ...client("laptop", "0B"), revokedAt: new Date("2026-06-01T00:00:00Z"), status: "revoked" },
     ],
     authority: {
       ca: { path: "/etc/pki/ca.pem", commonName: "CA", serial: "01", ...DATES },

@@ -17,19 +17,21 @@ import { MODE_KEY, type Settings, whyRefused } from "../../config/settings.ts";
 import { saveSettings } from "../../config/settings_file.ts";
 import type { Frame, Size } from "../../../lib/cli/screen/canvas.ts";
 import type { LogLine } from "../../../lib/cli/screen/log_lines.ts";
+import { isTooSmall } from "../../../lib/cli/screen/too_small.ts";
 import type { Page, PageInput } from "../../../lib/cli/screen/screen_host.ts";
 import {
   type CertificateFacts,
   followFacts,
   type FormAction,
   type FormFacts,
+  type FormInput,
   type FormState,
   type FormTarget,
   initialForm,
   isBalancing,
 } from "./form_state.ts";
 import { reactForm } from "./form_reaction.ts";
-import { drawForm } from "./form_view.ts";
+import { drawForm, FORM_LEAST } from "./form_view.ts";
 import { readMachineLinks } from "./machine_link.ts";
 
 /** What neither the kernel nor the folder of the bundles tells of is seen within so long. */
@@ -60,6 +62,7 @@ export class FormPage implements Page<FormTarget>, AsyncDisposable {
   #state: FormState;
   #facts: FormFacts;
   #action = Promise.withResolvers<FormAction>();
+  #size: Size = FORM_LEAST;
   #readAtMs = -Infinity;
   #isReadDue = true;
   /** How the bundles were when they were looked at last. */
@@ -106,6 +109,7 @@ export class FormPage implements Page<FormTarget>, AsyncDisposable {
   }
 
   draw(log: readonly LogLine[], size: Size): Frame<FormTarget> {
+    this.#size = size;
     return drawForm(this.#state, this.#facts, log, size);
   }
 
@@ -115,11 +119,20 @@ export class FormPage implements Page<FormTarget>, AsyncDisposable {
       ? { kind: "key" as const, key: input.lines > 0 ? "down" : "up", text: "" }
       : input;
     const before = this.#state;
+    if (isTooSmall(this.#size, FORM_LEAST) && !this.#isLeaving(meant)) return true;
     const { state, action } = reactForm(before, meant, this.#facts);
     this.#state = state;
     if (this.#state.settings !== before.settings) this.#settingsChanged(before.settings);
     if (action !== undefined) this.#action.resolve(action);
     return true;
+  }
+
+  /** Where nothing else is to be seen, nothing else is done. */
+  #isLeaving(input: FormInput): boolean {
+    if (this.#state.view === "asking to quit" || input.kind === "click") return true;
+    const isLeaving = ["q", "escape", "ctrl+c"].includes(input.key);
+    if (isLeaving) this.#state = { ...this.#state, view: "asking to quit", edited: null };
+    return false;
   }
 
   async refresh(nowMs: number): Promise<void> {

@@ -3,6 +3,7 @@ import { Canvas, type Frame, rule, type Size } from "../../../lib/cli/screen/can
 import { sameUpstreamWarning } from "../../balance/external_address.ts";
 import type { LogLine } from "../../../lib/cli/screen/log_lines.ts";
 import { drawLog } from "../../../lib/cli/screen/log_view.ts";
+import { drawTooSmall, isTooSmall } from "../../../lib/cli/screen/too_small.ts";
 import {
   cut,
   fit,
@@ -27,8 +28,7 @@ import {
 import type { MachineLink } from "./machine_link.ts";
 import { drawSettings, messageLines } from "./settings_view.ts";
 
-const COLUMNS_MIN = 40;
-const ROWS_MIN = 12;
+export const FORM_LEAST: Size = { columns: 40, rows: 12 };
 const LABEL_WIDTH = 13;
 const LOG_LINES_MIN = 3;
 /** Of the cursor and the box in front of a link. */
@@ -54,9 +54,9 @@ export function drawForm(
   size: Size,
 ): Frame<FormTarget> {
   const canvas = new Canvas<FormTarget>(Math.max(1, size.columns), Math.max(1, size.rows));
-  if (canvas.width < COLUMNS_MIN || canvas.height < ROWS_MIN) {
-    canvas.add([span("the terminal is too small", "warn")]);
-    canvas.fillTo(canvas.height);
+  if (isTooSmall(size, FORM_LEAST)) {
+    drawTooSmall(canvas, FORM_LEAST);
+    drawFooter(canvas, state);
     return canvas;
   }
   canvas.add([span(spread(" Fluxify client", "not running ", canvas.width), "bar")]);

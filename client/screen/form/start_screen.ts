@@ -30,7 +30,7 @@ export async function showStartScreen(
 ): Promise<void> {
   let refresh = () => {};
   await using form = new FormPage(user, new SystemRunner(), settings, () => refresh());
-  await using host = new ScreenHost(form, "the start screen");
+  await using host = new ScreenHost(form, "the start screen", "give a mode: -b or -l");
   refresh = () => host.refresh();
   form.open();
   host.open(programLog);

@@ -67,9 +67,9 @@ export class ScreenHost implements AsyncDisposable {
   #programLog: ProgramLog = { logLevel: "info", logFormat: "text" };
   #closed: Promise<void> | null = null;
 
-  /** `what` needs the terminal, for the message. @throws UsageError when there is none. */
-  constructor(page: Page<unknown>, what: string) {
-    requireTerminal(what);
+  /** `what` and `instead` as requireTerminal(). @throws UsageError when there is no terminal. */
+  constructor(page: Page<unknown>, what: string, instead: string) {
+    requireTerminal(what, instead);
     this.#page = page;
     this.#terminal = new ScreenTerminal(() => this.#isStale = true);
     this.#tui = new TuiAltScreen(this.#terminal, false, undefined, { copyOnSelect: false });

@@ -84,7 +84,13 @@ export function joinFitting(parts: readonly string[], width: number, separator =
   return text;
 }
 
-/** Breaks `text` into pieces of at most `width` columns, at spaces where that is possible. */
+/** Where a word may be broken that is too long for a line: behind these, as in paths and digests. */
+const BREAK_BEHIND = /^.*[:/,;=-]/s;
+
+/**
+ * Breaks `text` into pieces of at most `width` columns, at spaces where that is possible, else
+ * behind a mark such as a colon or a slash.
+ */
 export function wrap(text: string, width: number, piecesMax: number): string[] {
   const pieces: string[] = [];
   let rest = escapeControl(text);
@@ -92,7 +98,7 @@ export function wrap(text: string, width: number, piecesMax: number): string[] {
     const whole = sliceByColumn(rest, 0, width, true);
     if (whole === "") break; // one character wider than all there is
     const space = rest[whole.length] === " " ? whole.length : whole.lastIndexOf(" ");
-    const end = space > 0 ? space : whole.length;
+    const end = space > 0 ? space : BREAK_BEHIND.exec(whole)?.[0].length ?? whole.length;
     pieces.push(rest.slice(0, end));
     rest = rest.slice(end).trimStart();
   }

@@ -38,6 +38,8 @@ Deno.test("wrap() breaks at spaces, and tells what it leaves out", () => {
   deepEqual(wrap("onetwothree", 4, 4), ["onet", "woth", "ree"]);
   deepEqual(wrap("one two three four", 5, 2), ["one", "two …"]);
   deepEqual(wrap("", 5, 2), [""]);
+  deepEqual(wrap("AB:CD:EF:01", 7, 4), ["AB:CD:", "EF:01"]);
+  deepEqual(wrap("/etc/fluxify/pki/ca.pem", 14, 4), ["/etc/fluxify/", "pki/ca.pem"]);
   deepEqual(wrap("日本", 1, 3), ["…"]);
 });
 

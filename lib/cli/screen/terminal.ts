@@ -27,16 +27,20 @@ const SIZE_UNKNOWN = { columns: 80, rows: 24 };
 const RESTORE = "\x1b[?2026l\x1b[?1006l\x1b[?1004l\x1b[?1003l\x1b[?1002l\x1b[?1000l\x1b[?2004l" +
   "\x1b[?7h\x1b[?1049l\x1b[?25h\x1b[0m";
 
-/** @throws UsageError when there is no terminal for a screen. */
-export function requireTerminal(what: string): void {
+/**
+ * `what` needs the terminal, and `instead` is what does without one, as in "use 'cert list'".
+ * @throws UsageError when there is no terminal for a screen.
+ */
+export function requireTerminal(what: string, instead: string): void {
   if (!Deno.stdin.isTerminal() || !Deno.stdout.isTerminal()) {
     throw new UsageError(
-      `${what} needs a terminal for its input and output: start it in one, or leave ${what} out and ` +
-        "read the log",
+      `${what} needs a terminal for its input and output: start it in one, or ${instead}`,
     );
   }
   if (Deno.env.get("TERM") === "dumb") {
-    throw new UsageError(`${what} needs a terminal that can move the cursor, and TERM is dumb`);
+    throw new UsageError(
+      `${what} needs a terminal that can move the cursor, and TERM is dumb: set TERM, or ${instead}`,
+    );
   }
 }
 
