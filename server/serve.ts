@@ -4,6 +4,7 @@
  */
 import { getLogger } from "@logtape/logtape";
 import { LOG_CATEGORY } from "../lib/cli/log.ts";
+import { calledAs, inWordsOfCaller } from "../lib/cli/called_as.ts";
 import { inspectHost, refuseObstacle } from "../lib/cli/preflight.ts";
 import { EADDRINUSE, SyscallError } from "../lib/ffi/libc/errno.ts";
 import { Libc } from "../lib/ffi/libc/libc.ts";
@@ -126,7 +127,10 @@ export async function serve(
       `${options.tunName} has ${describeAddresses(options, tun)}`,
   );
   const step = nextStep(await pki.listClients(new Date()), options);
-  if (step !== null) log.info("{step}", { step });
+  if (step !== null) {
+    const word = calledAs(SERVER_PROGRAM);
+    log.info("{step}", { step: inWordsOfCaller(step, SERVER_PROGRAM, word) });
+  }
   ready = true;
   await Promise.race([aborted(signal), faults.promise]);
   log.info("stopping: clients are told, routes and firewall rules go back");

@@ -1,4 +1,5 @@
 /** All checks in their order, and what is written of them. */
+import { CONTROL_PORT } from "../../lib/cli/tunnel_options.ts";
 import { messageOf } from "../../lib/ffi/error_text.ts";
 import { escapeControl } from "../../lib/cli/exit.ts";
 import { expandHome, type InvokingUser } from "../../lib/cli/user_home.ts";
@@ -36,7 +37,7 @@ export async function* diagnose(user: InvokingUser, settings: Settings): AsyncGe
   const cert = textOf(settings, "cert");
   yield* serverChecks({
     server,
-    controlPort: Number(settings.get("ctrl") ?? 8443),
+    controlPort: Number(settings.get("ctrl") ?? CONTROL_PORT),
     pkiFolder: expandHome(textOf(settings, "pki") ?? "~/.fluxify", user.home),
     certFile: cert === undefined ? undefined : expandHome(cert, user.home),
     links: links.filter(({ problem, name }) =>

@@ -10,6 +10,8 @@ import select from "@inquirer/select";
 import { join } from "node:path";
 import { UsageError } from "../../lib/cli/exit.ts";
 import { expandHome, type InvokingUser } from "../../lib/cli/user_home.ts";
+import { calledAs } from "../../lib/cli/called_as.ts";
+import { answerOf, printer, promptText } from "../../lib/cli/screen/terminal_text.ts";
 import { SystemRunner } from "../../lib/host/command/runner.ts";
 import { loadClientCredentials } from "../../lib/pki/client_credentials.ts";
 import {
@@ -19,7 +21,7 @@ import {
 } from "../../lib/pki/secure_file.ts";
 import { TUN_NAME } from "../config/bond_options.ts";
 import { parseServers } from "../config/link_choice.ts";
-import { describeClientProgram } from "../config/options.ts";
+import { CLIENT_PROGRAM, describeClientProgram } from "../config/options.ts";
 import { hostsAndPort } from "../config/server_port.ts";
 import { MODE_KEY, type Settings } from "../config/settings.ts";
 import { makeDirectory, saveSettings, settingsPath } from "../config/settings_file.ts";
@@ -49,10 +51,11 @@ interface ImportedBundle {
 export async function runSetup(
   user: InvokingUser,
   before: Settings,
-  print: (line: string) => void,
+  printLine: (line: string) => void,
   signal: AbortSignal,
 ): Promise<SetupOutcome> {
   const context = { signal };
+  const print = printer(printLine);
   print("Fluxify: a few questions, then it can start. Ctrl-C leaves without saving anything.");
   const settings = new Map(before);
   let bundle: ImportedBundle | null = null;
@@ -70,7 +73,7 @@ export async function runSetup(
       message: "Name or address of the server:",
       default: textOf(before, "server"),
       required: true,
-      validate: (text) => refusalOf(() => parseServers(hostsAndPort(text.trim()).hosts)) ?? true,
+      validate: (text) => answerOf(() => parseServers(hostsAndPort(text.trim()).hosts), UsageError),
     }, context);
     const { hosts, port } = hostsAndPort(server.trim());
     settings.set("server", hosts);
@@ -84,7 +87,9 @@ export async function runSetup(
   const startsNow = await confirm({ message: "Start now?", default: true }, context);
   if (bundle !== null) await writeBundle(user, bundle);
   await saveSettings(user, settings, describeClientProgram());
-  print(`Saved in ${settingsPath(user)}; "sudo fluxify-client" shows it all on a screen`);
+  print(
+    `Saved in ${settingsPath(user)}; "sudo ${calledAs(CLIENT_PROGRAM)}" shows it all on a screen`,
+  );
   return { settings, startsNow };
 }
 
@@ -105,7 +110,7 @@ async function askCertificate(
     return null;
   }
   const how = await select({
-    message: 'Which certificate? ("fluxify-server cert new NAME" makes NAME.bundle)',
+    message: promptText('Which certificate? ("fluxify-server cert new NAME" makes NAME.bundle)'),
     choices: [
       { name: "a bundle in a file", value: "file" },
       { name: "paste a bundle", value: "paste" },
@@ -122,7 +127,10 @@ async function askCertificate(
     required: true,
     validate: async (text) => {
       const path = expandHome(text.trim(), user.home);
-      return await loadClientCredentials(pki, path, new Date()).then(() => true, messageOf);
+      return await loadClientCredentials(pki, path, new Date()).then(
+        () => true,
+        (error) => promptText(messageOf(error)),
+      );
     },
   }, { signal });
   const path = expandHome(file.trim(), user.home);
@@ -193,17 +201,6 @@ async function askLinks(before: Settings, context: { signal: AbortSignal }): Pro
       checked: problem === null && (chosen.length === 0 || chosen.includes(name)),
     })),
   }, context);
-}
-
-/** Why a text is refused, or null. */
-function refusalOf(parse: () => unknown): string | null {
-  try {
-    parse();
-    return null;
-  } catch (error) {
-    if (error instanceof UsageError) return error.message.replace(/^-\S+ /, "It ");
-    throw error;
-  }
 }
 
 function textOf(settings: Settings, key: string): string | undefined {

@@ -18,6 +18,9 @@ type EngineChoice = "native" | "portable" | "auto";
 const ENGINES = ["native", "portable", "auto"] as const satisfies EngineChoice[];
 
 /** What both ends of the tunnel can be told. */
+/** TCP port of the control plane, unless another is given. */
+export const CONTROL_PORT = 8443;
+
 export interface TunnelOptions {
   /** TCP port of the control plane, on the server. */
   controlPort: number;
@@ -47,7 +50,7 @@ export const GROUPS = {
 
 export const controlPortOption = () =>
   new Option("--ctrl <port>", "TCP port of the control plane").helpGroup(GROUPS.connection)
-    .default(8443).argParser(integerIn("-ctrl", 1, 65535));
+    .default(CONTROL_PORT).argParser(integerIn("-ctrl", 1, 65535));
 
 export const reorderBufferSizeOption = () =>
   new Option("--reorder-buffer-size <packets>", "packets a reorder buffer tells apart, 1 to 65536")

@@ -151,7 +151,9 @@ umask "$caller_umask"
 PATH=$caller_path
 # Its own folder, so that root never reads a cache that lies in a user's home.
 DENO_DIR=$home/state DENO_NO_UPDATE_CHECK=1
-export DENO_DIR DENO_NO_UPDATE_CHECK
+# For the commands that the program tells its user to type.
+FLUXIFY_CALLED_AS=$0
+export DENO_DIR DENO_NO_UPDATE_CHECK FLUXIFY_CALLED_AS
 # The signal that would open the runtime's debugger, and the one that asks for the status, must not
 # end a program that has not set up what they do.
 trap '' USR1 USR2

@@ -4,11 +4,15 @@
  * change. Each refusal of the PKI becomes one line and exit code 1; any other error is a defect
  * and is thrown.
  */
+import { isIP } from "node:net";
 import { basename } from "node:path";
+import { CONTROL_PORT } from "../../lib/cli/tunnel_options.ts";
+import { FAMILIES } from "../../lib/host/links/address.ts";
 import { formatDate } from "../../lib/pki/certificate.ts";
 import { requireNewClientName } from "../../lib/pki/client_name.ts";
 import { type ClientSummary, openClientRegistry } from "../../lib/pki/client_registry.ts";
 import { PkiError } from "../../lib/pki/pki_error.ts";
+import { DEFAULT_HOSTS } from "../../lib/pki/server_host.ts";
 import { openServerPki } from "../../lib/pki/server_pki.ts";
 import { readAuthority } from "./authority_facts.ts";
 import { formatTable } from "./table.ts";
@@ -50,10 +54,7 @@ export function initAuthority(
     const text = pki.created
       ? [`"fluxify-server cert new NAME -pki ${directory}" makes a certificate for a client`]
       : [`There is a CA in ${directory} already; it stays as it is`];
-    return {
-      lines: render(options, { directory, created: pki.created }, text),
-      errorLines: pki.notices,
-    };
+    return withNotices(options, { directory, created: pki.created }, pki.notices, text);
   });
 }
 
@@ -65,7 +66,7 @@ export function regenerateAuthority(
     const { directory, hosts, now } = options;
     const pki = await openServerPki(directory, { hosts: [...hosts], regenerate: true, now });
     const text = [`"fluxify-server cert new NAME -pki ${directory}" makes each client's new one`];
-    return { lines: render(options, { directory }, text), errorLines: pki.notices };
+    return withNotices(options, { directory }, pki.notices, text);
   });
 }
 
@@ -104,9 +105,13 @@ export function renewCertificate(options: NamedCertificateOptions): Promise<Comm
 }
 
 /** `cert new NAME`: issues a client certificate. */
-export function newCertificate(options: NamedCertificateOptions): Promise<CommandOutcome> {
+export function newCertificate(
+  options: NamedCertificateOptions & {
+    /** Of the server; the usual one unless given. */ controlPort?: number;
+  },
+): Promise<CommandOutcome> {
   return outcomeOf(async () => {
-    const { directory, name, now } = options;
+    const { directory, name, now, controlPort = CONTROL_PORT } = options;
     requireNewClientName(name);
     const registry = await openClientRegistry(directory, options.folders);
     const issued = await registry.issue(name, now);
@@ -114,7 +119,10 @@ export function newCertificate(options: NamedCertificateOptions): Promise<Comman
     const text = [
       `Certificate for ${name} issued: serial ${serial}, valid until ${formatDate(notAfter)}`,
       `Copy ${bundlePath} to the client over a safe channel: it holds the client's private key`,
-      `On the client: fluxify-client -b -server HOST -cert ${name}.bundle`,
+      "On the client:",
+      `  sudo fluxify-client -b -server ${await serverWord(directory)}${
+        controlPort === CONTROL_PORT ? "" : ` -ctrl ${controlPort}`
+      } -cert ${name}.bundle`,
     ];
     return { lines: render(options, issued, text), errorLines: [] };
   });
@@ -181,6 +189,41 @@ async function outcomeOf(
     if (!(error instanceof PkiError)) throw error;
     return { exitCode: EXIT_REFUSED, lines: [], errorLines: [error.message] };
   }
+}
+
+/** What was done stands before what to do next; programs get it beside their JSON. */
+function withNotices(
+  options: CertificateOptions,
+  value: unknown,
+  notices: string[],
+  text: string[],
+): Pick<CommandOutcome, "lines" | "errorLines"> {
+  return options.format === "json"
+    ? { lines: render(options, value, text), errorLines: notices }
+    : { lines: [...notices, ...text], errorLines: [] };
+}
+
+/** What a client calls the server by, as its certificate has it. */
+async function serverWord(directory: string): Promise<string> {
+  try {
+    return serverToName((await readAuthority(directory)).server.names);
+  } catch (error) {
+    if (!(error instanceof PkiError)) throw error;
+    return serverToName([]); // what is wrong with it, "cert ca" tells
+  }
+}
+
+/** A name, else an address of each family; `HOST` where `names` are of no use to other machines. */
+export function serverToName(names: readonly string[]): string {
+  const reached = names.filter((name) =>
+    !DEFAULT_HOSTS.includes(name) && !name.startsWith("127.") && name !== "::1" &&
+    !name.startsWith("*")
+  );
+  const name = reached.find((each) => isIP(each) === 0);
+  const addresses = FAMILIES.flatMap((family) =>
+    reached.find((each) => isIP(each) === family) ?? []
+  );
+  return name ?? (addresses.join(",") || "HOST");
 }
 
 function render({ format }: CertificateOptions, value: unknown, text: string[]): string[] {

@@ -8,6 +8,7 @@ import {
   listCertificates,
   newCertificate,
   revokeCertificate,
+  serverToName,
   showCertificate,
 } from "./certificate_command.ts";
 
@@ -22,11 +23,12 @@ Deno.test("cert init makes the CA once; cert new a bundle, and says where to cop
   const { path } = directory;
   const init = await initAuthority({ ...options(path), hosts: [] });
   assert.equal(init.exitCode, 0);
+  // What was done, then what to do next.
   assert.match(
-    init.errorLines.join("\n"),
-    /A new CA .* were made in[^]*start the server with -hosts/,
+    init.lines.join("\n"),
+    /^A new CA .* were made in[^]*start the server with -hosts[^]*\n"fluxify-server cert new NAME -pki .*" makes a certificate/,
   );
-  assert.match(init.lines.join(), /"fluxify-server cert new NAME -pki .*" makes a certificate/);
+  assert.deepEqual(init.errorLines, []);
   const ca = await Deno.readTextFile(join(path, "ca.pem"));
   const again = await initAuthority({ ...options(path), hosts: [] });
   assert.match(again.lines.join(), /There is a CA in .* already; it stays as it is/);
@@ -42,10 +44,29 @@ Deno.test("cert init makes the CA once; cert new a bundle, and says where to cop
     first.lines[1],
     `Copy ${path}/clients/alice.bundle to the client over a safe channel: it holds the client's private key`,
   );
-  assert.equal(first.lines[2], "On the client: fluxify-client -b -server HOST -cert alice.bundle");
+  assert.deepEqual(first.lines.slice(2), [
+    "On the client:",
+    "  sudo fluxify-client -b -server HOST -cert alice.bundle",
+  ]);
   assert.deepEqual(first.errorLines, []);
   const bundle = join(path, "clients/alice.bundle");
   assert.equal((await loadClientCredentials("/nonexistent", bundle, NOW)).commonName, "alice");
+});
+
+Deno.test("cert new tells the client the server's name where the certificate has one", async () => {
+  const cases: [names: string[], expected: string][] = [
+    [[], "HOST"],
+    [["127.0.0.1", "localhost", "::1", "*.example.com"], "HOST"],
+    [["203.0.113.10", "vpn.example.com"], "vpn.example.com"],
+    [["2001:db8::10", "203.0.113.10", "203.0.113.11"], "203.0.113.10,2001:db8::10"],
+  ];
+  for (const [names, expected] of cases) assert.equal(serverToName(names), expected);
+  await using directory = await TemporaryDirectory.create();
+  const common = options(directory.path);
+  await initAuthority({ ...common, hosts: ["vpn.example.com"] });
+  const { lines } = await newCertificate({ ...common, name: "alice", controlPort: 9443 });
+  const command = "  sudo fluxify-client -b -server vpn.example.com -ctrl 9443 -cert alice.bundle";
+  assert.equal(lines.at(-1), command);
 });
 
 Deno.test("cert new makes no CA: a server would not know it", async () => {

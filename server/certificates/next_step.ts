@@ -1,4 +1,5 @@
 import type { ClientSummary } from "../../lib/pki/client_registry.ts";
+import { openPorts } from "../setup/firewall_text.ts";
 import { PKI_FOLDERS } from "../../lib/pki/pki_folder.ts";
 
 interface NextStepOptions {
@@ -14,6 +15,6 @@ export function nextStep(
 ): string | null {
   if (clients.some((client) => client.status === "valid")) return null;
   const folder = (PKI_FOLDERS as readonly string[]).includes(pkiFolder) ? "" : ` -pki ${pkiFolder}`;
-  return `no client has a certificate yet: "fluxify-server cert new NAME${folder}" makes one; let ` +
-    `TCP ${controlPort} and UDP ${port} through the firewalls of this machine and of its provider`;
+  return `no client has a certificate yet: "fluxify-server cert new NAME${folder}" makes one; ` +
+    openPorts(controlPort, port);
 }

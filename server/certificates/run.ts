@@ -1,7 +1,8 @@
 /** Runs a `cert` command and prints what it says. */
 import { writeTo } from "../../lib/cli/output.ts";
 import { findPkiFolder, pkiFoldersFor } from "../../lib/pki/pki_folder.ts";
-import type { CertCommand } from "../options.ts";
+import { calledAs, inWordsOfCaller } from "../../lib/cli/called_as.ts";
+import { type CertCommand, SERVER_PROGRAM } from "../options.ts";
 import {
   type CommandOutcome,
   initAuthority,
@@ -16,8 +17,14 @@ import {
 
 export async function runCertCommand(command: CertCommand): Promise<number> {
   const { exitCode, lines, errorLines } = await outcome(command);
-  for (const line of lines) writeTo(Deno.stdout, `${line}\n`);
-  for (const line of errorLines) writeTo(Deno.stderr, `${line}\n`);
+  const word = calledAs(SERVER_PROGRAM);
+  const write = (output: typeof Deno.stdout, text: string) =>
+    writeTo(output, `${inWordsOfCaller(text, SERVER_PROGRAM, word)}\n`);
+  for (const line of lines) {
+    if (command.format === "json") writeTo(Deno.stdout, `${line}\n`);
+    else write(Deno.stdout, line);
+  }
+  for (const line of errorLines) write(Deno.stderr, line);
   return exitCode;
 }
 

@@ -6,6 +6,7 @@ import { renderUnicodeCompact } from "uqr";
 import type { Frame, Size } from "../../lib/cli/screen/canvas.ts";
 import { type Page, type PageInput, ScreenHost } from "../../lib/cli/screen/screen_host.ts";
 import { isTooSmall } from "../../lib/cli/screen/too_small.ts";
+import { calledAs, inWordsOfCaller } from "../../lib/cli/called_as.ts";
 import type { ProgramLog } from "../../lib/cli/run_program.ts";
 import { openClientRegistry } from "../../lib/pki/client_registry.ts";
 import { PkiError } from "../../lib/pki/pki_error.ts";
@@ -19,6 +20,7 @@ import {
   renewCertificate,
   revokeCertificate,
 } from "../certificates/certificate_command.ts";
+import { SERVER_PROGRAM } from "../options.ts";
 import {
   conclude,
   INITIAL_MANAGER,
@@ -65,6 +67,7 @@ export async function showManager(
 class ManagerPage implements Page<ManagerTarget> {
   readonly #options: ManagerOptions;
   readonly #onQuit: () => void;
+  readonly #word = calledAs(SERVER_PROGRAM);
   readonly #onChange: () => void;
   #state: ManagerState = INITIAL_MANAGER;
   #facts: ManagerFacts;
@@ -172,7 +175,10 @@ class ManagerPage implements Page<ManagerTarget> {
 
   #say(action: ManagerAction, { exitCode, lines, errorLines }: CommandOutcome): void {
     const outcome = exitCode === 0 ? "done" : "refused";
-    this.#state = conclude(this.#state, action, outcome, [...errorLines, ...lines]);
+    const said = [...errorLines, ...lines].map((line) =>
+      inWordsOfCaller(line, SERVER_PROGRAM, this.#word)
+    );
+    this.#state = conclude(this.#state, action, outcome, said);
   }
 
   async #show(client: string): Promise<void> {

@@ -4,11 +4,19 @@ import { UsageError } from "../../lib/cli/exit.ts";
 import { parseHost } from "../../lib/cli/host_name.ts";
 import { integerIn } from "../../lib/cli/integer.ts";
 import { parseList } from "../../lib/cli/list.ts";
+import { calledAs, inWordsOfCaller } from "../../lib/cli/called_as.ts";
+import { CONTROL_PORT } from "../../lib/cli/tunnel_options.ts";
+import { answerOf, printer, promptText } from "../../lib/cli/screen/terminal_text.ts";
 import { SystemRunner } from "../../lib/host/command/runner.ts";
 import { listInterfaces } from "../../lib/host/links/network_interface.ts";
 import { requireNewClientName } from "../../lib/pki/client_name.ts";
+import { PKI_FOLDERS } from "../../lib/pki/pki_folder.ts";
 import { PkiError } from "../../lib/pki/pki_error.ts";
+import { DEFAULT_NETWORK } from "../../lib/protocol/wire/tunnel_network.ts";
 import { initAuthority, newCertificate } from "../certificates/certificate_command.ts";
+import { SERVER_PROGRAM } from "../options.ts";
+import { nftCommands, openPorts } from "./firewall_text.ts";
+import { isTunDevice, ownAddresses } from "./own_addresses.ts";
 
 interface SetupOptions {
   readonly directory: string;
@@ -21,45 +29,53 @@ interface SetupOptions {
  */
 export async function runServerSetup(
   { directory, folders }: SetupOptions,
-  print: (line: string) => void,
+  printLine: (line: string) => void,
   signal: AbortSignal,
 ): Promise<number> {
   const context = { signal };
+  const word = calledAs(SERVER_PROGRAM);
+  const print = printer((line) => printLine(inWordsOfCaller(line, SERVER_PROGRAM, word)));
   print("Fluxify server: a few questions. Ctrl-C leaves without making anything.");
   const hosts = await input({
-    message: "Names and addresses clients reach this server by, with commas between:",
-    default: (await ownAddresses()).join(","),
+    message: promptText("Names and addresses clients reach this server by, with commas between:"),
+    default: (await proposedHosts()).join(","),
     required: true,
-    validate: (text) => refusalOf(() => hostsIn(text)) ?? true,
+    validate: (text) => answerOf(() => hostsIn(text), UsageError),
   }, context);
   const port = await askPort("UDP port for data:", "8000", context);
-  const controlPort = await askPort("TCP port for control:", "8443", context);
+  const controlPort = await askPort("TCP port for control:", String(CONTROL_PORT), context);
   const client = await input({
     message: "Name of the first client (empty: none):",
     validate: (text) =>
-      text.trim() === "" || (refusalOf(() => requireNewClientName(text.trim())) ?? true),
+      text.trim() === "" || answerOf(() => requireNewClientName(text.trim()), PkiError),
   }, context);
   const common = { directory, folders, format: "text", now: new Date() } as const;
   const outcomes = [await initAuthority({ ...common, hosts: hostsIn(hosts) })];
   const name = client.trim();
-  if (name !== "") outcomes.push(await newCertificate({ ...common, name }));
+  if (name !== "") {
+    outcomes.push(await newCertificate({ ...common, name, controlPort: Number(controlPort) }));
+  }
   for (const { lines, errorLines } of outcomes) {
     for (const line of [...errorLines, ...lines]) print(line);
   }
   const worst = Math.max(...outcomes.map(({ exitCode }) => exitCode));
   if (worst !== 0) return worst;
   print("");
+  print(`What is left: ${openPorts(controlPort, port)}. Where nft is the firewall:`);
+  for (const command of nftCommands(controlPort, port)) print(`  ${command}`);
   print(
-    `In the firewall of this machine, and of its provider, open TCP ${controlPort} and UDP ${port}:`,
+    "with your table and chain for filter and input; docs/operations.md has the commands for ufw, " +
+      "firewalld and iptables",
   );
-  print(`  nft add rule inet filter input tcp dport ${controlPort} accept`);
-  print(`  nft add rule inet filter input udp dport ${port} accept`);
   print("Then start it:");
-  print(
-    `  sudo fluxify-server -hosts ${
-      hostsIn(hosts).join(",")
-    } -port ${port} -ctrl ${controlPort} -pki ${directory}`,
-  );
+  const isFound = (PKI_FOLDERS as readonly string[]).includes(directory);
+  const words = [
+    `sudo ${word} -hosts ${hostsIn(hosts).join(",")}`,
+    ...port === "8000" ? [] : [`-port ${port}`],
+    ...controlPort === String(CONTROL_PORT) ? [] : [`-ctrl ${controlPort}`],
+    ...isFound ? [] : [`-pki ${directory}`],
+  ];
+  print(`  ${words.join(" ")}`);
   return 0;
 }
 
@@ -72,30 +88,18 @@ async function askPort(
   const text = await input({
     message,
     default: otherwise,
-    validate: (text) => refusalOf(() => parse(text.trim())) ?? true,
+    validate: (text) => answerOf(() => parse(text.trim()), UsageError),
   }, context);
   return text.trim();
 }
 
 function hostsIn(text: string): string[] {
-  return parseList("-hosts", text.replaceAll(" ", ""), "refuse")
+  return parseList("-hosts", text, "refuse")
     .map((host) => parseHost("-hosts", host));
 }
 
-/** Those that others can reach, should there be any. */
-async function ownAddresses(): Promise<string[]> {
+/** An empty list where the machine cannot be asked: the question is asked all the same. */
+async function proposedHosts(): Promise<string[]> {
   const interfaces = await listInterfaces(new SystemRunner()).catch(() => []);
-  return interfaces.filter(({ loopback }) => !loopback)
-    .flatMap(({ addresses }) => addresses.filter(({ scope }) => scope === "global"))
-    .map(({ address }) => address);
-}
-
-function refusalOf(parse: () => unknown): string | null {
-  try {
-    parse();
-    return null;
-  } catch (error) {
-    if (error instanceof UsageError || error instanceof PkiError) return error.message;
-    throw error;
-  }
+  return ownAddresses(interfaces, isTunDevice, DEFAULT_NETWORK);
 }

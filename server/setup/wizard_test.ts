@@ -18,7 +18,12 @@ Deno.test({
       rows: 40,
     });
     await terminal.waitFor(/Names and addresses clients reach/);
-    await terminal.type("vpn.example.com,203.0.113.10");
+    await terminal.press("C-u");
+    await terminal.type("bad name!, vpn.example.com");
+    await terminal.press("Enter");
+    await terminal.waitFor(/It must be an IP address or a host name, not 'bad name!'/);
+    await terminal.press("C-u");
+    await terminal.type("vpn.example.com, 203.0.113.10");
     await terminal.press("Enter");
     await terminal.waitFor(/UDP port for data/);
     await terminal.type("99999");
@@ -33,11 +38,11 @@ Deno.test({
     await terminal.type("laptop");
     await terminal.press("Enter");
     const end = await terminal.waitFor(/exit \d/);
-    match(end, /open TCP 8443 and UDP 9000/);
-    match(
-      end,
-      /sudo fluxify-server -hosts vpn\.example\.com,203\.0\.113\.10 -port 9000 -ctrl 8443/,
-    );
+    match(end, /made in[^]*Certificate for laptop issued/);
+    match(end, /On the client:\n {2}sudo fluxify-client -b -server vpn\.example\.com -cert laptop/);
+    match(end, /let TCP 8443 and UDP 9000 through the\s+firewalls/);
+    match(end, /^ {2}nft insert rule inet filter input tcp dport 8443 accept$/m);
+    match(end, /sudo fluxify-server -hosts vpn\.example\.com,203\.0\.113\.10 -port 9000/);
     match(end, /exit 0/);
     ok((await Deno.stat(join(pki, "clients/laptop.bundle"))).isFile);
   },
