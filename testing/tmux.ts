@@ -58,6 +58,16 @@ export class Tmux implements AsyncDisposable {
     return await this.#do("capture-pane", "-p");
   }
 
+  /** What has been on the screen, also what has scrolled out of it. */
+  async history(): Promise<string> {
+    return await this.#do("capture-pane", "-p", "-S", "-");
+  }
+
+  /** What tmux knows of the terminal, as in `alternate_on`: `1` or `0` as a rule. */
+  async variable(name: string): Promise<string> {
+    return (await this.#do("display-message", "-p", `#{${name}}`)).trim();
+  }
+
   /** With the codes for the colours. */
   async painted(): Promise<string> {
     return await this.#do("capture-pane", "-p", "-e");
@@ -69,7 +79,7 @@ export class Tmux implements AsyncDisposable {
   }
 
   async type(text: string): Promise<void> {
-    await this.#do("send-keys", "-l", text);
+    await this.#do("send-keys", "-l", "--", text);
   }
 
   /** Waits until `text` is to be seen, and clicks on the first place. */

@@ -26,10 +26,9 @@ import { hostsAndPort } from "../config/server_port.ts";
 import { MODE_KEY, type Settings } from "../config/settings.ts";
 import { makeDirectory, saveSettings, settingsPath } from "../config/settings_file.ts";
 import { isHidden, readMachineLinks } from "../screen/form/machine_link.ts";
+import { readPasted } from "./pasted_bundle.ts";
 
 const LINKS_MIN = 2;
-/** A bundle has a few thousand characters. */
-const PASTE_LENGTH_MAX = 64 * 1024;
 const SHOWN_NAME = /[^A-Za-z0-9._-]/g;
 
 /** What was answered, and whether to start with it. */
@@ -119,8 +118,8 @@ async function askCertificate(
   }, { signal });
   if (how === "later") return null;
   if (how === "paste") {
-    print("Paste the whole bundle, then an empty line:");
-    return await checkBundle(user, await readPasted(signal));
+    print("Paste the whole bundle, then press Enter twice; it is not shown, as it holds a key:");
+    return await checkBundle(user, await readPasted(print, signal));
   }
   const file = await input({
     message: "Path of the bundle:",
@@ -158,25 +157,6 @@ function writeBundle({ owner }: InvokingUser, { path, text }: ImportedBundle): P
   return writeFilesAtomically([{ path, text, mode: SECRET_FILE_MODE, owner }]);
 }
 
-/** Lines from the terminal up to an empty one behind the last PEM block. @throws AbortError. */
-async function readPasted(signal: AbortSignal): Promise<string> {
-  const { promise: left, reject } = Promise.withResolvers<never>();
-  left.catch(() => {}); // it may come when all is read
-  signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-  signal.throwIfAborted();
-  const decoder = new TextDecoder();
-  const buffer = new Uint8Array(4096);
-  let text = "";
-  while (text.length < PASTE_LENGTH_MAX) {
-    // A terminal that nobody types on would be read for ever.
-    const length = await Promise.race([Deno.stdin.read(buffer), left]);
-    if (length === null) break;
-    text += decoder.decode(buffer.subarray(0, length), { stream: true }).replaceAll("\r", "\n");
-    if (/-----END [A-Z ]+-----\s*\n\s*\n$/.test(text)) break;
-  }
-  return text.trim() + "\n";
-}
-
 async function askLinks(before: Settings, context: { signal: AbortSignal }): Promise<string[]> {
   const links = await readMachineLinks(new SystemRunner(), TUN_NAME);
   const chosen = textOf(before, "ifaces")?.split(",") ?? [];
@@ -190,6 +170,9 @@ async function askLinks(before: Settings, context: { signal: AbortSignal }): Pro
       }; plug one in, and run "fluxify-client setup" again`,
     );
   }
+  // In the order of the last time, as they are saved in the order in which they stand.
+  const place = (name: string) => chosen.includes(name) ? chosen.indexOf(name) : chosen.length;
+  shown.sort((one, other) => place(one.name) - place(other.name));
   return await checkbox({
     message: "Which links?",
     required: true,

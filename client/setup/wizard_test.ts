@@ -119,6 +119,52 @@ testLeaving("a bundle that is being pasted can be left with Ctrl-C", async (term
   await terminal.press("Enter", "C-c");
 });
 
+Deno.test({
+  name: "netns: a bundle that is pasted is never on the screen, and links keep their order",
+  ignore: needsRoot().ignore || !canRunTmux(),
+  fn: async () => {
+    await using lab = await createSmallLab();
+    const bundle = await newClientCertificate(lab, "laptop");
+    const text = await Deno.readTextFile(bundle);
+    const home = join(lab.directory, "home");
+    const settings = join(home, ".fluxify", "config.json");
+    await Deno.mkdir(join(home, ".fluxify"), { recursive: true });
+    await Deno.writeTextFile(settings, '{"version": 1, "mode": "bonding", "ifaces": "two,one"}');
+    await using terminal = await Tmux.run([...PROGRAM, "setup"], {
+      within: ["ip", "netns", "exec", lab.client.name],
+      env: { HOME: home, SUDO_USER: "", DENO_DIR },
+      columns: 100,
+      rows: 30,
+    });
+    await terminal.waitFor(/What is it to do\?/);
+    await terminal.press("Enter");
+    await terminal.waitFor(/Name or address of the server/);
+    await terminal.type(SERVER_ADDRESS);
+    await terminal.press("Enter");
+    await terminal.waitFor(/Which certificate\?/);
+    await terminal.press("Down", "Enter");
+    await terminal.waitFor(/Paste the whole bundle/);
+    for (const line of text.trim().split("\n")) {
+      await terminal.type(line);
+      await terminal.press("Enter");
+    }
+    await terminal.waitFor(/read: certificate\n +read: certificate\n +read: private key/);
+    await terminal.press("Enter");
+    const asked = await terminal.waitFor(/Which links\?[^]*two[^]*one/);
+    await terminal.press("Enter");
+    await terminal.waitFor(/Start now\?/);
+    await terminal.type("n");
+    await terminal.press("Enter");
+    const all = asked + await terminal.waitFor(/exit 0\nmodes /) + await terminal.history();
+    // Neither the key nor anything else of the bundle.
+    for (const line of text.trim().split("\n")) ok(!all.includes(line), `${line} is shown`);
+    const [before, after] = [...all.matchAll(/^modes (.*)$/gm)].map(([, number]) => number);
+    equal(before, after);
+    equal(await Deno.readTextFile(join(home, ".fluxify", "laptop.bundle")), text);
+    equal(JSON.parse(await Deno.readTextFile(settings)).ifaces.join(), "two,one");
+  },
+});
+
 Deno.test("setup on piped stdin names the flags and does not hang", async () => {
   const child = new Deno.Command(PROGRAM[0]!, {
     args: [...PROGRAM.slice(1), "setup"],

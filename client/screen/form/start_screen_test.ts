@@ -32,6 +32,19 @@ async function endsAsItBegan(terminal: Tmux, code: number): Promise<void> {
   equal(modes[0], modes[1]);
 }
 
+/** The program that was started with this home. */
+async function processOf(home: string): Promise<number> {
+  const { stdout } = await new Deno.Command("pgrep", { args: ["-f", `^${PROGRAM[0]} .*${MAIN}`] })
+    .output();
+  const own = new TextDecoder().decode(stdout).trim().split("\n").map(Number).filter((pid) => {
+    const environment = Deno.readTextFileSync(`/proc/${pid}/environ`);
+    const isProgram = Deno.readLinkSync(`/proc/${pid}/exe`) === Deno.execPath();
+    return isProgram && environment.includes(`HOME=${home}\0`);
+  });
+  equal(own.length, 1);
+  return own[0]!;
+}
+
 function screenTest(name: string, fn: (home: string) => Promise<void>): void {
   Deno.test({
     name,
@@ -180,16 +193,26 @@ screenTest("without colours and in ASCII alone", async (home) => {
 screenTest("a signal ends the form, and the terminal is as it was", async (home) => {
   await using terminal = await start(home);
   await terminal.waitFor(/links: 0 selected/);
-  const { stdout } = await new Deno.Command("pgrep", { args: ["-f", `^${PROGRAM[0]} .*${MAIN}`] })
-    .output();
-  const own = new TextDecoder().decode(stdout).trim().split("\n").map(Number).filter((pid) => {
-    const environment = Deno.readTextFileSync(`/proc/${pid}/environ`);
-    const isProgram = Deno.readLinkSync(`/proc/${pid}/exe`) === Deno.execPath();
-    return isProgram && environment.includes(`HOME=${home}\0`);
-  });
-  equal(own.length, 1);
-  Deno.kill(own[0]!, "SIGTERM");
+  Deno.kill(await processOf(home), "SIGTERM");
   await endsAsItBegan(terminal, 0);
+});
+
+screenTest("what the documentation says gives the terminal back after SIGKILL", async (home) => {
+  const path = new URL("../../../docs/user-interface.md", import.meta.url);
+  const documented = /Only SIGKILL cannot be answered: `([^`]+)`/.exec(
+    await Deno.readTextFile(path),
+  );
+  const cure = documented![1]!;
+  const env = { HOME: home, SUDO_USER: "", DENO_DIR, TERM: "tmux-256color" };
+  const program = PROGRAM.map((word) => `'${word}'`).join(" ");
+  await using terminal = await Tmux.run(["sh", "-c", `${program}; ${cure}; echo cured`], { env });
+  await terminal.waitFor(/links: 0 selected/);
+  equal(await terminal.variable("alternate_on"), "1");
+  Deno.kill(await processOf(home), "SIGKILL");
+  await terminal.waitFor(/cured\nexit 0/);
+  equal(await terminal.variable("alternate_on"), "0");
+  equal(await terminal.variable("mouse_any_flag"), "0");
+  equal(await terminal.variable("cursor_flag"), "1");
 });
 
 Deno.test("without a terminal, the flags to use are named and nothing hangs", async () => {
