@@ -80,6 +80,7 @@ export function balanceModel(
       `received ${formatBytes(status.receivedBytes)}`,
       `sent ${formatBytes(status.sentBytes)}`,
     ],
+    more: [],
     uptimeMs,
     columns: COLUMNS,
     rows: status.uplinks.flatMap((uplink) => uplinkRows(uplink, trafficOf(uplink.name))),

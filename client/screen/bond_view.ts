@@ -6,9 +6,11 @@ import {
   formatAge,
   formatBytes,
   formatCount,
+  formatGain,
   formatMs,
   formatPart,
   formatRate,
+  IDLE_BYTES_PER_SECOND,
 } from "./figures.ts";
 import { type LinkTraffic, RateHistory } from "./rate_history.ts";
 import type { Cell, Column, ReadModel, StatusModel, StatusRow } from "./status_model.ts";
@@ -82,7 +84,7 @@ export function bondModel(
     facts: [
       addresses === "" ? "no addresses yet" : addresses,
       ...(server === serverAddress ? [] : [`server ${serverAddress}`]),
-      ...(session === null ? ["no session"] : sessionFacts(session)),
+      session === null ? "no session" : `scheduler ${session.scheduler}`,
     ],
     totals: [
       `down ${formatRate(total("receivedBytesPerSecond"))}`,
@@ -90,6 +92,7 @@ export function bondModel(
       `received ${formatBytes(total("receivedBytes"))}`,
       `sent ${formatBytes(total("sentBytes"))}`,
     ],
+    more: session === null ? [] : sessionLines(session, traffic),
     uptimeMs,
     columns: COLUMNS,
     keys: ["s scheduler"],
@@ -97,12 +100,33 @@ export function bondModel(
   };
 }
 
-function sessionFacts({ scheduler, reorder }: SessionReport): string[] {
+function sessionLines(
+  { reorder, compression }: SessionReport,
+  traffic: readonly LinkTraffic[],
+): string[][] {
+  const { plainBytes, carriedBytes } = compression;
+  const saved = carriedBytes === 0 || plainBytes === carriedBytes
+    ? formatGain(null)
+    : `${formatGain(plainBytes / carriedBytes)}, ${formatBytes(plainBytes)} carried as ${
+      formatBytes(carriedBytes)
+    }`;
   return [
-    `scheduler ${scheduler}`,
-    `reordered ${reorder.reorderedEvents}`,
-    `given up ${reorder.flushes}`,
+    [`gain over the best link ${formatGain(gainOverBest(traffic))}`, `compression ${saved}`],
+    [
+      `reorder: buffered ${reorder.bufferedEvents}`,
+      `reordered ${reorder.reorderedEvents}`,
+      `drops ${reorder.drops}`,
+      `flushes ${reorder.flushes}`,
+      `max depth ${reorder.maxDepth}`,
+    ],
   ];
+}
+
+/** How much all links carry now, by what the best of them does; null while they carry little. */
+export function gainOverBest(traffic: readonly LinkTraffic[]): number | null {
+  const rates = traffic.map((one) => one.receivedBytesPerSecond + one.sentBytesPerSecond);
+  const total = rates.reduce((sum, rate) => sum + rate, 0);
+  return total < IDLE_BYTES_PER_SECOND ? null : total / Math.max(...rates);
 }
 
 function pathOf({ session }: BondStatus, name: string): PathReport | undefined {

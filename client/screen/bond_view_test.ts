@@ -1,5 +1,5 @@
 import { deepEqual, equal } from "node:assert/strict";
-import { bondModels } from "./bond_view.ts";
+import { bondModels, gainOverBest } from "./bond_view.ts";
 import { bondStatus, pathReport } from "./test_bond_status.ts";
 
 Deno.test("bondModels() tells rates from what a link has carried between two readings", async () => {
@@ -29,6 +29,24 @@ Deno.test("bondModels() shows a link without a path, and that there is no sessio
   const { facts, rows: [idle] } = await bondModels(() => Promise.resolve(without), 0)(0);
   equal(facts.at(-1), "no session");
   equal(idle!.cells.quality!.text, "no session");
+});
+
+Deno.test("gain, compression and reordering are told; what is not known is a dash", async () => {
+  const traffic = (received: number, sent: number) => ({
+    ...{ receivedBytes: 0, sentBytes: 0, lastMinute: [] },
+    ...{ receivedBytesPerSecond: received, sentBytesPerSecond: sent },
+  });
+  equal(gainOverBest([traffic(3_000_000, 0), traffic(1_000_000, 500_000)]), 1.5);
+  equal(gainOverBest([traffic(3_000_000, 0), traffic(0, 0)]), 1);
+  equal(gainOverBest([traffic(100, 100), traffic(100, 0)]), null);
+  equal(gainOverBest([]), null);
+  const { more } = await bondModels(() => Promise.resolve(bondStatus(["one"])), 0)(0);
+  deepEqual(more, [
+    ["gain over the best link -", "compression 1.5x, 3.0 kB carried as 2.0 kB"],
+    ["reorder: buffered 3", "reordered 2", "drops 0", "flushes 1", "max depth 4"],
+  ]);
+  const without = { ...bondStatus(["one"]), session: null };
+  deepEqual((await bondModels(() => Promise.resolve(without), 0)(0)).more, []);
 });
 
 Deno.test("a state has its word and its colour, and only a path that is up is judged", async () => {

@@ -7,7 +7,7 @@ const BARS = "▁▂▃▄▅▆▇█";
 /** Stands for nothing at all, which the lowest bar does not. */
 const NO_BAR = "_";
 /** A link that carries no more than its heartbeats looks idle: 100 kbit/s make the highest bar. */
-const IDLE_BYTES_PER_SECOND = 12_500;
+export const IDLE_BYTES_PER_SECOND = 12_500;
 
 /** `12.4 Mbit/s`: links are sold in bits. At most 11 columns. */
 export function formatRate(bytesPerSecond: number): string {
@@ -23,6 +23,11 @@ export function formatBytes(bytes: number): string {
 export function formatMs(ms: number | null): string {
   if (ms === null) return UNKNOWN;
   return `${ms.toFixed(ms < 9.995 ? 2 : ms < 99.95 ? 1 : 0)} ms`;
+}
+
+/** `1.8x`. */
+export function formatGain(factor: number | null): string {
+  return factor === null ? UNKNOWN : `${factor.toFixed(factor < 9.95 ? 1 : 0)}x`;
 }
 
 /** `0.5 %`, of a part from 0 to 1. At most 5 columns. */

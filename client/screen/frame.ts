@@ -14,6 +14,7 @@ import { headingLine, layOut, rowLine } from "./table.ts";
 export const STATUS_LEAST: Size = { columns: 24, rows: 6 };
 /** From here on there is room for what explains. */
 const FACTS_FROM_ROWS = 14;
+const MORE_FROM_ROWS = 20;
 const DETAIL_WIDTH = 38;
 const LAST_MINUTE = "last minute";
 const LOG_LINES_MIN = 3;
@@ -55,6 +56,9 @@ function drawHead(canvas: Canvas<ScreenTarget>, model: StatusModel): void {
   const line = (parts: readonly string[]) => ` ${joinFitting(parts, canvas.width - 1)}`;
   if (canvas.height >= FACTS_FROM_ROWS) canvas.add([span(line(model.facts), "dim")]);
   canvas.add([span(line(model.totals), "strong")]);
+  if (canvas.height >= MORE_FROM_ROWS) {
+    for (const parts of model.more) canvas.add([span(line(parts), "dim")]);
+  }
   if (canvas.height >= FACTS_FROM_ROWS) canvas.add([]);
 }
 

@@ -42,6 +42,8 @@ export interface StatusModel {
   readonly facts: readonly string[];
   /** As facts; never left out. */
   readonly totals: readonly string[];
+  /** Lines of what explains, each as facts; shown where there is room. */
+  readonly more: readonly (readonly string[])[];
   readonly uptimeMs: number;
   readonly columns: readonly Column[];
   readonly rows: readonly StatusRow[];

@@ -66,5 +66,5 @@ export class StatusPage implements Page<ScreenTarget> {
 }
 
 function startingModel(title: string, uptimeMs: number): StatusModel {
-  return { title, facts: [], totals: ["starting"], uptimeMs, columns: [], rows: [] };
+  return { title, facts: [], totals: ["starting"], more: [], uptimeMs, columns: [], rows: [] };
 }

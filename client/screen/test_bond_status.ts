@@ -52,6 +52,7 @@ export function bondStatus(
       paths,
       mtu: 1400,
       reorder: { bufferedEvents: 3, reorderedEvents: 2, drops: 0, flushes: 1, maxDepth: 4 },
+      compression: { plainBytes: 3000, carriedBytes: 2000 },
     },
   };
 }

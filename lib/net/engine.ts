@@ -159,6 +159,8 @@ export interface SessionReport {
     readonly flushes: number;
     readonly maxDepth: number;
   };
+  /** Bytes of packets of the tunnel, both ways together, and as what they were carried. */
+  readonly compression: { readonly plainBytes: number; readonly carriedBytes: number };
 }
 
 export interface Engine extends AsyncDisposable {

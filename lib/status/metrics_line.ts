@@ -32,7 +32,9 @@ function lineOf(fields: readonly Field[]): string {
   return fields.map(([key, value]) => `${key}=${value}`).join(" ");
 }
 
-function sessionFields({ name, id, wire, scheduler, paths, mtu, reorder }: SessionReport): Field[] {
+function sessionFields(
+  { name, id, wire, scheduler, paths, mtu, reorder, compression }: SessionReport,
+): Field[] {
   return [
     ["session", word(name)],
     ["id", id.toString(16).padStart(8, "0")],
@@ -45,6 +47,8 @@ function sessionFields({ name, id, wire, scheduler, paths, mtu, reorder }: Sessi
     ["reorder.drops", `${reorder.drops}`],
     ["reorder.flushes", `${reorder.flushes}`],
     ["reorder.maxDepth", `${reorder.maxDepth}packets`],
+    ["compression.plain", `${compression.plainBytes}B`],
+    ["compression.carried", `${compression.carriedBytes}B`],
   ];
 }
 

@@ -51,7 +51,16 @@ const OWN: PathReport = { ...PATH, peer: "[::]:0" };
 const REORDER = { bufferedEvents: 1, reorderedEvents: 2, drops: 3, flushes: 4, maxDepth: 5 };
 
 function session(name: string, ...paths: PathReport[]): SessionReport {
-  return { id: 0xbeef, name, wire: "x1", scheduler: "flow", paths, mtu: 1322, reorder: REORDER };
+  return {
+    id: 0xbeef,
+    name,
+    wire: "x1",
+    scheduler: "flow",
+    paths,
+    mtu: 1322,
+    reorder: REORDER,
+    compression: { plainBytes: 3000, carriedBytes: 2000 },
+  };
 }
 
 const linesOf = (report: SessionReport) => metricsLines(report).map(({ line }) => line);
@@ -60,7 +69,7 @@ Deno.test("metricsLines() has a line for each path, a key for everything, a unit
   deepEqual(linesOf(session("laptop", PATH, UNKNOWN)), [
     "session=laptop id=0000beef wire=x1 scheduler=flow paths=2 mtu=1322B " +
     "reorder.bufferedEvents=1 reorder.reorderedEvents=2 reorder.drops=3 reorder.flushes=4 " +
-    "reorder.maxDepth=5packets",
+    "reorder.maxDepth=5packets compression.plain=3000B compression.carried=2000B",
     'session=laptop path=0 name="path 0" address=198.51.100.7:40000 state=up good=yes badFor=- ' +
     "rtt=20.0ms rttLast=21.0ms rttMin=19.5ms jitter=1.3ms delayVariation=0.4ms loss=1.5% " +
     "score=87/100 lastSeen=120ms in=67890B out=12345B rate=6250000B/s mtu=1400B",
@@ -79,6 +88,7 @@ Deno.test("metricsLines() has the values for logs in JSON", () => {
     scheduler: "flow",
     mtu: 1322,
     reorder: REORDER,
+    compression: { plainBytes: 3000, carriedBytes: 2000 },
   });
   deepEqual(path, { ...PATH, session: "laptop" });
 });

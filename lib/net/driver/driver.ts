@@ -133,8 +133,8 @@ export class Driver<S extends Cipher, O extends Cipher> implements PathObserver<
   report(now: number): SessionReport[] {
     return [...this.sessions]
       .filter((entry) => entry.closesAt === Infinity)
-      .map(({ session, spec, reordering }) =>
-        reportSession(session, spec.name, reordering.counters(), now)
+      .map(({ session, spec, reordering, compression }) =>
+        reportSession(session, spec.name, reordering.counters(), compression, now)
       );
   }
 

@@ -227,6 +227,8 @@ export class Inbound<S extends Cipher, O extends Cipher> {
       memory = this.#made.memory;
       payload = this.#made.inflated;
     }
+    entry.compression.plainBytes += length;
+    entry.compression.carriedBytes += this.header.payloadLength;
     if (this.trafficClass !== 0 && entry.spec.carriesEcn === true) {
       if ((this.trafficClass & ECN_CE) === ECN_CE) path.counters.congestionMarks++;
       if (!passEcnOn(memory.view, payload, this.trafficClass)) {

@@ -255,11 +255,13 @@ export class Outbound<S extends Cipher, O extends Cipher> {
     const outgoing = this.#outgoing;
     const compressed = this.#compress(memory, packet, length, now);
     outgoing.compression = compressed > 0 ? this.#compressionKind : COMPRESSION_NONE;
+    entry.compression.plainBytes += length;
     if (compressed > 0) {
       memory = this.#made.memory;
       packet = this.#made.compressed;
       length = compressed;
     }
+    entry.compression.carriedBytes += length;
     this.#departures.offer(entry, memory, packet, length, flags, now);
   }
 

@@ -2,6 +2,7 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import type { Cipher } from "../../protocol/crypto/key_epochs.ts";
 import { hasRightChecksums, ipPacket, ipv6, tcpPacket } from "../../protocol/packet/test_packet.ts";
+import type { CompressionMode } from "../../protocol/compression/compression_mode.ts";
 import { DEFAULT_TUNING } from "../../protocol/session/session_tuning.ts";
 import { DropCounters } from "../../protocol/wire/drop_reason.ts";
 import { FLAG_PARTIAL_CHECKSUM, TYPE_PACKET } from "../../protocol/wire/header.ts";
@@ -27,7 +28,11 @@ class Bench {
   readonly driver: Driver<Cipher, Cipher>;
   readonly #read = newMemory(70_000);
 
-  constructor(x1: boolean, role: "client" | "server" = "client") {
+  constructor(
+    x1: boolean,
+    role: "client" | "server" = "client",
+    compression: CompressionMode = "off",
+  ) {
     const made = makeMemory();
     const cipher: Cipher = { free() {} };
     this.driver = new Driver<Cipher, Cipher>({
@@ -53,7 +58,7 @@ class Bench {
     this.driver.openSession({
       ...{ role, id: 1, key: new Uint8Array(32), x1, name: "laptop", mtu: 1400 },
       ...{ ipv4: "10.8.0.2", ipv6: "fd00:8::2", reorderBufferSize: 16 },
-      ...{ reorderFlushTimeoutMs: 50, tuning: { ...DEFAULT_TUNING, compression: "off" } },
+      ...{ reorderFlushTimeoutMs: 50, tuning: { ...DEFAULT_TUNING, compression } },
     }, 0);
     if (role === "client") {
       this.driver.addPath(1, { id: 0, name: "fiber", socket: 0, peer: null }, 0);
@@ -85,6 +90,21 @@ Deno.test("a packet is sent as it was read, each with the next number", () => {
   deepEqual(bench.sent.map(({ packet }) => packet), packets);
   deepEqual(bench.sent.map(({ sequence }) => sequence), [1, 2]);
   equal(bench.drops.total, 0);
+});
+
+Deno.test("the report tells as what the packets were carried", () => {
+  const plain = new Bench(true);
+  plain.forward(tcp(1000));
+  const { compression: same } = plain.driver.report(1)[0]!;
+  deepEqual(same, { plainBytes: 1040, carriedBytes: 1040 });
+  const squeezed = new Bench(true, "client", "always");
+  squeezed.forward(tcpPacket({ payload: new Uint8Array(1000) }));
+  const { packet } = squeezed.sent[0]!;
+  ok(packet.length < 200, `${packet.length}`);
+  deepEqual(squeezed.driver.report(1)[0]!.compression, {
+    plainBytes: 1040,
+    carriedBytes: packet.length,
+  });
 });
 
 Deno.test("what is no packet, has no session, or makes no sense is dropped and counted", () => {

@@ -8,6 +8,7 @@ export function reportSession<S extends Cipher, O extends Cipher>(
   session: Session<S, O>,
   name: string,
   reorder: ReorderCounters,
+  compression: SessionReport["compression"],
   now: number,
 ): SessionReport {
   const paths = [...session.paths].map((path) => ({
@@ -32,5 +33,9 @@ export function reportSession<S extends Cipher, O extends Cipher>(
   const scheduler = session.scheduling.scheduler.name;
   const mtu = session.packetBytesMax === Infinity ? null : session.packetBytesMax;
   const wire = session.wire.name;
-  return { id: session.id, name, wire, scheduler, paths, mtu, reorder: { ...reorder } };
+  return {
+    ...{ id: session.id, name, wire, scheduler, paths, mtu },
+    reorder: { ...reorder },
+    compression: { ...compression },
+  };
 }

@@ -33,6 +33,8 @@ export class SessionEntry<S extends Cipher, O extends Cipher> implements Timed {
   /** Whether it may have control records to send in this turn. */
   isTouched = false;
   isDropped = false;
+  /** Bytes of the tunnel's packets in both directions, and as what they were carried. */
+  readonly compression = { plainBytes: 0, carriedBytes: 0 };
   dueAt = Infinity;
   heapIndex = -1;
   /** Puts packets of flows that use several paths in order; null before there is one. */
