@@ -37,6 +37,7 @@ import { handleEngineEvent, logControlEvent, logShared, noteMachine } from "./ev
 import { metricsLines } from "../lib/status/metrics_line.ts";
 import { type ServeOptions, SERVER_PROGRAM } from "./options.ts";
 import { ForeignSources } from "./sessions/foreign_sources.ts";
+import { watchLastSeen } from "./sessions/last_seen_watch.ts";
 import { LeaseStore } from "./sessions/lease_store.ts";
 import { SessionRegistry } from "./sessions/session_registry.ts";
 import { V1Policy } from "./sessions/v1_policy.ts";
@@ -67,6 +68,7 @@ export async function serve(
   const libc = Libc.open();
   libc.forbidCoreDumps();
   const runner = new SystemRunner();
+  const warn = (line: string) => log.warn("{line}", { line });
   if (options.egressInterface !== null) {
     requireInterface(await listInterfaces(runner), options.egressInterface);
   }
@@ -102,10 +104,11 @@ export async function serve(
   const tun = new TunKeeper(runner, options.tunName);
   await changeHost(journal, tun, options);
   stack.use(keepTun(tun));
-  stack.use(watchRules(journal, (line) => log.warn("{line}", { line })));
+  stack.use(watchRules(journal, warn));
   stack.defer(() => registry.endAll());
   const control = stack.use(await startControlPlane(options, pki, registry, shared));
 
+  stack.use(await watchLastSeen({ directory: options.pkiFolder, engine, warn }));
   const checkCertificates = certificateCheck(pki, registry);
   stack.adopt(setInterval(checkCertificates, CERTIFICATE_CHECK_MS), clearInterval);
   const reload = new CredentialReload({ ...options, control, revocations: pki.revocations }, pki);

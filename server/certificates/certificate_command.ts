@@ -10,10 +10,11 @@ import { CONTROL_PORT } from "../../lib/cli/tunnel_options.ts";
 import { FAMILIES } from "../../lib/host/links/address.ts";
 import { formatDate } from "../../lib/pki/certificate.ts";
 import { requireNewClientName } from "../../lib/pki/client_name.ts";
-import { type ClientSummary, openClientRegistry } from "../../lib/pki/client_registry.ts";
+import { openClientRegistry } from "../../lib/pki/client_registry.ts";
 import { PkiError } from "../../lib/pki/pki_error.ts";
 import { DEFAULT_HOSTS } from "../../lib/pki/server_host.ts";
 import { openServerPki } from "../../lib/pki/server_pki.ts";
+import { type SeenClient, withLastSeen } from "./seen_client.ts";
 import { readAuthority } from "./authority_facts.ts";
 import { formatTable } from "./table.ts";
 
@@ -133,11 +134,12 @@ export function listCertificates(options: CertificateOptions): Promise<CommandOu
   return outcomeOf(async () => {
     const { directory, now } = options;
     const registry = await openClientRegistry(directory, options.folders);
-    const clients = await registry.list(now);
+    const { clients, problem } = await withLastSeen(directory, await registry.list(now));
     const text = clients.length === 0
       ? [`There are no clients in ${directory} yet: "fluxify-server cert new NAME" makes one`]
-      : formatTable(["NAME", "SERIAL", "EXPIRES", "STATUS"], clients.map(rowOf));
-    return { lines: render(options, clients, text), errorLines: [] };
+      : formatTable(["NAME", "SERIAL", "EXPIRES", "STATUS", "LAST SEEN"], clients.map(rowOf));
+    const errorLines = problem === null ? [] : [problem];
+    return { lines: render(options, clients, text), errorLines };
   });
 }
 
@@ -230,11 +232,12 @@ function render({ format }: CertificateOptions, value: unknown, text: string[]):
   return format === "json" ? [JSON.stringify(value)] : text;
 }
 
-function rowOf({ name, certPath, serial, notAfter, status }: ClientSummary): string[] {
+function rowOf({ name, certPath, serial, notAfter, status, lastSeen }: SeenClient): string[] {
   const expires = notAfter === null ? "-" : formatDate(notAfter);
   const file = basename(certPath);
   const shown = file === "" || file === `${name}.pem` ? name : `${name} (${file})`;
-  return [printable(shown), serial || "-", expires, status];
+  const seen = lastSeen === null ? "-" : formatDate(lastSeen);
+  return [printable(shown), serial || "-", expires, status, seen];
 }
 
 /** Names of other programs' certificates may hold anything, also what steers a terminal. */

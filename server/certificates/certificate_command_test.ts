@@ -111,10 +111,10 @@ Deno.test("cert list is a table of clients, and says how to make the first", asy
   const { lines, exitCode } = await listCertificates(options(path));
   assert.equal(exitCode, 0);
   assert.deepEqual(lines, [
-    `NAME            SERIAL                            EXPIRES               STATUS`,
-    `alice           ${alice.serial}  2028-05-31 12:00 UTC  revoked`,
-    `bob-the-router  ${bob.serial}  2028-05-31 12:00 UTC  valid`,
-    `odd?name        -                                 -                     unreadable`,
+    `NAME            SERIAL                            EXPIRES               STATUS      LAST SEEN`,
+    `alice           ${alice.serial}  2028-05-31 12:00 UTC  revoked     -`,
+    `bob-the-router  ${bob.serial}  2028-05-31 12:00 UTC  valid       -`,
+    `odd?name        -                                 -                     unreadable  -`,
   ]);
 });
 
@@ -182,6 +182,7 @@ Deno.test("each command prints one line of JSON on demand", async () => {
   assert.deepEqual(listed, [{
     ...{ name: "alice", certPath, serial, notAfter, status: "valid" },
     createdAt: "2026-06-01T12:00:00.000Z",
+    lastSeen: null,
     revokedAt: null,
   }]);
   assert.equal(shown.serial, serial);

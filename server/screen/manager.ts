@@ -12,6 +12,7 @@ import { openClientRegistry } from "../../lib/pki/client_registry.ts";
 import { PkiError } from "../../lib/pki/pki_error.ts";
 import { readSmallFile } from "../../lib/pki/secure_file.ts";
 import { readAuthority } from "../certificates/authority_facts.ts";
+import { withLastSeen } from "../certificates/seen_client.ts";
 import {
   type CommandOutcome,
   initAuthority,
@@ -132,9 +133,9 @@ class ManagerPage implements Page<ManagerTarget> {
     const { directory, folders } = this.#options;
     try {
       const registry = await openClientRegistry(directory, folders);
-      const clients = await registry.list(new Date());
+      const seen = await withLastSeen(directory, await registry.list(new Date()));
       const authority = await readAuthority(directory);
-      this.#facts = { ...this.#facts, clients, authority, problem: null };
+      this.#facts = { ...this.#facts, ...seen, authority };
     } catch (error) {
       if (!(error instanceof PkiError)) throw error;
       this.#facts = { ...this.#facts, clients: [], authority: null, problem: error.message };

@@ -4,13 +4,14 @@
  */
 import { rowAfter } from "../../lib/cli/screen/list_cursor.ts";
 import { requireNewClientName } from "../../lib/pki/client_name.ts";
-import type { ClientDetails, ClientSummary } from "../../lib/pki/client_registry.ts";
+import type { ClientDetails } from "../../lib/pki/client_registry.ts";
 import { PkiError } from "../../lib/pki/pki_error.ts";
+import type { SeenClient } from "../certificates/seen_client.ts";
 import type { AuthorityFacts } from "../certificates/authority_facts.ts";
 
 export interface ManagerFacts {
   readonly directory: string;
-  readonly clients: readonly ClientSummary[];
+  readonly clients: readonly SeenClient[];
   /** Null: there is none yet, or it cannot be read, as `problem` says. */
   readonly authority: AuthorityFacts | null;
   readonly problem: string | null;

@@ -15,6 +15,7 @@ import {
 import { drawTooSmall, isTooSmall } from "../../lib/cli/screen/too_small.ts";
 import { formatDate } from "../../lib/pki/certificate.ts";
 import type { ClientDetails, ClientSummary } from "../../lib/pki/client_registry.ts";
+import type { SeenClient } from "../certificates/seen_client.ts";
 import {
   type ManagerButton,
   type ManagerFacts,
@@ -72,9 +73,9 @@ export function drawManager(
     drawFooter(canvas, state);
     return canvas;
   }
-  canvas.add([
-    span(spread(" Fluxify certificates", `${facts.clients.length} clients `, canvas.width), "bar"),
-  ]);
+  const { length } = facts.clients;
+  const count = `${length} ${length === 1 ? "client" : "clients"} `;
+  canvas.add([span(spread(" Fluxify certificates", count, canvas.width), "bar")]);
   const { view } = state;
   if (view.name === "help") { for (const line of HELP) canvas.add([span(` ${line}`)]); }
   else if (view.name === "show") drawClient(canvas, view, facts);
@@ -98,14 +99,15 @@ interface ClientColumn {
   readonly width: number;
   /** From how many columns of the screen on. */
   readonly from: number;
-  text(client: ClientSummary): string;
+  text(client: SeenClient): string;
 }
 
 const CLIENT_COLUMNS: readonly ClientColumn[] = [
   { heading: "STATUS", width: 13, from: 0, text: ({ status }) => status },
   { heading: "EXPIRES", width: 10, from: 0, text: ({ notAfter }) => dayOf(notAfter) },
-  { heading: "CREATED", width: 10, from: 66, text: ({ createdAt }) => dayOf(createdAt) },
-  { heading: "REVOKED", width: 10, from: 78, text: ({ revokedAt }) => dayOf(revokedAt) },
+  { heading: "LAST SEEN", width: 16, from: 57, text: ({ lastSeen }) => minuteOf(lastSeen) },
+  { heading: "CREATED", width: 10, from: 68, text: ({ createdAt }) => dayOf(createdAt) },
+  { heading: "REVOKED", width: 10, from: 80, text: ({ revokedAt }) => dayOf(revokedAt) },
   { heading: "SERIAL", width: 32, from: 150, text: ({ serial }) => serial || "-" },
   { heading: "FILE", width: 26, from: 106, text: ({ certPath }) => basename(certPath) || "-" },
 ];
@@ -114,6 +116,10 @@ const NAME_WIDTH = 12;
 
 function dayOf(date: Date | null): string {
   return date === null ? "-" : formatDate(date).slice(0, 10);
+}
+
+function minuteOf(date: Date | null): string {
+  return date === null ? "-" : formatDate(date).slice(0, 16);
 }
 
 function drawClients(
@@ -232,13 +238,16 @@ function drawAuthority(
 function drawClient(
   canvas: Canvas<ManagerTarget>,
   { as, first }: ManagerState["view"] & { name: "show" },
-  { details, qrCode }: ManagerFacts,
+  { details, qrCode, clients }: ManagerFacts,
 ): void {
   if (details === null) {
     canvas.add([span("  reading ...", "dim")]);
     return;
   }
-  const lines = as === "text" ? detailLines(details, canvas.width) : qrLines(canvas, qrCode);
+  const lastSeen = clients.find(({ serial }) => serial === details.serial)?.lastSeen ?? null;
+  const lines = as === "text"
+    ? detailLines(details, lastSeen, canvas.width)
+    : qrLines(canvas, qrCode);
   const from = Math.max(0, Math.min(first, lines.length - canvas.room));
   for (const line of lines.slice(from, from + canvas.room)) canvas.add(line);
 }
@@ -255,7 +264,11 @@ function qrLines(canvas: Canvas<ManagerTarget>, qrCode: readonly string[] | null
     .map((line) => [span(`  ${line}`, "warn")]);
 }
 
-function detailLines(details: ClientDetails, width: number): Line[] {
+function detailLines(
+  details: ClientDetails,
+  lastSeen: Date | null,
+  width: number,
+): Line[] {
   const rows: [string, string][] = [
     ["name", details.commonName],
     ["status", details.status],
@@ -263,6 +276,7 @@ function detailLines(details: ClientDetails, width: number): Line[] {
     ["created", formatDate(details.createdAt)],
     ["valid from", formatDate(details.notBefore)],
     ["expires", formatDate(details.notAfter)],
+    ["last seen", lastSeen === null ? "not known" : formatDate(lastSeen)],
     ["revoked", details.revokedAt === null ? "no" : formatDate(details.revokedAt)],
     ["SHA-256", details.fingerprint],
     ["certificate", details.certPath],

@@ -17,9 +17,9 @@ Deno.test("the manager on 80 columns", () => {
     textOf(INITIAL_MANAGER, managerFacts(), 80, 18),
     `
  Fluxify certificates                                                 2 clients
-  NAME         STATUS        EXPIRES    CREATED    REVOKED
-> alice        valid         2028-01-01 2026-01-01 -
-  laptop       revoked       2028-01-01 2026-01-01 2026-06-01
+  NAME         STATUS        EXPIRES    LAST SEEN        CREATED    REVOKED
+> alice        valid         2028-01-01 2026-11-28 13:05 2026-01-01 -
+  laptop       revoked       2028-01-01 -                2026-01-01 2026-06-01
 
   [New]  [Show]  [Revoke]  [Renew]  [Regenerate CA]  [Refresh]  [Quit]
 ─ authority in /etc/pki ────────────────────────────────────────────────────────
@@ -114,7 +114,7 @@ Deno.test("a QR code that does not fit says how large the terminal would have to
     ...INITIAL_MANAGER,
     view: { name: "show", client: "alice", as: "QR code", first: 0 },
   };
-  const details = { ...managerFacts().clients[0]! } as ManagerFacts["details"];
+  const details = { ...managerFacts().clients[0]! } as unknown as ManagerFacts["details"];
   const qrCode = Array.from({ length: 60 }, () => "█".repeat(120));
   ok(textOf(state, managerFacts({ details, qrCode }), 80, 24).includes("it takes 120x62"));
   ok(textOf(state, managerFacts({ details, qrCode }), 130, 70).includes("█".repeat(120)));

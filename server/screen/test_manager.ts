@@ -17,8 +17,18 @@ export function managerFacts(more: Partial<ManagerFacts> = {}): ManagerFacts {
   return {
     directory: "/etc/pki",
     clients: [
-      { ...client("alice", "0A"), revokedAt: null, status: "valid" },
-      { ...client("laptop", "0B"), revokedAt: new Date("2026-06-01T00:00:00Z"), status: "revoked" },
+      {
+        ...client("alice", "0A"),
+        lastSeen: new Date("2026-11-28T13:05:00Z"),
+        revokedAt: null,
+        status: "valid",
+      },
+      {
+        ...client("laptop", "0B"),
+        lastSeen: null,
+        revokedAt: new Date("2026-06-01T00:00:00Z"),
+        status: "revoked",
+      },
     ],
     authority: {
       ca: { path: "/etc/pki/ca.pem", commonName: "CA", serial: "01", ...DATES },
