@@ -1,5 +1,6 @@
 /** What bonding tells a user interface beside it. */
 import type { SchedulerName } from "../../lib/protocol/wire/scheduler_name.ts";
+import type { StepStatus } from "./connect_progress.ts";
 import type { SessionReport } from "../../lib/net/engine.ts";
 
 export interface BondStatus {
@@ -24,6 +25,8 @@ export interface BondControls {
 }
 
 export interface BondObserver {
+  /** How far the first connection has come, at each change. */
+  onConnecting(steps: readonly StepStatus[]): void;
   /** There is a session. `readStatus` may be called as often as the screen changes. */
   onBonding(readStatus: () => Promise<BondStatus>, controls: BondControls): void;
 }

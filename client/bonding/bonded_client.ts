@@ -7,6 +7,7 @@ import { LOG_CATEGORY } from "../../lib/cli/log.ts";
 import type { Engine, EngineEvent } from "../../lib/net/engine.ts";
 import type { HostJournal } from "../../lib/host/journal/host_journal.ts";
 import type { BondOptions } from "../config/options.ts";
+import type { ConnectProgress } from "./connect_progress.ts";
 import { FirstAnswers } from "./first_answers.ts";
 import type { LinkSet } from "./link_set.ts";
 import type { LiveSession } from "./live_session.ts";
@@ -31,6 +32,7 @@ export interface BondedClientParts {
   readonly endpoints: ServerEndpoints;
   readonly requests: SessionRequests;
   readonly protection: Protection;
+  readonly progress: ConnectProgress;
   /** Whether another client runs on this machine, which may have its traffic. */
   readonly hasCompany: boolean;
 }
@@ -99,6 +101,7 @@ export class BondedClient {
     if (endpoint === null) return;
     this.#parts.protection.keepOnFailure();
     if (endpoint.routes !== null) await this.#traffic.turnIn();
+    this.#parts.progress.finish();
     log.info(
       `fluxify-client is up: ${this.addresses} over ${this.#describeLinks()} to ` +
         this.serverAddresses,

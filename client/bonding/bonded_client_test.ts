@@ -6,6 +6,7 @@ import { HostJournal } from "../../lib/host/journal/host_journal.ts";
 import { TestDirectory } from "../../lib/host/journal/test_directory.ts";
 import { ControlError } from "../control/control_error.ts";
 import { type BondOptions, parseClientOptions } from "../config/options.ts";
+import { ConnectProgress } from "./connect_progress.ts";
 import { BondedClient, type BondedClientParts } from "./bonded_client.ts";
 import type { LinkSet } from "./link_set.ts";
 import { LiveSession } from "./live_session.ts";
@@ -139,6 +140,7 @@ async function makeClient(
     },
   };
   const client = new BondedClient({
+    progress: new ConnectProgress(),
     options,
     engine: engine as unknown as BondedClientParts["engine"],
     journal,

@@ -19,6 +19,7 @@ import { loadClientCredentials } from "../../lib/pki/client_credentials.ts";
 import { answerWithin, resolveServers } from "../control/resolve_server.ts";
 import { watchLinks } from "../../lib/host/links/link_watch.ts";
 import { type BondOptions, CLIENT_PROGRAM } from "../config/options.ts";
+import { ConnectProgress } from "./connect_progress.ts";
 import type { BondObserver } from "./bond_observer.ts";
 import { BondedClient } from "./bonded_client.ts";
 import { LinkSelection } from "./link_selection.ts";
@@ -57,6 +58,7 @@ export async function bond(
     new Date(),
   );
   for (const line of credentials.notices) log.warn("{line}", { line });
+  const progress = new ConnectProgress((steps) => observer?.onConnecting(steps));
   if (!options.killSwitch) {
     for (const line of await restoreStale(runner)) log.warn("{line}", { line });
   }
@@ -112,9 +114,20 @@ export async function bond(
       credentials,
       features: engine.features,
       acceptsV1: options.acceptsV1,
+      progress,
     });
     const bonded = client = new BondedClient({
-      ...{ options: live, engine, journal, session, links, endpoints, requests, protection },
+      ...{
+        options: live,
+        engine,
+        journal,
+        session,
+        links,
+        endpoints,
+        requests,
+        protection,
+        progress,
+      },
       hasCompany: company.length > 0,
     });
     stack.defer(() => bonded.end());

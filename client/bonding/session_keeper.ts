@@ -2,11 +2,13 @@
  * Keeps a session: the first one is asked for until there is one, each is renewed in time, and one
  * that is lost is replaced.
  */
+import { messageOf } from "../../lib/ffi/error_text.ts";
 import { getLogger } from "@logtape/logtape";
 import { LOG_CATEGORY } from "../../lib/cli/log.ts";
 import { backoffMs } from "../control/backoff.ts";
 import { ControlError } from "../control/control_error.ts";
 import type { BondOptions } from "../config/options.ts";
+import type { ConnectProgress } from "./connect_progress.ts";
 import type { LinkSet } from "./link_set.ts";
 import type { LiveSession } from "./live_session.ts";
 import { pause } from "./pause.ts";
@@ -26,6 +28,7 @@ interface SessionKeeperParts {
   readonly session: LiveSession;
   readonly links: Pick<LinkSet, "usable">;
   readonly opening: Pick<SessionOpening, "request" | "open">;
+  readonly progress: Pick<ConnectProgress, "fail">;
   /** This machine's addresses inside the tunnel. */
   readonly addresses: { toString(): string };
 }
@@ -56,6 +59,7 @@ export class SessionKeeper {
       } catch (error) {
         if (signal.aborted) return null;
         if (either.aborted) continue;
+        this.#parts.progress.fail(messageOf(error));
         const isHopeless = !(error instanceof ControlError) || !error.retryable;
         if (options.once || isHopeless) throw error;
         this.#sayFailure("cannot connect, trying on", error);

@@ -8,6 +8,7 @@ import { sessionFeatures } from "../../lib/net/driver/features.ts";
 import type { ControlGrant } from "../../lib/protocol/wire/control_message.ts";
 import { ControlError } from "../control/control_error.ts";
 import type { BondOptions } from "../config/options.ts";
+import type { ConnectProgress } from "./connect_progress.ts";
 import type { LinkSet } from "./link_set.ts";
 import type { LiveSession } from "./live_session.ts";
 import type { Protection } from "./protection.ts";
@@ -35,6 +36,7 @@ interface SessionOpeningParts {
   readonly protection: Protection;
   readonly addresses: TunnelAddresses;
   readonly mtu: TunMtuKeeper;
+  readonly progress: ConnectProgress;
 }
 
 export class SessionOpening {
@@ -66,7 +68,7 @@ export class SessionOpening {
   /** Asks for a session. @throws ControlError, CommandError. */
   async request(signal: AbortSignal): Promise<Granted> {
     const { links, endpoints, requests, session } = this.#parts;
-    if (endpoints.all.length === 0) await endpoints.lookUp(signal);
+    if (endpoints.all.length === 0) await this.#lookUpFirst(signal);
     // It may have moved, and somebody else answer where it was.
     else if (!session.isUp) this.#lookUpAgain(signal);
     await links.refresh(session.id);
@@ -76,6 +78,13 @@ export class SessionOpening {
     const routes = links.controlRoutes();
     if (routes.length === 0) throw noLink(links);
     return await requests.request(routes, signal);
+  }
+
+  async #lookUpFirst(signal: AbortSignal): Promise<void> {
+    const { endpoints, progress, options } = this.#parts;
+    progress.begin("resolve", options.server);
+    await endpoints.lookUp(signal);
+    progress.tell("resolve", endpoints.all.map(({ address }) => address).join(", "));
   }
 
   /** One look-up at a time, beside everything else: where DNS is dead it takes its time. */
@@ -161,9 +170,12 @@ export class SessionOpening {
     });
     await protection.allowDataPort(grant.udpPort);
     await links.refresh(grant.sessionId);
+    const { progress } = this.#parts;
+    progress.begin("paths", `UDP ${grant.udpPort} of ${links.serverAddresses}`);
     if (!await session.provenWithin(FIRST_PATH_TIMEOUT_MS, signal)) return false;
     this.#isV1 = !features.x1;
     if (before !== null && !isLost) links.forget(before);
+    progress.begin("TUN", `${grant.clientIp} and ${grant.clientIp6}`);
     // Before the device has them, so that there is no moment in which they answer on the links.
     await this.#guard([grant.clientIp, grant.clientIp6]);
     for (const line of await addresses.use(grant, () => mtu.current)) {

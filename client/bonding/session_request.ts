@@ -11,6 +11,8 @@ import type { NextHop } from "../../lib/host/routes/gateway/routing_table.ts";
 import type { ControlGrant } from "../../lib/protocol/wire/control_message.ts";
 import { ControlError } from "../control/control_error.ts";
 import { type ClientCredentials, exchange } from "../control/exchange.ts";
+import type { Stage } from "../control/connection_failure.ts";
+import type { ConnectProgress, ConnectStep } from "./connect_progress.ts";
 import type { ServerEndpoint } from "./server_endpoints.ts";
 
 /** For one link and address, at the least: a connection over a slow link takes several round trips. */
@@ -28,6 +30,7 @@ interface ControlTarget {
   readonly features: readonly string[];
   /** Whether a server is taken that speaks v1 only. */
   readonly acceptsV1: boolean;
+  readonly progress?: ConnectProgress;
 }
 
 /** A link, and an address of the server that it leads to. */
@@ -45,6 +48,12 @@ export interface Granted {
   /** Who granted it. */
   readonly endpoint: ServerEndpoint;
 }
+
+const STEP_OF: Readonly<Record<Stage, ConnectStep>> = {
+  "connecting": "TCP",
+  "TLS handshake": "TLS",
+  "waiting for the answer": "session",
+};
 
 export class SessionRequests {
   readonly #target: ControlTarget;
@@ -102,6 +111,11 @@ export class SessionRequests {
         clientVersion: VERSION,
         timeoutMs,
         signal,
+        onStage: (stage) =>
+          this.#target.progress?.begin(
+            STEP_OF[stage],
+            stage === "connecting" ? `${endpoint.address} over ${link}` : "",
+          ),
       });
     } catch (error) {
       if (!route.isInUse) {

@@ -27,6 +27,8 @@ import { abortedError, ControlError } from "./control_error.ts";
 interface ConnectionTarget extends Target {
   readonly credentials: ClientCredentials;
   readonly signal?: AbortSignal;
+  /** Told how far it has come. */
+  readonly onStage?: (stage: Stage) => void;
 }
 
 /**
@@ -63,18 +65,28 @@ export async function ask(
 
 /** One connection, and how far it came. */
 class Attempt {
-  stage: Stage = "connecting";
+  #stage: Stage = "connecting";
   readonly #target: ConnectionTarget;
   readonly #giveUp = new AbortController();
   #connection: TlsConnection | null = null;
 
   constructor(target: ConnectionTarget) {
     this.#target = target;
+    target.onStage?.(this.#stage);
+  }
+
+  get stage(): Stage {
+    return this.#stage;
+  }
+
+  #reach(stage: Stage): void {
+    this.#stage = stage;
+    this.#target.onStage?.(stage);
   }
 
   async ask(request: Uint8Array<ArrayBuffer>): Promise<ControlResponse> {
     const tcp = await this.#connect();
-    this.stage = "TLS handshake";
+    this.#reach("TLS handshake");
     const { server, credentials } = this.#target;
     try {
       using context = new TlsContext("client", credentials);
@@ -88,7 +100,7 @@ class Attempt {
     if (this.#giveUp.signal.aborted) this.close();
     await this.#explained(this.#connection.handshake());
     this.#refuseOtherServer(this.#connection);
-    this.stage = "waiting for the answer";
+    this.#reach("waiting for the answer");
     return await this.#exchange(this.#connection, request);
   }
 

@@ -14,6 +14,7 @@ import {
 import { FEATURE_X1 } from "../../lib/net/driver/features.ts";
 import { checkClientCredentials, type ClientCredentials } from "./client_credentials.ts";
 import { ask } from "./connection.ts";
+import type { Stage } from "./connection_failure.ts";
 import { ControlError } from "./control_error.ts";
 import { answerWithin, plainHost, resolveServer, type ServerAddress } from "./resolve_server.ts";
 
@@ -34,6 +35,8 @@ export interface ExchangeOptions {
   /** For everything together; 10 s by default. */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
+  /** Told how far it has come with each address. */
+  readonly onStage?: (stage: Stage) => void;
 }
 
 /** Failures of one address after which the next one is worth trying. */
@@ -58,7 +61,8 @@ export async function exchange(options: ExchangeOptions): Promise<ControlGrant> 
   for (const [index, { address }] of addresses.entries()) {
     // What is left is shared out, so that one silent address cannot use up the time of the others.
     const shareMs = leftMs() / (addresses.length - index);
-    const target = { server, address, port: options.port, credentials, signal };
+    const { port, onStage } = options;
+    const target = { server, address, port, credentials, signal, onStage };
     try {
       return grantFrom(await ask(target, request, shareMs), options.acceptsV1 ?? false);
     } catch (error) {

@@ -2,9 +2,17 @@
 import { Canvas, type Frame, rule, type Size } from "../../lib/cli/screen/canvas.ts";
 import { formatUptime, sparkline } from "./figures.ts";
 import type { LogLine } from "../../lib/cli/screen/log_lines.ts";
+import type { StepStatus } from "../bonding/connect_progress.ts";
 import type { Button, ScreenState, ScreenTarget } from "./screen_state.ts";
 import type { StatusModel, StatusRow } from "./status_model.ts";
-import { fit, joinFitting, span, spread } from "../../lib/cli/screen/styled_line.ts";
+import {
+  fit,
+  joinFitting,
+  span,
+  spread,
+  type Tone,
+  wrap,
+} from "../../lib/cli/screen/styled_line.ts";
 import { visibleWidth } from "@earendil-works/pi-tui";
 import { drawTooSmall, isTooSmall } from "../../lib/cli/screen/too_small.ts";
 import { drawLog } from "../../lib/cli/screen/log_view.ts";
@@ -18,6 +26,10 @@ const MORE_FROM_ROWS = 20;
 const DETAIL_WIDTH = 38;
 const LAST_MINUTE = "last minute";
 const LOG_LINES_MIN = 3;
+const STEP_MARK_WIDTH = 8;
+const STEP_WIDTH = 9;
+/** Of why a step failed. */
+const STEP_LINES_MAX = 4;
 
 const HELP = [
   "q, Ctrl-C, [Stop]   end the client; asks first",
@@ -68,6 +80,10 @@ function drawStatus(
   state: ScreenState,
   log: readonly LogLine[],
 ): void {
+  if (model.steps !== undefined) {
+    drawSteps(canvas, model.steps);
+    return drawLog(canvas, state.logBack, log);
+  }
   const { rows } = model;
   const selected = rows.findIndex(({ key }) => key === state.selected);
   const layout = layOut(model.columns, rows, canvas.width);
@@ -82,6 +98,27 @@ function drawStatus(
   }
   if (selected >= 0) drawDetails(canvas, rows[selected]!);
   drawLog(canvas, state.logBack, log);
+}
+
+const STEP_MARK: Record<StepStatus["state"], readonly [text: string, tone: Tone]> = {
+  "waiting": ["", "dim"],
+  "under way": ["...", "strong"],
+  "done": ["done", "good"],
+  "failed": ["FAILED", "bad"],
+};
+
+function drawSteps(canvas: Canvas<ScreenTarget>, steps: readonly StepStatus[]): void {
+  const margin = STEP_MARK_WIDTH + STEP_WIDTH + 2;
+  for (const { step, state, detail } of steps) {
+    const [mark, tone] = STEP_MARK[state];
+    const [first = "", ...rest] = wrap(detail, canvas.width - margin - 1, STEP_LINES_MAX);
+    canvas.add([
+      span(` ${fit(mark, STEP_MARK_WIDTH)}`, tone),
+      span(`${fit(step, STEP_WIDTH)} `, state === "waiting" ? "dim" : "plain"),
+      span(first, state === "failed" ? "bad" : "dim"),
+    ]);
+    for (const line of rest) canvas.add([span(" ".repeat(margin)), span(line, "bad")]);
+  }
 }
 
 /** Only if the log keeps its lines. */

@@ -2,6 +2,7 @@ import { deepEqual, equal, ok } from "node:assert/strict";
 import { visibleWidth } from "@earendil-works/pi-tui";
 import fc from "fast-check";
 import { summarize, type UplinkFigures } from "../balance/status.ts";
+import { ConnectProgress } from "../bonding/connect_progress.ts";
 import { balanceModel } from "./balance_view.ts";
 import { bondModel } from "./bond_view.ts";
 import type { Frame, Size } from "../../lib/cli/screen/canvas.ts";
@@ -258,6 +259,36 @@ Deno.test("drawFrame() shows the help on 80 columns and 12 rows", () => {
     "",
     " To select text for copying, hold Shift with the mouse.",
     "",
+    " [Stop]  [Help]  q stop  ? help  up/down select  wheel log",
+  ]);
+});
+
+Deno.test("drawFrame() shows the steps of a connection, and why one failed", () => {
+  const size = { columns: 60, rows: 16 };
+  const progress = new ConnectProgress();
+  progress.begin("resolve", "vpn.example.org");
+  progress.tell("resolve", "203.0.113.10");
+  progress.begin("TCP", "203.0.113.10 over fiber");
+  progress.begin("TLS", "");
+  progress.fail("the server's certificate is of another authority: copy the bundle again");
+  const model = {
+    ...{ title: "Fluxify bonding to vpn.example.org", facts: [], totals: ["connecting"] },
+    ...{ more: [], uptimeMs: 2_000, columns: [], rows: [], steps: progress.steps },
+  };
+  deepEqual(shown(drawFrame(model, INITIAL_STATE, [], size), size), [
+    " Fluxify bonding to vpn.example.org                 up 0:02",
+    "",
+    " connecting",
+    "",
+    " done    resolve   203.0.113.10",
+    " done    TCP       203.0.113.10 over fiber",
+    " FAILED  TLS       the server's certificate is of another",
+    "                   authority: copy the bundle again",
+    "         session",
+    "         paths",
+    "         TUN",
+    "─ log ──────────────────────────────────────────────────────",
+    ...blank(3),
     " [Stop]  [Help]  q stop  ? help  up/down select  wheel log",
   ]);
 });

@@ -1,6 +1,7 @@
 /** A mode of the client beside a screen that shows what it does. */
 import type { ProgramLog } from "../../lib/cli/run_program.ts";
 import { ScreenHost } from "../../lib/cli/screen/screen_host.ts";
+import type { StepStatus } from "../bonding/connect_progress.ts";
 import type { ReadModel } from "./status_model.ts";
 import { StatusPage } from "./status_page.ts";
 
@@ -8,6 +9,8 @@ interface LiveScreen {
   readonly openedAtMs: number;
   /** From now on this is what is shown. */
   show(read: ReadModel, onKey?: (key: string) => boolean): void;
+  /** As show(), until there is more to show than the steps. */
+  showSteps(steps: readonly StepStatus[]): void;
 }
 
 /**
@@ -32,6 +35,10 @@ export async function withLiveScreen(
     openedAtMs: page.openedAtMs,
     show: (read, onKey) => {
       page.show(read, onKey);
+      host.refresh();
+    },
+    showSteps: (steps) => {
+      page.showSteps(steps);
       host.refresh();
     },
   });

@@ -11,6 +11,7 @@ export async function showBonding(options: BondOptions, signal: AbortSignal): Pr
   const title = `Fluxify bonding to ${options.server}`;
   await withLiveScreen(title, options, signal, (either, screen) =>
     bond(options, either, {
+      onConnecting: (steps) => screen.showSteps(steps),
       onBonding: (readStatus, controls) =>
         screen.show(bondModels(readStatus, screen.openedAtMs), bondKeys(readStatus, controls)),
     }));

@@ -6,6 +6,7 @@
  *
  * This file: what a mode tells the screen.
  */
+import type { StepStatus } from "../bonding/connect_progress.ts";
 import type { Tone } from "../../lib/cli/screen/styled_line.ts";
 
 export interface Cell {
@@ -47,6 +48,8 @@ export interface StatusModel {
   readonly uptimeMs: number;
   readonly columns: readonly Column[];
   readonly rows: readonly StatusRow[];
+  /** While it connects: shown in place of the rows. */
+  readonly steps?: readonly StepStatus[];
   /** Keys of this mode alone, as in `s scheduler`. */
   readonly keys?: readonly string[];
 }

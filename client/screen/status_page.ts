@@ -1,6 +1,7 @@
 /** The page that shows what a mode of the client does, until the user says stop. */
 import type { Frame, Size } from "../../lib/cli/screen/canvas.ts";
 import { drawFrame, STATUS_LEAST } from "./frame.ts";
+import type { StepStatus } from "../bonding/connect_progress.ts";
 import { isTooSmall } from "../../lib/cli/screen/too_small.ts";
 import type { LogLine } from "../../lib/cli/screen/log_lines.ts";
 import type { Page, PageInput } from "../../lib/cli/screen/screen_host.ts";
@@ -30,6 +31,17 @@ export class StatusPage implements Page<ScreenTarget> {
   show(read: ReadModel, onKey: (key: string) => boolean = () => false): void {
     this.#read = read;
     this.#onKey = onKey;
+  }
+
+  /** Until there is more to show, how far it has come. */
+  showSteps(steps: readonly StepStatus[]): void {
+    const title = this.#model.title;
+    this.#read = (nowMs) =>
+      Promise.resolve({
+        ...startingModel(title, nowMs - this.openedAtMs),
+        totals: ["connecting"],
+        steps,
+      });
   }
 
   draw(log: readonly LogLine[], size: Size): Frame<ScreenTarget> {

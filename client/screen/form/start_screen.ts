@@ -115,6 +115,10 @@ async function run(
   const { openedAtMs } = page;
   if (command.command === "bond") {
     await bond(command.options, signal, {
+      onConnecting(steps) {
+        page.showSteps(steps);
+        host.refresh();
+      },
       onBonding(readStatus, controls) {
         page.show(bondModels(readStatus, openedAtMs), bondKeys(readStatus, controls));
         host.refresh();
