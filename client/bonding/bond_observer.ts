@@ -22,6 +22,11 @@ export interface BondStatus {
 export interface BondControls {
   /** From the next session on, which is asked for at once; the one in use goes on until then. */
   useScheduler(name: SchedulerName): void;
+  /**
+   * These links from now on, by name, in the session in use; those that are not there are used when
+   * they come. @throws RangeError for too few or too many.
+   */
+  useLinks(names: readonly string[]): void;
 }
 
 export interface BondObserver {

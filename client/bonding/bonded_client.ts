@@ -121,6 +121,16 @@ export class BondedClient {
     this.#refresh(() => session.nudge(), wentDown);
   }
 
+  /**
+   * The links are these from now on, by name; the session goes on over those that stay.
+   * @throws RangeError for too few or too many.
+   */
+  useLinks(names: readonly string[]): void {
+    const { session, links } = this.#parts;
+    links.choose(names);
+    this.#refresh(() => session.nudge());
+  }
+
   /** A path was found to carry packets of a certain size at most. */
   pathMtuFound(event: EngineEvent & { kind: "path MTU" }): void {
     if (event.session === this.#parts.session.latestId) this.#mtu.noteFound(event);

@@ -152,6 +152,10 @@ export async function bond(
           live.tuning = { ...live.tuning, scheduler };
           session.renewNow();
         },
+        useLinks(names) {
+          bonded.useLinks(names);
+          log.info("links: {names}", { names: names.join(", ") });
+        },
       });
       await bonded.keepAlive(until);
     }

@@ -33,7 +33,7 @@ interface Machine {
 }
 
 export class LinkSelection {
-  readonly #named: readonly Link[] | null;
+  #named: readonly Link[] | null;
   readonly #tunName: string;
   /** Without names: those that lead out, or did, by name. */
   readonly #found = new Map<string, Link>();
@@ -51,6 +51,28 @@ export class LinkSelection {
   /** Whether the user has left it to us. */
   get isAutomatic(): boolean {
     return this.#named === null;
+  }
+
+  /**
+   * From now on it is these links, by their names, whether they are there or not. Those that were
+   * before stay as they are, with their paths. @throws RangeError for too few or too many.
+   */
+  choose(names: readonly string[]): void {
+    const wanted = [...new Set(names)];
+    if (wanted.length < BONDED_LINKS_MIN || wanted.length > BONDED_LINKS_MAX) {
+      throw new RangeError(
+        `Cannot bond ${wanted.length} links: it takes ${BONDED_LINKS_MIN} to ${BONDED_LINKS_MAX}`,
+      );
+    }
+    const kept = this.links.filter(({ name }) => wanted.includes(name));
+    const taken = new Set(kept.map(({ id }) => id));
+    const freeId = () => {
+      for (let id = 0;; id++) if (!taken.has(id)) return taken.add(id), id;
+    };
+    this.#named = wanted.map((name) =>
+      kept.find((link) => link.name === name) ??
+        { id: freeId(), name, device: name, sourceAddress: null }
+    );
   }
 
   /** As of the last look. */

@@ -116,3 +116,26 @@ Deno.test("LinkSelection gives the place of a link that is gone to a new one, wh
   );
   equal(selection.links.length, 16);
 });
+
+Deno.test("LinkSelection takes other links while it runs, and those that stay keep their paths", () => {
+  const selection = new LinkSelection([wan("a", "192.0.2.2"), wan("b"), wan("c")], "fluxify");
+  const [a, , c] = selection.links;
+  selection.choose(["c", "d", "a", "d"]);
+  deepEqual(selection.links, [
+    c,
+    { id: 1, name: "d", device: "d", sourceAddress: null },
+    a,
+  ]);
+  for (const names of [["a"], [], Array.from({ length: 300 }, (_, at) => `l${at}`)]) {
+    throws(() => selection.choose(names), RangeError);
+  }
+  equal(selection.links.length, 3);
+
+  const automatic = new LinkSelection([], "fluxify");
+  const all = [networkInterface("a"), networkInterface("b"), networkInterface("c")];
+  equal(look(automatic, all, all.map(({ name }) => route(name))), "0 a, 1 b, 2 c");
+  automatic.choose(["a", "c"]);
+  equal(automatic.isAutomatic, false);
+  // Another one that leads out does not join any more.
+  equal(look(automatic, all, all.map(({ name }) => route(name))), "0 a, 2 c");
+});

@@ -84,6 +84,8 @@ export class LinkSet {
   #isIncomplete = false;
   #triedMs = -Infinity;
   #hasLooked = false;
+  /** The links of the last look. */
+  #followed: readonly Link[] = [];
   /** Two refreshes at once would each add what is missing. */
   readonly #queue = new SerialQueue();
   readonly #refreshNext = this.#queue.shared(() => this.#refreshChanges());
@@ -169,6 +171,14 @@ export class LinkSet {
   /** `dsl has no carrier, lte is down`. */
   describeUnusable(): string {
     return [...this.problems].map(([name, why]) => `${name} ${why}`).join(", ");
+  }
+
+  /**
+   * From now on it is these links, by name: the next refresh makes the paths of those that join, and
+   * takes those of the others away. @throws RangeError for too few or too many.
+   */
+  choose(names: readonly string[]): void {
+    this.#parts.selection.choose(names);
   }
 
   /** A session begins: its paths are made by the next refresh. */
@@ -275,11 +285,13 @@ export class LinkSet {
     const surroundings = await readSurroundings(runner, FAMILIES, wentDown);
     const former = this.#endpoints;
     this.#endpoints = endpoints.both;
-    const before = selection.links;
     for (const line of selection.follow(surroundings, this.#endpoints)) {
       log.warn("{line}", { line });
     }
-    for (const link of before) if (!selection.links.includes(link)) this.#remove(link);
+    for (const link of this.#followed) {
+      if (!selection.links.includes(link)) await this.#remove(link);
+    }
+    this.#followed = selection.links;
     if (this.#endpoints.length === 0) return;
     const states = await Promise.all(selection.links.map(async (link) => {
       const memories = this.#memories.getOrInsertComputed(link.name, () => new Map());
@@ -312,12 +324,17 @@ export class LinkSet {
     }
   }
 
-  /** A link that has made room for another one. */
-  #remove(link: Link): void {
-    this.#uses.delete(link.name);
-    this.#unusable.delete(link.name);
-    this.#memories.delete(link.name);
+  /** A link that is not wanted any more, or has made room for another one. */
+  async #remove(link: Link): Promise<void> {
+    const { name, device } = link;
+    const use = this.#uses.get(name);
+    this.#uses.delete(name);
+    this.#unusable.delete(name);
+    this.#memories.delete(name);
     this.#paths.drop(link);
+    if (use === undefined || this.devices.includes(device)) return;
+    log.info(`link ${name} is not used any more`);
+    await use.endpoint.routes?.remove(device);
   }
 
   #lose(link: Link, why: string): void {

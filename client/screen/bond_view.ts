@@ -1,7 +1,6 @@
 /** What the screen shows of bonding: the session, and how each link does. */
 import type { PathReport, SessionReport } from "../../lib/net/engine.ts";
-import { type SchedulerName, SCHEDULERS } from "../../lib/protocol/wire/scheduler_name.ts";
-import type { BondControls, BondStatus } from "../bonding/bond_observer.ts";
+import type { BondStatus } from "../bonding/bond_observer.ts";
 import {
   formatAge,
   formatBytes,
@@ -53,23 +52,6 @@ export function bondModels(readStatus: () => Promise<BondStatus>, startedAtMs: n
   };
 }
 
-/** `s` takes the next scheduler; its name is among the facts once it is in use. */
-export function bondKeys(
-  readStatus: () => Promise<BondStatus>,
-  controls: BondControls,
-): (key: string) => boolean {
-  let wanted: SchedulerName | null = null;
-  return (key) => {
-    if (key !== "s") return false;
-    readStatus().then(({ session }) => {
-      const at = SCHEDULERS.indexOf(wanted ?? session?.scheduler ?? "flow");
-      wanted = SCHEDULERS[(at + 1) % SCHEDULERS.length]!;
-      controls.useScheduler(wanted);
-    }).catch(() => {}); // it has just ended
-    return true;
-  };
-}
-
 export function bondModel(
   status: BondStatus,
   trafficOf: (link: string) => LinkTraffic,
@@ -95,7 +77,7 @@ export function bondModel(
     more: session === null ? [] : sessionLines(session, traffic),
     uptimeMs,
     columns: COLUMNS,
-    keys: ["s scheduler"],
+    keys: ["s scheduler", "l links"],
     rows: status.links.map((name) => linkRow(status, name, trafficOf(name))),
   };
 }

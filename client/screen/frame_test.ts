@@ -105,7 +105,7 @@ Deno.test("drawFrame() shows bonding on 80 columns and 24 rows", () => {
     " 08:00:01 cannot use link lte: Cannot bind: no such device, and this message",
     "          goes on for quite a while so that it has to be wrapped",
     ...blank(8),
-    " [Stop]  [Help]  q stop  ? help  up/down select  wheel log  s scheduler",
+    " [Stop]  [Help]  q stop  ? help  up/down select  wheel log  s scheduler  l links",
   ]);
 });
 
@@ -136,7 +136,7 @@ Deno.test("drawFrame() shows the details of a selected link", () => {
     " 08:00:01 cannot use link lte: Cannot bind: no such device, and this message",
     "          goes on for quite a while so that it has to be wrapped",
     ...blank(1),
-    " [Stop]  [Help]  q stop  ? help  up/down select  wheel log  s scheduler",
+    " [Stop]  [Help]  q stop  ? help  up/down select  wheel log  s scheduler  l links",
   ]);
 });
 

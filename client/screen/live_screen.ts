@@ -7,6 +7,8 @@ import { StatusPage } from "./status_page.ts";
 
 interface LiveScreen {
   readonly openedAtMs: number;
+  readonly host: ScreenHost;
+  readonly page: StatusPage;
   /** From now on this is what is shown. */
   show(read: ReadModel, onKey?: (key: string) => boolean): void;
   /** As show(), until there is more to show than the steps. */
@@ -32,7 +34,7 @@ export async function withLiveScreen(
   either.addEventListener("abort", () => void host.close(), { once: true });
   if (either.aborted) return;
   await body(either, {
-    openedAtMs: page.openedAtMs,
+    ...{ host, page, openedAtMs: page.openedAtMs },
     show: (read, onKey) => {
       page.show(read, onKey);
       host.refresh();

@@ -3,7 +3,8 @@ import { balance } from "../balance/balance.ts";
 import { bond } from "../bonding/bonding_mode.ts";
 import type { BalanceOptions, BondOptions } from "../config/options.ts";
 import { balanceModels } from "./balance_view.ts";
-import { bondKeys, bondModels } from "./bond_view.ts";
+import { bondKeys } from "./bond_keys.ts";
+import { bondModels } from "./bond_view.ts";
 import { withLiveScreen } from "./live_screen.ts";
 
 /** As bond(). @throws UsageError when there is no terminal. */
@@ -13,7 +14,10 @@ export async function showBonding(options: BondOptions, signal: AbortSignal): Pr
     bond(options, either, {
       onConnecting: (steps) => screen.showSteps(steps),
       onBonding: (readStatus, controls) =>
-        screen.show(bondModels(readStatus, screen.openedAtMs), bondKeys(readStatus, controls)),
+        screen.show(
+          bondModels(readStatus, screen.openedAtMs),
+          bondKeys(readStatus, controls, { ...screen, tun: options.tunName }),
+        ),
     }));
 }
 

@@ -2,7 +2,7 @@
 import { doesNotMatch, equal, match } from "node:assert/strict";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { INTERNET_ADDRESS, SERVER_ADDRESS } from "../../scripts/lab/lab.ts";
+import { INTERNET_ADDRESS, Lab, SERVER_ADDRESS } from "../../scripts/lab/lab.ts";
 import { environment, newClientCertificate, startServer } from "../../scripts/lab/programs.ts";
 import { canRunTmux, Tmux } from "../../testing/tmux.ts";
 import { needsRoot } from "../netns/namespace.ts";
@@ -119,6 +119,72 @@ Deno.test({
     await terminal.waitFor(/Stop\? y\/n/);
     await terminal.press("y");
     await terminal.waitFor(/not running[^]*ready\n +stopped: the machine's own routes are back/);
+    await terminal.press("q", "y");
+    await terminal.waitFor(/exit 0/);
+    server.signal("SIGTERM");
+    await server.ended;
+  },
+});
+
+Deno.test({
+  name: "netns: links are changed on the screen while it runs, in the same session",
+  ignore: needsRoot().ignore || !canRunTmux(),
+  fn: async () => {
+    const links = ["one", "two", "three"].map((name) => ({ name, rateMbit: 0, rttMs: 0 }));
+    await using lab = await Lab.create({ links, shaping: "none" });
+    const bundle = await newClientCertificate(lab, "laptop");
+    const home = join(lab.directory, "home");
+    const path = join(home, ".fluxify", "config.json");
+    await Deno.mkdir(join(home, ".fluxify"), { recursive: true });
+    await Deno.copyFile(bundle, join(home, ".fluxify", "laptop.bundle"));
+    const settings = {
+      version: 1,
+      mode: "bonding",
+      server: SERVER_ADDRESS,
+      ifaces: ["one", "two"],
+    };
+    await Deno.writeTextFile(path, JSON.stringify(settings));
+    const granted: string[] = [];
+    const server = await startServer(lab, {
+      onLine: (line) => void (/session for laptop/.test(line) && granted.push(line)),
+    });
+    const { env } = environment(lab, "client");
+    const denoDir = Deno.env.get("DENO_DIR") ?? `${Deno.env.get("HOME")}/.cache/deno`;
+    await using terminal = await Tmux.run([Deno.execPath(), "run", "-A", MAIN], {
+      within: ["ip", "netns", "exec", lab.client.name],
+      env: { ...env, HOME: home, SUDO_USER: "", DENO_DIR: denoDir },
+      columns: 100,
+      rows: 30,
+    });
+    await terminal.waitFor(/\[x\] one[^]*\[x\] two[^]*\[ \] three[^]*ready/);
+    await terminal.press("F5");
+    await terminal.waitFor(/bonding to 203\.0\.113\.10[^]*one +up[^]*two +up/);
+    match(await hostState(lab.client), /203\.0\.113\.10 .*dev one/);
+
+    // A link joins by key, another leaves by mouse.
+    await terminal.press("l");
+    await terminal.waitFor(/Links of the bond[^]*> \[x\] one[^]*\[ \] three/);
+    await terminal.press("End", "Space");
+    await terminal.click("[x] one");
+    await terminal.waitFor(/\[ \] one[^]*\[x\] two[^]*\[x\] three/);
+    await terminal.press("Enter");
+    const screen = await terminal.waitFor(/bonding to[^]*two +up[^]*three +up/);
+    doesNotMatch(screen, /^[> ] one +(up|down)/m);
+    doesNotMatch(screen, /session renewed/);
+    equal(granted.length, 1, granted.join("\n"));
+    await ping(lab.client, INTERNET_ADDRESS);
+    // Nothing of it is left on the machine, and the traffic goes over the others.
+    doesNotMatch(await hostState(lab.client), /203\.0\.113\.10 .*dev one/);
+    await lab.client.run("ip", "link", "set", "two", "down");
+    await terminal.waitFor(/two +down/);
+    await ping(lab.client, INTERNET_ADDRESS);
+
+    await terminal.press("q");
+    await terminal.waitFor(/Stop\? y\/n/);
+    await terminal.press("y");
+    await terminal.waitFor(/not running[^]*\[!\] two[^]*\[x\] three/);
+    doesNotMatch(await hostState(lab.client), /fluxify|proto 77/);
+    equal(JSON.parse(await Deno.readTextFile(path)).ifaces.join(), "two,three");
     await terminal.press("q", "y");
     await terminal.waitFor(/exit 0/);
     server.signal("SIGTERM");

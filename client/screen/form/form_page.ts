@@ -29,6 +29,7 @@ import {
   type FormTarget,
   initialForm,
   isBalancing,
+  withLinks,
 } from "./form_state.ts";
 import { reactForm } from "./form_reaction.ts";
 import { drawForm, FORM_LEAST } from "./form_view.ts";
@@ -99,6 +100,13 @@ export class FormPage implements Page<FormTarget>, AsyncDisposable {
   /** Resolves when the user wants something done. */
   nextAction(): Promise<FormAction> {
     return this.#action.promise;
+  }
+
+  /** Other links were chosen while it runs: they are those of the form, and of the next start. */
+  useLinks(names: readonly string[]): void {
+    const { settings } = this.#state;
+    this.#state = withLinks(this.#state, names);
+    this.#settingsChanged(settings);
   }
 
   /** The form as it was, with what has come of the action. */

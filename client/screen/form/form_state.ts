@@ -5,7 +5,7 @@
 import { type OptionRow } from "../../../lib/cli/option_table.ts";
 import { hostsAndPort } from "../../config/server_port.ts";
 import { MODE_KEY, type Settings } from "../../config/settings.ts";
-import { isHidden, type MachineLink } from "./machine_link.ts";
+import { listLinks, type MachineLink } from "./machine_link.ts";
 
 const LINKS_MIN = 2;
 
@@ -102,13 +102,7 @@ export function selectedLinks(settings: Settings): string[] {
 
 /** Those that are listed; chosen ones always, also when they are not there at the moment. */
 export function listedLinks(state: FormState, { links }: FormFacts): MachineLink[] {
-  if (links === null) return [];
-  const selected = selectedLinks(state.settings);
-  const present = links.filter((link) =>
-    state.shows === "all links" || !isHidden(link) || selected.includes(link.name)
-  );
-  const gone = selected.filter((name) => !links.some((link) => link.name === name));
-  return [...present, ...gone.map(goneLink)];
+  return listLinks(links ?? [], links === null ? [] : selectedLinks(state.settings), state.shows);
 }
 
 /** The selected links that can be used now. One that cannot stays selected until it is back. */
@@ -137,19 +131,6 @@ export function followFacts(state: FormState, before: FormFacts, after: FormFact
   if (state.message === null) return state;
   const isSame = String(whatIsMissing(state, before)) === String(whatIsMissing(state, after));
   return isSame ? state : { ...state, message: null };
-}
-
-function goneLink(name: string): MachineLink {
-  return {
-    name,
-    kind: "other",
-    addresses: [],
-    gateways: [],
-    mtu: 0,
-    isUp: false,
-    speedMbit: null,
-    problem: "is not there",
-  };
 }
 
 /** The server that is being typed is taken, with the port of the control plane behind it. */

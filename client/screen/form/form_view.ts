@@ -25,14 +25,12 @@ import {
   usableLinks,
   whatIsMissing,
 } from "./form_state.ts";
-import type { MachineLink } from "./machine_link.ts";
+import { drawLinkTable } from "./link_table.ts";
 import { drawSettings, messageLines } from "./settings_view.ts";
 
 export const FORM_LEAST: Size = { columns: 40, rows: 12 };
 const LABEL_WIDTH = 13;
 const LOG_LINES_MIN = 3;
-/** Of the cursor and the box in front of a link. */
-const MARKS_WIDTH = 6;
 const WHY_LINES_MAX = 3;
 
 const HELP = [
@@ -127,31 +125,6 @@ function marked(text: string, own: Focus, { focus, view }: FormState): Line {
   return [span(isOwn ? "> " : "  ", "strong"), span(text, isOwn ? "strong" : "dim")];
 }
 
-interface LinkColumn {
-  readonly heading: string;
-  readonly width: number;
-  /** From how many columns of the screen on. */
-  readonly from: number;
-  text(link: MachineLink, facts: FormFacts): string;
-}
-
-const LINK_COLUMNS: readonly LinkColumn[] = [
-  { heading: "LINK", width: 15, from: 0, text: ({ name }) => name },
-  { heading: "TYPE", width: 8, from: 70, text: ({ kind }) => kind },
-  { heading: "STATE", width: 5, from: 0, text: ({ isUp }) => isUp ? "up" : "down" },
-  { heading: "SPEED", width: 8, from: 110, text: ({ speedMbit }) => speedText(speedMbit) },
-  { heading: "MTU", width: 5, from: 118, text: ({ mtu }) => String(mtu) },
-  {
-    heading: "EXTERNAL",
-    width: 15,
-    from: 100,
-    text: ({ name }, { externalAddresses }) => externalAddresses.get(name) ?? "-",
-  },
-  { heading: "GATEWAY", width: 15, from: 56, text: ({ gateways }) => gateways[0] ?? "-" },
-  // Takes what is left.
-  { heading: "ADDRESS", width: 10, from: 0, text: ({ addresses }) => addresses.join(", ") || "-" },
-];
-
 function drawLinks(canvas: Canvas<FormTarget>, state: FormState, facts: FormFacts): void {
   const links = listedLinks(state, facts);
   const selected = selectedLinks(state.settings);
@@ -172,45 +145,14 @@ function drawLinks(canvas: Canvas<FormTarget>, state: FormState, facts: FormFact
   else if (all === 0) canvas.add([span("  no links found: plug one in", "warn")]);
   if (links.length === 0) return;
 
-  const columns = LINK_COLUMNS.filter(({ from }) => canvas.width >= from);
-  const used = columns.slice(0, -1).reduce((sum, { width }) => sum + width + 1, MARKS_WIDTH);
-  const widthOf = (column: LinkColumn) =>
-    column === columns.at(-1) ? Math.max(column.width, canvas.width - used) : column.width;
-  const headings = columns.map((one) => fit(one.heading, widthOf(one))).join(" ");
-  canvas.add([span(`      ${headings}`, "dim")]);
-  const room = Math.max(1, canvas.room - 4 - LOG_LINES_MIN);
-  const row = Math.min(state.row, links.length - 1);
-  const first = Math.max(0, Math.min(row - room + 1, links.length - room));
-  for (const [index, link] of links.slice(first, first + room).entries()) {
-    const isOn = selected.includes(link.name);
-    const hasCursor = state.view === "form" && state.focus === "links" && first + index === row;
-    const usable = link.problem === null;
-    const cells = columns.map((one) => fit(one.text(link, facts), widthOf(one))).join(" ");
-    const tone: Tone = !usable ? "bad" : hasCursor ? "strong" : isOn ? "good" : "plain";
-    canvas.target(0, canvas.width, { kind: "link", name: link.name });
-    canvas.add([
-      span(hasCursor ? "> " : "  ", "strong"),
-      span(usable ? (isOn ? "[x] " : "[ ] ") : isOn ? "[!] " : " -  ", tone),
-      span(usable ? cells : notUsable(link, columns, isOn), tone),
-    ]);
-  }
-  const left = links.length - room;
-  if (left > 0) canvas.add([span(`  ${left} more: up, down`, "dim")]);
+  drawLinkTable(canvas, {
+    ...{ links, selected, externalAddresses: facts.externalAddresses },
+    cursor: state.view === "form" && state.focus === "links" ? state.row : null,
+    row: state.row,
+    room: Math.max(1, canvas.room - 4 - LOG_LINES_MIN),
+    target: (name): FormTarget => ({ kind: "link", name }),
+  });
   drawWarnings(canvas, selected, facts);
-}
-
-function speedText(mbit: number | null): string {
-  if (mbit === null) return "-";
-  return mbit >= 1000 ? `${mbit / 1000} Gbit` : `${mbit} Mbit`;
-}
-
-function notUsable(
-  { name, problem }: MachineLink,
-  [column]: readonly LinkColumn[],
-  isSelected: boolean,
-): string {
-  const then = isSelected ? ": stays selected, and is used when it is back" : "";
-  return `${fit(name, column!.width)} ${problem}${then}`;
 }
 
 function drawWarnings(

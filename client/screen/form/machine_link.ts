@@ -70,6 +70,35 @@ export function isHidden({ kind, gateways }: MachineLink): boolean {
   return kind === "virtual" && gateways.length === 0;
 }
 
+/**
+ * Those to choose among: all, or those that are likely, the selected ones always, also when they are
+ * not there at the moment.
+ */
+export function listLinks(
+  links: readonly MachineLink[],
+  selected: readonly string[],
+  shows: "likely links" | "all links",
+): MachineLink[] {
+  const present = links.filter((link) =>
+    shows === "all links" || !isHidden(link) || selected.includes(link.name)
+  );
+  const gone = selected.filter((name) => !links.some((link) => link.name === name));
+  return [...present, ...gone.map(goneLink)];
+}
+
+function goneLink(name: string): MachineLink {
+  return {
+    name,
+    kind: "other",
+    addresses: [],
+    gateways: [],
+    mtu: 0,
+    isUp: false,
+    speedMbit: null,
+    problem: "is not there",
+  };
+}
+
 function describe(
   link: NetworkInterface,
   gateways: readonly string[],

@@ -14,7 +14,8 @@ import type { Settings } from "../../config/settings.ts";
 import { makeDirectory, settingsPath } from "../../config/settings_file.ts";
 import { diagnose, diagnosisLines, saveReport, withContents } from "../../diagnostics/diagnosis.ts";
 import { balanceModels } from "../balance_view.ts";
-import { bondKeys, bondModels } from "../bond_view.ts";
+import { bondKeys } from "../bond_keys.ts";
+import { bondModels } from "../bond_view.ts";
 import { DiagPage } from "../diag_page.ts";
 import { ScreenHost } from "../../../lib/cli/screen/screen_host.ts";
 import { StatusPage } from "../status_page.ts";
@@ -93,7 +94,7 @@ async function start(
   const page = new StatusPage(titleOf(command), () => stop.abort());
   host.show(page);
   try {
-    await run(command, page, host, AbortSignal.any([signal, stop.signal]));
+    await run(command, page, host, form, AbortSignal.any([signal, stop.signal]));
     form.say("note", "stopped: the machine's own routes are back");
   } catch (error) {
     form.say("error", failureMessage(error));
@@ -110,6 +111,7 @@ async function run(
   command: ClientCommand,
   page: StatusPage,
   host: ScreenHost,
+  form: FormPage,
   signal: AbortSignal,
 ): Promise<void> {
   const { openedAtMs } = page;
@@ -120,7 +122,10 @@ async function run(
         host.refresh();
       },
       onBonding(readStatus, controls) {
-        page.show(bondModels(readStatus, openedAtMs), bondKeys(readStatus, controls));
+        const tun = command.options.tunName;
+        const onLinks = (names: readonly string[]) => form.useLinks(names);
+        const keys = bondKeys(readStatus, controls, { host, page, tun, onLinks });
+        page.show(bondModels(readStatus, openedAtMs), keys);
         host.refresh();
       },
     });
