@@ -34,7 +34,13 @@ const monotonicMs = () => performance.now();
 /** For a user interface beside it. */
 interface BalanceObserver {
   /** It balances. `readStatus` reads the counters anew; call it as often as the screen changes. */
-  onBalancing(readStatus: () => Promise<BalanceStatus>): void;
+  onBalancing(readStatus: () => Promise<BalanceStatus>, controls: BalanceControls): void;
+}
+
+/** What can be changed while it runs. */
+export interface BalanceControls {
+  /** These uplinks from now on, by name. @throws RangeError for too few or too many. */
+  useLinks(names: readonly string[]): void;
 }
 
 /** Runs until `signal` is aborted. @throws Error that says what to do, everything undone. */
@@ -126,6 +132,12 @@ export async function balance(
   observer?.onBalancing(async () => {
     await running.sample(monotonicMs);
     return running.status();
+  }, {
+    useLinks(names) {
+      const followed = running.useUplinks(names);
+      log.info("uplinks: {names}", { names: names.join(", ") });
+      followed.then(look).then(said.done, said.failed);
+    },
   });
   if (signal.aborted) ended.resolve();
   await ended.promise;

@@ -6,11 +6,11 @@ import type { NextHop } from "../../lib/host/routes/gateway/routing_table.ts";
 import type { AddressFamily } from "../../lib/host/links/address.ts";
 import { SerialQueue } from "../../lib/host/serial_queue.ts";
 import type { HostJournal } from "../../lib/host/journal/host_journal.ts";
-import { FamilyBalance, type Strategy, UPLINKS_MIN } from "./family_balance.ts";
+import { FamilyBalance, type Strategy } from "./family_balance.ts";
 import { type BalanceStatus, summarize } from "./status.ts";
 import { readCounters, Traffic } from "./traffic.ts";
 import { UplinkSelection } from "./uplink_selection.ts";
-import { type LinkSnapshot, readLinks } from "./uplinks.ts";
+import { type LinkSnapshot, readLinks, UPLINKS_MIN } from "./uplinks.ts";
 
 const log = getLogger([LOG_CATEGORY, "client"]);
 const NOTHING: ReadonlySet<never> = new Set<never>();
@@ -143,6 +143,19 @@ export class Balancer {
     return this.#refreshNext();
   }
 
+  /**
+   * From now on it is these uplinks, by name. Those that join are used once they have answered; over
+   * the others nothing new goes. @throws RangeError for too few or too many, at once
+   */
+  useUplinks(names: readonly string[]): Promise<void> {
+    const joined = this.#selection.choose(names);
+    return this.#changes.run(() => {
+      this.#add(joined);
+      if (joined.length > 0) this.#events.onJoined(joined);
+      return Promise.resolve();
+    }).then(() => this.refresh());
+  }
+
   /** Takes the answer to a probe, null for none. Returns whether apply() is due. */
   probed(family: AddressFamily, name: string, roundTripMs: number | null): boolean {
     return this.#families[family].probed(name, roundTripMs) || this.#isIncomplete ||
@@ -169,7 +182,7 @@ export class Balancer {
     return summarize(
       this.#kind,
       this.names.map((name) => {
-        const traffic = this.#traffic.get(name)!;
+        const traffic = this.#traffic.get(name) ?? new Traffic();
         return {
           name,
           ...traffic.totals,
@@ -210,7 +223,8 @@ export class Balancer {
     const errors: unknown[] = [];
     const attempt = (action: Promise<void>) => action.catch((error) => void errors.push(error));
     for (const family of FAMILIES) {
-      const names = this.#families[family].follow(snapshot, wentDown);
+      const { resting } = this.#selection;
+      const names = this.#families[family].follow(snapshot, wentDown, resting);
       await attempt(this.#families[family].prepare(names, snapshot));
       for (const name of names) {
         renewed.add(name);

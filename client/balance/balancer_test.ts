@@ -312,3 +312,32 @@ Deno.test("Balancer.status() gives new connections to the routes that stay when 
     deepEqual([b?.state, b?.connectionShare], ["unanswered", 1]);
   });
 });
+
+Deno.test("Balancer takes another uplink in while it runs, and nothing new goes over the one that rests", async () => {
+  await withBalancer(["a", "b"], EVEN, async (balancer, machine, events) => {
+    await start(balancer, machine);
+    machine.gateways.set("c", "10.0.0.1");
+    await balancer.useUplinks(["b", "c"]);
+    deepEqual(balancer.names, ["b", "c"]);
+    deepEqual(balancer.status().uplinks.map(({ name }) => name), ["b", "c"]);
+    deepEqual(machine.changes(), [
+      "del 7701",
+      "replace 7703 via 10.0.0.1 dev c",
+      "replace main via 198.51.100.1 dev b",
+    ]);
+    deepEqual(events, ["joined c", "renewed c"]);
+    // Used once it has answered, as any that comes.
+    for (let probes = 0; probes < 10 && !balancer.probed(4, "c", 10); probes++);
+    await balancer.apply();
+    deepEqual(machine.changes(), [
+      "replace main nexthop via 198.51.100.1 dev b weight 1 nexthop via 10.0.0.1 dev c weight 1",
+    ]);
+    equal(balancer.nextHopOf(4, "a"), null);
+    await balancer.useUplinks(["b", "c", "a"]);
+    for (let probes = 0; probes < 10 && !balancer.probed(4, "a", 10); probes++);
+    await balancer.apply();
+    equal(machine.own.get("7701")?.gateway, "192.0.2.1");
+    await rejects(async () => await balancer.useUplinks(["a"]), RangeError);
+    deepEqual(balancer.names, ["a", "b", "c"]);
+  });
+});

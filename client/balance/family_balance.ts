@@ -19,8 +19,6 @@ import { planFamily } from "./plan.ts";
 import type { UplinkFigures } from "./status.ts";
 import { globalAddresses, type LinkSnapshot, type UplinkState, uplinkState } from "./uplinks.ts";
 
-/** Fewer than this leaves nothing to balance. */
-export const UPLINKS_MIN = 2;
 /** Addresses of one interface whose connections from before are kept. */
 const ADDRESSES_MAX = 8;
 
@@ -104,15 +102,24 @@ export class FamilyBalance {
     }
   }
 
-  /** Takes in how the links are. Returns the uplinks that lead somewhere new. */
-  follow(snapshot: LinkSnapshot, wentDown: ReadonlySet<string>): string[] {
+  /**
+   * Takes in how the links are; `resting` are not to be used. Returns the uplinks that lead somewhere
+   * new.
+   */
+  follow(
+    snapshot: LinkSnapshot,
+    wentDown: ReadonlySet<string>,
+    resting: ReadonlySet<string> = new Set(),
+  ): string[] {
     const renewed: string[] = [];
     for (const uplink of this.#uplinks) {
       const { name, health, memory, state: before } = uplink;
       const link = findInterface(snapshot.interfaces, name);
       const found = this.#removedHop(link) ?? snapshot.gateways[this.family].get(name);
       if (wentDown.has(name)) memory.linkWentDown();
-      const state = uplink.state = uplinkState(link, this.family, found, memory);
+      const state = uplink.state = resting.has(name)
+        ? { isUsable: false, why: "is not chosen" }
+        : uplinkState(link, this.family, found, memory);
       if (!state.isUsable) {
         if (health.linkDown() && this.isBalanced) this.#sayOut(name, state.why);
         continue;

@@ -3,12 +3,14 @@
  * out, whenever they begin to. One that was an uplink stays one, with its slot.
  */
 import { UPLINKS_MAX } from "../../lib/host/firewall/uplink_rules.ts";
-import type { LinkSnapshot } from "./uplinks.ts";
+import { type LinkSnapshot, UPLINKS_MIN } from "./uplinks.ts";
 
 export class UplinkSelection {
-  readonly #isAutomatic: boolean;
-  /** In the order of their slots. */
+  #isAutomatic: boolean;
+  /** In the order of their slots, also those that are not wanted at present. */
   readonly #names: string[];
+  /** Not wanted at present; their slots are kept. */
+  #resting: ReadonlySet<string> = new Set();
   readonly #leftOut = new Set<string>();
 
   /** @param named in the user's order; empty: all that lead out. */
@@ -21,8 +23,37 @@ export class UplinkSelection {
     return this.#isAutomatic;
   }
 
+  /** Those that are wanted, in the order of their slots. */
   get names(): readonly string[] {
-    return this.#names;
+    return this.#names.filter((name) => !this.#resting.has(name));
+  }
+
+  get resting(): ReadonlySet<string> {
+    return this.#resting;
+  }
+
+  /**
+   * From now on it is these, whether they are there or not. Returns those that have not been uplinks
+   * before. @throws RangeError for too few or too many
+   */
+  choose(names: readonly string[]): string[] {
+    const wanted = new Set(names);
+    const joined = [...wanted].filter((name) => !this.#names.includes(name));
+    if (wanted.size < UPLINKS_MIN) {
+      throw new RangeError(`Cannot balance over fewer than ${UPLINKS_MIN} uplinks`);
+    }
+    if (this.#names.length + joined.length > UPLINKS_MAX) {
+      throw new RangeError(
+        `Cannot take ${
+          joined.join(", ")
+        } in: -l takes at most ${UPLINKS_MAX} uplinks, those from ` +
+          "before counted; start it again",
+      );
+    }
+    this.#isAutomatic = false;
+    this.#names.push(...joined);
+    this.#resting = new Set(this.#names.filter((name) => !wanted.has(name)));
+    return joined;
   }
 
   /** From 1 on: the mark, the rules and the table of an uplink. */

@@ -1,4 +1,4 @@
-import { deepEqual, equal, match } from "node:assert/strict";
+import { deepEqual, equal, match, throws } from "node:assert/strict";
 import { UplinkSelection } from "./uplink_selection.ts";
 
 const leading = (...names: string[]) => ({ leadingOut: new Set(names) });
@@ -27,4 +27,23 @@ Deno.test("UplinkSelection takes as many as marks tell apart, and says once what
   deepEqual(joined, []);
   match(warnings.join(), /^usb99 is left out: -l takes at most 63 uplinks.*-ifaces/);
   deepEqual(selection.follow(leading("usb99")).warnings, []);
+});
+
+Deno.test("UplinkSelection takes other uplinks while it runs, and each keeps its slot", () => {
+  const selection = new UplinkSelection(["wan1", "wan2"]);
+  deepEqual(selection.choose(["usb0", "wan2"]), ["usb0"]);
+  deepEqual(selection.names, ["wan2", "usb0"]);
+  deepEqual([...selection.resting], ["wan1"]);
+  deepEqual(["wan1", "wan2", "usb0"].map((name) => selection.slotOf(name)), [1, 2, 3]);
+  deepEqual(selection.choose(["wan1", "usb0"]), []);
+  deepEqual(selection.names, ["wan1", "usb0"]);
+  throws(() => selection.choose(["wan1"]), /fewer than 2/);
+  throws(() => selection.choose(Array.from({ length: 62 }, (_, at) => `x${at}`)), /start it again/);
+  deepEqual(selection.names, ["wan1", "usb0"]);
+
+  const automatic = new UplinkSelection([]);
+  automatic.follow(leading("wan1", "wan2", "wan3"));
+  automatic.choose(["wan1", "wan2"]);
+  deepEqual(automatic.follow(leading("wan4")), { joined: [], warnings: [] });
+  deepEqual(automatic.names, ["wan1", "wan2"]);
 });

@@ -14,6 +14,9 @@ import {
   whyAway,
 } from "../../lib/host/links/network_interface.ts";
 
+/** Fewer than this leaves nothing to balance. */
+export const UPLINKS_MIN = 2;
+
 export interface LinkSnapshot {
   interfaces: readonly NetworkInterface[];
   /** The next hop to everywhere, by interface. */

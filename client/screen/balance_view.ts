@@ -83,6 +83,7 @@ export function balanceModel(
     more: [],
     uptimeMs,
     columns: COLUMNS,
+    keys: ["l links"],
     rows: status.uplinks.flatMap((uplink) => uplinkRows(uplink, trafficOf(uplink.name))),
   };
 }

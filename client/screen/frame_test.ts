@@ -219,7 +219,7 @@ Deno.test("drawFrame() shows load balance on 80 columns and 24 rows, scrolled ba
     "─ log, 1 newer below ───────────────────────────────────────────────────────────",
     " 08:00:01 link fiber: path is up",
     ...blank(6),
-    " [Stop]  [Help]  q stop  ? help  up/down select  wheel log",
+    " [Stop]  [Help]  q stop  ? help  up/down select  wheel log  l links",
   ]);
 });
 
@@ -240,7 +240,7 @@ Deno.test("drawFrame() shows load balance on 120 columns and 16 rows", () => {
     " 08:00:01 cannot use link lte: Cannot bind: no such device, and this message goes on for quite a while so that it has to",
     "          be wrapped",
     ...blank(3),
-    " [Stop]  [Help]  q stop  ? help  up/down select  wheel log",
+    " [Stop]  [Help]  q stop  ? help  up/down select  wheel log  l links",
   ]);
 });
 
@@ -259,7 +259,7 @@ Deno.test("drawFrame() shows the help on 80 columns and 12 rows", () => {
     "",
     " To select text for copying, hold Shift with the mouse.",
     "",
-    " [Stop]  [Help]  q stop  ? help  up/down select  wheel log",
+    " [Stop]  [Help]  q stop  ? help  up/down select  wheel log  l links",
   ]);
 });
 

@@ -1,4 +1,4 @@
-/** The list of links to tick while bonding runs: what is chosen is used at once, without a new session. */
+/** The list of links to tick while a mode runs: what is chosen is used at once. */
 import { messageOf } from "../../lib/ffi/error_text.ts";
 import { Canvas, type Frame, rule, type Size } from "../../lib/cli/screen/canvas.ts";
 import { rowAfter } from "../../lib/cli/screen/list_cursor.ts";
@@ -26,7 +26,7 @@ type LinksAction = "apply" | "back";
 const READ_EVERY_MS = 2_000;
 const MESSAGE_LINES_MAX = 3;
 
-/** `rows`: what is listed. Nothing is taken that could not be bonded. */
+/** `rows`: what is listed. Fewer than two are not taken. */
 export function reactLinks(
   state: LinksState,
   input: PageInput<LinksTarget>,
@@ -79,7 +79,7 @@ function tick(state: LinksState, { name, problem }: MachineLink): LinksState {
 
 function apply(state: LinksState): { state: LinksState; action?: "apply" } {
   if (state.ticked.length >= BONDED_LINKS_MIN) return { state, action: "apply" };
-  return { state: { ...state, message: "bonding takes two links at least" } };
+  return { state: { ...state, message: "two links at least" } };
 }
 
 /** `links` null: still being read. */
@@ -90,7 +90,7 @@ export function drawLinks(
 ): Frame<LinksTarget> {
   const canvas = new Canvas<LinksTarget>(Math.max(1, columns), Math.max(1, rows));
   canvas.add([
-    span(spread(" Links of the bond", `${state.ticked.length} ticked `, canvas.width), "bar"),
+    span(spread(" Links", `${state.ticked.length} ticked `, canvas.width), "bar"),
   ]);
   canvas.add(rule("Space ticks, Enter takes them, Esc leaves all as it is", canvas.width));
   if (links === null) canvas.add([span("  looking for links ...", "dim")]);

@@ -31,10 +31,10 @@ Deno.test("links are ticked by key and click, in their order, and taken with Ent
   }
 });
 
-Deno.test("one link is no bond, and one that cannot be used is not ticked anew", () => {
+Deno.test("one link is too few, and one that cannot be used is not ticked anew", () => {
   const one = press(STATE, "space");
   const step = reactLinks(one, { kind: "key", key: "enter", text: "" }, LINKS);
-  deepEqual([step.action, step.state.message], [undefined, "bonding takes two links at least"]);
+  deepEqual([step.action, step.state.message], [undefined, "two links at least"]);
   const off = press(STATE, "down", "space");
   deepEqual(off.ticked, ["one"]);
   equal(press(off, "space").message, "two cannot be used: it has no carrier");
@@ -46,7 +46,7 @@ Deno.test("the list of links on 80 columns", () => {
   equal(
     lines.map((line) => plainText(line).trimEnd()).join("\n"),
     `
- Links of the bond                                                     2 ticked
+ Links                                                                 2 ticked
 ─ Space ticks, Enter takes them, Esc leaves all as it is ───────────────────────
       LINK            TYPE     STATE GATEWAY         ADDRESS
 > [x] one             ethernet up    192.0.2.1       192.0.2.10

@@ -1,9 +1,10 @@
 /** The modes of the client, each beside its screen. */
 import { balance } from "../balance/balance.ts";
 import { bond } from "../bonding/bonding_mode.ts";
+import { TUN_NAME } from "../config/bond_options.ts";
 import type { BalanceOptions, BondOptions } from "../config/options.ts";
 import { balanceModels } from "./balance_view.ts";
-import { bondKeys } from "./bond_keys.ts";
+import { balanceKeys, bondKeys } from "./status_keys.ts";
 import { bondModels } from "./bond_view.ts";
 import { withLiveScreen } from "./live_screen.ts";
 
@@ -29,7 +30,11 @@ export async function showBalance(options: BalanceOptions, signal: AbortSignal):
     signal,
     (either, screen) =>
       balance(options, either, {
-        onBalancing: (readStatus) => screen.show(balanceModels(readStatus, screen.openedAtMs)),
+        onBalancing: (readStatus, controls) =>
+          screen.show(
+            balanceModels(readStatus, screen.openedAtMs),
+            balanceKeys(readStatus, controls, { ...screen, tun: TUN_NAME }),
+          ),
       }),
   );
 }

@@ -163,7 +163,7 @@ Deno.test({
 
     // A link joins by key, another leaves by mouse.
     await terminal.press("l");
-    await terminal.waitFor(/Links of the bond[^]*> \[x\] one[^]*\[ \] three/);
+    await terminal.waitFor(/^ Links +2 ticked[^]*> \[x\] one[^]*\[ \] three/);
     await terminal.press("End", "Space");
     await terminal.click("[x] one");
     await terminal.waitFor(/\[ \] one[^]*\[x\] two[^]*\[x\] three/);

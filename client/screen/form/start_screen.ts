@@ -9,12 +9,13 @@ import type { InvokingUser } from "../../../lib/cli/user_home.ts";
 import { SystemRunner } from "../../../lib/host/command/runner.ts";
 import { balance } from "../../balance/balance.ts";
 import { bond } from "../../bonding/bonding_mode.ts";
+import { TUN_NAME } from "../../config/bond_options.ts";
 import { type ClientCommand, parseClientOptions } from "../../config/options.ts";
 import type { Settings } from "../../config/settings.ts";
 import { makeDirectory, settingsPath } from "../../config/settings_file.ts";
 import { diagnose, diagnosisLines, saveReport, withContents } from "../../diagnostics/diagnosis.ts";
 import { balanceModels } from "../balance_view.ts";
-import { bondKeys } from "../bond_keys.ts";
+import { balanceKeys, bondKeys } from "../status_keys.ts";
 import { bondModels } from "../bond_view.ts";
 import { DiagPage } from "../diag_page.ts";
 import { ScreenHost } from "../../../lib/cli/screen/screen_host.ts";
@@ -115,6 +116,7 @@ async function run(
   signal: AbortSignal,
 ): Promise<void> {
   const { openedAtMs } = page;
+  const onLinks = (names: readonly string[]) => form.useLinks(names);
   if (command.command === "bond") {
     await bond(command.options, signal, {
       onConnecting(steps) {
@@ -123,7 +125,6 @@ async function run(
       },
       onBonding(readStatus, controls) {
         const tun = command.options.tunName;
-        const onLinks = (names: readonly string[]) => form.useLinks(names);
         const keys = bondKeys(readStatus, controls, { host, page, tun, onLinks });
         page.show(bondModels(readStatus, openedAtMs), keys);
         host.refresh();
@@ -131,8 +132,9 @@ async function run(
     });
   } else if (command.command === "balance") {
     await balance(command.options, signal, {
-      onBalancing(readStatus) {
-        page.show(balanceModels(readStatus, openedAtMs));
+      onBalancing(readStatus, controls) {
+        const keys = balanceKeys(readStatus, controls, { host, page, tun: TUN_NAME, onLinks });
+        page.show(balanceModels(readStatus, openedAtMs), keys);
         host.refresh();
       },
     });
