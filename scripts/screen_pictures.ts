@@ -74,5 +74,5 @@ await using server = await Tmux.run([...program("server"), "-tui"], {
 });
 await server.waitFor(/laptop[^]*phone[^]*for .*203/);
 await save("server-certificates", server);
-await server.press("q");
+await server.press("q", "y");
 await server.waitFor(/exit 0/);

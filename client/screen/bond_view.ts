@@ -104,11 +104,17 @@ function sessionLines(
   ];
 }
 
-/** How much all links carry now, by what the best of them does; null while they carry little. */
+/**
+ * How much all links carry now by what the best of them does, in the direction that carries more;
+ * null while that is little. Each direction may have a best link of its own.
+ */
 export function gainOverBest(traffic: readonly LinkTraffic[]): number | null {
-  const rates = traffic.map((one) => one.receivedBytesPerSecond + one.sentBytesPerSecond);
-  const total = rates.reduce((sum, rate) => sum + rate, 0);
-  return total < IDLE_BYTES_PER_SECOND ? null : total / Math.max(...rates);
+  const directions = (["receivedBytesPerSecond", "sentBytesPerSecond"] as const).map((key) => {
+    const rates = traffic.map((one) => one[key]);
+    return { total: rates.reduce((sum, rate) => sum + rate, 0), best: Math.max(...rates) };
+  });
+  const [busier] = directions.sort((one, other) => other.total - one.total);
+  return busier!.total < IDLE_BYTES_PER_SECOND ? null : busier!.total / busier!.best;
 }
 
 function pathOf({ session }: BondStatus, name: string): PathReport | undefined {

@@ -36,7 +36,9 @@ Deno.test("gain, compression and reordering are told; what is not known is a das
     ...{ receivedBytes: 0, sentBytes: 0, lastMinute: [] },
     ...{ receivedBytesPerSecond: received, sentBytesPerSecond: sent },
   });
-  equal(gainOverBest([traffic(3_000_000, 0), traffic(1_000_000, 500_000)]), 1.5);
+  equal(gainOverBest([traffic(2_000_000, 0), traffic(1_000_000, 500_000)]), 1.5);
+  // Down over the one and up over the other: neither direction has more than one link.
+  equal(gainOverBest([traffic(3_000_000, 0), traffic(0, 2_000_000)]), 1);
   equal(gainOverBest([traffic(3_000_000, 0), traffic(0, 0)]), 1);
   equal(gainOverBest([traffic(100, 100), traffic(100, 0)]), null);
   equal(gainOverBest([]), null);

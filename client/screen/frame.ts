@@ -38,9 +38,8 @@ const HELP = [
   "wheel, PgUp, PgDn   older and newer lines of the log",
   "Home, End           the oldest and the newest line",
   "?                   this help; again to leave it",
-  "",
-  "To select text for copying, hold Shift with the mouse.",
 ];
+const HELP_END = ["", "To select text for copying, hold Shift with the mouse."];
 
 export function drawFrame(
   model: StatusModel,
@@ -54,7 +53,7 @@ export function drawFrame(
   if (isTooSmall(size, STATUS_LEAST)) drawTooSmall(canvas, STATUS_LEAST);
   else {
     drawHead(canvas, model);
-    if (state.view === "help") { for (const line of HELP) canvas.add([span(` ${line}`)]); }
+    if (state.view === "help") drawHelp(canvas, model.keys ?? []);
     else drawStatus(canvas, model, state, log);
     canvas.fillTo(height - 1);
   }
@@ -119,6 +118,11 @@ function drawSteps(canvas: Canvas<ScreenTarget>, steps: readonly StepStatus[]): 
     ]);
     for (const line of rest) canvas.add([span(" ".repeat(margin)), span(line, "bad")]);
   }
+}
+
+function drawHelp(canvas: Canvas<ScreenTarget>, keys: readonly string[]): void {
+  const own = keys.map((text) => text.replace(/^(\S+) /, (_, key: string) => key.padEnd(20)));
+  for (const line of [...HELP, ...own, ...HELP_END]) canvas.add([span(` ${line}`)]);
 }
 
 /** Only if the log keeps its lines. */

@@ -256,9 +256,9 @@ Deno.test("drawFrame() shows the help on 80 columns and 12 rows", () => {
     " wheel, PgUp, PgDn   older and newer lines of the log",
     " Home, End           the oldest and the newest line",
     " ?                   this help; again to leave it",
+    " l                   links",
     "",
     " To select text for copying, hold Shift with the mouse.",
-    "",
     " [Stop]  [Help]  q stop  ? help  up/down select  wheel log  l links",
   ]);
 });

@@ -91,7 +91,10 @@ topic("e2e SIGHUP", async (scenario) => {
         LINE_TIMEOUT_MS,
         server.lineCount,
       );
-      match(line, / wire=x1 .* reorder\.maxDepth=\d+packets$/);
+      match(
+        line,
+        / wire=x1 .* reorder\.maxDepth=\d+packets compression\.plain=\d+B compression\.carried=\d+B$/,
+      );
       for (const path of [0, 1]) {
         const [more] = await server.waitForLine(
           new RegExp(`session=${name} path=${path} .*`),

@@ -35,7 +35,7 @@ const WHY_LINES_MAX = 3;
 
 const HELP = [
   "Tab, Shift-Tab      from one field to the next",
-  "up, down            along links and settings",
+  "up, down            along links and settings; Home, End, PgUp, PgDn, wheel",
   "Space, Enter        select a link, press a button, change a setting",
   "left, right         the mode, and which certificate",
   "a                   all interfaces, or those that are likely",
