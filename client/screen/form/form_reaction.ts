@@ -236,7 +236,8 @@ function change(state: FormState, { name, value, choices, defaultText }: OptionR
 function start(state: FormState, facts: FormFacts): FormStep {
   const missing = whatIsMissing(state, facts);
   if (missing.length === 0) return { state, action: "start" };
-  return { state: { ...state, message: { kind: "error", text: `needs ${missing.join(", ")}` } } };
+  const text = `needs ${missing.join(", ")}`;
+  return { state: { ...state, message: { kind: "error", text, about: "what is missing" } } };
 }
 
 function moveFocus(state: FormState, by: 1 | -1): FormState {

@@ -112,6 +112,9 @@ Deno.test("what was said is over once the machine has what was missing", () => {
   match(said.message!.text, /needs a client certificate/);
   equal(followFacts(said, bare, bare), said);
   equal(followFacts(said, bare, FACTS).message, null);
+  // Why a start failed stays, whatever the links do meanwhile.
+  const failed: FormState = { ...state, message: { kind: "error", text: "the server refuses" } };
+  equal(followFacts(failed, bare, FACTS), failed);
 });
 
 Deno.test("a server is taken when its field is left, and stays in it when it is refused", () => {

@@ -45,6 +45,13 @@ export const FOCUS_ORDER = [
 ] as const;
 export type Focus = typeof FOCUS_ORDER[number];
 
+export interface FormMessage {
+  readonly kind: "error" | "note";
+  readonly text: string;
+  /** Set for what is over once the machine has changed what is missing for a start. */
+  readonly about?: "what is missing";
+}
+
 export interface FormState {
   readonly settings: Settings;
   readonly focus: Focus;
@@ -55,7 +62,7 @@ export interface FormState {
   /** What has been typed of the server or of a setting and is not taken yet; null for nothing. */
   readonly edited: string | null;
   /** What went wrong, or what was done; null for nothing. */
-  readonly message: { readonly kind: "error" | "note"; readonly text: string } | null;
+  readonly message: FormMessage | null;
 }
 
 export type FormTarget =
@@ -126,9 +133,9 @@ export function whatIsMissing(state: FormState, facts: FormFacts): string[] {
   return missing;
 }
 
-/** What was said is over once the machine has changed what is missing for a start. */
+/** What was said to be missing is not said any more once the machine has changed that. */
 export function followFacts(state: FormState, before: FormFacts, after: FormFacts): FormState {
-  if (state.message === null) return state;
+  if (state.message?.about !== "what is missing") return state;
   const isSame = String(whatIsMissing(state, before)) === String(whatIsMissing(state, after));
   return isSame ? state : { ...state, message: null };
 }

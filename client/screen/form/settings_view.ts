@@ -2,7 +2,7 @@
 import { type Canvas, rule } from "../../../lib/cli/screen/canvas.ts";
 import type { OptionRow } from "../../../lib/cli/option_table.ts";
 import { fit, type Line, span, type Tone, wrap } from "../../../lib/cli/screen/styled_line.ts";
-import type { FormFacts, FormState, FormTarget } from "./form_state.ts";
+import type { FormFacts, FormMessage, FormState, FormTarget } from "./form_state.ts";
 
 const KEY_WIDTH = 23;
 const MESSAGE_LINES_MAX = 3;
@@ -61,7 +61,7 @@ function drawExplanation(canvas: Canvas<FormTarget>, option: OptionRow | undefin
 /** What went wrong, or was done. */
 export function messageLines(
   { width }: Canvas<FormTarget>,
-  { kind, text }: NonNullable<FormState["message"]>,
+  { kind, text }: FormMessage,
 ): Line[] {
   return wrap(text, width - 3, MESSAGE_LINES_MAX)
     .map((line) => [span("  "), span(line, kind === "error" ? "bad" : "good")]);
