@@ -11,25 +11,41 @@ import { createSmallLab, ping } from "./small_lab.ts";
 
 const MAIN = fileURLToPath(new URL("../../client/main.ts", import.meta.url));
 
+/** Settings with which the form is ready to start. */
+const READY = { version: 1, mode: "bonding", server: SERVER_ADDRESS, ifaces: ["one", "two"] };
+
+/** A home with a certificate, and settings where there are to be some. Returns its path. */
+async function makeHome(lab: Lab, settings?: unknown): Promise<string> {
+  const bundle = await newClientCertificate(lab, "laptop");
+  const home = join(lab.directory, "home");
+  await Deno.mkdir(join(home, ".fluxify"), { recursive: true });
+  await Deno.copyFile(bundle, join(home, ".fluxify", "laptop.bundle"));
+  if (settings !== undefined) {
+    await Deno.writeTextFile(join(home, ".fluxify", "config.json"), JSON.stringify(settings));
+  }
+  return home;
+}
+
+function openForm(lab: Lab, home: string): Promise<Tmux> {
+  const { env } = environment(lab, "client");
+  const denoDir = Deno.env.get("DENO_DIR") ?? `${Deno.env.get("HOME")}/.cache/deno`;
+  return Tmux.run([Deno.execPath(), "run", "-A", MAIN], {
+    within: ["ip", "netns", "exec", lab.client.name],
+    env: { ...env, HOME: home, SUDO_USER: "", DENO_DIR: denoDir },
+    columns: 100,
+    rows: 30,
+  });
+}
+
 Deno.test({
   name: "netns: form, start, watch, unplug, stop, form: by keys and mouse",
   ignore: needsRoot().ignore || !canRunTmux(),
   fn: async () => {
     await using lab = await createSmallLab();
-    const bundle = await newClientCertificate(lab, "laptop");
-    const home = join(lab.directory, "home");
-    await Deno.mkdir(join(home, ".fluxify"), { recursive: true });
-    await Deno.copyFile(bundle, join(home, ".fluxify", "laptop.bundle"));
+    const home = await makeHome(lab);
     const server = await startServer(lab);
 
-    const { env } = environment(lab, "client");
-    const denoDir = Deno.env.get("DENO_DIR") ?? `${Deno.env.get("HOME")}/.cache/deno`;
-    await using terminal = await Tmux.run([Deno.execPath(), "run", "-A", MAIN], {
-      within: ["ip", "netns", "exec", lab.client.name],
-      env: { ...env, HOME: home, SUDO_USER: "", DENO_DIR: denoDir },
-      columns: 100,
-      rows: 30,
-    });
+    await using terminal = await openForm(lab, home);
     await terminal.waitFor(/Certificate +laptop, until[^]*one[^]*two/);
     await terminal.type(SERVER_ADDRESS);
     await terminal.click("[ ] one");
@@ -83,25 +99,8 @@ Deno.test({
   ignore: needsRoot().ignore || !canRunTmux(),
   fn: async () => {
     await using lab = await createSmallLab();
-    const bundle = await newClientCertificate(lab, "laptop");
-    const home = join(lab.directory, "home");
-    await Deno.mkdir(join(home, ".fluxify"), { recursive: true });
-    await Deno.copyFile(bundle, join(home, ".fluxify", "laptop.bundle"));
-    const settings = {
-      version: 1,
-      mode: "bonding",
-      server: SERVER_ADDRESS,
-      ifaces: ["one", "two"],
-    };
-    await Deno.writeTextFile(join(home, ".fluxify", "config.json"), JSON.stringify(settings));
-    const { env } = environment(lab, "client");
-    const denoDir = Deno.env.get("DENO_DIR") ?? `${Deno.env.get("HOME")}/.cache/deno`;
-    await using terminal = await Tmux.run([Deno.execPath(), "run", "-A", MAIN], {
-      within: ["ip", "netns", "exec", lab.client.name],
-      env: { ...env, HOME: home, SUDO_USER: "", DENO_DIR: denoDir },
-      columns: 100,
-      rows: 30,
-    });
+    const home = await makeHome(lab, READY);
+    await using terminal = await openForm(lab, home);
     await terminal.waitFor(/\[x\] one[^]*\[x\] two[^]*ready/);
     // Nobody listens there yet.
     await terminal.press("F5");
@@ -132,30 +131,13 @@ Deno.test({
   fn: async () => {
     const links = ["one", "two", "three"].map((name) => ({ name, rateMbit: 0, rttMs: 0 }));
     await using lab = await Lab.create({ links, shaping: "none" });
-    const bundle = await newClientCertificate(lab, "laptop");
-    const home = join(lab.directory, "home");
+    const home = await makeHome(lab, READY);
     const path = join(home, ".fluxify", "config.json");
-    await Deno.mkdir(join(home, ".fluxify"), { recursive: true });
-    await Deno.copyFile(bundle, join(home, ".fluxify", "laptop.bundle"));
-    const settings = {
-      version: 1,
-      mode: "bonding",
-      server: SERVER_ADDRESS,
-      ifaces: ["one", "two"],
-    };
-    await Deno.writeTextFile(path, JSON.stringify(settings));
     const granted: string[] = [];
     const server = await startServer(lab, {
       onLine: (line) => void (/session for laptop/.test(line) && granted.push(line)),
     });
-    const { env } = environment(lab, "client");
-    const denoDir = Deno.env.get("DENO_DIR") ?? `${Deno.env.get("HOME")}/.cache/deno`;
-    await using terminal = await Tmux.run([Deno.execPath(), "run", "-A", MAIN], {
-      within: ["ip", "netns", "exec", lab.client.name],
-      env: { ...env, HOME: home, SUDO_USER: "", DENO_DIR: denoDir },
-      columns: 100,
-      rows: 30,
-    });
+    await using terminal = await openForm(lab, home);
     await terminal.waitFor(/\[x\] one[^]*\[x\] two[^]*\[ \] three[^]*ready/);
     await terminal.press("F5");
     await terminal.waitFor(/bonding to 203\.0\.113\.10[^]*one +up[^]*two +up/);
