@@ -328,13 +328,15 @@ export class LinkSet {
   async #remove(link: Link): Promise<void> {
     const { name, device } = link;
     const use = this.#uses.get(name);
-    this.#uses.delete(name);
     this.#unusable.delete(name);
     this.#memories.delete(name);
     this.#paths.drop(link);
-    if (use === undefined || this.devices.includes(device)) return;
-    log.info(`link ${name} is not used any more`);
-    await use.endpoint.routes?.remove(device);
+    if (use !== undefined && !this.devices.includes(device)) {
+      // Should that fail, it is tried again with the next look.
+      await use.endpoint.routes?.remove(device);
+      log.info(`link ${name} is not used any more`);
+    }
+    this.#uses.delete(name);
   }
 
   #lose(link: Link, why: string): void {
