@@ -1,7 +1,10 @@
 import { deepEqual, equal, match, rejects } from "node:assert/strict";
 import { CommandError } from "../../lib/host/command/runner.ts";
 import { JournalError } from "../../lib/host/journal/host_journal.ts";
+import { refuseTunnelRoutes } from "../../lib/host/routes/default_route.ts";
+import { refuseOtherBalancing } from "../../lib/host/routes/uplink_policy.ts";
 import type { Balancer } from "./balancer.ts";
+import { DefaultKeeper } from "./default_keeper.ts";
 import { type FakeMachine, withBalancer } from "../../testing/fake_machine.ts";
 import type { Strategy } from "./family_balance.ts";
 
@@ -26,6 +29,20 @@ Deno.test("Balancer puts a table for each uplink and the shared one in place", a
       "replace 7702 via 198.51.100.1 dev b",
       "replace main nexthop via 192.0.2.1 dev a weight 1 nexthop via 198.51.100.1 dev b weight 1",
     ]);
+    await balancer.refresh();
+    deepEqual(machine.changes(), []);
+  });
+});
+
+Deno.test("Balancer balances IPv4 where the kernel has no IPv6", async () => {
+  await withBalancer(["a", "b"], EVEN, async (balancer, machine) => {
+    const stderr = "RTNETLINK answers: Address family not supported by protocol";
+    for (const command of ["ip -6", "ip -o -6"]) machine.runner.on(command, { code: 1, stderr });
+    await refuseOtherBalancing(machine.runner, 6);
+    await refuseTunnelRoutes(machine.runner, 6);
+    await using _keeper = await DefaultKeeper.save(machine.runner);
+    await start(balancer, machine);
+    deepEqual(balancer.balanced(), [4]);
     await balancer.refresh();
     deepEqual(machine.changes(), []);
   });

@@ -41,6 +41,23 @@ export async function runChecked(
   return result.stdout;
 }
 
+/** What `ip` says, in the C locale, of a family that the kernel was built or started without. */
+const UNKNOWN_FAMILY = "Address family not supported by protocol";
+
+/**
+ * What a command prints that lists something. Empty where the kernel has no such address family, as
+ * with ipv6.disable=1: there is nothing of it. Throws CommandError for any other nonzero exit code.
+ */
+export async function runForText(
+  runner: CommandRunner,
+  argv: readonly string[],
+): Promise<string> {
+  const result = await runner.run(argv);
+  if (result.code === 0) return result.stdout;
+  if (result.stderr.includes(UNKNOWN_FAMILY)) return "";
+  throw new CommandError(argv, result.code, result.stderr);
+}
+
 /**
  * Runs a command that prints a JSON list and returns the items that fit `schema`; others are left
  * out, as iproute2 prints `{}` for each object a filter removed and knows more kinds than we do.
@@ -51,7 +68,7 @@ export async function runForList<Schema extends v.GenericSchema>(
   argv: readonly string[],
   schema: Schema,
 ): Promise<v.InferOutput<Schema>[]> {
-  const stdout = await runChecked(runner, argv);
+  const stdout = await runForText(runner, argv);
   // iproute2 prints nothing at all for some empty lists.
   const items = stdout.trim() === "" ? [] : parseJson(stdout);
   if (!Array.isArray(items)) {

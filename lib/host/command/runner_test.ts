@@ -6,6 +6,7 @@ import {
   MissingProgramError,
   runChecked,
   runForList,
+  runForText,
   SystemRunner,
 } from "./runner.ts";
 
@@ -65,6 +66,17 @@ Deno.test("runForList() leaves out what does not fit and refuses what is no list
   assert.deepEqual(await answers("\n"), []);
   await assert.rejects(answers("1: lo: <LOOPBACK>"), /not a JSON list/);
   await assert.rejects(answers('{"n":1}'), /not a JSON list/);
+});
+
+Deno.test("runForList() and runForText() find nothing where the kernel has no such family", async () => {
+  const stderr = "RTNETLINK answers: Address family not supported by protocol\nDump terminated\n";
+  const argv = ["ip", "-6", "rule", "show"];
+  const kernel = new FakeRunner().on("ip -6", { code: 1, stderr });
+  assert.equal(await runForText(kernel, argv), "");
+  assert.deepEqual(await runForList(kernel, argv, v.object({})), []);
+  const other = new FakeRunner().on("ip -6", { code: 1, stderr: "Operation not permitted" });
+  await assert.rejects(runForText(other, argv), CommandError);
+  await assert.rejects(runForList(other, argv, v.object({})), CommandError);
 });
 
 Deno.test("FakeRunner prefers the last answer and refuses what is not scripted", async () => {

@@ -1,5 +1,5 @@
 import { type NextHop, OWN_PROTOCOL } from "./gateway/routing_table.ts";
-import { type CommandRunner, runChecked } from "../command/runner.ts";
+import { type CommandRunner, runForText } from "../command/runner.ts";
 import type { AddressFamily } from "../links/address.ts";
 
 /** A default route of the main table, in the words of `ip` that make it again. */
@@ -21,7 +21,7 @@ export async function saveDefaults(
   runner: CommandRunner,
   family: AddressFamily,
 ): Promise<SavedDefault[]> {
-  const text = await runChecked(runner, ["ip", "-o", `-${family}`, "route", "show", "default"]);
+  const text = await runForText(runner, ["ip", "-o", `-${family}`, "route", "show", "default"]);
   return text.split("\n").filter((line) => line.trim() !== "")
     .map((line) => parse(family, line))
     .filter(({ words }) => wordAfter(words, "proto") !== OWN_PROTOCOL);
