@@ -10,19 +10,21 @@ const ANYWHERE: Readonly<Record<AddressFamily, readonly string[]>> = {
 
 /**
  * By which route the kernel sends what goes to the Internet, rules included; "nowhere" without one.
- * Null where all addresses that could stand for the Internet are ones of `aside`. Throws CommandError.
+ * Null where all addresses that could stand for the Internet are ones of `aside`.
+ * `selector` tells which packets are meant, in words of `ip route get`. Throws CommandError.
  */
 export async function askInternetRoute(
   runner: CommandRunner,
   family: AddressFamily,
   aside: readonly Route[],
+  selector: readonly string[] = [],
 ): Promise<Route | "nowhere" | null> {
   const address = ANYWHERE[family].find((candidate) =>
     !aside.some(({ destination }) => prefixContains(destination, candidate))
   );
   if (address === undefined) return null;
   try {
-    return await askKernelForAny(runner, family, address) ?? "nowhere";
+    return await askKernelForAny(runner, family, address, selector) ?? "nowhere";
   } catch (error) {
     if (error instanceof CommandError) return "nowhere"; // as after a rule that says "unreachable"
     throw error;

@@ -1,3 +1,5 @@
+import * as v from "valibot";
+import { type CommandRunner, runForList } from "../command/runner.ts";
 import { OWN_PROTOCOL } from "./gateway/routing_table.ts";
 import { type AddressFamily, hostPrefix } from "../links/address.ts";
 import { checkInterfaceName } from "../links/network_interface.ts";
@@ -32,4 +34,30 @@ export function ruleCommand(verb: "add" | "del", rule: PolicyRule): string[] {
       : ["suppress_prefixlength", String(suppressPrefixLength)]),
     ...["protocol", OWN_PROTOCOL],
   ];
+}
+
+const Port = v.optional(v.number());
+const RuleSchema = v.object({
+  priority: v.number(),
+  table: v.string(),
+  protocol: v.optional(v.string()),
+  src: v.optional(v.string(), "all"),
+  srclen: v.optional(v.number()),
+  fwmark: v.optional(v.string()),
+  uid_start: v.optional(v.number()),
+  ipproto: v.optional(v.string()),
+  sport: Port,
+  sport_start: Port,
+  dport: Port,
+  dport_start: Port,
+  iif: v.optional(v.string()),
+  oif: v.optional(v.string()),
+});
+
+/** A rule as the kernel has it, in the words of `ip -j rule`. */
+export type KernelRule = v.InferOutput<typeof RuleSchema>;
+
+/** The rules that lead to a table, first those that come first. Throws CommandError. */
+export function readRules(runner: CommandRunner, family: AddressFamily): Promise<KernelRule[]> {
+  return runForList(runner, ["ip", `-${family}`, "-j", "rule", "show"], RuleSchema);
 }

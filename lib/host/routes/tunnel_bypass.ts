@@ -7,7 +7,10 @@ import type { CommandRunner } from "../command/runner.ts";
 import { type AddressFamily, FAMILIES, sameAddress } from "../links/address.ts";
 import { prefixLength } from "./gateway/gateway.ts";
 import { OWN_PROTOCOL, readRoutes, type Route } from "./gateway/routing_table.ts";
+import { findInterface, listInterfaces } from "../links/network_interface.ts";
 import { askInternetRoute } from "./internet_route.ts";
+import { readRules } from "./policy_rule.ts";
+import { selectedTraffic } from "./selected_traffic.ts";
 
 interface BypassOptions {
   readonly tun: string;
@@ -56,7 +59,7 @@ export class TunnelBypass {
     const winner = await askInternetRoute(this.#runner, family, beside);
     if (winner === null) return [];
     const device = winner === "nowhere" ? undefined : winner.nextHops[0]?.device;
-    if (device === tun) return [];
+    if (device === tun) return await this.#byRuleForSome(family, beside);
     const where = device === undefined || winner === "nowhere"
       ? "goes nowhere"
       : `goes to ${device} by the routing table ${winner.table}`;
@@ -64,6 +67,31 @@ export class TunnelBypass {
       `IPv${family} traffic ${where}, not into the tunnel: a policy rule comes before the main ` +
       `table; 'ip -${family} rule' shows it, delete it or stop the program that made it`,
     ];
+  }
+
+  /** What a rule sends nowhere is somebody's block, and does not leave in clear. */
+  async #byRuleForSome(family: AddressFamily, beside: readonly Route[]): Promise<string[]> {
+    const { tun } = this.#options;
+    const rules = await readRules(this.#runner, family);
+    const parts = selectedTraffic(rules, family, await this.#ownSources());
+    const lines: string[] = [];
+    for (const { name, selector } of parts) {
+      const winner = await askInternetRoute(this.#runner, family, beside, selector);
+      if (winner === null || winner === "nowhere") continue;
+      const device = winner.nextHops[0]?.device;
+      if (device === undefined || device === tun) continue;
+      lines.push(
+        `IPv${family} traffic ${name} goes to ${device} by the routing table ${winner.table}, not ` +
+          `into the tunnel: a policy rule comes before the main table; 'ip -${family} rule' shows ` +
+          "it, delete it if you did not mean that",
+      );
+    }
+    return lines;
+  }
+
+  async #ownSources(): Promise<string[]> {
+    const tun = findInterface(await listInterfaces(this.#runner), this.#options.tun);
+    return tun?.addresses.map(({ address }) => address) ?? [];
   }
 
   #moreSpecific(routes: readonly Route[]): string[] {

@@ -46,6 +46,58 @@ Deno.test({
 });
 
 Deno.test({
+  name: "netns: TunnelBypass names rules for one user, mark, port or source that take traffic",
+  ignore: Deno.uid() !== 0,
+  fn: async () => {
+    const { machine, look } = await createMachine();
+    await using _machine = machine;
+    const bypass = look();
+    const ways = [
+      ["-4", "192.0.2.1", "10.8.0.2", "192.0.2.10"],
+      ["-6", "2001:db8:1::9", "fd00:8::2", "2001:db8:1::10"],
+    ] as const;
+    for (const [family, gateway, inner, outer] of ways) {
+      const rule = (words: string) => machine.namespace.sh(`ip ${family} rule ${words}`);
+      await machine.namespace.sh(
+        `ip ${family} route add default via ${gateway} dev fiber table 100`,
+      );
+      const harmful = [
+        ["uidrange 1000-1005", "of the user 1000"],
+        ["fwmark 0x5/0xf", "with the mark 0x5"],
+        [`from ${inner}`, `from ${inner}`],
+        ["ipproto tcp dport 443", "of the protocol tcp to the port 443"],
+      ];
+      for (const [words, name] of harmful) {
+        await rule(`add pref 2000 ${words} lookup 100`);
+        const [line, ...rest] = await bypass.look();
+        const what = `IPv${family.slice(1)} traffic ${name} goes to fiber by the routing table 100`;
+        equal(line?.startsWith(what), true, line);
+        deepEqual(rest, []);
+        deepEqual(await bypass.look(), [], "said once");
+        await rule("add pref 1999 lookup main");
+        deepEqual(await bypass.look(), [], "an earlier rule sends it into the tunnel");
+        await rule("del pref 1999");
+        await rule("del pref 2000");
+        deepEqual(await bypass.look(), []);
+      }
+      const harmless = [
+        `from ${outer} lookup 100`,
+        "oif fiber lookup 100",
+        "iif mobile lookup 100",
+        "uidrange 1000-1005 unreachable",
+        "fwmark 0x5 lookup main",
+        "fwmark 0x5 lookup 100 protocol 77",
+      ];
+      for (const words of harmless) {
+        await rule(`add pref 2000 ${words}`);
+        deepEqual(await bypass.look(), [], words);
+        await rule("del pref 2000");
+      }
+    }
+  },
+});
+
+Deno.test({
   name: "netns: TunnelBypass names routes that are more specific than the tunnel's",
   ignore: Deno.uid() !== 0,
   fn: async () => {

@@ -1,9 +1,8 @@
-import * as v from "valibot";
-import { type CommandRunner, runForList } from "../command/runner.ts";
+import type { CommandRunner } from "../command/runner.ts";
 import { OWN_PROTOCOL } from "./gateway/routing_table.ts";
 import type { AddressFamily } from "../links/address.ts";
 import { markWithMask, uplinkMark, UPLINKS_MAX } from "../firewall/uplink_rules.ts";
-import type { PolicyRule } from "./policy_rule.ts";
+import { type PolicyRule, readRules } from "./policy_rule.ts";
 
 /** The tables of the single uplinks follow it, by slot. */
 const TABLES = 7700;
@@ -48,12 +47,6 @@ export function uplinkPolicy(
   ];
 }
 
-const RuleSchema = v.object({
-  priority: v.number(),
-  table: v.string(),
-  protocol: v.optional(v.string()),
-});
-
 /** The priorities of the rules that are ours: a network manager may remove what it does not know. */
 export async function ownPriorities(
   runner: CommandRunner,
@@ -78,8 +71,4 @@ export async function refuseOtherBalancing(
     `Cannot balance: rules to the tables from ${tableOf(1)} on are there already; stop the other ` +
       "fluxify-client -l first",
   );
-}
-
-function readRules(runner: CommandRunner, family: AddressFamily) {
-  return runForList(runner, ["ip", `-${family}`, "-j", "rule", "show"], RuleSchema);
 }

@@ -84,13 +84,17 @@ export async function askKernel(
   return hop && { device: hop.device, gateway: hop.gateway };
 }
 
-/** What the kernel would do with a packet to `address` from a socket that is bound to nothing. */
+/**
+ * What the kernel would do with a packet to `address` from a socket that is bound to nothing.
+ * `selector` is what else is known of it, in words of `ip route get`: `["mark", "0x5"]`.
+ */
 export async function askKernelForAny(
   runner: CommandRunner,
   family: AddressFamily,
   address: string,
+  selector: readonly string[] = [],
 ): Promise<Route | undefined> {
-  return (await routeList(runner, family, ["get", address]))[0];
+  return (await routeList(runner, family, ["get", address, ...selector]))[0];
 }
 
 async function routeList(
