@@ -60,7 +60,8 @@ async function runCommand(parsed: ClientCommand, user: InvokingUser): Promise<nu
       });
     case "restore":
       return await runProgram(CLIENT_PROGRAM, parsed.options, async () => {
-        await restore((line) => writeTo(Deno.stdout, `${line}\n`));
+        const detail = parsed.options.logLevel === "debug" ? "each change" : "in short";
+        await restore((line) => writeTo(Deno.stdout, `${line}\n`), detail);
       });
     case "start":
       if (!Deno.stdin.isTerminal() || !Deno.stdout.isTerminal()) {

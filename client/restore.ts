@@ -5,12 +5,17 @@ import { restoreStale, tellsOfFailure } from "../lib/host/journal/host_journal.t
 import { CLIENT_PROGRAM } from "./config/options.ts";
 
 /**
- * Prints what was done, a line each.
+ * Prints what was done, a line for each program that is gone; `detail` "each change" a line for each
+ * change as well.
  * @throws PreflightError, JournalError; Error when something could not be undone.
  */
-export async function restore(print: (line: string) => void): Promise<void> {
+export async function restore(
+  print: (line: string) => void,
+  detail: "in short" | "each change",
+): Promise<void> {
   refuseObstacle(CLIENT_PROGRAM, { ...inspectHost(), tunDevice: "present" });
-  report(await restoreStale(new SystemRunner()), print);
+  const onUndone = detail === "each change" ? (text: string) => print(`undid ${text}`) : undefined;
+  report(await restoreStale(new SystemRunner(), undefined, { onUndone }), print);
 }
 
 /** Prints the lines of restoreStale(). @throws Error when one tells of a failure. */

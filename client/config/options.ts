@@ -66,6 +66,7 @@ import {
 import { rewriteServerPort } from "./server_port.ts";
 import {
   applySettings,
+  besideFlags,
   recordFlags,
   type SettingRow,
   settingRows,
@@ -321,10 +322,13 @@ function buildClientProgram(accept: Accept<ClientCommand>, home: string, file: S
     });
 
   const flags = recordFlags(program);
-  const startOptions = (more: Settings = new Map()): StartOptions => ({
-    settings: new Map([...file, ...flags, ...more]),
-    ...logOptions(program.opts()),
-  });
+  const startOptions = (more: Settings = new Map()): StartOptions => {
+    const given = new Map([...flags, ...more]);
+    return {
+      settings: new Map([...besideFlags(file, new Set(given.keys())), ...given]),
+      ...logOptions(program.opts()),
+    };
+  };
 
   program.command("setup")
     .description("ask for mode, server, certificate and links, save them, and start")

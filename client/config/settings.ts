@@ -126,15 +126,32 @@ export function settingsObject(settings: Settings, program: CommandUnknownOpts):
   return Object.fromEntries(entries.filter(([, value]) => value !== undefined));
 }
 
+/**
+ * What a setting of the file speaks of: given on the command line, the one of the file is about
+ * another thing, and means nothing.
+ */
+const SPEAKS_OF: ReadonlyMap<string, string> = new Map([
+  ["ips", "ifaces"],
+  ["weights", "ifaces"],
+  ["cert", "pki"],
+]);
+
+/** What the file still says beside the flags in `given`. */
+export function besideFlags(file: Settings, given: ReadonlySet<string>): Settings {
+  return new Map(
+    [...file].filter(([key]) => !given.has(key) && !given.has(SPEAKS_OF.get(key) ?? "")),
+  );
+}
+
 /** Gives `program` what the file says where no flag has. To be called by an action. */
 export function applySettings(program: CommandUnknownOpts, settings: Settings): void {
-  // -ips and -weights speak of the interfaces in -ifaces: one of the file with one of a flag do not.
-  const hasOwnLinks = program.getOptionValueSource("ifaces") === "cli";
-  for (const [key, setting] of settings) {
-    if (key === MODE_KEY || (hasOwnLinks && (key === "ips" || key === "weights"))) continue;
+  const isGiven = ({ name }: OptionRow) =>
+    program.getOptionValueSource(optionOf(program, name).attributeName()) === "cli";
+  const given = new Set(optionTable(program).filter(isGiven).map(({ name }) => name));
+  for (const [key, setting] of besideFlags(settings, given)) {
+    if (key === MODE_KEY || setting === false) continue;
     const option = optionOf(program, key);
     const attribute = option.attributeName();
-    if (program.getOptionValueSource(attribute) === "cli" || setting === false) continue;
     const value = typeof setting === "string" ? parseValue(option, setting) : setting;
     program.setOptionValueWithSource(attribute, value, "config");
   }
@@ -159,8 +176,9 @@ export function settingRows(
   flags: Settings,
   file: Settings,
 ): SettingRow[] {
+  const rest = besideFlags(file, new Set(flags.keys()));
   const rowOf = (key: string, otherwise: string): SettingRow => {
-    for (const [source, settings] of [["flag", flags], ["file", file]] as const) {
+    for (const [source, settings] of [["flag", flags], ["file", rest]] as const) {
       const value = settings.get(key);
       if (value !== undefined) return { key, value: String(value), source };
     }

@@ -109,6 +109,26 @@ Deno.test("parseClientOptions() takes from the settings what no flag says", () =
   equal(parseClientOptions(["-l"], HOME, new Map([["server", "h"]])).command, "balance");
 });
 
+Deno.test("a folder on the command line wins over the certificate in the file", () => {
+  const file = new Map([["server", "h"], ["cert", "/old/mara.bundle"], ["pki", "/old"]]);
+  const parse = (...argv: string[]) => parseClientOptions(argv, HOME, file);
+  const bond = parse("-b", "-pki", "/new");
+  ok(bond.command === "bond");
+  deepEqual([bond.options.pkiFolder, bond.options.certFile], ["/new", null]);
+  const both = parse("-b", "-pki", "/new", "-cert", "/new/it.pem");
+  ok(both.command === "bond");
+  equal(both.options.certFile, "/new/it.pem");
+  const diag = parse("diag", "-pki", "/new");
+  ok(diag.command === "diag");
+  deepEqual(diag.options.settings, new Map([["server", "h"], ["pki", "/new"]]));
+  const start = parse("-pki", "/new");
+  ok(start.command === "start");
+  equal(start.options.settings.has("cert"), false);
+  const config = parse("-pki", "/new", "config");
+  ok(config.command === "config");
+  equal(config.rows.find(({ key }) => key === "cert")!.source, "default");
+});
+
 Deno.test("parseClientOptions() tells where each setting comes from", () => {
   const file = new Map<string, string>([["mode", "bonding"], ["mtu", "1300"], ["ctrl", "9443"]]);
   const parsed = parseClientOptions(["-mtu", "1350", "config", "--json"], HOME, file);

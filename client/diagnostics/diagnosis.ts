@@ -7,9 +7,10 @@ import { VERSION } from "../../lib/cli/version.ts";
 import { SystemRunner } from "../../lib/host/command/runner.ts";
 import { SECRET_FILE_MODE, writeFilesAtomically } from "../../lib/pki/secure_file.ts";
 import { TUN_NAME } from "../config/bond_options.ts";
-import type { Settings } from "../config/settings.ts";
+import { MODE_KEY, type Settings } from "../config/settings.ts";
 import { readMachineLinks } from "../screen/form/machine_link.ts";
 import { type Check, checkLines, checksOf, recommendations, summaryLines } from "./check.ts";
+import { earlierRunChecks } from "./earlier_runs.ts";
 import { isClientRunning, linkChecks, routingChecks } from "./network_checks.ts";
 import { serverChecks } from "./server_checks.ts";
 import { systemChecks } from "./system_checks.ts";
@@ -18,6 +19,7 @@ import { systemChecks } from "./system_checks.ts";
 export async function* diagnose(user: InvokingUser, settings: Settings): AsyncGenerator<Check> {
   const runner = new SystemRunner();
   yield* systemChecks();
+  yield* await earlierRunChecks(Deno.uid() === 0);
   const tun = textOf(settings, "tun") ?? TUN_NAME;
   const wanted = textOf(settings, "ifaces")?.split(",").filter(Boolean) ?? [];
   let links: Awaited<ReturnType<typeof readMachineLinks>> = [];
@@ -31,7 +33,7 @@ export async function* diagnose(user: InvokingUser, settings: Settings): AsyncGe
   }
   const server = textOf(settings, "server");
   if (server === undefined) {
-    yield checksOf("Server").leftOut("server", "none is known: name it with -server HOST");
+    yield noServer(settings);
     return;
   }
   const cert = textOf(settings, "cert");
@@ -45,6 +47,20 @@ export async function* diagnose(user: InvokingUser, settings: Settings): AsyncGe
     ),
     isClientRunning: isClientRunning(tun),
   });
+}
+
+/** Load balance needs none; bonding cannot do without. */
+function noServer(settings: Settings): Check {
+  const { failed, leftOut } = checksOf("Server");
+  if (settings.get(MODE_KEY) === "load-balance") {
+    return leftOut("server", "load balance needs none: the settings choose that mode");
+  }
+  return failed(
+    "server",
+    "none is configured, so that the way to it was not tried",
+    "name the server with -server HOST, or let 'sudo fluxify-client setup' ask for server, " +
+      "certificate and links",
+  );
 }
 
 /** As lines, the checks as they come, each section under its heading. */

@@ -6,10 +6,12 @@ import {
   environment,
   newClientCertificate,
   program,
+  startClient,
   startServer,
 } from "../../scripts/lab/programs.ts";
 import { SERVER_ADDRESS } from "../../scripts/lab/lab.ts";
 import { needsRoot } from "../netns/namespace.ts";
+import { hostState } from "./host_state.ts";
 import { createSmallLab, ending } from "./small_lab.ts";
 
 interface Report {
@@ -45,6 +47,8 @@ Deno.test({
     }
     match(whole.text, /ok +handshake: TLS 1\.3, both certificates accepted/);
     match(whole.text, /, 0 failed, /);
+    const told = server.tail(100);
+    ok(!/warn|refused|failed/i.test(told), `no alarm on the server: ${told}`);
 
     // UDP does not pass over one of the links, as with some providers, and TCP does.
     await lab.client.run(
@@ -76,5 +80,38 @@ Deno.test({
     const failed = checks.filter(({ state }) => state === "failed");
     ok(failed.some(({ section, name }) => section.startsWith("TCP") && name.startsWith("one to")));
     ok(recommendations.some((line) => line.includes("open TCP 8443")), dead.text);
+  },
+});
+
+Deno.test({
+  name: "netns: diag and the restore after it tell what a killed client left in force",
+  ...needsRoot(),
+  fn: async () => {
+    await using lab = await createSmallLab();
+    const bundle = await newClientCertificate(lab, "laptop");
+    const before = await hostState(lab.client);
+    await startServer(lab);
+    const client = await startClient(lab, bundle, { args: ["-kill-switch"] });
+    await client.stop("SIGKILL");
+
+    const left = await diag(lab, bundle);
+    equal(left.exitCode, 0, left.text);
+    match(left.text, /warning +earlier runs: fluxify-client \(process \d+\) is gone, and still in/);
+    match(left.text, /in force are the kill switch, \d+ routes, /);
+    match(left.text, /- sudo fluxify-client restore/);
+
+    const command = [...program("client"), "restore", "-v"];
+    const restored = await ending(lab.client.spawn(command, environment(lab, "client")));
+    equal(restored.exitCode, 0, restored.text);
+    match(restored.text, /undid route: 0\.0\.0\.0\/1 dev fluxify/);
+    match(
+      restored.text,
+      /undid \d+ changes left by .*, which is gone: the kill switch, \d+ routes/,
+    );
+    equal(await hostState(lab.client), before);
+
+    const well = await diag(lab, bundle);
+    equal(well.exitCode, 0, well.text);
+    match(well.text, /ok +earlier runs: none was killed and left anything behind/);
   },
 });

@@ -7,6 +7,7 @@ import { failureMessage } from "../../../lib/cli/exit.ts";
 import type { ProgramLog } from "../../../lib/cli/run_program.ts";
 import type { InvokingUser } from "../../../lib/cli/user_home.ts";
 import { SystemRunner } from "../../../lib/host/command/runner.ts";
+import { readLeftBehind } from "../../../lib/host/journal/stale.ts";
 import { balance } from "../../balance/balance.ts";
 import { bond } from "../../bonding/bonding_mode.ts";
 import { TUN_NAME } from "../../config/bond_options.ts";
@@ -14,6 +15,7 @@ import { type ClientCommand, parseClientOptions } from "../../config/options.ts"
 import type { Settings } from "../../config/settings.ts";
 import { makeDirectory, settingsPath } from "../../config/settings_file.ts";
 import { diagnose, diagnosisLines, saveReport, withContents } from "../../diagnostics/diagnosis.ts";
+import { leftBehindLine } from "../../diagnostics/earlier_runs.ts";
 import { balanceModels } from "../balance_view.ts";
 import { balanceKeys, bondKeys } from "../status_keys.ts";
 import { bondModels } from "../bond_view.ts";
@@ -36,6 +38,7 @@ export async function showStartScreen(
   refresh = () => host.refresh();
   form.open();
   host.open(programLog);
+  await tellOfEarlierRuns(form);
   const stopped = Promise.withResolvers<"quit">();
   signal.addEventListener("abort", () => stopped.resolve("quit"), { once: true });
   if (signal.aborted) return;
@@ -53,6 +56,12 @@ export async function showStartScreen(
     if (signal.aborted) return;
     host.show(form);
   }
+}
+
+/** What a client that was killed left in force is said at once; who may not look is told by a start. */
+async function tellOfEarlierRuns(form: FormPage): Promise<void> {
+  const line = leftBehindLine(await readLeftBehind().catch(() => []));
+  if (line !== null) form.say("error", line);
 }
 
 /** Shows a diagnosis of what the form would start, until the user has read it. */

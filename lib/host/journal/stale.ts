@@ -1,6 +1,7 @@
 import { messageOf } from "../../ffi/error_text.ts";
 import type { CommandRunner } from "../command/runner.ts";
 import { type SysctlAccess, SystemSysctl } from "../sysctl/sysctl.ts";
+import { changeText, summaryOf } from "./change_text.ts";
 import type { HostJournal } from "./host_journal.ts";
 import { noteSettled, ownerOf, readJournal, removeJournal } from "./journal_file.ts";
 import { isRunning, ownIdentity, type ProcessIdentity } from "./process_identity.ts";
@@ -19,6 +20,8 @@ export interface RestoreOptions {
    * leave them in place and on record, or hand them over to a journal. Undone unless given.
    */
   lasting?: LastingFate;
+  /** Told of each change that was undone, in words for people. */
+  onUndone?: (text: string) => void;
 }
 
 /** How a line begins that tells of a change which is still there. */
@@ -44,12 +47,12 @@ export async function restoreStale(
   const state = await StateDirectory.open(directory);
   const own = options.identity ?? await ownIdentity();
   const tools = { runner, sysctl: options.sysctl ?? new SystemSysctl() };
-  const { lasting = "undo" } = options;
+  const { lasting = "undo", onUndone = () => {} } = options;
   return await state.exclusively(async () => {
     const lines: string[] = [];
     for (const path of await state.journalPaths()) {
       if (typeof lasting !== "string" && path === lasting.path) continue;
-      lines.push(...await restoreOne(path, state, own, tools, lasting));
+      lines.push(...await restoreOne(path, state, own, tools, { lasting, onUndone }));
     }
     return lines;
   });
@@ -60,27 +63,23 @@ async function restoreOne(
   state: StateDirectory,
   own: ProcessIdentity,
   tools: UndoTools,
-  lasting: LastingFate,
+  { lasting, onUndone }: { lasting: LastingFate; onUndone: (text: string) => void },
 ): Promise<string[]> {
   using file = await Deno.open(path).catch(() => null);
   if (file === null) return []; // its program has just ended properly
   const journal = await readJournal(path);
   const owner = ownerOf(path, journal.header);
   const changes = count(journal.outstanding.length);
-  // Held by the kernel for the owner as long as it lives, whatever its process id means here.
-  const owned = !await file.tryLock(true);
-  if (owned || await isRunning(journal.header ?? identityIn(path, own), own)) {
-    return [`${owner} is running and keeps its ${changes}`];
-  }
-  if (journal.header === undefined && journal.outstanding.length > 0) {
-    return [`cannot tell whose ${changes} are in ${path}: look at it, then remove it`];
-  }
-  if (isElsewhere(journal, own)) {
-    return [`left ${changes} by ${owner} alone: made in another network namespace`];
+  switch (await fateOf(path, file, journal, own)) {
+    case "kept":
+      return [`${owner} is running and keeps its ${changes}`];
+    case "unreadable":
+      return [`cannot tell whose ${changes} are in ${path}: look at it, then remove it`];
+    case "elsewhere":
+      return [`left ${changes} by ${owner} alone: made in another network namespace`];
   }
 
-  const sameBoot = journal.header?.bootId === own.bootId;
-  const valid = journal.outstanding.filter((change) => sameBoot || change.kind === "file");
+  const valid = stillInForce(journal, own);
   const staying = lasting === "undo" ? [] : valid.filter(isLasting);
   const due = lasting === "undo" ? valid : valid.filter((change) => !isLasting(change));
   const kept = lasting === "leave" ? staying.length : 0;
@@ -93,12 +92,15 @@ async function restoreOne(
     }
   }
   const failed: ChangeRecord[] = [];
+  const undone: ChangeRecord[] = [];
   for (const change of due.reverse()) {
     try {
       const line = await undoChange(change, tools, async ({ path: parameter, value }) => {
         return (await otherClaim(state, path, own, parameter, value))?.owner;
       });
-      if (line !== null) lines.push(line);
+      undone.push(change);
+      if (line === null) onUndone(changeText(change));
+      else lines.push(line);
     } catch (error) {
       failed.push(change);
       lines.push(`${FAILED} a change by ${owner}: ${messageOf(error)}`);
@@ -107,16 +109,68 @@ async function restoreOne(
   if (failed.length === 0 && kept === 0) await removeJournal(path);
   else {
     // Undone again, it would be taken from a program that has made the same change since.
-    const undone = due.filter((change) => !failed.includes(change));
     // A full disk takes no mark: what is undone stays undone all the same.
     for (const { id } of undone) await noteSettled(path, id).catch(() => {});
   }
-  const done = count(due.length - failed.length);
   const dropped = journal.outstanding.length - valid.length;
-  if (done !== count(0)) lines.unshift(`undid ${done} left by ${owner}, which is gone`);
+  if (undone.length > 0) {
+    const what = summaryOf(undone);
+    lines.unshift(`undid ${count(undone.length)} left by ${owner}, which is gone: ${what}`);
+  }
   if (kept > 0) lines.push(`left ${count(kept)} by ${owner} in place, as they outlive it`);
   if (dropped > 0) lines.push(`${count(dropped)} by ${owner} ended with an earlier boot`);
   return lines;
+}
+
+/** What a program that is gone has left in force on this machine. */
+export interface LeftBehind {
+  /** As in `fluxify-client (process 812)`. */
+  readonly owner: string;
+  /** As in `the kill switch, 3 routes`. */
+  readonly what: string;
+}
+
+/**
+ * What restoreStale() would undo, without undoing it: nothing is changed. Throws JournalError when
+ * the directory is there and cannot be read.
+ */
+export async function readLeftBehind(
+  directory?: string,
+  identity?: ProcessIdentity,
+): Promise<LeftBehind[]> {
+  const state = await StateDirectory.find(directory);
+  if (state === null) return [];
+  const own = identity ?? await ownIdentity();
+  const found: LeftBehind[] = [];
+  for (const path of await state.journalPaths()) {
+    using file = await Deno.open(path).catch(() => null);
+    if (file === null) continue; // its program has just ended properly
+    const journal = await readJournal(path);
+    if (await fateOf(path, file, journal, own) !== "gone") continue;
+    const changes = stillInForce(journal, own);
+    if (changes.length === 0) continue;
+    found.push({ owner: ownerOf(path, journal.header), what: summaryOf(changes) });
+  }
+  return found;
+}
+
+/** Whether the program of a journal is gone and its changes are this machine's to undo. */
+async function fateOf(
+  path: string,
+  file: Deno.FsFile,
+  journal: JournalText,
+  own: ProcessIdentity,
+): Promise<"kept" | "unreadable" | "elsewhere" | "gone"> {
+  // Held by the kernel for the owner as long as it lives, whatever its process id means here.
+  const owned = !await file.tryLock(true);
+  if (owned || await isRunning(journal.header ?? identityIn(path, own), own)) return "kept";
+  if (journal.header === undefined && journal.outstanding.length > 0) return "unreadable";
+  return isElsewhere(journal, own) ? "elsewhere" : "gone";
+}
+
+/** Of the kernel's state nothing outlives its boot. */
+function stillInForce({ header, outstanding }: JournalText, own: ProcessIdentity): ChangeRecord[] {
+  return outstanding.filter(({ kind }) => header?.bootId === own.bootId || kind === "file");
 }
 
 /** Only kernel state is bound to a namespace, and none outlives its boot. */

@@ -1,9 +1,10 @@
-import assert from "node:assert/strict";
+import assert, { deepEqual } from "node:assert/strict";
 import fc from "fast-check";
 import { FakeRunner } from "../../../testing/fake_runner.ts";
 import { type Change, HostJournal, restoreStale, tellsOfFailure } from "./host_journal.ts";
 import { ModelHost } from "../../../testing/model_host.ts";
 import { isRunning, ownIdentity } from "./process_identity.ts";
+import { readLeftBehind } from "./stale.ts";
 import { deadIdentity, TestDirectory } from "./test_directory.ts";
 
 const route = (line: string): Change => ({
@@ -39,10 +40,45 @@ Deno.test("restoreStale() undoes what a dead process left, once", async () => {
   await leave(host, directory, {});
   const lines = await restoreStale(host, directory.path, { sysctl: host });
   assert.deepEqual(lines, [
-    `undid 3 changes left by fluxify-test (process ${Deno.pid}), which is gone`,
+    `undid 3 changes left by fluxify-test (process ${Deno.pid}), which is gone: ` +
+    "1 kernel parameter, 1 file, 1 other change",
   ]);
   assert.equal(host.state(), before);
   assert.deepEqual(await restoreStale(host, directory.path, { sysctl: host }), []);
+});
+
+Deno.test("readLeftBehind() tells what a dead process left, and leaves it there", async () => {
+  await using directory = await TestDirectory.create();
+  const host = machine();
+  deepEqual(await readLeftBehind(directory.file("none")), []);
+  assert.throws(() => Deno.statSync(directory.file("none")), Deno.errors.NotFound);
+  await leave(host, directory, {});
+  await leave(machine(), directory, { network: "1" });
+  const changed = host.state();
+  const owner = `fluxify-test (process ${Deno.pid})`;
+  const expected = [{ owner, what: "1 kernel parameter, 1 file, 1 other change" }];
+  deepEqual(await readLeftBehind(directory.path), expected);
+  deepEqual(await readLeftBehind(directory.path), expected, "nothing was undone");
+  assert.equal(host.state(), changed);
+  const options = { program: "fluxify-test", runner: host, sysctl: host };
+  const running = await HostJournal.open({ ...options, directory: directory.path });
+  await running.apply(route("kept"));
+  deepEqual(await readLeftBehind(directory.path), expected, "one that runs keeps its own");
+  await running.undoAll();
+});
+
+Deno.test("restoreStale() tells of each change it undid", async () => {
+  await using directory = await TestDirectory.create();
+  const host = machine();
+  await leave(host, directory, {});
+  const undone: string[] = [];
+  const onUndone = (text: string) => undone.push(text);
+  await restoreStale(host, directory.path, { sysctl: host, onUndone });
+  deepEqual(undone, [
+    `file: ${directory.file("resolv.conf")}`,
+    "kernel parameter: p (1, before 0)",
+    "other: ip del a",
+  ]);
 });
 
 Deno.test("restoreStale() undoes the latest change first", async () => {
@@ -96,7 +132,7 @@ Deno.test("restoreStale() restores only files after another boot", async () => {
   await leave(host, directory, { network: "1", bootId: "earlier" });
   const changed = host.state();
   assert.deepEqual(await restoreStale(host, directory.path, { sysctl: host }), [
-    `undid 1 change left by fluxify-test (process ${Deno.pid}), which is gone`,
+    `undid 1 change left by fluxify-test (process ${Deno.pid}), which is gone: 1 file`,
     `2 changes by fluxify-test (process ${Deno.pid}) ended with an earlier boot`,
   ]);
   assert.equal(host.state(), changed);

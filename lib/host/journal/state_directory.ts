@@ -21,7 +21,7 @@ export class StateDirectory {
 
   /** `path`, else FLUXIFY_STATE_DIR, else /var/lib/fluxify; made when missing. */
   static async open(path?: string): Promise<StateDirectory> {
-    const directory = path ?? (Deno.env.get("FLUXIFY_STATE_DIR") || DEFAULT_DIRECTORY);
+    const directory = pathOr(path);
     try {
       await Deno.mkdir(directory, { recursive: true, mode: 0o700 });
       const info = await Deno.lstat(directory);
@@ -33,6 +33,17 @@ export class StateDirectory {
       throw cannotRecord(directory, error);
     }
     return new StateDirectory(directory);
+  }
+
+  /** As open(), but makes nothing: null where there is no such directory. */
+  static async find(path?: string): Promise<StateDirectory | null> {
+    try {
+      await Deno.lstat(pathOr(path));
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return null;
+      throw cannotRecord(pathOr(path), error);
+    }
+    return await StateDirectory.open(path);
   }
 
   async journalPaths(): Promise<string[]> {
@@ -63,6 +74,10 @@ export class StateDirectory {
     }
     return await action();
   }
+}
+
+function pathOr(path: string | undefined): string {
+  return path ?? (Deno.env.get("FLUXIFY_STATE_DIR") || DEFAULT_DIRECTORY);
 }
 
 export function cannotRecord(path: string, error: unknown): JournalError {
