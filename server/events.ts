@@ -84,6 +84,15 @@ export function logControlEvent(event: ControlEvent): void {
         { ...event },
       );
       return;
+    case "left silently": {
+      const { count, lastAddress } = event;
+      const text =
+        "{count} connections to the control port were closed by the peer before it said " +
+        "anything, the last from {lastAddress}";
+      if (count < SILENT_MANY) log.debug(text, { count, lastAddress });
+      else log.warn(text, { count, lastAddress });
+      return;
+    }
     case "failed":
       log.error("control plane: cannot {what}: {reason}", { ...event });
       return;
@@ -91,6 +100,9 @@ export function logControlEvent(event: ControlEvent): void {
       event satisfies never;
   }
 }
+
+/** Connections without a word in ten seconds: fewer are checks of the port, and no news. */
+const SILENT_MANY = 100;
 
 function logEnd(session: LiveSession | null, why: string): void {
   if (session !== null) log.info("session of {name} ended: {why}", { name: session.name, why });

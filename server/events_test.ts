@@ -106,6 +106,17 @@ Deno.test("Failed handshakes are told in proper words, be it one or many", () =>
   match(lines[1]!, /7 handshakes failed, the last from 192\.0\.2\.1: garbage/);
 });
 
+Deno.test("Checks of the port are no news, and a flood of them is", () => {
+  const lines: string[] = [];
+  setUpLogging({ level: "info", format: "text", write: (line) => void lines.push(line) });
+  for (const count of [1, 99, 100]) {
+    logControlEvent({ event: "left silently", count, lastAddress: "192.0.2.1" });
+  }
+  setUpLogging({ level: "info", format: "text", write() {} });
+  equal(lines.length, 1);
+  match(lines[0]!, /100 connections to the control port were closed .* from 192\.0\.2\.1/);
+});
+
 Deno.test("A certificate on two machines is named, with both addresses and what to do", () => {
   const shared = new SharedCertificates();
   const lines: string[] = [];

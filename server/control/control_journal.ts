@@ -29,6 +29,15 @@ export type ControlEvent =
     readonly lastReason: string;
   }
   | {
+    /**
+     * Connections closed by the peer before it had sent a byte, as whoever checks that the port is
+     * open makes them (`fluxify-client diag`, a monitor): one line for many.
+     */
+    readonly event: "left silently";
+    readonly count: number;
+    readonly lastAddress: string;
+  }
+  | {
     /** A fault of the server itself. */
     readonly event: "failed";
     readonly what: "accept" | "grant";
@@ -68,6 +77,7 @@ export class ControlJournal {
   };
   readonly #log: (event: ControlEvent) => void;
   readonly #strangers = new EventLimiter(1, PERIOD_MS);
+  readonly #silent = new EventLimiter(1, PERIOD_MS);
   readonly #refusals = new EventLimiter(REFUSALS_PER_PERIOD, PERIOD_MS);
   readonly #faults = new EventLimiter(1, PERIOD_MS);
   /** By the client's name. */
@@ -107,6 +117,13 @@ export class ControlJournal {
     const suppressed = this.#strangers.admit("handshakes failed", nowMs);
     if (suppressed === null) return;
     this.#log({ event: "handshakes failed", count: suppressed + 1, lastAddress, lastReason });
+  }
+
+  leftSilently(lastAddress: string, nowMs: number): void {
+    this.stats.handshakesFailed++;
+    const suppressed = this.#silent.admit("left silently", nowMs);
+    if (suppressed === null) return;
+    this.#log({ event: "left silently", count: suppressed + 1, lastAddress });
   }
 
   failed(what: "accept" | "grant", reason: string, nowMs: number): void {

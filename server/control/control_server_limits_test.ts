@@ -32,6 +32,16 @@ Deno.test("garbage instead of TLS is closed, counted, and logged once", async ()
   equal((await ask(bench, bench.alice)).session_id, 7);
 });
 
+Deno.test("who looks whether the port is open, and says nothing, makes no alarm", async () => {
+  await using bench = await startBench();
+  for (let index = 0; index < 3; index++) {
+    (await connectTo(bench))[Symbol.dispose]();
+    await until("it is counted", () => bench.server.stats.handshakesFailed === index + 1);
+  }
+  equal(bench.events.some(({ event }) => event === "handshakes failed"), false);
+  equal(bench.events.filter(({ event }) => event === "left silently").length, 1);
+});
+
 Deno.test("TLS below 1.3 is refused", async () => {
   await using bench = await startBench();
   const older = [["-tls1_1", "-cipher", "ALL@SECLEVEL=0"], ["-tls1_2"]];

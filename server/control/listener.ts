@@ -144,6 +144,9 @@ export class Listener implements ControlServer {
       try {
         await tls.handshake();
       } catch (error) {
+        if (connection.endedBecause === null && !tls.hasHeard && hasLeft(error)) {
+          return this.#journal.leftSilently(address, now());
+        }
         const reason = connection.endedBecause ?? describe(error);
         return this.#journal.handshakeFailed(address, reason, now());
       } finally {
@@ -228,12 +231,15 @@ function close({ tcp, tls, closed }: Connection): void {
   }
 }
 
+function hasLeft(error: unknown): boolean {
+  return error instanceof Deno.errors.UnexpectedEof ||
+    error instanceof Deno.errors.ConnectionReset || error instanceof Deno.errors.BrokenPipe;
+}
+
 /** Why a handshake failed, for the operator; holds no text of the peer. */
 function describe(error: unknown): string {
   if (!(error instanceof TlsError)) {
-    const hasLeft = error instanceof Deno.errors.UnexpectedEof ||
-      error instanceof Deno.errors.ConnectionReset || error instanceof Deno.errors.BrokenPipe;
-    return hasLeft ? "the peer went away" : messageOf(error);
+    return hasLeft(error) ? "the peer went away" : messageOf(error);
   }
   const { reason, verifyCode } = error;
   if (verifyCode !== 0) return `the client's certificate is refused: ${reason}`;

@@ -21,6 +21,7 @@ export class TlsConnection implements Disposable {
   readonly #tcp: Deno.TcpConn;
   readonly #session: TlsSession;
   #isClosed = false;
+  #hasHeard = false;
 
   constructor(tcp: Deno.TcpConn, session: TlsSession) {
     this.#tcp = tcp;
@@ -29,6 +30,11 @@ export class TlsConnection implements Disposable {
 
   get isClosed(): boolean {
     return this.#isClosed;
+  }
+
+  /** Whether the peer has sent anything yet. */
+  get hasHeard(): boolean {
+    return this.#hasHeard;
   }
 
   /**
@@ -44,6 +50,7 @@ export class TlsConnection implements Disposable {
       const length = await this.#tcp.read(chunk);
       if (length === null) throw new Deno.errors.UnexpectedEof("The peer left in the handshake");
       this.#refuseClosed();
+      this.#hasHeard = true;
       received += length;
       if (received > HANDSHAKE_BYTES_MAX) throw new HandshakeTooLongError();
       this.#session.receive(chunk.subarray(0, length));
