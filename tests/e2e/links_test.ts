@@ -129,7 +129,7 @@ topic("e2e links that change", async (scenario) => {
 
   await scenario("routes into the tunnel that somebody removes are put back", async () => {
     const from = client.lineCount;
-    await lab.client.run("ip", "route", "flush", "dev", "fluxify", "proto", "boot");
+    await lab.client.run("ip", "route", "flush", "dev", "fluxify", "proto", "77");
     await client.waitForLine(/removed the routes into the tunnel/, STATE_TIMEOUT_MS, from);
     const { stdout } = await lab.client.run("ip", "route", "show", "dev", "fluxify");
     match(stdout, /^0\.0\.0\.0\/1 [^]*^128\.0\.0\.0\/1 /m);

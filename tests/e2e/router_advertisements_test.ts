@@ -54,7 +54,10 @@ topic("e2e router advertisements", async (scenario) => {
     await lab.router.run("ip", "address", "del", own, "dev", LINK);
     radvd = await startAdvertiser(router, LINK, { prefixes: [FIRST] });
     await client.waitForLine(isUp, FOLLOW_TIMEOUT_MS, from);
-    match(await shown("route", "show", SERVER_ADDRESS6), /via fe80::99 dev one metric 10 /);
+    match(
+      await shown("route", "show", SERVER_ADDRESS6),
+      /via fe80::99 dev one proto 77 metric 10 /,
+    );
     await overThisLinkAlone();
   });
 

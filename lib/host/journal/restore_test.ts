@@ -47,10 +47,10 @@ for (const ending of ["stopped", "killed"] as const) {
         const during = await machine.snapshot();
         for (
           const line of [
-            "203.0.113.7 via 192.0.2.1 dev fiber metric 10",
-            "203.0.113.7 via 198.51.100.1 dev mobile metric 1 ",
-            "2001:db8:9::7 via 2001:db8:2::1 dev mobile metric 1 ",
-            "0.0.0.0/1 dev tunnel scope link",
+            "203.0.113.7 via 192.0.2.1 dev fiber proto 77 metric 10",
+            "203.0.113.7 via 198.51.100.1 dev mobile proto 77 metric 1 ",
+            "2001:db8:9::7 via 2001:db8:2::1 dev mobile proto 77 metric 1 ",
+            "0.0.0.0/1 dev tunnel proto 77 scope link",
             "8000::/1 dev tunnel",
             "-A FORWARD -s 10.8.0.0/24 -i tunnel ! -o tunnel -m comment --comment fluxify -j ACCEPT",
             "-A POSTROUTING -s fd00:8::/64 ! -o tunnel -m comment --comment fluxify -j MASQUERADE",

@@ -12,7 +12,7 @@ Deno.test("DefaultRoute takes back what it did when the rest fails", async () =>
   const journal = await HostJournal.open({ program: "t", runner, directory: directory.path });
   const route = new DefaultRoute(journal, "tunnel");
   await assert.rejects(route.enable([4]), /stop the other VPN/);
-  assert.equal(runner.lines.at(-1), "ip -4 route del 0.0.0.0/1 dev tunnel scope link");
+  assert.equal(runner.lines.at(-1), "ip -4 route del 0.0.0.0/1 dev tunnel scope link protocol 77");
   assert.deepEqual(await journal.undoAll(), []);
 });
 
@@ -42,11 +42,14 @@ Deno.test("DefaultRoute stands behind another tunnel where it may", async () => 
   await route.enable([4]);
   assert.equal(route.ahead, "tun0");
   assert.deepEqual(runner.lines.filter((line) => line.includes(" add ")), [
-    "ip -4 route add 0.0.0.0/1 dev tunnel scope link metric 1",
-    "ip -4 route add 128.0.0.0/1 dev tunnel scope link metric 1",
+    "ip -4 route add 0.0.0.0/1 dev tunnel scope link metric 1 protocol 77",
+    "ip -4 route add 128.0.0.0/1 dev tunnel scope link metric 1 protocol 77",
   ]);
   assert.deepEqual(await journal.undoAll(), []);
-  assert.equal(runner.lines.at(-1), "ip -4 route del 0.0.0.0/1 dev tunnel scope link metric 1");
+  assert.equal(
+    runner.lines.at(-1),
+    "ip -4 route del 0.0.0.0/1 dev tunnel scope link metric 1 protocol 77",
+  );
 });
 
 Deno.test({

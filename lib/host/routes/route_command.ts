@@ -8,7 +8,7 @@ export interface RouteEntry {
   nextHop: NextHop;
   /** The kernel's own default unless given. */
   metric?: number;
-  /** A table of ours: its routes bear our protocol. The main one unless given. */
+  /** The main one unless given. */
   table?: number;
 }
 
@@ -25,7 +25,9 @@ export function routeCommand(verb: "add" | "replace" | "del", route: RouteEntry)
   if (gateway?.onlink) argv.push("onlink");
   if (source !== undefined) argv.push("src", source);
   if (metric !== undefined) argv.push("metric", String(metric));
-  if (table !== undefined) argv.push("table", String(table), "protocol", OWN_PROTOCOL);
+  if (table !== undefined) argv.push("table", String(table));
+  // So that one client knows the routes of another for what they are.
+  argv.push("protocol", OWN_PROTOCOL);
   return argv;
 }
 

@@ -42,30 +42,30 @@ Deno.test("ServerRoutes names gateways, links without one and on-link gateways",
     await routes.ensure({ ...through("second", "10.1.0.1"), source: "10.1.0.7" });
   });
   assert.deepEqual(changes(runner), [
-    "ip -4 route add 203.0.113.7/32 via 192.0.2.1 dev fiber metric 10",
-    "ip -4 route add 203.0.113.7/32 dev modem scope link metric 10",
-    "ip -4 route add 203.0.113.7/32 via 10.0.0.1 dev cloud onlink metric 10",
-    "ip -4 route add 203.0.113.7/32 via inet6 fe80::1 dev exotic metric 10",
-    "ip -4 route add 203.0.113.7/32 via 10.1.0.1 dev second src 10.1.0.7 metric 10",
-    "ip -4 route del 203.0.113.7/32 via 10.1.0.1 dev second src 10.1.0.7 metric 10",
-    "ip -4 route del 203.0.113.7/32 via inet6 fe80::1 dev exotic metric 10",
-    "ip -4 route del 203.0.113.7/32 via 10.0.0.1 dev cloud onlink metric 10",
-    "ip -4 route del 203.0.113.7/32 dev modem scope link metric 10",
-    "ip -4 route del 203.0.113.7/32 via 192.0.2.1 dev fiber metric 10",
+    "ip -4 route add 203.0.113.7/32 via 192.0.2.1 dev fiber metric 10 protocol 77",
+    "ip -4 route add 203.0.113.7/32 dev modem scope link metric 10 protocol 77",
+    "ip -4 route add 203.0.113.7/32 via 10.0.0.1 dev cloud onlink metric 10 protocol 77",
+    "ip -4 route add 203.0.113.7/32 via inet6 fe80::1 dev exotic metric 10 protocol 77",
+    "ip -4 route add 203.0.113.7/32 via 10.1.0.1 dev second src 10.1.0.7 metric 10 protocol 77",
+    "ip -4 route del 203.0.113.7/32 via 10.1.0.1 dev second src 10.1.0.7 metric 10 protocol 77",
+    "ip -4 route del 203.0.113.7/32 via inet6 fe80::1 dev exotic metric 10 protocol 77",
+    "ip -4 route del 203.0.113.7/32 via 10.0.0.1 dev cloud onlink metric 10 protocol 77",
+    "ip -4 route del 203.0.113.7/32 dev modem scope link metric 10 protocol 77",
+    "ip -4 route del 203.0.113.7/32 via 192.0.2.1 dev fiber metric 10 protocol 77",
   ]);
 });
 
 Deno.test("ServerRoutes takes the next metric when one is taken, seen or not", async () => {
   const seen = JSON.stringify([{ dst: SERVER, dev: "eth9", metric: 10, flags: [] }]);
   const runner = new FakeRunner().on("ip", "").on("ip -4 -j route show exact", seen)
-    .on("ip -4 route add 203.0.113.7/32 via 192.0.2.1 dev fiber metric 11", {
+    .on("ip -4 route add 203.0.113.7/32 via 192.0.2.1 dev fiber metric 11 protocol 77", {
       code: 2,
       stderr: "RTNETLINK answers: File exists",
     });
   await withFake(runner, (routes) => routes.ensure(FIBER));
   assert.deepEqual(changes(runner).slice(1), [
-    "ip -4 route add 203.0.113.7/32 via 192.0.2.1 dev fiber metric 12",
-    "ip -4 route del 203.0.113.7/32 via 192.0.2.1 dev fiber metric 12",
+    "ip -4 route add 203.0.113.7/32 via 192.0.2.1 dev fiber metric 12 protocol 77",
+    "ip -4 route del 203.0.113.7/32 via 192.0.2.1 dev fiber metric 12 protocol 77",
   ]);
 });
 
@@ -180,9 +180,9 @@ Deno.test("ServerRoutes does one thing after the other: a preferred route follow
     ]);
   });
   assert.deepEqual(changes(runner).slice(0, 4), [
-    "ip -4 route add 203.0.113.7/32 via 192.0.2.1 dev fiber metric 10",
-    "ip -4 route add 203.0.113.7/32 via 192.0.2.1 dev fiber metric 1",
-    "ip -4 route replace 203.0.113.7/32 via 192.0.2.9 dev fiber metric 10",
-    "ip -4 route replace 203.0.113.7/32 via 192.0.2.9 dev fiber metric 1",
+    "ip -4 route add 203.0.113.7/32 via 192.0.2.1 dev fiber metric 10 protocol 77",
+    "ip -4 route add 203.0.113.7/32 via 192.0.2.1 dev fiber metric 1 protocol 77",
+    "ip -4 route replace 203.0.113.7/32 via 192.0.2.9 dev fiber metric 10 protocol 77",
+    "ip -4 route replace 203.0.113.7/32 via 192.0.2.9 dev fiber metric 1 protocol 77",
   ]);
 });

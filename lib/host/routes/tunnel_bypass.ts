@@ -96,10 +96,13 @@ export class TunnelBypass {
 
   #moreSpecific(routes: readonly Route[]): string[] {
     const servers = this.#options.serverAddresses();
+    const own = routes.filter((route) => this.#leadsIntoTunnel(route));
     const byDevice = new Map<string, string[]>();
     for (const route of routes) {
       if (prefixLength(route.destination) === 0 || this.#leadsIntoTunnel(route)) continue;
+      // Those of another client of ours are its tunnel, behind this one, and the ways to its server.
       if (route.protocol === OWN_PROTOCOL || route.destination === ALL_THAT_IS_GIVEN_OUT) continue;
+      if (own.some((one) => isBehind(route, one))) continue;
       if (servers.some((server) => isHost(route, server))) continue;
       for (const { device, gateway } of route.nextHops) {
         if (gateway === undefined && ON_LINK_PROTOCOLS.includes(route.protocol)) continue;
@@ -118,6 +121,11 @@ export class TunnelBypass {
   #leadsIntoTunnel(route: Route): boolean {
     return route.nextHops.some(({ device }) => device === this.#options.tun);
   }
+}
+
+/** Of two routes to one network the kernel takes that of the lower metric. */
+function isBehind({ destination, metric }: Route, own: Route): boolean {
+  return destination === own.destination && metric > own.metric;
 }
 
 /** The widest ones first. */

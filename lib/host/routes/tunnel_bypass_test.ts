@@ -111,6 +111,19 @@ Deno.test({
     const bypass = look();
     deepEqual(await bypass.look(), [], "the server's own routes, prefixes of links, defaults");
 
+    await machine.namespace.sh(`
+      ip tuntap add dev fluxify2 mode tun
+      ip link set fluxify2 up
+    `);
+    const second = new DefaultRoute(await machine.openJournal(), "fluxify2", "go behind");
+    await second.enable();
+    await machine.namespace.sh(`
+      ip route add 203.0.113.99 via 192.0.2.1 dev fiber metric 10 proto 77
+      ip route add 0.0.0.0/1 via 192.0.2.1 dev fiber metric 50
+    `);
+    deepEqual(await bypass.look(), [], "a second client behind this one, and what is behind both");
+    await machine.namespace.sh("ip link del fluxify2");
+
     await machine.namespace.sh("ip route add 8.8.8.0/24 via 192.0.2.1 dev fiber proto dhcp");
     match(
       (await bypass.look()).join(),
