@@ -1,15 +1,14 @@
-import { FAMILIES } from "../../lib/host/links/address.ts";
+import { FAMILIES } from "../lib/host/links/address.ts";
 import { getLogger } from "@logtape/logtape";
-import { LOG_CATEGORY } from "../../lib/cli/log.ts";
-import type { CommandRunner } from "../../lib/host/command/runner.ts";
-import { goesBefore } from "../../lib/host/routes/removed_defaults.ts";
-import { SerialQueue } from "../../lib/host/serial_queue.ts";
+import { LOG_CATEGORY } from "../lib/cli/log.ts";
+import type { CommandRunner } from "../lib/host/command/runner.ts";
+import { SerialQueue } from "../lib/host/serial_queue.ts";
 import {
   lostDefaults,
   remakeDefault,
   type SavedDefault,
   saveDefaults,
-} from "../../lib/host/routes/saved_defaults.ts";
+} from "../lib/host/routes/saved_defaults.ts";
 
 /** How long whoever manages a link that is back has to give it a default route. */
 const PATIENCE_MS = 3_000;
@@ -24,13 +23,13 @@ interface Waiting {
 
 /**
  * The machine's own default routes behind ours are never changed, but the kernel drops those of a link
- * that goes down. One that was there at the start, and that nobody gives back with the link, is put back
- * exactly as it was, so that the machine has the routes it had, whenever this program ends. That
- * makes again what was there before: it is no change to be undone, and in no journal.
+ * that goes down. One that nobody gives back with the link is put back exactly as it was, so that the
+ * machine has the routes it had, whenever this program ends. That makes again what was there before:
+ * it is no change to be undone, and in no journal.
  */
 export class DefaultKeeper implements AsyncDisposable {
   readonly #runner: CommandRunner;
-  readonly #saved: readonly SavedDefault[];
+  #saved: readonly SavedDefault[];
   readonly #waiting = new Map<string, Waiting>();
   readonly #queue = new SerialQueue();
 
@@ -39,9 +38,23 @@ export class DefaultKeeper implements AsyncDisposable {
     this.#saved = saved;
   }
 
-  static async save(runner: CommandRunner): Promise<DefaultKeeper> {
-    const saved = [...await saveDefaults(runner, 4), ...await saveDefaults(runner, 6)];
-    return new DefaultKeeper(runner, saved.filter((route) => !goesBefore(route)));
+  /** @param isKept which of those that are there now; all unless given. */
+  static async save(
+    runner: CommandRunner,
+    isKept: (route: SavedDefault) => boolean = () => true,
+  ): Promise<DefaultKeeper> {
+    return new DefaultKeeper(runner, (await readDefaults(runner)).filter(isKept));
+  }
+
+  /** Those over `device` as known last. */
+  of(device: string): SavedDefault[] {
+    return this.#saved.filter(({ hops }) => hops.length === 1 && hops[0]?.device === device);
+  }
+
+  /** From now on `routes` are those over `device`: somebody has changed them while the link was up. */
+  know(device: string, routes: readonly SavedDefault[]): void {
+    const before = new Set(this.of(device));
+    this.#saved = [...this.#saved.filter((route) => !before.has(route)), ...routes];
   }
 
   /** A link is back without the route it had, through `gateway`. */
@@ -85,4 +98,9 @@ export class DefaultKeeper implements AsyncDisposable {
       }
     }
   }
+}
+
+/** Of both families. A kernel without IPv6 has none. @throws CommandError */
+export async function readDefaults(runner: CommandRunner): Promise<SavedDefault[]> {
+  return [...await saveDefaults(runner, 4), ...await saveDefaults(runner, 6)];
 }

@@ -19,7 +19,8 @@ import { watchLinks } from "../../lib/host/links/link_watch.ts";
 import { type BalanceOptions, CLIENT_PROGRAM } from "../config/options.ts";
 import { undoChanges } from "../undo_changes.ts";
 import { Balancer } from "./balancer.ts";
-import { DefaultKeeper } from "./default_keeper.ts";
+import { goesBefore } from "../../lib/host/routes/removed_defaults.ts";
+import { DefaultKeeper } from "../default_keeper.ts";
 import { askExternalAddress, pageOf, sameUpstreamWarning } from "./external_address.ts";
 import type { Strategy } from "./family_balance.ts";
 import { Probing, type Subject } from "./probing.ts";
@@ -66,7 +67,7 @@ export async function balance(
   stack.defer(() => Promise.all([asked, probing?.ended()]).then(() => {}));
   let balancer: Balancer | undefined;
   stack.use(showStatus(() => balancer, options.statusEveryMs, signal));
-  const keeper = stack.use(await DefaultKeeper.save(runner));
+  const keeper = stack.use(await DefaultKeeper.save(runner, (route) => !goesBefore(route)));
   let ready = false;
   const journal = await HostJournal.open({ program: CLIENT_PROGRAM, runner });
   stack.defer(async () => {

@@ -20,8 +20,10 @@ import { answerWithin, resolveServers } from "../control/resolve_server.ts";
 import { watchLinks } from "../../lib/host/links/link_watch.ts";
 import { type BondOptions, CLIENT_PROGRAM } from "../config/options.ts";
 import { ConnectProgress } from "./connect_progress.ts";
+import { DefaultKeeper } from "../default_keeper.ts";
 import type { BondObserver } from "./bond_observer.ts";
 import { BondedClient } from "./bonded_client.ts";
+import { LinkDefaults } from "./link_defaults.ts";
 import { LinkSelection } from "./link_selection.ts";
 import { LinkSet } from "./link_set.ts";
 import { readSurroundings } from "./link_state.ts";
@@ -132,7 +134,13 @@ export async function bond(
     });
     stack.defer(() => bonded.end());
     // Before the links are read, so that nothing is missed in between.
-    const follow = (wentDown: ReadonlySet<string>) => bonded.linksChanged(wentDown);
+    const keeper = stack.use(await DefaultKeeper.save(runner));
+    const defaults = new LinkDefaults(runner, keeper, () => links.devices);
+    stack.defer(() => defaults.settled());
+    const follow = (wentDown: ReadonlySet<string>) => {
+      bonded.linksChanged(wentDown);
+      defaults.changed(wentDown).catch((error) => log.debug("{error}", { error }));
+    };
     stack.use(watchLinks(follow, { settleMs: LINKS_SETTLE_MS }));
     stack.adopt(setInterval(() => bonded.check(), CHECK_MS), clearInterval);
     stack.use(watchRules(journal, (line) => log.warn("{line}", { line })));

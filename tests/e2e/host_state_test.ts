@@ -58,6 +58,33 @@ topic("e2e host state of the client", async (scenario) => {
   });
 });
 
+topic("e2e default routes of a link that was down", async (scenario) => {
+  await using lab = await createSmallLab();
+  const bundle = await newClientCertificate(lab, "laptop");
+  const server = await startServer(lab);
+
+  await scenario("a link that was set down and up has its default routes again", async () => {
+    // Without it the kernel drops IPv6 addresses, too, and a route needs one.
+    await lab.client.sysctl("net.ipv6.conf.one.keep_addr_on_down", 1);
+    const routes = async () =>
+      (await Promise.all(
+        [4, 6].map((family) => lab.client.run("ip", `-${family}`, "route", "show", "default")),
+      )).map(({ stdout }) => stdout);
+    const own = await routes();
+    for (const waits of ["for the route", "for nothing"]) {
+      const client = await startClient(lab, bundle);
+      await lab.client.run("ip", "link", "set", "one", "down");
+      await client.waitForLine(/link one cannot be used: is down|one is down/, 10_000);
+      await lab.client.run("ip", "link", "set", "one", "up");
+      if (waits === "for the route") await client.waitForLine(/put back the default route/, 10_000);
+      else await client.waitForLine(/link one can be used now/, 10_000);
+      equal(await client.stop("SIGINT"), 0);
+      deepEqual(await routes(), own, waits);
+    }
+  });
+  equal(await server.stop("SIGINT"), 0);
+});
+
 topic("e2e host state of the server", async (scenario) => {
   await using lab = await createSmallLab();
   const bundle = await newClientCertificate(lab, "laptop");
