@@ -2,6 +2,7 @@ import { FAMILIES } from "../../lib/host/links/address.ts";
 import { getLogger } from "@logtape/logtape";
 import { LOG_CATEGORY } from "../../lib/cli/log.ts";
 import type { CommandRunner } from "../../lib/host/command/runner.ts";
+import { namesToOffer } from "../../lib/host/links/network_interface.ts";
 import type { NextHop } from "../../lib/host/routes/gateway/routing_table.ts";
 import type { AddressFamily } from "../../lib/host/links/address.ts";
 import { SerialQueue } from "../../lib/host/serial_queue.ts";
@@ -85,8 +86,9 @@ export class Balancer {
     for (const name of this.names) {
       const why = this.#whyUseless(name);
       if (why === null) continue;
-      const there = snapshot.interfaces.map((one) => one.name).join(", ");
-      const hint = why === "is not there" ? `; there are: ${there}` : "";
+      const hint = why === "is not there"
+        ? `; this machine has: ${namesToOffer(snapshot.interfaces)}`
+        : "";
       log.warn(`${name} ${why}: it is used when it has a gateway${hint}`);
     }
     const ready = FAMILIES.filter((family) => this.#isReady(family));

@@ -6,6 +6,7 @@ import type { AddressFamily } from "../../lib/host/links/address.ts";
 import {
   findInterface,
   InterfaceError,
+  namesToOffer,
   type NetworkInterface,
   requireSourceAddress,
 } from "../../lib/host/links/network_interface.ts";
@@ -37,6 +38,8 @@ export class LinkSelection {
   readonly #tunName: string;
   /** Without names: those that lead out, or did, by name. */
   readonly #found = new Map<string, Link>();
+  /** Those of which check() has said what they lack. */
+  readonly #told = new Set<string>();
   /** Those there was no room for at the last look. */
   #leftOut = new Set<string>();
 
@@ -75,6 +78,11 @@ export class LinkSelection {
     );
   }
 
+  /** Whether check() has said already what the link of that name lacks. */
+  isTold(name: string): boolean {
+    return this.#told.has(name);
+  }
+
   /** As of the last look. */
   get links(): readonly Link[] {
     return this.#named ?? [...this.#found.values()];
@@ -85,7 +93,14 @@ export class LinkSelection {
    * if not working. Returns warnings to show to the user. @throws InterfaceError
    */
   check({ interfaces, routes }: Machine): string[] {
-    if (this.#named !== null) return this.#named.flatMap((link) => warningsOf(link, interfaces));
+    if (this.#named !== null) {
+      const others = interfaces.filter((one) => this.#isCandidate(one));
+      return this.#named.flatMap((link) => {
+        const warning = warningOf(link, others);
+        if (warning !== null) this.#told.add(link.name);
+        return warning ?? [];
+      });
+    }
     const present = interfaces.filter((one) =>
       this.#isCandidate(one) && (!one.pointToPoint || isUplink(one, routes))
     );
@@ -171,20 +186,21 @@ function linkOf(
   return { id, name, device, sourceAddress };
 }
 
-function warningsOf(
+/** What the link lacks of what the user named, or null. `interfaces`: those that may be links. */
+function warningOf(
   { device, sourceAddress }: Link,
   interfaces: readonly NetworkInterface[],
-): string[] {
+): string | null {
   const found = findInterface(interfaces, device);
   if (found === undefined) {
-    const names = interfaces.map(({ name }) => name).join(", ");
-    return [`no interface is named ${device} yet: it is used when it comes; there are: ${names}`];
+    return `link ${device} is not there: it is used when it comes; this machine has: ` +
+      namesToOffer(interfaces);
   }
   try {
     if (sourceAddress !== null) requireSourceAddress(found, sourceAddress);
-    return [];
+    return null;
   } catch (error) {
     if (!(error instanceof InterfaceError)) throw error;
-    return [`${error.message}; the link is used when it has the address`];
+    return `${error.message}; the link is used when it has the address`;
   }
 }

@@ -53,13 +53,20 @@ Deno.test("LinkSelection tells links of one interface apart by their source addr
 
 Deno.test("LinkSelection waits for names and source addresses that are not there, and says so", () => {
   const selection = new LinkSelection([wan("a", "198.51.100.9"), wan("x"), wan("b")], "fluxify");
-  const warnings = selection.check(machine([networkInterface("a"), networkInterface("b")]));
+  const others = [
+    networkInterface("lo", { loopback: true }),
+    networkInterface("fluxify", { pointToPoint: true }),
+  ];
+  const warnings = selection.check(
+    machine([...others, networkInterface("a"), networkInterface("b")]),
+  );
   equal(warnings.length, 2);
   match(
     warnings[0]!,
     /198\.51\.100\.9 does not belong to a, which has: 192\.0\.2\.2; .*when it has/,
   );
-  match(warnings[1]!, /no interface is named x yet: .*there are: a, b$/);
+  match(warnings[1]!, /^link x is not there: it is used when it comes; this machine has: a, b$/);
+  deepEqual(["x", "b"].map((name) => selection.isTold(name)), [true, false]);
 });
 
 Deno.test("LinkSelection without names wants two interfaces to be there, working or not", () => {

@@ -341,7 +341,8 @@ export class LinkSet {
 
   #lose(link: Link, why: string): void {
     const { name } = link;
-    if (this.#unusable.get(name) !== why) log.warn(`link ${name} ${why}`);
+    const isTold = !this.#hasLooked && this.#parts.selection.isTold(name);
+    if (this.#unusable.get(name) !== why && !isTold) log.warn(`link ${name} ${why}`);
     this.#unusable.set(name, why);
     this.#uses.delete(name);
     this.#paths.drop(link);

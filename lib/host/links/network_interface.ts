@@ -94,8 +94,15 @@ export function requireInterface(
 ): NetworkInterface {
   const found = findInterface(interfaces, name);
   if (found !== undefined) return found;
-  const names = interfaces.map((one) => one.name).join(", ");
-  throw new InterfaceError(`no interface named ${name}; this machine has: ${names}`);
+  throw new InterfaceError(
+    `no interface named ${name}; this machine has: ${namesToOffer(interfaces)}`,
+  );
+}
+
+/** Those that may have been meant by a name that is not there, as in `eth0, wwan0`. */
+export function namesToOffer(interfaces: readonly NetworkInterface[]): string {
+  return interfaces.filter(({ loopback }) => !loopback).map(({ name }) => name).join(", ") ||
+    "none";
 }
 
 /** Checks that `address` can be the source of packets sent on `link`. Throws InterfaceError. */
