@@ -220,7 +220,7 @@ function noAnswer(port: number, addresses: string): ControlError {
   return new ControlError(
     "no answer on the data port",
     `Cannot reach UDP port ${port} of ${addresses} over any link, though the server ` +
-      "answers on TCP: open the port in its firewall",
+      "answers on TCP; open the port in its firewall",
     { retryable: true },
   );
 }

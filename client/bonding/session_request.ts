@@ -127,7 +127,9 @@ export class SessionRequests {
 
   #sayUntrusted({ link }: ControlRoute, { message }: ControlError): void {
     if (this.#untrusted.get(link) === message) return;
+    const isSaid = [...this.#untrusted.values()].includes(message);
     this.#untrusted.set(link, message);
+    if (isSaid) return log.warn("over link {link}: the same", { link });
     log.warn("over link {link}: {message}; the server is asked over the other links", {
       link,
       message,

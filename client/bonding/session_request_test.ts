@@ -76,13 +76,17 @@ Deno.test("SessionRequests: whom a link cannot trust is passed over, and told of
   const lines: string[] = [];
   setUpLogging({ level: "info", format: "text", write: (line) => void lines.push(line) });
   const requests = requestsTo(server.port, pki);
-  const routes = [over("b", makeEndpoint([], "::1")), over("c", makeEndpoint([]))];
+  const routes = [
+    ...["b", "d"].map((link) => over(link, makeEndpoint([], "::1"))),
+    over("c", makeEndpoint([])),
+  ];
   for (let times = 0; times < 2; times++) {
     equal((await requests.request(routes, RUNNING)).grant.sessionId, GRANT.session_id);
   }
   setUpLogging({ level: "info", format: "text", write() {} });
-  equal(lines.length, 1);
+  equal(lines.length, 2);
   match(lines[0]!, /over link b: Cannot trust the server at localhost .* the other links/);
+  match(lines[1]!, /over link d: the same$/m);
 });
 
 Deno.test("SessionRequests: a link that may mend outweighs one that nobody can be trusted on", async () => {

@@ -183,7 +183,7 @@ function malformed(error: ControlMessageError): ControlError {
 function cutShort(target: Target): ControlError {
   return new ControlError(
     "connection lost",
-    `Lost the connection to ${place(target)} in the middle of the answer: try again`,
+    `Lost the connection to ${place(target)} in the middle of the answer; try again`,
     { retryable: true },
   );
 }

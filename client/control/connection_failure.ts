@@ -72,11 +72,11 @@ export function explainTimeout(stage: Stage, target: Target, timeoutMs: number):
   const message = stage === "connecting"
     ? `No answer from ${
       place(target)
-    } within ${seconds}: check the address, that the server runs, ` +
+    } within ${seconds}; check the address, that the server runs, ` +
       `and that firewalls let TCP port ${target.port} through`
     : `Connected to ${place(target)}, but ${
       stage === "TLS handshake" ? "the TLS handshake did not end" : "the server did not answer"
-    } within ${seconds}: check the address and port, and the log of the server`;
+    } within ${seconds}; check the address and port, and the log of the server`;
   return new ControlError("timed out", message, { retryable: true });
 }
 
@@ -138,12 +138,18 @@ export function place({ server, address, port }: Target): string {
 }
 
 function clientRefused(target: Target, alert: string | null): ControlError {
-  const said = alert === null ? "closed the connection without a word" : `says '${alert}'`;
+  const what = alert === null
+    ? `The server at ${
+      place(target)
+    } closed the connection without a word: most likely it does not ` +
+      "accept the certificate of this client"
+    : `The server at ${
+      place(target)
+    } does not accept the certificate of this client: it says '${alert}'`;
   return new ControlError(
     "client certificate refused",
-    `The server at ${place(target)} ${said}, most likely because it does not accept the ` +
-      "certificate of this client: check that it has not expired or been revoked and that the " +
-      `bundle is of this server, and ${RENEW} if so; its log says more`,
+    `${what}; check that it has not expired or been revoked and that the bundle is of this server, ` +
+      `or ${RENEW}`,
     { retryable: true },
   );
 }
@@ -165,7 +171,7 @@ export function explainConnect(error: unknown, target: Target): ControlError {
   const reason = number === undefined ? message : errnoName(Number(number));
   return new ControlError(
     "unreachable",
-    `Cannot reach ${place(target)} (${reason}): check that this machine is online and ` +
+    `Cannot reach ${place(target)} (${reason}); check that this machine is online and ` +
       "has a route to the server",
     { retryable: true },
   );

@@ -13,6 +13,7 @@ import {
 } from "../../lib/protocol/wire/control_message.ts";
 import { FEATURE_X1 } from "../../lib/net/driver/features.ts";
 import { checkClientCredentials, type ClientCredentials } from "./client_credentials.ts";
+import { inOneMessage } from "./advice.ts";
 import { ask } from "./connection.ts";
 import type { Stage } from "./connection_failure.ts";
 import { ControlError } from "./control_error.ts";
@@ -80,7 +81,7 @@ function grantFrom(response: ControlResponse, acceptsV1: boolean): ControlGrant 
     response.sessionKey.fill(0);
     throw new ControlError(
       "server speaks v1",
-      "The server speaks v1 only, which has no protection against replays: bring it up to date, " +
+      "The server speaks v1 only, which has no protection against replays; bring it up to date, " +
         "or give -accept-v1",
       { retryable: false },
     );
@@ -106,6 +107,6 @@ function unreached(server: string, failures: readonly ControlError[]): ControlEr
   const last = failures.at(-1);
   if (last === undefined) throw new RangeError(`Cannot connect to ${server}: no address was given`);
   if (failures.length === 1) return last;
-  const message = failures.map((failure) => failure.message).join("; then: ");
+  const message = inOneMessage(failures.map((failure) => failure.message));
   return new ControlError(last.code, message, { retryable: last.retryable });
 }

@@ -168,7 +168,7 @@ Deno.test("the next address is tried after one that is silent or refuses, and al
     "connection refused",
     optionsFor(closed.addr.port, pki.alice, both),
   );
-  match(error.message, /localhost \(127\.0\.0\.9:.*; then: .*localhost \(127\.0\.0\.1:/);
+  match(error.message, /localhost \(127\.0\.0\.9:.*, then: .*localhost \(127\.0\.0\.1:/);
 });
 
 Deno.test("exchange() takes a server that speaks v1 only when told to", async () => {

@@ -117,7 +117,7 @@ export function alternateFamilies<Address extends ServerAddress>(
 function nameNotFound(host: string, code: string | undefined): ControlError {
   return new ControlError(
     "name not found",
-    `Cannot find the server '${host}' (${code ?? "no answer"}): check the spelling, and that DNS ` +
+    `Cannot find the server '${host}' (${code ?? "no answer"}); check the spelling, and that DNS ` +
       "works on this machine",
     { retryable: true },
   );

@@ -2,6 +2,9 @@
  * Looks for what stands between this machine and a server that carries its traffic. Checks are told
  * one by one as they are done, each with what to do about it; they change nothing on the machine.
  */
+import { messageOf } from "../../lib/ffi/error_text.ts";
+import { splitAdvice } from "../control/advice.ts";
+
 type CheckState = "ok" | "warning" | "failed" | "left out";
 
 export interface Check {
@@ -11,6 +14,12 @@ export interface Check {
   readonly text: string;
   /** What to do, naming the flag or command; null when there is nothing to be done. */
   readonly advice: string | null;
+}
+
+/** A check that failed by an error, whose message says behind "; " what to do. */
+export function failedBy(section: string, name: string, error: unknown): Check {
+  const { what, advice } = splitAdvice(messageOf(error));
+  return { section, name, state: "failed", text: what, advice };
 }
 
 /** Makes checks of one section. */
@@ -33,7 +42,9 @@ export function checksOf(section: string) {
 /** What is to be done, each thing once: what failed before what is only bad. */
 export function recommendations(checks: readonly Check[]): string[] {
   const advice = (wanted: CheckState) =>
-    checks.filter(({ state }) => state === wanted).flatMap(({ advice }) => advice ?? []);
+    checks.filter(({ state }) => state === wanted).flatMap((check) =>
+      check.advice ?? (wanted === "ok" ? [] : `mend ${check.name}: ${check.text}`)
+    );
   return [...new Set([...advice("failed"), ...advice("warning"), ...advice("ok")])];
 }
 

@@ -1,5 +1,5 @@
 import { deepEqual, equal } from "node:assert/strict";
-import { checkLines, checksOf, recommendations, summaryLines } from "./check.ts";
+import { checkLines, checksOf, failedBy, recommendations, summaryLines } from "./check.ts";
 
 const { ok, warning, failed, leftOut } = checksOf("Links");
 const CHECKS = [
@@ -22,4 +22,13 @@ Deno.test("a check that is not well is told with what to do", () => {
     "  FAILED    wwan0: has no carrier",
     "            plug it in",
   ]);
+});
+
+Deno.test("what failed by an error is told once, and what to do apart from it", () => {
+  const error = new Error("Cannot read a.pem: there is no such file; check the path");
+  const check = failedBy("Certificate", "file", error);
+  equal(check.text, "Cannot read a.pem: there is no such file");
+  deepEqual(recommendations([check]), ["check the path"]);
+  const mute = failedBy("Engine", "engine", new Error("no memory"));
+  deepEqual(recommendations([mute]), ["mend engine: no memory"], "never that all is well");
 });

@@ -11,10 +11,12 @@ import { formatDate } from "../../lib/pki/certificate.ts";
 import { type ClientCredentials, loadClientCredentials } from "../../lib/pki/client_credentials.ts";
 import { DEFAULT_TUNING } from "../../lib/protocol/session/session_tuning.ts";
 import type { ControlGrant } from "../../lib/protocol/wire/control_message.ts";
+import { splitAdvice } from "../control/advice.ts";
+import { ControlError } from "../control/control_error.ts";
 import { exchange } from "../control/exchange.ts";
 import { type NamedAddress, resolveServers } from "../control/resolve_server.ts";
 import type { MachineLink } from "../screen/form/machine_link.ts";
-import { type Check, checksOf } from "./check.ts";
+import { type Check, checksOf, failedBy } from "./check.ts";
 
 const TCP_TIMEOUT_MS = 3_000;
 /** For the first answer on each path, and for the search of its size. */
@@ -25,6 +27,8 @@ const TUNNEL_MTU = 1400;
 const EXPIRES_SOON_DAYS = 30;
 /** Gone with this process; the routes of the machine stay as they are. */
 const TUN_NAME = "fluxify-diag";
+/** Of the error object that answers a revoked certificate. */
+const REVOKED_CODE = "revoked";
 /** Above this, the wait for missing packets should be longer than it is by default. */
 const FAR_MS = 150;
 
@@ -54,7 +58,7 @@ export async function* serverChecks(target: ServerTarget): AsyncGenerator<Check>
 async function* certificateChecks(
   { pkiFolder, certFile }: ServerTarget,
 ): AsyncGenerator<Check, ClientCredentials | null> {
-  const { ok, warning, failed } = checksOf("Certificate");
+  const { ok, warning } = checksOf("Certificate");
   try {
     const credentials = await loadClientCredentials(pkiFolder, certFile, new Date());
     const { commonName, notAfter, source, notices } = credentials;
@@ -65,11 +69,13 @@ async function* certificateChecks(
       `expires on ${formatDate(notAfter)}`,
       `on the server: fluxify-server cert new ${commonName}`,
     );
-    for (const notice of notices) yield warning("file", notice, notice);
+    for (const notice of notices) {
+      const { what, advice } = splitAdvice(notice);
+      yield warning("file", what, advice ?? undefined);
+    }
     return credentials;
   } catch (error) {
-    const message = messageOf(error);
-    yield failed("file", message, message);
+    yield failedBy("Certificate", "file", error);
     return null;
   }
 }
@@ -124,11 +130,11 @@ async function* tcpChecks(
 
 /** The whole of the control plane: TLS in both directions, revocation, and a session. */
 async function* tlsCheck(
-  { server, controlPort: port, isClientRunning }: ServerTarget,
+  { controlPort: port, isClientRunning }: ServerTarget,
   addresses: readonly NamedAddress[],
   credentials: ClientCredentials,
 ): AsyncGenerator<Check, ControlGrant | null> {
-  const { ok, failed, leftOut } = checksOf("TLS and session");
+  const { ok, leftOut } = checksOf("TLS and session");
   if (isClientRunning) {
     yield leftOut("handshake", "a client runs, and has the session of this certificate");
     return null;
@@ -140,12 +146,19 @@ async function* tlsCheck(
     const options = { port, credentials, features, clientVersion: VERSION };
     const grant = await exchange({ server: host, addresses, ...options });
     const tookMs = Math.round(performance.now() - startMs);
-    yield ok("handshake", `TLS 1.3, both certificates accepted, not revoked (${tookMs} ms)`);
+    yield ok("handshake", `TLS 1.3, both certificates accepted (${tookMs} ms)`);
+    yield ok("revocation", "the server says that the certificate is not revoked");
     yield ok("session", `${grant.clientIp} and ${grant.clientIp6}, data on UDP ${grant.udpPort}`);
     return grant;
   } catch (error) {
-    const message = messageOf(error);
-    yield failed("handshake", `${server}: ${message}`, message);
+    if (error instanceof ControlError && error.serverCode !== null) {
+      yield ok("handshake", "TLS 1.3, both certificates accepted");
+      yield failedBy(
+        "TLS and session",
+        error.serverCode === REVOKED_CODE ? "revocation" : "session",
+        error,
+      );
+    } else yield failedBy("TLS and session", "handshake", error);
     return null;
   }
 }

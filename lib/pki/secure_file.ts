@@ -165,14 +165,13 @@ export async function exists(path: string): Promise<boolean> {
   }
 }
 
-/** The PKI refusal for a failed read of `path`. */
+/** The PKI refusal for a failed read of `path`. It has no cause: that would say the same again. */
 export function readError(path: string, cause: unknown): PkiError {
   if (cause instanceof Deno.errors.NotFound) {
     return new PkiError(
       "not found",
       path,
       `Cannot read ${path}: there is no such file; check the path`,
-      { cause },
     );
   }
   const why = cause instanceof Deno.errors.PermissionDenied
@@ -180,7 +179,7 @@ export function readError(path: string, cause: unknown): PkiError {
     : cause instanceof Deno.errors.IsADirectory
     ? "it is a directory; name a file in it"
     : `${reasonOf(cause)}; check the path and the disk`;
-  return new PkiError("unreadable", path, `Cannot read ${path}: ${why}`, { cause });
+  return new PkiError("unreadable", path, `Cannot read ${path}: ${why}`);
 }
 
 /** A new file never takes the place of a link (O_EXCL), and nothing is made behind one. */
@@ -244,7 +243,6 @@ function writeError(path: string, cause: unknown): PkiError {
         "disk full",
         path,
         `Cannot write ${path}: the disk is full; free some space and try again (no file is half-written)`,
-        { cause },
       );
     case "EACCES":
     case "EPERM":
@@ -253,14 +251,12 @@ function writeError(path: string, cause: unknown): PkiError {
         "not writable",
         path,
         `Cannot write ${path}: the directory is not writable for this user; run as its owner, or choose another directory`,
-        { cause },
       );
     default:
       return new PkiError(
         "write failed",
         path,
         `Cannot write ${path}: ${reasonOf(cause)}; check the path and the disk`,
-        { cause },
       );
   }
 }

@@ -46,6 +46,7 @@ Deno.test({
       match(whole.text, new RegExp(`ok +MTU over ${link}: 1400 bytes`));
     }
     match(whole.text, /ok +handshake: TLS 1\.3, both certificates accepted/);
+    match(whole.text, /ok +revocation: the server says that the certificate is not revoked/);
     match(whole.text, /, 0 failed, /);
     const told = server.tail(100);
     ok(!/warn|refused|failed/i.test(told), `no alarm on the server: ${told}`);
