@@ -5,7 +5,7 @@
 import { Command, Option } from "@commander-js/extra-typings";
 import { addCompletionCommands, type CompletionCommand } from "../lib/cli/completion_commands.ts";
 import { durationMsIn } from "../lib/cli/duration.ts";
-import { UsageError } from "../lib/cli/exit.ts";
+import { EXIT_USAGE, failureText, UsageError } from "../lib/cli/exit.ts";
 import { parseHost, parseInterfaceName } from "../lib/cli/host_name.ts";
 import { integerIn, parseInteger } from "../lib/cli/integer.ts";
 import { parseList } from "../lib/cli/list.ts";
@@ -113,7 +113,18 @@ const AUTHORITY_FOLDER = `folder of the certificate authority (default: ${
 
 /** Reads the arguments behind the program's name. */
 export function parseServerOptions(argv: readonly string[]): ServerCommand {
+  if (argv[0] === "restore") return noRestore();
   return parseProgram<ServerCommand>(buildProgram, argv);
+}
+
+/** Whoever knows the client's command looks for it here, too. */
+function noRestore(): Print {
+  const error = new UsageError(
+    "there is no 'restore' here: the next start of the server undoes what one that was killed left " +
+      "behind, and 'fluxify-client restore' does so without a start",
+  );
+  const text = failureText(SERVER_PROGRAM, error, "one line");
+  return { command: "print", text, exitCode: EXIT_USAGE };
 }
 
 /** For what describes the options: nothing is done with what it would parse. */

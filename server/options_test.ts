@@ -347,3 +347,10 @@ Deno.test("parseServerOptions() tells clients the port of -port, unless -public-
     options: { ...DEFAULTS, port: 9000, publicPort: 9000 },
   });
 });
+
+Deno.test("parseServerOptions() says how to undo what a killed server left", () => {
+  const parsed = parseServerOptions(["restore", "-v"]);
+  ok(parsed.command === "print");
+  equal(parsed.exitCode, 2);
+  match(parsed.text, /the next start of the server undoes .* 'fluxify-client restore' does so/);
+});

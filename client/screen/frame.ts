@@ -62,7 +62,7 @@ export function drawFrame(
 }
 
 function drawHead(canvas: Canvas<ScreenTarget>, model: StatusModel): void {
-  const uptime = `up ${formatUptime(model.uptimeMs)} `;
+  const uptime = model.uptimeMs === null ? "" : `up ${formatUptime(model.uptimeMs)} `;
   canvas.add([span(spread(` ${model.title}`, uptime, canvas.width), "bar")]);
   const line = (parts: readonly string[]) => ` ${joinFitting(parts, canvas.width - 1)}`;
   if (canvas.height >= FACTS_FROM_ROWS) canvas.add([span(line(model.facts), "dim")]);

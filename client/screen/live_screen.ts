@@ -6,7 +6,6 @@ import type { ReadModel } from "./status_model.ts";
 import { StatusPage } from "./status_page.ts";
 
 interface LiveScreen {
-  readonly openedAtMs: number;
   readonly host: ScreenHost;
   readonly page: StatusPage;
   /** From now on this is what is shown. */
@@ -34,7 +33,7 @@ export async function withLiveScreen(
   either.addEventListener("abort", () => void host.close(), { once: true });
   if (either.aborted) return;
   await body(either, {
-    ...{ host, page, openedAtMs: page.openedAtMs },
+    ...{ host, page },
     show: (read, onKey) => {
       page.show(read, onKey);
       host.refresh();

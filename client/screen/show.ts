@@ -16,7 +16,7 @@ export async function showBonding(options: BondOptions, signal: AbortSignal): Pr
       onConnecting: (steps) => screen.showSteps(steps),
       onBonding: (readStatus, controls) =>
         screen.show(
-          bondModels(readStatus, screen.openedAtMs),
+          bondModels(readStatus, performance.now()),
           bondKeys(readStatus, controls, { ...screen, tun: options.tunName }),
         ),
     }));
@@ -32,7 +32,7 @@ export async function showBalance(options: BalanceOptions, signal: AbortSignal):
       balance(options, either, {
         onBalancing: (readStatus, controls) =>
           screen.show(
-            balanceModels(readStatus, screen.openedAtMs),
+            balanceModels(readStatus, performance.now()),
             balanceKeys(readStatus, controls, { ...screen, tun: TUN_NAME }),
           ),
       }),

@@ -45,7 +45,8 @@ export interface StatusModel {
   readonly totals: readonly string[];
   /** Lines of what explains, each as facts; shown where there is room. */
   readonly more: readonly (readonly string[])[];
-  readonly uptimeMs: number;
+  /** Null: it is still starting. */
+  readonly uptimeMs: number | null;
   readonly columns: readonly Column[];
   readonly rows: readonly StatusRow[];
   /** While it connects: shown in place of the rows. */

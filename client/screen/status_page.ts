@@ -1,5 +1,6 @@
 /** The page that shows what a mode of the client does, until the user says stop. */
 import type { Frame, Size } from "../../lib/cli/screen/canvas.ts";
+import { formatUptime } from "./figures.ts";
 import { drawFrame, STATUS_LEAST } from "./frame.ts";
 import type { StepStatus } from "../bonding/connect_progress.ts";
 import { isTooSmall } from "../../lib/cli/screen/too_small.ts";
@@ -12,7 +13,7 @@ import type { ReadModel, StatusModel } from "./status_model.ts";
 const LEAVING = ["q", "ctrl+c", "y", "Y", "n", "N", "escape"];
 
 export class StatusPage implements Page<ScreenTarget> {
-  readonly openedAtMs = performance.now();
+  readonly #openedAtMs = performance.now();
   readonly #onStop: () => void;
   #state = INITIAL_STATE;
   #model: StatusModel;
@@ -23,7 +24,7 @@ export class StatusPage implements Page<ScreenTarget> {
 
   constructor(title: string, onStop: () => void) {
     this.#onStop = onStop;
-    this.#read = (nowMs) => Promise.resolve(startingModel(title, nowMs - this.openedAtMs));
+    this.#read = (nowMs) => Promise.resolve(startingModel(title, nowMs - this.#openedAtMs));
     this.#model = startingModel(title, 0);
   }
 
@@ -38,8 +39,7 @@ export class StatusPage implements Page<ScreenTarget> {
     const title = this.#model.title;
     this.#read = (nowMs) =>
       Promise.resolve({
-        ...startingModel(title, nowMs - this.openedAtMs),
-        totals: ["connecting"],
+        ...startingModel(title, nowMs - this.#openedAtMs, "connecting"),
         steps,
       });
   }
@@ -77,6 +77,7 @@ export class StatusPage implements Page<ScreenTarget> {
   }
 }
 
-function startingModel(title: string, uptimeMs: number): StatusModel {
-  return { title, facts: [], totals: ["starting"], more: [], uptimeMs, columns: [], rows: [] };
+function startingModel(title: string, forMs: number, what = "starting"): StatusModel {
+  const totals = [`${what} for ${formatUptime(forMs)}`];
+  return { title, facts: [], totals, more: [], uptimeMs: null, columns: [], rows: [] };
 }

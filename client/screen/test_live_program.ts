@@ -21,7 +21,7 @@ const exitCode = await runProgram(
     withLiveScreen("a test", programLog, signal, async (either, screen) => {
       const read = () =>
         Promise.resolve({ ...bondStatus(["one", "two"]), addresses: `process ${Deno.pid}` });
-      screen.show(bondModels(read, screen.openedAtMs));
+      screen.show(bondModels(read, performance.now()));
       log.info("the log\x1b[2J is on the screen");
       const { promise, resolve, reject } = Promise.withResolvers<void>();
       either.addEventListener("abort", () => resolve(), { once: true });

@@ -124,7 +124,6 @@ async function run(
   form: FormPage,
   signal: AbortSignal,
 ): Promise<void> {
-  const { openedAtMs } = page;
   const onLinks = (names: readonly string[]) => form.useLinks(names);
   if (command.command === "bond") {
     await bond(command.options, signal, {
@@ -135,7 +134,7 @@ async function run(
       onBonding(readStatus, controls) {
         const tun = command.options.tunName;
         const keys = bondKeys(readStatus, controls, { host, page, tun, onLinks });
-        page.show(bondModels(readStatus, openedAtMs), keys);
+        page.show(bondModels(readStatus, performance.now()), keys);
         host.refresh();
       },
     });
@@ -143,7 +142,7 @@ async function run(
     await balance(command.options, signal, {
       onBalancing(readStatus, controls) {
         const keys = balanceKeys(readStatus, controls, { host, page, tun: TUN_NAME, onLinks });
-        page.show(balanceModels(readStatus, openedAtMs), keys);
+        page.show(balanceModels(readStatus, performance.now()), keys);
         host.refresh();
       },
     });
