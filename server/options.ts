@@ -117,13 +117,10 @@ export function parseServerOptions(argv: readonly string[]): ServerCommand {
   return parseProgram<ServerCommand>(buildProgram, argv);
 }
 
-/** Whoever knows the client's command looks for it here, too. */
 function noRestore(): Print {
-  const error = new UsageError(
-    "there is no 'restore' here: the next start of the server undoes what one that was killed left " +
-      "behind, and 'fluxify-client restore' does so without a start",
-  );
-  const text = failureText(SERVER_PROGRAM, error, "one line");
+  const why = "there is no 'restore' here: the next start of the server undoes what one that was " +
+    "killed left behind, and 'fluxify-client restore' does so without a start";
+  const text = failureText(SERVER_PROGRAM, new UsageError(why), "one line");
   return { command: "print", text, exitCode: EXIT_USAGE };
 }
 

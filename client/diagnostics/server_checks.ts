@@ -15,6 +15,7 @@ import { splitAdvice } from "../control/advice.ts";
 import { ControlError } from "../control/control_error.ts";
 import { exchange } from "../control/exchange.ts";
 import { type NamedAddress, resolveServers } from "../control/resolve_server.ts";
+import { externalChecks } from "./external_checks.ts";
 import type { MachineLink } from "../screen/form/machine_link.ts";
 import { type Check, checksOf, failedBy } from "./check.ts";
 
@@ -255,6 +256,14 @@ async function* dataChecks(
       )
       : ok(`MTU over ${report.name}`, `${report.mtu} bytes`);
   }
+  yield* externalChecks(
+    reports.filter(({ id, rttMs }) => paths.has(id) && rttMs !== null).map((
+      { id, name, seenAs },
+    ) => ({
+      ...{ name, seenAs },
+      own: target.links[id]?.addresses ?? [],
+    })),
+  );
   engine.closeSession(grant.sessionId);
 }
 

@@ -12,6 +12,7 @@ export function pathReport(
     id,
     name,
     peer: "203.0.113.10:8000",
+    seenAs: null,
     state: "up",
     isGood: true,
     isBadFor: null,

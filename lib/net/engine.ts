@@ -114,6 +114,8 @@ export interface PathReport {
   readonly id: number;
   readonly name: string;
   readonly peer: string;
+  /** This side's address and port as the server sees them, as `peer`; null: it has not said. */
+  readonly seenAs: string | null;
   readonly state: PathState;
   /** False: flows avoid the path for its quality; why is in `isBadFor`. */
   readonly isGood: boolean;

@@ -43,6 +43,7 @@ Deno.test({
     for (const link of ["one", "two"]) {
       match(whole.text, new RegExp(`ok +${link} to ${SERVER_ADDRESS} port 8443: \\d+\\.\\d ms`));
       match(whole.text, new RegExp(`ok +${link} to ${SERVER_ADDRESS} port 8000: \\d+\\.\\d ms`));
+      match(whole.text, new RegExp(`ok +${link}: 10\\.71\\.\\d\\.2, the link's own: no NAT`));
       match(whole.text, new RegExp(`ok +MTU over ${link}: 1400 bytes`));
     }
     match(whole.text, /ok +handshake: TLS 1\.3, both certificates accepted/);

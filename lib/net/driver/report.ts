@@ -15,6 +15,7 @@ export function reportSession<S extends Cipher, O extends Cipher>(
     id: path.id,
     name: path.name,
     peer: path.peer.toString(),
+    seenAs: path.seenAs,
     state: path.liveness.state,
     isGood: path.eligibility.reason === null,
     isBadFor: path.eligibility.reason,

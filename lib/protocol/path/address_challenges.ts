@@ -8,6 +8,7 @@ import { RECORD_OVERHEAD, TYPE_CONTROL } from "../wire/header.ts";
 import { encodeTunnelMessage } from "../wire/tunnel_message.ts";
 import type { Outbox } from "./outbox.ts";
 import type { RandomSource } from "../crypto/packet_protection.ts";
+import type { PeerAddress } from "./peer_address.ts";
 import type { SessionPath } from "./session_path.ts";
 
 /** Bytes sent for each received (RFC 9000, 8.1, has the same). */
@@ -15,16 +16,17 @@ const AMPLIFICATION = 3;
 const TOKEN_BYTES = 16;
 const RETRY_MS = 200;
 
-/** The record that carries a challenge: its type, and its payload for a random token. */
+/** The record that carries a challenge: its type, and its payload for a random token and an address. */
 export interface ChallengeForm {
   readonly type: number;
-  write(token: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer>;
+  write(token: Uint8Array<ArrayBuffer>, peer: PeerAddress): Uint8Array<ArrayBuffer>;
 }
 
 /** The control message of x1. */
 export const CHALLENGE_MESSAGE: ChallengeForm = {
   type: TYPE_CONTROL,
-  write: (token) => encodeTunnelMessage({ type: "challenge", token: token.toHex() }),
+  write: (token, peer) =>
+    encodeTunnelMessage({ type: "challenge", token: token.toHex(), seen: peer.toString() }),
 };
 
 interface Challenge {
@@ -60,7 +62,7 @@ export class AddressChallenges {
     const token = new Uint8Array(TOKEN_BYTES);
     this.#random(token);
     path.amplificationCredit = 0;
-    const payload = this.#form.write(token);
+    const payload = this.#form.write(token, path.peer);
     this.#open.set(path.id, { path, token: token.toHex(), payload, sendAt: now, expiresAt });
   }
 

@@ -45,6 +45,8 @@ export class SessionPath {
   lastHeardAt = -Infinity;
   /** The state last told to the outside. */
   reportedState: PathState = "probing";
+  /** From where the server says that it is reached over the path; null: it has not said. */
+  seenAs: string | null = null;
   /** Whether the kernel refused the last send because the link is gone. */
   isLinkGone = false;
   /** False when the peer has told us that the path does not work in its eyes. */

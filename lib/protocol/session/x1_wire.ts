@@ -203,6 +203,7 @@ class X1Wire<S extends Cipher, O extends Cipher> implements Wire<S, O> {
         this.#receivePaths(message, now);
         return null;
       case "challenge":
+        path.seenAs = message.seen ?? path.seenAs;
         this.#tell({ type: "response", token: message.token }, path);
         return null;
       case "response":

@@ -23,8 +23,11 @@ export type TunnelMessage =
     /** The largest packet that all of the paths carry, in bytes. */
     readonly mtu?: number | undefined;
   }
-  /** The server asks whoever is at a new address of a path to prove to be its peer. */
-  | { readonly type: "challenge"; readonly token: string }
+  /**
+   * The server asks whoever is at a new address of a path to prove to be its peer. `seen` is that
+   * address, as in `203.0.113.7:40000`; a server need not say it.
+   */
+  | { readonly type: "challenge"; readonly token: string; readonly seen?: string | undefined }
   /** The client's proof: the token, on the same path. */
   | { readonly type: "response"; readonly token: string }
   /** Padded with spaces to the size that is tried; the answer is as long. */
@@ -45,6 +48,11 @@ const PATH_ID = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(PATH_I
 
 /** 16 random bytes in hexadecimal. */
 const TOKEN = v.pipe(v.string(), v.regex(/^[0-9a-f]{32}$/));
+/** An address and a port; IPv6 in brackets. */
+const SEEN = v.pipe(
+  v.string(),
+  v.regex(/^(?:\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-f:]{2,39}\]):\d{1,5}$/),
+);
 const PACKET_SIZE = v.pipe(v.number(), v.integer(), v.minValue(68), v.maxValue(65_535));
 /** Every host takes 576 bytes (RFC 791); less would have us cut packets into tiny fragments. */
 const PATHS_MTU = v.pipe(v.number(), v.integer(), v.minValue(576), v.maxValue(65_535));
@@ -61,7 +69,7 @@ const MESSAGE = v.variant("type", [
     scheduler: v.optional(v.picklist(SCHEDULERS)),
     mtu: v.optional(PATHS_MTU),
   }),
-  v.object({ type: v.literal("challenge"), token: TOKEN }),
+  v.object({ type: v.literal("challenge"), token: TOKEN, seen: v.optional(SEEN) }),
   v.object({ type: v.literal("response"), token: TOKEN }),
   v.object({ type: v.literal("mtu probe"), size: PACKET_SIZE }),
   v.object({ type: v.literal("mtu answer"), size: PACKET_SIZE }),

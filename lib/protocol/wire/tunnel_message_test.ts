@@ -81,3 +81,21 @@ Deno.test("property: a list of paths survives the wire", () => {
     deepEqual(decodeTunnelMessage(encodeTunnelMessage(message)), message);
   }));
 });
+
+Deno.test("a challenge may say where it goes to, and need not", () => {
+  const token = "0f".repeat(16);
+  const read = (fields: object) =>
+    decodeTunnelMessage(
+      new TextEncoder().encode(JSON.stringify({ type: "challenge", token, ...fields })),
+    );
+  for (const seen of ["203.0.113.7:40000", "[2001:db8::7]:1", "[fe80::1]:65535"]) {
+    deepEqual(read({ seen }), { type: "challenge", token, seen });
+    deepEqual(
+      decodeTunnelMessage(encodeTunnelMessage({ type: "challenge", token, seen })),
+      read({ seen }),
+    );
+  }
+  deepEqual(read({}), { type: "challenge", token });
+  deepEqual(read({ later: 1 }), { type: "challenge", token });
+  for (const seen of ["203.0.113.7", "h:1", "\u001b[2J:1", 7]) equal(read({ seen }), null);
+});
