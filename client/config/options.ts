@@ -134,6 +134,7 @@ interface StartOptions extends Pick<TunnelOptions, "logLevel" | "logFormat"> {
 export interface DiagOptions extends Pick<TunnelOptions, "logLevel" | "logFormat"> {
   settings: Settings;
   format: "text" | "json";
+  load: "fills each link" | "none";
   /** Where the report is saved as well, or null. */
   outputFile: string | null;
 }
@@ -336,6 +337,7 @@ function buildClientProgram(accept: Accept<ClientCommand>, home: string, file: S
   const diag = program.command("diag")
     .description("look for what stands in the way, from the machine to the server")
     .option("--json", "write JSON")
+    .option("--load", "fill each link for 3 s through the tunnel: how long does its queue get?")
     .addOption(
       new Option("--output <file>", "save the report as well").argParser(pathFor("-output")),
     );
@@ -347,12 +349,13 @@ function buildClientProgram(accept: Accept<ClientCommand>, home: string, file: S
   }
   const diagFlags = recordFlags(diag);
   diag.action((raw) => {
-    const own = ["json", "output"];
+    const own = ["json", "load", "output"];
     accept({
       command: "diag",
       options: {
         ...startOptions(new Map([...diagFlags].filter(([key]) => !own.includes(key)))),
         format: raw.json ? "json" : "text",
+        load: raw.load ? "fills each link" : "none",
         outputFile: raw.output ?? null,
       },
     });

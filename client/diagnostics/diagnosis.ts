@@ -16,7 +16,11 @@ import { serverChecks } from "./server_checks.ts";
 import { systemChecks } from "./system_checks.ts";
 
 /** Every check as it is done. What they are about is what the client would be started with. */
-export async function* diagnose(user: InvokingUser, settings: Settings): AsyncGenerator<Check> {
+export async function* diagnose(
+  user: InvokingUser,
+  settings: Settings,
+  load: "fills each link" | "none" = "none",
+): AsyncGenerator<Check> {
   const runner = new SystemRunner();
   yield* systemChecks();
   yield* await earlierRunChecks(Deno.uid() === 0);
@@ -46,6 +50,7 @@ export async function* diagnose(user: InvokingUser, settings: Settings): AsyncGe
       problem === null && (wanted.length === 0 || wanted.includes(name))
     ),
     isClientRunning: isClientRunning(tun),
+    measuresLoad: load !== "none",
   });
 }
 
@@ -80,6 +85,7 @@ export async function diagnosisJson(checks: AsyncIterable<Check>): Promise<strin
   const all: Check[] = [];
   for await (const check of checks) all.push(check);
   return JSON.stringify({
+    contents: REPORT_CONTENTS.join(" "),
     version: VERSION,
     time: new Date().toISOString(),
     checks: all,
@@ -89,13 +95,14 @@ export async function diagnosisJson(checks: AsyncIterable<Check>): Promise<strin
 
 /** What stands on top of a report in a file. */
 const REPORT_CONTENTS = [
-  "# What is in this file: the operating system, the processor, names, addresses and gateways of the",
-  "# interfaces, the name and addresses of the server, the name in the client's certificate, and how",
-  "# each check went. No keys, no passwords, nothing of the traffic.",
+  "What is in this file: the operating system, the processor, names, addresses and gateways of the",
+  "interfaces, the addresses they are seen at, the name and addresses of the server, the name in the",
+  "client's certificate and the path of its file, and how each check went. No keys, no passwords,",
+  "nothing of the traffic.",
 ];
 
 export function withContents(lines: readonly string[]): string[] {
-  return [...REPORT_CONTENTS, "", ...lines];
+  return [...REPORT_CONTENTS.map((line) => `# ${line}`), "", ...lines];
 }
 
 /** Writes a report for its user alone. @throws PkiError that says what could not be written */

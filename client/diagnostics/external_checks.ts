@@ -7,7 +7,7 @@ import { type Check, checksOf } from "./check.ts";
 const PROVIDER_NETWORK = "100.64.0.0/10";
 const SECTION = "External addresses";
 
-export interface SeenLink {
+interface SeenLink {
   readonly name: string;
   /** Those of the interface. */
   readonly own: readonly string[];

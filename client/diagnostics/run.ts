@@ -10,7 +10,7 @@ import { diagnose, diagnosisJson, diagnosisLines, saveReport, withContents } fro
 export async function runDiag(user: InvokingUser, options: DiagOptions): Promise<number> {
   let worst: number = EXIT_OK;
   async function* watched(): AsyncGenerator<Check> {
-    for await (const check of diagnose(user, options.settings)) {
+    for await (const check of diagnose(user, options.settings, options.load)) {
       if (check.state === "failed") worst = EXIT_FAILURE;
       yield check;
     }

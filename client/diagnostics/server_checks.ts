@@ -3,9 +3,11 @@ import { messageOf } from "../../lib/ffi/error_text.ts";
 import { VERSION } from "../../lib/cli/version.ts";
 import { Libc } from "../../lib/ffi/libc/libc.ts";
 import { probeTcp } from "../../lib/ffi/linux/tcp_probe.ts";
+import { configureTun } from "../../lib/host/links/tun_address.ts";
+import { runChecked, SystemRunner } from "../../lib/host/command/runner.ts";
 import { familyOf } from "../../lib/host/links/address.ts";
 import { sessionFeatures } from "../../lib/net/driver/features.ts";
-import type { Engine, PathReport } from "../../lib/net/engine.ts";
+import type { Engine, EnginePath, PathReport } from "../../lib/net/engine.ts";
 import { PortableEngine } from "../../lib/net/portable/portable_engine.ts";
 import { formatDate } from "../../lib/pki/certificate.ts";
 import { type ClientCredentials, loadClientCredentials } from "../../lib/pki/client_credentials.ts";
@@ -15,6 +17,7 @@ import { splitAdvice } from "../control/advice.ts";
 import { ControlError } from "../control/control_error.ts";
 import { exchange } from "../control/exchange.ts";
 import { type NamedAddress, resolveServers } from "../control/resolve_server.ts";
+import { loadChecks } from "./load_checks.ts";
 import { externalChecks } from "./external_checks.ts";
 import type { MachineLink } from "../screen/form/machine_link.ts";
 import { type Check, checksOf, failedBy } from "./check.ts";
@@ -26,6 +29,8 @@ const DATA_LOOK_MS = 100;
 /** What the tunnel has as a rule. */
 const TUNNEL_MTU = 1400;
 const EXPIRES_SOON_DAYS = 30;
+/** Every link carries it. */
+const LOAD_MTU = 1280;
 /** Gone with this process; the routes of the machine stay as they are. */
 const TUN_NAME = "fluxify-diag";
 /** Of the error object that answers a revoked certificate. */
@@ -42,6 +47,8 @@ interface ServerTarget {
   readonly links: readonly MachineLink[];
   /** A client that runs has the session of this certificate, which is not to be taken from it. */
   readonly isClientRunning: boolean;
+  /** Whether each link is filled for a moment. */
+  readonly measuresLoad: boolean;
 }
 
 export async function* serverChecks(target: ServerTarget): AsyncGenerator<Check> {
@@ -206,6 +213,7 @@ async function* dataChecks(
   });
   grant.sessionKey.fill(0);
   const paths = new Map<number, string>();
+  const ways = new Map<number, EnginePath>();
   const told = grant.udpHosts.join(",");
   const dataAddresses = told === "" ? addresses : await resolveServers(told).catch(() => []);
   if (dataAddresses.length === 0) {
@@ -216,7 +224,8 @@ async function* dataChecks(
     if (to === undefined) continue;
     try {
       const way = { device: name, server: to.address, port: grant.udpPort };
-      engine.addPath(grant.sessionId, { id, name, ...way, forbidsFragments: true });
+      ways.set(id, { id, name, ...way, forbidsFragments: true });
+      engine.addPath(grant.sessionId, ways.get(id)!);
       paths.set(id, `${name} to ${to.address} port ${grant.udpPort}`);
     } catch (error) {
       yield failed(name, messageOf(error));
@@ -236,14 +245,14 @@ async function* dataChecks(
       );
       continue;
     }
-    const rtt = `${report.rttMs.toFixed(1)} ms`;
-    yield report.rttMs > FAR_MS
+    // The first ones wait for the engine to get under way.
+    const rttMs = report.rttMinMs ?? report.rttMs;
+    const rtt = `${rttMs.toFixed(1)} ms`;
+    yield rttMs > FAR_MS
       ? warning(
         what,
         rtt,
-        `-reorder-flush-timeout ${
-          Math.ceil(report.rttMs / 50) * 50
-        }ms lets links this far apart add up`,
+        `-reorder-flush-timeout ${Math.ceil(rttMs / 50) * 50}ms lets links this far apart add up`,
       )
       : ok(what, rtt);
     yield report.mtu === null
@@ -256,15 +265,65 @@ async function* dataChecks(
       )
       : ok(`MTU over ${report.name}`, `${report.mtu} bytes`);
   }
+  const answering = reports.filter(({ id, rttMs }) => paths.has(id) && rttMs !== null);
   yield* externalChecks(
-    reports.filter(({ id, rttMs }) => paths.has(id) && rttMs !== null).map((
+    answering.map((
       { id, name, seenAs },
     ) => ({
       ...{ name, seenAs },
       own: target.links[id]?.addresses ?? [],
     })),
   );
+  if (target.measuresLoad) yield* queueChecks(engine, grant, answering, ways);
   engine.closeSession(grant.sessionId);
+}
+
+/** Fills one link after the other through the tunnel, whose device goes with this process. */
+async function* queueChecks(
+  engine: Engine,
+  grant: ControlGrant,
+  reports: readonly PathReport[],
+  ways: ReadonlyMap<number, EnginePath>,
+): AsyncGenerator<Check> {
+  const runner = new SystemRunner();
+  const { clientIp, prefix4, sessionId } = grant;
+  const server = firstHost(clientIp, prefix4);
+  try {
+    // The server alone is reached through it, whatever networks this machine has.
+    await configureTun(runner, TUN_NAME, { ipv4: clientIp, prefix4: 32, mtu: LOAD_MTU });
+    await runChecked(runner, ["ip", "-4", "route", "add", `${server}/32`, "dev", TUN_NAME]);
+  } catch (error) {
+    yield failedBy("Queues under load", TUN_NAME, error);
+    return;
+  }
+  const inUse = new Set(reports.map(({ id }) => id));
+  const use = async (name: string) => {
+    for (const id of inUse) engine.removePath(sessionId, id);
+    inUse.clear();
+    const way = ways.get(reports.find((one) => one.name === name)!.id)!;
+    engine.addPath(sessionId, way);
+    inUse.add(way.id);
+    return await isUpWithin(engine, way.id, DATA_TIMEOUT_MS);
+  };
+  const target = { runner, tun: TUN_NAME, server };
+  yield* loadChecks(target, reports.map(({ name }) => name), use);
+}
+
+/** Of the network in which `ipv4` is: the server's address in the tunnel. */
+function firstHost(ipv4: string, prefixLength: number): string {
+  const value = ipv4.split(".").reduce((sum, octet) => sum * 256 + Number(octet), 0);
+  const first = value - value % 2 ** (32 - prefixLength) + 1;
+  return [24, 16, 8, 0].map((shift) => (first >>> shift) & 0xff).join(".");
+}
+
+async function isUpWithin(engine: Engine, id: number, timeoutMs: number): Promise<boolean> {
+  const deadline = performance.now() + timeoutMs;
+  for (;;) {
+    const path = (await engine.report())[0]?.paths.find((one) => one.id === id);
+    if (path?.state === "up") return true;
+    if (performance.now() >= deadline) return false;
+    await new Promise((resolve) => setTimeout(resolve, DATA_LOOK_MS));
+  }
 }
 
 /** Waits until each path has answered and its size is known, or the time is up. */

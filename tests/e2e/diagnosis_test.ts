@@ -52,6 +52,30 @@ Deno.test({
     const told = server.tail(100);
     ok(!/warn|refused|failed/i.test(told), `no alarm on the server: ${told}`);
 
+    const before = await hostState(lab.client);
+    const loaded = await diag(lab, bundle, "--load");
+    equal(loaded.exitCode, 0, loaded.text);
+    for (const link of ["one", "two"]) {
+      match(loaded.text, new RegExp(`${link}: .* ms idle, .* ms full: a queue of .* Mbit/s each`));
+    }
+    equal(await hostState(lab.client), before);
+
+    await lab.router.run("nft", "add table ip behind");
+    await lab.router.run(
+      "nft",
+      "add chain ip behind out { type nat hook postrouting priority srcnat; }",
+    );
+    await lab.router.run(
+      ...["nft", `add rule ip behind out ip saddr 10.71.0.0/16 ip daddr ${SERVER_ADDRESS}`],
+      "masquerade",
+    );
+    const behind = await diag(lab, bundle);
+    for (const link of ["one", "two"]) {
+      match(behind.text, new RegExp(`${link}: [\\d.]+, behind a NAT, which shows port \\d+`));
+    }
+    match(behind.text, /warning +one and two: all are seen as [\d.]+: they share/);
+    await lab.router.run("nft", "delete table ip behind");
+
     // UDP does not pass over one of the links, as with some providers, and TCP does.
     await lab.client.run(
       ...["nft", "add table inet broken"],
@@ -77,8 +101,9 @@ Deno.test({
     const dead = await diag(lab, bundle, "--json");
     equal(dead.exitCode, 1);
     const { checks, recommendations } = JSON.parse(
-      dead.text.split("\n").find((line) => line.includes('{"version"'))!.replace(/^[^{]*/, ""),
+      dead.text.split("\n").find((line) => line.includes('{"contents"'))!.replace(/^[^{]*/, ""),
     ) as Report;
+    match(dead.text, /"contents":"What is in this file: [^"]*No keys/);
     const failed = checks.filter(({ state }) => state === "failed");
     ok(failed.some(({ section, name }) => section.startsWith("TCP") && name.startsWith("one to")));
     ok(recommendations.some((line) => line.includes("open TCP 8443")), dead.text);
