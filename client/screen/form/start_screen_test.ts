@@ -2,6 +2,9 @@ import { equal, match, ok } from "node:assert/strict";
 import { openServerPki } from "../../../lib/pki/server_pki.ts";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { HostJournal } from "../../../lib/host/journal/host_journal.ts";
+import { deadIdentity, TestDirectory } from "../../../lib/host/journal/test_directory.ts";
+import { ModelHost } from "../../../testing/model_host.ts";
 import { TemporaryDirectory } from "../../../testing/pki/temporary_directory.ts";
 import { canRunTmux, Tmux } from "../../../testing/tmux.ts";
 
@@ -58,6 +61,24 @@ function screenTest(name: string, fn: (home: string) => Promise<void>): void {
     },
   });
 }
+
+screenTest("what a killed client left in force is said at once", async (home) => {
+  await using state = await TestDirectory.create();
+  const journal = await HostJournal.open({
+    ...{ program: "fluxify-client", runner: new ModelHost(), directory: state.path },
+    identity: await deadIdentity(),
+  });
+  const undo = ["ip", "-4", "route", "del", "0.0.0.0/1", "dev", "fluxify"];
+  await journal.apply({ kind: "command", argv: ["ip", "add", "a"], undo });
+  journal.close();
+  const env = { FLUXIFY_STATE_DIR: state.path };
+  await using terminal = await start(home, { columns: 120, rows: 40, env });
+  await terminal.waitFor(/fluxify-client \(process \d+\) is gone and left 1 route: 'sudo fluxify-/);
+  await terminal.press("Tab", "q");
+  await terminal.waitFor(/Quit\? y\/n/);
+  await terminal.press("y");
+  await endsAsItBegan(terminal, 0);
+});
 
 screenTest("the form by keys: typed, saved at once, refused, and left", async (home) => {
   await using terminal = await start(home);
