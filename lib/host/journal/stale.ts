@@ -141,17 +141,20 @@ export async function readLeftBehind(
   const state = await StateDirectory.find(directory);
   if (state === null) return [];
   const own = identity ?? await ownIdentity();
-  const found: LeftBehind[] = [];
-  for (const path of await state.journalPaths()) {
-    using file = await Deno.open(path).catch(() => null);
-    if (file === null) continue; // its program has just ended properly
-    const journal = await readJournal(path);
-    if (await fateOf(path, file, journal, own) !== "gone") continue;
-    const changes = stillInForce(journal, own);
-    if (changes.length === 0) continue;
-    found.push({ owner: ownerOf(path, journal.header), what: summaryOf(changes) });
-  }
-  return found;
+  // A start that undoes them meanwhile would take a journal that is looked at for one in use.
+  return await state.exclusively(async () => {
+    const found: LeftBehind[] = [];
+    for (const path of await state.journalPaths()) {
+      using file = await Deno.open(path).catch(() => null);
+      if (file === null) continue; // its program has just ended properly
+      const journal = await readJournal(path);
+      if (await fateOf(path, file, journal, own) !== "gone") continue;
+      const changes = stillInForce(journal, own);
+      if (changes.length === 0) continue;
+      found.push({ owner: ownerOf(path, journal.header), what: summaryOf(changes) });
+    }
+    return found;
+  });
 }
 
 /** Whether the program of a journal is gone and its changes are this machine's to undo. */
