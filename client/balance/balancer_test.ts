@@ -4,7 +4,7 @@ import { JournalError } from "../../lib/host/journal/host_journal.ts";
 import { refuseTunnelRoutes } from "../../lib/host/routes/default_route.ts";
 import { refuseOtherBalancing } from "../../lib/host/routes/uplink_policy.ts";
 import type { Balancer } from "./balancer.ts";
-import { DefaultKeeper } from "./default_keeper.ts";
+import { DefaultKeeper } from "../default_keeper.ts";
 import { type FakeMachine, withBalancer } from "../../testing/fake_machine.ts";
 import type { Strategy } from "./family_balance.ts";
 
