@@ -2,8 +2,10 @@
  * `deno task compile`: builds bin/fluxify-server and bin/fluxify-client, a single file each. Where
  * the runtime that `deno compile` embeds cannot be downloaded, the same file is built around the
  * Deno binary at hand. `--check` builds into a temporary folder and keeps nothing; `--packed` builds
- * around the Deno binary without asking the network.
+ * around the Deno binary without asking the network. Beside the files is bin/SHA256SUMS for
+ * `sha256sum -c`; the same sources and the same Deno make the same packed files.
  */
+import { createHash } from "node:crypto";
 import { join, resolve } from "node:path";
 import { checkTypes, compile, pack, packRuntime, type Program } from "./compile/build.ts";
 import { CompileError } from "./compile/deno_command.ts";
@@ -44,16 +46,36 @@ async function check(): Promise<void> {
   }
 }
 
+/** As sha256sum writes it: the digest of each of `names` in `folder`, to SHA256SUMS there. */
+export async function writeDigests(folder: string, names: readonly string[]): Promise<void> {
+  const lines = await Promise.all(names.map(async (name) => {
+    const bytes = await Deno.readFile(join(folder, name));
+    return `${createHash("sha256").update(bytes).digest("hex")}  ${name}\n`;
+  }));
+  await Deno.writeTextFile(join(folder, "SHA256SUMS"), lines.join(""));
+}
+
 async function build(way: "as the network allows" | "packed"): Promise<void> {
   const folder = join(ROOT, "bin");
   await Deno.mkdir(folder, { recursive: true });
+  await buildPrograms(folder, way);
+  await writeDigests(folder, PROGRAMS.map(({ name }) => name));
+}
+
+async function buildPrograms(
+  folder: string,
+  way: "as the network allows" | "packed",
+): Promise<void> {
   if (way !== "packed" && await canDownloadRuntime(runtimeUrl(), PROBE_LIMIT_MS)) {
     for (const program of PROGRAMS) await compile(ROOT, program, join(folder, program.name));
     return;
   }
   console.error("building around the Deno binary: dl.deno.land was not asked or did not answer");
   const runtime = await packRuntime(SHIPPED_LEVEL);
-  for (const program of PROGRAMS) await pack(ROOT, program, join(folder, program.name), runtime);
+  const names = PROGRAMS.map(({ name }) => name);
+  for (const program of PROGRAMS) {
+    await pack(ROOT, program, join(folder, program.name), runtime, names);
+  }
 }
 
 async function main(argv: readonly string[]): Promise<void> {

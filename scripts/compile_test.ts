@@ -1,7 +1,8 @@
 import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import { join } from "node:path";
-import { canDownloadRuntime } from "./compile.ts";
+import { canDownloadRuntime, writeDigests } from "./compile.ts";
 import { checkTypes, compile, pack, packRuntime } from "./compile/build.ts";
+import { packFile } from "./compile/launcher.ts";
 import { CompileError } from "./compile/deno_command.ts";
 
 const PROGRAM = { name: "tiny", entry: "main.ts" };
@@ -31,17 +32,32 @@ Deno.test("pack() builds one file that runs, worker and all, without the sources
   const { root } = made;
   const file = join(root, "tiny");
   await checkTypes(root, [PROGRAM]);
-  const cache = { kind: "folder", path: join(root, "cache") } as const;
-  await pack(root, PROGRAM, file, await packRuntime(1), cache);
+  const env = { FLUXIFY_CACHE: join(root, "cache") };
+  await pack(root, PROGRAM, file, await packRuntime(1), [PROGRAM.name]);
   await Deno.remove(join(root, "main.ts"));
   await Deno.remove(join(root, "deno.json"));
   for (const start of ["first", "second"]) {
-    const { code, stdout, stderr } = await new Deno.Command(file, { args: ["--help", "a b"] })
+    const { code, stdout, stderr } = await new Deno.Command(file, { args: ["--help", "a b"], env })
       .output();
     const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
     equal(decode(stderr), "", start);
     deepEqual([decode(stdout), code], ["worker runs function --help a b\n", 5], start);
   }
+});
+
+Deno.test("pack() makes the same file twice, and its digest is one that sha256sum takes", async () => {
+  await using made = await project(SOURCE);
+  const { root } = made;
+  const runtime = packFile(new TextEncoder().encode("runtime"), 9);
+  for (const name of ["first", "second"]) {
+    await pack(root, PROGRAM, join(root, name), runtime, [PROGRAM.name]);
+  }
+  deepEqual(await Deno.readFile(join(root, "first")), await Deno.readFile(join(root, "second")));
+  await writeDigests(root, ["first", "second"]);
+  const check = () => new Deno.Command("sha256sum", { args: ["-c", "SHA256SUMS"], cwd: root });
+  equal((await check().output()).code, 0);
+  await Deno.writeTextFile(join(root, "first"), "another");
+  equal((await check().output()).code, 1);
 });
 
 Deno.test("compile() with the deno binary in place of denort checks the graph", async () => {

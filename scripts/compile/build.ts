@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { CompileError, runDeno } from "./deno_command.ts";
-import { buildLauncher, type LauncherParts, type PackedFile, packFile } from "./launcher.ts";
+import { buildLauncher, type PackedFile, packFile } from "./launcher.ts";
 
 /** A program to build: its entry, from the root of the repository, and the name of its file. */
 export interface Program {
@@ -36,13 +36,13 @@ export async function compile(
   await runDeno([...args, ...PERMISSIONS, "-o", output, program.entry], root, STEP_LIMIT_MS, env);
 }
 
-/** Builds `output` as a launcher around `runtime`. */
+/** Builds `output` as a launcher around `runtime`, which the programs `names` share. */
 export async function pack(
   root: string,
   program: Program,
   output: string,
   runtime: PackedFile,
-  cache: LauncherParts["cache"] = { kind: "system" },
+  names: readonly string[],
 ): Promise<void> {
   const folder = await Deno.makeTempDir();
   try {
@@ -51,10 +51,10 @@ export async function pack(
     await runDeno([...args, "-o", bundle, program.entry], root, STEP_LIMIT_MS);
     const file = buildLauncher({
       name: program.name,
+      names,
       runtime,
       program: packFile(await Deno.readFile(bundle), 9),
       runtimeArguments: await runtimeArguments(root),
-      cache,
     });
     await replaceFile(output, file);
   } finally {

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { buildLauncher, packFile } from "./launcher.ts";
-import { Bench, ENCODER, PROGRAM } from "./test_launcher.ts";
+import { Bench, ENCODER, launcher, PROGRAM } from "./test_launcher.ts";
 
 const AS_ROOT = Deno.uid() === 0;
 const NOBODY = 65534;
@@ -25,14 +25,20 @@ Deno.test("a launcher becomes the program: exit code, signals, stdin", async () 
   equal((await bench.run(["exit", "7"])).code, 7);
   equal((await bench.run(["die"])).signal, "SIGKILL");
 
-  const reader = new Deno.Command(bench.file, { args: ["read"], stdin: "piped", stdout: "piped" });
+  const env = { FLUXIFY_CACHE: bench.cache };
+  const reader = new Deno.Command(bench.file, {
+    args: ["read"],
+    env,
+    stdin: "piped",
+    stdout: "piped",
+  });
   const reading = reader.spawn();
   const writer = reading.stdin.getWriter();
   await writer.write(ENCODER.encode("typed"));
   await writer.close();
   equal(new TextDecoder().decode((await reading.output()).stdout), `${PROGRAM}typed`);
 
-  const waiting = new Deno.Command(bench.file, { args: ["wait"], stdout: "piped" }).spawn();
+  const waiting = new Deno.Command(bench.file, { args: ["wait"], env, stdout: "piped" }).spawn();
   const source = waiting.stdout.pipeThrough(new TextDecoderStream()).getReader();
   let said = "";
   while (!said.includes("ready")) said += (await source.read()).value ?? "";
@@ -45,34 +51,47 @@ Deno.test("a launcher becomes the program: exit code, signals, stdin", async () 
 Deno.test("a launcher leaves the caller's surroundings alone", async () => {
   await using bench = await Bench.create();
   const command = `umask 027; PATH=/odd:/usr/bin:/bin; cd /; exec "$0" environment`;
-  const { stdout } = await new Deno.Command("/bin/sh", { args: ["-c", command, bench.file] })
-    .output();
+  const { stdout } = await new Deno.Command("/bin/sh", {
+    args: ["-c", command, bench.file],
+    env: { FLUXIFY_CACHE: bench.cache },
+  }).output();
   const [mask, path, denoFolder, folder] = new TextDecoder().decode(stdout).split("\n");
   deepEqual([mask, path, folder], [`${PROGRAM}0027`, "/odd:/usr/bin:/bin", "/"]);
   equal(denoFolder, join(bench.home(), "state"));
 });
 
-Deno.test("a launcher unpacks once, for its user alone", async () => {
+Deno.test("a launcher unpacks once, where nobody else can write", async () => {
   await using bench = await Bench.create();
   await bench.run();
-  const first = Deno.statSync(join(bench.home(), "fly"));
+  const files = () => [join(bench.runtime(), "fly"), join(bench.home(), "program.js")];
+  const first = files().map((path) => Deno.statSync(path).ino);
   await bench.run();
-  const second = Deno.statSync(join(bench.home(), "fly"));
-  deepEqual([second.ino, second.mtime], [first.ino, first.mtime]);
-  for (const folder of [bench.cache, bench.home()]) {
-    equal(Deno.statSync(folder).mode! & 0o777, 0o700);
+  deepEqual(files().map((path) => Deno.statSync(path).ino), first);
+  for (const path of [bench.cache, bench.home(), bench.runtime(), ...files()]) {
+    equal(Deno.statSync(path).mode! & 0o022, 0, path);
   }
+});
+
+Deno.test("programs around the same runtime share one copy of it", async () => {
+  await using bench = await Bench.create();
+  const other = join(bench.folder, "walk");
+  bench.write(launcher("walk", "walking:"), other);
+  await bench.run(["x"]);
+  const inode = Deno.statSync(join(bench.runtime(), "fly")).ino;
+  equal((await bench.run(["x"], {}, other)).stdout, "walking:<x>");
+  equal((await bench.run(["x"])).stdout, `${PROGRAM}<x>`);
+  for (const name of ["fly", "walk"]) {
+    equal(Deno.statSync(join(bench.runtime(), name)).ino, inode);
+  }
+  equal(bench.names().length, 3);
 });
 
 Deno.test("a launcher can be started several times at once", async () => {
   await using bench = await Bench.create();
   const starts = await Promise.all(Array.from({ length: 12 }, (_, n) => bench.run([`${n}`])));
   starts.forEach(({ stdout, stderr }, n) => deepEqual([stdout, stderr], [`${PROGRAM}<${n}>`, ""]));
-  deepEqual([...Deno.readDirSync(bench.home())].map((entry) => entry.name).sort(), [
-    "fly",
-    "program.js",
-    "state",
-  ]);
+  equal(bench.names().length, 2, bench.names().join(" "));
+  equal(Deno.statSync(join(bench.runtime(), "fly")).nlink, 2);
 });
 
 Deno.test("a launcher that was cut off or changed runs nothing", async () => {
@@ -84,27 +103,30 @@ Deno.test("a launcher that was cut off or changed runs nothing", async () => {
     bench.write(bytes.subarray(0, length));
     await bench.refuses(/./, `cut to ${length} bytes`);
   }
-  const damaged = /^fly: .*fly is damaged/;
+  const damaged = /^fly: .*fly is damaged: install it again/;
   for (const length of [headerBytes + 1, bytes.byteLength - 1]) {
     bench.write(bytes.subarray(0, length));
     await bench.refuses(damaged, `cut to ${length} bytes`);
   }
   bench.write(new Uint8Array([...bytes, 10]));
   await bench.refuses(damaged, "one byte more");
-  for (const at of [headerBytes, bytes.byteLength - 1]) {
+  Deno.removeSync(bench.cache, { recursive: true });
+  for (const at of [headerBytes + 20, bytes.byteLength - 12]) {
     const changed = bytes.slice();
     changed[at]! ^= 1;
     bench.write(changed);
     await bench.refuses(damaged, `byte ${at} changed`);
   }
-  ok(!existsSync(bench.cache) || [...Deno.readDirSync(bench.cache)].length === 0);
+  ok(bench.names().every((name) => !name.startsWith(".new")), bench.names().join(" "));
+  ok(!existsSync(join(bench.home(), "program.js")));
   bench.write(bytes);
   equal((await bench.run(["x"])).stdout, `${PROGRAM}<x>`);
 });
 
 Deno.test("a launcher refuses a cache folder that others could write", async () => {
   await using bench = await Bench.create();
-  const trap = /^fly: .* must be a folder of user \d+ that no one else can write: remove it\n$/;
+  const trap =
+    /^fly: .* must be a folder of user \d+ or root that no one else can write: remove it, or set FLUXIFY_CACHE .*\n$/;
   const elsewhere = join(bench.folder, "elsewhere");
   Deno.mkdirSync(elsewhere, { mode: 0o700 });
   Deno.symlinkSync(elsewhere, bench.cache);
@@ -112,7 +134,10 @@ Deno.test("a launcher refuses a cache folder that others could write", async () 
   Deno.removeSync(bench.cache);
 
   Deno.writeTextFileSync(bench.cache, "");
-  await bench.refuses(trap, "a file");
+  await bench.refuses(
+    /^fly: cannot make the folder .* \(File exists\): set FLUXIFY_CACHE/,
+    "a file",
+  );
   Deno.removeSync(bench.cache);
 
   for (const mode of [0o720, 0o702, 0o1777]) {
@@ -135,81 +160,86 @@ Deno.test("a launcher refuses a cache folder that others could write", async () 
 });
 
 Deno.test({
-  name: "a launcher refuses a cache of another user (root)",
+  name: "a launcher runs nothing that another user owns or owned (root)",
   ignore: !AS_ROOT,
   async fn() {
     await using bench = await Bench.create();
     await bench.run();
-    const home = bench.home();
-    for (const path of [bench.cache, home]) {
+    for (const path of [bench.folder, bench.cache, bench.home(), bench.runtime()]) {
       Deno.chownSync(path, NOBODY, NOBODY);
       await bench.refuses(/must be a folder of user 0/, path);
       Deno.chownSync(path, 0, 0);
     }
-    Deno.chownSync(join(home, "fly"), NOBODY, NOBODY);
-    await bench.refuses(/is damaged: remove it/, "the runtime");
+    const runtime = join(bench.runtime(), "fly");
+    Deno.writeTextFileSync(runtime, Deno.readTextFileSync(runtime).replace("cat", "tac"));
+    Deno.chownSync(runtime, NOBODY, NOBODY);
+    const { stdout, stderr } = await bench.run(["x"]);
+    equal(stdout, `${PROGRAM}<x>`);
+    match(stderr, /^fly: .* was damaged, and is unpacked again\n$/);
+    equal(Deno.statSync(runtime).uid, 0);
   },
 });
 
-Deno.test("a launcher refuses unpacked files that are not what it unpacked", async () => {
+Deno.test("a launcher unpacks again what is not what it unpacked", async () => {
   await using bench = await Bench.create();
   await bench.run();
-  const home = bench.home();
-  for (const name of ["fly", "program.js"]) {
-    const path = join(home, name);
-    const bytes = Deno.readFileSync(path);
-    const refuses = (why: string) => bench.refuses(/^fly: .* is damaged: remove it\n$/, why);
-    Deno.truncateSync(path, bytes.byteLength - 1);
-    await refuses(`${name} cut off`);
-    Deno.writeFileSync(path, bytes);
+  for (const path of [join(bench.runtime(), "fly"), join(bench.home(), "program.js")]) {
+    const heals = async (why: string) => {
+      const { stdout, stderr } = await bench.run(["x"]);
+      equal(stdout, `${PROGRAM}<x>`, why);
+      match(stderr, /^fly: .* was damaged, and is unpacked again\n$/, why);
+      deepEqual(await bench.run(["x"]), { code: 0, signal: null, stdout, stderr: "" }, why);
+      ok(Deno.lstatSync(path).isFile, why);
+    };
+    Deno.truncateSync(path, Deno.statSync(path).size - 1);
+    await heals(`${path} cut off`);
     Deno.chmodSync(path, 0o722);
-    await refuses(`${name} open to all`);
-    Deno.chmodSync(path, 0o700);
-    Deno.renameSync(path, `${path}.real`);
-    await refuses(`${name} gone`);
-    Deno.symlinkSync(`${path}.real`, path);
-    await refuses(`${name} a symbolic link`);
+    await heals(`${path} open to all`);
+    const real = join(bench.folder, "real");
+    Deno.renameSync(path, real);
+    Deno.symlinkSync(real, path);
+    await heals(`${path} a symbolic link`);
     Deno.removeSync(path);
-    Deno.renameSync(`${path}.real`, path);
-    equal((await bench.run(["x"])).stdout, `${PROGRAM}<x>`);
+    deepEqual((await bench.run(["x"])).stderr, "", `${path} gone`);
   }
 });
 
-Deno.test("a launcher that cannot unpack says so and leaves nothing", async () => {
-  await using bench = await Bench.create({ kind: "folder", path: "/proc/fluxify" });
-  await bench.refuses(/\/proc\/fluxify must be a folder/, "a folder that cannot be made");
+Deno.test("a launcher that cannot unpack says so and what to do", async () => {
+  await using bench = await Bench.create();
+  const into = (FLUXIFY_CACHE: string) => ({ env: { FLUXIFY_CACHE } });
+  const advice = "set FLUXIFY_CACHE to a folder of your own, on a disk with 1 MB free\n$";
+  const cannot = (rest: string) => new RegExp(`^fly: cannot make the folder ${rest}: ${advice}`);
+  await bench.refuses(
+    cannot(String.raw`/proc/fluxify \(.*\)`),
+    "no such place",
+    into("/proc/fluxify"),
+  );
+  await bench.refuses(/must be the whole path of a folder/, "a relative path", into("cache"));
+  const homeless = { clearEnv: true, env: {} };
+  if (!AS_ROOT) await bench.refuses(/^fly: HOME is not set/, "no home", homeless);
 });
 
-Deno.test("a launcher stopped while it unpacks cleans up", async () => {
+Deno.test("a launcher stopped while it unpacks cleans up, and after one that was killed", async () => {
   await using bench = await Bench.create();
-  const starting = new Deno.Command(bench.file, { args: ["wait"], stdout: "null" }).spawn();
+  const env = { FLUXIFY_CACHE: bench.cache };
+  const starting = new Deno.Command(bench.file, { args: ["wait"], env, stdout: "null" }).spawn();
   for (let waits = 0; waits < WAITS_MAX && !existsSync(bench.cache); waits++) await delay(1);
   starting.kill("SIGTERM");
   await starting.status;
-  for (const { name } of Deno.readDirSync(bench.cache)) match(name, /^fly-/);
+  for (const name of bench.names()) match(name, /^(fly-|runtime\.)/);
+  const killed = new Deno.Command("true").spawn();
+  await killed.status;
+  const leftover = join(bench.cache, `.new.${killed.pid}.abcdefghij`);
+  const current = join(bench.cache, `.new.${Deno.pid}.abcdefghij`);
+  for (const path of [leftover, current]) Deno.writeTextFileSync(path, "half of it");
   equal((await bench.run(["x"])).stdout, `${PROGRAM}<x>`);
-});
-
-Deno.test({
-  name: "a launcher of an ordinary user unpacks into the user's own cache (root)",
-  ignore: !AS_ROOT,
-  async fn() {
-    await using bench = await Bench.create({ kind: "system" });
-    const home = join(bench.folder, "home");
-    Deno.mkdirSync(home);
-    Deno.chownSync(home, NOBODY, NOBODY);
-    const user = { uid: NOBODY, gid: NOBODY, clearEnv: true };
-    const started = await bench.run(["x"], { ...user, env: { HOME: home } });
-    deepEqual([started.stderr, started.stdout], ["", `${PROGRAM}<x>`]);
-    equal([...Deno.readDirSync(join(home, ".cache/fluxify"))].length, 1);
-    match((await bench.run(["x"], { ...user, env: {} })).stderr, /^fly: HOME is not set/);
-  },
+  deepEqual([existsSync(leftover), existsSync(current)], [false, true]);
 });
 
 Deno.test("buildLauncher() refuses a name that is no file name", () => {
   const empty = packFile(new Uint8Array(), 1);
   for (const name of ["", "a b", "../x", "-x", "$(x)"]) {
-    const parts = { name, runtime: empty, program: empty, runtimeArguments: [] };
-    throws(() => buildLauncher({ ...parts, cache: { kind: "system" } }), RangeError);
+    const parts = { name, names: [name], runtime: empty, program: empty, runtimeArguments: [] };
+    throws(() => buildLauncher(parts), RangeError);
   }
 });
