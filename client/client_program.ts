@@ -4,10 +4,13 @@ import { endProcess } from "../lib/cli/end_process.ts";
 import { EXIT_OK, EXIT_USAGE, exitCodeFor, failureText } from "../lib/cli/exit.ts";
 import { writeTo } from "../lib/cli/output.ts";
 import { LOG_CATEGORY } from "../lib/cli/log.ts";
+import { readHelpWidth } from "../lib/cli/program.ts";
 import { type ProgramLog, runProgram } from "../lib/cli/run_program.ts";
 import { isPromptLeft, requireAnswers } from "../lib/cli/prompt_end.ts";
 import { type InvokingUser, readInvokingUser } from "../lib/cli/user_home.ts";
+import { nativeEngineObstacle } from "../lib/net/native/native_engine.ts";
 import { isNativeWorker, runNativeWorker } from "../lib/net/native/worker.ts";
+import { versionText } from "../lib/cli/version_text.ts";
 import { balance } from "./balance/balance.ts";
 import { bond } from "./bonding/bonding_mode.ts";
 import {
@@ -34,7 +37,7 @@ async function main(): Promise<number> {
   try {
     const loaded = await settingsFor(Deno.args, user);
     for (const line of loaded.notices) writeTo(Deno.stderr, `${CLIENT_PROGRAM}: ${line}\n`);
-    const parsed = parseClientOptions(Deno.args, user.home, loaded.settings);
+    const parsed = parseClientOptions(Deno.args, user.home, loaded.settings, readHelpWidth());
     const isNew = loaded.isFirst && parsed.command === "start" && Deno.args.length === 0 &&
       Deno.stdin.isTerminal() && Deno.stdout.isTerminal() && !hasBundle(user);
     return await runCommand(isNew ? { ...parsed, command: "setup" } : parsed, user);
@@ -103,6 +106,9 @@ async function runCommand(parsed: ClientCommand, user: InvokingUser): Promise<nu
       return EXIT_OK;
     }
     case "print":
+      if (parsed.about === "version") {
+        parsed.text = versionText(CLIENT_PROGRAM, nativeEngineObstacle());
+      }
       writeTo(parsed.exitCode === 0 ? Deno.stdout : Deno.stderr, parsed.text);
       return parsed.exitCode;
     default:

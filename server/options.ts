@@ -102,8 +102,10 @@ export type ServerCommand =
 
 const EXAMPLES = `
 Examples:
-  sudo fluxify-server -hosts vpn.example.com     serve; makes the authority on the first start
-  sudo fluxify-server cert new laptop            a certificate for a client
+  Serve; the first start makes the authority:
+    sudo fluxify-server -hosts vpn.example.com
+  A certificate for a client:
+    sudo fluxify-server cert new laptop
 
 One dash is enough: -port 8000 is --port 8000.`;
 
@@ -112,9 +114,9 @@ const AUTHORITY_FOLDER = `folder of the certificate authority (default: ${
 }, else as root ${PKI_FOLDERS[1]})`;
 
 /** Reads the arguments behind the program's name. */
-export function parseServerOptions(argv: readonly string[]): ServerCommand {
+export function parseServerOptions(argv: readonly string[], helpWidth?: number): ServerCommand {
   if (argv[0] === "restore") return noRestore();
-  return parseProgram<ServerCommand>(buildProgram, argv);
+  return parseProgram<ServerCommand>(buildProgram, argv, {}, helpWidth);
 }
 
 function noRestore(): Print {

@@ -3,7 +3,10 @@ import { endProcess } from "../lib/cli/end_process.ts";
 import { EXIT_OK } from "../lib/cli/exit.ts";
 import { writeTo } from "../lib/cli/output.ts";
 import { isPromptLeft, requireAnswers } from "../lib/cli/prompt_end.ts";
+import { readHelpWidth } from "../lib/cli/program.ts";
 import { runProgram } from "../lib/cli/run_program.ts";
+import { versionText } from "../lib/cli/version_text.ts";
+import { nativeEngineObstacle } from "../lib/net/native/native_engine.ts";
 import { isNativeWorker, runNativeWorker } from "../lib/net/native/worker.ts";
 import { findPkiFolder, pkiFoldersFor } from "../lib/pki/pki_folder.ts";
 import { HangUps } from "./certificates/hang_ups.ts";
@@ -24,7 +27,7 @@ export async function run(): Promise<void> {
 }
 
 async function main(): Promise<number> {
-  const parsed = parseServerOptions(Deno.args);
+  const parsed = parseServerOptions(Deno.args, readHelpWidth());
   switch (parsed.command) {
     case "serve":
       return await runServer(parsed.options);
@@ -42,6 +45,9 @@ async function main(): Promise<number> {
       return EXIT_OK;
     }
     case "print":
+      if (parsed.about === "version") {
+        parsed.text = versionText(SERVER_PROGRAM, nativeEngineObstacle());
+      }
       writeTo(parsed.exitCode === 0 ? Deno.stdout : Deno.stderr, parsed.text);
       return parsed.exitCode;
     default:

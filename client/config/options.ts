@@ -153,10 +153,13 @@ export type ClientCommand =
 
 const EXAMPLES = `
 Examples:
-  sudo fluxify-client                                  a screen to choose and start on
-  sudo fluxify-client -b -server vpn.example.com       bond all links that work
-  sudo fluxify-client -b -server vpn.example.com -ifaces eth0,wlan0 -ui
-  sudo fluxify-client -l -ifaces wan1,wan2             balance connections, without a server
+  A screen to choose and start on:
+    sudo fluxify-client
+  Bond all links that work, or those that are named, with a live screen:
+    sudo fluxify-client -b -server vpn.example.com
+    sudo fluxify-client -b -server HOST -ifaces eth0,wlan0 -ui
+  Balance connections, without a server:
+    sudo fluxify-client -l -ifaces wan1,wan2
 
 One dash is enough: -server host is --server host.`;
 
@@ -176,11 +179,13 @@ export function parseClientOptions(
   argv: readonly string[],
   home: string,
   settings: Settings = new Map(),
+  helpWidth?: number,
 ): ClientCommand {
   return parseProgram<ClientCommand>(
     (accept) => buildClientProgram(accept, home, settings),
     rewriteServerPort(argv),
     SUCCESSORS,
+    helpWidth,
   );
 }
 

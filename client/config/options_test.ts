@@ -70,7 +70,7 @@ Tuning:
   --mtu <bytes>                    MTU of the tunnel, 576 to 9000; 0 is 1400, less when a link is
                                    smaller (default: 0)
   --reorder-buffer-size <packets>  packets a reorder buffer tells apart, 1 to 65536 (default: 2048)
-  --reorder-flush-timeout <time>   how long a packet waits for those before it, 0 to 10s; also a
+  --reorder-flush-timeout <time>   how long a packet waits for those before it, 10s at most; also a
                                    measure of what paths are good (default: 50ms)
   --engine <name>                  data plane: native, portable or auto (default: auto)
   --scheduler <name>               how packets are spread: flow, stripe, redundant, failover,
@@ -106,10 +106,13 @@ Commands:
   help [command]                   show a command's help
 
 Examples:
-  sudo fluxify-client                                  a screen to choose and start on
-  sudo fluxify-client -b -server vpn.example.com       bond all links that work
-  sudo fluxify-client -b -server vpn.example.com -ifaces eth0,wlan0 -ui
-  sudo fluxify-client -l -ifaces wan1,wan2             balance connections, without a server
+  A screen to choose and start on:
+    sudo fluxify-client
+  Bond all links that work, or those that are named, with a live screen:
+    sudo fluxify-client -b -server vpn.example.com
+    sudo fluxify-client -b -server HOST -ifaces eth0,wlan0 -ui
+  Balance connections, without a server:
+    sudo fluxify-client -l -ifaces wan1,wan2
 
 One dash is enough: -server host is --server host.
 `;
@@ -256,7 +259,11 @@ Deno.test("parseClientOptions() names the option and what was wrong with it", ()
     ["mtu", "9001", "-mtu must be 0 or 576 to 9000, not '9001'"],
     ["ctrl", "0", "-ctrl must be 1 to 65535, not '0'"],
     ["reorder-buffer-size", "65537", "-reorder-buffer-size must be 1 to 65536, not '65537'"],
-    ["reorder-flush-timeout", "10001ms", "-reorder-flush-timeout must be 0 to 10s, not '10001ms'"],
+    [
+      "reorder-flush-timeout",
+      "-1s",
+      "-reorder-flush-timeout must be a duration such as 50ms, 1s or 2m, not '-1s'",
+    ],
     ["engine", "", "-engine must be native, portable or auto, not ''"],
     [
       "scheduler",
@@ -339,7 +346,12 @@ Deno.test("parseClientOptions() prints help and version", () => {
   for (const flag of ["-h", "-help", "--help"]) {
     deepEqual(parse(flag), { command: "print", text: HELP, exitCode: 0 });
   }
-  deepEqual(parse("--version"), { command: "print", text: `${VERSION}\n`, exitCode: 0 });
+  deepEqual(parse("--version"), {
+    command: "print",
+    text: `${VERSION}\n`,
+    exitCode: 0,
+    about: "version",
+  });
 });
 
 Deno.test("parseClientOptions() takes several addresses of the server", () => {
@@ -357,4 +369,13 @@ Deno.test("parseClientOptions() names the successor of a flag of earlier program
   const successor = "fluxify-client: -client is called -cert here\n";
   equal(refusal("-client", "mara.pem"), successor);
   equal(refusal("--client=mara.pem"), successor);
+});
+
+Deno.test("parseClientOptions() wraps its help to the terminal", () => {
+  for (const width of [72, 80, 120]) {
+    const printed = parseClientOptions(["-help"], "/home/x", new Map(), width);
+    equal(printed.command, "print");
+    const lines = (printed as { text: string }).text.split("\n");
+    deepEqual(lines.filter((line) => line.length > width), [], `at ${width}`);
+  }
 });

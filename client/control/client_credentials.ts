@@ -1,4 +1,5 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
+import { formatDate } from "../../lib/pki/certificate.ts";
 import { ControlError } from "./control_error.ts";
 
 const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
@@ -34,7 +35,9 @@ export function checkClientCredentials(credentials: ClientCredentials, nowMs: nu
   if (nowMs > Date.parse(certificate.validTo)) {
     throw new ControlError(
       "own certificate out of date",
-      `Cannot connect: the certificate of this client expired on ${day(certificate.validTo)}; ` +
+      `Cannot connect: the certificate of this client expired on ${
+        formatDate(new Date(certificate.validTo))
+      }; ` +
         "get a new bundle from the operator of the server, or correct the clock of this machine",
       { retryable: false },
     );
@@ -42,7 +45,9 @@ export function checkClientCredentials(credentials: ClientCredentials, nowMs: nu
   if (nowMs < Date.parse(certificate.validFrom)) {
     throw new ControlError(
       "own certificate out of date",
-      `Cannot connect: the certificate of this client is valid from ${day(certificate.validFrom)}` +
+      `Cannot connect: the certificate of this client is valid from ${
+        formatDate(new Date(certificate.validFrom))
+      }` +
         ", which is in the future; check the clock of this machine",
       { retryable: true },
     );
@@ -63,8 +68,4 @@ function badCredentials(what: string): ControlError {
     `Cannot use the bundle of this client: ${what}; get a new one from the operator of the server`,
     { retryable: false },
   );
-}
-
-function day(date: string): string {
-  return new Date(date).toISOString().slice(0, 10);
 }

@@ -135,7 +135,7 @@ Deno.test("a bundle that cannot work is refused before any connection", async ()
   }
   const old = credentialsOf(await pki.authority.issue("old", { days: -1 }), pki.authority);
   const expired = await failure("own certificate out of date", optionsFor(1, old));
-  match(expired.message, /expired on \d{4}-\d\d-\d\d; get a new bundle/);
+  match(expired.message, /expired on \d{4}-\d\d-\d\d \d\d:\d\d UTC; get a new bundle/);
   equal(expired.retryable, false);
   const notBefore = new Date(Date.now() + 86_400_000);
   const early = credentialsOf(await pki.authority.issue("early", { notBefore }), pki.authority);

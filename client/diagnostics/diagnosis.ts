@@ -5,6 +5,7 @@ import { escapeControl } from "../../lib/cli/exit.ts";
 import { expandHome, type InvokingUser } from "../../lib/cli/user_home.ts";
 import { VERSION } from "../../lib/cli/version.ts";
 import { SystemRunner } from "../../lib/host/command/runner.ts";
+import { formatDate } from "../../lib/pki/certificate.ts";
 import { SECRET_FILE_MODE, writeFilesAtomically } from "../../lib/pki/secure_file.ts";
 import { TUN_NAME } from "../config/bond_options.ts";
 import { MODE_KEY, type Settings } from "../config/settings.ts";
@@ -71,7 +72,7 @@ function noServer(settings: Settings): Check {
 /** As lines, the checks as they come, each section under its heading. */
 export async function* diagnosisLines(checks: AsyncIterable<Check>): AsyncGenerator<string> {
   const all: Check[] = [];
-  yield `Fluxify ${VERSION}, ${new Date().toISOString()}`;
+  yield `Fluxify ${VERSION}, ${formatDate(new Date())}`;
   for await (const check of checks) {
     if (check.section !== all.at(-1)?.section) yield* ["", check.section];
     all.push(check);

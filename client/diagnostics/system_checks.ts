@@ -1,6 +1,7 @@
 /** What the machine is, and whether it can carry packets fast. */
 import { findObstacle, inspectHost } from "../../lib/cli/preflight.ts";
 import { nativeEngineObstacle } from "../../lib/net/native/native_engine.ts";
+import { formatDate } from "../../lib/pki/certificate.ts";
 import { CLIENT_PROGRAM } from "../config/options.ts";
 import { type Check, checksOf } from "./check.ts";
 
@@ -104,9 +105,9 @@ function offloadCheck(kernel: number): Check {
 }
 
 function clockCheck(now: Date): Check {
-  return now.getUTCFullYear() >= YEAR_MIN ? ok("clock", now.toISOString()) : failed(
+  return now.getUTCFullYear() >= YEAR_MIN ? ok("clock", formatDate(now)) : failed(
     "clock",
-    `it says ${now.toISOString()}`,
+    `it says ${formatDate(now)}`,
     "set the clock: certificates look not valid yet",
   );
 }

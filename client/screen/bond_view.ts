@@ -162,7 +162,7 @@ function linkRow(status: BondStatus, name: string, traffic: LinkTraffic): Status
       ["least RTT", formatMs(path.rttMinMs)],
       ["jitter", `${formatMs(path.jitterMs)}, one way ${formatMs(path.delayVariationMs)}`],
       ["loss", `${formatPart(path.loss)}, score ${formatCount(path.score)}`],
-      ["capacity", path.deliveryRate === null ? "-" : formatRate(path.deliveryRate)],
+      ["capacity", path.deliveryRate === null ? "not measured" : formatRate(path.deliveryRate)],
       ["path MTU", path.mtu === null ? "not looked for" : `${path.mtu} bytes`],
       ["last heard", path.heardMsAgo === null ? "never" : `${formatAge(path.heardMsAgo)} ago`],
       ...trafficDetails(traffic),

@@ -10,7 +10,7 @@ const UNIT_MS = {
   m: 60_000,
   h: 3_600_000,
 } as const;
-const DURATION = /^\+?(?:(?:\d{1,12}(?:\.\d{0,9})?|\.\d{1,9})(?:ns|us|µs|μs|ms|s|m|h))+$/;
+const DURATION = /^\+?(?:(?:\d{1,19}(?:\.\d{0,19})?|\.\d{1,19})(?:ns|us|µs|μs|ms|s|m|h))+$/;
 const PART = /(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)/g;
 /** Longer than any duration a person means; it bounds the work of a hostile argument. */
 const TEXT_LENGTH_MAX = 40;

@@ -9,6 +9,8 @@ export interface Print {
   /** For stdout when `exitCode` is 0, else for stderr. Ends in a line feed. */
   text: string;
   exitCode: number;
+  /** The version was asked for: `text` is the number alone, and the program may say more. */
+  about?: "version";
 }
 
 /** Hands what an action made of the command line to parseProgram(). */
@@ -17,18 +19,34 @@ export type Accept<Parsed> = (parsed: Parsed) => void;
 /** By the names of flags that were removed: the flag that took their place. */
 type Successors = Readonly<Record<string, string>>;
 
+/** Columns of the help that no terminal reads. */
 const HELP_WIDTH = 100;
+const HELP_WIDTH_MIN = 72;
+const HELP_WIDTH_MAX = 120;
+/** A column that is narrower is not wrapped, and the terminal would break its words. */
+const DESCRIPTION_WIDTH_MIN = 20;
+
+/** Columns for the help: those of the terminal on stdout, within reason. Reads the terminal. */
+export function readHelpWidth(): number {
+  if (!Deno.stdout.isTerminal()) return HELP_WIDTH;
+  const { columns } = Deno.consoleSize();
+  // A terminal that does not know its size says 0.
+  if (columns === 0) return HELP_WIDTH;
+  return Math.min(HELP_WIDTH_MAX, Math.max(HELP_WIDTH_MIN, columns));
+}
 
 /**
  * Parses `argv` (without the program's name) with the program that `build` makes. Each of its
  * actions calls `accept` with its result or throws UsageError. Help, the version and every error
  * come back as Print: nothing is written and the process does not exit. `help` is added to the
- * commands. A flag of `successors` is refused with the name of its successor.
+ * commands. A flag of `successors` is refused with the name of its successor. Help is `helpWidth`
+ * columns wide.
  */
 export function parseProgram<Parsed>(
   build: (accept: Accept<Parsed>) => CommandUnknownOpts,
   argv: readonly string[],
   successors: Successors = {},
+  helpWidth = HELP_WIDTH,
 ): Parsed | Print {
   let parsed: Parsed | undefined;
   const program = build((value) => parsed = value);
@@ -38,9 +56,9 @@ export function parseProgram<Parsed>(
     command.exitOverride().configureOutput({
       writeOut: write,
       writeErr: () => {}, // errors are thrown as well, and their text is ours to choose
-      getOutHelpWidth: () => HELP_WIDTH,
+      getOutHelpWidth: () => helpWidth,
       getOutHasColors: () => false,
-    }).configureHelp({ optionDescription: describeOption });
+    }).configureHelp({ optionDescription: describeOption, minWidthToWrap: DESCRIPTION_WIDTH_MIN });
     if (command.commands.length > 0) command.helpCommand("help [command]", "show a command's help");
   }
   try {
@@ -80,7 +98,10 @@ function printFor(
 ): Print {
   if (error instanceof UsageError) return usagePrint(program, error.message);
   if (!isCommanderError(error)) throw error;
-  if (error.exitCode === EXIT_OK) return { command: "print", text: written, exitCode: EXIT_OK };
+  if (error.exitCode === EXIT_OK) {
+    const about = error.code === "commander.version" ? { about: "version" } as const : {};
+    return { command: "print", text: written, exitCode: EXIT_OK, ...about };
+  }
   if (error.code === "commander.help") {
     const group = program.commands.find((command) => argv.includes(command.name()));
     return usagePrint(program, missingCommand(program, group));

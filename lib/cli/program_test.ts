@@ -23,8 +23,29 @@ Deno.test("parseProgram() returns what the action accepts", () => {
   deepEqual(parse("cert", "new", "laptop"), { name: "laptop" });
 });
 
+Deno.test("parseProgram() wraps help at the width it is given, between words", () => {
+  const words = "one option of this program that has a long description of twelve words";
+  const wordy = (accept: Accept<unknown>) =>
+    new Command("fly").option("--port <port>", words).action(accept);
+  const helpAt = (width: number) => {
+    const printed = parseProgram<unknown>(wordy, ["-help"], {}, width);
+    return (printed as { text: string }).text.trimEnd().split("\n");
+  };
+  for (const width of [60, 80, 120]) {
+    const lines = helpAt(width);
+    for (const line of lines) equal(line.length <= width, true, line);
+    equal(lines.map((line) => line.trim()).join(" ").includes(words), true, lines.join("\n"));
+  }
+  equal(helpAt(60).length > helpAt(120).length, true);
+});
+
 Deno.test("parseProgram() returns help and version as text for stdout", () => {
-  deepEqual(parse("-version"), { command: "print", text: "1.2.3\n", exitCode: 0 });
+  deepEqual(parse("-version"), {
+    command: "print",
+    text: "1.2.3\n",
+    exitCode: 0,
+    about: "version",
+  });
   for (const argv of [["-help"], ["-h"], ["help"]]) {
     const printed = parse(...argv) as { text: string; exitCode: number };
     equal(printed.exitCode, 0);

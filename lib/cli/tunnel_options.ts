@@ -39,6 +39,9 @@ export interface TunnelOptions {
   notices?: string[];
 }
 
+/** A gap that is older is no reordering any more. */
+const REORDER_FLUSH_MAX_MS = 10_000;
+
 /** Headings of the help, in their order. Each option of a program is under one of them. */
 export const GROUPS = {
   connection: "Connection:",
@@ -60,10 +63,11 @@ export const reorderBufferSizeOption = () =>
 export const reorderFlushTimeoutOption = () =>
   new Option(
     "--reorder-flush-timeout <time>",
-    "how long a packet waits for those before it, 0 to 10s; also a measure of what paths are good",
+    "how long a packet waits for those before it, 10s at most; also a measure of what paths are good",
   )
     .helpGroup(GROUPS.tuning)
-    .default(50, "50ms").argParser(durationMsIn("-reorder-flush-timeout", 0, 10_000));
+    // The original takes any duration: what is too long is cut, and said, in tunnelOptions().
+    .default(50, "50ms").argParser(durationMsIn("-reorder-flush-timeout", 0, Infinity));
 
 export const engineOption = () =>
   new Option("--engine <name>", "data plane: native, portable or auto")
@@ -145,7 +149,7 @@ export function tunnelOptions(raw: RawTunnelOptions): TunnelOptions {
   return {
     controlPort: raw.ctrl,
     reorderBufferSize: raw.reorderBufferSize,
-    reorderFlushTimeoutMs: raw.reorderFlushTimeout,
+    reorderFlushTimeoutMs: Math.min(raw.reorderFlushTimeout, REORDER_FLUSH_MAX_MS),
     engine: raw.engine,
     tuning: {
       scheduler: raw.scheduler ?? null,
@@ -160,16 +164,23 @@ export function tunnelOptions(raw: RawTunnelOptions): TunnelOptions {
 }
 
 export function logOptions(
-  raw: Pick<RawTunnelOptions, "verbose" | "logJson" | "compressionSampleSize">,
+  raw:
+    & Pick<RawTunnelOptions, "verbose" | "logJson" | "compressionSampleSize">
+    & Partial<Pick<RawTunnelOptions, "reorderFlushTimeout">>,
 ): Pick<TunnelOptions, "logLevel" | "logFormat" | "notices"> {
+  const notices: string[] = [];
+  if (raw.compressionSampleSize !== undefined) {
+    notices.push(
+      "-compression-sample-size has no effect: each packet is looked at, see -compression",
+    );
+  }
+  if ((raw.reorderFlushTimeout ?? 0) > REORDER_FLUSH_MAX_MS) {
+    notices.push("-reorder-flush-timeout is taken as 10s: no packet waits longer for others");
+  }
   return {
     logLevel: raw.verbose ? "debug" : "info",
     logFormat: raw.logJson ? "json" : "text",
-    ...raw.compressionSampleSize === undefined ? {} : {
-      notices: [
-        "-compression-sample-size has no effect: each packet is looked at, see -compression",
-      ],
-    },
+    ...notices.length === 0 ? {} : { notices },
   };
 }
 

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { BUILD_VARIABLE, readCommit, writeBuildInfo } from "../../lib/cli/build_info.ts";
 import { CompileError, runDeno } from "./deno_command.ts";
 import { buildLauncher, type PackedFile, packFile } from "./launcher.ts";
 
@@ -33,7 +34,15 @@ export async function compile(
 ): Promise<void> {
   const args = ["compile", "--frozen", "--no-check", "--no-code-cache", "--exclude-unused-npm"];
   const env: Record<string, string> = denort === undefined ? {} : { DENORT_BIN: denort };
-  await runDeno([...args, ...PERMISSIONS, "-o", output, program.entry], root, STEP_LIMIT_MS, env);
+  const folder = await Deno.makeTempDir();
+  try {
+    const built = join(folder, "env");
+    await Deno.writeTextFile(built, `${buildVariable(root, "compiled").replace("=", '="')}"\n`);
+    args.push(...PERMISSIONS, `--env-file=${built}`, "-o", output, program.entry);
+    await runDeno(args, root, STEP_LIMIT_MS, env);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 }
 
 /** Builds `output` as a launcher around `runtime`, which the programs `names` share. */
@@ -55,6 +64,7 @@ export async function pack(
       runtime,
       program: packFile(await Deno.readFile(bundle), 9),
       runtimeArguments: await runtimeArguments(root),
+      build: buildVariable(root, "packed"),
     });
     await replaceFile(output, file);
   } finally {
@@ -74,6 +84,11 @@ async function runtimeArguments(root: string): Promise<string[]> {
   const isolation = ["--quiet", "--no-config", "--no-lock", "--no-npm", "--no-remote"];
   isolation.push("--cached-only", "--no-code-cache");
   return ["run", ...isolation, ...PERMISSIONS, ...unstable.map((name) => `--unstable-${name}`)];
+}
+
+function buildVariable(root: string, form: "compiled" | "packed"): string {
+  const written = writeBuildInfo({ form, commit: readCommit(root) });
+  return `${BUILD_VARIABLE}=${written}`;
 }
 
 /** By a rename: a program that is running keeps its old file, and no one starts half a file. */

@@ -28,6 +28,8 @@ interface LauncherParts {
   program: PackedFile;
   /** Arguments of the runtime in front of the program's file, `run` first. */
   runtimeArguments: readonly string[];
+  /** Set in the program's environment: `NAME=value`, what it is to know of how it was built. */
+  build: string;
 }
 
 const NAME = /^[a-z][a-z0-9-]{0,63}$/;

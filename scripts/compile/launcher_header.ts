@@ -26,13 +26,15 @@ export interface LauncherContent {
   runtime: PackedPart;
   program: PackedPart;
   runtimeArguments: readonly string[];
+  /** The build as a setting of the environment, without quotes. */
+  build: string;
 }
 
 /** 128 bits name a file; it is the whole digest that is checked. */
 const SHORT_DIGEST = 32;
 
 export function headerText(
-  { name, names, runtime, program, runtimeArguments }: LauncherContent,
+  { name, names, runtime, program, runtimeArguments, build }: LauncherContent,
 ): string {
   const runtimeId = runtime.digest.slice(0, SHORT_DIGEST);
   const programId = program.digest.slice(0, SHORT_DIGEST);
@@ -235,7 +237,7 @@ PATH=$caller_path
 DENO_DIR=$state DENO_NO_UPDATE_CHECK=1
 # For the commands that the program tells its user to type.
 FLUXIFY_CALLED_AS=$self
-export DENO_DIR DENO_NO_UPDATE_CHECK FLUXIFY_CALLED_AS
+export DENO_DIR DENO_NO_UPDATE_CHECK FLUXIFY_CALLED_AS ${quote(build)}
 # The signal that would open the runtime's debugger, and the one that asks for the status, must not
 # end a program that has not set up what they do.
 trap '' USR1 USR2

@@ -55,8 +55,11 @@ Deno.test("a launcher leaves the caller's surroundings alone", async () => {
     args: ["-c", command, bench.file],
     env: { FLUXIFY_CACHE: bench.cache },
   }).output();
-  const [mask, path, denoFolder, folder] = new TextDecoder().decode(stdout).split("\n");
-  deepEqual([mask, path, folder], [`${PROGRAM}0027`, "/odd:/usr/bin:/bin", "/"]);
+  const [mask, path, denoFolder, folder, built] = new TextDecoder().decode(stdout).split("\n");
+  deepEqual(
+    [mask, path, folder, built],
+    [`${PROGRAM}0027`, "/odd:/usr/bin:/bin", "/", "in a test"],
+  );
   equal(denoFolder, join(bench.home(), "state"));
 });
 
@@ -239,7 +242,14 @@ Deno.test("a launcher stopped while it unpacks cleans up, and after one that was
 Deno.test("buildLauncher() refuses a name that is no file name", () => {
   const empty = packFile(new Uint8Array(), 1);
   for (const name of ["", "a b", "../x", "-x", "$(x)"]) {
-    const parts = { name, names: [name], runtime: empty, program: empty, runtimeArguments: [] };
+    const parts = {
+      name,
+      names: [name],
+      runtime: empty,
+      program: empty,
+      runtimeArguments: [],
+      build: "A=b",
+    };
     throws(() => buildLauncher(parts), RangeError);
   }
 });

@@ -10,6 +10,7 @@ Deno.test("a launcher removes the versions before that nobody runs, and nothing 
   const bytes = buildLauncher({
     name: "fly",
     names: ["fly"],
+    build: "BUILT=in a test",
     runtime: packFile(runtime, 1),
     program: packFile(ENCODER.encode("echo ready; read line"), 9),
     runtimeArguments: ["-e"],

@@ -13,7 +13,7 @@ case \${1-} in
   die) kill -KILL $$ ;;
   wait) trap 'echo terminated; exit 42' TERM; echo ready; while :; do sleep 0.02; done ;;
   read) cat ;;
-  environment) umask; echo "$PATH"; echo "$DENO_DIR"; pwd ;;
+  environment) umask; echo "$PATH"; echo "$DENO_DIR"; pwd; echo "$BUILT" ;;
   *) printf '<%s>' "$@" ;;
 esac
 `;
@@ -27,6 +27,7 @@ export function launcher(name: string, program = PROGRAM, runtime = RUNTIME): Ui
     names: ["fly", "walk"],
     runtime: packFile(ENCODER.encode(runtime), 9),
     program: packFile(ENCODER.encode(program), 9),
+    build: "BUILT=in a test",
     runtimeArguments: ["run", "--flag=a b", "--last-flag"],
   });
 }

@@ -25,7 +25,8 @@ export function reportSession<S extends Cipher, O extends Cipher>(
     jitterMs: path.quality.jitterMs,
     delayVariationMs: path.receiveStatistics.delayVariationMs,
     loss: path.quality.loss(now),
-    score: path.quality.score(now),
+    // What was measured before says nothing of a path that is down.
+    score: path.liveness.state === "down" ? null : path.quality.score(now),
     deliveryRate: path.quality.deliveryRate,
     mtu: path.mtu,
     heardMsAgo: path.lastHeardAt === -Infinity ? null : now - path.lastHeardAt,
