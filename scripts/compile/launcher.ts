@@ -39,8 +39,16 @@ export function packFile(plain: Uint8Array, level: number): PackedFile {
   return {
     packed: gzipSync(plain, { level }),
     plainBytes: plain.byteLength,
-    digest: createHash("sha256").update(plain).digest("hex"),
+    digest: sha256(plain),
   };
+}
+
+function sha256(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}
+
+function contentOf(file: PackedFile): LauncherContent["runtime"] {
+  return { ...file, packedBytes: file.packed.byteLength, packedDigest: sha256(file.packed) };
 }
 
 /** The bytes of the executable file. Throws RangeError for a name that is none. */
@@ -50,8 +58,8 @@ export function buildLauncher(parts: LauncherParts): Uint8Array {
   if (!parts.names.includes(parts.name)) throw new RangeError(`${parts.name} is not among names`);
   const content: LauncherContent = {
     ...parts,
-    runtime: { ...parts.runtime, packedBytes: parts.runtime.packed.byteLength },
-    program: { ...parts.program, packedBytes: parts.program.packed.byteLength },
+    runtime: contentOf(parts.runtime),
+    program: contentOf(parts.program),
   };
   const header = new TextEncoder().encode(headerText(content));
   const { packed: runtime } = parts.runtime, { packed: program } = parts.program;

@@ -16,8 +16,9 @@ interface PackedPart {
   /** Length in the launcher, and of what comes out. */
   packedBytes: number;
   plainBytes: number;
-  /** SHA-256 of what comes out, in hex. */
+  /** SHA-256 in hex: of what comes out, which names it, and of what is packed, which is checked. */
   digest: string;
+  packedDigest: string;
 }
 
 export interface LauncherContent {
@@ -30,7 +31,7 @@ export interface LauncherContent {
   build: string;
 }
 
-/** 128 bits name a file; it is the whole digest that is checked. */
+/** 128 bits name a file. */
 const SHORT_DIGEST = 32;
 
 export function headerText(
@@ -98,11 +99,11 @@ END
 unpack() {
   new=$(mktemp "$cache/.new.$$.XXXXXXXXXX" 2>/dev/null) ||
     fail "cannot write to $cache, a full or read-only disk or a folder of others: $elsewhere"
-  # tee goes on where the disk is full, so the digest speaks of the launcher and the size of the disk.
-  sum=$(tail -c "$1" -- "$self" | head -c "$2" | gzip -dc 2>/dev/null | tee -- "$new" 2>/dev/null |
-    sha256sum)
+  sum=$(tail -c "$1" -- "$self" | head -c "$2" | sha256sum)
   [ "\${sum%% *}" = "$4" ] || fail "$self is damaged: install it again"
-  { [ "$(wc -c <"$new")" -eq "$3" ] && sync -- "$new" 2>/dev/null; } ||
+  # gzip checks what comes out; sync, before the file gets its name, what is on disk.
+  { tail -c "$1" -- "$self" | head -c "$2" | gzip -dc >"$new" 2>/dev/null &&
+    [ "$(wc -c <"$new")" -eq "$3" ] && sync -- "$new" 2>/dev/null; } ||
     fail "there is no room in $cache: free ${neededMb} MB there, or $elsewhere"
 }
 unpack_runtime() {
@@ -111,7 +112,7 @@ unpack_runtime() {
     say "$dir/${name} was damaged, and is unpacked again"
     rm -rf -- "$dir"
   fi
-  unpack ${payloadBytes} ${runtime.packedBytes} ${runtime.plainBytes} ${runtime.digest}
+  unpack ${payloadBytes} ${runtime.packedBytes} ${runtime.plainBytes} ${runtime.packedDigest}
   chmod 755 "$new"
   mkdir -p -- "$dir"
   # Of several starts at once the first one's file stays, and all names are links of it.
@@ -127,7 +128,7 @@ unpack_program() {
     say "$home/program.js was damaged, and is unpacked again"
     rm -rf -- "$home/program.js"
   fi
-  unpack ${program.packedBytes} ${program.packedBytes} ${program.plainBytes} ${program.digest}
+  unpack ${program.packedBytes} ${program.packedBytes} ${program.plainBytes} ${program.packedDigest}
   chmod 644 "$new"
   mv -f -- "$new" "$home/program.js"
   new=
