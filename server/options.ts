@@ -5,7 +5,7 @@
 import { Command, Option } from "@commander-js/extra-typings";
 import { addCompletionCommands, type CompletionCommand } from "../lib/cli/completion_commands.ts";
 import { durationMsIn } from "../lib/cli/duration.ts";
-import { EXIT_USAGE, failureText, UsageError } from "../lib/cli/exit.ts";
+import { UsageError } from "../lib/cli/exit.ts";
 import { parseHost, parseInterfaceName } from "../lib/cli/host_name.ts";
 import { integerIn, parseInteger } from "../lib/cli/integer.ts";
 import { parseList } from "../lib/cli/list.ts";
@@ -35,6 +35,7 @@ import { PkiError } from "../lib/pki/pki_error.ts";
 import { PKI_FOLDERS } from "../lib/pki/pki_folder.ts";
 import { UDP_HOSTS_MAX } from "../lib/protocol/wire/control_message.ts";
 import { DEFAULT_NETWORK, TunnelNetwork } from "../lib/protocol/wire/tunnel_network.ts";
+import { noRestore } from "./no_restore.ts";
 import { TUN_NAME } from "./tun.ts";
 import { VERSION } from "../lib/cli/version.ts";
 
@@ -115,15 +116,8 @@ const AUTHORITY_FOLDER = `folder of the certificate authority (default: ${
 
 /** Reads the arguments behind the program's name. */
 export function parseServerOptions(argv: readonly string[], helpWidth?: number): ServerCommand {
-  if (argv[0] === "restore") return noRestore();
+  if (argv[0] === "restore") return noRestore(SERVER_PROGRAM);
   return parseProgram<ServerCommand>(buildProgram, argv, {}, helpWidth);
-}
-
-function noRestore(): Print {
-  const why = "there is no 'restore' here: the next start of the server undoes what one that was " +
-    "killed left behind, and 'fluxify-client restore' does so without a start";
-  const text = failureText(SERVER_PROGRAM, new UsageError(why), "one line");
-  return { command: "print", text, exitCode: EXIT_USAGE };
 }
 
 /** For what describes the options: nothing is done with what it would parse. */
