@@ -7,13 +7,12 @@
  * - On a server only what belongs to connections that clients opened is forwarded to them, and what
  *   the machine itself redirects (port forwarding); and clients do not reach each other unless told.
  */
-import { messageOf } from "../../ffi/error_text.ts";
-import { CommandError, MissingProgramError } from "../command/runner.ts";
-import { type AddressFamily, FAMILIES, familyOf } from "../links/address.ts";
+import { type AddressFamily, familyOf } from "../links/address.ts";
 import { checkInterfaceName } from "../links/network_interface.ts";
 import type { HostJournal } from "../journal/host_journal.ts";
-import { applyOwnTable, baseChain } from "./own_table.ts";
-import { addRules, identifyIptables, programFor, type Rule } from "./iptables.ts";
+import type { Rule } from "./iptables.ts";
+import { baseChain } from "./own_table.ts";
+import { applyTableOrRules } from "./table_or_rules.ts";
 
 interface GuardOptions {
   tun: string;
@@ -39,17 +38,15 @@ export async function guardTunnel(
   options: GuardOptions,
 ): Promise<string[]> {
   checkInterfaceName(options.tun);
-  try {
-    await addGuardTable(journal, options);
-    return [];
-  } catch (error) {
-    if (!(error instanceof CommandError || error instanceof MissingProgramError)) throw error;
-    return await addGuardRules(journal, options, error.message);
-  }
-}
-
-async function addGuardTable(journal: HostJournal, options: GuardOptions): Promise<void> {
-  await applyOwnTable(journal, ["inet", `fluxify_guard_${options.tun}`], guardChains(options));
+  const unguarded = await applyTableOrRules(journal, {
+    table: ["inet", `fluxify_guard_${options.tun}`],
+    chains: guardChains(options),
+    rules: (family) => guardRules(family, options),
+  });
+  return unguarded.map(({ family, reason }) =>
+    `cannot keep hosts on the machine's own links away from the tunnel's IPv${family} addresses: ` +
+    reason
+  );
 }
 
 /** The chains of the table as nft reads them. */
@@ -72,27 +69,6 @@ export function guardChains({ tun, addresses, forwarded }: GuardOptions): string
   if (forwarded === "anything") return [entry];
   const type = `filter hook forward priority ${FORWARD_PRIORITY}; policy accept`;
   return [entry, baseChain("forward", type, crossing)];
-}
-
-async function addGuardRules(
-  journal: HostJournal,
-  options: GuardOptions,
-  nftProblem: string,
-): Promise<string[]> {
-  const notices: string[] = [];
-  const { variant } = await identifyIptables(journal);
-  for (const family of FAMILIES) {
-    try {
-      await addRules(journal, programFor(variant, family), guardRules(family, options));
-    } catch (error) {
-      const reason = messageOf(error);
-      notices.push(
-        `cannot keep hosts on the machine's own links away from the tunnel's IPv${family} ` +
-          `addresses: neither by nft (${nftProblem}) nor by iptables (${reason})`,
-      );
-    }
-  }
-  return notices;
 }
 
 /** In the order they are added: each chain ends up with the last of them on top. */

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import type { CommandRunner } from "../command/runner.ts";
+import { FakeRunner } from "../../../testing/fake_runner.ts";
+import { CommandError, type CommandRunner, MissingProgramError } from "../command/runner.ts";
 import { HostJournal } from "../journal/host_journal.ts";
 import { TestDirectory } from "../journal/test_directory.ts";
 import { TestMachine } from "../journal/test_machine.ts";
@@ -24,6 +25,30 @@ Deno.test("a client's guard forwards as before", () => {
   assert.ok(guardRules(4, options).every(({ chain }) => chain === "PREROUTING"));
   assert.deepEqual(guardRules(6, options).map(({ match }) => match[4]), ["fd00:8::2"]);
 });
+
+for (
+  const [what, iptables] of [
+    ["is missing", new MissingProgramError("iptables")],
+    ["hangs", new CommandError(["iptables", "-V"], null, "", "no answer within 10000 ms")],
+  ] as const
+) {
+  Deno.test(`without nft, and where iptables ${what}, the guard says what is not guarded`, async () => {
+    await using directory = await TestDirectory.create();
+    const nft = new MissingProgramError("nft");
+    const runner = new FakeRunner().on("nft", nft).on("iptables", iptables)
+      .on("ip6tables", iptables);
+    const journal = await openJournal(runner, directory);
+    const notices = await guardTunnel(journal, { ...SERVER, forwarded: "what clients asked for" });
+    assert.deepEqual(
+      notices.map((line) => /IPv[46] addresses: neither by nft .* nor by iptables/.exec(line)?.[0]),
+      [4, 6].map((family) =>
+        `IPv${family} addresses: neither by nft (${nft.message}) nor by iptables`
+      ),
+    );
+    assert.ok(notices.every((line) => line.endsWith(`(${iptables.message})`)));
+    assert.deepEqual(await journal.undoAll(), []);
+  });
+}
 
 for (const [name, wrap] of Object.entries(BACKENDS)) {
   const needs = { ignore: Deno.uid() !== 0 };

@@ -2,14 +2,12 @@
  * A client that is a router: what it forwards into the tunnel has the sources of the network behind
  * it, and the server takes none but the client's own. So it leaves with the client's address.
  */
-import { FAMILIES } from "../links/address.ts";
-import { messageOf } from "../../ffi/error_text.ts";
-import { CommandError, MissingProgramError } from "../command/runner.ts";
 import { checkInterfaceName } from "../links/network_interface.ts";
 import type { HostJournal } from "../journal/host_journal.ts";
 import { enableForwarding } from "../sysctl/forwarding.ts";
-import { applyOwnTable, baseChain } from "./own_table.ts";
-import { addRules, identifyIptables, programFor, type Rule } from "./iptables.ts";
+import type { Rule } from "./iptables.ts";
+import { baseChain } from "./own_table.ts";
+import { applyTableOrRules } from "./table_or_rules.ts";
 
 /** "auto" shares where the machine forwards anyway. */
 export type ShareMode = "on" | "off" | "auto";
@@ -47,26 +45,6 @@ async function forwards({ sysctl }: HostJournal): Promise<boolean> {
 }
 
 async function masquerade(journal: HostJournal, tun: string): Promise<string[]> {
-  try {
-    await applyOwnTable(journal, ["inet", `fluxify_share_${tun}`], [
-      baseChain("postrouting", "nat hook postrouting priority 100; policy accept", [
-        `oifname "${tun}" masquerade comment "${SHARE_TAG}"`,
-      ]),
-    ]);
-    return [];
-  } catch (error) {
-    if (!(error instanceof CommandError || error instanceof MissingProgramError)) throw error;
-    return await addShareRules(journal, tun, error.message);
-  }
-}
-
-async function addShareRules(
-  journal: HostJournal,
-  tun: string,
-  nftProblem: string,
-): Promise<string[]> {
-  const notices: string[] = [];
-  const { variant } = await identifyIptables(journal);
   const rule: Rule = {
     table: "nat",
     chain: "POSTROUTING",
@@ -75,16 +53,17 @@ async function addShareRules(
     tag: SHARE_TAG,
     target: ["MASQUERADE"],
   };
-  for (const family of FAMILIES) {
-    try {
-      await addRules(journal, programFor(variant, family), [rule]);
-    } catch (error) {
-      const reason = messageOf(error);
-      notices.push(
-        `the network behind this machine has no IPv${family} through the tunnel: it can be ` +
-          `masqueraded neither by nft (${nftProblem}) nor by iptables (${reason})`,
-      );
-    }
-  }
-  return notices;
+  const without = await applyTableOrRules(journal, {
+    table: ["inet", `fluxify_share_${tun}`],
+    chains: [
+      baseChain("postrouting", "nat hook postrouting priority 100; policy accept", [
+        `oifname "${tun}" masquerade comment "${SHARE_TAG}"`,
+      ]),
+    ],
+    rules: () => [rule],
+  });
+  return without.map(({ family, reason }) =>
+    `the network behind this machine has no IPv${family} through the tunnel: it can be ` +
+    `masqueraded ${reason}`
+  );
 }

@@ -1,0 +1,48 @@
+import { messageOf } from "../../ffi/error_text.ts";
+import { CommandError, MissingProgramError } from "../command/runner.ts";
+import type { HostJournal } from "../journal/host_journal.ts";
+import { type AddressFamily, FAMILIES } from "../links/address.ts";
+import { addRules, identifyIptables, programFor, type Rule } from "./iptables.ts";
+import { applyOwnTable, type OwnTable } from "./own_table.ts";
+
+interface TableOrRules {
+  table: OwnTable;
+  /** Of the table, for both families. */
+  chains: readonly string[];
+  /** Rules of iptables that do the same. */
+  rules(family: AddressFamily): readonly Rule[];
+}
+
+/** Why a family has neither the table nor the rules, for the end of a notice. */
+interface FamilyWithout {
+  family: AddressFamily;
+  reason: string;
+}
+
+/**
+ * Puts a table of nft in force, or the rules of iptables where nft is not there or refuses the table.
+ * Undone by the journal. Returns the families that have neither: empty when all is well.
+ */
+export async function applyTableOrRules(
+  journal: HostJournal,
+  { table, chains, rules }: TableOrRules,
+): Promise<FamilyWithout[]> {
+  try {
+    await applyOwnTable(journal, table, chains);
+    return [];
+  } catch (error) {
+    if (!(error instanceof CommandError || error instanceof MissingProgramError)) throw error;
+    const missing: FamilyWithout[] = [];
+    const identified = identifyIptables(journal); // once: it may hang until its time is over
+    for (const family of FAMILIES) {
+      try {
+        const { variant } = await identified;
+        await addRules(journal, programFor(variant, family), rules(family));
+      } catch (problem) {
+        const reason = `neither by nft (${error.message}) nor by iptables (${messageOf(problem)})`;
+        missing.push({ family, reason });
+      }
+    }
+    return missing;
+  }
+}
