@@ -11,19 +11,9 @@ import { Libc } from "../lib/ffi/libc/libc.ts";
 import { SystemRunner } from "../lib/host/command/runner.ts";
 import { describeDrops, type Engine, type EngineEvent } from "../lib/net/engine.ts";
 import { type StartedEngine, startEngine } from "../lib/net/start_engine.ts";
-import {
-  listInterfaces,
-  type NetworkInterface,
-  requireInterface,
-} from "../lib/host/links/network_interface.ts";
-import { findOverlaps } from "../lib/host/links/network_overlap.ts";
-import type { TunnelNetwork } from "../lib/protocol/wire/tunnel_network.ts";
+import { listInterfaces, requireInterface } from "../lib/host/links/network_interface.ts";
 import { HostJournal, restoreStale } from "../lib/host/journal/host_journal.ts";
-import { clampMss } from "../lib/host/firewall/mss_clamp.ts";
-import { enableNat } from "../lib/host/firewall/nat.ts";
-import { guardTunnel } from "../lib/host/firewall/tunnel_guard.ts";
 import { watchRules } from "../lib/host/journal/rule_watch.ts";
-import { enableForwarding } from "../lib/host/sysctl/forwarding.ts";
 import { watchLinks } from "../lib/host/links/link_watch.ts";
 import { TunKeeper } from "../lib/host/links/tun_keeper.ts";
 import { SerialQueue } from "../lib/host/serial_queue.ts";
@@ -35,6 +25,7 @@ import { CredentialReload } from "./certificates/reload.ts";
 import { type ControlServer, startControlServer } from "./control/control_server.ts";
 import { handleEngineEvent, logControlEvent, logShared, noteMachine } from "./events.ts";
 import { metricsLines } from "../lib/status/metrics_line.ts";
+import { changeHost } from "./host_changes.ts";
 import { type ServeOptions, SERVER_PROGRAM } from "./options.ts";
 import { ForeignSources } from "./sessions/foreign_sources.ts";
 import { watchLastSeen } from "./sessions/last_seen_watch.ts";
@@ -102,7 +93,7 @@ export async function serve(
   // No client's packet may come before the rules, nor after them when it all ends: the kernel would
   // remember its connection as one that needs no masquerading.
   const tun = new TunKeeper(runner, options.tunName);
-  await changeHost(journal, tun, options);
+  for (const line of await changeHost(journal, tun, options)) log.warn("{line}", { line });
   stack.use(keepTun(tun));
   stack.use(watchRules(journal, warn));
   stack.defer(() => registry.endAll());
@@ -268,58 +259,6 @@ function keepTun(tun: TunKeeper): AsyncDisposable {
       await queue.idle();
     },
   };
-}
-
-async function changeHost(
-  journal: HostJournal,
-  keeper: TunKeeper,
-  { tunName: tun, egressInterface, mssClamp: clamp, clientsReachEachOther, network }: ServeOptions,
-): Promise<void> {
-  refuseOverlap(await listInterfaces(journal.runner), tun, network);
-  // Before the device has its addresses and anything is forwarded: there is no unguarded moment.
-  const notices = await guardTunnel(journal, {
-    tun,
-    addresses: [network.server.ipv4, network.server.ipv6],
-    forwarded: clientsReachEachOther
-      ? "what clients asked for, and each other"
-      : "what clients asked for",
-  });
-  notices.push(
-    ...await keeper.configure({
-      ...network.server,
-      prefix4: network.prefix4,
-      prefix6: network.prefix6,
-      mtu: TUN_MTU,
-    }),
-  );
-  notices.push(...await enableForwarding(journal, tun));
-  const nat = await enableNat(journal, {
-    tun,
-    subnet4: network.subnet4,
-    subnet6: network.subnet6,
-    ...(egressInterface === null ? {} : { egress: [egressInterface] }),
-    clientsReachEachOther,
-  });
-  notices.push(...nat.notices);
-  notices.push(...await clampMss(journal, { tun, clamp, backend: nat.backend }));
-  for (const line of notices) log.warn("{line}", { line });
-}
-
-/** @throws Error when a network of the machine's own would take the clients' packets. */
-function refuseOverlap(
-  interfaces: readonly NetworkInterface[],
-  tun: string,
-  network: TunnelNetwork,
-): void {
-  const { subnet4, subnet6 } = network;
-  const [overlap] = findOverlaps(interfaces, tun, [subnet4, subnet6]);
-  if (overlap === undefined) return;
-  const { device, address, subnet } = overlap;
-  const flag = subnet === subnet4 ? "-network 10.99.0.0/24" : "-network6 fd99::/64";
-  throw new Error(
-    `Cannot use ${subnet} inside the tunnel: ${device} of this machine has ${address}; give another ` +
-      `network, such as ${flag}`,
-  );
 }
 
 /** Ends the live sessions of certificates that were revoked, or ended, while the server runs. */
