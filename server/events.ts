@@ -66,15 +66,10 @@ export function logShared({ name, address, otherAddress }: SharedCertificate): v
 export function logControlEvent(event: ControlEvent): void {
   switch (event.event) {
     case "granted":
-      log.info(
-        event.suppressed === 0
-          ? "session for {commonName} from {remoteAddress}"
-          : "session for {commonName} from {remoteAddress}, and {suppressed} more lately",
-        { ...event },
-      );
+      log.info(`session for {commonName} from {remoteAddress}${more(event)}`, { ...event });
       return;
     case "refused":
-      log.warn("refused {remoteAddress}: {message}", { ...event });
+      log.warn(`refused {remoteAddress}${more(event)}: {message}`, { ...event });
       return;
     case "handshakes failed":
       log.warn(
@@ -94,7 +89,7 @@ export function logControlEvent(event: ControlEvent): void {
       return;
     }
     case "failed":
-      log.error("control plane: cannot {what}: {reason}", { ...event });
+      log.error(`control plane: cannot {what}: {reason}${more(event)}`, { ...event });
       return;
     default:
       event satisfies never;
@@ -103,6 +98,11 @@ export function logControlEvent(event: ControlEvent): void {
 
 /** Connections without a word in ten seconds: fewer are checks of the port, and no news. */
 const SILENT_MANY = 100;
+
+/** Tells of events of the kind that had no line of their own. */
+function more({ suppressed }: { readonly suppressed: number }): string {
+  return suppressed === 0 ? "" : ", and {suppressed} more lately";
+}
 
 function logEnd(session: LiveSession | null, why: string): void {
   if (session !== null) log.info("session of {name} ended: {why}", { name: session.name, why });

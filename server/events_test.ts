@@ -1,4 +1,4 @@
-import { equal, match } from "node:assert/strict";
+import { deepEqual, equal, match } from "node:assert/strict";
 import { setUpLogging } from "../lib/cli/log.ts";
 import type { EngineEvent } from "../lib/net/engine.ts";
 import { DEFAULT_TUNING } from "../lib/protocol/session/session_tuning.ts";
@@ -115,6 +115,27 @@ Deno.test("Checks of the port are no news, and a flood of them is", () => {
   setUpLogging({ level: "info", format: "text", write() {} });
   equal(lines.length, 1);
   match(lines[0]!, /100 connections to the control port were closed .* from 192\.0\.2\.1/);
+});
+
+Deno.test("What was kept back is counted in the next line of its kind", () => {
+  const lines: string[] = [];
+  setUpLogging({ level: "info", format: "text", write: (line) => void lines.push(line.trimEnd()) });
+  const peer = { commonName: "laptop", remoteAddress: "192.0.2.1" };
+  for (const suppressed of [0, 3]) {
+    const granted = { serialHex: "01", clientVersion: "1.0", suppressed };
+    logControlEvent({ event: "granted", ...peer, ...granted });
+    logControlEvent({ event: "refused", ...peer, code: "revoked", message: "no", suppressed });
+    logControlEvent({ event: "failed", what: "accept", reason: "no descriptors", suppressed });
+  }
+  setUpLogging({ level: "info", format: "text", write() {} });
+  deepEqual(
+    lines.map((line) => line.slice(25).trimStart().replace(/^(info|warn|warning|error) +/, "")),
+    ["", ", and 3 more lately"].flatMap((more) => [
+      `session for laptop from 192.0.2.1${more}`,
+      `refused 192.0.2.1${more}: no`,
+      `control plane: cannot accept: no descriptors${more}`,
+    ]),
+  );
 });
 
 Deno.test("A certificate on two machines is named, with both addresses and what to do", () => {
