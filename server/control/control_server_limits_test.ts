@@ -109,6 +109,23 @@ Deno.test("half-open connections of many sources stay bounded, and clients still
   equal((await ask(bench, bench.alice)).session_id, 7);
 });
 
+Deno.test("sources that were let in have places of their own, and none has all of them", async () => {
+  await using bench = await startBench({ handshakesMax: 32 });
+  await using stack = new AsyncDisposableStack();
+  const [known, other] = ["127.0.7.1", "127.0.8.1"] as const;
+  for (const localAddress of [known, other]) {
+    equal((await ask(bench, bench.alice, { localAddress })).session_id, 7);
+  }
+  const first = stack.use(await connectFrom(bench, known));
+  // 32 places for strangers; 4 for those that are known, of which a source has one.
+  for (let i = 0; i < 40; i++) stack.use(await connectFrom(bench, `127.0.${100 + i}.1`));
+  for (let i = 0; i < 10; i++) stack.use(await connectFrom(bench, other));
+  await until("all have been seen", () => bench.server.stats.accepted === 53);
+  await until("all is quiet", () => bench.server.connections === 34);
+  equal(bench.server.stats.evicted, 8 + 9);
+  equal(first.isOpen, true);
+});
+
 Deno.test("one client has few exchanges at a time, and leaves the others theirs", async () => {
   const never = Promise.withResolvers<never>();
   await using bench = await startBench({ grant: () => never.promise });
@@ -150,13 +167,20 @@ function connectTo(bench: TestBench): Promise<Deno.TcpConn> {
 }
 
 /** Connects from another address of the loopback network. */
-async function connectFrom(bench: TestBench, localAddress: string): Promise<AsyncDisposable> {
+async function connectFrom(
+  bench: TestBench,
+  localAddress: string,
+): Promise<AsyncDisposable & { readonly isOpen: boolean }> {
   const { connect } = await import("node:net");
   const socket = connect({ host: "127.0.0.1", port: bench.server.port, localAddress });
   socket.on("error", () => {});
-  const closed = new Promise((resolve) => socket.once("close", resolve));
+  let isOpen = true;
+  const closed = new Promise((resolve) => socket.once("close", resolve)).then(() => isOpen = false);
   await new Promise((resolve) => socket.once("connect", resolve));
   return {
+    get isOpen() {
+      return isOpen;
+    },
     async [Symbol.asyncDispose]() {
       socket.destroy();
       await closed;

@@ -12,6 +12,7 @@ import {
   testGrant,
   until,
 } from "./test_bench.ts";
+import { Namespace } from "../../tests/netns/namespace.ts";
 import { TestAuthority, type TestCertificate } from "../../tests/support/test_certificates.ts";
 
 Deno.test("a client with a certificate gets what grant() returns, over IPv4 and IPv6", async () => {
@@ -30,6 +31,22 @@ Deno.test("a client with a certificate gets what grant() returns, over IPv4 and 
   equal(first.notAfterMs, Date.parse(new X509Certificate(bench.alice.certPem).validTo));
   equal(second?.remoteAddress, "::1");
   equal(bench.server.stats.granted, 2);
+});
+
+Deno.test({
+  name: "netns: both families are served also where the machine keeps them apart",
+  ignore: Deno.uid() !== 0,
+  async fn() {
+    await using namespace = await Namespace.create("control");
+    const program = new URL("./test_families.ts", import.meta.url).pathname;
+    const served = () =>
+      namespace.run(Deno.execPath(), "run", "-A", "--no-check", "--no-lock", program);
+    equal((await served()).stdout, "127.0.0.1\n::1\n");
+    await namespace.sysctl("net.ipv6.bindv6only", 1);
+    equal((await served()).stdout, "127.0.0.1\n::1\n");
+    await namespace.sysctl("net.ipv6.conf.all.disable_ipv6", 1);
+    equal((await served()).stdout, "127.0.0.1\n");
+  },
 });
 
 Deno.test("the answer comes without a half-close, after split writes, whatever TLS it can", async () => {

@@ -15,8 +15,8 @@ import { networkOf, plainAddress, sourceOf } from "./source_address.ts";
 const EXCHANGES_MAX = 1024;
 /** More than a client needs that tries again while its last attempts hang on a dead link. */
 const EXCHANGES_PER_CLIENT_MAX = 4;
-/** What part of the handshakes in progress one network may have. */
-const NETWORK_SHARE = 1 / 4;
+/** What part of the handshakes in progress one network may have, and of the known sources' one of them. */
+const OWNER_SHARE = 1 / 4;
 /** What part is kept for sources from which a client was let in before. */
 const KNOWN_SHARE = 1 / 8;
 /** A handshake takes two round trips: a link that needs longer is of no use. */
@@ -48,8 +48,9 @@ export class Listener implements ControlServer {
   readonly #connections = new Map<Connection, Promise<void>>();
   readonly #journal: ControlJournal;
   #context: TlsContext;
-  #tcp: Deno.TcpListener | null = null;
-  #accepting: Promise<void> | null = null;
+  /** One, or one for each IP family where the machine keeps them apart. */
+  #tcp: readonly Deno.TcpListener[] = [];
+  #accepting: Promise<unknown> = Promise.resolve();
   #isClosed = false;
 
   constructor(options: ControlServerOptions, readIdentity: typeof readPeerIdentity) {
@@ -58,16 +59,15 @@ export class Listener implements ControlServer {
     this.#journal = new ControlJournal((event) => options.log(event));
     const { handshakesMax } = options;
     const share = (part: number) => Math.max(1, Math.floor(handshakesMax * part));
-    this.#strangers = new ConnectionTable(handshakesMax, share(NETWORK_SHARE));
-    this.#known = new ConnectionTable(share(KNOWN_SHARE), share(KNOWN_SHARE));
+    this.#strangers = new ConnectionTable(handshakesMax, share(OWNER_SHARE));
+    this.#known = new ConnectionTable(share(KNOWN_SHARE), share(KNOWN_SHARE * OWNER_SHARE));
     this.#context = new TlsContext("server", options);
   }
 
   get port(): number {
-    if (this.#tcp === null) {
-      throw new Error("Cannot tell the port of a server that does not listen");
-    }
-    return (this.#tcp.addr as Deno.NetAddr).port;
+    const [tcp] = this.#tcp;
+    if (tcp === undefined) throw new Error("Cannot tell the port of a server that does not listen");
+    return portOf(tcp);
   }
 
   get stats(): Readonly<ControlStats> {
@@ -81,11 +81,13 @@ export class Listener implements ControlServer {
   /** @throws Error that says why the port cannot be had. */
   listen(port: number, hostname?: string): void {
     try {
-      this.#tcp = hostname === undefined ? listenEverywhere(port) : Deno.listen({ port, hostname });
+      this.#tcp = hostname === undefined
+        ? listenEverywhere(port)
+        : [Deno.listen({ port, hostname })];
     } catch (error) {
       throw listenError(error, port, hostname);
     }
-    this.#accepting = this.#accept(this.#tcp);
+    this.#accepting = Promise.all(this.#tcp.map((tcp) => this.#accept(tcp)));
   }
 
   replaceCredentials(credentials: ServerCredentials): void {
@@ -98,7 +100,7 @@ export class Listener implements ControlServer {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#tcp?.close();
+    for (const tcp of this.#tcp) tcp.close();
     await this.#accepting;
     for (const connection of this.#connections.keys()) close(connection);
     await Promise.all(this.#connections.values());
@@ -124,7 +126,9 @@ export class Listener implements ControlServer {
       const address = plainAddress((tcp.remoteAddr as Deno.NetAddr).hostname);
       const closed = Promise.withResolvers<null>();
       const connection: Connection = { tcp, tls: null, address, endedBecause: null, closed };
-      this.#connections.set(connection, this.#serve(connection));
+      // It may be over before it is in the table, as without memory: so it is removed from outside.
+      const served = this.#serve(connection).finally(() => this.#connections.delete(connection));
+      this.#connections.set(connection, served);
     }
   }
 
@@ -161,7 +165,6 @@ export class Listener implements ControlServer {
       clearTimeout(whole);
       handshakes.remove(connection);
       this.#exchanges.remove(connection);
-      this.#connections.delete(connection);
       this.#countEnd(connection);
       close(connection);
     }
@@ -248,15 +251,37 @@ function describe(error: unknown): string {
 }
 
 /** Every address of the machine, IPv4 and IPv6. */
-function listenEverywhere(port: number): Deno.TcpListener {
+function listenEverywhere(port: number): Deno.TcpListener[] {
+  let ipv6: Deno.TcpListener;
   try {
-    return Deno.listen({ port, hostname: "::" });
+    ipv6 = Deno.listen({ port, hostname: "::" });
   } catch (error) {
     const hasNoIpv6 = error instanceof Deno.errors.AddrNotAvailable ||
       /not supported/i.test(messageOf(error));
     if (!hasNoIpv6) throw error;
-    return Deno.listen({ port, hostname: "0.0.0.0" });
+    return [Deno.listen({ port, hostname: "0.0.0.0" })];
   }
+  if (!keepsFamiliesApart()) return [ipv6];
+  try {
+    return [ipv6, Deno.listen({ port: portOf(ipv6), hostname: "0.0.0.0" })];
+  } catch (error) {
+    ipv6.close();
+    throw error;
+  }
+}
+
+/** Whether a socket for IPv6 takes no IPv4: Deno cannot say so for one socket. */
+function keepsFamiliesApart(): boolean {
+  try {
+    return Deno.readTextFileSync("/proc/sys/net/ipv6/bindv6only").trim() === "1";
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+function portOf(tcp: Deno.TcpListener): number {
+  return (tcp.addr as Deno.NetAddr).port;
 }
 
 function listenError(error: unknown, port: number, hostname?: string): Error {

@@ -78,6 +78,8 @@ interface TestClientOptions extends tls.ConnectionOptions {
   /** Pieces to send one by one; the next goes out when the last has been handed to the kernel. */
   readonly pieces?: readonly string[];
   readonly halfClose?: "after the request" | "never";
+  /** An address of the loopback network to come from. */
+  readonly localAddress?: string;
 }
 
 /** A client of node:tls that sends what it is told. Never rejects: a refusal is a null. */
