@@ -1,5 +1,5 @@
 /** What -v logs, in a file besides: `client_debug.log` beside the settings, 5 MB at most. */
-import { lchownSync } from "node:fs";
+import { closeSync, fchownSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { setLogCopy } from "../lib/cli/log.ts";
 import type { InvokingUser } from "../lib/cli/user_home.ts";
@@ -26,8 +26,9 @@ export function openDebugLog(user: InvokingUser, bytesMax = BYTES_MAX): Disposab
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
-  const file = Deno.openSync(path, { write: true, createNew: true, mode: MODE });
-  if (user.owner !== null) lchownSync(path, user.owner.uid, user.owner.gid);
+  const file = openSync(path, "wx", MODE);
+  // Of the file itself: in a folder of the user's another may have its name by now.
+  if (user.owner !== null) fchownSync(file, user.owner.uid, user.owner.gid);
   const encoder = new TextEncoder();
   let left = bytesMax;
   setLogCopy((line) => {
@@ -38,7 +39,7 @@ export function openDebugLog(user: InvokingUser, bytesMax = BYTES_MAX): Disposab
     }
     left -= bytes.byteLength;
     try {
-      file.writeSync(bytes);
+      writeSync(file, bytes);
     } catch {
       left = 0; // a full disk ends the copy, and nothing else
     }
@@ -47,7 +48,7 @@ export function openDebugLog(user: InvokingUser, bytesMax = BYTES_MAX): Disposab
     path,
     [Symbol.dispose]() {
       setLogCopy(null);
-      file.close();
+      closeSync(file);
     },
   };
 }

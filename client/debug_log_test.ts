@@ -1,4 +1,4 @@
-import { equal, match, ok } from "node:assert/strict";
+import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { join } from "node:path";
 import { getLogger } from "@logtape/logtape";
 import { LOG_CATEGORY, setUpLogging } from "../lib/cli/log.ts";
@@ -29,4 +29,17 @@ Deno.test("what -v logs is also in a file of its user, up to a limit, and never 
   ok(!text.includes("after the end"));
   equal((await Deno.lstat(path)).mode! & 0o777, 0o600);
   equal(await Deno.readTextFile(victim), "whole");
+});
+
+Deno.test({
+  name: "the file that root makes belongs to the user who called sudo",
+  ignore: Deno.uid() !== 0,
+  fn: async () => {
+    await using directory = await TemporaryDirectory.create();
+    const owner = { uid: 12345, gid: 23456 };
+    await Deno.chown(directory.path, owner.uid, owner.gid);
+    using debugLog = openDebugLog({ home: directory.path, owner });
+    const { uid, gid, mode } = await Deno.stat(debugLog.path);
+    deepEqual([{ uid, gid }, mode! & 0o777], [owner, 0o600]);
+  },
 });

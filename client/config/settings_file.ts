@@ -1,6 +1,6 @@
 /** The settings on disk: `config.json` in ~/.fluxify of the user who called sudo. */
 import { messageOf } from "../../lib/ffi/error_text.ts";
-import { lchownSync } from "node:fs";
+import { closeSync, constants, fchownSync, openSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
 import { UsageError } from "../../lib/cli/exit.ts";
@@ -83,7 +83,7 @@ export async function saveSettings(
 export function makeDirectory(directory: string, { owner }: InvokingUser): void {
   try {
     Deno.mkdirSync(directory, { mode: DIRECTORY_MODE });
-    if (owner !== null) lchownSync(directory, owner.uid, owner.gid);
+    if (owner !== null) giveFolder(directory, owner);
   } catch (error) {
     if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
   }
@@ -94,6 +94,17 @@ export function makeDirectory(directory: string, { owner }: InvokingUser): void 
   }
   if (owner !== null && uid === 0 && Deno.lstatSync(directory).isSymlink) {
     throw new Error(`${directory} leads to a folder of root`);
+  }
+}
+
+/** A folder and nothing else: in the user's home another thing may have its name by now. */
+function giveFolder(path: string, { uid, gid }: NonNullable<InvokingUser["owner"]>): void {
+  const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW } = constants;
+  const folder = openSync(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  try {
+    fchownSync(folder, uid, gid);
+  } finally {
+    closeSync(folder);
   }
 }
 

@@ -1,5 +1,5 @@
 import { messageOf } from "../ffi/error_text.ts";
-import { lchownSync } from "node:fs";
+import { closeSync, fchownSync, fsyncSync, openSync, writeSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { PkiError } from "./pki_error.ts";
 
@@ -206,12 +206,32 @@ async function modeOf(path: string): Promise<number | null> {
 }
 
 async function writeDurably(temporary: string, file: PendingFile): Promise<void> {
+  const bytes = new TextEncoder().encode(file.text);
+  if (file.owner) return writeForOwner(temporary, bytes, file.mode, file.owner);
   using handle = await Deno.open(temporary, { write: true, createNew: true, mode: file.mode });
-  // Of the name itself: where somebody has put a link in its place, what it leads to stays as it is.
-  if (file.owner) lchownSync(temporary, file.owner.uid, file.owner.gid);
-  let rest = new TextEncoder().encode(file.text);
+  let rest = bytes;
   while (rest.length > 0) rest = rest.subarray(await handle.write(rest));
   await handle.sync();
+}
+
+/**
+ * Gives away the file that was made, not what its name stands for by then: the folder may be the
+ * owner's, who could put a link to a file of root's in its place.
+ */
+function writeForOwner(
+  temporary: string,
+  bytes: Uint8Array,
+  mode: number,
+  { uid, gid }: NonNullable<PendingFile["owner"]>,
+): void {
+  const file = openSync(temporary, "wx", mode);
+  try {
+    for (let rest = bytes; rest.length > 0;) rest = rest.subarray(writeSync(file, rest));
+    fchownSync(file, uid, gid);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
 }
 
 async function syncDirectory(path: string): Promise<void> {
