@@ -15,7 +15,7 @@ import { networkOf, plainAddress, sourceOf } from "./source_address.ts";
 const EXCHANGES_MAX = 1024;
 /** More than a client needs that tries again while its last attempts hang on a dead link. */
 const EXCHANGES_PER_CLIENT_MAX = 4;
-/** What part of the handshakes in progress one network may have, and of the known sources' one of them. */
+/** What part of their handshakes one network of strangers, or one known source, may have. */
 const OWNER_SHARE = 1 / 4;
 /** What part is kept for sources from which a client was let in before. */
 const KNOWN_SHARE = 1 / 8;
