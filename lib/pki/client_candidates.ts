@@ -65,6 +65,7 @@ async function contentOf(
   hasKeyFile: boolean,
 ): Promise<{ fingerprint: string } | "other" | "unreadable"> {
   try {
+    if (!await isFileOrMissing(path)) return "other";
     const blocks = parsePem(await readSmallFile(path), path);
     const key = findPrivateKey(blocks, path);
     const isClients = (certificate: Certificate) =>
@@ -76,6 +77,16 @@ async function contentOf(
   } catch (error) {
     if (error instanceof PkiError) return "unreadable";
     throw error;
+  }
+}
+
+/** A pipe or a device would be waited for. What a link should lead to and is missing, reading tells. */
+async function isFileOrMissing(path: string): Promise<boolean> {
+  try {
+    return (await Deno.stat(path)).isFile;
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotFound) return true;
+    throw readError(path, cause);
   }
 }
 

@@ -7,6 +7,7 @@ import { TemporaryDirectory } from "../../testing/pki/temporary_directory.ts";
 
 const NOW = new Date("2026-06-01T12:00:00Z");
 const DAY_MS = 86_400_000;
+const LIMIT_MS = 5_000;
 
 function openTree(directory: string) {
   return openServerPki(directory, { hosts: [], regenerate: false, now: NOW });
@@ -172,6 +173,18 @@ Deno.test("the only certificate with a key is taken, whatever form it has; ca.pe
       );
     }
   }
+});
+
+Deno.test("a pipe among the files is not waited for, and a folder is no certificate", async () => {
+  await using site = await setUp();
+  const path = await site.place("alice.bundle", site.cert, site.key, site.ca);
+  await new Deno.Command("mkfifo", { args: [join(site.client, "a.pem")] }).output();
+  await Deno.mkdir(join(site.client, "b.bundle"));
+  const limit = Promise.withResolvers<string>();
+  const timer = setTimeout(() => limit.resolve("waits for the pipe"), LIMIT_MS);
+  const loading = loadClientCredentials(site.client, undefined, NOW).then(({ source }) => source);
+  assert.equal(await Promise.race([loading, limit.promise]), path);
+  clearTimeout(timer);
 });
 
 Deno.test("-cert FILE takes ca.pem from -pki", async () => {
