@@ -9,7 +9,7 @@ import { inspectHost, refuseObstacle } from "../lib/cli/preflight.ts";
 import { EADDRINUSE, SyscallError } from "../lib/ffi/libc/errno.ts";
 import { Libc } from "../lib/ffi/libc/libc.ts";
 import { SystemRunner } from "../lib/host/command/runner.ts";
-import { describeDrops, type Engine, type EngineEvent } from "../lib/net/engine.ts";
+import type { Engine, EngineEvent } from "../lib/net/engine.ts";
 import { type StartedEngine, startEngine } from "../lib/net/start_engine.ts";
 import { listInterfaces, requireInterface } from "../lib/host/links/network_interface.ts";
 import { HostJournal, restoreStale } from "../lib/host/journal/host_journal.ts";
@@ -24,7 +24,8 @@ import { nextStep } from "./certificates/next_step.ts";
 import { CredentialReload } from "./certificates/reload.ts";
 import { type ControlServer, startControlServer } from "./control/control_server.ts";
 import { handleEngineEvent, logControlEvent, logShared, noteMachine } from "./events.ts";
-import { metricsLines } from "../lib/status/metrics_line.ts";
+import { dropCounts } from "../lib/status/bond_status.ts";
+import { describeDrops, metricsLines } from "../lib/status/metrics_line.ts";
 import { changeHost } from "./host_changes.ts";
 import { type ServeOptions, SERVER_PROGRAM } from "./options.ts";
 import { ForeignSources } from "./sessions/foreign_sources.ts";
@@ -317,7 +318,7 @@ async function logMetrics(engine: Engine): Promise<void> {
     for (const session of await engine.report()) {
       for (const entry of metricsLines(session)) log.info("{line}", { ...entry });
     }
-    log.info("dropped: {drops}", { drops: describeDrops(engine.drops) });
+    log.info("dropped: {drops}", { drops: describeDrops(dropCounts(engine)) });
   } catch (error) {
     log.debug("Cannot report: {error}", { error });
   }

@@ -7,13 +7,16 @@ import type { NextHop } from "../../lib/host/routes/gateway/routing_table.ts";
 import type { AddressFamily } from "../../lib/host/links/address.ts";
 import { SerialQueue } from "../../lib/host/serial_queue.ts";
 import type { HostJournal } from "../../lib/host/journal/host_journal.ts";
+import { TrafficHistory } from "../../lib/status/traffic_history.ts";
 import { FamilyBalance, type Strategy } from "./family_balance.ts";
 import { type BalanceStatus, summarize } from "./status.ts";
-import { readCounters, Traffic } from "./traffic.ts";
+import { readCounters } from "./interface_counters.ts";
 import { UplinkSelection } from "./uplink_selection.ts";
 import { type LinkSnapshot, readLinks, UPLINKS_MIN } from "./uplinks.ts";
 
 const log = getLogger([LOG_CATEGORY, "client"]);
+/** Rates are those of about this long. */
+const RATE_WINDOW_MS = 10_000;
 const NOTHING: ReadonlySet<never> = new Set<never>();
 
 /** What the balancer tells of its uplinks. */
@@ -34,7 +37,10 @@ export class Balancer {
   readonly #kind: BalanceStatus["kind"];
   readonly #families: Record<AddressFamily, FamilyBalance>;
   readonly #selection: UplinkSelection;
-  readonly #traffic = new Map<string, Traffic>();
+  readonly #traffic = new TrafficHistory({
+    windowMs: RATE_WINDOW_MS,
+    firstCounters: "are the zero",
+  });
   readonly #events: BalancerEvents;
   readonly #wentDown = new Set<string>();
   readonly #changes = new SerialQueue();
@@ -132,7 +138,6 @@ export class Balancer {
 
   #add(names: readonly string[]): void {
     for (const name of names) {
-      this.#traffic.set(name, new Traffic());
       for (const family of FAMILIES) {
         this.#families[family].add(name, this.#selection.slotOf(name));
       }
@@ -175,7 +180,7 @@ export class Balancer {
     return this.#samples.run(async () => {
       const counters = await readCounters(this.#runner);
       const atMs = nowMs();
-      for (const [name, traffic] of this.#traffic) traffic.add(atMs, counters.get(name) ?? null);
+      for (const name of this.names) this.#traffic.add(name, atMs, counters.get(name) ?? null);
     });
   }
 
@@ -184,11 +189,9 @@ export class Balancer {
     return summarize(
       this.#kind,
       this.names.map((name) => {
-        const traffic = this.#traffic.get(name) ?? new Traffic();
         return {
           name,
-          ...traffic.totals,
-          ...traffic.rates(),
+          ...this.#traffic.of(name),
           families: {
             4: this.#families[4].status(name),
             6: this.#families[6].status(name),

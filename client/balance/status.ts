@@ -4,7 +4,7 @@
  */
 import type { AddressFamily } from "../../lib/host/links/address.ts";
 import type { HealthReport } from "./health.ts";
-import type { Bytes, Rates } from "./traffic.ts";
+import type { Bytes, Rates, Traffic } from "../../lib/status/traffic_history.ts";
 
 /** One uplink in one address family. */
 export interface UplinkFamilyStatus extends HealthReport {
@@ -19,7 +19,7 @@ export interface UplinkFamilyStatus extends HealthReport {
 }
 
 /** Bytes are those since the start, rates those of the last seconds. */
-export interface UplinkStatus extends Bytes, Rates {
+export interface UplinkStatus extends Traffic {
   name: string;
   /** Its part of the bytes of all uplinks since the start, 0 to 1. */
   share: number;
@@ -36,7 +36,7 @@ export interface BalanceStatus extends Bytes, Rates {
 }
 
 /** What is read of an uplink; the rest follows from that of all. */
-export interface UplinkFigures extends Bytes, Rates {
+export interface UplinkFigures extends Traffic {
   name: string;
   families: Record<AddressFamily, Omit<UplinkFamilyStatus, "connectionShare"> | null>;
 }

@@ -1,8 +1,6 @@
 import { deepEqual, equal } from "node:assert/strict";
-import fc from "fast-check";
 import { summarize, type UplinkFigures } from "./status.ts";
 import { formatStatus } from "./status_text.ts";
-import { Traffic } from "./traffic.ts";
 
 const figures = (name: string, receivedBytes: number, sentBytes: number): UplinkFigures => ({
   name,
@@ -10,6 +8,7 @@ const figures = (name: string, receivedBytes: number, sentBytes: number): Uplink
   sentBytes,
   receivedBytesPerSecond: receivedBytes / 10,
   sentBytesPerSecond: sentBytes / 10,
+  lastMinute: [],
   families: {
     4: {
       state: "healthy",
@@ -56,39 +55,4 @@ Deno.test("formatStatus() has a line for each uplink and one for all", () => {
     formatStatus(summarize("spread", [figures("wan1", 0, 0)])).at(-1),
     "all uplinks: 0 B/s down, 0 B/s up; nothing carried so far",
   );
-});
-
-const bytes = (receivedBytes: number) => ({ receivedBytes, sentBytes: 0 });
-
-Deno.test("Traffic counts from its first sample, and on when a counter starts again", () => {
-  const traffic = new Traffic();
-  traffic.add(0, bytes(1_000));
-  equal(traffic.totals.receivedBytes, 0);
-  traffic.add(1_000, bytes(3_000));
-  equal(traffic.rates().receivedBytesPerSecond, 2_000);
-  traffic.add(2_000, null);
-  traffic.add(3_000, bytes(500));
-  equal(traffic.totals.receivedBytes, 2_500);
-});
-
-Deno.test("Traffic: rates are of the last seconds alone", () => {
-  const traffic = new Traffic();
-  traffic.add(0, bytes(0));
-  traffic.add(1_000, bytes(1_000_000));
-  for (let second = 2; second <= 30; second++) traffic.add(second * 1_000, bytes(1_000_000));
-  equal(traffic.rates().receivedBytesPerSecond, 0);
-});
-
-Deno.test("Traffic is never negative, whatever the counters do", () => {
-  const sample = fc.tuple(fc.nat(5_000), fc.option(fc.nat(1_000_000)));
-  fc.assert(fc.property(fc.array(sample, { maxLength: 100 }), (samples) => {
-    const traffic = new Traffic();
-    let atMs = 0;
-    for (const [stepMs, count] of samples) {
-      const before = traffic.totals.receivedBytes;
-      traffic.add(atMs += stepMs, count === null ? null : bytes(count));
-      equal(traffic.totals.receivedBytes >= before, true);
-      equal(traffic.rates().receivedBytesPerSecond >= 0, true);
-    }
-  }));
 });

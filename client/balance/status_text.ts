@@ -1,7 +1,7 @@
 /** The status of load balancing in lines for a log. */
 import { FAMILIES } from "../../lib/host/links/address.ts";
 import type { BalanceStatus, UplinkFamilyStatus } from "./status.ts";
-import type { Rates } from "./traffic.ts";
+import type { Rates } from "../../lib/status/traffic_history.ts";
 
 /** A line for each uplink and one for all. */
 export function formatStatus(status: BalanceStatus): string[] {

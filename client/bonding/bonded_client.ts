@@ -82,9 +82,14 @@ export class BondedClient {
     return this.#parts.links.serverAddresses;
   }
 
-  /** `dsl has no carrier, lte is down`; empty when all links are in use. */
-  describeUnusable(): string {
-    return this.#parts.links.describeUnusable();
+  /** Names of the links, in the user's order. */
+  get links(): readonly string[] {
+    return this.#parts.links.names;
+  }
+
+  /** By name, why links cannot be used. */
+  get problems(): ReadonlyMap<string, string> {
+    return this.#parts.links.problems;
   }
 
   /** Whether it was told that the link of that name cannot be used. */

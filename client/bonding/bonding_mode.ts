@@ -19,9 +19,10 @@ import { loadClientCredentials } from "../../lib/pki/client_credentials.ts";
 import { answerWithin, resolveServers } from "../control/resolve_server.ts";
 import { watchLinks } from "../../lib/host/links/link_watch.ts";
 import { type BondOptions, CLIENT_PROGRAM } from "../config/options.ts";
+import { BondMonitor } from "../../lib/status/bond_status.ts";
+import type { BondControls, BondObserver } from "./bond_observer.ts";
 import { ConnectProgress } from "./connect_progress.ts";
 import { DefaultKeeper } from "../default_keeper.ts";
-import type { BondObserver } from "./bond_observer.ts";
 import { BondedClient } from "./bonded_client.ts";
 import { LinkDefaults } from "./link_defaults.ts";
 import { LinkSelection } from "./link_selection.ts";
@@ -37,6 +38,8 @@ import { showStatus } from "./show_status.ts";
 const LINKS_SETTLE_MS = 30;
 /** How often that is looked at which the kernel does not tell of. */
 const CHECK_MS = 1000;
+/** How often the counters are read, for the rates. */
+const SAMPLE_MS = 2000;
 /** The session waits for the names that the server tells of its data plane. */
 const DATA_HOSTS_TIMEOUT_MS = 5000;
 /** Such a look takes two commands. */
@@ -85,7 +88,17 @@ export async function bond(
     workerModule: new URL(Deno.mainModule),
   });
   stack.use(engine);
-  stack.use(showStatus(engine, options.statusEveryMs, () => client?.describeUnusable() ?? ""));
+  const monitor = new BondMonitor(engine, () => ({
+    server: options.server,
+    serverAddress: client?.serverAddresses ?? "",
+    addresses: client?.addresses ?? "",
+    links: client?.links ?? options.links.map(({ interfaceName }) => interfaceName),
+    problems: client?.problems ?? new Map(),
+    sessionId: session.id,
+  }), () => performance.now());
+  const readStatus = () => monitor.status();
+  stack.use(showStatus(readStatus, options.statusEveryMs));
+  stack.adopt(setInterval(() => sample(monitor), SAMPLE_MS), clearInterval);
   log.info("{reason}", { reason });
   const journal = await HostJournal.open({ program: CLIENT_PROGRAM, runner });
   const protection = new Protection(journal, options);
@@ -147,24 +160,7 @@ export async function bond(
     stack.adopt(setInterval(() => protection.follow(), KILL_SWITCH_CHECK_MS), clearInterval);
     await bonded.start(until);
     if (!until.aborted) {
-      observer?.onBonding(async () => ({
-        server: options.server,
-        serverAddress: bonded.serverAddresses,
-        addresses: bonded.addresses,
-        links: links.names,
-        problems: links.problems,
-        session: (await engine.report()).find(({ id }) => id === session.id) ?? null,
-      }), {
-        useScheduler(scheduler) {
-          log.info("scheduler {scheduler}: renewing the session", { scheduler });
-          live.tuning = { ...live.tuning, scheduler };
-          session.renewNow();
-        },
-        useLinks(names) {
-          bonded.useLinks(names);
-          log.info("links: {names}", { names: names.join(", ") });
-        },
-      });
+      observer?.onBonding(readStatus, controlsOf(live, session, bonded));
       await bonded.keepAlive(until);
     }
   } catch (error) {
@@ -173,6 +169,32 @@ export async function bond(
   }
   if (!signal.aborted) fault.signal.throwIfAborted();
   log.info("stopping");
+}
+
+/** What is tuned is in the next session, which is asked for at once; links are in the one in use. */
+function controlsOf(
+  live: BondOptions,
+  session: LiveSession,
+  client: Pick<BondedClient, "useLinks">,
+): BondControls {
+  const tune = (what: string, tuning: Partial<BondOptions["tuning"]>) => {
+    log.info("{what}: renewing the session", { what });
+    live.tuning = { ...live.tuning, ...tuning };
+    session.renewNow();
+  };
+  return {
+    useScheduler: (scheduler) => tune(`scheduler ${scheduler}`, { scheduler }),
+    useCompression: (compression) => tune(`compression ${compression}`, { compression }),
+    useLinks: (names) => {
+      client.useLinks(names);
+      log.info("links: {names}", { names: names.join(", ") });
+    },
+  };
+}
+
+/** Rates are known from one reading to the next. */
+function sample(monitor: BondMonitor): void {
+  monitor.status().catch((error) => log.debug("cannot read the counters: {error}", { error }));
 }
 
 /** The links of the bond. @throws InterfaceError where there is nothing to bond. */

@@ -1,28 +1,25 @@
 /** Logs how the session and its paths are doing: on SIGUSR2, and each `everyMs` unless that is 0. */
 import { getLogger } from "@logtape/logtape";
 import { LOG_CATEGORY } from "../../lib/cli/log.ts";
-import { describeDrops, type Engine } from "../../lib/net/engine.ts";
-import { metricsLines } from "../../lib/status/metrics_line.ts";
+import type { BondStatus } from "../../lib/status/bond_status.ts";
+import { describeDrops, metricsLines } from "../../lib/status/metrics_line.ts";
 
 const log = getLogger([LOG_CATEGORY, "client"]);
 
-/**
- * To be called before anybody may send the signal: one that nobody listens for ends the program.
- * `describeUnusable` tells of links that have no path, and why: empty for none.
- */
+/** To be called before anybody may send the signal: one that nobody listens for ends the program. */
 export function showStatus(
-  engine: Pick<Engine, "report" | "drops">,
+  readStatus: () => Promise<BondStatus>,
   everyMs: number,
-  describeUnusable: () => string,
 ): Disposable {
   const show = () => {
-    engine.report().then((sessions) => {
-      for (const session of sessions) {
-        for (const entry of metricsLines(session)) log.info("{line}", { ...entry });
+    readStatus().then(({ session, links, drops }) => {
+      for (const entry of session === null ? [] : metricsLines(session)) {
+        log.info("{line}", { ...entry });
       }
-      const unusable = describeUnusable();
+      const unusable = links.filter(({ problem }) => problem !== null)
+        .map(({ name, problem }) => `${name} ${problem}`).join(", ");
       if (unusable !== "") log.info("not in use: {unusable}", { unusable });
-      log.info("dropped: {drops}", { drops: describeDrops(engine.drops) });
+      log.info("dropped: {drops}", { drops: describeDrops(drops) });
     }).catch((error) => log.warn("cannot read the counters: {error}", { error }));
   };
   const showing = everyMs === 0 ? undefined : setInterval(show, everyMs);

@@ -3,7 +3,6 @@ import { FAMILIES } from "../../lib/host/links/address.ts";
 import type { AddressFamily } from "../../lib/host/links/address.ts";
 import type { BalanceStatus, UplinkFamilyStatus, UplinkStatus } from "../balance/status.ts";
 import { formatBytes, formatCount, formatMs, formatPart, formatRate } from "./figures.ts";
-import { type LinkTraffic, RateHistory } from "./rate_history.ts";
 import type { Cell, Column, ReadModel, StatusModel, StatusRow } from "./status_model.ts";
 import { span, type Tone } from "../../lib/cli/screen/styled_line.ts";
 import { SPARKLINE } from "./table.ts";
@@ -45,35 +44,23 @@ const COLUMNS: readonly Column[] = [
   },
 ];
 
-/** Keeps what the rates need from one reading to the next. `startedAtMs` as the readings' time. */
+/** `startedAtMs` as the readings' time. */
 export function balanceModels(
   readStatus: () => Promise<BalanceStatus>,
   startedAtMs: number,
 ): ReadModel {
-  const history = new RateHistory();
-  return async (nowMs) => {
-    const status = await readStatus();
-    for (const uplink of status.uplinks) history.add(uplink.name, nowMs, uplink);
-    return balanceModel(status, (name) => history.of(name), nowMs - startedAtMs);
-  };
+  return async (nowMs) => balanceModel(await readStatus(), nowMs - startedAtMs);
 }
 
-export function balanceModel(
-  status: BalanceStatus,
-  trafficOf: (uplink: string) => LinkTraffic,
-  uptimeMs: number,
-): StatusModel {
-  const traffic = status.uplinks.map(({ name }) => trafficOf(name));
-  const total = (key: Exclude<keyof LinkTraffic, "lastMinute">) =>
-    traffic.reduce((sum, one) => sum + one[key], 0);
+export function balanceModel(status: BalanceStatus, uptimeMs: number): StatusModel {
   const { largest } = status;
   const manner = status.kind === "best" ? "all over the nearest" : "spread over all";
   return {
     title: `Fluxify load balance over ${status.uplinks.length} uplinks`,
     facts: [`connections: ${manner}`],
     totals: [
-      `down ${formatRate(total("receivedBytesPerSecond"))}`,
-      `up ${formatRate(total("sentBytesPerSecond"))}`,
+      `down ${formatRate(status.receivedBytesPerSecond)}`,
+      `up ${formatRate(status.sentBytesPerSecond)}`,
       largest === null
         ? "nothing carried so far"
         : `most on ${largest.name}: ${formatPart(largest.share)}`,
@@ -84,18 +71,18 @@ export function balanceModel(
     uptimeMs,
     columns: COLUMNS,
     keys: ["l links"],
-    rows: status.uplinks.flatMap((uplink) => uplinkRows(uplink, trafficOf(uplink.name))),
+    rows: status.uplinks.flatMap(uplinkRows),
   };
 }
 
-function uplinkRows(uplink: UplinkStatus, traffic: LinkTraffic): StatusRow[] {
+function uplinkRows(uplink: UplinkStatus): StatusRow[] {
   const families = FAMILIES.filter((family) => uplink.families[family] !== null);
   // Bytes are counted by interface: they stand in its first row alone.
   const carried: Record<string, Cell> = {
     share: span(formatPart(uplink.share)),
-    down: span(formatRate(traffic.receivedBytesPerSecond)),
-    up: span(formatRate(traffic.sentBytesPerSecond)),
-    bytes: span(formatBytes(traffic.receivedBytes + traffic.sentBytes)),
+    down: span(formatRate(uplink.receivedBytesPerSecond)),
+    up: span(formatRate(uplink.sentBytesPerSecond)),
+    bytes: span(formatBytes(uplink.receivedBytes + uplink.sentBytes)),
     minute: span(SPARKLINE),
   };
   if (families.length === 0) {
@@ -103,8 +90,8 @@ function uplinkRows(uplink: UplinkStatus, traffic: LinkTraffic): StatusRow[] {
     return [{
       key: uplink.name,
       cells,
-      lastMinute: traffic.lastMinute,
-      details: carriedDetails(uplink, traffic),
+      lastMinute: uplink.lastMinute,
+      details: carriedDetails(uplink),
     }];
   }
   return families.map((family, index) => {
@@ -112,7 +99,7 @@ function uplinkRows(uplink: UplinkStatus, traffic: LinkTraffic): StatusRow[] {
     return {
       key: `${uplink.name} IPv${family}`,
       cells: { ...(index === 0 ? carried : {}), ...familyCells(uplink.name, family, report) },
-      lastMinute: traffic.lastMinute,
+      lastMinute: uplink.lastMinute,
       details: [
         ["gateway", report.gateway ?? "none"],
         ["health", report.problem ?? report.state],
@@ -120,7 +107,7 @@ function uplinkRows(uplink: UplinkStatus, traffic: LinkTraffic): StatusRow[] {
         ["RTT", `${formatMs(report.rttMs)}, jitter ${formatMs(report.jitterMs)}`],
         ["loss", `${formatPart(report.loss)} of ${report.probes} probes`],
         ["score", formatCount(report.score)],
-        ...carriedDetails(uplink, traffic),
+        ...carriedDetails(uplink),
       ],
     };
   });
@@ -151,10 +138,10 @@ const HEALTH_TONE: Record<UplinkFamilyStatus["state"], Tone> = {
   "link down": "bad",
 };
 
-function carriedDetails(uplink: UplinkStatus, traffic: LinkTraffic): [string, string][] {
+function carriedDetails(uplink: UplinkStatus): [string, string][] {
   return [
-    ["received", formatBytes(traffic.receivedBytes)],
-    ["sent", formatBytes(traffic.sentBytes)],
+    ["received", formatBytes(uplink.receivedBytes)],
+    ["sent", formatBytes(uplink.sentBytes)],
     ["share", `${formatPart(uplink.share)} of all bytes`],
   ];
 }

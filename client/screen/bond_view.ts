@@ -1,6 +1,7 @@
 /** What the screen shows of bonding: the session, and how each link does. */
 import type { PathReport, SessionReport } from "../../lib/net/engine.ts";
-import type { BondStatus } from "../bonding/bond_observer.ts";
+import type { BondStatus, LinkStatus } from "../../lib/status/bond_status.ts";
+import type { Traffic } from "../../lib/status/traffic_history.ts";
 import {
   formatAge,
   formatBytes,
@@ -9,9 +10,7 @@ import {
   formatMs,
   formatPart,
   formatRate,
-  IDLE_BYTES_PER_SECOND,
 } from "./figures.ts";
-import { type LinkTraffic, RateHistory } from "./rate_history.ts";
 import type { Cell, Column, ReadModel, StatusModel, StatusRow } from "./status_model.ts";
 import { span, type Tone } from "../../lib/cli/screen/styled_line.ts";
 import { SPARKLINE } from "./table.ts";
@@ -40,32 +39,20 @@ const COLUMNS: readonly Column[] = [
   },
 ];
 
-/** Keeps what the rates need from one reading to the next. `startedAtMs` as the readings' time. */
+/** `startedAtMs` as the readings' time. */
 export function bondModels(readStatus: () => Promise<BondStatus>, startedAtMs: number): ReadModel {
-  const history = new RateHistory();
-  return async (nowMs) => {
-    const status = await readStatus();
-    for (const name of status.links) {
-      history.add(name, nowMs, pathOf(status, name) ?? null);
-    }
-    return bondModel(status, (name) => history.of(name), nowMs - startedAtMs);
-  };
+  return async (nowMs) => bondModel(await readStatus(), nowMs - startedAtMs);
 }
 
-export function bondModel(
-  status: BondStatus,
-  trafficOf: (link: string) => LinkTraffic,
-  uptimeMs: number,
-): StatusModel {
-  const traffic = status.links.map(trafficOf);
-  const total = (key: Exclude<keyof LinkTraffic, "lastMinute">) =>
-    traffic.reduce((sum, one) => sum + one[key], 0);
+export function bondModel(status: BondStatus, uptimeMs: number): StatusModel {
+  const total = (key: Exclude<keyof Traffic, "lastMinute">) =>
+    status.links.reduce((sum, { traffic }) => sum + traffic[key], 0);
   const { server, serverAddress, addresses, session } = status;
   return {
     title: `Fluxify bonding to ${server}`,
     facts: [
       addresses === "" ? "no addresses yet" : addresses,
-      ...(server === serverAddress ? [] : [`server ${serverAddress}`]),
+      ...(server === serverAddress || serverAddress === "" ? [] : [`server ${serverAddress}`]),
       session === null ? "no session" : `scheduler ${session.scheduler}`,
     ],
     totals: [
@@ -74,17 +61,17 @@ export function bondModel(
       `received ${formatBytes(total("receivedBytes"))}`,
       `sent ${formatBytes(total("sentBytes"))}`,
     ],
-    more: session === null ? [] : sessionLines(session, traffic),
+    more: session === null ? [] : sessionLines(session, status.gainOverBest),
     uptimeMs,
     columns: COLUMNS,
     keys: ["s scheduler", "l links"],
-    rows: status.links.map((name) => linkRow(status, name, trafficOf(name))),
+    rows: status.links.map((link) => linkRow(status, link)),
   };
 }
 
 function sessionLines(
   { reorder, compression }: SessionReport,
-  traffic: readonly LinkTraffic[],
+  gain: number | null,
 ): string[][] {
   const { plainBytes, carriedBytes } = compression;
   const saved = carriedBytes === 0 || plainBytes === carriedBytes
@@ -93,7 +80,7 @@ function sessionLines(
       formatBytes(carriedBytes)
     }`;
   return [
-    [`gain over the best link ${formatGain(gainOverBest(traffic))}`, `compression ${saved}`],
+    [`gain over the best link ${formatGain(gain)}`, `compression ${saved}`],
     [
       `reorder: buffered ${reorder.bufferedEvents}`,
       `reordered ${reorder.reorderedEvents}`,
@@ -104,24 +91,11 @@ function sessionLines(
   ];
 }
 
-/**
- * How much all links carry now by what the best of them does, in the direction that carries more;
- * null while that is little. Each direction may have a best link of its own.
- */
-export function gainOverBest(traffic: readonly LinkTraffic[]): number | null {
-  const directions = (["receivedBytesPerSecond", "sentBytesPerSecond"] as const).map((key) => {
-    const rates = traffic.map((one) => one[key]);
-    return { total: rates.reduce((sum, rate) => sum + rate, 0), best: Math.max(...rates) };
-  });
-  const [busier] = directions.sort((one, other) => other.total - one.total);
-  return busier!.total < IDLE_BYTES_PER_SECOND ? null : busier!.total / busier!.best;
-}
-
 function pathOf({ session }: BondStatus, name: string): PathReport | undefined {
   return session?.paths.find((path) => path.name === name);
 }
 
-function linkRow(status: BondStatus, name: string, traffic: LinkTraffic): StatusRow {
+function linkRow(status: BondStatus, { name, problem, traffic }: LinkStatus): StatusRow {
   const path = pathOf(status, name);
   const rates: Record<string, Cell> = {
     link: span(name, "strong"),
@@ -132,8 +106,7 @@ function linkRow(status: BondStatus, name: string, traffic: LinkTraffic): Status
   };
   const { lastMinute } = traffic;
   if (path === undefined) {
-    const why = status.problems.get(name) ??
-      (status.session === null ? "no session" : "not in use");
+    const why = problem ?? (status.session === null ? "no session" : "not in use");
     const cells = { ...rates, state: span("down", "bad"), quality: span(why, "bad") };
     return { key: name, cells, lastMinute, details: [["state", why], ...trafficDetails(traffic)] };
   }
@@ -182,7 +155,7 @@ function qualityOf({ state, isGood, isBadFor }: PathReport): Cell {
   return isGood ? span("good", "good") : span(`avoided: ${isBadFor ?? "quality"}`, "warn");
 }
 
-function trafficDetails(traffic: LinkTraffic): [string, string][] {
+function trafficDetails(traffic: Traffic): [string, string][] {
   return [
     ["received", formatBytes(traffic.receivedBytes)],
     ["sent", formatBytes(traffic.sentBytes)],

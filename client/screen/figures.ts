@@ -7,7 +7,7 @@ const BARS = "▁▂▃▄▅▆▇█";
 /** Stands for nothing at all, which the lowest bar does not. */
 const NO_BAR = "_";
 /** A link that carries no more than its heartbeats looks idle: 100 kbit/s make the highest bar. */
-export const IDLE_BYTES_PER_SECOND = 12_500;
+const IDLE_BYTES_PER_SECOND = 12_500;
 
 /** `12.4 Mbit/s`: links are sold in bits. At most 11 columns. */
 export function formatRate(bytesPerSecond: number): string {

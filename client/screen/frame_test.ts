@@ -10,8 +10,9 @@ import { drawFrame } from "./frame.ts";
 import type { LogLine } from "../../lib/cli/screen/log_lines.ts";
 import { INITIAL_STATE } from "./screen_state.ts";
 import { paint, plainText } from "../../lib/cli/screen/styled_line.ts";
-import type { LinkTraffic } from "./rate_history.ts";
-import { bondStatus, pathReport } from "./test_bond_status.ts";
+import type { Traffic } from "../../lib/status/traffic_history.ts";
+import { pathReport } from "../../lib/status/test_session_report.ts";
+import { bondStatus } from "./test_bond_status.ts";
 
 const LOG: LogLine[] = [
   logLine("info", "link fiber: path is up"),
@@ -27,8 +28,7 @@ const BONDED = bondModel(
     pathReport(0, "fiber"),
     pathReport(1, "wlp0s20f3u1", { isGood: false, isBadFor: "jitter", jitterMs: 31 }),
     pathReport(2, "日本語回線です", { state: "suspect", rttMs: 812.4, heardMsAgo: 1900 }),
-  ]),
-  (link) => link === "lte" ? traffic(0, 0) : traffic(1_550_000, 12),
+  ], (link) => link === "lte" ? traffic(0, 0) : traffic(1_550_000, 12)),
   3_723_000,
 );
 
@@ -49,7 +49,6 @@ const BALANCED = balanceModel(
     uplink("wan1", 1_200_000_000, FAMILY, { ...FAMILY, state: "unanswered", weight: 0, loss: 1 }),
     uplink("wan2", 400_000_000, { ...FAMILY, problem: "has no carrier", weight: 0 }, null),
   ]),
-  () => traffic(1_550_000, 12),
   61_000,
 );
 
@@ -57,7 +56,7 @@ function logLine(level: LogLine["level"], text: string): LogLine {
   return { time: "08:00:01", level, text, whole: `${text}\n` };
 }
 
-function traffic(receivedBytesPerSecond: number, sentBytesPerSecond: number): LinkTraffic {
+function traffic(receivedBytesPerSecond: number, sentBytesPerSecond: number): Traffic {
   return {
     receivedBytes: 1_200_000_000,
     sentBytes: 33_000_000,
@@ -73,8 +72,8 @@ function uplink(
   ipv4: UplinkFigures["families"][4],
   ipv6: UplinkFigures["families"][6],
 ): UplinkFigures {
-  const rates = { receivedBytesPerSecond: 0, sentBytesPerSecond: 0 };
-  return { name, receivedBytes, sentBytes: 33_000_000, ...rates, families: { 4: ipv4, 6: ipv6 } };
+  const carried = { ...traffic(1_550_000, 12), receivedBytes };
+  return { name, ...carried, families: { 4: ipv4, 6: ipv6 } };
 }
 
 /** Without the blanks at the ends of lines. */
@@ -211,7 +210,7 @@ Deno.test("drawFrame() shows load balance on 80 columns and 24 rows, scrolled ba
     "> wan2     IPv4 has no carr…  26 % 12.4 Mbit/s    96 bit/s 12.3 ms       - 5.0 %",
     "─ wan2 IPv4 ────────────────────────────────────────────────────────────────────",
     " gateway     192.0.2.1                 score       90",
-    " health      has no carrier            received    1.2 GB",
+    " health      has no carrier            received    400 MB",
     " weight      0, 0 % of connections     sent        33.0 MB",
     " RTT         12.3 ms, jitter -         share       26 % of all bytes",
     " loss        5.0 % of 20 probes",
@@ -352,7 +351,7 @@ Deno.test("drawFrame() is as large as the screen, whatever is in it", () => {
       view,
       text,
       (names, size, view, message) => {
-        const model = bondModel(bondStatus(names), () => traffic(1e9, 1e12), 1e12);
+        const model = bondModel(bondStatus(names, undefined, () => traffic(1e9, 1e12)), 1e12);
         const state = { view, selected: names.at(-1) ?? null, logBack: names.length };
         const frame = drawFrame(
           model,

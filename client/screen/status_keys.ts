@@ -1,10 +1,11 @@
 /** What the keys of the live status do to a mode while it runs. */
 import { SystemRunner } from "../../lib/host/command/runner.ts";
 import type { ScreenHost } from "../../lib/cli/screen/screen_host.ts";
+import type { BondStatus } from "../../lib/status/bond_status.ts";
 import { type SchedulerName, SCHEDULERS } from "../../lib/protocol/wire/scheduler_name.ts";
 import type { BalanceControls } from "../balance/balance.ts";
 import type { BalanceStatus } from "../balance/status.ts";
-import type { BondControls, BondStatus } from "../bonding/bond_observer.ts";
+import type { BondControls } from "../bonding/bond_observer.ts";
 import { readMachineLinks } from "./form/machine_link.ts";
 import { LinksPage } from "./links_page.ts";
 import type { StatusPage } from "./status_page.ts";
@@ -36,7 +37,8 @@ export function bondKeys(
   return (key) => {
     if (key === "s") nextScheduler().catch(ended);
     else if (key === "l") {
-      readStatus().then(({ links }) => chooseLinks(links, controls, screen)).catch(ended);
+      readStatus().then(({ links }) => chooseLinks(links.map(({ name }) => name), controls, screen))
+        .catch(ended);
     } else return false;
     return true;
   };

@@ -1,59 +1,22 @@
 /** Sessions for tests. */
 import type { PathReport } from "../../lib/net/engine.ts";
-import type { BondStatus } from "../bonding/bond_observer.ts";
-
-/** A link that is up and good, but for what `changes` says. */
-export function pathReport(
-  id: number,
-  name: string,
-  changes: Partial<PathReport> = {},
-): PathReport {
-  return {
-    id,
-    name,
-    peer: "203.0.113.10:8000",
-    seenAs: null,
-    state: "up",
-    isGood: true,
-    isBadFor: null,
-    rttMs: 20.12,
-    rttLastMs: 21,
-    rttMinMs: 19.5,
-    jitterMs: 0.34,
-    delayVariationMs: 0.2,
-    loss: 0,
-    score: 98,
-    deliveryRate: 6_250_000,
-    mtu: 1400,
-    heardMsAgo: 140,
-    sentPackets: 10,
-    sentBytes: 1000,
-    receivedPackets: 10,
-    receivedBytes: 2000,
-    congestionMarks: 0,
-    ...changes,
-  };
-}
+import { pathReport, sessionReport } from "../../lib/status/test_session_report.ts";
+import type { BondStatus } from "../../lib/status/bond_status.ts";
+import { gainOverBest } from "../../lib/status/gain.ts";
+import { NO_TRAFFIC, type Traffic } from "../../lib/status/traffic_history.ts";
 
 export function bondStatus(
   links: readonly string[],
   paths: readonly PathReport[] = links.map((name, id) => pathReport(id, name)),
+  trafficOf: (link: string) => Traffic = () => NO_TRAFFIC,
 ): BondStatus {
   return {
     server: "vpn.example.org",
     serverAddress: "203.0.113.10",
     addresses: "10.8.0.2 and fd00:8::2",
-    links,
-    problems: new Map(),
-    session: {
-      id: 1,
-      name: "vpn.example.org",
-      wire: "x1",
-      scheduler: "flow",
-      paths,
-      mtu: 1400,
-      reorder: { bufferedEvents: 3, reorderedEvents: 2, drops: 0, flushes: 1, maxDepth: 4 },
-      compression: { plainBytes: 3000, carriedBytes: 2000 },
-    },
+    links: links.map((name) => ({ name, problem: null, traffic: trafficOf(name) })),
+    gainOverBest: gainOverBest(links.map(trafficOf)),
+    drops: {},
+    session: sessionReport(paths),
   };
 }

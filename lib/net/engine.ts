@@ -4,7 +4,7 @@
  * libc and libcrypto) and `portable` (the event loop, Deno.listenDatagram and WebCrypto).
  */
 import type { Libc } from "../ffi/libc/libc.ts";
-import type { DropCounters, DropReason } from "../protocol/wire/drop_reason.ts";
+import type { DropCounters } from "../protocol/wire/drop_reason.ts";
 import type { PathState } from "../protocol/path/liveness.ts";
 import type { SchedulerName } from "../protocol/wire/scheduler_name.ts";
 import type { Reason } from "../protocol/path/eligibility.ts";
@@ -143,6 +143,9 @@ export interface PathReport {
   readonly receivedBytes: number;
   /** Packets that came with "congestion experienced". */
   readonly congestionMarks: number;
+  /** What a client asked on the path whether it works, and how often it was answered. */
+  readonly heartbeatsSent: number;
+  readonly heartbeatsAnswered: number;
 }
 
 export interface SessionReport {
@@ -181,13 +184,9 @@ export interface Engine extends AsyncDisposable {
    */
   addPath(session: number, path: EnginePath): number;
   removePath(session: number, path: number): void;
+  /** On a client: asks on every path of the session, now rather than when it is due, for an answer. */
+  probePaths(session: number): void;
   report(): Promise<SessionReport[]>;
   /** Ends all sessions and returns when the data path has stopped. */
   stop(): Promise<void>;
-}
-
-/** For one line of log: `replayed 3, not authentic 12`. */
-export function describeDrops(drops: DropCounters): string {
-  const entries: [DropReason, number][] = drops.entries();
-  return entries.length === 0 ? "none" : entries.map((entry) => entry.join(" ")).join(", ");
 }

@@ -28,6 +28,12 @@ export function metricsLines(session: SessionReport): MetricsLine[] {
   ];
 }
 
+/** For one line of log: `replayed 3, not authentic 12`. */
+export function describeDrops(drops: Readonly<Record<string, number>>): string {
+  const entries = Object.entries(drops);
+  return entries.length === 0 ? "none" : entries.map((entry) => entry.join(" ")).join(", ");
+}
+
 function lineOf(fields: readonly Field[]): string {
   return fields.map(([key, value]) => `${key}=${value}`).join(" ");
 }

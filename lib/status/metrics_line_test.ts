@@ -25,6 +25,8 @@ const PATH: PathReport = {
   receivedPackets: 20,
   receivedBytes: 67_890,
   congestionMarks: 0,
+  heartbeatsSent: 3,
+  heartbeatsAnswered: 3,
 };
 
 const UNKNOWN: PathReport = {

@@ -284,3 +284,22 @@ Deno.test("a link that was gone is on probation before flows come home to it", (
   network.run(1000);
   deepEqual(pathsInUse(network, network.server, 500), new Set([0, 1]));
 });
+
+Deno.test("a client that is told to asks on every path at once, and the server never", () => {
+  using network = new VirtualNetwork({ delaysMs: [5, 5] });
+  network.run(5000);
+  const { session } = network.client;
+  const counters = () => [...session.paths].map(({ counters }) => ({ ...counters }));
+  // In the middle between two heartbeats of a rest.
+  const due = Math.min(...[...session.paths].map(({ heartbeatAt }) => heartbeatAt));
+  network.run(due - network.now + 500);
+  const before = counters();
+  network.client.driver.probePaths(session.id, network.now);
+  network.server.driver.probePaths(session.id, network.now);
+  network.run(400);
+  for (const [index, { heartbeatsSent, heartbeatsAnswered }] of counters().entries()) {
+    equal(heartbeatsSent, before[index]!.heartbeatsSent + 1);
+    equal(heartbeatsAnswered, before[index]!.heartbeatsAnswered + 1);
+  }
+  for (const path of network.server.session.paths) equal(path.counters.heartbeatsSent, 0);
+});

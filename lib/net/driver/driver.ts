@@ -130,6 +130,13 @@ export class Driver<S extends Cipher, O extends Cipher> implements PathObserver<
     this.touch(entry, now);
   }
 
+  probePaths(sessionId: number, now: number): void {
+    const entry = this.sessions.byId(sessionId | 0);
+    if (entry === undefined) return;
+    entry.session.probePaths(now);
+    this.#timers.schedule(entry, now);
+  }
+
   report(now: number): SessionReport[] {
     return [...this.sessions]
       .filter((entry) => entry.closesAt === Infinity)

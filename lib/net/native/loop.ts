@@ -163,6 +163,10 @@ export class Loop {
     this.#driver.removePath(session, id, performance.now());
   }
 
+  probePaths(session: number): void {
+    this.#driver.probePaths(session, performance.now());
+  }
+
   report(): SessionReport[] {
     return this.#driver.report(performance.now());
   }

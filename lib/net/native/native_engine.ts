@@ -111,6 +111,10 @@ export class NativeEngine implements Engine {
     this.#command({ kind: "remove path", session, path });
   }
 
+  probePaths(session: number): void {
+    this.#command({ kind: "probe paths", session });
+  }
+
   report(): Promise<SessionReport[]> {
     if (this.#hasStopped || this.#reports.size >= REPORTS_WAITING_MAX) return Promise.resolve([]);
     const request = ++this.#lastRequest;

@@ -25,6 +25,7 @@ export type Command =
     readonly socket: EngineSocket;
   }
   | { readonly kind: "remove path"; readonly session: number; readonly path: number }
+  | { readonly kind: "probe paths"; readonly session: number }
   | { readonly kind: "report"; readonly request: number }
   | { readonly kind: "stop" };
 
@@ -90,6 +91,9 @@ function handleMessages(loop: Loop, port: MessagePort, tell: (notice: Notice) =>
         break;
       case "remove path":
         loop.removePath(command.session, command.path);
+        break;
+      case "probe paths":
+        loop.probePaths(command.session);
         break;
       case "report":
         tell({ kind: "report", request: command.request, sessions: loop.report() });

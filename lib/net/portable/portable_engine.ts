@@ -141,6 +141,10 @@ export class PortableEngine implements Engine {
     this.#guard(sessionId, (now) => this.#driver.removePath(sessionId, id, now));
   }
 
+  probePaths(sessionId: number): void {
+    this.#guard(sessionId, (now) => this.#driver.probePaths(sessionId, now));
+  }
+
   report(): Promise<SessionReport[]> {
     return Promise.resolve(this.#driver.report(performance.now()));
   }

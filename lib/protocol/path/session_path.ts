@@ -18,6 +18,9 @@ interface PathCounters {
   receivedBytes: number;
   /** Packets that came with "congestion experienced". */
   congestionMarks: number;
+  /** On a client. */
+  heartbeatsSent: number;
+  heartbeatsAnswered: number;
 }
 
 export class SessionPath {
@@ -37,6 +40,8 @@ export class SessionPath {
     receivedPackets: 0,
     receivedBytes: 0,
     congestionMarks: 0,
+    heartbeatsSent: 0,
+    heartbeatsAnswered: 0,
   };
   /** When the next heartbeat is to be sent; Infinity on the side that only answers. */
   heartbeatAt = Infinity;

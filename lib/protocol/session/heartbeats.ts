@@ -52,6 +52,7 @@ export class Heartbeats {
     const sentAt = clock - this.#clockOffsetMs;
     const roundTrip = now - sentAt;
     if (!(roundTrip >= 0)) return "bad message";
+    path.counters.heartbeatsAnswered++;
     path.quality.rttMeasured(roundTrip, now);
     path.quality.heartbeatAnswered(sentAt, now);
     return null;
@@ -63,6 +64,7 @@ export class Heartbeats {
     if (!isUp) this.#outbox.transmit({ type: TYPE_HANDSHAKE, path, payload: new Uint8Array(0) });
     const clock = now + this.#clockOffsetMs;
     this.#outbox.transmit({ type: TYPE_HEARTBEAT, path, payload: encodeHeartbeat(clock) });
+    path.counters.heartbeatsSent++;
     path.liveness.sent(now);
     path.quality.heartbeatSent(heartbeatClock(clock) - this.#clockOffsetMs);
     const isActive = now - this.#lastPacketAt < ACTIVITY_MS || path.eligibility.reason !== null;

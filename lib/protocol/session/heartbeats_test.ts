@@ -96,3 +96,12 @@ Deno.test("a heartbeat that was answered is not lost, whatever its clock", () =>
   }
   equal(path.quality.loss(10_000), 0);
 });
+
+Deno.test("what is asked on a path and what is answered is counted", () => {
+  const { heartbeats, path, other } = setUp();
+  for (const now of [1000, 1200, 1400]) heartbeats.send(path, now);
+  heartbeats.receive(encodeHeartbeat(1200), path, 1240);
+  equal(path.counters.heartbeatsSent, 3);
+  equal(path.counters.heartbeatsAnswered, 1);
+  equal(other.counters.heartbeatsSent, 0);
+});

@@ -230,6 +230,12 @@ export class Session<S extends Cipher, O extends Cipher> {
     this.wire.pathsChanged();
   }
 
+  /** On a client: each path is asked at the next timeout, which is due now, whether it works. */
+  probePaths(now: number): void {
+    if (this.role === "server") return;
+    for (const path of this.paths) path.heartbeatAt = Math.min(path.heartbeatAt, now);
+  }
+
   /** The kernel refused to send on the path: its link is gone. */
   linkFailed(path: SessionPath, now: number): void {
     // An address that is only asked is no path.

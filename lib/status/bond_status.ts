@@ -1,0 +1,108 @@
+/** What a bonding client is doing, as a value: what its screen, its log and its socket all show. */
+import type { Engine, SessionReport } from "../net/engine.ts";
+import { gainOverBest } from "./gain.ts";
+import { type Traffic, TrafficHistory } from "./traffic_history.ts";
+
+export interface LinkStatus {
+  readonly name: string;
+  /** Why it cannot be used, such as "has no carrier"; null when nothing is known to be in its way. */
+  readonly problem: string | null;
+  /** Since the start, over all sessions. Its path, if it has one, is in the session, by its name. */
+  readonly traffic: Traffic;
+}
+
+export interface BondStatus {
+  /** As the user named it. */
+  readonly server: string;
+  /** That the links lead to at present; of both families with `and` between; empty: none yet. */
+  readonly serverAddress: string;
+  /** Those of this machine inside the tunnel, as in `10.8.0.2 and fd00:8::2`; empty: none yet. */
+  readonly addresses: string;
+  /** In the user's order, also those that have no path at the moment. */
+  readonly links: readonly LinkStatus[];
+  /** All links by the best of them, as in 1.8, in the busier direction; null: too little flows. */
+  readonly gainOverBest: number | null;
+  /** Null while there is none. */
+  readonly session: SessionReport | null;
+  /** Packets and datagrams that went no further, by reason; what never happened does not occur. */
+  readonly drops: Readonly<Record<string, number>>;
+}
+
+/** What is known beside the engine. */
+export interface BondFacts extends Pick<BondStatus, "server" | "serverAddress" | "addresses"> {
+  /** Names of the links. */
+  readonly links: readonly string[];
+  /** By name, why a link cannot be used; the others do not occur. */
+  readonly problems: ReadonlyMap<string, string>;
+  /** The session in use, or null. */
+  readonly sessionId: number | null;
+}
+
+/** A reading is given again to whoever asks within this time. */
+const FRESH_MS = 200;
+
+/**
+ * Reads the engine for all who want to know, so that nothing is read or computed twice. Has no timer:
+ * call `status()` regularly, or rates are known only from one reading to the next.
+ */
+export class BondMonitor {
+  readonly #engine: Pick<Engine, "report" | "drops">;
+  readonly #facts: () => BondFacts;
+  readonly #nowMs: () => number;
+  readonly #history = new TrafficHistory();
+  #reading: Promise<BondStatus> | null = null;
+  #readAtMs = -Infinity;
+
+  /** `nowMs` as performance.now(). */
+  constructor(
+    engine: Pick<Engine, "report" | "drops">,
+    facts: () => BondFacts,
+    nowMs: () => number,
+  ) {
+    this.#engine = engine;
+    this.#facts = facts;
+    this.#nowMs = nowMs;
+  }
+
+  /** How things stand, at most 200 ms ago. */
+  status(): Promise<BondStatus> {
+    const nowMs = this.#nowMs();
+    if (this.#reading === null || nowMs - this.#readAtMs >= FRESH_MS) {
+      this.#readAtMs = nowMs;
+      const reading = this.#read(nowMs);
+      this.#reading = reading;
+      reading.catch(() => {
+        if (this.#reading === reading) this.#reading = null;
+      });
+    }
+    return this.#reading;
+  }
+
+  async #read(nowMs: number): Promise<BondStatus> {
+    const reports = await this.#engine.report();
+    const { sessionId, links, problems, ...facts } = this.#facts();
+    const session = reports.find(({ id }) => id === sessionId) ?? null;
+    this.#history.keepOnly(links);
+    for (const name of links) {
+      const path = session?.paths.find((one) => one.name === name);
+      this.#history.add(name, nowMs, path ?? null);
+    }
+    const statuses = links.map((name): LinkStatus => ({
+      name,
+      problem: problems.get(name) ?? null,
+      traffic: this.#history.of(name),
+    }));
+    return {
+      ...facts,
+      links: statuses,
+      gainOverBest: gainOverBest(statuses.map(({ traffic }) => traffic)),
+      session,
+      drops: dropCounts(this.#engine),
+    };
+  }
+}
+
+/** By reason, those that have happened. */
+export function dropCounts({ drops }: Pick<Engine, "drops">): Record<string, number> {
+  return Object.fromEntries(drops.entries());
+}

@@ -1,0 +1,72 @@
+import { deepEqual, equal, rejects } from "node:assert/strict";
+import type { SessionReport } from "../net/engine.ts";
+import { DropCounters } from "../protocol/wire/drop_reason.ts";
+import { pathReport, sessionReport } from "./test_session_report.ts";
+import { type BondFacts, BondMonitor } from "./bond_status.ts";
+
+function setUp(reports: () => SessionReport[], facts: Partial<BondFacts> = {}) {
+  const clock = { nowMs: 0, reports: 0 };
+  const drops = new DropCounters();
+  const engine = {
+    drops,
+    report() {
+      clock.reports++;
+      return Promise.resolve(reports());
+    },
+  };
+  const all: BondFacts = {
+    server: "vpn.example.org",
+    serverAddress: "203.0.113.10",
+    addresses: "10.8.0.2",
+    links: ["one", "two"],
+    problems: new Map([["two", "has no carrier"]]),
+    sessionId: 7,
+    ...facts,
+  };
+  return { clock, drops, monitor: new BondMonitor(engine, () => all, () => clock.nowMs) };
+}
+
+Deno.test("BondMonitor joins the engine's report with what is known of the links", async () => {
+  let receivedBytes = 0;
+  const report = () => [
+    { ...sessionReport([]), id: 3 },
+    { ...sessionReport([pathReport(0, "one", { receivedBytes, sentBytes: 0 })]), id: 7 },
+  ];
+  const { clock, drops, monitor } = setUp(report);
+  equal((await monitor.status()).session?.id, 7);
+  receivedBytes = 250_000;
+  clock.nowMs = 2_000;
+  drops.count("replayed", 3);
+  const { links, drops: dropped, ...status } = await monitor.status();
+  deepEqual(links.map(({ name, problem }) => [name, problem]), [
+    ["one", null],
+    ["two", "has no carrier"],
+  ]);
+  deepEqual(links.map(({ traffic }) => traffic.receivedBytesPerSecond), [125_000, 0]);
+  equal(status.gainOverBest, 1);
+  deepEqual(dropped, { replayed: 3 });
+  equal(status.addresses, "10.8.0.2");
+});
+
+Deno.test("BondMonitor reads the engine once for all who ask within 200 ms", async () => {
+  const { clock, monitor } = setUp(() => []);
+  const readings = await Promise.all([monitor.status(), monitor.status()]);
+  equal(readings[0], readings[1]);
+  clock.nowMs = 199;
+  await monitor.status();
+  equal(clock.reports, 1);
+  clock.nowMs = 200;
+  equal((await monitor.status()).session, null);
+  equal(clock.reports, 2);
+});
+
+Deno.test("BondMonitor reads again at once when a reading has failed", async () => {
+  let fails = true;
+  const { monitor } = setUp(() => {
+    if (fails) throw new Error("no answer");
+    return [];
+  });
+  await rejects(monitor.status(), /no answer/);
+  fails = false;
+  deepEqual((await monitor.status()).links.length, 2);
+});
