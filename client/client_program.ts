@@ -13,6 +13,7 @@ import { isNativeWorker, runNativeWorker } from "../lib/net/native/worker.ts";
 import { versionText } from "../lib/cli/version_text.ts";
 import { balance } from "./balance/balance.ts";
 import { bond } from "./bonding/bonding_mode.ts";
+import { ASK_COMMANDS } from "./config/ask_options.ts";
 import {
   CLIENT_PROGRAM,
   type ClientCommand,
@@ -93,6 +94,10 @@ async function runCommand(parsed: ClientCommand, user: InvokingUser): Promise<nu
         : describeSettings(parsed.rows, path);
       writeTo(Deno.stdout, lines.join("\n") + "\n");
       return EXIT_OK;
+    }
+    case "ask": {
+      const { runAsk } = await import("./local_socket/ask.ts");
+      return await runAsk(parsed);
     }
     case "schema":
       writeTo(Deno.stdout, JSON.stringify(parsed.schema, null, 2) + "\n");
@@ -175,12 +180,17 @@ function hasBundle({ home }: InvokingUser): boolean {
 
 /** What puts a machine right, and what a shell asks at each key, does not hang on the file. */
 const WITHOUT_SETTINGS = ["restore", "completion", "complete", "help"];
+/** The same goes for what asks a client that runs. */
+const isAsking = ([first = ""]: readonly string[]) => ASK_COMMANDS.includes(first);
 
 async function settingsFor(
   argv: readonly string[],
   user: InvokingUser,
 ): Promise<Omit<LoadedSettings, "path">> {
-  if (argv.some((word) => WITHOUT_SETTINGS.includes(word) || /^--?(h|help|version)$/.test(word))) {
+  if (
+    isAsking(argv) ||
+    argv.some((word) => WITHOUT_SETTINGS.includes(word) || /^--?(h|help|version)$/.test(word))
+  ) {
     return { settings: new Map(), notices: [], isFirst: false };
   }
   return await loadSettings(user, describeClientProgram());

@@ -1,7 +1,7 @@
 /** What -v logs, in a file besides: `client_debug.log` beside the settings, 5 MB at most. */
 import { closeSync, fchownSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { setLogCopy } from "../lib/cli/log.ts";
+import { addLogReader, formatTextLine } from "../lib/cli/log.ts";
 import type { InvokingUser } from "../lib/cli/user_home.ts";
 import { makeDirectory, settingsPath } from "./config/settings_file.ts";
 
@@ -31,8 +31,8 @@ export function openDebugLog(user: InvokingUser, bytesMax = BYTES_MAX): Disposab
   if (user.owner !== null) fchownSync(file, user.owner.uid, user.owner.gid);
   const encoder = new TextEncoder();
   let left = bytesMax;
-  setLogCopy((line) => {
-    const bytes = encoder.encode(line);
+  const reader = addLogReader((record) => {
+    const bytes = encoder.encode(formatTextLine(record));
     if (bytes.byteLength > left) {
       left = 0;
       return;
@@ -47,7 +47,7 @@ export function openDebugLog(user: InvokingUser, bytesMax = BYTES_MAX): Disposab
   return {
     path,
     [Symbol.dispose]() {
-      setLogCopy(null);
+      reader[Symbol.dispose]();
       closeSync(file);
     },
   };

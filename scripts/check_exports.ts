@@ -16,6 +16,8 @@ const EXCEPTIONS: Readonly<Record<string, readonly string[]>> = {
   "client/screen/show.ts": ["showBonding", "showBalance"],
   "client/diagnostics/run.ts": ["runDiag"],
   "client/screen/form/start_screen.ts": ["showStartScreen"],
+  "client/local_socket/ask.ts": ["runAsk"],
+  "server/local_socket/ask.ts": ["runAsk"],
   "client/setup/wizard.ts": ["runSetup"],
   "server/setup/wizard.ts": ["runServerSetup"],
   "server/screen/manager.ts": ["showManager"],

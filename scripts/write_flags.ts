@@ -18,11 +18,14 @@ const CLIENT_WORDS: ManWords = {
     ["sudo fluxify-client", "A screen to choose on, and to start from."],
     ["sudo fluxify-client -b -server vpn.example.com", "Bonds all links that work."],
     ["sudo fluxify-client -l -ifaces wan1,wan2", "Balances connections, without a server."],
+    ["sudo fluxify-client status -watch", "What a running client does, again each second."],
+    ["sudo fluxify-client down", "Stops it, and returns when everything is undone."],
     ["sudo fluxify-client restore", "Undoes what a client that was killed left behind."],
   ],
   files: [
     ["~/.fluxify/config.json", "The settings: what the flags are when they are not given."],
     ["~/.fluxify/NAME.bundle", "Certificate, key and authority, from the server."],
+    ["/run/fluxify/client.sock", "Where a running client is asked."],
   ],
   seeAlso: ["fluxify-server(1)", "ip(8)", "nft(8)"],
 };
@@ -35,9 +38,11 @@ const SERVER_WORDS: ManWords = {
       "Serves; makes its authority on the first start.",
     ],
     ["sudo fluxify-server cert new laptop", "Writes pki/clients/laptop.bundle."],
+    ["sudo fluxify-server sessions", "Who is connected to a running server."],
   ],
   files: [
     ["./pki", "The authority, the certificate of the server, and those of its clients."],
+    ["/run/fluxify/server.sock", "Where a running server is asked."],
   ],
   seeAlso: ["fluxify-client(1)", "ip(8)", "nft(8)"],
 };

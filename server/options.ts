@@ -7,7 +7,13 @@ import { addCompletionCommands, type CompletionCommand } from "../lib/cli/comple
 import { durationMsIn } from "../lib/cli/duration.ts";
 import { UsageError } from "../lib/cli/exit.ts";
 import { parseHost, parseInterfaceName } from "../lib/cli/host_name.ts";
-import { integerIn, parseInteger } from "../lib/cli/integer.ts";
+import {
+  type InstanceOptions,
+  nameAndDevice,
+  nameOption,
+  socketGroupOption,
+} from "../lib/cli/instance_options.ts";
+import { integerIn } from "../lib/cli/integer.ts";
 import { parseList } from "../lib/cli/list.ts";
 import { type Accept, givenFlags, parseProgram, type Print } from "../lib/cli/program.ts";
 import {
@@ -29,13 +35,15 @@ import {
   tunnelOptions,
   verboseOption,
 } from "../lib/cli/tunnel_options.ts";
-import { MSS_MAX, MSS_MIN, type MssClamp } from "../lib/host/firewall/mss_clamp.ts";
+import type { MssClamp } from "../lib/host/firewall/mss_clamp.ts";
 import { requireNewClientName, requireStoredClientName } from "../lib/pki/client_name.ts";
 import { PkiError } from "../lib/pki/pki_error.ts";
 import { PKI_FOLDERS } from "../lib/pki/pki_folder.ts";
 import { UDP_HOSTS_MAX } from "../lib/protocol/wire/control_message.ts";
 import { DEFAULT_NETWORK, TunnelNetwork } from "../lib/protocol/wire/tunnel_network.ts";
 import { noRestore } from "./no_restore.ts";
+import { addAskCommands, type AskCommand } from "./ask_options.ts";
+import { mssClampOption } from "./mss_clamp_option.ts";
 import { TUN_NAME } from "./tun.ts";
 import { VERSION } from "../lib/cli/version.ts";
 
@@ -44,7 +52,7 @@ const METRICS_MAX_MS = 480 * 3_600_000;
 
 export const SERVER_PROGRAM = "fluxify-server";
 
-export interface ServerOptions extends TunnelOptions {
+export interface ServerOptions extends TunnelOptions, InstanceOptions {
   /** UDP port of the data plane. */
   port: number;
   /** UDP port that clients are told. */
@@ -98,6 +106,7 @@ export type ServerCommand =
   | { command: "serve"; options: ServerOptions }
   | { command: "manage" | "setup"; options: ManagerOptions }
   | CertCommand
+  | AskCommand
   | CompletionCommand
   | Print;
 
@@ -152,6 +161,7 @@ function buildProgram(accept: Accept<ServerCommand>) {
       new Option("--iface <name>", "name of the TUN device").helpGroup(GROUPS.links)
         .default(TUN_NAME).argParser((text) => parseInterfaceName("-iface", text)),
     )
+    .addOption(nameOption("-iface"))
     .addOption(
       new Option(
         "--uplink <name>",
@@ -180,15 +190,7 @@ function buildProgram(accept: Accept<ServerCommand>) {
       new Option("--clients-reach-each-other", "pass on packets from one client to another")
         .helpGroup(GROUPS.safety),
     )
-    .addOption(
-      new Option(
-        "--mss-clamp <what>",
-        "clamp the MSS of TCP: off, pmtu or fixed:N, N from 500 to 9000",
-      )
-        .helpGroup(GROUPS.tuning).default({ kind: "pmtu" } as MssClamp, "pmtu").argParser(
-          parseMssClamp,
-        ),
-    )
+    .addOption(mssClampOption())
     .addOption(reorderBufferSizeOption())
     .addOption(reorderFlushTimeoutOption())
     .addOption(
@@ -207,6 +209,7 @@ function buildProgram(accept: Accept<ServerCommand>) {
     .addOption(dscpOption())
     .addOption(rekeyEveryOption())
     .addOption(acceptV1Option("clients"))
+    .addOption(socketGroupOption())
     .addOption(
       new Option("--tui", "manage certificates on a full screen; serves nobody")
         .helpGroup(GROUPS.output),
@@ -220,13 +223,16 @@ function buildProgram(accept: Accept<ServerCommand>) {
         const options = { pkiFolder: raw.pki ?? null, hosts: [...raw.hosts], ...logOptions(raw) };
         return accept({ command: "manage", options });
       }
+      const { instance, device } = nameAndDevice(program, "iface", raw.name, raw.iface);
       accept({
         command: "serve",
         options: {
+          instance,
+          socketGroup: raw.socketGroup ?? null,
           port: raw.port,
           publicPort: raw.publicPort ?? raw.port,
           publicHosts: raw.publicHosts ?? [],
-          tunName: raw.iface,
+          tunName: device,
           egressInterface: raw.uplink ?? null,
           network: new TunnelNetwork(raw.network, raw.network6),
           pkiFolder: raw.pki ?? null,
@@ -312,6 +318,10 @@ function buildProgram(accept: Accept<ServerCommand>) {
         accept({ command: "cert", action, pkiFolder: folder(raw), format: formatOf(raw) });
       });
   }
+  addAskCommands(program, accept, (command) => {
+    const useless = givenFlags(program)[0];
+    if (useless) throw new UsageError(`${useless} means nothing before '${command}'`);
+  });
   addCompletionCommands(program, accept);
   return program;
 
@@ -368,20 +378,6 @@ function parsePublicHosts(text: string): string[] {
     throw new UsageError(`${flag} takes at most ${UDP_HOSTS_MAX} items, not ${hosts.length}`);
   }
   return hosts;
-}
-
-/** `off` or `0`, `pmtu`, `fixed:1360` or the number alone, in letters of either case. */
-function parseMssClamp(text: string): MssClamp {
-  const word = text.toLowerCase();
-  if (word === "off" || word === "0") return { kind: "off" };
-  if (word === "pmtu") return { kind: "pmtu" };
-  const mssBytes = parseInteger(word.replace(/^fixed:/, ""));
-  if (mssBytes !== null && mssBytes >= MSS_MIN && mssBytes <= MSS_MAX) {
-    return { kind: "fixed", mssBytes };
-  }
-  throw new UsageError(
-    `-mss-clamp must be off, pmtu or fixed:N with N from ${MSS_MIN} to ${MSS_MAX}, not '${text}'`,
-  );
 }
 
 /** A new name follows our rule; an old one may come from another program's tree. */

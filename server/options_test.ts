@@ -25,6 +25,8 @@ const DEFAULTS: ServerOptions = {
   engine: "auto",
   logLevel: "info",
   logFormat: "text",
+  instance: "fluxify-srv",
+  socketGroup: null,
 };
 
 const HELP = `Usage: fluxify-server [options] [command]
@@ -49,6 +51,8 @@ Connection:
 
 Links:
   --iface <name>                   name of the TUN device (default: fluxify-srv)
+  --name <name>                    name of this instance, for its socket and TUN device (default:
+                                   that of -iface)
   --uplink <name>                  interface towards the internet, for NAT (default: the one of the
                                    default route)
   --network <prefix>               IPv4 network inside the tunnel, /16 to /29 (default: 10.8.0.0/24)
@@ -62,6 +66,8 @@ Safety:
   --rekey-every <time>             use one key for so long at most, 1s to 2m (default: 2m)
   --accept-v1                      take clients that speak v1 only, without protection against
                                    replays
+  --socket-group <group>           group whose members may ask and steer this program at its socket
+                                   (default: root alone)
 
 Tuning:
   --mss-clamp <what>               clamp the MSS of TCP: off, pmtu or fixed:N, N from 500 to 9000
@@ -87,6 +93,11 @@ Commands:
   setup                            ask for names, ports and the first client, and make what is
                                    needed
   cert                             client certificates
+  status [options]                 show what a running server does
+  sessions [options]               list the clients that are connected to a running server
+  logs [options]                   show the last lines of a running server's log
+  kick [options] <name>            end a client's session now; it may connect again, unless it is
+                                   revoked
   completion <shell>               print a script that completes words in a shell: bash, zsh or fish
   help [command]                   show a command's help
 
@@ -132,6 +143,8 @@ Deno.test("parseServerOptions() reads every option, with one dash or two", () =>
     publicHosts: ["203.0.113.7", "2001:db8::7", "data.example.com"],
     controlPort: 9443,
     tunName: "tun7",
+    instance: "site2",
+    socketGroup: "netadmin",
     egressInterface: "eth1",
     network: new TunnelNetwork("10.99.0.0/16", "fd99::/64"),
     pkiFolder: "/etc/fluxify",
@@ -160,6 +173,8 @@ Deno.test("parseServerOptions() reads every option, with one dash or two", () =>
     ["public-hosts", "203.0.113.7,[2001:db8::7],data.example.com,203.0.113.7"],
     ["ctrl", "9443"],
     ["iface", "tun7"],
+    ["name", "site2"],
+    ["socket-group", "netadmin"],
     ["uplink", "eth1"],
     ["network", "10.99.0.0/16"],
     ["network6", "fd99::/64"],

@@ -25,6 +25,8 @@ import { CredentialReload } from "./certificates/reload.ts";
 import { type ControlServer, startControlServer } from "./control/control_server.ts";
 import { handleEngineEvent, logControlEvent, logShared, noteMachine } from "./events.ts";
 import { dropCounts } from "../lib/status/bond_status.ts";
+import { ServerMonitor } from "../lib/status/server_status.ts";
+import { openServerSocket } from "./local_socket/server_socket.ts";
 import { describeDrops, metricsLines } from "../lib/status/metrics_line.ts";
 import { changeHost } from "./host_changes.ts";
 import { type ServeOptions, SERVER_PROGRAM } from "./options.ts";
@@ -112,9 +114,19 @@ export async function serve(
     if (line !== null) log.warn("{line}", { line });
   };
   stack.adopt(setInterval(lookAtForeign, FOREIGN_CHECK_MS), clearInterval);
+  const monitor = new ServerMonitor({
+    engine,
+    sessions: () => registry.sessions,
+    nowMs: () => performance.now(),
+    pause: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+  });
   if (options.metricsEveryMs !== null) {
     stack.adopt(setInterval(() => logMetrics(engine), options.metricsEveryMs), clearInterval);
   }
+  const { ipv4: address4, ipv6: address6 } = options.network.server;
+  const ports = { udpPort: options.publicPort, controlPort: control.port };
+  const facts = { ...ports, tun: options.tunName, address4, address6 };
+  stack.use(await openServerSocket({ ...options, monitor, registry, facts }));
   log.info("{reason}", { reason });
   log.info(
     `fluxify-server is ready: clients connect to TCP ${control.port} and UDP ` +

@@ -36,6 +36,10 @@ async function main(): Promise<number> {
     case "manage":
     case "setup":
       return await runOnTerminal(parsed);
+    case "ask": {
+      const { runAsk } = await import("./local_socket/ask.ts");
+      return await runAsk(parsed);
+    }
     case "completion":
     case "complete": {
       const { writeCompletions, writeCompletionScript } = await import("../lib/cli/completion.ts");

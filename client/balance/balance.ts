@@ -17,6 +17,9 @@ import { SerialQueue } from "../../lib/host/serial_queue.ts";
 import { refuseOtherBalancing } from "../../lib/host/routes/uplink_policy.ts";
 import { watchLinks } from "../../lib/host/links/link_watch.ts";
 import { type BalanceOptions, CLIENT_PROGRAM } from "../config/options.ts";
+import { Refusal } from "../../lib/status/local_socket/message.ts";
+import { openClientSocket, refusedCommands, whileRunning } from "../local_socket/client_socket.ts";
+import { linksCommand, type RunningLinks } from "../local_socket/links_command.ts";
 import { undoChanges } from "../undo_changes.ts";
 import { Balancer } from "./balancer.ts";
 import { goesBefore } from "../../lib/host/routes/removed_defaults.ts";
@@ -38,16 +41,16 @@ interface BalanceObserver {
   onBalancing(readStatus: () => Promise<BalanceStatus>, controls: BalanceControls): void;
 }
 
-/** What can be changed while it runs. */
-export interface BalanceControls {
-  /** These uplinks from now on, by name. @throws RangeError for too few or too many. */
-  useLinks(names: readonly string[]): void;
-}
+/** What can be changed while it runs: the uplinks. */
+export type BalanceControls = RunningLinks;
 
-/** Runs until `signal` is aborted. @throws Error that says what to do, everything undone. */
+/**
+ * Runs until `stopped` is aborted, or somebody says so at the socket.
+ * @throws Error that says what to do, everything undone.
+ */
 export async function balance(
   options: BalanceOptions,
-  signal: AbortSignal,
+  stopped: AbortSignal,
   observer?: BalanceObserver,
 ): Promise<void> {
   refuseObstacle(CLIENT_PROGRAM, { ...inspectHost(), tunDevice: "present" });
@@ -62,10 +65,29 @@ export async function balance(
 
   // Disposed of from the last to the first: what is slow to end waits until everything is undone.
   await using stack = new AsyncDisposableStack();
-  let probing: Probing | undefined;
-  let asked: Promise<void> | undefined;
-  stack.defer(() => Promise.all([asked, probing?.ended()]).then(() => {}));
   let balancer: Balancer | undefined;
+  let controls: BalanceControls | null = null;
+  const asked = new AbortController();
+  const signal = AbortSignal.any([stopped, asked.signal]);
+  const readStatus = async () => {
+    if (balancer === undefined) throw new Refusal("not possible", "the client is starting");
+    await balancer.sample(monotonicMs);
+    return balancer.status();
+  };
+  stack.use(
+    await openClientSocket({
+      ...options,
+      stop: () => asked.abort(),
+      readStatus: async () => ({ mode: "load-balance", balance: await readStatus() }),
+      commands: {
+        ...refusedCommands(["set", "ping"]),
+        links: linksCommand(() => whileRunning(controls, signal)),
+      },
+    }),
+  );
+  let probing: Probing | undefined;
+  let compared: Promise<void> | undefined;
+  stack.defer(() => Promise.all([compared, probing?.ended()]).then(() => {}));
   stack.use(showStatus(() => balancer, options.statusEveryMs, signal));
   const keeper = stack.use(await DefaultKeeper.save(runner, (route) => !goesBefore(route)));
   let ready = false;
@@ -85,7 +107,7 @@ export async function balance(
     const families = running.balanced().join(" and IPv");
     log.info(`fluxify-client balances IPv${families} over ${running.names.join(", ")}`);
     const url = options.externalIpUrl;
-    if (url !== null) asked ??= compareExternalAddresses(runner, running, url);
+    if (url !== null) compared ??= compareExternalAddresses(runner, running, url);
   };
   const subjectsOf = (names: readonly string[]) =>
     FAMILIES.flatMap((family) => names.map((device): Subject => ({ family, device })));
@@ -130,16 +152,17 @@ export async function balance(
   stack.use(watchLinks(follow));
   ready = true;
   balances();
-  observer?.onBalancing(async () => {
-    await running.sample(monotonicMs);
-    return running.status();
-  }, {
+  controls = {
+    get links() {
+      return running.names;
+    },
     useLinks(names) {
       const followed = running.useUplinks(names);
       log.info("uplinks: {names}", { names: names.join(", ") });
       followed.then(look).then(said.done, said.failed);
     },
-  });
+  };
+  observer?.onBalancing(readStatus, controls);
   if (signal.aborted) ended.resolve();
   await ended.promise;
   log.info("stopping");

@@ -152,7 +152,7 @@ export class Balancer {
 
   /**
    * From now on it is these uplinks, by name. Those that join are used once they have answered; over
-   * the others nothing new goes. @throws RangeError for too few or too many, at once
+   * the others nothing new goes. @throws InterfaceError for what cannot be, at once
    */
   useUplinks(names: readonly string[]): Promise<void> {
     const joined = this.#selection.choose(names);

@@ -2,6 +2,7 @@
  * Which interfaces are uplinks: those the user named, whether they are there or not, or all that lead
  * out, whenever they begin to. One that was an uplink stays one, with its slot.
  */
+import { checkLinkName, InterfaceError } from "../../lib/host/links/network_interface.ts";
 import { UPLINKS_MAX } from "../../lib/host/firewall/uplink_rules.ts";
 import { type LinkSnapshot, UPLINKS_MIN } from "./uplinks.ts";
 
@@ -34,16 +35,17 @@ export class UplinkSelection {
 
   /**
    * From now on it is these, whether they are there or not. Returns those that have not been uplinks
-   * before. @throws RangeError for too few or too many
+   * before. @throws InterfaceError for too few, too many, or a name that cannot be one
    */
   choose(names: readonly string[]): string[] {
     const wanted = new Set(names);
     const joined = [...wanted].filter((name) => !this.#names.includes(name));
+    for (const name of joined) checkLinkName(name);
     if (wanted.size < UPLINKS_MIN) {
-      throw new RangeError(`Cannot balance over fewer than ${UPLINKS_MIN} uplinks`);
+      throw new InterfaceError("balancing takes two links at least: add another one before");
     }
     if (this.#names.length + joined.length > UPLINKS_MAX) {
-      throw new RangeError(
+      throw new InterfaceError(
         `Cannot take ${
           joined.join(", ")
         } in: -l takes at most ${UPLINKS_MAX} uplinks, those from ` +

@@ -2,19 +2,18 @@
 import type { CompressionMode } from "../../lib/protocol/compression/compression_mode.ts";
 import type { SchedulerName } from "../../lib/protocol/wire/scheduler_name.ts";
 import type { BondStatus } from "../../lib/status/bond_status.ts";
+import type { RunningLinks } from "../local_socket/links_command.ts";
 import type { StepStatus } from "./connect_progress.ts";
 
-/** What can be changed while it runs. */
-export interface BondControls {
+/**
+ * What can be changed while it runs: links in the session in use; those that are not there are used
+ * when they come.
+ */
+export interface BondControls extends RunningLinks {
   /** From the next session on, which is asked for at once; the one in use goes on until then. */
   useScheduler(name: SchedulerName): void;
   /** As useScheduler(), of what this side sends. */
   useCompression(mode: CompressionMode): void;
-  /**
-   * These links from now on, by name, in the session in use; those that are not there are used when
-   * they come. @throws RangeError for too few or too many.
-   */
-  useLinks(names: readonly string[]): void;
 }
 
 export interface BondObserver {

@@ -128,7 +128,7 @@ export class BondedClient {
 
   /**
    * The links are these from now on, by name; the session goes on over those that stay.
-   * @throws RangeError for too few or too many.
+   * @throws InterfaceError for what cannot be.
    */
   useLinks(names: readonly string[]): void {
     const { session, links } = this.#parts;

@@ -19,8 +19,11 @@ import { loadClientCredentials } from "../../lib/pki/client_credentials.ts";
 import { answerWithin, resolveServers } from "../control/resolve_server.ts";
 import { watchLinks } from "../../lib/host/links/link_watch.ts";
 import { type BondOptions, CLIENT_PROGRAM } from "../config/options.ts";
-import { BondMonitor } from "../../lib/status/bond_status.ts";
+import { BondMonitor, type BondStatus } from "../../lib/status/bond_status.ts";
+import { Refusal } from "../../lib/status/local_socket/message.ts";
+import { openClientSocket, whileRunning } from "../local_socket/client_socket.ts";
 import type { BondControls, BondObserver } from "./bond_observer.ts";
+import { type BondCommandParts, bondCommands } from "./bond_commands.ts";
 import { ConnectProgress } from "./connect_progress.ts";
 import { DefaultKeeper } from "../default_keeper.ts";
 import { BondedClient } from "./bonded_client.ts";
@@ -29,6 +32,7 @@ import { LinkSelection } from "./link_selection.ts";
 import { LinkSet } from "./link_set.ts";
 import { readSurroundings } from "./link_state.ts";
 import { LiveSession } from "./live_session.ts";
+import { pause } from "./pause.ts";
 import { findServer, Protection } from "./protection.ts";
 import { ServerEndpoints } from "./server_endpoints.ts";
 import { SessionRequests } from "./session_request.ts";
@@ -47,10 +51,13 @@ const KILL_SWITCH_CHECK_MS = 5000;
 
 const log = getLogger([LOG_CATEGORY, "client"]);
 
-/** Runs until `signal` is aborted. @throws Error that says what to do, everything undone. */
+/**
+ * Runs until `stopped` is aborted, or somebody says so at the socket.
+ * @throws Error that says what to do, everything undone.
+ */
 export async function bond(
   options: BondOptions,
-  signal: AbortSignal,
+  stopped: AbortSignal,
   observer?: BondObserver,
 ): Promise<void> {
   refuseObstacle(CLIENT_PROGRAM, inspectHost());
@@ -72,8 +79,23 @@ export async function bond(
   const live = { ...options };
   await using stack = new AsyncDisposableStack();
   const fault = new AbortController();
+  const asked = new AbortController();
+  const signal = AbortSignal.any([stopped, asked.signal]);
   const until = AbortSignal.any([signal, fault.signal]);
   let client: BondedClient | null = null;
+  let commandParts: BondCommandParts | null = null;
+  let readBond: (() => Promise<BondStatus>) | null = null;
+  stack.use(
+    await openClientSocket({
+      ...options,
+      stop: () => asked.abort(),
+      readStatus: async () => {
+        if (readBond === null) throw new Refusal("not possible", "the client is starting");
+        return { mode: "bonding", bond: await readBond() };
+      },
+      commands: bondCommands(() => whileRunning(commandParts, until)),
+    }),
+  );
   const session = new LiveSession((link) => client?.isUnusable(link) ?? false);
   const { engine, reason } = startEngine(options.engine, {
     libc,
@@ -96,7 +118,7 @@ export async function bond(
     problems: client?.problems ?? new Map(),
     sessionId: session.id,
   }), () => performance.now());
-  const readStatus = () => monitor.status();
+  const readStatus = readBond = () => monitor.status();
   stack.use(showStatus(readStatus, options.statusEveryMs));
   stack.adopt(setInterval(() => sample(monitor), SAMPLE_MS), clearInterval);
   log.info("{reason}", { reason });
@@ -146,6 +168,11 @@ export async function bond(
       hasCompany: company.length > 0,
     });
     stack.defer(() => bonded.end());
+    const controls = controlsOf(live, session, bonded);
+    commandParts = {
+      ...{ engine, controls, sessionId: () => session.id },
+      pause: (ms) => pause(ms, until),
+    };
     // Before the links are read, so that nothing is missed in between.
     const keeper = stack.use(await DefaultKeeper.save(runner));
     const defaults = new LinkDefaults(runner, keeper, () => links.devices);
@@ -160,7 +187,7 @@ export async function bond(
     stack.adopt(setInterval(() => protection.follow(), KILL_SWITCH_CHECK_MS), clearInterval);
     await bonded.start(until);
     if (!until.aborted) {
-      observer?.onBonding(readStatus, controlsOf(live, session, bonded));
+      observer?.onBonding(readStatus, controls);
       await bonded.keepAlive(until);
     }
   } catch (error) {
@@ -175,7 +202,7 @@ export async function bond(
 function controlsOf(
   live: BondOptions,
   session: LiveSession,
-  client: Pick<BondedClient, "useLinks">,
+  client: Pick<BondedClient, "links" | "useLinks">,
 ): BondControls {
   const tune = (what: string, tuning: Partial<BondOptions["tuning"]>) => {
     log.info("{what}: renewing the session", { what });
@@ -185,6 +212,9 @@ function controlsOf(
   return {
     useScheduler: (scheduler) => tune(`scheduler ${scheduler}`, { scheduler }),
     useCompression: (compression) => tune(`compression ${compression}`, { compression }),
+    get links() {
+      return client.links;
+    },
     useLinks: (names) => {
       client.useLinks(names);
       log.info("links: {names}", { names: names.join(", ") });

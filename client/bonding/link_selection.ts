@@ -4,6 +4,7 @@
  */
 import type { AddressFamily } from "../../lib/host/links/address.ts";
 import {
+  checkLinkName,
   findInterface,
   InterfaceError,
   namesToOffer,
@@ -58,16 +59,27 @@ export class LinkSelection {
 
   /**
    * From now on it is these links, by their names, whether they are there or not. Those that were
-   * before stay as they are, with their paths. @throws RangeError for too few or too many.
+   * before stay as they are, with their paths. @throws InterfaceError for too few,
+   * too many, or a name that cannot be one.
    */
   choose(names: readonly string[]): void {
     const wanted = [...new Set(names)];
-    if (wanted.length < BONDED_LINKS_MIN || wanted.length > BONDED_LINKS_MAX) {
-      throw new RangeError(
-        `Cannot bond ${wanted.length} links: it takes ${BONDED_LINKS_MIN} to ${BONDED_LINKS_MAX}`,
+    const kept = this.links.filter(({ name }) => wanted.includes(name));
+    for (const name of wanted) {
+      if (kept.some((link) => link.name === name)) continue;
+      checkLinkName(name, this.#tunName);
+      if (kept.some(({ device }) => device === name)) {
+        throw new InterfaceError(`${name} is a link already`);
+      }
+    }
+    if (wanted.length < BONDED_LINKS_MIN) {
+      throw new InterfaceError("bonding takes two links at least: add another one before");
+    }
+    if (wanted.length > BONDED_LINKS_MAX) {
+      throw new InterfaceError(
+        `bonding takes at most ${BONDED_LINKS_MAX} links: remove one before`,
       );
     }
-    const kept = this.links.filter(({ name }) => wanted.includes(name));
     const taken = new Set(kept.map(({ id }) => id));
     const freeId = () => {
       for (let id = 0;; id++) if (!taken.has(id)) return taken.add(id), id;

@@ -1,5 +1,5 @@
 import { deepEqual, equal, match, throws } from "node:assert/strict";
-import type { NetworkInterface } from "../../lib/host/links/network_interface.ts";
+import { InterfaceError, type NetworkInterface } from "../../lib/host/links/network_interface.ts";
 import type { Route } from "../../lib/host/routes/gateway/routing_table.ts";
 import { networkInterface } from "../../testing/network_interface.ts";
 import { LinkSelection } from "./link_selection.ts";
@@ -134,8 +134,12 @@ Deno.test("LinkSelection takes other links while it runs, and those that stay ke
     a,
   ]);
   for (const names of [["a"], [], Array.from({ length: 300 }, (_, at) => `l${at}`)]) {
-    throws(() => selection.choose(names), RangeError);
+    throws(() => selection.choose(names), InterfaceError);
   }
+  equal(selection.links.length, 3);
+  throws(() => selection.choose(["c", "a", "fluxify"]), /fluxify is no link/);
+  throws(() => selection.choose(["c", "a", "lo"]), /lo is no link/);
+  throws(() => selection.choose(["c", "a", "../x"]), /cannot be the name of an interface/);
   equal(selection.links.length, 3);
 
   const automatic = new LinkSelection([], "fluxify");

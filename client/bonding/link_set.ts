@@ -175,7 +175,7 @@ export class LinkSet {
 
   /**
    * From now on it is these links, by name: the next refresh makes the paths of those that join, and
-   * takes those of the others away. @throws RangeError for too few or too many.
+   * takes those of the others away. @throws InterfaceError for what cannot be.
    */
   choose(names: readonly string[]): void {
     this.#parts.selection.choose(names);

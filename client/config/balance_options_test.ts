@@ -14,6 +14,8 @@ const DEFAULTS: BalanceOptions = {
   ui: false,
   logLevel: "info",
   logFormat: "text",
+  instance: "fluxify",
+  socketGroup: null,
 };
 const parse = (...argv: string[]) => parseClientOptions(argv, "/home/mara");
 
@@ -40,6 +42,8 @@ Deno.test("parseClientOptions() reads every option of -l", () => {
     healthTargets: ["192.0.2.1", "2001:db8::1"],
     statusEveryMs: 10_000,
     externalIpUrl: "https://example.com/ip",
+    instance: "home",
+    socketGroup: "netadmin",
     ui: true,
     logLevel: "debug",
     logFormat: "json",
@@ -52,6 +56,8 @@ Deno.test("parseClientOptions() reads every option of -l", () => {
     ["health-target", "192.0.2.1,2001:db8::1"],
     ["status-every", "10s"],
     ["external-ip-url", "https://example.com/ip"],
+    ["name", "home"],
+    ["socket-group", "netadmin"],
   ];
   for (const dashes of ["-", "--"]) {
     const spaced = values.flatMap(([name, value]) => [`${dashes}${name}`, value!]);

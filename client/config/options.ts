@@ -10,6 +10,12 @@ import {
   type CompletionCommand,
 } from "../../lib/cli/completion_commands.ts";
 import { UsageError } from "../../lib/cli/exit.ts";
+import {
+  type InstanceOptions,
+  nameAndDevice,
+  nameOption,
+  socketGroupOption,
+} from "../../lib/cli/instance_options.ts";
 import { integerIn } from "../../lib/cli/integer.ts";
 import { type Accept, givenFlags, parseProgram, type Print } from "../../lib/cli/program.ts";
 import {
@@ -34,6 +40,7 @@ import {
 } from "../../lib/cli/tunnel_options.ts";
 import { expandHome } from "../../lib/cli/user_home.ts";
 import { VERSION } from "../../lib/cli/version.ts";
+import { addAskCommands, type AskCommand } from "./ask_options.ts";
 import {
   BALANCE_FLAGS,
   type BalanceKind,
@@ -75,7 +82,7 @@ import {
 } from "./settings.ts";
 
 export const CLIENT_PROGRAM = "fluxify-client";
-export interface BondOptions extends TunnelOptions {
+export interface BondOptions extends TunnelOptions, InstanceOptions {
   /** Name or address of the server; several of one server with commas between. */
   server: string;
   /** In the user's order; empty: choose from what the machine has. */
@@ -105,7 +112,8 @@ export interface BondOptions extends TunnelOptions {
   statusEveryMs: number;
 }
 
-export interface BalanceOptions extends Pick<TunnelOptions, "logLevel" | "logFormat"> {
+export interface BalanceOptions
+  extends InstanceOptions, Pick<TunnelOptions, "logLevel" | "logFormat"> {
   /** In the user's order; empty: all with a gateway. */
   interfaces: string[];
   balance: BalanceKind;
@@ -124,8 +132,6 @@ export interface BalanceOptions extends Pick<TunnelOptions, "logLevel" | "logFor
   ui: boolean;
 }
 
-interface RestoreOptions extends Pick<TunnelOptions, "logLevel" | "logFormat"> {}
-
 /** What a screen or a wizard begins with: the flags, and what the settings file says besides. */
 interface StartOptions extends Pick<TunnelOptions, "logLevel" | "logFormat"> {
   settings: Settings;
@@ -142,12 +148,13 @@ export interface DiagOptions extends Pick<TunnelOptions, "logLevel" | "logFormat
 export type ClientCommand =
   | { command: "bond"; options: BondOptions }
   | { command: "balance"; options: BalanceOptions }
-  | { command: "restore"; options: RestoreOptions }
+  | { command: "restore"; options: Pick<TunnelOptions, "logLevel" | "logFormat"> }
   | { command: "start"; options: StartOptions }
   | { command: "setup"; options: StartOptions }
   | { command: "diag"; options: DiagOptions }
   | { command: "config"; rows: readonly SettingRow[]; format: "text" | "json" }
   | { command: "schema"; schema: unknown }
+  | AskCommand
   | CompletionCommand
   | Print;
 
@@ -261,6 +268,8 @@ function buildClientProgram(accept: Accept<ClientCommand>, home: string, file: S
     .addOption(killSwitchOption())
     .addOption(policyRoutingOption())
     .addOption(tunOption())
+    .addOption(nameOption("-tun"))
+    .addOption(socketGroupOption())
     .addOption(shareOption())
     .addOption(balanceOption())
     .addOption(weightsOption())
@@ -277,6 +286,8 @@ function buildClientProgram(accept: Accept<ClientCommand>, home: string, file: S
       const isModeGiven = program.opts().bond || program.opts().loadBalance;
       if (isModeGiven) applySettings(program, file);
       const raw = program.opts();
+      const { instance, device } = nameAndDevice(program, "tun", raw.name, raw.tun);
+      const asked = { instance, socketGroup: raw.socketGroup ?? null };
       if (raw.bond && raw.loadBalance) {
         throw new UsageError("-b and -l are two modes: give one of them");
       }
@@ -297,6 +308,7 @@ function buildClientProgram(accept: Accept<ClientCommand>, home: string, file: S
             statusEveryMs: raw.statusEvery,
             externalIpUrl: raw.externalIpUrl ?? null,
             ui: raw.ui === true,
+            ...asked,
             ...logOptions(raw),
           },
         });
@@ -312,7 +324,7 @@ function buildClientProgram(accept: Accept<ClientCommand>, home: string, file: S
           links: pairLinks(raw.ifaces ?? [], raw.ips ?? []),
           pkiFolder: expandHome(raw.pki, home),
           certFile: raw.cert === undefined ? null : expandHome(raw.cert, home),
-          tunName: raw.tun,
+          tunName: device,
           tunMtu: raw.mtu === 0 ? null : raw.mtu,
           once: raw.once === true,
           renewEveryMs: raw.renewEvery,
@@ -322,6 +334,7 @@ function buildClientProgram(accept: Accept<ClientCommand>, home: string, file: S
           share: raw.share,
           ui: raw.ui === true,
           statusEveryMs: raw.statusEvery,
+          ...asked,
           ...tunnelOptions(raw),
         },
       });
@@ -384,6 +397,10 @@ function buildClientProgram(accept: Accept<ClientCommand>, home: string, file: S
       if (useless) throw new UsageError(`${useless} means nothing before 'restore'`);
       accept({ command: "restore", options: logOptions(raw) });
     });
+  addAskCommands(program, accept, (command) => {
+    const useless = givenFlags(program)[0];
+    if (useless) throw new UsageError(`${useless} means nothing before '${command}'`);
+  });
   addCompletionCommands(program, accept);
   return program;
 }

@@ -27,6 +27,8 @@ const DEFAULTS: BondOptions = {
   engine: "auto",
   logLevel: "info",
   logFormat: "text",
+  instance: "fluxify",
+  socketGroup: null,
 };
 
 const HELP = `Usage: fluxify-client [options] [command]
@@ -55,6 +57,8 @@ Links:
   --ips <list>                     source addresses, in the order of -ifaces; items may be empty
   --policy-routing                 give each link a routing table of its own
   --tun <name>                     name of the TUN device (default: fluxify)
+  --name <name>                    name of this instance, for its socket and TUN device (default:
+                                   that of -tun)
   --share <mode>                   let a network behind this machine use the tunnel: on, off, or
                                    auto where it forwards anyway (default: auto)
   --balance <kind>                 with -l: spread over all uplinks, or best for the nearest one
@@ -89,6 +93,8 @@ Safety:
   --dns <list>                     up to three DNS servers to ask through the tunnel, as in
                                    1.1.1.1,2606:4700::1111
   --kill-switch                    let nothing out beside the tunnel, until stop or 'restore'
+  --socket-group <group>           group whose members may ask and steer this program at its socket
+                                   (default: root alone)
 
 Output:
   --status-every <time>            log the status this often, 1s to 24h; 0 is never (default: 0)
@@ -102,6 +108,12 @@ Commands:
   config [options]                 show the settings in force, and where each comes from
   restore [options]                undo what a client that was killed left behind: routes, DNS, kill
                                    switch
+  status [options]                 show what a running client does
+  logs [options]                   show the last lines of a running client's log
+  ping [options]                   ask the server over each link, and show round trips and loss
+  down [options]                   stop a running client, and wait until everything is undone
+  set                              change a running client, until it stops
+  links                            links of a running client
   completion <shell>               print a script that completes words in a shell: bash, zsh or fish
   help [command]                   show a command's help
 
@@ -144,6 +156,8 @@ Deno.test("parseClientOptions() reads every option, with one dash or two", () =>
     pkiFolder: "/etc/fluxify",
     certFile: "/home/mara/laptop.pem",
     tunName: "tun7",
+    instance: "home",
+    socketGroup: "100",
     tunMtu: 1400,
     once: true,
     renewEveryMs: 90_000,
@@ -170,6 +184,8 @@ Deno.test("parseClientOptions() reads every option, with one dash or two", () =>
   };
   const values = [
     ["server", "[2001:db8::1]"],
+    ["name", "home"],
+    ["socket-group", "100"],
     ["ifaces", "eth0,wlan0,wwan0"],
     ["ips", "192.0.2.5,,2001:db8::5"],
     ["pki", "/etc/fluxify"],

@@ -2,7 +2,13 @@
 import { FAMILIES } from "../../lib/host/links/address.ts";
 import type { AddressFamily } from "../../lib/host/links/address.ts";
 import type { BalanceStatus, UplinkFamilyStatus, UplinkStatus } from "../balance/status.ts";
-import { formatBytes, formatCount, formatMs, formatPart, formatRate } from "./figures.ts";
+import {
+  formatBytes,
+  formatCount,
+  formatMs,
+  formatPart,
+  formatRate,
+} from "../../lib/cli/screen/figures.ts";
 import type { Cell, Column, ReadModel, StatusModel, StatusRow } from "./status_model.ts";
 import { span, type Tone } from "../../lib/cli/screen/styled_line.ts";
 import { SPARKLINE } from "./table.ts";

@@ -10,7 +10,7 @@ import {
   formatMs,
   formatPart,
   formatRate,
-} from "./figures.ts";
+} from "../../lib/cli/screen/figures.ts";
 import type { Cell, Column, ReadModel, StatusModel, StatusRow } from "./status_model.ts";
 import { span, type Tone } from "../../lib/cli/screen/styled_line.ts";
 import { SPARKLINE } from "./table.ts";

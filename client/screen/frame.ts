@@ -1,7 +1,7 @@
 /** The whole screen as a function of what is known, what the user did, and the size. */
 import { Canvas, type Frame, rule, type Size } from "../../lib/cli/screen/canvas.ts";
-import { formatUptime, sparkline } from "./figures.ts";
-import type { LogLine } from "../../lib/cli/screen/log_lines.ts";
+import { formatUptime, sparkline } from "../../lib/cli/screen/figures.ts";
+import type { LogLine } from "../../lib/cli/log_lines.ts";
 import type { StepStatus } from "../bonding/connect_progress.ts";
 import type { Button, ScreenState, ScreenTarget } from "./screen_state.ts";
 import type { StatusModel, StatusRow } from "./status_model.ts";

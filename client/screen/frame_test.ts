@@ -7,7 +7,7 @@ import { balanceModel } from "./balance_view.ts";
 import { bondModel } from "./bond_view.ts";
 import type { Frame, Size } from "../../lib/cli/screen/canvas.ts";
 import { drawFrame } from "./frame.ts";
-import type { LogLine } from "../../lib/cli/screen/log_lines.ts";
+import type { LogLine } from "../../lib/cli/log_lines.ts";
 import { INITIAL_STATE } from "./screen_state.ts";
 import { paint, plainText } from "../../lib/cli/screen/styled_line.ts";
 import type { Traffic } from "../../lib/status/traffic_history.ts";

@@ -1,5 +1,5 @@
 /** What the user has done to the screen, and what a key or a click makes of it. */
-import { LOG_LINES_MAX } from "../../lib/cli/screen/log_lines.ts";
+import { LOG_LINES_MAX } from "../../lib/cli/log_lines.ts";
 
 export interface ScreenState {
   readonly view: "status" | "help" | "asking to stop";

@@ -1,10 +1,10 @@
 /** The page that shows what a mode of the client does, until the user says stop. */
 import type { Frame, Size } from "../../lib/cli/screen/canvas.ts";
-import { formatUptime } from "./figures.ts";
+import { formatUptime } from "../../lib/cli/screen/figures.ts";
 import { drawFrame, STATUS_LEAST } from "./frame.ts";
 import type { StepStatus } from "../bonding/connect_progress.ts";
 import { isTooSmall } from "../../lib/cli/screen/too_small.ts";
-import type { LogLine } from "../../lib/cli/screen/log_lines.ts";
+import type { LogLine } from "../../lib/cli/log_lines.ts";
 import type { Page, PageInput } from "../../lib/cli/screen/screen_host.ts";
 import { INITIAL_STATE, react, type ScreenInput, type ScreenTarget } from "./screen_state.ts";
 import type { ReadModel, StatusModel } from "./status_model.ts";

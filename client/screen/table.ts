@@ -1,6 +1,6 @@
 /** Lays the table out: which columns there is room for, and one line for the heading and each row. */
 import { visibleWidth } from "@earendil-works/pi-tui";
-import { sparkline } from "./figures.ts";
+import { sparkline } from "../../lib/cli/screen/figures.ts";
 import type { Column, StatusRow } from "./status_model.ts";
 import { fit, type Line, span } from "../../lib/cli/screen/styled_line.ts";
 

@@ -12,6 +12,9 @@ export const EXIT_FAILURE = 1;
 /** The command line was wrong: nothing was tried. */
 export const EXIT_USAGE = 2;
 
+/** Nothing runs that could be asked. */
+export const EXIT_NOT_RUNNING = 3;
+
 /** The command line asks for something the program does not do. The message names the option. */
 export class UsageError extends Error {
   override name = "UsageError";

@@ -16,11 +16,12 @@ export interface LogOptions {
   tap?(record: LogRecord): void;
 }
 
-/** Gets every line as well, as text, wherever the log goes; null for nobody. */
-let copy: ((line: string) => void) | null = null;
+const readers = new Set<(record: LogRecord) => void>();
 
-export function setLogCopy(write: ((line: string) => void) | null): void {
-  copy = write;
+/** `read` gets every record as well, wherever the log goes, until the result is disposed of. */
+export function addLogReader(read: (record: LogRecord) => void): Disposable {
+  readers.add(read);
+  return { [Symbol.dispose]: () => void readers.delete(read) };
 }
 
 /** Directs every logger of the project to `options.write`; a second call replaces the first. */
@@ -29,7 +30,7 @@ export function setUpLogging(options: LogOptions): void {
   const sink = (record: LogRecord) => {
     options.write(format(record));
     options.tap?.(record);
-    copy?.(formatTextLine(record));
+    for (const read of readers) read(record);
   };
   configureSync({
     reset: true,

@@ -43,7 +43,8 @@ export function manPage(program: CommandUnknownOpts, version: string, words: Man
     ".SH FILES",
     ...words.files.flatMap(([path, what]) => [".TP", `.I ${escape(path)}`, ...paragraph(what)]),
     ".SH EXIT STATUS",
-    "0 when it did what was asked, 1 when it could not, 2 for a wrong command line.",
+    "0 when it did what was asked, 1 when it could not, 2 for a wrong command line, 3 when a command",
+    "asks a running program and none runs under that name.",
     ".SH SEE ALSO",
     words.seeAlso.map((page) => `.BR ${page.replace(/\((\d)\)$/, " ($1)")}`).join(" ,\n"),
   ];

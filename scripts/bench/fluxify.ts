@@ -12,7 +12,10 @@ export async function startFluxify(testbed: Testbed): Promise<Tunnel> {
   const pki = join(directory, "pki");
   const environment = (name: string) => ({
     cwd: ROOT,
-    env: { FLUXIFY_STATE_DIR: join(directory, `${name}-state`) },
+    env: {
+      FLUXIFY_STATE_DIR: join(directory, `${name}-state`),
+      FLUXIFY_RUN_DIR: join(directory, `${name}-run`),
+    },
   });
   for (const words of [["init"], ["new", "bench"]]) {
     await server.runWith(

@@ -29,7 +29,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     "lib/ffi",
     "lib/protocol",
   ],
-  "lib/status": ["lib/net", "lib/host", "lib/protocol"],
+  "lib/status": ["lib/net", "lib/host", "lib/cli", "lib/ffi", "lib/protocol"],
   "lib/net": ["lib/ffi", "lib/protocol"],
   "lib/host": ["lib/ffi", "lib/protocol"],
   "lib/pki": ["lib/ffi", "lib/protocol"],

@@ -97,6 +97,7 @@ export function environment(
     cwd: ROOT,
     env: {
       FLUXIFY_STATE_DIR: join(lab.directory, `${name}-state`),
+      FLUXIFY_RUN_DIR: join(lab.directory, `${name}-run`),
       // Sources ask for a newer runtime otherwise: a name that is looked up beside the tunnel.
       DENO_NO_UPDATE_CHECK: "1",
       ...env,

@@ -16,7 +16,7 @@ import { DEFAULT_HOSTS } from "../../lib/pki/server_host.ts";
 import { openServerPki } from "../../lib/pki/server_pki.ts";
 import { type SeenClient, withLastSeen } from "./seen_client.ts";
 import { readAuthority } from "./authority_facts.ts";
-import { formatTable } from "./table.ts";
+import { formatTable } from "../../lib/cli/table.ts";
 
 /** Options that all commands share. */
 interface CertificateOptions {

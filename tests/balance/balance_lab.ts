@@ -188,7 +188,11 @@ export class BalanceLab implements AsyncDisposable {
   }
 
   #environment() {
-    return { cwd: ROOT, env: { FLUXIFY_STATE_DIR: `${this.#directory.path}/state` } };
+    const { path } = this.#directory;
+    return {
+      cwd: ROOT,
+      env: { FLUXIFY_STATE_DIR: `${path}/state`, FLUXIFY_RUN_DIR: `${path}/run` },
+    };
   }
 
   async #build(): Promise<void> {

@@ -66,6 +66,7 @@ topic("e2e two machines by the page", async (scenario) => {
       PATH: `${bin}:${Deno.env.get("PATH")}`,
       SERVER_HOME: server.home,
       FLUXIFY_STATE_DIR: join(home, "state"),
+      FLUXIFY_RUN_DIR: join(home, "run"),
     },
   });
   const type = (where: Machine, line: string) =>

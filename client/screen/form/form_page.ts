@@ -16,7 +16,7 @@ import { describeClientProgram } from "../../config/options.ts";
 import { MODE_KEY, type Settings, whyRefused } from "../../config/settings.ts";
 import { saveSettings } from "../../config/settings_file.ts";
 import type { Frame, Size } from "../../../lib/cli/screen/canvas.ts";
-import type { LogLine } from "../../../lib/cli/screen/log_lines.ts";
+import type { LogLine } from "../../../lib/cli/log_lines.ts";
 import { isTooSmall } from "../../../lib/cli/screen/too_small.ts";
 import type { Page, PageInput } from "../../../lib/cli/screen/screen_host.ts";
 import {

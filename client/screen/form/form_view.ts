@@ -1,7 +1,7 @@
 /** The start screen as a function of what was chosen, what the machine has, and the size. */
 import { Canvas, type Frame, rule, type Size } from "../../../lib/cli/screen/canvas.ts";
 import { sameUpstreamWarning } from "../../balance/external_address.ts";
-import type { LogLine } from "../../../lib/cli/screen/log_lines.ts";
+import type { LogLine } from "../../../lib/cli/log_lines.ts";
 import { drawLog } from "../../../lib/cli/screen/log_view.ts";
 import { drawTooSmall, isTooSmall } from "../../../lib/cli/screen/too_small.ts";
 import {

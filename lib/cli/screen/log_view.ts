@@ -1,6 +1,6 @@
 /** The part of a screen that shows the end of the log. */
 import { type Canvas, rule } from "./canvas.ts";
-import type { LogLine } from "./log_lines.ts";
+import type { LogLine } from "../log_lines.ts";
 import { type Line, span, type Tone, wrap } from "./styled_line.ts";
 
 /** What a long message may take. */

@@ -17,7 +17,7 @@ import type { ProgramLog } from "../run_program.ts";
 import { type CharacterSet, characterSetOf, inAscii } from "./character_set.ts";
 import type { Frame, Size } from "./canvas.ts";
 import { keyName } from "./key_name.ts";
-import { type LogLine, LogLines } from "./log_lines.ts";
+import { type LogLine, LogLines } from "../log_lines.ts";
 import { type Colours, coloursOf, paint } from "./styled_line.ts";
 import { requireTerminal, ScreenTerminal } from "./terminal.ts";
 

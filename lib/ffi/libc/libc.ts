@@ -127,6 +127,22 @@ export class Libc {
     return this.#scratchView.getInt32(0, true);
   }
 
+  /** An option that is a structure, such as `struct ucred`, of at most 256 bytes. */
+  optionBytes(
+    fd: number,
+    level: number,
+    name: number,
+    lengthBytes: number,
+    action: string,
+  ): Uint8Array {
+    const lengthAt = 256;
+    const { address } = this.#scratch;
+    this.#scratchView.setUint32(lengthAt, Math.min(lengthBytes, lengthAt), true);
+    const lengthAddress = address + BigInt(lengthAt);
+    this.#check(this.#symbols.getsockopt(fd, level, name, address, lengthAddress), action);
+    return this.#scratch.bytes.slice(0, this.#scratchView.getUint32(lengthAt, true));
+  }
+
   /** An eventfd for waking a thread that blocks in {@link ppoll}. */
   eventfd(): number {
     return this.#check(this.#symbols.eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "open eventfd");

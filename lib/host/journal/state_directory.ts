@@ -1,5 +1,6 @@
 import { messageOf } from "../../ffi/error_text.ts";
 import { join } from "node:path";
+import { openOwnDirectory } from "../own_directory.ts";
 
 const DEFAULT_DIRECTORY = "/var/lib/fluxify";
 const SUFFIX = ".journal";
@@ -23,12 +24,7 @@ export class StateDirectory {
   static async open(path?: string): Promise<StateDirectory> {
     const directory = pathOr(path);
     try {
-      await Deno.mkdir(directory, { recursive: true, mode: 0o700 });
-      const info = await Deno.lstat(directory);
-      if (!info.isDirectory || info.uid !== Deno.uid()) {
-        throw new JournalError("it is not a directory of the user running this program");
-      }
-      if (((info.mode ?? 0) & 0o022) !== 0) throw new JournalError("others may write to it");
+      await openOwnDirectory(directory, 0o700);
     } catch (error) {
       throw cannotRecord(directory, error);
     }

@@ -134,6 +134,15 @@ export function checkInterfaceName(name: string): string {
   );
 }
 
+/**
+ * The name of a link, of an interface that need not be there: neither the loopback nor `tun`, the
+ * client's own device. @throws InterfaceError
+ */
+export function checkLinkName(name: string, tun?: string): void {
+  checkInterfaceName(name);
+  if (name === "lo" || name === tun) throw new InterfaceError(`${name} is no link`);
+}
+
 /** A wrong interface or source address was asked for. */
 export class InterfaceError extends Error {
   override name = "InterfaceError";

@@ -1,5 +1,5 @@
 /** Figures as people read them. Null is what is not known: a dash. */
-import { cut } from "../../lib/cli/screen/styled_line.ts";
+import { cut } from "./styled_line.ts";
 
 const UNKNOWN = "-";
 const PREFIXES = ["", "k", "M", "G", "T", "P"];

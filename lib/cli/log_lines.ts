@@ -1,6 +1,6 @@
-/** The last lines of the log, for the screen. */
+/** The last lines of the log, for a screen or whoever asks. */
 import type { LogRecord } from "@logtape/logtape";
-import { formatTextLine } from "../log.ts";
+import { formatTextLine } from "./log.ts";
 
 export interface LogLine {
   /** Of the day, in UTC as in the log itself: `08:15:42`. */

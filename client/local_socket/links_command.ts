@@ -1,0 +1,50 @@
+/** `links` at the socket, in either mode: changes links as the screen does, one at a time. */
+import { getLogger } from "@logtape/logtape";
+import { LOG_CATEGORY } from "../../lib/cli/log.ts";
+import { InterfaceError } from "../../lib/host/links/network_interface.ts";
+import type { SocketCommand } from "../../lib/status/local_socket/listener.ts";
+import { Refusal } from "../../lib/status/local_socket/message.ts";
+import { textOf, wordOf } from "../../lib/status/local_socket/program_socket.ts";
+
+/** IFNAMSIZ, and a source address in parentheses. */
+const LINK_NAME_MAX = 64;
+
+const log = getLogger([LOG_CATEGORY, "client"]);
+
+/** The links of a mode that runs. */
+export interface RunningLinks {
+  /** Their names at the moment. */
+  readonly links: readonly string[];
+  /** These from now on, by name. @throws InterfaceError that says why it cannot be. */
+  useLinks(names: readonly string[]): void;
+}
+
+/** `running` throws the Refusal while nothing can be changed. */
+export function linksCommand(running: () => RunningLinks): SocketCommand {
+  return (args, asker) => {
+    const mode = running();
+    const action = wordOf(args, "action", ["add", "remove"]);
+    const link = textOf(args, "link");
+    if (link.length > LINK_NAME_MAX) {
+      throw new Refusal("bad argument", "that is no name of a link");
+    }
+    const { links } = mode;
+    if (action === "add" && links.includes(link)) {
+      throw new Refusal("not possible", `${link} is a link already`);
+    }
+    if (action === "remove" && !links.includes(link)) {
+      throw new Refusal("not possible", `${link} is no link; there are: ${links.join(", ")}`);
+    }
+    try {
+      mode.useLinks(
+        action === "add" ? [...links, link] : links.filter((one) => one !== link),
+      );
+    } catch (error) {
+      if (error instanceof InterfaceError) throw new Refusal("not possible", error.message);
+      throw error;
+    }
+    const done = action === "add" ? "added" : "removed";
+    log.info("link {link} is {done} by {asker}", { link, done, asker });
+    return { links: mode.links };
+  };
+}

@@ -1,0 +1,98 @@
+/** `fluxify-server status` and the other commands that ask a server that runs. */
+import { EXIT_OK } from "../../lib/cli/exit.ts";
+import { writeTo } from "../../lib/cli/output.ts";
+import { formatBytes, formatMs, formatRate, formatUptime } from "../../lib/cli/screen/figures.ts";
+import { formatTable } from "../../lib/cli/table.ts";
+import { askProgram, logLine, writeAnswer } from "../../lib/status/local_socket/ask_program.ts";
+import type { LocalConnection } from "../../lib/status/local_socket/ask.ts";
+import type { LoggedLine } from "../../lib/status/local_socket/program_socket.ts";
+import { describeDrops } from "../../lib/status/metrics_line.ts";
+import type { SessionStatus } from "../../lib/status/server_status.ts";
+import type { AskCommand } from "../ask_options.ts";
+import { SERVER_SOCKETS, type ServerAnswer, type SessionsAnswer } from "./server_socket.ts";
+
+/** More answers than any network has sessions for. */
+const ANSWERS_MAX = 300;
+
+/** Asks, writes the answer, and returns the exit code. */
+export function runAsk(command: AskCommand): Promise<number> {
+  return askProgram(SERVER_SOCKETS, command.instance, async (connection) => {
+    switch (command.what) {
+      case "status": {
+        const status = await connection.ask("status") as ServerAnswer;
+        writeAnswer(command.format, status, () => statusLines(status));
+        return EXIT_OK;
+      }
+      case "sessions": {
+        const sessions = await allSessions(connection);
+        writeAnswer(command.format, sessions, () => sessionTable(sessions));
+        return EXIT_OK;
+      }
+      case "logs": {
+        const lines = await connection.ask("logs", { lines: command.lines }) as LoggedLine[];
+        writeAnswer(command.format, lines, () => lines.map(logLine));
+        return EXIT_OK;
+      }
+      case "kick":
+        await connection.ask("kick", { name: command.client });
+        writeTo(
+          Deno.stdout,
+          `the session of ${command.client} has ended; to keep it out, revoke its certificate\n`,
+        );
+        return EXIT_OK;
+      default:
+        return command satisfies never;
+    }
+  });
+}
+
+async function allSessions(connection: LocalConnection): Promise<SessionStatus[]> {
+  const all: SessionStatus[] = [];
+  for (let answers = 0; answers < ANSWERS_MAX; answers++) {
+    const after = all.at(-1)?.name;
+    const asked = after === undefined ? {} : { after };
+    const { sessions, isMore } = await connection.ask("sessions", asked) as SessionsAnswer;
+    all.push(...sessions);
+    if (!isMore) break;
+  }
+  return all;
+}
+
+function statusLines(status: ServerAnswer): string[] {
+  const { instance, version, processId, uptimeMs, drops } = status;
+  return formatTable(null, [
+    ["server", `${instance}, version ${version}, process ${processId}`],
+    ["up", formatUptime(uptimeMs)],
+    ["ports", `UDP ${status.udpPort}, TCP ${status.controlPort}`],
+    ["inside", `${status.tun} has ${status.address4} and ${status.address6}`],
+    ["sessions", `${status.sessions}, with ${status.pathsUp} of ${status.paths} paths up`],
+    ["from clients", carried(status.receivedBytesPerSecond, status.receivedBytes)],
+    ["to clients", carried(status.sentBytesPerSecond, status.sentBytes)],
+    ["dropped", describeDrops(drops)],
+  ]);
+}
+
+function carried(bytesPerSecond: number, bytes: number): string {
+  return `${formatRate(bytesPerSecond)}, ${formatBytes(bytes)} over the paths there are`;
+}
+
+function sessionTable(sessions: readonly SessionStatus[]): string[] {
+  if (sessions.length === 0) return ["no client is connected"];
+  return formatTable(
+    ["CLIENT", "ADDRESS", "WIRE", "SCHEDULER", "PATHS UP", "RTT", "FROM CLIENT", "TO CLIENT"],
+    sessions.map((one) => {
+      const paths = one.session?.paths ?? [];
+      const rtts = paths.flatMap(({ rttMs }) => rttMs === null ? [] : [rttMs]);
+      return [
+        one.name,
+        one.addresses.ipv4,
+        one.session?.wire ?? "-",
+        one.session?.scheduler ?? "-",
+        `${paths.filter(({ state }) => state === "up").length} of ${paths.length}`,
+        formatMs(rtts.length === 0 ? null : Math.min(...rtts)),
+        formatRate(one.receivedBytesPerSecond),
+        formatRate(one.sentBytesPerSecond),
+      ];
+    }),
+  );
+}

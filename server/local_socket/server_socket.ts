@@ -1,0 +1,75 @@
+/** The socket of a running server: what it answers. docs/control-socket.md. */
+import { getLogger } from "@logtape/logtape";
+import { LOG_CATEGORY } from "../../lib/cli/log.ts";
+import { VERSION } from "../../lib/cli/version.ts";
+import { type InstanceFacts, instanceFacts } from "../../lib/status/instance_facts.ts";
+import type { ProgramSockets } from "../../lib/status/local_socket/instance.ts";
+import { Refusal } from "../../lib/status/local_socket/message.ts";
+import {
+  numberOf,
+  openProgramSocket,
+  textOf,
+} from "../../lib/status/local_socket/program_socket.ts";
+import type { ServerMonitor, ServerStatus, SessionStatus } from "../../lib/status/server_status.ts";
+import { SERVER_PROGRAM } from "../options.ts";
+import type { SessionRegistry } from "../sessions/session_registry.ts";
+import { TUN_NAME } from "../tun.ts";
+
+const log = getLogger([LOG_CATEGORY, "server"]);
+
+export const SERVER_SOCKETS: ProgramSockets = { program: "server", usualName: TUN_NAME };
+
+/** Sessions in one answer: with 16 paths each they are half of what an answer may be. */
+const SESSIONS_PER_ANSWER = 250;
+
+/** The answer to `status`. */
+export type ServerAnswer = InstanceFacts & ServerStatus;
+
+/** The answer to `sessions`: ask again `after` the last name while there are more. */
+export interface SessionsAnswer {
+  readonly sessions: readonly SessionStatus[];
+  readonly isMore: boolean;
+}
+
+interface ServerSocketParts {
+  readonly instance: string;
+  readonly socketGroup: string | null;
+  readonly monitor: ServerMonitor;
+  readonly registry: Pick<SessionRegistry, "sessions" | "end">;
+  readonly facts: Parameters<ServerMonitor["status"]>[0];
+}
+
+/** @throws Error when there is no such group. */
+export function openServerSocket(parts: ServerSocketParts): Promise<AsyncDisposable> {
+  const { instance, socketGroup, monitor, registry, facts } = parts;
+  const own = instanceFacts(
+    { program: SERVER_PROGRAM, version: VERSION, instance, processId: Deno.pid },
+    new Date(),
+    () => performance.now(),
+  );
+  return openProgramSocket({
+    sockets: SERVER_SOCKETS,
+    instance,
+    group: socketGroup,
+    warn: (line) => log.warn("{line}", { line }),
+    commands: {
+      status: async (): Promise<ServerAnswer> => ({ ...own(), ...await monitor.status(facts) }),
+      sessions: async (args): Promise<SessionsAnswer> => {
+        const limit = numberOf(args, "limit", 1, SESSIONS_PER_ANSWER, SESSIONS_PER_ANSWER);
+        const after = args.after === undefined ? null : textOf(args, "after");
+        const all = (await monitor.sessions())
+          .filter(({ name }) => after === null || name > after);
+        return { sessions: all.slice(0, limit), isMore: all.length > limit };
+      },
+      kick: (args, asker) => {
+        const name = textOf(args, "name");
+        const session = [...registry.sessions].find((one) => one.name === name);
+        if (session === undefined || !registry.end(session.id)) {
+          throw new Refusal("not possible", `no client called '${name}' is connected`);
+        }
+        log.info("session of {name} ended: {asker} has asked for it", { name, asker });
+        return { name };
+      },
+    },
+  });
+}
