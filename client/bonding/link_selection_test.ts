@@ -139,7 +139,9 @@ Deno.test("LinkSelection takes other links while it runs, and those that stay ke
   equal(selection.links.length, 3);
   throws(() => selection.choose(["c", "a", "fluxify"]), /fluxify is no link/);
   throws(() => selection.choose(["c", "a", "lo"]), /lo is no link/);
-  throws(() => selection.choose(["c", "a", "../x"]), /cannot be the name of an interface/);
+  for (const name of ["../../etc", "-j", "a b", "", "x".repeat(16)]) {
+    throws(() => selection.choose(["c", "a", name]), /cannot be the name of an interface/);
+  }
   equal(selection.links.length, 3);
 
   const automatic = new LinkSelection([], "fluxify");

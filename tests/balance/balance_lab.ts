@@ -95,6 +95,11 @@ export class BalanceLab implements AsyncDisposable {
     ], this.#environment());
   }
 
+  /** Runs a command that asks the program. */
+  ask(...words: string[]): Child {
+    return this.machine.spawn([...client(), ...words], this.#environment());
+  }
+
   restore(): Promise<Output> {
     return this.machine.runWith(this.#environment(), ...client(), "restore");
   }

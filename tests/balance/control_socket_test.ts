@@ -1,0 +1,39 @@
+/** The commands that ask a client in load-balance mode. */
+import { deepEqual, equal, match } from "node:assert/strict";
+import { ending } from "../e2e/small_lab.ts";
+import { needsRoot } from "../netns/namespace.ts";
+import { BalanceLab, equalStates } from "./balance_lab.ts";
+
+Deno.test({
+  name: "netns: a client that balances tells its status, and stops when it is told to",
+  ...needsRoot(),
+  fn: async () => {
+    await using lab = await BalanceLab.create();
+    const before = await lab.state();
+    const client = await lab.start();
+    const answer = async (...words: string[]) => await ending(lab.ask(...words));
+    const { exitCode, text } = await answer("status");
+    equal(exitCode, 0, text);
+    match(text, /^Fluxify load balance over 2 uplinks, up 0:\d\d/);
+    for (const uplink of ["wan1", "wan2"]) {
+      match(text, new RegExp(`^ *${uplink} +IPv4 +healthy`, "m"));
+    }
+    const { mode, balance } = JSON.parse((await answer("status", "-json")).text);
+    equal(mode, "load-balance");
+    deepEqual(balance.uplinks.map(({ name }: { name: string }) => name), ["wan1", "wan2"]);
+    match((await answer("logs")).text, /fluxify-client balances IPv4/);
+    for (const words of [["ping"], ["set", "scheduler", "flow"]]) {
+      const { exitCode, text } = await answer(...words);
+      equal(exitCode, 1);
+      match(text, new RegExp(`'${words[0]}' is for bonding`));
+    }
+    match((await answer("links", "remove", "wan2")).text, /two links at least/);
+    equal((await answer("links", "add", "wan9")).text.trim(), "links: wan1, wan2, wan9");
+    equal((await answer("links", "remove", "wan2")).text.trim(), "links: wan1, wan9");
+    match((await answer("status")).text, /^ *wan9 +IPv4 +.*is not there/m);
+    match((await answer("down")).text, /^stopped, and everything is undone/);
+    equal((await client.ended).code, 0);
+    equalStates(await lab.state(), before);
+    equal((await answer("status")).exitCode, 3);
+  },
+});
