@@ -9,7 +9,8 @@ import { UsageError } from "../lib/cli/exit.ts";
 import { parseHost, parseInterfaceName } from "../lib/cli/host_name.ts";
 import {
   type InstanceOptions,
-  nameAndDevice,
+  instanceOptions,
+  metricsListenOption,
   nameOption,
   socketGroupOption,
 } from "../lib/cli/instance_options.ts";
@@ -202,6 +203,7 @@ function buildProgram(accept: Accept<ServerCommand>) {
           durationMsIn("-metrics-every", 0, METRICS_MAX_MS),
         ),
     )
+    .addOption(metricsListenOption())
     .addOption(engineOption())
     .addOption(schedulerOption("as the client does"))
     .addOption(compressionOption())
@@ -223,12 +225,11 @@ function buildProgram(accept: Accept<ServerCommand>) {
         const options = { pkiFolder: raw.pki ?? null, hosts: [...raw.hosts], ...logOptions(raw) };
         return accept({ command: "manage", options });
       }
-      const { instance, device } = nameAndDevice(program, "iface", raw.name, raw.iface);
+      const { own, device } = instanceOptions(program, "iface", raw, raw.iface);
       accept({
         command: "serve",
         options: {
-          instance,
-          socketGroup: raw.socketGroup ?? null,
+          ...own,
           port: raw.port,
           publicPort: raw.publicPort ?? raw.port,
           publicHosts: raw.publicHosts ?? [],

@@ -27,6 +27,7 @@ const DEFAULTS: ServerOptions = {
   logFormat: "text",
   instance: "fluxify-srv",
   socketGroup: null,
+  metricsListen: null,
 };
 
 const HELP = `Usage: fluxify-server [options] [command]
@@ -85,6 +86,8 @@ Tuning:
 Output:
   --metrics-every <time>           log a line per session this often, up to 480h; 0 is never
                                    (default: 0)
+  --metrics-listen <address>       serve metrics for Prometheus, as in 127.0.0.1:9477 (default:
+                                   nowhere)
   --tui                            manage certificates on a full screen; serves nobody
   -v, --verbose                    log more, and errors in full
   --log-json                       log one JSON object a line, the error that ends it too
@@ -145,6 +148,7 @@ Deno.test("parseServerOptions() reads every option, with one dash or two", () =>
     tunName: "tun7",
     instance: "site2",
     socketGroup: "netadmin",
+    metricsListen: { host: "127.0.0.1", port: 9477 },
     egressInterface: "eth1",
     network: new TunnelNetwork("10.99.0.0/16", "fd99::/64"),
     pkiFolder: "/etc/fluxify",
@@ -175,6 +179,7 @@ Deno.test("parseServerOptions() reads every option, with one dash or two", () =>
     ["iface", "tun7"],
     ["name", "site2"],
     ["socket-group", "netadmin"],
+    ["metrics-listen", "9477"],
     ["uplink", "eth1"],
     ["network", "10.99.0.0/16"],
     ["network6", "fd99::/64"],

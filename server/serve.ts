@@ -26,6 +26,7 @@ import { type ControlServer, startControlServer } from "./control/control_server
 import { handleEngineEvent, logControlEvent, logShared, noteMachine } from "./events.ts";
 import { dropCounts } from "../lib/status/bond_status.ts";
 import { ServerMonitor } from "../lib/status/server_status.ts";
+import { openServerMetrics } from "./metrics.ts";
 import { openServerSocket } from "./local_socket/server_socket.ts";
 import { describeDrops, metricsLines } from "../lib/status/metrics_line.ts";
 import { changeHost } from "./host_changes.ts";
@@ -126,6 +127,7 @@ export async function serve(
   const { ipv4: address4, ipv6: address6 } = options.network.server;
   const ports = { udpPort: options.publicPort, controlPort: control.port };
   const facts = { ...ports, tun: options.tunName, address4, address6 };
+  stack.use(await openServerMetrics({ ...options, monitor, drops: () => dropCounts(engine) }));
   stack.use(await openServerSocket({ ...options, monitor, registry, facts }));
   log.info("{reason}", { reason });
   log.info(

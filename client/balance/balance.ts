@@ -18,6 +18,8 @@ import { refuseOtherBalancing } from "../../lib/host/routes/uplink_policy.ts";
 import { watchLinks } from "../../lib/host/links/link_watch.ts";
 import { type BalanceOptions, CLIENT_PROGRAM } from "../config/options.ts";
 import { Refusal } from "../../lib/status/local_socket/message.ts";
+import { addBalance } from "../metrics/balance_metrics.ts";
+import { openClientMetrics } from "../metrics/client_metrics.ts";
 import { openClientSocket, refusedCommands, whileRunning } from "../local_socket/client_socket.ts";
 import { linksCommand, type RunningLinks } from "../local_socket/links_command.ts";
 import { undoChanges } from "../undo_changes.ts";
@@ -84,6 +86,9 @@ export async function balance(
         links: linksCommand(() => whileRunning(controls, signal)),
       },
     }),
+  );
+  stack.use(
+    await openClientMetrics(options, async (page) => addBalance(page, await readStatus())),
   );
   let probing: Probing | undefined;
   let compared: Promise<void> | undefined;

@@ -21,6 +21,9 @@ import { watchLinks } from "../../lib/host/links/link_watch.ts";
 import { type BondOptions, CLIENT_PROGRAM } from "../config/options.ts";
 import { BondMonitor, type BondStatus } from "../../lib/status/bond_status.ts";
 import { Refusal } from "../../lib/status/local_socket/message.ts";
+import { addBond } from "../metrics/bond_metrics.ts";
+import { openClientMetrics } from "../metrics/client_metrics.ts";
+import { addTunnel } from "../../lib/status/metrics/common_metrics.ts";
 import { openClientSocket, whileRunning } from "../local_socket/client_socket.ts";
 import type { BondControls, BondObserver } from "./bond_observer.ts";
 import { type BondCommandParts, bondCommands } from "./bond_commands.ts";
@@ -120,6 +123,12 @@ export async function bond(
   }), () => performance.now());
   const readStatus = readBond = () => monitor.status();
   stack.use(showStatus(readStatus, options.statusEveryMs));
+  stack.use(
+    await openClientMetrics(options, async (page) => {
+      addBond(page, await readStatus());
+      await addTunnel(page, options.tunName);
+    }),
+  );
   stack.adopt(setInterval(() => sample(monitor), SAMPLE_MS), clearInterval);
   log.info("{reason}", { reason });
   const journal = await HostJournal.open({ program: CLIENT_PROGRAM, runner });

@@ -16,6 +16,7 @@ const DEFAULTS: BalanceOptions = {
   logFormat: "text",
   instance: "fluxify",
   socketGroup: null,
+  metricsListen: null,
 };
 const parse = (...argv: string[]) => parseClientOptions(argv, "/home/mara");
 
@@ -44,6 +45,7 @@ Deno.test("parseClientOptions() reads every option of -l", () => {
     externalIpUrl: "https://example.com/ip",
     instance: "home",
     socketGroup: "netadmin",
+    metricsListen: { host: "127.0.0.1", port: 9477 },
     ui: true,
     logLevel: "debug",
     logFormat: "json",
@@ -58,6 +60,7 @@ Deno.test("parseClientOptions() reads every option of -l", () => {
     ["external-ip-url", "https://example.com/ip"],
     ["name", "home"],
     ["socket-group", "netadmin"],
+    ["metrics-listen", "9477"],
   ];
   for (const dashes of ["-", "--"]) {
     const spaced = values.flatMap(([name, value]) => [`${dashes}${name}`, value!]);

@@ -12,7 +12,8 @@ import {
 import { UsageError } from "../../lib/cli/exit.ts";
 import {
   type InstanceOptions,
-  nameAndDevice,
+  instanceOptions,
+  metricsListenOption,
   nameOption,
   socketGroupOption,
 } from "../../lib/cli/instance_options.ts";
@@ -277,6 +278,7 @@ function buildClientProgram(accept: Accept<ClientCommand>, home: string, file: S
     .addOption(healthTargetOption())
     .addOption(statusEveryOption())
     .addOption(externalIpUrlOption())
+    .addOption(metricsListenOption())
     .addOption(new Option("--ui", "show a live full-screen status").helpGroup(GROUPS.output))
     .addOption(verboseOption())
     .addOption(logJsonOption())
@@ -286,8 +288,7 @@ function buildClientProgram(accept: Accept<ClientCommand>, home: string, file: S
       const isModeGiven = program.opts().bond || program.opts().loadBalance;
       if (isModeGiven) applySettings(program, file);
       const raw = program.opts();
-      const { instance, device } = nameAndDevice(program, "tun", raw.name, raw.tun);
-      const asked = { instance, socketGroup: raw.socketGroup ?? null };
+      const { own, device } = instanceOptions(program, "tun", raw, raw.tun);
       if (raw.bond && raw.loadBalance) {
         throw new UsageError("-b and -l are two modes: give one of them");
       }
@@ -308,7 +309,7 @@ function buildClientProgram(accept: Accept<ClientCommand>, home: string, file: S
             statusEveryMs: raw.statusEvery,
             externalIpUrl: raw.externalIpUrl ?? null,
             ui: raw.ui === true,
-            ...asked,
+            ...own,
             ...logOptions(raw),
           },
         });
@@ -334,12 +335,16 @@ function buildClientProgram(accept: Accept<ClientCommand>, home: string, file: S
           share: raw.share,
           ui: raw.ui === true,
           statusEveryMs: raw.statusEvery,
-          ...asked,
+          ...own,
           ...tunnelOptions(raw),
         },
       });
     });
 
+  const refuseAll = (command: string) => {
+    const useless = givenFlags(program)[0];
+    if (useless) throw new UsageError(`${useless} means nothing before '${command}'`);
+  };
   const flags = recordFlags(program);
   const startOptions = (more: Settings = new Map()): StartOptions => {
     const given = new Map([...flags, ...more]);
@@ -393,14 +398,10 @@ function buildClientProgram(accept: Accept<ClientCommand>, home: string, file: S
     .addOption(verboseOption())
     .addOption(logJsonOption())
     .action((raw) => {
-      const useless = givenFlags(program)[0];
-      if (useless) throw new UsageError(`${useless} means nothing before 'restore'`);
+      refuseAll("restore");
       accept({ command: "restore", options: logOptions(raw) });
     });
-  addAskCommands(program, accept, (command) => {
-    const useless = givenFlags(program)[0];
-    if (useless) throw new UsageError(`${useless} means nothing before '${command}'`);
-  });
+  addAskCommands(program, accept, refuseAll);
   addCompletionCommands(program, accept);
   return program;
 }

@@ -29,6 +29,7 @@ const DEFAULTS: BondOptions = {
   logFormat: "text",
   instance: "fluxify",
   socketGroup: null,
+  metricsListen: null,
 };
 
 const HELP = `Usage: fluxify-client [options] [command]
@@ -98,6 +99,8 @@ Safety:
 
 Output:
   --status-every <time>            log the status this often, 1s to 24h; 0 is never (default: 0)
+  --metrics-listen <address>       serve metrics for Prometheus, as in 127.0.0.1:9477 (default:
+                                   nowhere)
   --ui                             show a live full-screen status
   -v, --verbose                    log more, and errors in full
   --log-json                       log one JSON object a line, the error that ends it too
@@ -158,6 +161,7 @@ Deno.test("parseClientOptions() reads every option, with one dash or two", () =>
     tunName: "tun7",
     instance: "home",
     socketGroup: "100",
+    metricsListen: { host: "127.0.0.1", port: 9477 },
     tunMtu: 1400,
     once: true,
     renewEveryMs: 90_000,
@@ -186,6 +190,7 @@ Deno.test("parseClientOptions() reads every option, with one dash or two", () =>
     ["server", "[2001:db8::1]"],
     ["name", "home"],
     ["socket-group", "100"],
+    ["metrics-listen", "9477"],
     ["ifaces", "eth0,wlan0,wwan0"],
     ["ips", "192.0.2.5,,2001:db8::5"],
     ["pki", "/etc/fluxify"],

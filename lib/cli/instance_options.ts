@@ -2,9 +2,12 @@
 import { type CommandUnknownOpts, Option } from "@commander-js/extra-typings";
 import { UsageError } from "./exit.ts";
 import { parseInterfaceName } from "./host_name.ts";
+import { type ListenAddress, parseListenAddress } from "./listen_address.ts";
 import { GROUPS } from "./tunnel_options.ts";
 
 export interface InstanceOptions {
+  /** Where metrics are served over HTTP, or null: nowhere. */
+  metricsListen: ListenAddress | null;
   /** What this instance is called; its socket has the name. */
   instance: string;
   /** The group whose members may ask at the socket, or null: root alone. */
@@ -24,20 +27,35 @@ export const socketGroupOption = () =>
     "group whose members may ask and steer this program at its socket (default: root alone)",
   ).helpGroup(GROUPS.safety).argParser(parseGroup);
 
+export const metricsListenOption = () =>
+  new Option(
+    "--metrics-listen <address>",
+    "serve metrics for Prometheus, as in 127.0.0.1:9477 (default: nowhere)",
+  ).helpGroup(GROUPS.output).argParser((text) => parseListenAddress("-metrics-listen", text));
+
 /** For the commands that ask an instance. */
 export const askedNameOption = () =>
   new Option("--name <name>", "the instance to ask (default: the one without a name)")
     .argParser(parseName);
 
-/** Name and device of an instance: each is the other's where only one is given. */
-export function nameAndDevice(
+/** Values of the options above as commander collects them. */
+interface RawInstanceOptions {
+  name?: string | undefined;
+  socketGroup?: string | undefined;
+  metricsListen?: ListenAddress | undefined;
+}
+
+/** Also the name of the TUN device: it and the instance's are each other's where one is given. */
+export function instanceOptions(
   program: CommandUnknownOpts,
   deviceOption: string,
-  name: string | undefined,
+  raw: RawInstanceOptions,
   device: string,
-): { instance: string; device: string } {
+): { own: InstanceOptions; device: string } {
+  const { name = device, socketGroup = null, metricsListen = null } = raw;
   const isDeviceGiven = program.getOptionValueSource(deviceOption) !== "default";
-  return { instance: name ?? device, device: isDeviceGiven ? device : name ?? device };
+  const own = { instance: name, socketGroup, metricsListen };
+  return { own, device: isDeviceGiven ? device : name };
 }
 
 /** It may become the name of a TUN device. @throws UsageError */

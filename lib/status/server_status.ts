@@ -65,11 +65,14 @@ export class ServerMonitor {
     this.#parts = parts;
   }
 
-  /** By name; at most 200 ms old. */
-  sessions(): Promise<SessionStatus[]> {
+  /**
+   * By name; at most 200 ms old. `rates`: whether they are wanted, for which two readings are needed
+   * when nobody has asked lately.
+   */
+  sessions(rates: "with rates" | "counters alone" = "with rates"): Promise<SessionStatus[]> {
     const nowMs = this.#parts.nowMs();
     if (this.#reading === null || nowMs - this.#readAtMs >= FRESH_MS) {
-      const isStale = nowMs - this.#readAtMs > STALE_MS;
+      const isStale = rates === "with rates" && nowMs - this.#readAtMs > STALE_MS;
       this.#readAtMs = nowMs;
       const reading = isStale ? this.#readTwice() : this.#read();
       this.#reading = reading;

@@ -57,6 +57,12 @@ Deno.test("ServerMonitor: the first reading has rates already, from two of the e
   equal(state.reports, 3);
 });
 
+Deno.test("ServerMonitor: counters alone need one reading", async () => {
+  const { state, monitor } = setUp();
+  equal((await monitor.sessions("counters alone"))[0]!.name, "laptop");
+  equal(state.reports, 1);
+});
+
 Deno.test("ServerMonitor: a path that goes is no traffic", async () => {
   const { state, monitor } = setUp();
   await monitor.sessions();

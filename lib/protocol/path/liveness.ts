@@ -32,7 +32,9 @@ export const RTT_UNMEASURED_MS = 300;
  */
 const RTT_SETTLED_COUNT = 8;
 
-export type PathState = "probing" | "up" | "suspect" | "down";
+export const PATH_STATES = ["probing", "up", "suspect", "down"] as const;
+
+export type PathState = typeof PATH_STATES[number];
 
 type State = Exclude<PathState, "down"> | "silent" | "link down";
 

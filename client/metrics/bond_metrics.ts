@@ -1,0 +1,43 @@
+/** What a bonding client does, as metrics: one series for each link, of which there are 16 at most. */
+import type { BondStatus } from "../../lib/status/bond_status.ts";
+import { addDrops, seconds } from "../../lib/status/metrics/common_metrics.ts";
+import type { MetricsPage } from "../../lib/status/metrics/metrics_page.ts";
+import { SCHEDULERS } from "../../lib/protocol/wire/scheduler_name.ts";
+
+export function addBond(page: MetricsPage, { session, links, drops }: BondStatus): void {
+  const isUp = session?.paths.some(({ state }) => state === "up") ?? false;
+  page.gauge("fluxify_session_up", "Whether some link carries the session.", isUp ? 1 : 0);
+  for (const scheduler of SCHEDULERS) {
+    const isUsed = session?.scheduler === scheduler ? 1 : 0;
+    const help = "1 for how packets are spread, 0 for the others.";
+    page.gauge("fluxify_session_scheduler", help, isUsed, { scheduler });
+  }
+  page.gauge("fluxify_session_mtu_bytes", "Largest packet that all links carry.", session?.mtu);
+  for (const { name: link, problem, traffic } of links) {
+    const path = session?.paths.find(({ name }) => name === link);
+    const gauge = (name: string, help: string, value: number | null | undefined) =>
+      page.gauge(`fluxify_link_${name}`, help, value, { link });
+    const counter = (name: string, help: string, value: number) =>
+      page.counter(`fluxify_link_${name}`, help, value, { link });
+    gauge("up", "Whether the link carries packets.", path?.state === "up" ? 1 : 0);
+    gauge("usable", "Whether nothing is known to be in its way.", problem === null ? 1 : 0);
+    gauge("good", "Whether flows use it, rather than avoid it for its quality.", goodness(path));
+    gauge("rtt_seconds", "Round trip, smoothed.", seconds(path?.rttMs ?? null));
+    gauge("rtt_min_seconds", "Least round trip of late.", seconds(path?.rttMinMs ?? null));
+    gauge("jitter_seconds", "Mean deviation of the delay.", seconds(path?.jitterMs ?? null));
+    gauge("loss_ratio", "Part of what was sent lately that did not arrive.", path?.loss);
+    gauge(
+      "delivery_rate_bytes_per_second",
+      "What the server got over the link when it was full.",
+      path?.deliveryRate,
+    );
+    gauge("mtu_bytes", "Largest packet of the tunnel that it carries.", path?.mtu);
+    counter("received_bytes_total", "Bytes of records from the server.", traffic.receivedBytes);
+    counter("sent_bytes_total", "Bytes of records to the server.", traffic.sentBytes);
+  }
+  addDrops(page, drops);
+}
+
+function goodness(path: { state: string; isGood: boolean } | undefined): number {
+  return path !== undefined && path.state === "up" && path.isGood ? 1 : 0;
+}

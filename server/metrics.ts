@@ -1,0 +1,44 @@
+/**
+ * The metrics of a server. None has the name of a client: how many series there are does not depend on
+ * how many clients there are.
+ */
+import type { InstanceOptions } from "../lib/cli/instance_options.ts";
+import { VERSION } from "../lib/cli/version.ts";
+import { PATH_STATES } from "../lib/protocol/path/liveness.ts";
+import { instanceFacts } from "../lib/status/instance_facts.ts";
+import { addDrops, addTunnel } from "../lib/status/metrics/common_metrics.ts";
+import type { MetricsPage } from "../lib/status/metrics/metrics_page.ts";
+import { openMetrics } from "../lib/status/metrics/open_metrics.ts";
+import type { ServerMonitor, SessionStatus } from "../lib/status/server_status.ts";
+import { SERVER_PROGRAM } from "./options.ts";
+
+interface ServerMetricsParts extends Pick<InstanceOptions, "instance" | "metricsListen"> {
+  readonly monitor: ServerMonitor;
+  readonly tunName: string;
+  readonly drops: () => Readonly<Record<string, number>>;
+}
+
+/** @throws Error when the address cannot be used. */
+export function openServerMetrics(parts: ServerMetricsParts): Promise<AsyncDisposable> {
+  const { instance, metricsListen, monitor, tunName, drops } = parts;
+  const own = { program: SERVER_PROGRAM, version: VERSION, instance, processId: Deno.pid };
+  const facts = instanceFacts(own, new Date(), () => performance.now());
+  return openMetrics(metricsListen, facts, async (page) => {
+    addSessions(page, await monitor.sessions("counters alone"));
+    addDrops(page, drops());
+    await addTunnel(page, tunName);
+  });
+}
+
+export function addSessions(page: MetricsPage, sessions: readonly SessionStatus[]): void {
+  const wires = ["x1", "v1"] as const;
+  for (const wire of wires) {
+    const count = sessions.filter(({ session }) => session?.wire === wire).length;
+    page.gauge("fluxify_sessions", "Clients that are connected.", count, { wire });
+  }
+  const paths = sessions.flatMap(({ session }) => session?.paths ?? []);
+  for (const state of PATH_STATES) {
+    const count = paths.filter((path) => path.state === state).length;
+    page.gauge("fluxify_paths", "Paths of all sessions, by their state.", count, { state });
+  }
+}
