@@ -70,6 +70,16 @@ topic("e2e commands at the socket", async (scenario) => {
     deepEqual(bond.session.paths.map(({ state }: { state: string }) => state), ["up", "up"]);
   });
 
+  await scenario("a watched status comes again, and ends with the one who watches", async () => {
+    const words = [...program("client"), "status", "-watch"];
+    const watching = lab.client.spawn(words, environment(lab, "client"));
+    for (let times = 0; times < 2; times++) {
+      await watching.waitForLine(/^ *two +up /, LINE_TIMEOUT_MS, watching.lineCount);
+    }
+    await watching.stop("SIGINT");
+    equal(client.exitCode, null);
+  });
+
   await scenario("the server tells of itself and of its clients", async () => {
     const text = await answer(lab, "server", "status");
     match(text, /^sessions +1, with 2 of 2 paths up$/m);

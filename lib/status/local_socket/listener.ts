@@ -34,6 +34,8 @@ export interface SocketLimits {
   readonly commandMs: number;
   /** How long the other side may take to read an answer. */
   readonly writeMs: number;
+  /** How long a connection rests behind each answer, so that nobody keeps a processor busy. */
+  readonly restMs: number;
   /** How long answers that are under way at the end are waited for. */
   readonly endMs: number;
 }
@@ -43,6 +45,7 @@ const LIMITS: SocketLimits = {
   requestMs: 30_000,
   commandMs: 60_000,
   writeMs: 5_000,
+  restMs: 10,
   endMs: 1_000,
 };
 
@@ -159,6 +162,7 @@ export class LocalSocket implements AsyncDisposable {
         for (const line of lines) {
           clearTimeout(timer);
           await this.#answer(connection, line, asker);
+          await rest(connection, this.#limits.restMs);
           timer = this.#deadline(connection);
         }
         if (fits) continue;
@@ -223,6 +227,18 @@ export class LocalSocket implements AsyncDisposable {
       connection.off("close", closed);
     }
   }
+}
+
+/** Not longer than the connection lasts. */
+async function rest(connection: Socket, ms: number): Promise<void> {
+  if (connection.destroyed) return;
+  const over = Promise.withResolvers<void>();
+  const end = () => over.resolve();
+  const timer = setTimeout(end, ms);
+  connection.once("close", end);
+  await over.promise;
+  clearTimeout(timer);
+  connection.off("close", end);
 }
 
 /** @throws Error after `ms`; what is late goes on, and is not looked at. */
