@@ -5,6 +5,7 @@
 import { getLogger } from "@logtape/logtape";
 import { LOG_CATEGORY } from "../lib/cli/log.ts";
 import { calledAs, inWordsOfCaller } from "../lib/cli/called_as.ts";
+import { RecentLog } from "../lib/cli/log_lines.ts";
 import { inspectHost, refuseObstacle } from "../lib/cli/preflight.ts";
 import { EADDRINUSE, SyscallError } from "../lib/ffi/libc/errno.ts";
 import { Libc } from "../lib/ffi/libc/libc.ts";
@@ -25,12 +26,10 @@ import { CredentialReload } from "./certificates/reload.ts";
 import { type ControlServer, startControlServer } from "./control/control_server.ts";
 import { handleEngineEvent, logControlEvent, logShared, noteMachine } from "./events.ts";
 import { dropCounts } from "../lib/status/bond_status.ts";
-import { ServerMonitor } from "../lib/status/server_status.ts";
-import { openServerMetrics } from "./metrics.ts";
-import { openServerSocket } from "./local_socket/server_socket.ts";
 import { describeDrops, metricsLines } from "../lib/status/metrics_line.ts";
 import { changeHost } from "./host_changes.ts";
 import { type ServeOptions, SERVER_PROGRAM } from "./options.ts";
+import { openObservers } from "./observers.ts";
 import { ForeignSources } from "./sessions/foreign_sources.ts";
 import { watchLastSeen } from "./sessions/last_seen_watch.ts";
 import { LeaseStore } from "./sessions/lease_store.ts";
@@ -59,6 +58,7 @@ export async function serve(
   signal: AbortSignal,
   hangUps: HangUps,
 ): Promise<void> {
+  using recent = new RecentLog();
   refuseObstacle(SERVER_PROGRAM, inspectHost());
   const libc = Libc.open();
   libc.forbidCoreDumps();
@@ -115,20 +115,10 @@ export async function serve(
     if (line !== null) log.warn("{line}", { line });
   };
   stack.adopt(setInterval(lookAtForeign, FOREIGN_CHECK_MS), clearInterval);
-  const monitor = new ServerMonitor({
-    engine,
-    sessions: () => registry.sessions,
-    nowMs: () => performance.now(),
-    pause: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
-  });
   if (options.metricsEveryMs !== null) {
     stack.adopt(setInterval(() => logMetrics(engine), options.metricsEveryMs), clearInterval);
   }
-  const { ipv4: address4, ipv6: address6 } = options.network.server;
-  const ports = { udpPort: options.publicPort, controlPort: control.port };
-  const facts = { ...ports, tun: options.tunName, address4, address6 };
-  stack.use(await openServerMetrics({ ...options, monitor, drops: () => dropCounts(engine) }));
-  stack.use(await openServerSocket({ ...options, monitor, registry, facts }));
+  stack.use(await openObservers({ options, engine, registry, control, recent }));
   log.info("{reason}", { reason });
   log.info(
     `fluxify-server is ready: clients connect to TCP ${control.port} and UDP ` +

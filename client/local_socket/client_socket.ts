@@ -1,6 +1,7 @@
 /** The socket of a running client: what it answers, in either mode. docs/control-socket.md. */
 import { getLogger } from "@logtape/logtape";
 import { LOG_CATEGORY } from "../../lib/cli/log.ts";
+import { RecentLog } from "../../lib/cli/log_lines.ts";
 import { VERSION } from "../../lib/cli/version.ts";
 import type { BondStatus } from "../../lib/status/bond_status.ts";
 import { type InstanceFacts, instanceFacts } from "../../lib/status/instance_facts.ts";
@@ -51,17 +52,19 @@ export async function openClientSocket(parts: ClientSocketParts): Promise<AsyncD
     new Date(),
     () => performance.now(),
   );
+  const recent = new RecentLog();
   let since = Infinity;
   const socket = await openProgramSocket({
     sockets: CLIENT_SOCKETS,
     instance,
     group: socketGroup,
+    recent,
     warn: (line) => log.warn("{line}", { line }),
     commands: {
       status: async (): Promise<ClientStatus> => ({ ...facts(), ...await readStatus() }),
       down: (_args, asker) => {
         log.info("told to stop by {asker}", { asker });
-        since = socket.now;
+        since = recent.count;
         stop();
         return ended.promise;
       },
@@ -70,8 +73,12 @@ export async function openClientSocket(parts: ClientSocketParts): Promise<AsyncD
   });
   return {
     async [Symbol.asyncDispose]() {
-      ended.resolve({ failures: socket.failures(since) });
+      const failures = recent.since(since)
+        .filter(({ level }) => level === "error" || level === "fatal")
+        .map(({ text }) => text);
+      ended.resolve({ failures });
       await socket[Symbol.asyncDispose]();
+      recent[Symbol.dispose]();
     },
   };
 }

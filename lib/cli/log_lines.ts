@@ -1,6 +1,6 @@
 /** The last lines of the log, for a screen or whoever asks. */
 import type { LogRecord } from "@logtape/logtape";
-import { formatTextLine } from "./log.ts";
+import { addLogReader, formatTextLine } from "./log.ts";
 
 export interface LogLine {
   /** Of the day, in UTC as in the log itself: `08:15:42`. */
@@ -28,6 +28,38 @@ export class LogLines {
   add(record: LogRecord): void {
     this.#lines.push(toLogLine(record));
     if (this.#lines.length > LOG_LINES_MAX) this.#lines.shift();
+  }
+}
+
+/** The last lines of the log from now on, whatever becomes of them elsewhere. */
+export class RecentLog implements Disposable {
+  readonly #lines = new LogLines();
+  readonly #reader: Disposable;
+  #count = 0;
+
+  constructor() {
+    this.#reader = addLogReader((record) => {
+      this.#lines.add(record);
+      this.#count++;
+    });
+  }
+
+  get lines(): readonly LogLine[] {
+    return this.#lines.all;
+  }
+
+  /** How many lines there have been. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Of the lines behind the first `count`, those that are kept. */
+  since(count: number): readonly LogLine[] {
+    return this.lines.slice(Math.max(0, this.lines.length - Math.max(0, this.#count - count)));
+  }
+
+  [Symbol.dispose](): void {
+    this.#reader[Symbol.dispose]();
   }
 }
 

@@ -1,6 +1,7 @@
 /** The socket of a running server: what it answers. docs/control-socket.md. */
 import { getLogger } from "@logtape/logtape";
 import { LOG_CATEGORY } from "../../lib/cli/log.ts";
+import type { RecentLog } from "../../lib/cli/log_lines.ts";
 import { VERSION } from "../../lib/cli/version.ts";
 import { type InstanceFacts, instanceFacts } from "../../lib/status/instance_facts.ts";
 import type { ProgramSockets } from "../../lib/status/local_socket/instance.ts";
@@ -35,13 +36,14 @@ interface ServerSocketParts {
   readonly instance: string;
   readonly socketGroup: string | null;
   readonly monitor: ServerMonitor;
+  readonly recent: RecentLog;
   readonly registry: Pick<SessionRegistry, "sessions" | "end">;
   readonly facts: Parameters<ServerMonitor["status"]>[0];
 }
 
 /** @throws Error when there is no such group. */
 export function openServerSocket(parts: ServerSocketParts): Promise<AsyncDisposable> {
-  const { instance, socketGroup, monitor, registry, facts } = parts;
+  const { instance, socketGroup, monitor, recent, registry, facts } = parts;
   const own = instanceFacts(
     { program: SERVER_PROGRAM, version: VERSION, instance, processId: Deno.pid },
     new Date(),
@@ -51,6 +53,7 @@ export function openServerSocket(parts: ServerSocketParts): Promise<AsyncDisposa
     sockets: SERVER_SOCKETS,
     instance,
     group: socketGroup,
+    recent,
     warn: (line) => log.warn("{line}", { line }),
     commands: {
       status: async (): Promise<ServerAnswer> => ({ ...own(), ...await monitor.status(facts) }),

@@ -1,7 +1,6 @@
 /** The socket of a program beside everything else it does. */
 import type { Socket } from "node:net";
-import { addLogReader } from "../../cli/log.ts";
-import { LOG_LINES_MAX, LogLines } from "../../cli/log_lines.ts";
+import { LOG_LINES_MAX, type RecentLog } from "../../cli/log_lines.ts";
 import { messageOf } from "../../ffi/error_text.ts";
 import { Libc } from "../../ffi/libc/libc.ts";
 import { peerCredentials } from "../../ffi/linux/peer_credentials.ts";
@@ -16,6 +15,8 @@ interface ProgramSocketOptions {
   /** The group whose members may ask as well, or null. */
   readonly group: string | null;
   readonly commands: Readonly<Record<string, SocketCommand>>;
+  /** What `logs` tells. */
+  readonly recent: RecentLog;
   /** Told why there is no socket: the program does all else without it. */
   readonly warn: (line: string) => void;
 }
@@ -28,46 +29,23 @@ export interface LoggedLine {
   readonly text: string;
 }
 
-interface ProgramSocket extends AsyncDisposable {
-  /** What the log has said since then of what failed, a line each. */
-  failures(since: number): string[];
-  /** For `failures`. */
-  readonly now: number;
-}
-
 /** Answers `logs` besides `commands`. @throws Error when there is no such group. */
-export async function openProgramSocket(options: ProgramSocketOptions): Promise<ProgramSocket> {
-  const { sockets, instance, group, commands, warn } = options;
+export async function openProgramSocket(options: ProgramSocketOptions): Promise<AsyncDisposable> {
+  const { sockets, instance, group, commands, recent, warn } = options;
   const id = group === null ? null : await groupId(group);
-  const lines = new LogLines();
-  let count = 0;
-  const reader = addLogReader((record) => {
-    lines.add(record);
-    count++;
-  });
   const libc = openLibc();
   const askerOf = (connection: Socket) => libc === null ? null : peerCredentials(libc, connection);
   const socket = await LocalSocket.open({
     ...sockets,
     ...{ instance, groupId: id, askerOf },
-    commands: { ...commands, logs: (args) => loggedLines(lines, args) },
+    commands: { ...commands, logs: (args) => loggedLines(recent, args) },
   }).catch((error) => {
     warn(`${messageOf(error)}; all else works, but nobody can ask this program while it runs`);
     return null;
   });
   return {
-    get now() {
-      return count;
-    },
-    failures(since) {
-      const { all } = lines;
-      return all.slice(Math.max(0, all.length - (count - since)))
-        .filter(({ level }) => level === "error" || level === "fatal")
-        .map(({ text }) => text);
-    },
     async [Symbol.asyncDispose]() {
       await socket?.[Symbol.asyncDispose]();
-      reader[Symbol.dispose]();
       libc?.unload();
     },
   };
@@ -82,9 +60,9 @@ function openLibc(): Libc | null {
   }
 }
 
-function loggedLines(lines: LogLines, args: Arguments): LoggedLine[] {
+function loggedLines({ lines }: RecentLog, args: Arguments): LoggedLine[] {
   const count = numberOf(args, "lines", 1, LOG_LINES_MAX, LOG_LINES_MAX);
-  return lines.all.slice(-count).map(({ whole, level, text }) => ({
+  return lines.slice(-count).map(({ whole, level, text }) => ({
     time: whole.slice(0, whole.indexOf(" ")),
     level,
     text,

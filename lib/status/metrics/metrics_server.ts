@@ -67,6 +67,11 @@ export class MetricsServer implements AsyncDisposable {
     await closed.promise;
   }
 
+  /** What is known now; whoever asks while it is read gets the same. */
+  scrape(): Promise<{ type: string; text: string }> {
+    return this.#scrape ??= this.#read().finally(() => this.#scrape = null);
+  }
+
   #take(connection: Socket): void {
     if (this.#connections.size >= this.#limits.connectionsMax) return void connection.destroy();
     this.#connections.add(connection);
@@ -95,9 +100,7 @@ export class MetricsServer implements AsyncDisposable {
     if (request.method !== "GET" && request.method !== "HEAD") return refuse(405, "GET only");
     if (request.url?.split("?")[0] !== "/metrics") return refuse(404, "see /metrics");
     try {
-      // Whoever asks meanwhile gets the same.
-      this.#scrape ??= this.#read().finally(() => this.#scrape = null);
-      const { type, text } = await this.#scrape;
+      const { type, text } = await this.scrape();
       say(200, type, text);
     } catch (error) {
       refuse(503, messageOf(error));

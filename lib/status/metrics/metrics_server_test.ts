@@ -73,25 +73,17 @@ Deno.test("who says nothing is put out, and of many as many are taken as the lim
   equal((await fetch(`http://127.0.0.1:${server.port}/metrics`)).status, 200);
 });
 
-Deno.test("scrapes at the same time are read once", async () => {
+Deno.test("scrapes at the same time are read once, and a later one anew", async () => {
   let readings = 0;
-  const go = Promise.withResolvers<void>();
-  const both = Promise.withResolvers<void>();
-  await using server = await MetricsServer.open(ANY, async (page) => {
+  await using server = await MetricsServer.open(ANY, (page) => {
     readings++;
-    both.resolve();
-    await go.promise;
-    await fill(page);
+    return fill(page);
   });
-  const url = `http://127.0.0.1:${server.port}/metrics`;
-  const first = fetch(url);
-  await both.promise;
-  const second = fetch(url);
-  // The second one is there when a third, which is refused, has been answered.
-  await (await fetch(`http://127.0.0.1:${server.port}/`)).text();
-  go.resolve();
-  equal(await (await first).text(), await (await second).text());
+  const [first, second] = await Promise.all([server.scrape(), server.scrape()]);
+  equal(first, second);
   equal(readings, 1);
+  await server.scrape();
+  equal(readings, 2);
 });
 
 Deno.test("a port that is taken is said with what to do", async () => {

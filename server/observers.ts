@@ -1,0 +1,38 @@
+/** Who may look at a running server: the local socket and, where they are wanted, metrics. */
+import type { RecentLog } from "../lib/cli/log_lines.ts";
+import type { Engine } from "../lib/net/engine.ts";
+import { dropCounts } from "../lib/status/bond_status.ts";
+import { ServerMonitor } from "../lib/status/server_status.ts";
+import type { ControlServer } from "./control/control_server.ts";
+import { openServerSocket } from "./local_socket/server_socket.ts";
+import { openServerMetrics } from "./metrics.ts";
+import type { ServeOptions } from "./options.ts";
+import type { SessionRegistry } from "./sessions/session_registry.ts";
+
+interface Observed {
+  readonly options: ServeOptions;
+  readonly engine: Engine;
+  readonly registry: SessionRegistry;
+  readonly control: Pick<ControlServer, "port">;
+  readonly recent: RecentLog;
+}
+
+/** @throws Error when the group or the address that was asked for cannot be used. */
+export async function openObservers(observed: Observed): Promise<AsyncDisposable> {
+  const { options, engine, registry, control, recent } = observed;
+  const monitor = new ServerMonitor({
+    engine,
+    sessions: () => registry.sessions,
+    nowMs: () => performance.now(),
+    pause: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+  });
+  const { ipv4: address4, ipv6: address6 } = options.network.server;
+  const facts = {
+    ...{ udpPort: options.publicPort, controlPort: control.port, tun: options.tunName },
+    ...{ address4, address6 },
+  };
+  await using stack = new AsyncDisposableStack();
+  stack.use(await openServerMetrics({ ...options, monitor, drops: () => dropCounts(engine) }));
+  stack.use(await openServerSocket({ ...options, monitor, recent, registry, facts }));
+  return stack.move();
+}
