@@ -5,7 +5,8 @@ import { UsageError } from "../../lib/cli/exit.ts";
 import { parseAddress, parseInterfaceName } from "../../lib/cli/host_name.ts";
 import { integerIn } from "../../lib/cli/integer.ts";
 import { parseList } from "../../lib/cli/list.ts";
-import { GROUPS } from "../../lib/cli/tunnel_options.ts";
+import type { InstanceOptions } from "../../lib/cli/instance_options.ts";
+import { GROUPS, type TunnelOptions } from "../../lib/cli/tunnel_options.ts";
 import { UPLINKS_MAX } from "../../lib/host/firewall/uplink_rules.ts";
 import { WEIGHT_MAX } from "../../lib/host/routes/multipath_route.ts";
 
@@ -16,8 +17,28 @@ const TARGETS_MAX = 8;
 const STATUS_MIN_MS = 1_000;
 const STATUS_MAX_MS = 24 * 60 * 60_000;
 
-export type BalanceKind = "spread" | "best";
+type BalanceKind = "spread" | "best";
 const BALANCE_KINDS = ["spread", "best"] as const satisfies BalanceKind[];
+
+export interface BalanceOptions
+  extends InstanceOptions, Pick<TunnelOptions, "logLevel" | "logFormat"> {
+  /** In the user's order; empty: all with a gateway. */
+  interfaces: string[];
+  balance: BalanceKind;
+  /** Whether it ends the program that there are fewer than two uplinks at the start. */
+  once: boolean;
+  /** By interface, 1 for those not named; null: by the quality of the links. */
+  weights: ReadonlyMap<string, number> | null;
+  healthIntervalMs: number;
+  /** Addresses to probe; empty: the gateway, then public resolvers. */
+  healthTargets: string[];
+  /** 0: only on SIGUSR2. */
+  statusEveryMs: number;
+  /** A web page that answers with the address it sees, or null: not asked. */
+  externalIpUrl: string | null;
+  /** Whether a live full-screen status is shown. */
+  ui: boolean;
+}
 
 /** Flags, as a user writes them, that only load-balance mode knows. */
 export const BALANCE_FLAGS = [

@@ -1,6 +1,6 @@
 import { deepEqual, equal, ok, throws } from "node:assert/strict";
-import { checkWeights } from "./balance_options.ts";
-import { type BalanceOptions, parseClientOptions } from "./options.ts";
+import { type BalanceOptions, checkWeights } from "./balance_options.ts";
+import { parseClientOptions } from "./options.ts";
 
 const DEFAULTS: BalanceOptions = {
   interfaces: [],
@@ -156,4 +156,17 @@ Deno.test("checkWeights() refuses weights of strangers, and those that weigh not
   );
   checkWeights("spread", weights, []);
   throws(() => checkWeights("best", weights, ["a", "b"]), /does not go with -balance best/);
+});
+
+Deno.test("parseClientOptions() refuses with -l what only bonding has", () => {
+  const values = ["renew-every", "1m", "dns", "1.1.1.1", "probe-pmtud", "off"];
+  for (let i = 0; i < values.length; i += 2) {
+    equal(
+      refusal("-l", `-${values[i]}`, values[i + 1]!),
+      `fluxify-client: -${values[i]} means nothing with -l\n`,
+    );
+  }
+  for (const flag of ["-kill-switch", "-policy-routing"]) {
+    equal(refusal("-l", flag), `fluxify-client: ${flag} means nothing with -l\n`);
+  }
 });

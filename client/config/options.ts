@@ -44,8 +44,8 @@ import { VERSION } from "../../lib/cli/version.ts";
 import { addAskCommands, type AskCommand } from "./ask_options.ts";
 import {
   BALANCE_FLAGS,
-  type BalanceKind,
   balanceOption,
+  type BalanceOptions,
   checkBalancedInterfaces,
   checkWeights,
   externalIpUrlOption,
@@ -111,26 +111,6 @@ export interface BondOptions extends TunnelOptions, InstanceOptions {
   ui: boolean;
   /** 0: only on SIGUSR2. */
   statusEveryMs: number;
-}
-
-export interface BalanceOptions
-  extends InstanceOptions, Pick<TunnelOptions, "logLevel" | "logFormat"> {
-  /** In the user's order; empty: all with a gateway. */
-  interfaces: string[];
-  balance: BalanceKind;
-  /** Whether it ends the program that there are fewer than two uplinks at the start. */
-  once: boolean;
-  /** By interface, 1 for those not named; null: by the quality of the links. */
-  weights: ReadonlyMap<string, number> | null;
-  healthIntervalMs: number;
-  /** Addresses to probe; empty: the gateway, then public resolvers. */
-  healthTargets: string[];
-  /** 0: only on SIGUSR2. */
-  statusEveryMs: number;
-  /** A web page that answers with the address it sees, or null: not asked. */
-  externalIpUrl: string | null;
-  /** Whether a live full-screen status is shown. */
-  ui: boolean;
 }
 
 /** What a screen or a wizard begins with: the flags, and what the settings file says besides. */

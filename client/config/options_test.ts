@@ -330,19 +330,6 @@ Deno.test("parseClientOptions() refuses addresses that do not match the interfac
   );
 });
 
-Deno.test("parseClientOptions() refuses with -l what only bonding has", () => {
-  const values = ["renew-every", "1m", "dns", "1.1.1.1", "probe-pmtud", "off"];
-  for (let i = 0; i < values.length; i += 2) {
-    equal(
-      refusal("-l", `-${values[i]}`, values[i + 1]!),
-      `fluxify-client: -${values[i]} means nothing with -l\n`,
-    );
-  }
-  for (const flag of ["-kill-switch", "-policy-routing"]) {
-    equal(refusal("-l", flag), `fluxify-client: ${flag} means nothing with -l\n`);
-  }
-});
-
 Deno.test("parseClientOptions() refuses what it does not know", () => {
   equal(
     refusal("-b", "-sevrer", "h"),

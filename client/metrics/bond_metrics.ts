@@ -1,10 +1,12 @@
 /** What a bonding client does, as metrics: one series for each link, of which there are 16 at most. */
 import type { BondStatus } from "../../lib/status/bond_status.ts";
+import type { SessionReport } from "../../lib/net/engine.ts";
 import { addDrops, seconds } from "../../lib/status/metrics/common_metrics.ts";
 import type { MetricsPage } from "../../lib/status/metrics/metrics_page.ts";
 import { SCHEDULERS } from "../../lib/protocol/wire/scheduler_name.ts";
 
-export function addBond(page: MetricsPage, { session, links, drops }: BondStatus): void {
+export function addBond(page: MetricsPage, status: BondStatus): void {
+  const { session, links, drops } = status;
   const isUp = session?.paths.some(({ state }) => state === "up") ?? false;
   page.gauge("fluxify_session_up", "Whether some link carries the session.", isUp ? 1 : 0);
   for (const scheduler of SCHEDULERS) {
@@ -13,6 +15,12 @@ export function addBond(page: MetricsPage, { session, links, drops }: BondStatus
     page.gauge("fluxify_session_scheduler", help, isUsed, { scheduler });
   }
   page.gauge("fluxify_session_mtu_bytes", "Largest packet that all links carry.", session?.mtu);
+  page.gauge(
+    "fluxify_gain_ratio",
+    "What all links carry by what the best of them does, in the busier direction.",
+    status.gainOverBest,
+  );
+  if (session !== null) addSession(page, session);
   for (const { name: link, problem, traffic } of links) {
     const path = session?.paths.find(({ name }) => name === link);
     const gauge = (name: string, help: string, value: number | null | undefined) =>
@@ -36,6 +44,23 @@ export function addBond(page: MetricsPage, { session, links, drops }: BondStatus
     counter("sent_bytes_total", "Bytes of records to the server.", traffic.sentBytes);
   }
   addDrops(page, drops);
+}
+
+/** What is counted of the session in use: a new one begins at zero, as that of a new process does. */
+function addSession(page: MetricsPage, { reorder, compression }: SessionReport): void {
+  const counter = (name: string, help: string, value: number) =>
+    page.counter(`fluxify_session_${name}_total`, help, value);
+  counter("plain_bytes", "Bytes of packets of the tunnel, both ways.", compression.plainBytes);
+  counter("carried_bytes", "Those bytes, as compressed.", compression.carriedBytes);
+  counter("reorder_buffered", "Packets held back for those before them.", reorder.bufferedEvents);
+  counter("reorder_reordered", "Packets that were put in place.", reorder.reorderedEvents);
+  counter("reorder_drops", "Packets that were late or came twice.", reorder.drops);
+  counter("reorder_flushes", "Gaps that were given up.", reorder.flushes);
+  page.gauge(
+    "fluxify_session_reorder_max_packets",
+    "Most packets held at a time.",
+    reorder.maxDepth,
+  );
 }
 
 function goodness(path: { state: string; isGood: boolean } | undefined): number {

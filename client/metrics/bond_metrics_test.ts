@@ -34,9 +34,16 @@ Deno.test("a bond has a series for each link, in base units, without what is not
       'fluxify_link_rtt_seconds{link="one"} 0.02',
       'fluxify_link_loss_ratio{link="one"} 0.05',
       'fluxify_link_received_bytes_total{link="two"} 2000',
+      "fluxify_session_plain_bytes_total 3000",
+      "fluxify_session_carried_bytes_total 2000",
+      "fluxify_session_reorder_reordered_total 2",
+      "fluxify_session_reorder_max_packets 4",
       'fluxify_drops_total{reason="replayed"} 2',
     ]
   ) ok(samples.includes(line), `${line} is not in\n${samples.join("\n")}`);
+  ok(!samples.some((line) => line.startsWith("fluxify_gain_ratio")));
+  const gaining = await samplesOf((page) => addBond(page, { ...status, gainOverBest: 1.5 }));
+  ok(gaining.includes("fluxify_gain_ratio 1.5"));
   ok(!samples.some((line) => line.startsWith('fluxify_link_jitter_seconds{link="one"}')));
 });
 

@@ -2,7 +2,8 @@
 import { balance } from "../balance/balance.ts";
 import { bond } from "../bonding/bonding_mode.ts";
 import { TUN_NAME } from "../config/bond_options.ts";
-import type { BalanceOptions, BondOptions } from "../config/options.ts";
+import type { BalanceOptions } from "../config/balance_options.ts";
+import type { BondOptions } from "../config/options.ts";
 import { balanceModels } from "./balance_view.ts";
 import { balanceKeys, bondKeys } from "./status_keys.ts";
 import { bondModels } from "./bond_view.ts";

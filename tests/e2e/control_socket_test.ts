@@ -67,6 +67,13 @@ topic("e2e commands at the socket", async (scenario) => {
     deepEqual([mode, facts.program, facts.instance], ["bonding", "fluxify-client", "fluxify"]);
     ok(processId > 1);
     deepEqual(bond.links.map(({ name }: { name: string }) => name), ["one", "two"]);
+    const { reorder, compression } = bond.session;
+    for (const count of [...Object.values(reorder), ...Object.values(compression)]) {
+      equal(typeof count, "number");
+    }
+    ok("gainOverBest" in bond);
+    match(text, /^gain over the best link \S+ +compression /m);
+    match(text, /^reorder: buffered \d+ +reordered /m);
     deepEqual(bond.session.paths.map(({ state }: { state: string }) => state), ["up", "up"]);
   });
 
@@ -119,16 +126,18 @@ topic("e2e commands at the socket", async (scenario) => {
     const routes = async () =>
       (await lab.client.run("ip", "-4", "route", "show", SERVER_ADDRESS)).stdout;
     for (const link of ["one", "two"]) match(await routes(), new RegExp(` dev ${link} `));
-    equal(await answer(lab, "client", "links", "remove", "two"), "links: one");
+    match(
+      (await ask(lab, "client", "links", "remove", "two")).text,
+      /bonding takes two links at least: add another one before/,
+    );
+    equal(await answer(lab, "client", "links", "add", "none"), "links: one, two, none");
+    equal(await answer(lab, "client", "links", "remove", "two"), "links: one, none");
     await untilStatus(lab, ({ links }) => links === "one up");
     ok(!/ dev two /.test(await routes()), await routes());
-    match(
-      (await ask(lab, "client", "links", "remove", "one")).text,
-      /one is the only link: add another one before/,
-    );
     match((await ask(lab, "client", "links", "add", "one")).text, /one is a link already/);
     await pingAll(lab.client, [SERVER_INNER]);
-    equal(await answer(lab, "client", "links", "add", "two"), "links: one, two");
+    equal(await answer(lab, "client", "links", "add", "two"), "links: one, none, two");
+    equal(await answer(lab, "client", "links", "remove", "none"), "links: one, two");
     await untilStatus(lab, ({ links }) => links === "one up, two up");
     match(await routes(), / dev two /);
     await pingAll(lab.client, [SERVER_INNER]);
