@@ -185,7 +185,7 @@ export function describeClientProgram() {
 function buildClientProgram(accept: Accept<ClientCommand>, home: string, file: Settings) {
   const program = new Command(CLIENT_PROGRAM)
     .description(
-      "Carries this machine's traffic over several links at once: to a fluxify-server (-b), or\n" +
+      "Carries this machine's traffic over several links at once: to a fluxify-server (-b), or " +
         "without a server, each connection over one of them (-l).",
     )
     .version(VERSION, "--version", "show the version")

@@ -34,8 +34,8 @@ const DEFAULTS: BondOptions = {
 
 const HELP = `Usage: fluxify-client [options] [command]
 
-Carries this machine's traffic over several links at once: to a fluxify-server (-b), or
-without a server, each connection over one of them (-l).
+Carries this machine's traffic over several links at once: to a fluxify-server (-b), or without a
+server, each connection over one of them (-l).
 
 Options:
   --version                        show the version

@@ -1,4 +1,4 @@
-import type { CommandUnknownOpts } from "@commander-js/extra-typings";
+import type { CommandUnknownOpts, Help } from "@commander-js/extra-typings";
 import { EXIT_OK, EXIT_USAGE, failureText, UsageError } from "./exit.ts";
 import { describeOption } from "./option_table.ts";
 import { type KnownFlags, rewriteGoFlags } from "./go_flags.ts";
@@ -21,10 +21,12 @@ type Successors = Readonly<Record<string, string>>;
 
 /** Columns of the help that no terminal reads. */
 const HELP_WIDTH = 100;
-const HELP_WIDTH_MIN = 72;
+const HELP_WIDTH_MIN = 40;
 const HELP_WIDTH_MAX = 120;
-/** A column that is narrower is not wrapped, and the terminal would break its words. */
+/** Where the column beside the terms would be narrower, descriptions go below the terms. */
 const DESCRIPTION_WIDTH_MIN = 20;
+const TERM_INDENT = "  ";
+const DESCRIPTION_INDENT = " ".repeat(6);
 
 /** Columns for the help: those of the terminal on stdout, within reason. Reads the terminal. */
 export function readHelpWidth(): number {
@@ -58,7 +60,11 @@ export function parseProgram<Parsed>(
       writeErr: () => {}, // errors are thrown as well, and their text is ours to choose
       getOutHelpWidth: () => helpWidth,
       getOutHasColors: () => false,
-    }).configureHelp({ optionDescription: describeOption, minWidthToWrap: DESCRIPTION_WIDTH_MIN });
+    }).configureHelp({
+      optionDescription: describeOption,
+      minWidthToWrap: DESCRIPTION_WIDTH_MIN,
+      formatItem: formatHelpItem,
+    });
     if (command.commands.length > 0) command.helpCommand("help [command]", "show a command's help");
   }
   try {
@@ -67,6 +73,20 @@ export function parseProgram<Parsed>(
     return printFor(program, argv, error, written, successors);
   }
   return parsed ?? usagePrint(program, missingCommand(program));
+}
+
+/** A term and its description: beside each other, or where the terminal is narrow, below it. */
+function formatHelpItem(term: string, termWidth: number, description: string, help: Help): string {
+  if (description === "") return TERM_INDENT + term;
+  const helpWidth = help.helpWidth ?? HELP_WIDTH;
+  const column = TERM_INDENT + " ".repeat(termWidth) + TERM_INDENT;
+  const isBeside = helpWidth - column.length >= DESCRIPTION_WIDTH_MIN;
+  const indent = isBeside ? column : DESCRIPTION_INDENT;
+  const lines = help.boxWrap(description, helpWidth - indent.length).split("\n");
+  const head = TERM_INDENT + term;
+  if (isBeside) lines[0] = head.padEnd(indent.length) + lines[0];
+  else lines.unshift(head);
+  return lines.map((line, at) => at === 0 ? line : indent + line).join("\n");
 }
 
 /** Every flag of `program` and its sub-commands, and whether it takes a value. */
