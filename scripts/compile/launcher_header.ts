@@ -99,11 +99,18 @@ END
 unpack() {
   new=$(mktemp "$cache/.new.$$.XXXXXXXXXX" 2>/dev/null) ||
     fail "cannot write to $cache, a full or read-only disk or a folder of others: $elsewhere"
+  # Its digest is made meanwhile, on another core. Through a handle: a signal removes the file, and
+  # gzip, which ends a little later, must not make it again.
+  exec 3>"$new"
+  tail -c "$1" -- "$self" | head -c "$2" | gzip -dc >&3 2>/dev/null &
+  unpacking=$!
+  exec 3>&-
   sum=$(tail -c "$1" -- "$self" | head -c "$2" | sha256sum)
+  unpacked=
+  if wait "$unpacking"; then unpacked=1; fi
   [ "\${sum%% *}" = "$4" ] || fail "$self is damaged: install it again"
   # gzip checks what comes out; sync, before the file gets its name, what is on disk.
-  { tail -c "$1" -- "$self" | head -c "$2" | gzip -dc >"$new" 2>/dev/null &&
-    [ "$(wc -c <"$new")" -eq "$3" ] && sync -- "$new" 2>/dev/null; } ||
+  { [ -n "$unpacked" ] && [ "$(wc -c <"$new")" -eq "$3" ] && sync -- "$new" 2>/dev/null; } ||
     fail "there is no room in $cache: free ${neededMb} MB there, or $elsewhere"
 }
 unpack_runtime() {

@@ -1,9 +1,10 @@
 import { deepEqual, equal, match, ok, throws } from "node:assert/strict";
-import { existsSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { buildLauncher, packFile } from "./launcher.ts";
-import { Bench, ENCODER, launcher, PROGRAM } from "./test_launcher.ts";
+import { Bench, ENCODER, launcher, PROGRAM, RUNTIME } from "./test_launcher.ts";
 
 const AS_ROOT = Deno.uid() === 0;
 const NOBODY = 65534;
@@ -237,6 +238,33 @@ Deno.test("a launcher stopped while it unpacks cleans up, and after one that was
   for (const path of [leftover, current]) Deno.writeTextFileSync(path, "half of it");
   equal((await bench.run(["x"])).stdout, `${PROGRAM}<x>`);
   deepEqual([existsSync(leftover), existsSync(current)], [false, true]);
+});
+
+Deno.test("a launcher killed anywhere in its first start does not harm the next one", async () => {
+  await using bench = await Bench.create();
+  // What does not pack, so that unpacking takes long enough to be killed in its midst.
+  const noise = randomBytes(4_000_000).toString("base64");
+  bench.write(launcher("fly", PROGRAM, `${RUNTIME}exit\n#${noise}\n`));
+  const env = { FLUXIFY_CACHE: bench.cache };
+  let interrupted = 0;
+  for (let afterMs = 0; afterMs < 80; afterMs += 8) {
+    rmSync(bench.cache, { recursive: true, force: true });
+    const starting = new Deno.Command(bench.file, { args: ["x"], env, stdout: "null" }).spawn();
+    await delay(afterMs);
+    try {
+      starting.kill("SIGKILL");
+    } catch (error) {
+      ok(error instanceof TypeError, "it has ended");
+    }
+    await starting.status;
+    const before = existsSync(bench.cache) ? bench.names() : [];
+    if (before.some((name) => name.startsWith(".new."))) interrupted++;
+    deepEqual(await bench.run(["x"]), {
+      ...{ code: 0, signal: null, stdout: `${PROGRAM}<x>`, stderr: "" },
+    }, `killed after ${afterMs} ms`);
+    deepEqual(bench.names().map((name) => name.slice(0, 4)), ["fly-", "runt"], `${afterMs} ms`);
+  }
+  ok(interrupted > 0, "none was killed while it unpacked");
 });
 
 Deno.test("buildLauncher() refuses a name that is no file name", () => {
