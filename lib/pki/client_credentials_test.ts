@@ -122,7 +122,7 @@ Deno.test("without a certificate the error says how to get one", async () => {
     () => loadClientCredentials(file, undefined, NOW),
     "unreadable",
     file,
-    /Not a directory/,
+    /must be a folder is a file/,
   );
 });
 

@@ -6,6 +6,7 @@ import { PkiError } from "./pki_error.ts";
 /** Certificates and CRLs are public, as far as the directory (mode 0700) lets anyone see them. */
 export const PUBLIC_FILE_MODE = 0o644;
 export const SECRET_FILE_MODE = 0o600;
+const NO_FOLDER = "a part of this path that must be a folder is a file; check the path";
 const SECRET_DIRECTORY_MODE = 0o700;
 
 /** A bundle with an RSA 16384 key and a dozen CA certificates is below 64 KiB. */
@@ -178,6 +179,8 @@ export function readError(path: string, cause: unknown): PkiError {
     ? `this user may not read it; run as its owner, or "chown" it to the user who runs Fluxify`
     : cause instanceof Deno.errors.IsADirectory
     ? "it is a directory; name a file in it"
+    : cause instanceof Deno.errors.NotADirectory
+    ? NO_FOLDER
     : `${reasonOf(cause)}; check the path and the disk`;
   return new PkiError("unreadable", path, `Cannot read ${path}: ${why}`);
 }
@@ -272,6 +275,14 @@ function writeError(path: string, cause: unknown): PkiError {
         path,
         `Cannot write ${path}: the directory is not writable for this user; run as its owner, or choose another directory`,
       );
+    case "ENOENT":
+      return new PkiError(
+        "write failed",
+        path,
+        `Cannot write ${path}: there is no such folder, and it cannot be made; check the path`,
+      );
+    case "ENOTDIR":
+      return new PkiError("write failed", path, `Cannot write ${path}: ${NO_FOLDER}`);
     default:
       return new PkiError(
         "write failed",

@@ -43,7 +43,7 @@ Deno.test("writeFilesAtomically() changes no file when one of them cannot be wri
       ]),
     "write failed",
     impossible,
-    /No such file or directory; check the path and the disk$/,
+    /there is no such folder, and it cannot be made; check the path$/,
   );
   assert.equal(await readSmallFile(first), "old");
   assert.deepEqual(directory.names(), ["a"]);
@@ -120,7 +120,7 @@ Deno.test("withDirectoryLock() names the lock that it cannot get", async () => {
   });
   const missing = join(directory.path, "missing");
   const nowhere = () => withDirectoryLock(missing, () => assert.fail());
-  await refuses(nowhere, "write failed", missing, /No such file or directory/);
+  await refuses(nowhere, "write failed", missing, /there is no such folder/);
 });
 
 Deno.test("looseModeNotice() refuses a file that is gone", async () => {
@@ -138,7 +138,12 @@ Deno.test("exists() sees dangling links, and tells an unreadable place from an e
   const file = join(directory.path, "file");
   await Deno.writeTextFile(file, "");
   const below = join(file, "ca.pem");
-  await refuses(() => exists(below), "unreadable", below, /Not a directory/);
+  await refuses(
+    () => exists(below),
+    "unreadable",
+    below,
+    /must be a folder is a file; check the path$/,
+  );
 });
 
 /** Runs `script` with the file system `options` describes mounted on `mountPoint`, for it alone. */

@@ -265,7 +265,12 @@ Deno.test("a place that cannot hold a tree, and hosts that are none, are refused
   await using directory = await TemporaryDirectory.create();
   const file = join(directory.path, "file");
   await Deno.writeTextFile(file, "");
-  await refuses(() => open(file), "unreadable", join(file, "ca.pem"), /Not a directory; check the/);
+  await refuses(
+    () => open(file),
+    "unreadable",
+    join(file, "ca.pem"),
+    /must be a folder is a file; check the/,
+  );
   await refuses(
     () => open(directory.path, { hosts: ["1.2.3"] }),
     "bad host",

@@ -182,8 +182,9 @@ export function revokeCertificate(options: NamedCertificateOptions): Promise<Com
   });
 }
 
-async function outcomeOf(
-  command: () => Promise<Pick<CommandOutcome, "lines" | "errorLines">>,
+/** What `command` says; a refusal of the PKI is its outcome, too. */
+export async function outcomeOf(
+  command: () => Promise<Pick<CommandOutcome, "lines" | "errorLines"> & Partial<CommandOutcome>>,
 ): Promise<CommandOutcome> {
   try {
     return { exitCode: EXIT_OK, ...await command() };

@@ -8,6 +8,7 @@ import {
   initAuthority,
   listCertificates,
   newCertificate,
+  outcomeOf,
   regenerateAuthority,
   renewCertificate,
   revokeCertificate,
@@ -16,7 +17,7 @@ import {
 } from "./certificate_command.ts";
 
 export async function runCertCommand(command: CertCommand): Promise<number> {
-  const { exitCode, lines, errorLines } = await outcome(command);
+  const { exitCode, lines, errorLines } = await outcomeOf(() => run(command));
   const word = calledAs(SERVER_PROGRAM);
   const write = (output: typeof Deno.stdout, text: string) =>
     writeTo(output, `${inWordsOfCaller(text, SERVER_PROGRAM, word)}\n`);
@@ -28,7 +29,7 @@ export async function runCertCommand(command: CertCommand): Promise<number> {
   return exitCode;
 }
 
-async function outcome(command: CertCommand): Promise<CommandOutcome> {
+async function run(command: CertCommand): Promise<CommandOutcome> {
   const folders = command.pkiFolder === null
     ? pkiFoldersFor(Deno.uid())
     : [command.pkiFolder] as const;
