@@ -6,6 +6,7 @@ import { PkiError } from "./pki_error.ts";
 /** Certificates and CRLs are public, as far as the directory (mode 0700) lets anyone see them. */
 export const PUBLIC_FILE_MODE = 0o644;
 export const SECRET_FILE_MODE = 0o600;
+const IS_FOLDER = "it is a directory; name a file in it";
 const NO_FOLDER = "a part of this path that must be a folder is a file; check the path";
 const SECRET_DIRECTORY_MODE = 0o700;
 
@@ -178,7 +179,7 @@ export function readError(path: string, cause: unknown): PkiError {
   const why = cause instanceof Deno.errors.PermissionDenied
     ? `this user may not read it; run as its owner, or "chown" it to the user who runs Fluxify`
     : cause instanceof Deno.errors.IsADirectory
-    ? "it is a directory; name a file in it"
+    ? IS_FOLDER
     : cause instanceof Deno.errors.NotADirectory
     ? NO_FOLDER
     : `${reasonOf(cause)}; check the path and the disk`;
@@ -281,6 +282,8 @@ function writeError(path: string, cause: unknown): PkiError {
         path,
         `Cannot write ${path}: there is no such folder, and it cannot be made; check the path`,
       );
+    case "EISDIR":
+      return new PkiError("write failed", path, `Cannot write ${path}: ${IS_FOLDER}`);
     case "ENOTDIR":
       return new PkiError("write failed", path, `Cannot write ${path}: ${NO_FOLDER}`);
     default:

@@ -45,8 +45,18 @@ Deno.test("writeFilesAtomically() changes no file when one of them cannot be wri
     impossible,
     /there is no such folder, and it cannot be made; check the path$/,
   );
+  const folder = join(directory.path, "folder");
+  await Deno.mkdir(folder);
+  const write = (path: string) => () =>
+    writeFilesAtomically([{ path, text: "new", mode: SECRET_FILE_MODE }]);
+  const [isFolder, isFile] = [
+    /: it is a directory; name a file in it$/,
+    /must be a folder is a file/,
+  ];
+  await refuses(write(folder), "write failed", folder, isFolder);
+  await refuses(write(join(first, "b")), "write failed", join(first, "b"), isFile);
   assert.equal(await readSmallFile(first), "old");
-  assert.deepEqual(directory.names(), ["a"]);
+  assert.deepEqual(directory.names(), ["a", "folder"]);
 });
 
 Deno.test("writeFilesAtomically() changes no file when the step between its halves fails", async () => {
