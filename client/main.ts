@@ -4,9 +4,13 @@
  */
 import { isMainThread } from "node:worker_threads";
 import { guardAgainstDebugger } from "../lib/cli/debugger_guard.ts";
+import { restoreHome } from "../lib/cli/user_home.ts";
 
 if (import.meta.main || !isMainThread) {
-  if (isMainThread) guardAgainstDebugger();
+  if (isMainThread) {
+    guardAgainstDebugger();
+    restoreHome();
+  }
   const { run } = await import("./client_program.ts");
   await run();
 }

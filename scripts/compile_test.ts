@@ -32,7 +32,9 @@ Deno.test("pack() builds one file that runs, worker and all, without the sources
   const { root } = made;
   const file = join(root, "tiny");
   await checkTypes(root, [PROGRAM]);
-  const env = { FLUXIFY_CACHE: join(root, "cache") };
+  // The runtime would end with an error of its own for this .npmrc.
+  await Deno.mkdir(join(root, "home", ".npmrc"), { recursive: true });
+  const env = { FLUXIFY_CACHE: join(root, "cache"), HOME: join(root, "home") };
   await pack(root, PROGRAM, file, await packRuntime(1), [PROGRAM.name]);
   await Deno.remove(join(root, "main.ts"));
   await Deno.remove(join(root, "deno.json"));

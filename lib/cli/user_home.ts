@@ -5,6 +5,21 @@ const FIELD_UID = 2;
 const FIELD_GID = 3;
 const FIELD_HOME = 5;
 
+/** The launcher of a program that is built around the runtime keeps the caller's HOME here. */
+const KEPT_HOME = "FLUXIFY_HOME";
+
+/**
+ * Gives the program, and the commands it runs, the HOME of its caller: the launcher names another
+ * one to the runtime, which would end with an error of its own where ~/.npmrc is not to its liking.
+ */
+export function restoreHome(): void {
+  const kept = Deno.env.get(KEPT_HOME);
+  if (kept === undefined) return;
+  if (kept === "") Deno.env.delete("HOME");
+  else Deno.env.set("HOME", kept);
+  Deno.env.delete(KEPT_HOME);
+}
+
 /** The person at the keyboard: who called sudo, or else who runs the program. */
 export interface InvokingUser {
   home: string;

@@ -1,5 +1,5 @@
 import { deepEqual, equal, match } from "node:assert/strict";
-import { expandHome, findInvokingUser, readInvokingUser } from "./user_home.ts";
+import { expandHome, findInvokingUser, readInvokingUser, restoreHome } from "./user_home.ts";
 
 const PASSWD = [
   "root:x:0:0:root:/root:/bin/bash",
@@ -46,4 +46,22 @@ Deno.test("expandHome() replaces a leading tilde only", () => {
   equal(expandHome("~", "/home/mara"), "/home/mara");
   equal(expandHome("~other/x", "/home/mara"), "~other/x");
   equal(expandHome("./pki", "/home/mara"), "./pki");
+});
+
+Deno.test("restoreHome() gives back the HOME that a launcher keeps, once", () => {
+  const own = Deno.env.get("HOME");
+  const after = (kept: string | null) => {
+    Deno.env.set("HOME", "/of the launcher");
+    if (kept !== null) Deno.env.set("FLUXIFY_HOME", kept);
+    restoreHome();
+    return [Deno.env.get("HOME"), Deno.env.get("FLUXIFY_HOME")];
+  };
+  try {
+    deepEqual(after("/home/ann"), ["/home/ann", undefined]);
+    deepEqual(after(""), [undefined, undefined]);
+    deepEqual(after(null), ["/of the launcher", undefined]);
+  } finally {
+    if (own === undefined) Deno.env.delete("HOME");
+    else Deno.env.set("HOME", own);
+  }
 });

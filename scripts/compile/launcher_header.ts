@@ -245,7 +245,10 @@ PATH=$caller_path
 DENO_DIR=$state DENO_NO_UPDATE_CHECK=1
 # For the commands that the program tells its user to type.
 FLUXIFY_CALLED_AS=$self
-export DENO_DIR DENO_NO_UPDATE_CHECK FLUXIFY_CALLED_AS ${quote(build)}
+# The runtime reads .npmrc in HOME, and ends where it cannot; the program takes HOME back.
+FLUXIFY_HOME=\${HOME-}
+HOME=$program_at/$program
+export DENO_DIR DENO_NO_UPDATE_CHECK FLUXIFY_CALLED_AS FLUXIFY_HOME HOME ${quote(build)}
 # The signal that would open the runtime's debugger, and the one that asks for the status, must not
 # end a program that has not set up what they do.
 trap '' USR1 USR2

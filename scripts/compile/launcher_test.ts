@@ -54,14 +54,16 @@ Deno.test("a launcher leaves the caller's surroundings alone", async () => {
   const command = `umask 027; PATH=/odd:/usr/bin:/bin; cd /; exec "$0" environment`;
   const { stdout } = await new Deno.Command("/bin/sh", {
     args: ["-c", command, bench.file],
-    env: { FLUXIFY_CACHE: bench.cache },
+    env: { FLUXIFY_CACHE: bench.cache, HOME: "/home/of the caller" },
   }).output();
-  const [mask, path, denoFolder, folder, built] = new TextDecoder().decode(stdout).split("\n");
+  const [mask, path, denoFolder, folder, built, kept, home] = new TextDecoder().decode(stdout)
+    .split("\n");
   deepEqual(
     [mask, path, folder, built],
     [`${PROGRAM}0027`, "/odd:/usr/bin:/bin", "/", "in a test"],
   );
   equal(denoFolder, join(bench.home(), "state"));
+  deepEqual([kept, home], ["/home/of the caller", bench.home()]);
 });
 
 Deno.test("a launcher unpacks once, where nobody else can write", async () => {

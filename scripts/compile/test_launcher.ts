@@ -13,7 +13,7 @@ case \${1-} in
   die) kill -KILL $$ ;;
   wait) trap 'echo terminated; exit 42' TERM; echo ready; while :; do sleep 0.02; done ;;
   read) cat ;;
-  environment) umask; echo "$PATH"; echo "$DENO_DIR"; pwd; echo "$BUILT" ;;
+  environment) umask; echo "$PATH"; echo "$DENO_DIR"; pwd; printf "%s\\n" "$BUILT" "$FLUXIFY_HOME" "$HOME" ;;
   *) printf '<%s>' "$@" ;;
 esac
 `;
