@@ -5,7 +5,12 @@ import { dirname, join } from "node:path";
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
 import { UsageError } from "../../lib/cli/exit.ts";
 import type { InvokingUser } from "../../lib/cli/user_home.ts";
-import { SECRET_FILE_MODE, writeFilesAtomically } from "../../lib/pki/secure_file.ts";
+import {
+  readError,
+  SECRET_FILE_MODE,
+  writeError,
+  writeFilesAtomically,
+} from "../../lib/pki/secure_file.ts";
 import { MODE_KEY, readSettings, type Settings, settingsObject } from "./settings.ts";
 
 const DIRECTORY = ".fluxify";
@@ -79,13 +84,16 @@ export async function saveSettings(
   await writeFilesAtomically([{ path, text, mode: SECRET_FILE_MODE, owner: user.owner }]);
 }
 
-/** Makes `directory`, the user's own. @throws Error when root would write where the user could not */
+/**
+ * Makes `directory`, the user's own.
+ * @throws PkiError when it cannot be made, Error when root would write where the user could not
+ */
 export function makeDirectory(directory: string, { owner }: InvokingUser): void {
   try {
     Deno.mkdirSync(directory, { mode: DIRECTORY_MODE });
     if (owner !== null) giveFolder(directory, owner);
   } catch (error) {
-    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw writeError(directory, error);
   }
   // As root, nothing is written where the user could not: a link may lead anywhere.
   const { uid } = Deno.statSync(directory);
@@ -113,17 +121,21 @@ function readText(path: string): string | null {
   let length = 0;
   try {
     // A pipe or a device in its place would be waited for.
-    if (!Deno.statSync(path).isFile) throw new Error("it is no file");
+    if (!Deno.statSync(path).isFile) throw unfit(path, "it is no file");
     using file = Deno.openSync(path, { read: true });
     for (let count: number | null; (count = file.readSync(buffer.subarray(length))) !== null;) {
       length += count;
-      if (length > FILE_BYTES_MAX) throw new Error(`it is larger than ${FILE_BYTES_MAX} bytes`);
+      if (length > FILE_BYTES_MAX) throw unfit(path, `it is larger than ${FILE_BYTES_MAX} bytes`);
     }
   } catch (cause) {
     if (cause instanceof Deno.errors.NotFound) return null;
-    throw new UsageError(`Cannot read ${path}: ${reasonOf(cause)}; correct it, or move it away`);
+    throw cause instanceof UsageError ? cause : new UsageError(readError(path, cause).message);
   }
   return new TextDecoder().decode(buffer.subarray(0, length));
+}
+
+function unfit(path: string, why: string): UsageError {
+  return new UsageError(`Cannot read ${path}: ${why}; correct it, or move it away`);
 }
 
 function putAside(path: string): string {

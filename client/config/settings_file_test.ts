@@ -1,9 +1,9 @@
-import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
+import { deepEqual, equal, match, ok, rejects, throws } from "node:assert/strict";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { TemporaryDirectory } from "../../testing/pki/temporary_directory.ts";
 import { describeClientProgram } from "./options.ts";
-import { loadSettings, saveSettings } from "./settings_file.ts";
+import { loadSettings, makeDirectory, saveSettings } from "./settings_file.ts";
 
 const MAIN = fileURLToPath(new URL("../main.ts", import.meta.url));
 /** That of the tests, whatever home the program is given. */
@@ -99,7 +99,20 @@ Deno.test("what cannot be a settings file is refused", async () => {
   await rejects(loadSettings(place.user, program), /Cannot read .*larger than 65536 bytes/);
   await Deno.remove(place.file);
   await Deno.mkdir(place.file);
-  await rejects(loadSettings(place.user, program), /it is no file/);
+  await rejects(loadSettings(place.user, program), /it is no file; correct it, or move it away$/);
+});
+
+Deno.test("a home that is a file or is not there is said in our words", async () => {
+  await using place = await home("{}");
+  const isFile = /must be a folder is a file; check the path$/;
+  const inFile = { ...place.user, home: place.file };
+  await rejects(loadSettings(inFile, program), isFile);
+  throws(() => makeDirectory(join(place.file, ".fluxify"), inFile), isFile);
+  const missing = join(place.user.home, "missing", ".fluxify");
+  throws(() => makeDirectory(missing, place.user), {
+    message:
+      `Cannot write ${missing}: there is no such folder, and it cannot be made; check the path`,
+  });
 });
 
 Deno.test("the program says what is wrong with its settings, and 'config' what holds", async () => {

@@ -259,7 +259,8 @@ async function asWrite<T>(path: string, write: () => Promise<T>): Promise<T> {
   }
 }
 
-function writeError(path: string, cause: unknown): PkiError {
+/** The PKI refusal for a failed write of `path`, or for a folder that cannot be made. */
+export function writeError(path: string, cause: unknown): PkiError {
   switch (codeOf(cause)) {
     case "ENOSPC":
     case "EDQUOT":
