@@ -27,6 +27,9 @@ const STEADY_MS = 10_000;
 const LINE_LENGTH_MAX = 64 * 1024;
 const COMMAND = ["ip", "monitor", "link", "address", "route", "rule"] as const;
 
+/** Has the kernel end the monitor with this program: after kill -9 nobody else would. */
+const TIED = ["setpriv", "--pdeathsig", "KILL"] as const;
+
 /** Takes the names of the links that were seen without carrier, off or removed, in between. */
 type LinkChange = (wentDown: ReadonlySet<string>) => void;
 
@@ -108,6 +111,8 @@ class Monitors {
   readonly #changes: Changes;
   readonly #stopped = Promise.withResolvers<void>();
   #isStopped = false;
+  /** Until `setpriv` is found to be missing, or not to know the option (as that of busybox). */
+  #isTied = true;
   #monitor: Deno.ChildProcess | null = null;
 
   constructor(command: readonly [string, ...string[]], restartMs: number, changes: Changes) {
@@ -143,14 +148,21 @@ class Monitors {
   }
 
   async #runOne(): Promise<void> {
-    const monitor = this.#monitor = start(this.#command);
+    const tied = this.#isTied ? start([...TIED, ...this.#command]) : null;
+    if (tied === null) this.#isTied = false;
+    const monitor = this.#monitor = tied ?? start(this.#command);
     if (monitor === null) return;
+    let hasSpoken = false;
     await Promise.all([
-      readLines(monitor.stdout, (line) => this.#changes.noteLine(line)),
+      readLines(monitor.stdout, (line) => {
+        hasSpoken = true;
+        this.#changes.noteLine(line);
+      }),
       // The kernel had more to say than `ip` could take: what was lost may have been of a link.
       readLines(monitor.stderr, () => this.#changes.note()),
     ]);
-    await monitor.status;
+    const { success, signal } = await monitor.status;
+    if (!success && signal === null && !hasSpoken) this.#isTied = false;
     this.#monitor = null;
   }
 

@@ -109,3 +109,34 @@ Deno.test("watchLinks() finds its program where PATH does not lead", async () =>
     Deno.env.set("PATH", path);
   }
 });
+
+Deno.test("watchLinks() leaves no monitor behind a program that is killed", async () => {
+  const module = new URL("link_watch.ts", import.meta.url).href;
+  const monitor = JSON.stringify(shell("echo $$ >&2; echo $$ > $PID_FILE; exec sleep 60"));
+  const pidFile = await Deno.makeTempFile();
+  const program = `import { watchLinks } from "${module}";
+    watchLinks(() => {}, { command: ${monitor.replaceAll("$PID_FILE", pidFile)} });`;
+  const args = ["eval", "--no-lock", program];
+  const parent = new Deno.Command(Deno.execPath(), { args, stdout: "null", stderr: "null" })
+    .spawn();
+  const pid = await until(async () => (await Deno.readTextFile(pidFile)).trim());
+  parent.kill("SIGKILL");
+  await parent.status;
+  await until(() => hasEnded(pid));
+  await Deno.remove(pidFile);
+});
+
+/** Also of one that nobody has waited for yet. */
+async function hasEnded(pid: string): Promise<boolean> {
+  const stat = await Deno.readTextFile(`/proc/${pid}/stat`).catch(() => ") Z");
+  return stat.includes(") Z");
+}
+
+async function until<T>(look: () => Promise<T>): Promise<T> {
+  for (let left = 1000; left > 0; left--) {
+    const found = await look();
+    if (found) return found;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  throw new Error("It did not come about");
+}
