@@ -104,8 +104,8 @@ export class BondedClient {
   async start(signal: AbortSignal): Promise<void> {
     const endpoint = await this.#keeper.connect(signal);
     if (endpoint === null) return;
-    this.#parts.protection.keepOnFailure();
     if (endpoint.routes !== null) await this.#traffic.turnIn();
+    this.#parts.protection.keepOnFailure();
     this.#parts.progress.finish();
     log.info(
       `fluxify-client is up: ${this.addresses} over ${this.#describeLinks()} to ` +

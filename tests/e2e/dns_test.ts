@@ -1,6 +1,7 @@
-import { equal, match, ok } from "node:assert/strict";
+import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { INTERNET_ADDRESS, type Lab, SERVER_ADDRESS } from "../../scripts/lab/lab.ts";
 import { newClientCertificate, program, startServer } from "../../scripts/lab/programs.ts";
+import { hostState } from "./host_state.ts";
 import { OwnEtc, type ResolvConfKind } from "./own_etc.ts";
 import { topic } from "./scenario.ts";
 import { createSmallLab, ending, LINKS } from "./small_lab.ts";
@@ -76,6 +77,18 @@ topic("e2e DNS of the client", async (scenario) => {
     equal(exitCode, 1);
     equal(await etc.resolvConf(), before);
   });
+
+  await scenario(
+    "a resolv.conf that cannot be written ends the first start, and all is as before",
+    async () => {
+      const etc = await OwnEtc.create(lab, "read-only file", BEFORE);
+      const before = await hostState(lab.client);
+      const { exitCode, text } = await ending(etc.spawnClient(...args, "-kill-switch", "-once"));
+      equal(exitCode, 1);
+      match(text, /Cannot set the DNS servers: .*start without -dns/);
+      deepEqual(await hostState(lab.client), before);
+    },
+  );
 
   // Network namespaces share it: whatever happened above, it was not this machine's.
   equal(

@@ -8,39 +8,43 @@ import type { Lab } from "../../scripts/lab/lab.ts";
 import { environment, program } from "../../scripts/lab/programs.ts";
 import { type Child, type Output, run } from "../netns/namespace.ts";
 
-export type ResolvConfKind = "file" | "mounted file" | "link";
+export type ResolvConfKind = "file" | "mounted file" | "read-only file" | "link";
 
-/** Nothing runs unless both mounts have worked. */
+/** Nothing runs unless all mounts have worked. */
 const ENTER = `mount --bind "$1" /etc
 test -z "$2" || mount --bind "$2" /etc/resolv.conf
-shift 2
+test -z "$3" || mount -o "remount,bind,$3" /etc/resolv.conf
+shift 3
 exec "$@"`;
 
 export class OwnEtc {
   readonly #lab: Lab;
   readonly #folder: string;
   readonly #mounted: string;
+  readonly #mountOptions: string;
 
-  private constructor(lab: Lab, folder: string, mounted: string) {
+  private constructor(lab: Lab, folder: string, mounted: string, mountOptions: string) {
     this.#lab = lab;
     this.#folder = folder;
     this.#mounted = mounted;
+    this.#mountOptions = mountOptions;
   }
 
-  /** A copy of /etc whose resolv.conf is as a file, a file as containers mount it, or a link. */
+  /** A copy of /etc whose resolv.conf is as a file, one as containers mount it, or a link. */
   static async create(lab: Lab, kind: ResolvConfKind, content: string): Promise<OwnEtc> {
     const folder = join(lab.directory, `etc-${kind.replace(" ", "-")}`);
     await run("rm", "-rf", folder);
     await run("cp", "-a", "/etc", folder);
-    const mounted = kind === "mounted file" ? `${folder}.resolv.conf` : "";
-    const etc = new OwnEtc(lab, folder, mounted);
+    const isMounted = kind === "mounted file" || kind === "read-only file";
+    const mounted = isMounted ? `${folder}.resolv.conf` : "";
+    const etc = new OwnEtc(lab, folder, mounted, kind === "read-only file" ? "ro" : "");
     await Deno.remove(etc.path("resolv.conf")).catch(() => {});
     await Deno.writeTextFile(
       etc.path(kind === "link" ? "resolv.conf.real" : "resolv.conf"),
       content,
     );
     if (kind === "link") await Deno.symlink("resolv.conf.real", etc.path("resolv.conf"));
-    if (kind === "mounted file") await Deno.writeTextFile(mounted, content);
+    if (isMounted) await Deno.writeTextFile(mounted, content);
     return etc;
   }
 
@@ -72,7 +76,11 @@ export class OwnEtc {
     return this.#lab.client.runWith(environment(this.#lab, "client"), ...this.#command(argv));
   }
 
+  get #mounts(): string[] {
+    return [this.#folder, this.#mounted, this.#mountOptions];
+  }
+
   #command(argv: readonly string[]): string[] {
-    return ["unshare", "-m", "sh", "-ec", ENTER, "sh", this.#folder, this.#mounted, ...argv];
+    return ["unshare", "-m", "sh", "-ec", ENTER, "sh", ...this.#mounts, ...argv];
   }
 }
