@@ -8,7 +8,7 @@ import {
   LATE,
   OVERFLOW,
 } from "../../protocol/receive/reorder_buffer.ts";
-import { FlowKey, readFlowKey } from "../../protocol/packet/flow_key.ts";
+import { FlowKey, readPacketHeaders } from "../../protocol/packet/flow_key.ts";
 import { FLAG_PARTIAL_CHECKSUM } from "../../protocol/wire/header.ts";
 import type { PacketSink } from "./ends.ts";
 import type { OrderExtension } from "../../protocol/wire/order_extension.ts";
@@ -43,7 +43,7 @@ export class Delivery<S extends Cipher, O extends Cipher> {
     flags: number,
   ): void {
     const flow = this.#flow;
-    if (!readFlowKey(memory.view, packet, length, flow)) return this.#drops.count("not IP");
+    if (!readPacketHeaders(memory.view, packet, length, flow)) return this.#drops.count("not IP");
     if (entry.spec.role === "server" && !entry.isSource(flow)) {
       return this.#drops.count("foreign source");
     }

@@ -28,7 +28,7 @@ import {
 } from "../../protocol/wire/order_extension.ts";
 import { NO_MEMORY } from "./packet_cells.ts";
 import type { PacketPlace } from "./flow_ordering.ts";
-import { FlowKey, readFlowKey } from "../../protocol/packet/flow_key.ts";
+import { FlowKey, readPacketHeaders } from "../../protocol/packet/flow_key.ts";
 import type { Delivery } from "./delivery.ts";
 import type { MadeMemory, PacketCodecs } from "./ends.ts";
 import type { PacketMemory } from "./memory.ts";
@@ -152,7 +152,7 @@ export class Inbound<S extends Cipher, O extends Cipher> {
     const flow = this.#flow;
     const packet = isCompressed ? this.#made.inflated : payload;
     // This side sends only packets that can be inflated and read, so it is the peer's.
-    if (length <= 0 || !readFlowKey(view, packet, length, flow)) return false;
+    if (length <= 0 || !readPacketHeaders(view, packet, length, flow)) return false;
     if (entry.spec.role === "client") return entry.isSource(flow);
     return entry.isDestination(flow) && !entry.isSource(flow);
   }

@@ -8,7 +8,12 @@ import { FlowCompression } from "../../protocol/compression/flow_compression.ts"
 import type { Cipher } from "../../protocol/crypto/key_epochs.ts";
 import { OutgoingRecord } from "../../protocol/crypto/outgoing_record.ts";
 import { completeChecksum } from "../../protocol/packet/checksum.ts";
-import { FlowKey, isMulticast, readFlowKey } from "../../protocol/packet/flow_key.ts";
+import {
+  FlowKey,
+  isMulticast,
+  readFlowKey,
+  readTcpSegment,
+} from "../../protocol/packet/flow_key.ts";
 import {
   PROTOCOL_TCP,
   PROTOCOL_UDP,
@@ -145,7 +150,9 @@ export class Outbound<S extends Cipher, O extends Cipher> {
       entry.spec.carriesEcn === true,
     );
     this.#departures.begin();
-    if (!entry.session.scheduling.scheduler.begin(this.#flow, length, now)) {
+    const { scheduler } = entry.session.scheduling;
+    if (scheduler.spreadsFlows) readTcpSegment(this.#view, this.#flow);
+    if (!scheduler.begin(this.#flow, length, now)) {
       return this.#drops.count("no live path");
     }
     switch (offload.kind) {

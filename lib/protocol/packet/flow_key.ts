@@ -53,7 +53,7 @@ export class FlowKey {
   destination3 = 0;
   /** Both ports, or the ICMP echo identifier, or 0. */
   ports = 0;
-  /** Of TCP: the sequence number, and the bytes of payload. */
+  /** Of TCP, where {@link readTcpSegment} was asked: the sequence number, and bytes of payload. */
   sequence = 0;
   payloadBytes = 0;
   /** Two independent hashes of all of the above, signed 32-bit. */
@@ -76,10 +76,22 @@ export function readFlowKey(
   length: number,
   key: FlowKey,
 ): boolean {
+  if (!readPacketHeaders(view, offset, length, key)) return false;
+  hash(key);
+  return true;
+}
+
+/** As {@link readFlowKey}, but leaves the hashes as they are: for who looks nothing up. */
+export function readPacketHeaders(
+  view: DataView,
+  offset: number,
+  length: number,
+  key: FlowKey,
+): boolean {
   if (length < IPV4_HEADER_LENGTH) return false;
   const version = view.getUint8(offset) >>> 4;
   key.transport = -1;
-  key.ports = key.sequence = key.payloadBytes = 0;
+  key.ports = 0;
   if (version === 4) {
     if (!readIpv4(view, offset, length, key)) return false;
   } else if (version === 6) {
@@ -88,8 +100,19 @@ export function readFlowKey(
     return false;
   }
   if (key.transport >= 0) readPorts(view, key);
-  hash(key);
   return true;
+}
+
+/** Hot. Reads what is of TCP alone out of the packet that `key` was read from. */
+export function readTcpSegment(view: DataView, key: FlowKey): void {
+  key.sequence = key.payloadBytes = 0;
+  const { transport, protocol } = key;
+  if (protocol !== PROTOCOL_TCP || transport < 0) return;
+  const available = key.end - transport;
+  if (available < TCP_HEADER_LENGTH_MIN) return;
+  const headerLength = (view.getUint8(transport + TCP_DATA_OFFSET) >>> 4) * 4;
+  key.sequence = view.getUint32(transport + TCP_SEQUENCE);
+  key.payloadBytes = Math.max(0, available - headerLength);
 }
 
 function readIpv4(view: DataView, offset: number, length: number, key: FlowKey): boolean {
@@ -152,11 +175,6 @@ function readPorts(view: DataView, key: FlowKey): void {
   if (protocol === PROTOCOL_TCP || protocol === PROTOCOL_UDP) {
     if (available >= 8) key.ports = view.getInt32(transport);
     else key.transport = -1;
-    if (protocol === PROTOCOL_TCP && available >= TCP_HEADER_LENGTH_MIN) {
-      const headerLength = (view.getUint8(transport + TCP_DATA_OFFSET) >>> 4) * 4;
-      key.sequence = view.getUint32(transport + TCP_SEQUENCE);
-      key.payloadBytes = Math.max(0, available - headerLength);
-    }
   } else if (protocol === PROTOCOL_ICMP || protocol === PROTOCOL_ICMP6) {
     if (available >= 8 && isEcho(protocol, view.getUint8(transport))) {
       key.ports = view.getUint16(transport + 4);

@@ -1,7 +1,7 @@
 import { deepEqual, equal, notEqual, ok } from "node:assert/strict";
 import fc from "fast-check";
 import { ipPacket, ipv6, tcpPacket } from "./test_packet.ts";
-import { FlowKey, readFlowKey } from "./flow_key.ts";
+import { FlowKey, readFlowKey, readTcpSegment } from "./flow_key.ts";
 
 /** Reads a packet that nothing lies around: a read outside of it throws. */
 function read(packet: Uint8Array): FlowKey | null {
@@ -11,8 +11,7 @@ function read(packet: Uint8Array): FlowKey | null {
 }
 
 function flowOf(packet: Uint8Array): string {
-  const key = read(packet)!;
-  const { transport: _, end: _end, sequence: _sequence, payloadBytes: _payload, ...flow } = key;
+  const { transport: _transport, end: _end, ...flow } = read(packet)!;
   return JSON.stringify(flow);
 }
 
@@ -64,14 +63,17 @@ Deno.test("what lies behind the packet, and its TTL and TOS, are no part of the 
 });
 
 Deno.test("the sequence number and the payload of TCP are read, and only of TCP", () => {
+  const segmentOf = (packet: Uint8Array<ArrayBuffer>) => {
+    const key = read(packet)!;
+    readTcpSegment(new DataView(packet.buffer), key);
+    return [key.sequence, key.payloadBytes];
+  };
   for (const version of [4, 6] as const) {
     const options = new Uint8Array(12).fill(1);
-    const packet = tcpPacket({ version, sequence: 7, options, payload: new Uint8Array(5) });
-    const key = read(packet)!;
-    deepEqual([key.sequence, key.payloadBytes], [7, 5]);
+    const fields = { version, sequence: 7, options, payload: new Uint8Array(5) };
+    deepEqual(segmentOf(tcpPacket(fields)), [7, 5]);
   }
-  const udp = read(ipPacket({ protocol: 17, payload: new Uint8Array(40).fill(9) }))!;
-  deepEqual([udp.sequence, udp.payloadBytes], [0, 0]);
+  deepEqual(segmentOf(ipPacket({ protocol: 17, payload: new Uint8Array(40).fill(9) })), [0, 0]);
 });
 
 Deno.test("first and later fragments are one flow, whatever their first bytes", () => {
