@@ -31,6 +31,7 @@ import {
   type ManagerTarget,
   reactManager,
 } from "./manager_state.ts";
+import { inKeysOfScreen } from "./keys_of_commands.ts";
 import { drawManager, MANAGER_LEAST } from "./manager_view.ts";
 
 /** What others do to the files is seen within so long. */
@@ -177,7 +178,7 @@ class ManagerPage implements Page<ManagerTarget> {
   #say(action: ManagerAction, { exitCode, lines, errorLines }: CommandOutcome): void {
     const outcome = exitCode === 0 ? "done" : "refused";
     const said = [...errorLines, ...lines].map((line) =>
-      inWordsOfCaller(line, SERVER_PROGRAM, this.#word)
+      inWordsOfCaller(inKeysOfScreen(line), SERVER_PROGRAM, this.#word)
     );
     this.#state = conclude(this.#state, action, outcome, said);
   }

@@ -29,7 +29,12 @@ type ManagerView =
   | { readonly name: "help" }
   | { readonly name: "asking to quit" }
   | { readonly name: "new" | "regenerate" } & Entry
-  | { readonly name: "asking"; readonly action: "revoke" | "renew"; readonly client: string }
+  | {
+    readonly name: "asking";
+    /** "new": another certificate for a client whose own is revoked. */
+    readonly action: "revoke" | "renew" | "new";
+    readonly client: string;
+  }
   | {
     readonly name: "show";
     readonly client: string;
@@ -125,7 +130,7 @@ export function reactManager(
     case "new":
     case "regenerate": {
       if (key === "escape" || key === "ctrl+c") return { state: { ...back.state, message: null } };
-      if (key === "enter") return entered(state, view);
+      if (key === "enter") return entered(state, view, facts);
       const edited = edit(view.text, key, text);
       return { state: { ...state, view: { ...view, text: edited }, message: null } };
     }
@@ -193,10 +198,30 @@ function pressed(state: ManagerState, button: ManagerButton, facts: ManagerFacts
         const view = { name: "show", client: client.name, as: "text", first: 0 } as const;
         return { state: { ...state, view }, action: { kind: "show", client: client.name } };
       }
-      return { state: { ...state, view: { name: "asking", action: button, client: client.name } } };
+      if (isInUse(client.name, facts)) return asking(state, button, client.name);
+      if (button === "renew") return asking(state, "new", client.name);
+      return {
+        state: refused(
+          state,
+          `${client.name} is revoked already: w makes a new certificate for it`,
+        ),
+      };
     default:
       return button satisfies never;
   }
+}
+
+function asking(
+  state: ManagerState,
+  action: "revoke" | "renew" | "new",
+  client: string,
+): ManagerStep {
+  return { state: { ...state, view: { name: "asking", action, client } } };
+}
+
+/** Whether the client of that name has a certificate that is not revoked. */
+function isInUse(name: string, { clients }: ManagerFacts): boolean {
+  return clients.some((client) => client.name === name && client.status !== "revoked");
 }
 
 function answered(state: ManagerState, answer: "yes" | "no"): ManagerStep {
@@ -213,6 +238,7 @@ function answered(state: ManagerState, answer: "yes" | "no"): ManagerStep {
 function entered(
   state: ManagerState,
   view: ManagerView & { name: "new" | "regenerate" },
+  facts: ManagerFacts,
 ): ManagerStep {
   const text = view.text.trim();
   const atWork: ManagerState = { ...state, view: { ...view, state: "at work" }, message: null };
@@ -222,6 +248,12 @@ function entered(
       : { state: refused(state, `nothing was done: the word is ${REGENERATE_WORD}`) };
   }
   if (text === "") return { state: refused(state, "give the client a name") };
+  if (isInUse(text, facts)) {
+    const why =
+      `there is a client ${text} already: choose another name, or Esc, then on its line ` +
+      "w renews its certificate and r revokes it";
+    return { state: refused(state, why) };
+  }
   try {
     requireNewClientName(text);
     return { state: atWork, action: { kind: "new", client: text } };

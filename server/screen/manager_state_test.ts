@@ -39,12 +39,12 @@ Deno.test("a name that is refused stays open, so that what is typed on is no com
 });
 
 Deno.test("what the files refuse opens the input again, and what is done closes it", () => {
-  const { state: atWork, action } = step(press(INITIAL_MANAGER, ["n", ..."alice"]), "enter");
-  deepEqual(atWork.view, { name: "new", text: "alice", state: "at work" });
+  const { state: atWork, action } = step(press(INITIAL_MANAGER, ["n", ..."carol"]), "enter");
+  deepEqual(atWork.view, { name: "new", text: "carol", state: "at work" });
   equal(press(atWork, ["w", "y", "escape"]), atWork);
   equal(click(atWork, { kind: "button", button: "renew" }).state, atWork);
   const refused = conclude(atWork, action!, "refused", ["the name is taken"]);
-  deepEqual(refused.view, { name: "new", text: "alice", state: "open" });
+  deepEqual(refused.view, { name: "new", text: "carol", state: "open" });
   deepEqual(refused.message, { kind: "error", lines: ["the name is taken"] });
   const done = conclude(atWork, action!, "done", ["one", "two"]);
   deepEqual(done.view, { name: "list" });
@@ -55,13 +55,38 @@ Deno.test("what the files refuse opens the input again, and what is done closes 
 
 Deno.test("revoke and renew ask first", () => {
   for (const [key, kind] of [["r", "revoke"], ["w", "renew"]] as const) {
-    const asked = press(INITIAL_MANAGER, ["down", key]);
+    const asked = press(INITIAL_MANAGER, [key]);
     equal(step(INITIAL_MANAGER, key).action, undefined);
-    deepEqual(step(asked, "y").action, { kind, client: "laptop" });
+    deepEqual(step(asked, "y").action, { kind, client: "alice" });
     equal(step(asked, "n").action, undefined);
     equal(step(asked, "enter").action, undefined);
-    deepEqual(click(asked, { kind: "answer", answer: "yes" }).action, { kind, client: "laptop" });
+    deepEqual(click(asked, { kind: "answer", answer: "yes" }).action, { kind, client: "alice" });
   }
+});
+
+Deno.test("w makes a new certificate for a client that is revoked, and r says so", () => {
+  const asked = press(INITIAL_MANAGER, ["down", "w"]);
+  deepEqual(asked.view, { name: "asking", action: "new", client: "laptop" });
+  const { action, state } = step(asked, "y");
+  deepEqual(action, { kind: "new", client: "laptop" });
+  deepEqual(conclude(state, action!, "done", ["issued"]).view, { name: "list" });
+  const revoked = press(INITIAL_MANAGER, ["down", "r"]);
+  equal(revoked.view.name, "list");
+  match(revoked.message!.lines[0]!, /laptop is revoked already: w makes a new certificate/);
+  // The name of a revoked certificate may have a newer one.
+  const [alice, laptop] = FACTS.clients;
+  const both = managerFacts({ clients: [{ ...alice!, name: "laptop" }, laptop!] });
+  deepEqual(step({ ...INITIAL_MANAGER, row: 1 }, "w", both).state.view, {
+    ...{ name: "asking", action: "renew", client: "laptop" },
+  });
+});
+
+Deno.test("a name that is taken is told with the keys for that client; a revoked one is free", () => {
+  const taken = step(press(INITIAL_MANAGER, ["n", ..."alice"]), "enter");
+  equal(taken.action, undefined);
+  match(taken.state.message!.lines[0]!, /a client alice already.*w renews .* r revokes/);
+  const free = step(press(INITIAL_MANAGER, ["n", ..."laptop"]), "enter");
+  deepEqual(free.action, { kind: "new", client: "laptop" });
 });
 
 Deno.test("the authority is regenerated for the whole word only", () => {

@@ -46,7 +46,7 @@ const HELP = [
   "n                   a certificate for a new client",
   "Enter, s            show a client; there c shows its bundle as a QR code",
   "r                   revoke: a running server refuses it within a second or two",
-  "w                   renew: revoke, and make a new certificate",
+  "w                   renew: revoke unless that is done, and make a new certificate",
   "g                   a new authority: every client needs a new certificate",
   "F5                  read the files again; they are read every two seconds anyway",
   "F2                  leave the mouse to the terminal, to mark text",
@@ -292,12 +292,18 @@ function detailLines(
   });
 }
 
+const QUESTIONS = {
+  revoke: "Revoke",
+  renew: "Revoke and renew",
+  new: "Issue anew for",
+} as const;
+
 function drawFooter(canvas: Canvas<ManagerTarget>, { view }: ManagerState): void {
   if (view.name === "asking" || view.name === "asking to quit") {
     const question = view.name === "asking to quit"
       ? " Quit? y/n   "
-      : ` ${view.action === "revoke" ? "Revoke" : "Revoke and renew"} ${
-        cut(view.client, canvas.width - 34)
+      : ` ${QUESTIONS[view.action]} ${
+        cut(view.client, canvas.width - QUESTIONS[view.action].length - 21)
       }? y/n   `;
     const at = visibleWidth(question);
     canvas.target(at, at + 5, { kind: "answer", answer: "yes" });
