@@ -113,7 +113,7 @@ export function drawLinks(
     span("[Apply]", "button"),
     span("  "),
     span("[Back]", "button"),
-    span("  Space tick  Enter apply  a all links  Esc back", "dim"),
+    span("  Space tick  Enter apply  a show all links  Esc back", "dim"),
   ]);
   return canvas;
 }

@@ -57,7 +57,7 @@ Deno.test("the list of links on 80 columns", () => {
 
 
 
- [Apply]  [Back]  Space tick  Enter apply  a all links  Esc back`.slice(1),
+ [Apply]  [Back]  Space tick  Enter apply  a show all links  Esc back`.slice(1),
   );
   for (const [columns, rows] of [[1, 1], [40, 8], [200, 60]] as const) {
     equal(drawLinks(STATE, null, { columns, rows }).lines.length, rows);

@@ -25,6 +25,7 @@ import {
   type FormAction,
   type FormFacts,
   type FormInput,
+  type FormMessage,
   type FormState,
   type FormTarget,
   initialForm,
@@ -109,10 +110,15 @@ export class FormPage implements Page<FormTarget>, AsyncDisposable {
     this.#settingsChanged(settings);
   }
 
-  /** The form as it was, with what has come of the action. */
-  say(kind: "error" | "note", text: string): void {
+  /** The form with what has come of the action. */
+  say(message: FormMessage): void {
+    this.#state = { ...this.#state, message };
+    this.resume();
+  }
+
+  /** The form as it was. */
+  resume(): void {
     this.#action = Promise.withResolvers();
-    this.#state = { ...this.#state, message: text === "" ? null : { kind, text } };
     this.#isReadDue = true;
   }
 

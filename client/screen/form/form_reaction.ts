@@ -3,13 +3,16 @@ import type { OptionRow } from "../../../lib/cli/option_table.ts";
 import { rowAfter } from "../../../lib/cli/screen/list_cursor.ts";
 import { MODE_KEY } from "../../config/settings.ts";
 import {
+  calmed,
   FOCUS_ORDER,
+  followSettings,
   type FormFacts,
   type FormInput,
   type FormState,
   type FormStep,
   type FormTarget,
   isBalancing,
+  isTypingServer,
   listedLinks,
   selectedLinks,
   textOf,
@@ -26,7 +29,8 @@ export function reactForm(state: FormState, input: FormInput, facts: FormFacts):
   const step = reaction(state, input, facts);
   if (step.state.settings === state.settings) return step;
   const why = facts.whyRefused(step.state.settings);
-  return why === null ? step : { state: { ...state, message: { kind: "error", text: why } } };
+  if (why === null) return { ...step, state: followSettings(step.state, state.settings) };
+  return { state: { ...state, message: { kind: "error", text: why } } };
 }
 
 function reaction(state: FormState, input: FormInput, facts: FormFacts): FormStep {
@@ -55,8 +59,8 @@ function inForm(
   { key, text }: { key: string; text: string },
   facts: FormFacts,
 ): FormStep {
-  const calm: FormState = { ...before, message: null };
-  const isTyping = calm.focus === "server" && !isBalancing(calm.settings);
+  const calm = calmed(before);
+  const isTyping = isTypingServer(calm);
   if (isTyping && (text !== "" || ["backspace", "ctrl+u", "delete"].includes(key))) {
     return { state: { ...calm, edited: edit(calm.edited ?? textOf(calm, "server"), key, text) } };
   }
@@ -136,7 +140,7 @@ function clicked(before: FormState, target: FormTarget, facts: FormFacts): FormS
   const isInField = target.kind === "focus" && target.focus === "server";
   const asksToQuit = target.kind === "quit" || (target.kind === "focus" && target.focus === "quit");
   const state = isInField || asksToQuit ? before : withTypedServer(before);
-  const calm = { ...state, message: null };
+  const calm = calmed(state);
   switch (target.kind) {
     case "focus":
       switch (target.focus) {
@@ -189,11 +193,11 @@ function inSettings(
   const { options } = facts;
   const option = options[Math.min(state.row, options.length - 1)];
   if (state.edited !== null && option !== undefined) {
-    if (key === "escape" || key === "ctrl+c") return { ...state, edited: null, message: null };
+    if (key === "escape" || key === "ctrl+c") return calmed({ ...state, edited: null });
     if (key === "enter" || key === "tab") return withTypedSetting(state, facts);
-    return { ...state, edited: edit(state.edited, key, text), message: null };
+    return calmed({ ...state, edited: edit(state.edited, key, text) });
   }
-  const calm: FormState = { ...state, message: null };
+  const calm = calmed(state);
   const row = rowAfter(LIST_KEYS[key] ?? key, state.row, options.length);
   if (row !== null) return { ...calm, row };
   switch (key) {
@@ -219,7 +223,7 @@ function inSettings(
 function withTypedSetting(state: FormState, { options }: FormFacts): FormState {
   const option = options[Math.min(state.row, options.length - 1)];
   if (state.edited === null || option === undefined || state.view !== "settings") return state;
-  return withText({ ...state, edited: null, message: null }, option.name, state.edited.trim());
+  return withText(calmed({ ...state, edited: null }), option.name, state.edited.trim());
 }
 
 /** A switch is turned, a word becomes the next one, a text is edited. */

@@ -224,3 +224,31 @@ Deno.test("quitting asks once, and q can be typed into the server field", () => 
   equal(click(asked, { kind: "quit", answer: "yes" }).action, "quit");
   equal(press(initialForm(empty), ["ctrl+c"]).view, "asking to quit");
 });
+
+Deno.test("what the server said stays until the server or the certificate is another", () => {
+  const message = {
+    kind: "error",
+    text: "the certificate is revoked",
+    about: "the server",
+  } as const;
+  const refused: FormState = { ...initialForm(chosen("eth0", "wlan0")), message };
+  for (const keys of [["tab"], ["down", "space"], ["a"], ["s", "down", "escape"], ["q", "n"]]) {
+    equal(press(refused, keys).message, message, keys.join(" "));
+  }
+  equal(click(refused, { kind: "link", name: "wlan0" }).state.message, message);
+  const server: FormState = { ...refused, focus: "server" };
+  equal(press(server, ["x"]).message, message, "typed and not taken yet");
+  equal(press(server, ["x", "enter"]).message, null);
+  equal(press(server, ["enter"]).message, message);
+  const choices = ["/p/laptop.bundle", "/p/new.bundle"];
+  const two = formFacts({ certificate: { ...FACTS.certificate, choices } });
+  equal(press({ ...refused, focus: "certificate" }, ["right"], two).message, null);
+
+  const state = { kind: "good", text: "laptop, until 2029-01-01: laptop.bundle" } as const;
+  const renewed = formFacts({ certificate: { ...FACTS.certificate, state } });
+  equal(followFacts(refused, FACTS, renewed).message, null);
+  equal(followFacts(refused, FACTS, formFacts({ links: [] })).message, message);
+  // What is not about the server goes with the next key.
+  const other: FormState = { ...refused, message: { kind: "error", text: "no such link" } };
+  equal(press(other, ["tab"]).message, null);
+});

@@ -48,8 +48,11 @@ export type Focus = typeof FOCUS_ORDER[number];
 export interface FormMessage {
   readonly kind: "error" | "note";
   readonly text: string;
-  /** Set for what is over once the machine has changed what is missing for a start. */
-  readonly about?: "what is missing";
+  /**
+   * What it is over with: "what is missing": once the machine has changed that; "the server": once
+   * another server or certificate is chosen, whatever key is pressed. Else with the next key.
+   */
+  readonly about?: "what is missing" | "the server";
 }
 
 export interface FormState {
@@ -133,11 +136,45 @@ export function whatIsMissing(state: FormState, facts: FormFacts): string[] {
   return missing;
 }
 
-/** What was said to be missing is not said any more once the machine has changed that. */
+/** What was said is not said any more once the machine has changed what it is about. */
 export function followFacts(state: FormState, before: FormFacts, after: FormFacts): FormState {
-  if (state.message?.about !== "what is missing") return state;
-  const isSame = String(whatIsMissing(state, before)) === String(whatIsMissing(state, after));
+  const about = state.message?.about;
+  switch (about) {
+    case undefined:
+      return state;
+    case "what is missing": {
+      const isSame = String(whatIsMissing(state, before)) === String(whatIsMissing(state, after));
+      return isSame ? state : { ...state, message: null };
+    }
+    case "the server": {
+      const [old, now] = [before.certificate.state, after.certificate.state];
+      const isOther = now.kind === "good" && old.kind !== "reading" &&
+        (old.kind !== "good" || old.text !== now.text);
+      return isOther ? { ...state, message: null } : state;
+    }
+    default:
+      return about satisfies never;
+  }
+}
+
+/** With the next key goes what was said, but for what the server has said. */
+export function calmed<State extends FormState>(state: State): State {
+  return state.message?.about === "the server" ? state : { ...state, message: null };
+}
+
+/** What the server has said is over where these settings are others. */
+const SERVER_KEYS = ["server", "ctrl", "cert", "pki", MODE_KEY];
+
+/** The message of the server goes with the server and the certificate it was about. */
+export function followSettings(state: FormState, before: Settings): FormState {
+  if (state.message?.about !== "the server") return state;
+  const isSame = SERVER_KEYS.every((key) => state.settings.get(key) === before.get(key));
   return isSame ? state : { ...state, message: null };
+}
+
+/** Whether letters are text of the server's name, and no commands. */
+export function isTypingServer({ focus, settings, view }: FormState): boolean {
+  return view === "form" && focus === "server" && !isBalancing(settings);
 }
 
 /** The server that is being typed is taken, with the port of the control plane behind it. */

@@ -20,6 +20,7 @@ import {
   type FormState,
   type FormTarget,
   isBalancing,
+  isTypingServer,
   listedLinks,
   selectedLinks,
   usableLinks,
@@ -38,7 +39,7 @@ const HELP = [
   "up, down            along links and settings; Home, End, PgUp, PgDn, wheel",
   "Space, Enter        select a link, press a button, change a setting",
   "left, right         the mode, and which certificate",
-  "a                   all interfaces, or those that are likely",
+  "a                   show all interfaces, or those that are likely",
   "s, d, F5            settings, diagnosis, start",
   "F2                  leave the mouse to the terminal, to mark text",
   "q, Esc, Ctrl-C      quit; asks first",
@@ -224,15 +225,18 @@ function drawFooter(canvas: Canvas<FormTarget>, state: FormState): void {
     ? ["Esc back"]
     : state.edited !== null
     ? ["Enter takes it", "Esc leaves it as it was", "F5 start"]
+    : isTypingServer(state)
+    ? ["type the server's name or address", "Enter takes it", "F5 start", "Esc quit"]
+    // The last are the first to be left out; diagnosis has a button.
     : [
       "Tab next",
       "Space select",
-      "a all links",
+      state.shows === "all links" ? "a fewer links" : "a show all links",
       "s settings",
-      "d diagnose",
       "F5 start",
       "? help",
       "q quit",
+      "d diagnose",
     ];
   canvas.add([span(` ${joinFitting(parts, canvas.width - 1, "  ")}`, "dim")]);
 }

@@ -45,8 +45,26 @@ Deno.test("the form of 80 columns, ready to start", () => {
 
 
 
- Tab next  Space select  a all links  s settings  d diagnose  F5 start  ? help`.slice(1),
+ Tab next  Space select  a show all links  s settings  F5 start  ? help  q quit`.slice(1),
   );
+});
+
+Deno.test("the footer is the one for typing while the keys go to the server, and 80 columns tell how to quit", () => {
+  const footer = (state: FormState) => textOf(state, formFacts(), 80, 24).split("\n").at(-1)!;
+  const typing: FormState = { ...initialForm(CHOSEN), focus: "server" };
+  equal(
+    footer(typing),
+    " type the server's name or address  Enter takes it  F5 start  Esc quit",
+  );
+  equal(
+    footer({ ...typing, edited: "vpn" }),
+    " Enter takes it  Esc leaves it as it was  F5 start",
+  );
+  for (const focus of ["mode", "certificate", "links", "start", "quit"] as const) {
+    ok(/^ Tab next .* q quit$/.test(footer({ ...typing, focus })), focus);
+  }
+  const all: FormState = { ...initialForm(CHOSEN), shows: "all links" };
+  ok(/ a fewer links .* q quit/.test(footer(all)), footer(all));
 });
 
 Deno.test("a wide form shows more of each link, and the same external address twice", () => {

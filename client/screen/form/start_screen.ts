@@ -2,14 +2,17 @@
  * `fluxify-client` on a terminal, without a mode: the form, what was started from it, and the form
  * again. Whatever ends it, terminal and routes are as they were.
  */
+import { getLogger } from "@logtape/logtape";
 import { dirname, join } from "node:path";
 import { failureMessage } from "../../../lib/cli/exit.ts";
+import { LOG_CATEGORY } from "../../../lib/cli/log.ts";
 import type { ProgramLog } from "../../../lib/cli/run_program.ts";
 import type { InvokingUser } from "../../../lib/cli/user_home.ts";
 import { SystemRunner } from "../../../lib/host/command/runner.ts";
 import { readLeftBehind } from "../../../lib/host/journal/stale.ts";
 import { balance } from "../../balance/balance.ts";
 import { bond } from "../../bonding/bonding_mode.ts";
+import { ControlError } from "../../control/control_error.ts";
 import { TUN_NAME } from "../../config/bond_options.ts";
 import { type ClientCommand, parseClientOptions } from "../../config/options.ts";
 import type { Settings } from "../../config/settings.ts";
@@ -24,6 +27,8 @@ import { ScreenHost } from "../../../lib/cli/screen/screen_host.ts";
 import { StatusPage } from "../status_page.ts";
 import { FormPage } from "./form_page.ts";
 import { isBalancing } from "./form_state.ts";
+
+const log = getLogger([LOG_CATEGORY, "client"]);
 
 /** Until the user quits or `signal` is aborted. @throws UsageError when there is no terminal. */
 export async function showStartScreen(
@@ -61,7 +66,7 @@ export async function showStartScreen(
 /** What a client that was killed left in force is said at once; who may not look is told by a start. */
 async function tellOfEarlierRuns(form: FormPage): Promise<void> {
   const line = leftBehindLine(await readLeftBehind().catch(() => []));
-  if (line !== null) form.say("error", line);
+  if (line !== null) form.say({ kind: "error", text: line });
 }
 
 /** Shows a diagnosis of what the form would start, until the user has read it. */
@@ -81,7 +86,7 @@ async function diagnoseFor(
   host.show(page);
   void page.run(diagnosisLines(diagnose(user, form.settings)));
   await Promise.race([page.left, stopped]);
-  form.say("note", "");
+  form.resume();
 }
 
 /** Runs what the form has come to, and leaves the form with what has become of it. */
@@ -97,7 +102,7 @@ async function start(
     form.settings,
   );
   if (command.command === "print") {
-    form.say("error", command.text.trim().replace(/^[\w-]+: /, ""));
+    form.say({ kind: "error", text: command.text.trim().replace(/^[\w-]+: /, "") });
     return;
   }
   const stop = new AbortController();
@@ -105,10 +110,19 @@ async function start(
   host.show(page);
   try {
     await run(command, page, host, form, AbortSignal.any([signal, stop.signal]));
-    form.say("note", "stopped: the machine's own routes are back");
+    form.say({ kind: "note", text: "stopped: the machine's own routes are back" });
   } catch (error) {
-    form.say("error", failureMessage(error));
+    const text = failureMessage(error);
+    log.error("{text}", { text });
+    form.say({ kind: "error", text, ...isOfServer(error) ? { about: "the server" } : {} });
   }
+}
+
+/** Also where the clean-up behind it failed, too. */
+function isOfServer(error: unknown): boolean {
+  return error instanceof SuppressedError
+    ? isOfServer(error.suppressed)
+    : error instanceof ControlError;
 }
 
 function titleOf(command: ClientCommand): string {
