@@ -39,13 +39,21 @@ export function checksOf(section: string) {
   };
 }
 
-/** What is to be done, each thing once: what failed before what is only bad. */
+/** What is to be done, each thing once: what failed before what is only bad or was not tried. */
 export function recommendations(checks: readonly Check[]): string[] {
   const advice = (wanted: CheckState) =>
     checks.filter(({ state }) => state === wanted).flatMap((check) =>
-      check.advice ?? (wanted === "ok" ? [] : `mend ${check.name}: ${check.text}`)
+      check.advice ??
+        (wanted === "ok" || wanted === "left out" ? [] : `mend ${check.name}: ${check.text}`)
     );
-  return [...new Set([...advice("failed"), ...advice("warning"), ...advice("ok")])];
+  return [
+    ...new Set([
+      ...advice("failed"),
+      ...advice("warning"),
+      ...advice("left out"),
+      ...advice("ok"),
+    ]),
+  ];
 }
 
 const MARKS: Record<CheckState, string> = {

@@ -12,8 +12,9 @@ import { MODE_KEY, type Settings } from "../config/settings.ts";
 import { readMachineLinks } from "../screen/form/machine_link.ts";
 import { type Check, checkLines, checksOf, recommendations, summaryLines } from "./check.ts";
 import { earlierRunChecks } from "./earlier_runs.ts";
+import { withLoadLeftOut } from "./load_checks.ts";
 import { isClientRunning, linkChecks, routingChecks } from "./network_checks.ts";
-import { serverChecks } from "./server_checks.ts";
+import { serverChecks, type ServerTarget } from "./server_checks.ts";
 import { systemChecks } from "./system_checks.ts";
 
 /** Every check as it is done. What they are about is what the client would be started with. */
@@ -36,6 +37,24 @@ export async function* diagnose(
     const message = messageOf(error);
     yield checksOf("Links").failed("ip", message, "install iproute2");
   }
+  const running = isClientRunning(tun);
+  const usable = links.filter(({ problem, name }) =>
+    problem === null && (wanted.length === 0 || wanted.includes(name))
+  );
+  const measuresLoad = load !== "none";
+  const checks = wayToServer(user, settings, {
+    links: usable,
+    isClientRunning: running,
+    measuresLoad,
+  });
+  yield* measuresLoad ? withLoadLeftOut(checks, running) : checks;
+}
+
+async function* wayToServer(
+  user: InvokingUser,
+  settings: Settings,
+  what: Pick<ServerTarget, "links" | "isClientRunning" | "measuresLoad">,
+): AsyncGenerator<Check> {
   const server = textOf(settings, "server");
   if (server === undefined) {
     yield noServer(settings);
@@ -47,11 +66,7 @@ export async function* diagnose(
     controlPort: Number(settings.get("ctrl") ?? CONTROL_PORT),
     pkiFolder: expandHome(textOf(settings, "pki") ?? "~/.fluxify", user.home),
     certFile: cert === undefined ? undefined : expandHome(cert, user.home),
-    links: links.filter(({ problem, name }) =>
-      problem === null && (wanted.length === 0 || wanted.includes(name))
-    ),
-    isClientRunning: isClientRunning(tun),
-    measuresLoad: load !== "none",
+    ...what,
   });
 }
 

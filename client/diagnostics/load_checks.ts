@@ -45,6 +45,27 @@ export async function* loadChecks(
   }
 }
 
+/** `checks`, and behind them why no link was filled, unless one was or would have been. */
+export async function* withLoadLeftOut(
+  checks: AsyncIterable<Check>,
+  isClientRunning: boolean,
+): AsyncGenerator<Check> {
+  let isTold = false;
+  for await (const check of checks) {
+    isTold ||= check.section === SECTION;
+    yield check;
+  }
+  if (isTold) return;
+  const { leftOut } = checksOf(SECTION);
+  yield isClientRunning
+    ? leftOut(
+      "load",
+      "a client runs, and has the session of this certificate",
+      "stop the client, then 'sudo fluxify-client diag --load' fills the links",
+    )
+    : leftOut("load", "no data came through to the server: the lines above say what is in the way");
+}
+
 async function loadCheck({ runner, tun, server }: LoadTarget, name: string): Promise<Check> {
   const echo = async (...words: readonly string[]) => {
     const argv = ["ping", "-4", "-n", "-q", "-I", tun, ...words, server];

@@ -1,6 +1,7 @@
 import { deepEqual, equal, match } from "node:assert/strict";
 import { FakeRunner } from "../../testing/fake_runner.ts";
-import { judgeLoad, loadChecks } from "./load_checks.ts";
+import { type Check, checksOf, summaryLines } from "./check.ts";
+import { judgeLoad, loadChecks, withLoadLeftOut } from "./load_checks.ts";
 
 const answer = (received: number, averageMs: number) =>
   `${received} packets transmitted, ${received} received, 0% packet loss\n` +
@@ -35,4 +36,21 @@ Deno.test("a ping that knows no flood is said", async () => {
   const [check] = await Array.fromAsync(loadChecks(target, ["a"], () => Promise.resolve(true)));
   match(check!.text, /ping cannot send echoes: ping: invalid option/);
   match(check!.advice!, /iputils/);
+});
+
+Deno.test("withLoadLeftOut() says why no link was filled, and never that all is well", async () => {
+  const all = (checks: readonly Check[], isClientRunning: boolean) => {
+    async function* given() {
+      yield* checks;
+    }
+    return Array.fromAsync(withLoadLeftOut(given(), isClientRunning));
+  };
+  const fine = checksOf("DNS").ok("vpn.example.com", "192.0.2.1");
+  const running = await all([fine], true);
+  deepEqual(running.map(({ state }) => state), ["ok", "left out"]);
+  match(running[1]!.text, /a client runs/);
+  match(summaryLines(running).join("\n"), /What to do\n {2}- stop the client, then .*diag --load/);
+  match((await all([fine], false))[1]!.text, /no data came through/);
+  const filled = judgeLoad("dsl", { idleMs: 20, loadedMs: 40, echoes: 9 });
+  deepEqual(await all([fine, filled], false), [fine, filled]);
 });

@@ -38,7 +38,7 @@ const REVOKED_CODE = "revoked";
 /** Above this, the wait for missing packets should be longer than it is by default. */
 const FAR_MS = 150;
 
-interface ServerTarget {
+export interface ServerTarget {
   readonly server: string;
   readonly controlPort: number;
   readonly pkiFolder: string;
