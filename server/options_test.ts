@@ -290,7 +290,7 @@ Deno.test("parseServerOptions() names the option and what was wrong with it", ()
 });
 
 Deno.test("parseServerOptions() refuses what it does not know", () => {
-  equal(refusal("-prot", "1"), "fluxify-server: unknown option '-prot' (Did you mean --port?)\n");
+  equal(refusal("-prot", "1"), "fluxify-server: unknown option '-prot' (Did you mean -port?)\n");
   equal(refusal("--prot"), "fluxify-server: unknown option '--prot' (Did you mean --port?)\n");
   equal(refusal("-port"), "fluxify-server: option '--port <port>' argument missing\n");
   equal(
@@ -331,9 +331,9 @@ Deno.test("parseServerOptions() reads cert commands", () => {
 Deno.test("parseServerOptions() refuses cert commands that make no sense", () => {
   const cases: [string[], string][] = [
     [["cert"], "a command is missing, see 'fluxify-server cert --help'"],
-    [["cert", "new"], "missing required argument 'name'"],
+    [["cert", "new"], "the name is missing, as in 'fluxify-server cert new laptop'"],
     [["cert", "nwe", "x"], "unknown command 'nwe' (Did you mean new?)"],
-    [["cert", "list", "-port", "1"], "unknown option '--port'"],
+    [["cert", "list", "-port", "1"], "unknown option '-port'"],
     [["-port", "1", "cert", "list"], "-port means nothing to 'cert'"],
     [["cert", "list", "-pki", ""], "-pki must be a path, not ''"],
   ];

@@ -333,7 +333,7 @@ Deno.test("parseClientOptions() refuses addresses that do not match the interfac
 Deno.test("parseClientOptions() refuses what it does not know", () => {
   equal(
     refusal("-b", "-sevrer", "h"),
-    "fluxify-client: unknown option '-sevrer' (Did you mean --server?)\n",
+    "fluxify-client: unknown option '-sevrer' (Did you mean -server?)\n",
   );
 });
 
@@ -347,6 +347,11 @@ Deno.test("parseClientOptions() reads restore", () => {
     options: { logLevel: "debug", logFormat: "json" },
   });
   equal(refusal("-b", "restore"), "fluxify-client: -b means nothing before 'restore'\n");
+  equal(refusal("-port", "1"), "fluxify-client: unknown option '-port'\n");
+  equal(
+    refusal("completion"),
+    "fluxify-client: the shell is missing, as in 'fluxify-client completion bash'\n",
+  );
   equal(refusal("restore", "-b"), "fluxify-client: unknown option '-b'\n");
 });
 

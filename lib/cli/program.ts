@@ -2,6 +2,7 @@ import type { CommandUnknownOpts, Help } from "@commander-js/extra-typings";
 import { EXIT_OK, EXIT_USAGE, failureText, UsageError } from "./exit.ts";
 import { describeOption } from "./option_table.ts";
 import { type KnownFlags, rewriteGoFlags } from "./go_flags.ts";
+import { isNear } from "./near_word.ts";
 
 /** The command line was answered by parsing it: write `text`, then end with `exitCode`. */
 export interface Print {
@@ -126,12 +127,15 @@ function printFor(
     const group = program.commands.find((command) => argv.includes(command.name()));
     return usagePrint(program, missingCommand(program, group));
   }
+  if (error.code === "commander.missingArgument") {
+    return usagePrint(program, missingArgument(program, argv, error.message));
+  }
   const message = inOurWords(
     error.message.replace(/^error: /, "").replaceAll("\n", " "),
     argv,
     successors,
   );
-  return usagePrint(program, message + suggestionFor(program, error.code, message));
+  return usagePrint(program, nearOnly(message + suggestionFor(program, error.code, message)));
 }
 
 function usagePrint(program: CommandUnknownOpts, message: string): Print {
@@ -142,6 +146,29 @@ function usagePrint(program: CommandUnknownOpts, message: string): Print {
 function missingCommand(program: CommandUnknownOpts, group?: CommandUnknownOpts): string {
   const names = group ? `${program.name()} ${group.name()}` : program.name();
   return `a command is missing, see '${names} --help'`;
+}
+
+/** What stands for each argument in an example. */
+const EXAMPLES: Readonly<Record<string, string>> = { name: "laptop", shell: "bash", link: "eth0" };
+
+function missingArgument(
+  program: CommandUnknownOpts,
+  argv: readonly string[],
+  message: string,
+): string {
+  const name = /'([^']+)'/.exec(message)?.[1] ?? "argument";
+  const words = [program.name()];
+  let command = program;
+  for (const word of argv) {
+    const next = command.commands.find((one) => one.name() === word);
+    if (next === undefined) continue;
+    words.push(word);
+    command = next;
+  }
+  const example = EXAMPLES[name];
+  return example === undefined
+    ? `the ${name} is missing, see '${words.join(" ")} --help'`
+    : `the ${name} is missing, as in '${[...words, example].join(" ")}'`;
 }
 
 function inOurWords(
@@ -160,6 +187,13 @@ function inOurWords(
   const removed = /^unknown option '--?([^'=]+)/.exec(message)?.[1];
   const successor = removed === undefined ? undefined : successors[removed];
   if (successor !== undefined) return `-${removed} is called -${successor} here`;
+  // Known flags are given to commander with two dashes, however they were typed.
+  const known = /^unknown option '--([^'=]+)/.exec(message)?.[1];
+  if (
+    known !== undefined && argv.some((one) => one === `-${known}` || one.startsWith(`-${known}=`))
+  ) {
+    return message.replace("'--", "'-");
+  }
   if (rest === undefined || argv.includes(`-${rest}`)) return message;
   const written = argv.find((argument) => /^-[^-]/.test(argument) && argument.endsWith(rest));
   return written === undefined ? message : message.replace(`'-${rest}'`, `'${written}'`);
@@ -176,6 +210,18 @@ function suggestionFor(program: CommandUnknownOpts, code: string, message: strin
     if (suggestion) return ` ${suggestion[0]}`;
   }
   return "";
+}
+
+/** commander suggests words that share a letter or two; a guess that is far off misleads. */
+function nearOnly(message: string): string {
+  const [, dashes = "", word = ""] = /^unknown \w+ '(-*)([^'=]+)/.exec(message) ?? [];
+  return message.replace(/ \(Did you mean (?:one of )?(.*)\?\)$/, (_, list: string) => {
+    const near = list.split(", ").map((one) => one.replace(/^--/, ""))
+      .filter((one) => isNear(word, one));
+    // As it was typed: flags take one dash as well as two.
+    const names = near.map((one) => dashes + one).join(" or ");
+    return names === "" ? "" : ` (Did you mean ${names}?)`;
+  });
 }
 
 function withSubcommands(command: CommandUnknownOpts): CommandUnknownOpts[] {

@@ -72,7 +72,7 @@ Deno.test("parseProgram() returns every wrong command line as one line for stder
   deepEqual(parse("-port", "x"), usage("-port must be 1 to 65535, not 'x'"));
   deepEqual(parse("-port"), usage("option '--port <port>' argument missing"));
   deepEqual(parse("cert"), usage("a command is missing, see 'fly cert --help'"));
-  deepEqual(parse("cert", "new"), usage("missing required argument 'name'"));
+  deepEqual(parse("cert", "new"), usage("the name is missing, as in 'fly cert new laptop'"));
   deepEqual(parse("cert", "nwe"), usage("unknown command 'nwe' (Did you mean new?)"));
   const noCommand = "is neither an option nor a command; a list has commas and no spaces";
   deepEqual(parse("bogus"), usage(`'bogus' ${noCommand}`));
@@ -82,13 +82,17 @@ Deno.test("parseProgram() returns every wrong command line as one line for stder
 
 Deno.test("parseProgram() suggests for one dash as for two", () => {
   deepEqual(parse("--prot"), usage("unknown option '--prot' (Did you mean --port?)"));
-  deepEqual(parse("-prot", "1"), usage("unknown option '-prot' (Did you mean --port?)"));
-  deepEqual(parse("-prot=1"), usage("unknown option '-prot=1' (Did you mean --port?)"));
+  deepEqual(parse("-prot", "1"), usage("unknown option '-prot' (Did you mean -port?)"));
+  deepEqual(parse("-prot=1"), usage("unknown option '-prot=1' (Did you mean -port?)"));
   deepEqual(parse("-x"), usage("unknown option '-x'"));
   // Begins with the letter of a switch: commander would refuse what is left behind it.
-  deepEqual(parse("-vrbose"), usage("unknown option '-vrbose' (Did you mean --verbose?)"));
+  deepEqual(parse("-vrbose"), usage("unknown option '-vrbose' (Did you mean -verbose?)"));
   deepEqual(parse("-vx"), usage("unknown option '-vx'"));
   deepEqual(parse("-zzzzzz"), usage("unknown option '-zzzzzz'"));
+  // commander would offer port for each.
+  deepEqual(parse("-cert"), usage("unknown option '-cert'"));
+  deepEqual(parse("--cert"), usage("unknown option '--cert'"));
+  deepEqual(parse("cert", "now-x"), usage("unknown command 'now-x'"));
 });
 
 Deno.test("parseProgram() lets a defect of its own through", () => {

@@ -287,9 +287,9 @@ function portOf(tcp: Deno.TcpListener): number {
 function listenError(error: unknown, port: number, hostname?: string): Error {
   const place = `TCP port ${port} of ${hostname ?? "every address"}`;
   const cause = error instanceof Deno.errors.AddrInUse
-    ? "another program uses it; stop that program or choose another port"
+    ? "another program uses it; stop that program or choose another port with -ctrl"
     : error instanceof Deno.errors.PermissionDenied
-    ? "this user may not; run as root or choose a port from 1024"
+    ? "this user may not; run as root or choose a port from 1024 with -ctrl"
     : error instanceof Deno.errors.AddrNotAvailable
     ? "this machine does not have that address"
     : messageOf(error);

@@ -79,6 +79,8 @@ function openDevice(libc: Libc, name: string, flags: number): number {
   }
 }
 
+const OTHER_NAME = " with -tun, on the server with -iface";
+
 function explain(name: string, error: SyscallError): TunError {
   switch (error.errno) {
     case ENOENT:
@@ -93,12 +95,12 @@ function explain(name: string, error: SyscallError): TunError {
     case EBUSY:
       return new TunError(
         `Cannot make TUN device ${name}: another program uses it; stop that one first, or ` +
-          "choose another name",
+          `choose another name${OTHER_NAME}`,
       );
     case EINVAL:
       return new TunError(
         `Cannot make TUN device ${name}: a device of that name is there already, and is no TUN ` +
-          "device of ours; choose another name",
+          `device of ours; choose another name${OTHER_NAME}`,
       );
     default:
       return new TunError(error.message);

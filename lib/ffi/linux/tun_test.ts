@@ -60,12 +60,12 @@ Deno.test({
     equal(
       told[0],
       "TunError: Cannot make TUN device fx0: another program uses it; stop that one first, or " +
-        "choose another name",
+        "choose another name with -tun, on the server with -iface",
     );
     equal(
       told[1],
       "TunError: Cannot make TUN device lo: a device of that name is there already, and is no TUN " +
-        "device of ours; choose another name",
+        "device of ours; choose another name with -tun, on the server with -iface",
     );
     equal(told[2], 0, "descriptors left open");
   },
