@@ -2,20 +2,24 @@
 import { inspectHost, refuseObstacle } from "../lib/cli/preflight.ts";
 import { SystemRunner } from "../lib/host/command/runner.ts";
 import { restoreStale, tellsOfFailure } from "../lib/host/journal/host_journal.ts";
-import { CLIENT_PROGRAM } from "./config/options.ts";
 
 /**
  * Prints what was done, a line for each program that is gone; `detail` "each change" a line for each
- * change as well.
+ * change as well, and for each program that runs.
  * @throws PreflightError, JournalError; Error when something could not be undone.
  */
 export async function restore(
   print: (line: string) => void,
   detail: "in short" | "each change",
 ): Promise<void> {
-  refuseObstacle(CLIENT_PROGRAM, { ...inspectHost(), tunDevice: "present" });
-  const onUndone = detail === "each change" ? (text: string) => print(`undid ${text}`) : undefined;
-  report(await restoreStale(new SystemRunner(), undefined, { onUndone }), print);
+  refuseObstacle(
+    { ...inspectHost(), tunDevice: "present" },
+    "undo the routes, rules and DNS settings that an earlier run left",
+  );
+  const each = detail === "each change"
+    ? { onUndone: (text: string) => print(`undid ${text}`), onKept: print }
+    : {};
+  report(await restoreStale(new SystemRunner(), undefined, each), print);
 }
 
 /** Prints the lines of restoreStale(). @throws Error when one tells of a failure. */

@@ -59,7 +59,7 @@ export async function serve(
   hangUps: HangUps,
 ): Promise<void> {
   using recent = new RecentLog();
-  refuseObstacle(SERVER_PROGRAM, inspectHost());
+  refuseObstacle(inspectHost());
   const libc = Libc.open();
   libc.forbidCoreDumps();
   const runner = new SystemRunner();

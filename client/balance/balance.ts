@@ -56,7 +56,7 @@ export async function balance(
   stopped: AbortSignal,
   observer?: BalanceObserver,
 ): Promise<void> {
-  refuseObstacle(CLIENT_PROGRAM, { ...inspectHost(), tunDevice: "present" });
+  refuseObstacle({ ...inspectHost(), tunDevice: "present" }, "change the routes");
   const runner = new SystemRunner();
   await runChecked(runner, ["ping", "-V"]);
   for (const line of await restoreStale(runner)) log.warn("{line}", { line });

@@ -63,7 +63,7 @@ export async function bond(
   stopped: AbortSignal,
   observer?: BondObserver,
 ): Promise<void> {
-  refuseObstacle(CLIENT_PROGRAM, inspectHost());
+  refuseObstacle(inspectHost());
   const libc = Libc.open();
   libc.forbidCoreDumps();
   const runner = new SystemRunner();

@@ -1,9 +1,9 @@
 /** What the machine is, and whether it can carry packets fast. */
+import { PreflightError } from "../../lib/cli/exit.ts";
 import { findObstacle, inspectHost } from "../../lib/cli/preflight.ts";
 import { nativeEngineObstacle } from "../../lib/net/native/native_engine.ts";
 import { formatDate } from "../../lib/pki/certificate.ts";
-import { CLIENT_PROGRAM } from "../config/options.ts";
-import { type Check, checksOf } from "./check.ts";
+import { type Check, checksOf, failedBy } from "./check.ts";
 
 const { ok, warning, failed } = checksOf("System");
 /** What the engines ask of the kernel for each socket. */
@@ -16,7 +16,10 @@ const TUN_OFFLOAD_FROM = version(6, 2);
 const YEAR_MIN = 2025;
 
 /** `read` as Deno.readTextFileSync; a file that is not there is null. */
-export function systemChecks(read: (path: string) => string | null = readFile): Check[] {
+export function systemChecks(
+  read: (path: string) => string | null = readFile,
+  host = inspectHost(),
+): Check[] {
   const checks: Check[] = [];
   const name = /^PRETTY_NAME="?([^"\n]*)"?$/m.exec(read("/etc/os-release") ?? "")?.[1];
   const release = (read("/proc/sys/kernel/osrelease") ?? "unknown").trim();
@@ -28,11 +31,11 @@ export function systemChecks(read: (path: string) => string | null = readFile): 
   }
   const [, major, minor] = /^(\d+)\.(\d+)/.exec(release) ?? [];
   checks.push(offloadCheck(version(Number(major), Number(minor))));
-  const obstacle = findObstacle(CLIENT_PROGRAM, inspectHost());
+  const obstacle = findObstacle(host);
   checks.push(
     obstacle === null
       ? ok("privileges and TUN device", "root, and /dev/net/tun is there")
-      : failed("privileges and TUN device", obstacle, obstacle),
+      : failedBy("System", "privileges and TUN device", new PreflightError(obstacle)),
   );
   const native = nativeEngineObstacle();
   checks.push(

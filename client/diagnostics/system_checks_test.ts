@@ -1,4 +1,5 @@
-import { equal, match, ok } from "node:assert/strict";
+import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { checkLines } from "./check.ts";
 import { systemChecks } from "./system_checks.ts";
 
 const FILES: Record<string, string> = {
@@ -35,4 +36,13 @@ Deno.test("systemChecks() says what is little, old or not told", () => {
   equal(check(old, "processor").state, "warning");
   match(check(old, "memory").advice!, /about 100 MiB/);
   equal(check({}, "memory").state, "warning");
+});
+
+Deno.test("systemChecks() without root says so once, and then what to do", () => {
+  const host = { os: "linux", uid: 1000, tunDevice: "present" } as const;
+  const found = systemChecks(() => null, host).find(({ name }) => name.startsWith("privileges"));
+  deepEqual(checkLines(found!), [
+    "  FAILED    privileges and TUN device: must be root to make a TUN device and routes",
+    "            run with sudo",
+  ]);
 });

@@ -10,27 +10,28 @@ export interface Host {
 
 const TUN_DEVICE = "/dev/net/tun";
 
+/** What root is needed for unless something else is told. */
+const CARRY_PACKETS = "make a TUN device and routes";
+
 /**
- * Says why `program` cannot carry packets on this machine and what to do about it, or null when
- * nothing stands in the way.
+ * Says why a program cannot carry packets on this machine, or do what `purpose` says, with what to do
+ * about it behind "; ". Null when nothing stands in the way.
  */
-export function findObstacle(program: string, host: Host): string | null {
+export function findObstacle(host: Host, purpose = CARRY_PACKETS): string | null {
   if (host.os !== "linux") {
-    return `${program} needs Linux (TUN devices, ip, iptables), and this is ${host.os}`;
+    return `needs Linux (TUN devices, ip, iptables), and this is ${host.os}`;
   }
-  if (host.uid !== 0) {
-    return `${program} must be root to make a TUN device and routes: run with sudo`;
-  }
+  if (host.uid !== 0) return `must be root to ${purpose}; run with sudo`;
   if (host.tunDevice === "missing") {
-    return `${TUN_DEVICE} is missing: run 'modprobe tun'; a container needs ` +
+    return `${TUN_DEVICE} is missing; run 'modprobe tun'; a container needs ` +
       `--device ${TUN_DEVICE} --cap-add NET_ADMIN`;
   }
   return null;
 }
 
 /** Throws PreflightError when findObstacle() finds one. */
-export function refuseObstacle(program: string, host: Host): void {
-  const obstacle = findObstacle(program, host);
+export function refuseObstacle(host: Host, purpose = CARRY_PACKETS): void {
+  const obstacle = findObstacle(host, purpose);
   if (obstacle !== null) throw new PreflightError(obstacle);
 }
 

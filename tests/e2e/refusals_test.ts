@@ -33,7 +33,7 @@ topic("e2e refusals of the server", async (scenario) => {
     const command = [...program("server"), "-pki", pkiDirectory(lab)];
     refused(
       await withoutTun(lab, lab.server, "server", command),
-      /\/dev\/net\/tun is missing: run 'modprobe tun'/,
+      /\/dev\/net\/tun is missing; run 'modprobe tun'/,
     );
   });
 
@@ -102,7 +102,7 @@ topic("e2e refusals of the client", async (scenario) => {
     const command = [...program("client"), "-b", "-server", SERVER_ADDRESS, "-cert", bundle];
     refused(
       await withoutTun(lab, lab.client, "client", command),
-      /\/dev\/net\/tun is missing: run 'modprobe tun'/,
+      /\/dev\/net\/tun is missing; run 'modprobe tun'/,
     );
   });
 

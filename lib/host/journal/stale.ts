@@ -22,6 +22,8 @@ export interface RestoreOptions {
   lasting?: LastingFate;
   /** Told of each change that was undone, in words for people. */
   onUndone?: (text: string) => void;
+  /** Told of each program that runs and keeps what is its own: nothing is to be done about it. */
+  onKept?: (line: string) => void;
 }
 
 /** How a line begins that tells of a change which is still there. */
@@ -36,7 +38,7 @@ type LastingFate = "undo" | "leave" | HostJournal;
 
 /**
  * Undoes what programs that did not end properly have left behind in this network namespace.
- * Returns a line for people about each journal found. What fails is said there too and stays on
+ * Returns a line for people about each journal found whose program is gone. What fails is said there too and stays on
  * record. Throws JournalError when the directory cannot be used.
  */
 export async function restoreStale(
@@ -47,12 +49,12 @@ export async function restoreStale(
   const state = await StateDirectory.open(directory);
   const own = options.identity ?? await ownIdentity();
   const tools = { runner, sysctl: options.sysctl ?? new SystemSysctl() };
-  const { lasting = "undo", onUndone = () => {} } = options;
+  const { lasting = "undo", onUndone = () => {}, onKept = () => {} } = options;
   return await state.exclusively(async () => {
     const lines: string[] = [];
     for (const path of await state.journalPaths()) {
       if (typeof lasting !== "string" && path === lasting.path) continue;
-      lines.push(...await restoreOne(path, state, own, tools, { lasting, onUndone }));
+      lines.push(...await restoreOne(path, state, own, tools, { lasting, onUndone, onKept }));
     }
     return lines;
   });
@@ -63,7 +65,7 @@ async function restoreOne(
   state: StateDirectory,
   own: ProcessIdentity,
   tools: UndoTools,
-  { lasting, onUndone }: { lasting: LastingFate; onUndone: (text: string) => void },
+  { lasting, onUndone, onKept }: Required<Pick<RestoreOptions, "lasting" | "onUndone" | "onKept">>,
 ): Promise<string[]> {
   using file = await Deno.open(path).catch(() => null);
   if (file === null) return []; // its program has just ended properly
@@ -72,7 +74,8 @@ async function restoreOne(
   const changes = count(journal.outstanding.length);
   switch (await fateOf(path, file, journal, own)) {
     case "kept":
-      return [`${owner} is running and keeps its ${changes}`];
+      onKept(`${owner} is running and keeps its ${changes}`);
+      return [];
     case "unreadable":
       return [`cannot tell whose ${changes} are in ${path}: look at it, then remove it`];
     case "elsewhere":

@@ -107,7 +107,10 @@ Deno.test("restoreStale() leaves the living alone, by lock and by process", asyn
     identity: await deadIdentity(),
   });
   const changed = host.state();
-  assert.deepEqual(await restoreStale(host, directory.path, { sysctl: host }), [
+  const kept: string[] = [];
+  const onKept = (line: string) => kept.push(line);
+  assert.deepEqual(await restoreStale(host, directory.path, { sysctl: host, onKept }), []);
+  assert.deepEqual(kept, [
     `fluxify-locked (process ${Deno.pid}) is running and keeps its 0 changes`,
     `fluxify-test (process ${Deno.pid}) is running and keeps its 3 changes`,
   ]);
