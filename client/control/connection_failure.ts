@@ -171,8 +171,10 @@ export function explainConnect(error: unknown, target: Target): ControlError {
   const reason = number === undefined ? message : errnoName(Number(number));
   return new ControlError(
     "unreachable",
-    `Cannot reach ${place(target)} (${reason}); check that this machine is online and ` +
-      "has a route to the server",
+    `Cannot reach ${
+      place(target)
+    } (${reason}); check that the address is right, that this machine ` +
+      "is online, and that it has a route to the server",
     { retryable: true },
   );
 }

@@ -10,6 +10,7 @@ Deno.test("explainConnect() says which error of the network it was", () => {
     const error = explainConnect(new Error(`Something (os error ${number})`), TARGET);
     equal(error.code, "unreachable");
     match(error.message, new RegExp(`vpn\\.example \\(\\[2001:db8::1\\]:8443\\) \\(${name}, `));
+    match(error.message, /; check that the address is right, that this machine is online/);
   }
 });
 

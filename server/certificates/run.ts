@@ -1,4 +1,5 @@
 /** Runs a `cert` command and prints what it says. */
+import { EXIT_OK } from "../../lib/cli/exit.ts";
 import { writeTo } from "../../lib/cli/output.ts";
 import { findPkiFolder, pkiFoldersFor } from "../../lib/pki/pki_folder.ts";
 import { calledAs, inWordsOfCaller } from "../../lib/cli/called_as.ts";
@@ -25,7 +26,9 @@ export async function runCertCommand(command: CertCommand): Promise<number> {
     if (command.format === "json") writeTo(Deno.stdout, `${line}\n`);
     else write(Deno.stdout, line);
   }
-  for (const line of errorLines) write(Deno.stderr, line);
+  // What refuses names who does, as everywhere; a notice beside what was done does not.
+  const front = exitCode === EXIT_OK ? "" : `${SERVER_PROGRAM}: `;
+  for (const line of errorLines) write(Deno.stderr, front + line);
   return exitCode;
 }
 

@@ -18,6 +18,10 @@ Deno.test("a cert command whose folder is a file is refused in one line", async 
     }).output();
     const text = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
     const why = "a part of this path that must be a folder is a file; check the path";
-    deepEqual([code, ...text], [1, "", `Cannot read ${file}/ca.pem: ${why}\n`], action[0]);
+    deepEqual(
+      [code, ...text],
+      [1, "", `fluxify-server: Cannot read ${file}/ca.pem: ${why}\n`],
+      action[0],
+    );
   }
 });
