@@ -249,9 +249,8 @@ function entered(
   }
   if (text === "") return { state: refused(state, "give the client a name") };
   if (isInUse(text, facts)) {
-    const why =
-      `there is a client ${text} already: choose another name, or Esc, then on its line ` +
-      "w renews its certificate and r revokes it";
+    const why = `there is a client ${text} already: choose another name, or Esc and on its line ` +
+      "w to renew it, r to revoke it";
     return { state: refused(state, why) };
   }
   try {

@@ -48,6 +48,20 @@ Deno.test({
     await terminal.click("[Revoke]");
     await terminal.waitFor(/Revoke phone\? y\/n/);
     await terminal.click("[Yes]");
+    await terminal.waitFor(/> phone .* revoked[^]*; n issues a new certificate/);
+    await terminal.press("r");
+    await terminal.waitFor(/phone is revoked already: w makes a new certificate for it/);
+    await terminal.press("w");
+    await terminal.waitFor(/Issue anew for phone\? y\/n/);
+    await terminal.press("y");
+    await terminal.waitFor(/> phone .* valid[^]*Certificate for phone issued/);
+    await terminal.press("n");
+    await terminal.type("phone");
+    await terminal.press("Enter");
+    await terminal.waitFor(/there is a client phone already: .*w to renew it, r to revoke it/);
+    await terminal.press("Escape");
+    await terminal.waitFor(/up\/down select/);
+    await terminal.press("r", "y");
     await terminal.waitFor(/> phone .* revoked/);
 
     await terminal.press("Enter");

@@ -7,7 +7,7 @@ import { environment, newClientCertificate, startServer } from "../../scripts/la
 import { canRunTmux, Tmux } from "../../testing/tmux.ts";
 import { needsRoot } from "../netns/namespace.ts";
 import { hostState } from "./host_state.ts";
-import { createSmallLab, ping } from "./small_lab.ts";
+import { cert, createSmallLab, ping } from "./small_lab.ts";
 
 const MAIN = fileURLToPath(new URL("../../client/main.ts", import.meta.url));
 
@@ -118,6 +118,16 @@ Deno.test({
     await terminal.waitFor(/Stop\? y\/n/);
     await terminal.press("y");
     await terminal.waitFor(/not running[^]*ready\n +stopped: the machine's own routes are back/);
+
+    // Refused while it is connected: the reason outlasts the next keys, and is in the log.
+    await terminal.press("F5");
+    await terminal.waitFor(/bonding to 203\.0\.113\.10[^]*one +up[^]*two +up/);
+    equal((await cert(lab, "revoke", "laptop")).exitCode, 0);
+    const said = /not running[^]*ready\n[^]*has been revoked[^]*─ log[^]*has been revoked/;
+    await terminal.waitFor(said);
+    await terminal.press("Tab", "Tab", "a");
+    await terminal.waitFor(/a fewer links/);
+    match(await terminal.waitFor(/not running/), said);
     await terminal.press("q", "y");
     await terminal.waitFor(/exit 0/);
     server.signal("SIGTERM");
