@@ -179,15 +179,18 @@ async function main(argv: readonly string[], stop: AbortSignal): Promise<Tally> 
  */
 async function fetchPackages(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return;
-  const command = new Deno.Command(Deno.execPath(), {
-    args: ["install", "--quiet", "--frozen"],
-    cwd: ROOT,
-    env: { DENO_NO_UPDATE_CHECK: "1" },
-    stdin: "null",
-    stdout: "null",
-    signal,
-  });
-  await command.output();
+  // The programs by themselves, too: what they load would be said on their standard error.
+  for (const args of [["install"], ["cache", "client/main.ts", "server/main.ts"]]) {
+    const command = new Deno.Command(Deno.execPath(), {
+      args: [...args, "--quiet", "--frozen"],
+      cwd: ROOT,
+      env: { DENO_NO_UPDATE_CHECK: "1" },
+      stdin: "null",
+      stdout: "null",
+      signal,
+    });
+    await command.output();
+  }
 }
 
 function stopOnSignalOrAfter(limitMs: number): AbortSignal {

@@ -79,7 +79,7 @@ for (const kind of KINDS) {
         await client.waitForLine(new RegExp(`link ${LINK}: path is up`), FOLLOW_TIMEOUT_MS, from);
         match(
           (await machine.run("ip", "route", "show", SERVER_ADDRESS)).stdout,
-          new RegExp(`via ${there.gateway} dev ${LINK} (src \\S+ )?metric`),
+          new RegExp(`via ${there.gateway} dev ${LINK} proto 77 (src \\S+ )?metric`),
         );
         await overThisLinkAlone(lab, () => pingAll(lab.client, FAR_ADDRESSES));
       });
