@@ -110,7 +110,7 @@ export class MetricsServer implements AsyncDisposable {
   async #read(): Promise<{ type: string; text: string }> {
     const page = new MetricsPage();
     await this.#fill(page);
-    return { type: page.contentType, text: await page.text() };
+    return { type: page.contentType, text: page.text() };
   }
 }
 
