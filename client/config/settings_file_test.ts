@@ -119,7 +119,7 @@ Deno.test("the program says what is wrong with its settings, and 'config' what h
   await using place = await home(JSON.stringify({ version: 1, mtu: 12 }));
   const run = async (...args: string[]) => {
     const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", MAIN, ...args],
+      args: ["run", "--quiet", "-A", MAIN, ...args],
       env: { HOME: place.user.home, SUDO_USER: "", DENO_DIR },
       stdin: "null",
     }).output();

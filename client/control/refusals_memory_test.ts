@@ -13,7 +13,14 @@ Deno.test("a client that is refused again and again does not grow", async () => 
   await using server = await startTlsServer(options, () => {});
   const program = new URL("./test_refusals.ts", import.meta.url).pathname;
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", program, ...[server.port, WARM_UP, MEASURED].map(String)],
+    args: [
+      "run",
+      "--quiet",
+      "-A",
+      "--no-check",
+      program,
+      ...[server.port, WARM_UP, MEASURED].map(String),
+    ],
   }).output();
   equal(code, 0, new TextDecoder().decode(stderr));
   const grown = Number(new TextDecoder().decode(stdout));

@@ -22,7 +22,7 @@ async function run(source: string): Promise<{ code: number; stdout: string }> {
   try {
     await Deno.writeTextFile(file, source);
     const { code, stdout } = await new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", "--no-check", file],
+      args: ["run", "--quiet", "-A", "--no-check", file],
       stderr: "null",
     }).output();
     return { code, stdout: new TextDecoder().decode(stdout) };

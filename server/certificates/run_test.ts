@@ -10,7 +10,7 @@ Deno.test("a cert command whose folder is a file is refused in one line", async 
   const file = join(directory.path, "file");
   await Deno.writeTextFile(file, "");
   for (const action of [["new", "laptop"], ["list"]]) {
-    const program = ["run", "-A", "--no-check", join(ROOT, "server/main.ts")];
+    const program = ["run", "--quiet", "-A", "--no-check", join(ROOT, "server/main.ts")];
     const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
       args: [...program, "cert", ...action, "-pki", file],
       signal: AbortSignal.timeout(START_LIMIT_MS),
