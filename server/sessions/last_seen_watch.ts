@@ -6,6 +6,8 @@ import { LastSeen } from "./last_seen.ts";
 import { readLastSeen, writeLastSeen } from "./last_seen_file.ts";
 
 const LOOK_EVERY_MS = 5_000;
+/** How long the last look may take: an engine that is stuck must not keep the machine from its routes. */
+const LAST_LOOK_MS = 2_000;
 
 interface WatchOptions {
   /** The folder of the certificates. */
@@ -13,11 +15,12 @@ interface WatchOptions {
   readonly engine: Pick<Engine, "report">;
   /** For the operator. */
   readonly warn: (line: string) => void;
+  readonly lastLookMs?: number;
 }
 
 /** Until it is disposed of, which writes what is left. Nothing that fails here ends the server. */
 export async function watchLastSeen(
-  { directory, engine, warn }: WatchOptions,
+  { directory, engine, warn, lastLookMs = LAST_LOOK_MS }: WatchOptions,
 ): Promise<AsyncDisposable> {
   let said: string | null = null;
   const attempt = async (work: () => Promise<void>) => {
@@ -52,7 +55,10 @@ export async function watchLastSeen(
   return {
     async [Symbol.asyncDispose]() {
       clearInterval(timer);
-      await queue.run(() => look("last"));
+      const late = Promise.withResolvers<void>();
+      const limit = setTimeout(late.resolve, lastLookMs);
+      await Promise.race([queue.run(() => look("last")), late.promise]);
+      clearTimeout(limit);
     },
   };
 }

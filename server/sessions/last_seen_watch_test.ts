@@ -1,0 +1,17 @@
+import { deepEqual } from "node:assert/strict";
+import type { SessionReport } from "../../lib/net/engine.ts";
+import { TemporaryDirectory } from "../../testing/pki/temporary_directory.ts";
+import { watchLastSeen } from "./last_seen_watch.ts";
+
+Deno.test("an engine that never answers does not hold up the end", async () => {
+  await using directory = await TemporaryDirectory.create();
+  const warnings: string[] = [];
+  const watch = await watchLastSeen({
+    directory: directory.path,
+    engine: { report: () => new Promise<SessionReport[]>(() => {}) },
+    warn: (line) => warnings.push(line),
+    lastLookMs: 1,
+  });
+  await watch[Symbol.asyncDispose]();
+  deepEqual(warnings, []);
+});
