@@ -28,7 +28,7 @@ const USAGE = `Usage: sudo deno task gates [-- [OPTION]...]
   --flows LIST       1 unless given
   --directions LIST  down unless given; up
   --runs N           of each; the median counts; 3 unless given
-  --no-mptcp         leave kernel MPTCP out (it needs mptcpize, package mptcpize)
+  --no-mptcp         leave kernel MPTCP out
   --no-install       install nothing: print the command for what is missing
   --help             this text`;
 
@@ -154,7 +154,7 @@ if (import.meta.main) {
   await runLabCommand({
     task: "gates",
     usage: USAGE,
-    tools: ["ip", "iperf3", "iptables", "ping"],
+    tools: ["ip", "iperf3", "iptables", "mptcpize", "ping"],
     parse: parseOptions,
     run,
   });

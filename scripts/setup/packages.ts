@@ -17,6 +17,7 @@ const PACKAGE_OF = {
   iptables: "iptables",
   man: "man-db",
   mount: "mount",
+  mptcpize: "mptcpize",
   nft: "nftables",
   nsenter: "util-linux",
   openssl: "openssl",
