@@ -17,10 +17,10 @@ type EngineChoice = "native" | "portable" | "auto";
 
 const ENGINES = ["native", "portable", "auto"] as const satisfies EngineChoice[];
 
-/** What both ends of the tunnel can be told. */
 /** TCP port of the control plane, unless another is given. */
 export const CONTROL_PORT = 8443;
 
+/** What both ends of the tunnel can be told. */
 export interface TunnelOptions {
   /** TCP port of the control plane, on the server. */
   controlPort: number;

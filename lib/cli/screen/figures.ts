@@ -60,8 +60,8 @@ export function formatAge(ms: number | null): string {
 }
 
 /**
- * A bar for each column, the highest for the greatest of `values`, bytes per second. Where there are more values than
- * columns, each bar is the mean of its part of them.
+ * A bar for each column, the highest for the greatest of `values`, bytes per second. Where there are
+ * more values than columns, each bar is the mean of its part of them.
  */
 export function sparkline(values: readonly number[], width: number): string {
   const columns = Math.min(width, values.length);

@@ -64,6 +64,7 @@ export class FeedbackExchange {
       this.#outbox.transmit({ type: TYPE_PATH_FEEDBACK, path, payload });
     }
   }
+
   nextDeadline(): number {
     let next = Infinity;
     for (const { feedbackAt } of this.#paths) next = Math.min(next, feedbackAt);

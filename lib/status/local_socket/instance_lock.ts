@@ -1,6 +1,7 @@
 /**
  * Who may use the name of an instance: whoever holds the lock on its file. The kernel lets go of it
- * when the process ends, however that happens. */
+ * when the process ends, however that happens.
+ */
 
 /** Others may remove the file between our opening and our locking it. */
 const TRIES_MAX = 8;
