@@ -17,6 +17,7 @@ const EXCEPTIONS: Readonly<Record<string, readonly string[]>> = {
   "client/diagnostics/run.ts": ["runDiag"],
   "client/screen/form/start_screen.ts": ["showStartScreen"],
   "client/local_socket/ask.ts": ["runAsk"],
+  "server/forwards/run.ts": ["runForwardCommand"],
   "server/local_socket/ask.ts": ["runAsk"],
   "client/setup/wizard.ts": ["runSetup"],
   "server/setup/wizard.ts": ["runServerSetup"],

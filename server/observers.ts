@@ -4,6 +4,7 @@ import type { Engine } from "../lib/net/engine.ts";
 import { dropCounts } from "../lib/status/bond_status.ts";
 import { ServerMonitor } from "../lib/status/server_status.ts";
 import type { ControlServer } from "./control/control_server.ts";
+import type { ForwardKeeper } from "./forwards/forward_keeper.ts";
 import { openServerSocket } from "./local_socket/server_socket.ts";
 import { openServerMetrics } from "./metrics.ts";
 import type { ServeOptions } from "./options.ts";
@@ -15,11 +16,12 @@ interface Observed {
   readonly registry: SessionRegistry;
   readonly control: Pick<ControlServer, "port">;
   readonly recent: RecentLog;
+  readonly forwards: Pick<ForwardKeeper, "count">;
 }
 
 /** @throws Error when the group or the address that was asked for cannot be used. */
 export async function openObservers(observed: Observed): Promise<AsyncDisposable> {
-  const { options, engine, registry, control, recent } = observed;
+  const { options, engine, registry, control, recent, forwards } = observed;
   const monitor = new ServerMonitor({
     engine,
     sessions: () => registry.sessions,
@@ -33,6 +35,6 @@ export async function openObservers(observed: Observed): Promise<AsyncDisposable
   };
   await using stack = new AsyncDisposableStack();
   stack.use(await openServerMetrics({ ...options, monitor, drops: () => dropCounts(engine) }));
-  stack.use(await openServerSocket({ ...options, monitor, recent, registry, facts }));
+  stack.use(await openServerSocket({ ...options, monitor, recent, registry, facts, forwards }));
   return stack.move();
 }

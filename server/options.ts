@@ -6,7 +6,7 @@ import { Command, Option } from "@commander-js/extra-typings";
 import { addCompletionCommands, type CompletionCommand } from "../lib/cli/completion_commands.ts";
 import { durationMsIn } from "../lib/cli/duration.ts";
 import { UsageError } from "../lib/cli/exit.ts";
-import { parseHost, parseInterfaceName } from "../lib/cli/host_name.ts";
+import { parseInterfaceName } from "../lib/cli/host_name.ts";
 import {
   type InstanceOptions,
   instanceOptions,
@@ -15,7 +15,6 @@ import {
   socketGroupOption,
 } from "../lib/cli/instance_options.ts";
 import { integerIn } from "../lib/cli/integer.ts";
-import { parseList } from "../lib/cli/list.ts";
 import { type Accept, givenFlags, parseProgram, type Print } from "../lib/cli/program.ts";
 import {
   acceptV1Option,
@@ -40,10 +39,11 @@ import type { MssClamp } from "../lib/host/firewall/mss_clamp.ts";
 import { requireNewClientName, requireStoredClientName } from "../lib/pki/client_name.ts";
 import { PkiError } from "../lib/pki/pki_error.ts";
 import { PKI_FOLDERS } from "../lib/pki/pki_folder.ts";
-import { UDP_HOSTS_MAX } from "../lib/protocol/wire/control_message.ts";
 import { DEFAULT_NETWORK, TunnelNetwork } from "../lib/protocol/wire/tunnel_network.ts";
 import { noRestore } from "./no_restore.ts";
 import { addAskCommands, type AskCommand } from "./ask_options.ts";
+import { parseHosts, parsePublicHosts } from "./host_lists.ts";
+import { addForwardCommands, type ForwardCommand } from "./forwards/forward_options.ts";
 import { mssClampOption } from "./mss_clamp_option.ts";
 import { TUN_NAME } from "./tun.ts";
 import { VERSION } from "../lib/cli/version.ts";
@@ -108,6 +108,7 @@ export type ServerCommand =
   | { command: "manage" | "setup"; options: ManagerOptions }
   | CertCommand
   | AskCommand
+  | ForwardCommand
   | CompletionCommand
   | Print;
 
@@ -319,16 +320,24 @@ function buildProgram(accept: Accept<ServerCommand>) {
         accept({ command: "cert", action, pkiFolder: folder(raw), format: formatOf(raw) });
       });
   }
-  addAskCommands(program, accept, (command) => {
-    const useless = givenFlags(program)[0];
-    if (useless) throw new UsageError(`${useless} means nothing before '${command}'`);
+  addForwardCommands(program, accept, {
+    pkiOption,
+    jsonOption,
+    folder,
+    refuseFlags: (command) => refuseFlagsBefore(command, "-pki"),
   });
+  addAskCommands(program, accept, (command) => refuseFlagsBefore(command));
   addCompletionCommands(program, accept);
   return program;
 
   /** `-pki` may stand before `cert` as well as behind it. */
   function folder(raw: { pki?: string | undefined }): string | null {
     return raw.pki ?? program.opts().pki ?? null;
+  }
+
+  function refuseFlagsBefore(command: string, ...known: string[]) {
+    const useless = givenFlags(program).find((flag) => !known.includes(flag));
+    if (useless) throw new UsageError(`${useless} means nothing before '${command}'`);
   }
 
   function refuseServeFlags(...known: string[]) {
@@ -364,21 +373,6 @@ function pkiOption() {
 function hostsOption() {
   return new Option("--hosts <list>", "names and addresses clients reach this server by")
     .default([] as string[], "127.0.0.1,localhost").argParser(parseHosts);
-}
-
-function parseHosts(text: string): string[] {
-  const hosts = parseList("-hosts", text, "refuse").map((host) => parseHost("-hosts", host));
-  if (hosts.length === 0) throw new UsageError("-hosts must name at least one host");
-  return [...new Set(hosts)];
-}
-
-function parsePublicHosts(text: string): string[] {
-  const flag = "-public-hosts";
-  const hosts = [...new Set(parseList(flag, text, "refuse").map((host) => parseHost(flag, host)))];
-  if (hosts.length > UDP_HOSTS_MAX) {
-    throw new UsageError(`${flag} takes at most ${UDP_HOSTS_MAX} items, not ${hosts.length}`);
-  }
-  return hosts;
 }
 
 /** A new name follows our rule; an old one may come from another program's tree. */

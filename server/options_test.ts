@@ -96,6 +96,7 @@ Commands:
   setup                            ask for names, ports and the first client, and make what is
                                    needed
   cert                             client certificates
+  forward                          ports of this machine for clients
   status [options]                 show what a running server does
   sessions [options]               list the clients that are connected to a running server
   logs [options]                   show the last lines of a running server's log

@@ -13,6 +13,7 @@ import { SystemRunner } from "../lib/host/command/runner.ts";
 import type { Engine, EngineEvent } from "../lib/net/engine.ts";
 import { type StartedEngine, startEngine } from "../lib/net/start_engine.ts";
 import { listInterfaces, requireInterface } from "../lib/host/links/network_interface.ts";
+import { PortForwards } from "../lib/host/firewall/port_forwards.ts";
 import { HostJournal, restoreStale } from "../lib/host/journal/host_journal.ts";
 import { watchRules } from "../lib/host/journal/rule_watch.ts";
 import { watchLinks } from "../lib/host/links/link_watch.ts";
@@ -27,6 +28,7 @@ import { type ControlServer, startControlServer } from "./control/control_server
 import { handleEngineEvent, logControlEvent, logShared, noteMachine } from "./events.ts";
 import { dropCounts } from "../lib/status/bond_status.ts";
 import { describeDrops, metricsLines } from "../lib/status/metrics_line.ts";
+import { ForwardKeeper } from "./forwards/forward_keeper.ts";
 import { changeHost } from "./host_changes.ts";
 import { type ServeOptions, SERVER_PROGRAM } from "./options.ts";
 import { openObservers } from "./observers.ts";
@@ -41,6 +43,7 @@ import { TUN_MTU } from "./tun.ts";
 /** A stranger's costs 30 KB until it is over. */
 const HANDSHAKES_MAX = 4096;
 const CERTIFICATE_CHECK_MS = 1000;
+const FORWARD_CHECK_MS = 1000;
 const RENEWAL_CHECK_MS = 86_400_000;
 
 const FOREIGN_CHECK_MS = 10_000;
@@ -102,6 +105,7 @@ export async function serve(
   stack.use(watchRules(journal, warn));
   stack.defer(() => registry.endAll());
   const control = stack.use(await startControlPlane(options, pki, registry, shared));
+  const forwards = stack.use(await keepForwards(options, journal, registry, control));
 
   stack.use(await watchLastSeen({ directory: options.pkiFolder, engine, warn }));
   const checkCertificates = certificateCheck(pki, registry);
@@ -118,7 +122,7 @@ export async function serve(
   if (options.metricsEveryMs !== null) {
     stack.adopt(setInterval(() => logMetrics(engine), options.metricsEveryMs), clearInterval);
   }
-  stack.use(await openObservers({ options, engine, registry, control, recent }));
+  stack.use(await openObservers({ options, engine, registry, control, recent, forwards }));
   log.info("{reason}", { reason });
   log.info(
     `fluxify-server is ready: clients connect to TCP ${control.port} and UDP ` +
@@ -262,6 +266,34 @@ function keepTun(tun: TunKeeper): AsyncDisposable {
     async [Symbol.asyncDispose]() {
       await watch[Symbol.asyncDispose]();
       await queue.idle();
+    },
+  };
+}
+
+/** Follows the file of port forwardings, and the clients' addresses. */
+async function keepForwards(
+  { pkiFolder: directory, tunName, port }: ServeOptions,
+  journal: HostJournal,
+  registry: SessionRegistry,
+  control: ControlServer,
+): Promise<AsyncDisposable & Pick<ForwardKeeper, "count">> {
+  const keeper = new ForwardKeeper({
+    directory,
+    addressesOf: (client) => registry.addressesOf(client),
+    ownPorts: new Set([`tcp ${control.port}`, `udp ${port}`]),
+    rules: new PortForwards(journal, tunName),
+    say: (line) => log.info("{line}", { line }),
+    warn: (line) => log.warn("{line}", { line }),
+  });
+  await keeper.look();
+  const timer = setInterval(keeper.look, FORWARD_CHECK_MS);
+  return {
+    get count() {
+      return keeper.count;
+    },
+    async [Symbol.asyncDispose]() {
+      clearInterval(timer);
+      await keeper.idle();
     },
   };
 }

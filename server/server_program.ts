@@ -33,6 +33,10 @@ async function main(): Promise<number> {
       return await runServer(parsed.options);
     case "cert":
       return await runCertCommand(parsed);
+    case "forward": {
+      const { runForwardCommand } = await import("./forwards/run.ts");
+      return await runForwardCommand(parsed);
+    }
     case "manage":
     case "setup":
       return await runOnTerminal(parsed);

@@ -21,6 +21,7 @@ export type PkiErrorCode =
   | "not found"
   | "not writable"
   | "not yet valid"
+  | "port forward"
   | "several bundles"
   | "too many revocations"
   | "unreadable"

@@ -1,4 +1,5 @@
 import { normalizeSerial } from "./certificate.ts";
+import { type FileIdentity, fileIdentity, isSameFile } from "./file_identity.ts";
 import { PkiError, type PkiErrorCode } from "./pki_error.ts";
 import {
   decodeRevocations,
@@ -10,14 +11,6 @@ import { readError } from "./secure_file.ts";
 
 /** Room for a full list, and for a full one that was in force before it. */
 const IN_FORCE_MAX = 2 * REVOCATIONS_MAX;
-
-/** Changes whenever a file is written in place or replaced. */
-interface FileIdentity {
-  inode: number | null;
-  sizeBytes: number;
-  modifiedMs: number | undefined;
-  changedMs: number | undefined;
-}
 
 /**
  * The revoked certificates as `revoked.json` lists them at the moment of the question: each
@@ -47,7 +40,7 @@ export class RevocationList {
    */
   static open(path: string): RevocationList {
     const list = new RevocationList(path);
-    const identity = identify(path);
+    const identity = fileIdentity(path);
     if (identity !== null) list.#load(identity);
     list.#unreported.clear();
     return list;
@@ -83,10 +76,10 @@ export class RevocationList {
 
   #refresh(): void {
     try {
-      const identity = identify(this.path);
+      const identity = fileIdentity(this.path);
       if (identity === null) {
         if (this.#identity !== null) throw disappeared(this.path);
-      } else if (!isSame(identity, this.#identity)) {
+      } else if (!isSameFile(identity, this.#identity)) {
         this.#load(identity);
       }
       this.#problem = null;
@@ -115,26 +108,6 @@ export class RevocationList {
     this.#inForce = inForce;
     this.#identity = identity;
   }
-}
-
-function identify(path: string): FileIdentity | null {
-  try {
-    const info = Deno.statSync(path);
-    return {
-      inode: info.ino,
-      sizeBytes: info.size,
-      modifiedMs: info.mtime?.getTime(),
-      changedMs: info.ctime?.getTime(),
-    };
-  } catch (cause) {
-    if (cause instanceof Deno.errors.NotFound) return null;
-    throw readError(path, cause);
-  }
-}
-
-function isSame(a: FileIdentity, b: FileIdentity | null): boolean {
-  return b !== null && a.inode === b.inode && a.sizeBytes === b.sizeBytes &&
-    a.modifiedMs === b.modifiedMs && a.changedMs === b.changedMs;
 }
 
 function read(path: string, { sizeBytes }: FileIdentity): Revocation[] {

@@ -14,12 +14,13 @@ import { openClientRegistry } from "../../lib/pki/client_registry.ts";
 import { PkiError } from "../../lib/pki/pki_error.ts";
 import { DEFAULT_HOSTS } from "../../lib/pki/server_host.ts";
 import { openServerPki } from "../../lib/pki/server_pki.ts";
+import { removeForwardsTo } from "../forwards/forward_file.ts";
 import { type SeenClient, withLastSeen } from "./seen_client.ts";
 import { readAuthority } from "./authority_facts.ts";
 import { formatTable } from "../../lib/cli/table.ts";
 
 /** Options that all commands share. */
-interface CertificateOptions {
+export interface CertificateOptions {
   /** The server's PKI directory (`-pki`). */
   directory: string;
   /** Where it was looked for. */
@@ -174,12 +175,31 @@ export function revokeCertificate(options: NamedCertificateOptions): Promise<Com
     const { directory, name, now } = options;
     const registry = await openClientRegistry(directory, options.folders);
     const { revocations, notices } = await registry.revoke(name, now);
+    const forwards = await forgetForwards(directory, name);
     const text = [
       ...revocations.map(({ serial }) => `Certificate of ${name} revoked: serial ${serial}`),
+      ...forwards.lines,
       `A running server ends its session within a second or two; "fluxify-server cert new ${name}" issues a new certificate`,
     ];
-    return { lines: render(options, { name, revocations }, text), errorLines: notices };
+    return {
+      lines: render(options, { name, revocations }, text),
+      errorLines: [...notices, ...forwards.errorLines],
+    };
   });
+}
+
+/** Whatever is wrong with the forwardings, the certificate is revoked. */
+async function forgetForwards(
+  directory: string,
+  name: string,
+): Promise<Pick<CommandOutcome, "lines" | "errorLines">> {
+  try {
+    const line = await removeForwardsTo(directory, name);
+    return { lines: line === null ? [] : [line], errorLines: [] };
+  } catch (error) {
+    if (!(error instanceof PkiError)) throw error;
+    return { lines: [], errorLines: [error.message] };
+  }
 }
 
 /** What `command` says; a refusal of the PKI is its outcome, too. */
@@ -229,7 +249,8 @@ export function serverToName(names: readonly string[]): string {
   return name ?? (addresses.join(",") || "HOST");
 }
 
-function render({ format }: CertificateOptions, value: unknown, text: string[]): string[] {
+/** The value as JSON, or the lines for people. */
+export function render({ format }: CertificateOptions, value: unknown, text: string[]): string[] {
   return format === "json" ? [JSON.stringify(value)] : text;
 }
 

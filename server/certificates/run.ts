@@ -5,6 +5,7 @@ import { findPkiFolder, pkiFoldersFor } from "../../lib/pki/pki_folder.ts";
 import { calledAs, inWordsOfCaller } from "../../lib/cli/called_as.ts";
 import { type CertCommand, SERVER_PROGRAM } from "../options.ts";
 import {
+  type CertificateOptions,
   type CommandOutcome,
   initAuthority,
   listCertificates,
@@ -17,13 +18,21 @@ import {
   showCertificate,
 } from "./certificate_command.ts";
 
-export async function runCertCommand(command: CertCommand): Promise<number> {
-  const { exitCode, lines, errorLines } = await outcomeOf(() => run(command));
+export function runCertCommand(command: CertCommand): Promise<number> {
+  return writeOutcome(command.format, () => run(command));
+}
+
+/** Prints what `command` says, and returns the exit code. */
+export async function writeOutcome(
+  format: "text" | "json",
+  command: () => Promise<CommandOutcome>,
+): Promise<number> {
+  const { exitCode, lines, errorLines } = await outcomeOf(command);
   const word = calledAs(SERVER_PROGRAM);
   const write = (output: typeof Deno.stdout, text: string) =>
     writeTo(output, `${inWordsOfCaller(text, SERVER_PROGRAM, word)}\n`);
   for (const line of lines) {
-    if (command.format === "json") writeTo(Deno.stdout, `${line}\n`);
+    if (format === "json") writeTo(Deno.stdout, `${line}\n`);
     else write(Deno.stdout, line);
   }
   // What refuses names who does, as everywhere; a notice beside what was done does not.
@@ -32,12 +41,16 @@ export async function runCertCommand(command: CertCommand): Promise<number> {
   return exitCode;
 }
 
+/** The options of a command about the tree that it names, or that is found. */
+export async function inTree(
+  { pkiFolder, format }: Pick<CertCommand, "pkiFolder" | "format">,
+): Promise<CertificateOptions> {
+  const folders = pkiFolder === null ? pkiFoldersFor(Deno.uid()) : [pkiFolder] as const;
+  return { directory: await findPkiFolder(folders), folders, format, now: new Date() };
+}
+
 async function run(command: CertCommand): Promise<CommandOutcome> {
-  const folders = command.pkiFolder === null
-    ? pkiFoldersFor(Deno.uid())
-    : [command.pkiFolder] as const;
-  const directory = await findPkiFolder(folders);
-  const options = { directory, folders, format: command.format, now: new Date() } as const;
+  const options = await inTree(command);
   switch (command.action) {
     case "new":
       return await newCertificate({ ...options, name: command.name });

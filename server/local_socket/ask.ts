@@ -68,8 +68,13 @@ function statusLines(status: ServerAnswer): string[] {
     ["sessions", `${status.sessions}, with ${status.pathsUp} of ${status.paths} paths up`],
     ["from clients", carried(status.receivedBytesPerSecond, status.receivedBytes)],
     ["to clients", carried(status.sentBytesPerSecond, status.sentBytes)],
+    ["port forwards", forwardsText(status.portForwards)],
     ["dropped", describeDrops(drops)],
   ]);
+}
+
+function forwardsText({ listed, inForce }: ServerAnswer["portForwards"]): string {
+  return listed === inForce ? `${listed}` : `${inForce} of ${listed} in force; the log says why`;
 }
 
 function carried(bytesPerSecond: number, bytes: number): string {

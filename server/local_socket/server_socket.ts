@@ -12,6 +12,7 @@ import {
   textOf,
 } from "../../lib/status/local_socket/program_socket.ts";
 import type { ServerMonitor, ServerStatus, SessionStatus } from "../../lib/status/server_status.ts";
+import type { ForwardCount } from "../forwards/forward_keeper.ts";
 import { SERVER_PROGRAM } from "../options.ts";
 import type { SessionRegistry } from "../sessions/session_registry.ts";
 import { TUN_NAME } from "../tun.ts";
@@ -24,7 +25,7 @@ export const SERVER_SOCKETS: ProgramSockets = { program: "server", usualName: TU
 const SESSIONS_PER_ANSWER = 250;
 
 /** The answer to `status`. */
-export type ServerAnswer = InstanceFacts & ServerStatus;
+export type ServerAnswer = InstanceFacts & ServerStatus & { readonly portForwards: ForwardCount };
 
 /** The answer to `sessions`: ask again `after` the last name while there are more. */
 export interface SessionsAnswer {
@@ -39,11 +40,12 @@ interface ServerSocketParts {
   readonly recent: RecentLog;
   readonly registry: Pick<SessionRegistry, "sessions" | "end">;
   readonly facts: Parameters<ServerMonitor["status"]>[0];
+  readonly forwards: { readonly count: ForwardCount };
 }
 
 /** @throws Error when there is no such group. */
 export function openServerSocket(parts: ServerSocketParts): Promise<AsyncDisposable> {
-  const { instance, socketGroup, monitor, recent, registry, facts } = parts;
+  const { instance, socketGroup, monitor, recent, registry, facts, forwards } = parts;
   const own = instanceFacts(
     { program: SERVER_PROGRAM, version: VERSION, instance, processId: Deno.pid },
     new Date(),
@@ -56,7 +58,11 @@ export function openServerSocket(parts: ServerSocketParts): Promise<AsyncDisposa
     recent,
     warn: (line) => log.warn("{line}", { line }),
     commands: {
-      status: async (): Promise<ServerAnswer> => ({ ...own(), ...await monitor.status(facts) }),
+      status: async (): Promise<ServerAnswer> => ({
+        ...own(),
+        ...await monitor.status(facts),
+        portForwards: forwards.count,
+      }),
       sessions: async (args): Promise<SessionsAnswer> => {
         const limit = numberOf(args, "limit", 1, SESSIONS_PER_ANSWER, SESSIONS_PER_ANSWER);
         const after = args.after === undefined ? null : textOf(args, "after");

@@ -71,6 +71,12 @@ export class AddressPool {
     return this.network.addressesOf(host);
   }
 
+  /** The addresses that `name` has, or would get again as things are; null when it has none. */
+  addressesOf(name: string): InnerAddresses | null {
+    const lease = this.#leases.get(name);
+    return lease === undefined ? null : this.network.addressesOf(lease.host);
+  }
+
   /** `name` has gone. Its addresses are kept for it until they are needed. */
   release(name: string): void {
     const lease = this.#leases.get(name);

@@ -78,6 +78,11 @@ export class SessionRegistry {
     return this.#byName.values();
   }
 
+  /** As AddressPool has it. */
+  addressesOf(client: string): InnerAddresses | null {
+    return this.#pool.addressesOf(client);
+  }
+
   byId(id: number): LiveSession | undefined {
     for (const session of this.#byName.values()) if (session.id === id) return session;
     return undefined;

@@ -1,6 +1,6 @@
 import { messageOf } from "../../ffi/error_text.ts";
 import { CommandError, MissingProgramError } from "../command/runner.ts";
-import type { HostJournal } from "../journal/host_journal.ts";
+import type { ChangeId, HostJournal } from "../journal/host_journal.ts";
 import { type AddressFamily, FAMILIES } from "../links/address.ts";
 import { addRules, identifyIptables, programFor, type Rule } from "./iptables.ts";
 import { applyOwnTable, type OwnTable } from "./own_table.ts";
@@ -19,30 +19,39 @@ interface FamilyWithout {
   reason: string;
 }
 
+interface Applied {
+  /** What was done, the table or the rules, to be undone before the journal does it. */
+  changes: ChangeId[];
+  /** The families that have neither: empty when all is well. */
+  without: FamilyWithout[];
+}
+
 /**
  * Puts a table of nft in force, or the rules of iptables where nft is not there or refuses the table.
- * Undone by the journal. Returns the families that have neither: empty when all is well.
+ * Undone by the journal.
  */
 export async function applyTableOrRules(
   journal: HostJournal,
   { table, chains, rules }: TableOrRules,
-): Promise<FamilyWithout[]> {
+): Promise<Applied> {
   try {
-    await applyOwnTable(journal, table, chains);
-    return [];
+    const change = await applyOwnTable(journal, table, chains);
+    return { changes: change === null ? [] : [change], without: [] };
   } catch (error) {
     if (!(error instanceof CommandError || error instanceof MissingProgramError)) throw error;
-    const missing: FamilyWithout[] = [];
+    const changes: ChangeId[] = [];
+    const without: FamilyWithout[] = [];
     const identified = identifyIptables(journal); // once: it may hang until its time is over
     for (const family of FAMILIES) {
       try {
         const { variant } = await identified;
-        await addRules(journal, programFor(variant, family), rules(family));
+        const added = await addRules(journal, programFor(variant, family), rules(family));
+        changes.push(...added.filter((change) => change !== null));
       } catch (problem) {
         const reason = `neither by nft (${error.message}) nor by iptables (${messageOf(problem)})`;
-        missing.push({ family, reason });
+        without.push({ family, reason });
       }
     }
-    return missing;
+    return { changes, without };
   }
 }

@@ -4,6 +4,7 @@ import { TestMachine } from "../journal/test_machine.ts";
 export const CLIENT_SUBNET4 = "10.9.0.0/24";
 export const CLIENT_SUBNET6 = "fd00:9::/64";
 const CLIENT = { v4: "10.9.0.2", v6: "fd00:9::2" };
+const SERVER = { v4: "203.0.113.1", v6: "2001:db8:7::1" };
 const INTERNET = { v4: "203.0.113.7", v6: "2001:db8:7::7" };
 const LISTEN_ATTEMPTS_MAX = 200;
 /** Each takes 0.3 s where nobody answers. */
@@ -54,6 +55,16 @@ export class TestCrossing implements AsyncDisposable {
     await caller.sh("ip route flush cache\nip -6 route flush cache");
     const { stdout } = await caller.run(["iperf3", "-J", "-n", "1K", "-c", address]);
     return JSON.parse(stdout).start.tcp_mss_default;
+  }
+
+  /** Whether a connection from the Internet to that port of the server ends at the client's 5201. */
+  async reachesClientAt(family: "v4" | "v6", port: number): Promise<boolean> {
+    await using _server = await listen(this.client);
+    const { code } = await this.internet.run([
+      ...["iperf3", "-n", "1K", "--connect-timeout", "500"],
+      ...["-c", SERVER[family], "-p", String(port)],
+    ]);
+    return code === 0;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

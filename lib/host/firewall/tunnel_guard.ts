@@ -38,12 +38,12 @@ export async function guardTunnel(
   options: GuardOptions,
 ): Promise<string[]> {
   checkInterfaceName(options.tun);
-  const unguarded = await applyTableOrRules(journal, {
+  const { without } = await applyTableOrRules(journal, {
     table: ["inet", `fluxify_guard_${options.tun}`],
     chains: guardChains(options),
     rules: (family) => guardRules(family, options),
   });
-  return unguarded.map(({ family, reason }) =>
+  return without.map(({ family, reason }) =>
     `cannot keep hosts on the machine's own links away from the tunnel's IPv${family} addresses: ` +
     reason
   );

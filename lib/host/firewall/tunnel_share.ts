@@ -53,7 +53,7 @@ async function masquerade(journal: HostJournal, tun: string): Promise<string[]> 
     tag: SHARE_TAG,
     target: ["MASQUERADE"],
   };
-  const without = await applyTableOrRules(journal, {
+  const { without } = await applyTableOrRules(journal, {
     table: ["inet", `fluxify_share_${tun}`],
     chains: [
       baseChain("postrouting", "nat hook postrouting priority 100; policy accept", [

@@ -27,6 +27,18 @@ export function prefixContains(prefix: string, address: string): boolean {
   return containsCidr(prefix, address);
 }
 
+/**
+ * The prefix as the kernel writes it, without the bits of hosts: 192.0.2.0/24 for 192.0.2.7/24; of an
+ * address, that address alone. Throws RangeError.
+ */
+export function canonicalPrefix(text: string): string {
+  const [, address = "", length] = /^([^/]*)(?:\/(\d{1,3}))?$/.exec(text) ?? [];
+  const bits = familyOf(address) === 4 ? 32 : 128;
+  if (length === undefined) return `${canonicalAddress(address)}/${bits}`;
+  if (Number(length) > bits) throw new RangeError(`"${text}" is not a prefix`);
+  return normalizeCidr(`${address}/${Number(length)}`);
+}
+
 /** The route to one address alone: 192.0.2.1/32, 2001:db8::1/128. */
 export function hostPrefix(address: string): string {
   return familyOf(address) === 4 ? `${address}/32` : `${address}/128`;

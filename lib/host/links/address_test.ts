@@ -1,5 +1,12 @@
 import assert from "node:assert/strict";
-import { familyOf, hostPrefix, isLoopback, prefixContains, sameAddress } from "./address.ts";
+import {
+  canonicalPrefix,
+  familyOf,
+  hostPrefix,
+  isLoopback,
+  prefixContains,
+  sameAddress,
+} from "./address.ts";
 
 Deno.test("familyOf() tells the families apart and refuses the rest", () => {
   assert.equal(familyOf("192.0.2.1"), 4);
@@ -31,5 +38,26 @@ Deno.test("hostPrefix() and isLoopback()", () => {
   }
   for (const address of ["128.0.0.1", "::2", "10.0.0.1", "::ffff:10.0.0.1"]) {
     assert.ok(!isLoopback(address), address);
+  }
+});
+
+Deno.test("canonicalPrefix() clears the bits of hosts, and refuses what is no prefix", () => {
+  assert.equal(canonicalPrefix("192.0.2.7/24"), "192.0.2.0/24");
+  assert.equal(canonicalPrefix("192.0.2.7"), "192.0.2.7/32");
+  assert.equal(canonicalPrefix("2001:DB8:0::1/032"), "2001:db8::/32");
+  assert.equal(canonicalPrefix("2001:DB8:0::1"), "2001:db8::1/128");
+  assert.equal(canonicalPrefix("0.0.0.0/0"), "0.0.0.0/0");
+  for (
+    const text of [
+      "",
+      "/24",
+      "192.0.2.0/",
+      "192.0.2.0/33",
+      "::/129",
+      "fe80::%eth0/64",
+      "1.2.3.0/-1",
+    ]
+  ) {
+    assert.throws(() => canonicalPrefix(text), RangeError, text);
   }
 });
