@@ -7,6 +7,7 @@ import { LOG_CATEGORY } from "../../lib/cli/log.ts";
 import type { Engine, EngineEvent } from "../../lib/net/engine.ts";
 import type { HostJournal } from "../../lib/host/journal/host_journal.ts";
 import type { BondOptions } from "../config/options.ts";
+import { answerWithin, resolveServer } from "../control/resolve_server.ts";
 import type { ConnectProgress } from "./connect_progress.ts";
 import { FirstAnswers } from "./first_answers.ts";
 import type { LinkSet } from "./link_set.ts";
@@ -20,6 +21,9 @@ import { TunnelAddresses } from "./tunnel_addresses.ts";
 import { TunMtuKeeper } from "./tun_mtu_keeper.ts";
 import { TunnelTraffic } from "./tunnel_traffic.ts";
 import { type CarriedRecords, V1SessionWatch } from "./v1_session_watch.ts";
+
+/** Of a destination that was named: the routes wait for the answer. */
+const NAME_TIMEOUT_MS = 5000;
 
 const log = getLogger([LOG_CATEGORY, "client"]);
 
@@ -61,6 +65,10 @@ export class BondedClient {
     this.#traffic = new TunnelTraffic(journal, {
       tun: options.tunName,
       dnsServers: options.dnsServers,
+      bypass: options.bypass,
+      only: options.only,
+      lookUp: (name) => answerWithin(resolveServer(name), name, NAME_TIMEOUT_MS),
+      letOut: (networks) => parts.protection.letOut(networks),
       whenTaken: parts.hasCompany ? "go behind" : "refuse",
       share: options.share,
       killSwitch: options.killSwitch,

@@ -9,6 +9,7 @@ import { LOG_CATEGORY } from "../../lib/cli/log.ts";
 import { familyOf } from "../../lib/host/links/address.ts";
 import { type HostJournal, restoreStale } from "../../lib/host/journal/host_journal.ts";
 import { SerialQueue } from "../../lib/host/serial_queue.ts";
+import type { LocalNetwork } from "../../lib/host/firewall/kill_switch/permitted_traffic.ts";
 import { adoptedServer, KillSwitch } from "../../lib/host/firewall/kill_switch/kill_switch.ts";
 import { ControlError } from "../control/control_error.ts";
 import {
@@ -76,6 +77,11 @@ export class Protection {
   /** The traffic goes into the tunnel: whatever happens now must not let it out. */
   keepOnFailure(): void {
     this.#afterFailure = "keep";
+  }
+
+  /** What is to go beside the tunnel leaves there, although the kill switch is on. @throws CommandError. */
+  async letOut(networks: readonly LocalNetwork[]): Promise<void> {
+    warn(await this.#queue.run(async () => await this.#killSwitch?.letOut(networks) ?? []));
   }
 
   /** The server has told the port of its data plane. @throws CommandError. */

@@ -9,19 +9,17 @@ import type { HostJournal } from "../../lib/host/journal/host_journal.ts";
 import { type ShareMode, shareTunnel } from "../../lib/host/firewall/tunnel_share.ts";
 import { DefaultRoute, type WhenTaken } from "../../lib/host/routes/default_route.ts";
 import { TunnelBypass } from "../../lib/host/routes/tunnel_bypass.ts";
+import { type SplitOptions, SplitTraffic } from "./split_traffic.ts";
 
 const log = getLogger([LOG_CATEGORY, "client"]);
 
-interface TunnelTrafficOptions {
-  readonly tun: string;
+interface TunnelTrafficOptions extends SplitOptions {
   /** Another client that runs may have the traffic; anybody else must not. */
   readonly whenTaken: WhenTaken;
   /** Whether the network behind this machine uses it, too. */
   readonly share: ShareMode;
   /** Puts back what was taken from the TUN device. Returns notices for people. */
   readonly keepAddresses: () => Promise<string[]>;
-  /** Empty: DNS stays as it is. */
-  readonly dnsServers: readonly string[];
   readonly serverAddresses: () => readonly string[];
   readonly killSwitch: boolean;
 }
@@ -30,7 +28,12 @@ export class TunnelTraffic {
   readonly #journal: HostJournal;
   readonly #options: TunnelTrafficOptions;
   readonly #bypass: TunnelBypass;
+  readonly #split: SplitTraffic;
   #defaultRoute: DefaultRoute | null = null;
+  /** Whether what goes beside the tunnel, or alone into it, is ours to say. */
+  #isSplit = false;
+  /** Whether the routes are ours to keep. */
+  #isTurnedIn = false;
   #routesMayHaveChanged = false;
   #routesLook: Promise<void> | null = null;
   #routesProblem = "";
@@ -41,20 +44,32 @@ export class TunnelTraffic {
   constructor(journal: HostJournal, options: TunnelTrafficOptions) {
     this.#journal = journal;
     this.#options = options;
-    this.#bypass = new TunnelBypass(journal.runner, options);
+    this.#split = new SplitTraffic(journal, options);
+    const bypassed = () => this.#split.bypassed;
+    this.#bypass = new TunnelBypass(journal.runner, { ...options, bypassed });
   }
 
-  /** From now on all of it goes into the tunnel. @throws Error that says what is in the way. */
+  /** From now on all of it goes into the tunnel, or what was chosen. @throws Error that says what is in the way. */
   async turnIn(): Promise<void> {
     const { tun, dnsServers: servers } = this.#options;
-    const defaultRoute = new DefaultRoute(this.#journal, tun, this.#options.whenTaken);
-    for (const line of await defaultRoute.enable()) log.warn("{line}", { line });
-    const { ahead } = defaultRoute;
+    if (this.#split.isAllTunnelled) {
+      const defaultRoute = new DefaultRoute(this.#journal, tun, this.#options.whenTaken);
+      for (const line of await defaultRoute.enable()) log.warn("{line}", { line });
+      this.#defaultRoute = defaultRoute;
+    }
+    const ahead = this.#defaultRoute?.ahead ?? null;
     if (ahead !== null) {
       log.warn(
         `the client of ${ahead} has this machine's traffic: into ${tun} goes what is bound to it, and ` +
           `all when ${ahead} is gone`,
       );
+    }
+    this.#isSplit = ahead === null;
+    if (this.#isSplit) {
+      for (const line of await this.#split.follow()) log.warn("{line}", { line });
+      for (const line of this.#split.describe()) log.info("{line}", { line });
+    } else if (this.#options.bypass !== null) {
+      log.warn(`-bypass is left to the client of ${ahead}`);
     }
     const { isShared, notices } = await shareTunnel(this.#journal, tun, this.#options.share);
     for (const line of notices) log.warn("{line}", { line });
@@ -64,7 +79,7 @@ export class TunnelTraffic {
           "(-share off ends that)",
       );
     }
-    this.#defaultRoute = defaultRoute;
+    this.#isTurnedIn = true;
     this.#routesMayHaveChanged = true;
     if (servers.length === 0) return;
     if (ahead !== null) return log.warn(`-dns is left to the client of ${ahead}`);
@@ -80,10 +95,12 @@ export class TunnelTraffic {
 
   /** To be called regularly: what somebody removes, or writes over, is made again. */
   check(): void {
-    const [route, dns] = [this.#defaultRoute, this.#dns];
-    if (route !== null && this.#routesLook === null && this.#routesMayHaveChanged) {
+    const dns = this.#dns;
+    const isDue = this.#routesMayHaveChanged ||
+      (this.#isSplit && this.#split.isDue(performance.now()));
+    if (this.#isTurnedIn && this.#routesLook === null && isDue) {
       this.#routesMayHaveChanged = false;
-      this.#routesLook = this.#lookAtRoutes(route).finally(() => this.#routesLook = null);
+      this.#routesLook = this.#lookAtRoutes().finally(() => this.#routesLook = null);
     }
     if (dns !== null && this.#dnsLook === null) {
       this.#dnsLook = this.#lookAtDns(dns).finally(() => this.#dnsLook = null);
@@ -96,12 +113,17 @@ export class TunnelTraffic {
     await this.#routesLook;
   }
 
-  async #lookAtRoutes(defaultRoute: DefaultRoute): Promise<void> {
+  async #lookAtRoutes(): Promise<void> {
+    const [defaultRoute, split] = [this.#defaultRoute, this.#split];
     try {
       // Routes need the device up, with its addresses.
       for (const line of await this.#options.keepAddresses()) log.warn("{line}", { line });
-      for (const line of await defaultRoute.follow()) log.warn("{line}", { line });
-      if (defaultRoute.ahead === null) {
+      for (const line of await defaultRoute?.follow() ?? []) log.warn("{line}", { line });
+      if (this.#isSplit) {
+        for (const line of await split.refresh(performance.now())) log.warn("{line}", { line });
+        for (const line of await split.follow()) log.warn("{line}", { line });
+      }
+      if (defaultRoute?.ahead === null) {
         for (const line of await this.#bypass.look()) log.warn("{line}", { line });
       }
       this.#routesProblem = "";

@@ -40,6 +40,8 @@ export const BOND_FLAGS = [
   "-policy-routing",
   "-tun",
   "-share",
+  "-bypass",
+  "-only",
 ];
 
 export const onceOption = () =>

@@ -64,6 +64,8 @@ import {
   shareOption,
   tunOption,
 } from "./bond_options.ts";
+import { addDiagCommand, type DiagOptions } from "./diag_options.ts";
+import { bypassOption, checkDestinations, type Destinations, onlyOption } from "./destinations.ts";
 import {
   type LinkChoice,
   pairLinks,
@@ -105,6 +107,10 @@ export interface BondOptions extends TunnelOptions, InstanceOptions {
   killSwitch: boolean;
   /** Whether each link gets a routing table of its own. */
   policyRouting: boolean;
+  /** What goes beside the tunnel; null: nothing but what is near. */
+  bypass: Destinations | null;
+  /** What alone goes into the tunnel; null: everything. */
+  only: Destinations | null;
   /** Whether a network behind this machine uses the tunnel. */
   share: ShareMode;
   /** Whether a live full-screen status is shown. */
@@ -114,16 +120,8 @@ export interface BondOptions extends TunnelOptions, InstanceOptions {
 }
 
 /** What a screen or a wizard begins with: the flags, and what the settings file says besides. */
-interface StartOptions extends Pick<TunnelOptions, "logLevel" | "logFormat"> {
+export interface StartOptions extends Pick<TunnelOptions, "logLevel" | "logFormat"> {
   settings: Settings;
-}
-
-export interface DiagOptions extends Pick<TunnelOptions, "logLevel" | "logFormat"> {
-  settings: Settings;
-  format: "text" | "json";
-  load: "fills each link" | "none";
-  /** Where the report is saved as well, or null. */
-  outputFile: string | null;
 }
 
 export type ClientCommand =
@@ -252,6 +250,8 @@ function buildClientProgram(accept: Accept<ClientCommand>, home: string, file: S
     .addOption(nameOption("-tun"))
     .addOption(socketGroupOption())
     .addOption(shareOption())
+    .addOption(bypassOption())
+    .addOption(onlyOption())
     .addOption(balanceOption())
     .addOption(weightsOption())
     .addOption(healthIntervalOption())
@@ -298,6 +298,10 @@ function buildClientProgram(accept: Accept<ClientCommand>, home: string, file: S
       if (!raw.bond) return accept({ command: "start", options: startOptions() });
       refuseFlags(given, BALANCE_FLAGS, "-b");
       if (raw.server === undefined) throw new UsageError("-b needs -server HOST");
+      const split = { bypass: raw.bypass ?? null, only: raw.only ?? null };
+      const killSwitch = raw.killSwitch === true;
+      const policyRouting = raw.policyRouting === true;
+      checkDestinations({ ...split, killSwitch, policyRouting });
       accept({
         command: "bond",
         options: {
@@ -310,9 +314,10 @@ function buildClientProgram(accept: Accept<ClientCommand>, home: string, file: S
           once: raw.once === true,
           renewEveryMs: raw.renewEvery,
           dnsServers: raw.dns ?? [],
-          killSwitch: raw.killSwitch === true,
-          policyRouting: raw.policyRouting === true,
+          killSwitch,
+          policyRouting,
           share: raw.share,
+          ...split,
           ui: raw.ui === true,
           statusEveryMs: raw.statusEvery,
           ...own,
@@ -337,32 +342,7 @@ function buildClientProgram(accept: Accept<ClientCommand>, home: string, file: S
   program.command("setup")
     .description("ask for mode, server, certificate and links, save them, and start")
     .action(() => accept({ command: "setup", options: startOptions() }));
-  const diag = program.command("diag")
-    .description("look for what stands in the way, from the machine to the server")
-    .option("--json", "write JSON")
-    .option("--load", "fill each link for 3 s through the tunnel: how long does its queue get?")
-    .addOption(
-      new Option("--output <file>", "save the report as well").argParser(pathFor("-output")),
-    );
-  for (const name of ["server", "ctrl", "ifaces", "pki", "cert"]) {
-    const { flags, description, parseArg } = program.options.find(({ long }) =>
-      long === `--${name}`
-    )!;
-    diag.addOption(new Option(flags, description).argParser(parseArg!));
-  }
-  const diagFlags = recordFlags(diag);
-  diag.action((raw) => {
-    const own = ["json", "load", "output"];
-    accept({
-      command: "diag",
-      options: {
-        ...startOptions(new Map([...diagFlags].filter(([key]) => !own.includes(key)))),
-        format: raw.json ? "json" : "text",
-        load: raw.load ? "fills each link" : "none",
-        outputFile: raw.output ?? null,
-      },
-    });
-  });
+  addDiagCommand(program, accept, startOptions);
   program.command("config")
     .description("show the settings in force, and where each comes from")
     .option("--json", "write JSON")

@@ -17,6 +17,7 @@ const DEFAULTS: BondOptions = {
   killSwitch: false,
   policyRouting: false,
   share: "auto",
+  ...{ bypass: null, only: null },
   ui: false,
   statusEveryMs: 0,
   controlPort: 8443,
@@ -62,6 +63,9 @@ Links:
                                    that of -tun)
   --share <mode>                   let a network behind this machine use the tunnel: on, off, or
                                    auto where it forwards anyway (default: auto)
+  --bypass <list>                  what goes beside the tunnel, as in 192.0.2.0/24,example.com:
+                                   prefixes, addresses and names
+  --only <list>                    what alone goes into the tunnel (default: everything)
   --balance <kind>                 with -l: spread over all uplinks, or best for the nearest one
                                    (default: spread)
   --weights <list>                 with -l: as in wan1=3,wan2=1 (default: by link quality)
@@ -169,6 +173,7 @@ Deno.test("parseClientOptions() reads every option, with one dash or two", () =>
     killSwitch: true,
     policyRouting: true,
     share: "on",
+    ...{ bypass: { prefixes: ["192.0.2.0/24"], names: ["example.com"] }, only: null },
     ui: true,
     statusEveryMs: 10_000,
     controlPort: 9443,
@@ -195,6 +200,7 @@ Deno.test("parseClientOptions() reads every option, with one dash or two", () =>
     ["ips", "192.0.2.5,,2001:db8::5"],
     ["pki", "/etc/fluxify"],
     ["cert", "~/laptop.pem"],
+    ["bypass", "192.0.2.0/24,example.com"],
     ["tun", "tun7"],
     ["mtu", "1400"],
     ["ctrl", "9443"],

@@ -2,7 +2,7 @@
 import { EXIT_FAILURE, EXIT_OK } from "../../lib/cli/exit.ts";
 import { writeTo } from "../../lib/cli/output.ts";
 import type { InvokingUser } from "../../lib/cli/user_home.ts";
-import type { DiagOptions } from "../config/options.ts";
+import type { DiagOptions } from "../config/diag_options.ts";
 import type { Check } from "./check.ts";
 import { diagnose, diagnosisJson, diagnosisLines, saveReport, withContents } from "./diagnosis.ts";
 

@@ -56,7 +56,7 @@ export class DefaultRoute {
     const notices: string[] = [];
     try {
       for (const family of families) {
-        if (family === 6 && await this.#hasNoIpv6()) {
+        if (family === 6 && await hasNoIpv6(this.journal, this.tun)) {
           notices.push(
             `IPv6 is switched off on ${this.tun}: IPv6 traffic does not go into the tunnel`,
           );
@@ -131,11 +131,11 @@ export class DefaultRoute {
       throw inTheWay(destination, present);
     }
   }
+}
 
-  async #hasNoIpv6(): Promise<boolean> {
-    const { sysctl } = this.journal;
-    return await sysctl.read(`net/ipv6/conf/${this.tun}/disable_ipv6`) !== "0";
-  }
+/** Whether the device has no IPv6, so that no route over it can be. */
+export async function hasNoIpv6({ sysctl }: HostJournal, tun: string): Promise<boolean> {
+  return await sysctl.read(`net/ipv6/conf/${tun}/disable_ipv6`) !== "0";
 }
 
 /**

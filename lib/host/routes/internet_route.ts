@@ -16,7 +16,7 @@ const ANYWHERE: Readonly<Record<AddressFamily, readonly string[]>> = {
 export async function askInternetRoute(
   runner: CommandRunner,
   family: AddressFamily,
-  aside: readonly Route[],
+  aside: readonly Pick<Route, "destination">[],
   selector: readonly string[] = [],
 ): Promise<Route | "nowhere" | null> {
   const address = ANYWHERE[family].find((candidate) =>

@@ -1,18 +1,17 @@
 import * as v from "valibot";
-import { CommandError, type CommandRunner, runForList } from "../command/runner.ts";
+import { type CommandError, type CommandRunner, runForList } from "../command/runner.ts";
 import { defaultGateway, nextHopFor } from "./gateway/gateway.ts";
 import { NextHopMemory } from "./gateway/next_hop_memory.ts";
-import { type NextHop, OWN_PROTOCOL, type Route, sameNextHop } from "./gateway/routing_table.ts";
+import { type NextHop, OWN_PROTOCOL, type Route } from "./gateway/routing_table.ts";
 import { type AddressFamily, FAMILIES, familyOf, hostPrefix } from "../links/address.ts";
 import { findInterface, type NetworkInterface, whyAway } from "../links/network_interface.ts";
-import type { ChangeId, HostJournal } from "../journal/host_journal.ts";
+import type { HostJournal } from "../journal/host_journal.ts";
 import { PART_PREFIX_LENGTH_MAX } from "./default_route.ts";
+import { freeTables } from "./free_tables.ts";
 import { type PolicyRule, ruleCommand } from "./policy_rule.ts";
-import { routeCommand, type RouteEntry } from "./route_command.ts";
+import type { RouteEntry } from "./route_command.ts";
+import { type WantedChange, WantedChanges, wantedRoute, withLength } from "./wanted_changes.ts";
 
-/** The tables of links are the first free ones of these. */
-const LINK_TABLES_FIRST = 7800;
-const LINK_TABLES_LAST = 7999;
 /** Behind the rules a person would write, before the main table's 32766. */
 const PRIORITY_NEAR = 32300;
 const PRIORITY_SPECIFIC = 32301;
@@ -30,13 +29,6 @@ interface LinkSurroundings {
   readonly wentDown: ReadonlySet<string>;
 }
 
-interface Wanted {
-  readonly add: string[];
-  readonly undo: string[];
-  /** Whether the kernel has it. */
-  readonly isPresent: boolean;
-}
-
 /**
  * A routing table for each link, and rules that send packets from an address of the link to it: so
  * what has been given a source address leaves by the link of that address, beside the tunnel. The
@@ -47,11 +39,13 @@ interface Wanted {
  */
 export class LinkTables {
   readonly #tables = new Map<string, number>();
-  readonly #changes = new Map<string, ChangeId | null>();
+  readonly #changes: WantedChanges;
   /** By link and family. */
   readonly #gateways = new Map<string, NextHopMemory>();
 
-  constructor(readonly journal: HostJournal) {}
+  constructor(readonly journal: HostJournal) {
+    this.#changes = new WantedChanges(journal);
+  }
 
   /**
    * Brings tables and rules to what the links are; `devices` are their interfaces. What cannot be
@@ -66,52 +60,17 @@ export class LinkTables {
     const added = devices.filter((device) => !this.#tables.has(device));
     if (added.length > 0) await this.#chooseTables(added);
     const wanted = await this.#wanted(surroundings, devices, servers);
-    const errors: CommandError[] = [];
-    for (const { add, undo, isPresent } of wanted) {
-      const before = this.#changes.get(add.join(" "));
-      if (isPresent && before !== undefined) continue;
-      try {
-        const change = await this.journal.apply({ kind: "command", argv: add, undo });
-        if (before !== undefined && before !== null) await this.journal.settle(before);
-        this.#changes.set(add.join(" "), change);
-      } catch (error) {
-        if (!(error instanceof CommandError)) throw error;
-        errors.push(error);
-      }
-    }
-    errors.push(...await this.#removeAllBut(new Set(wanted.map(({ add }) => add.join(" ")))));
-    return errors;
-  }
-
-  async #removeAllBut(keys: ReadonlySet<string>): Promise<CommandError[]> {
-    const errors: CommandError[] = [];
-    for (const [key, change] of [...this.#changes].reverse()) {
-      if (keys.has(key)) continue;
-      try {
-        if (change !== null) await this.journal.undo(change);
-        this.#changes.delete(key);
-      } catch (error) {
-        if (!(error instanceof CommandError)) throw error;
-        errors.push(error);
-      }
-    }
-    return errors;
+    return await this.#changes.follow(wanted);
   }
 
   /** A table is kept for a link that goes, as long as there are others. */
   async #chooseTables(devices: readonly string[]): Promise<void> {
-    const taken = await takenTables(this.journal.runner);
-    for (const table of this.#tables.values()) taken.add(String(table));
-    const free: number[] = [];
-    for (let table = LINK_TABLES_FIRST; table <= LINK_TABLES_LAST; table++) {
-      if (!taken.has(String(table))) free.push(table);
-    }
-    if (free.length < devices.length) {
-      throw new Error(
-        `Cannot give each link a routing table: of ${LINK_TABLES_FIRST} to ${LINK_TABLES_LAST} only ` +
-          `${free.length} are free; remove those no longer needed, or do without -policy-routing`,
-      );
-    }
+    const free = await freeTables(
+      this.journal.runner,
+      devices.length,
+      this.#tables.values(),
+      "do without -policy-routing",
+    );
     for (const [index, device] of devices.entries()) this.#tables.set(device, free[index]!);
   }
 
@@ -119,8 +78,8 @@ export class LinkTables {
     { interfaces, routes, wentDown }: LinkSurroundings,
     devices: readonly string[],
     servers: readonly string[],
-  ): Promise<Wanted[]> {
-    const wanted: Wanted[] = [];
+  ): Promise<WantedChange[]> {
+    const wanted: WantedChange[] = [];
     for (const family of FAMILIES) {
       const list = routes.get(family) ?? [];
       const links = devices.flatMap((device) => {
@@ -137,7 +96,7 @@ export class LinkTables {
         const table = this.#tables.get(link.name)!;
         const present = list.filter((route) => route.table === String(table));
         for (const entry of this.#entries(link, family, list, servers)) {
-          wanted.push(wantedRoute({ ...entry, table }, present));
+          wanted.push(wantedRoute("replace", { ...entry, table }, present));
         }
         for (const address of addresses) wanted.push(...wantedRules(family, address, table, rules));
       }
@@ -197,28 +156,12 @@ function isNear(route: Route, device: string, servers: readonly string[]): boole
     !destination.startsWith("fe80:") && !servers.includes(destination);
 }
 
-function withLength(destination: string): string {
-  return destination.includes("/") ? destination : hostPrefix(destination);
-}
-
-function wantedRoute(entry: RouteEntry, present: readonly Route[]): Wanted {
-  const { destination, nextHop } = entry;
-  return {
-    add: routeCommand("replace", entry),
-    undo: routeCommand("del", entry),
-    isPresent: present.some((route) =>
-      withLength(route.destination) === destination &&
-      route.nextHops.some((hop) => sameNextHop(hop, nextHop))
-    ),
-  };
-}
-
 function wantedRules(
   family: AddressFamily,
   from: string,
   table: number,
   present: ReadonlySet<string>,
-): Wanted[] {
+): WantedChange[] {
   const rules: PolicyRule[] = [
     { family, from, table, priority: PRIORITY_NEAR, suppressPrefixLength: 0 },
     {
@@ -244,19 +187,4 @@ const RuleSchema = v.object({
 async function readOwnRules(runner: CommandRunner, family: AddressFamily): Promise<Set<string>> {
   const rules = await runForList(runner, ["ip", `-${family}`, "-j", "rule", "show"], RuleSchema);
   return new Set(rules.map(({ priority, src, table }) => `${priority} ${src} ${table}`));
-}
-
-const TableSchema = v.object({ table: v.string() });
-
-/** By number, also those that have a name: whatever a route or rule of either family is in. */
-async function takenTables(runner: CommandRunner): Promise<Set<string>> {
-  const commands = FAMILIES.flatMap((family) => [
-    ["ip", "-N", `-${family}`, "-j", "route", "show", "table", "all"],
-    ["ip", "-N", `-${family}`, "-j", "rule", "show"],
-  ]);
-  const taken = new Set<string>();
-  for (const argv of commands) {
-    for (const { table } of await runForList(runner, argv, TableSchema)) taken.add(table);
-  }
-  return taken;
 }

@@ -16,6 +16,8 @@ interface BypassOptions {
   readonly tun: string;
   /** Those of the tunnel's own server: routes to them have to lead beside the tunnel. */
   readonly serverAddresses: () => readonly string[];
+  /** What goes beside the tunnel because it is to. */
+  readonly bypassed: () => readonly string[];
   /** With the kill switch on, nothing leaves by a more specific route. */
   readonly killSwitch: boolean;
 }
@@ -53,9 +55,12 @@ export class TunnelBypass {
 
   async #byPolicy(family: AddressFamily, routes: readonly Route[]): Promise<string[]> {
     const { tun } = this.#options;
-    const beside = routes.filter((route) =>
-      prefixLength(route.destination) > 0 && !this.#leadsIntoTunnel(route)
-    );
+    const beside = [
+      ...routes.filter((route) =>
+        prefixLength(route.destination) > 0 && !this.#leadsIntoTunnel(route)
+      ),
+      ...this.#options.bypassed().map((destination) => ({ destination })),
+    ];
     const winner = await askInternetRoute(this.#runner, family, beside);
     if (winner === null) return [];
     const device = winner === "nowhere" ? undefined : winner.nextHops[0]?.device;
@@ -70,7 +75,10 @@ export class TunnelBypass {
   }
 
   /** What a rule sends nowhere is somebody's block, and does not leave in clear. */
-  async #byRuleForSome(family: AddressFamily, beside: readonly Route[]): Promise<string[]> {
+  async #byRuleForSome(
+    family: AddressFamily,
+    beside: readonly Pick<Route, "destination">[],
+  ): Promise<string[]> {
     const { tun } = this.#options;
     const rules = await readRules(this.#runner, family);
     const parts = selectedTraffic(rules, family, await this.#ownSources());

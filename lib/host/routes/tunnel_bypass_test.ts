@@ -9,7 +9,12 @@ async function createMachine() {
   const machine = await TestMachine.create("bypass");
   await new DefaultRoute(await machine.openJournal(), "tunnel").enable();
   const look = (killSwitch = false) => {
-    const options = { tun: "tunnel", serverAddresses: () => SERVERS, killSwitch };
+    const options = {
+      tun: "tunnel",
+      serverAddresses: () => SERVERS,
+      killSwitch,
+      bypassed: () => [],
+    };
     return new TunnelBypass(machine.namespace, options);
   };
   return { machine, look };

@@ -12,7 +12,12 @@ import type { HostJournal } from "../../journal/host_journal.ts";
 import type { LastingRecord } from "../../journal/record.ts";
 import { SerialQueue } from "../../serial_queue.ts";
 import { identifyIptables, programFor } from "../iptables.ts";
-import { localNetworks, type PermittedTraffic } from "./permitted_traffic.ts";
+import {
+  isPlainName,
+  type LocalNetwork,
+  localNetworks,
+  type PermittedTraffic,
+} from "./permitted_traffic.ts";
 import { type Backend, IptablesBackend, NftBackend, type Tampering } from "./backend.ts";
 
 interface KillSwitchOptions {
@@ -60,6 +65,8 @@ export class KillSwitch {
   #links: readonly string[];
   #addresses: readonly string[];
   #dataPort: number | null = null;
+  /** What goes beside the tunnel because it is to. */
+  #beside: readonly LocalNetwork[] = [];
   #backend: Backend | null = null;
   #inForce = "";
   #noticed = new Set<string>();
@@ -113,6 +120,12 @@ export class KillSwitch {
     });
   }
 
+  /** Lets out what is to go beside the tunnel, and nothing else but the rest. Returns and throws as follow(). */
+  letOut(beside: readonly LocalNetwork[]): Promise<string[]> {
+    this.#beside = beside.filter(({ device }) => isPlainName(device));
+    return this.follow();
+  }
+
   /** Lets the data plane through, from when the server has told its port. */
   allowDataPort(port: number): Promise<string[]> {
     this.#dataPort = port;
@@ -157,7 +170,7 @@ export class KillSwitch {
     return {
       permitted: {
         ...{ tun, links, servers: addresses, controlPort, dataPort: this.#dataPort },
-        networks,
+        networks: [...networks, ...this.#beside],
       },
       notices: news,
     };

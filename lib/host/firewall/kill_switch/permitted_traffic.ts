@@ -15,7 +15,8 @@ export interface PermittedTraffic {
   networks: readonly LocalNetwork[];
 }
 
-interface LocalNetwork {
+/** Destinations that may be reached over an interface. */
+export interface LocalNetwork {
   device: string;
   family: AddressFamily;
   /** Such as 192.168.1.0/24. */
@@ -72,7 +73,7 @@ export function localNetworks(
 }
 
 /** Others cannot be named in a rule without being taken for more than a name. */
-function isPlainName(name: string): boolean {
+export function isPlainName(name: string): boolean {
   try {
     checkInterfaceName(name);
     return true;

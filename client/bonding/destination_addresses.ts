@@ -1,0 +1,82 @@
+/**
+ * Destinations as prefixes: those that were given, and the addresses of those that were named. A name
+ * is looked up again and again; what it meant lately still counts, as connections and caches know it.
+ */
+import { messageOf } from "../../lib/ffi/error_text.ts";
+import { hostPrefix } from "../../lib/host/links/address.ts";
+import type { Destinations } from "../config/destinations.ts";
+
+/** What a name means now. */
+export type LookUp = (name: string) => Promise<readonly { readonly address: string }[]>;
+
+const AGAIN_AFTER_MS = 60_000;
+/** After a name was not found. */
+const RETRY_AFTER_MS = 10_000;
+const KEPT_MS = 600_000;
+/** Of one name: the least recent ones make room. */
+const ADDRESSES_MAX = 64;
+
+interface Named {
+  /** By address, when it was found last. */
+  readonly found: Map<string, number>;
+  dueAtMs: number;
+  problem: string | null;
+}
+
+export class DestinationAddresses {
+  readonly #destinations: Destinations;
+  readonly #lookUp: LookUp;
+  readonly #names: ReadonlyMap<string, Named>;
+
+  constructor(destinations: Destinations, lookUp: LookUp) {
+    this.#destinations = destinations;
+    this.#lookUp = lookUp;
+    this.#names = new Map(
+      destinations.names.map((name) => [name, { found: new Map(), dueAtMs: 0, problem: null }]),
+    );
+  }
+
+  /** In the order of the user, then of the names. */
+  get prefixes(): string[] {
+    const named = [...this.#names.values()].flatMap(({ found }) => [...found.keys()]);
+    return [...new Set([...this.#destinations.prefixes, ...named.map(hostPrefix)])];
+  }
+
+  /** Whether names are to be looked up. */
+  isDue(nowMs: number): boolean {
+    return [...this.#names.values()].some(({ dueAtMs }) => dueAtMs <= nowMs);
+  }
+
+  /**
+   * Looks up the names that are due. Returns a line for people about each that cannot be found, once
+   * for as long as it is so.
+   */
+  async refresh(nowMs: number): Promise<string[]> {
+    const due = [...this.#names].filter(([, { dueAtMs }]) => dueAtMs <= nowMs);
+    const lines = await Promise.all(due.map(([name, named]) => this.#refresh(name, named, nowMs)));
+    return lines.filter((line) => line !== null);
+  }
+
+  async #refresh(name: string, named: Named, nowMs: number): Promise<string | null> {
+    const { found } = named;
+    try {
+      for (const { address } of await this.#lookUp(name)) {
+        found.delete(address);
+        found.set(address, nowMs);
+      }
+      for (const [address, atMs] of found) {
+        if (nowMs - atMs > KEPT_MS || found.size > ADDRESSES_MAX) found.delete(address);
+      }
+      named.dueAtMs = nowMs + AGAIN_AFTER_MS;
+      named.problem = null;
+      return null;
+    } catch (error) {
+      named.dueAtMs = nowMs + RETRY_AFTER_MS;
+      const isNews = named.problem === null;
+      named.problem = messageOf(error);
+      return isNews
+        ? `cannot look up ${name}, and keep to what is known of it: ${named.problem}`
+        : null;
+    }
+  }
+}

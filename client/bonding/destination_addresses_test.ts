@@ -1,0 +1,68 @@
+import { deepEqual, equal, match } from "node:assert/strict";
+import { DestinationAddresses } from "./destination_addresses.ts";
+
+const GIVEN = { prefixes: ["192.0.2.0/24"], names: ["example.com"] };
+const MINUTE = 60_000;
+
+Deno.test("a name's addresses are followed, and kept for ten minutes", async () => {
+  let answer = ["203.0.113.1", "2001:db8::1"];
+  let asked = 0;
+  const addresses = new DestinationAddresses(GIVEN, () => {
+    asked++;
+    return Promise.resolve(answer.map((address) => ({ address })));
+  });
+  deepEqual(addresses.prefixes, ["192.0.2.0/24"]);
+  equal(addresses.isDue(0), true);
+  deepEqual(await addresses.refresh(0), []);
+  deepEqual(addresses.prefixes, ["192.0.2.0/24", "203.0.113.1/32", "2001:db8::1/128"]);
+  equal(addresses.isDue(MINUTE - 1), false);
+  await addresses.refresh(MINUTE - 1);
+  equal(asked, 1);
+
+  answer = ["203.0.113.2"];
+  await addresses.refresh(MINUTE);
+  deepEqual(addresses.prefixes.length, 4);
+  for (let at = 2; at <= 11; at++) await addresses.refresh(at * MINUTE);
+  deepEqual(addresses.prefixes, ["192.0.2.0/24", "203.0.113.2/32"]);
+});
+
+Deno.test("a name that is not found is said once, and what was known of it stays", async () => {
+  let failure: Error | null = null;
+  const addresses = new DestinationAddresses(
+    GIVEN,
+    () =>
+      failure === null ? Promise.resolve([{ address: "203.0.113.1" }]) : Promise.reject(failure),
+  );
+  await addresses.refresh(0);
+  failure = new Error("no answer");
+  match((await addresses.refresh(MINUTE)).join(), /^cannot look up example\.com, .*: no answer$/);
+  equal(addresses.isDue(MINUTE + 9_999), false);
+  deepEqual(await addresses.refresh(MINUTE + 10_000), []);
+  deepEqual(addresses.prefixes, ["192.0.2.0/24", "203.0.113.1/32"]);
+  failure = null;
+  await addresses.refresh(2 * MINUTE);
+  failure = new Error("again");
+  equal((await addresses.refresh(3 * MINUTE)).length, 1);
+});
+
+Deno.test("a name with ever new addresses keeps the latest ones", async () => {
+  let at = 0;
+  const addresses = new DestinationAddresses({ prefixes: [], names: ["cdn.example"] }, () => {
+    at++;
+    return Promise.resolve([{ address: `203.0.113.${at}` }]);
+  });
+  // More often than it does, so that none is too old.
+  for (let second = 0; second < 100; second++) await addresses.refresh(second * MINUTE);
+  const { prefixes } = addresses;
+  equal(prefixes.length, 11);
+  equal(prefixes.at(-1), "203.0.113.100/32");
+  let many = 0;
+  const crowded = new DestinationAddresses(
+    { prefixes: [], names: ["cdn.example"] },
+    () =>
+      Promise.resolve(Array.from({ length: 40 }, () => ({ address: `10.0.${many++ % 250}.1` }))),
+  );
+  for (let minute = 0; minute < 3; minute++) await crowded.refresh(minute * MINUTE);
+  equal(crowded.prefixes.length, 64);
+  equal(crowded.prefixes.at(-1), "10.0.119.1/32");
+});

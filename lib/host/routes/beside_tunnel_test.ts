@@ -1,0 +1,110 @@
+import assert from "node:assert/strict";
+import { TestMachine } from "../journal/test_machine.ts";
+import { BesideTunnel } from "./beside_tunnel.ts";
+import { DefaultRoute } from "./default_route.ts";
+import { TunnelPrefixes } from "./tunnel_prefixes.ts";
+
+const needs = { ignore: Deno.uid() !== 0 };
+
+/** The interface and gateway that a packet takes. */
+async function wayTo(machine: TestMachine, to: string): Promise<string> {
+  const text = await machine.namespace.sh(`ip route get ${to}`);
+  const [, gateway] = / via (\S+)/.exec(text) ?? [];
+  const [, device] = / dev (\S+)/.exec(text) ?? [];
+  return gateway === undefined ? `${device}` : `${device} via ${gateway}`;
+}
+
+async function ways(machine: TestMachine, ...addresses: string[]): Promise<string[]> {
+  return await Promise.all(addresses.map((address) => wayTo(machine, address)));
+}
+
+Deno.test({
+  name: "netns: what is to go beside the tunnel does, over the default routes as they are",
+  ...needs,
+  async fn() {
+    await using machine = await TestMachine.create("beside");
+    const before = await machine.snapshot();
+    const journal = await machine.openJournal();
+    await new DefaultRoute(journal, "tunnel").enable();
+    const beside = new BesideTunnel(journal, "tunnel");
+    assert.deepEqual(await beside.follow([]), { networks: [], errors: [] });
+
+    const prefixes = ["203.0.113.0/24", "2001:db8:99::/48"];
+    const { networks, errors } = await beside.follow(prefixes);
+    assert.deepEqual(errors, []);
+    assert.deepEqual(
+      [...new Set(networks.map(({ device }) => device))],
+      ["fiber", "mobile"],
+    );
+    const there = ["203.0.113.9", "2001:db8:99::1"];
+    const others = ["203.0.114.9", "2001:db8:98::1"];
+    assert.deepEqual(await ways(machine, ...there), [
+      "fiber via 192.0.2.1",
+      "fiber via 2001:db8:1::1",
+    ]);
+    assert.deepEqual(await ways(machine, ...others), ["tunnel", "tunnel"]);
+    // A network on a link is nearer than any prefix around it.
+    await beside.follow([...prefixes, "198.51.0.0/16"]);
+    assert.equal(await wayTo(machine, "198.51.100.77"), "mobile");
+    assert.equal(await wayTo(machine, "198.51.7.7"), "fiber via 192.0.2.1");
+
+    // The first link goes, and another program takes our rules.
+    await machine.namespace.sh(`
+      ip route del default dev fiber
+      ip rule del priority 32304
+    `);
+    await beside.follow(prefixes);
+    assert.equal(await wayTo(machine, there[0]!), "mobile via 198.51.100.1");
+    assert.equal(await wayTo(machine, "198.51.7.7"), "tunnel");
+
+    await beside.follow([]);
+    assert.deepEqual(await ways(machine, ...there), ["tunnel", "tunnel"]);
+    assert.deepEqual(await journal.undoAll(), []);
+    await machine.namespace.sh("ip route add default via 192.0.2.1 dev fiber");
+    assert.equal(await machine.snapshot(), before);
+  },
+});
+
+Deno.test({
+  name: "netns: only what is named goes into the tunnel, and a route of others stays theirs",
+  ...needs,
+  async fn() {
+    await using machine = await TestMachine.create("only");
+    await machine.namespace.sh("ip route add 198.18.5.0/24 via 192.0.2.1 dev fiber");
+    const before = await machine.snapshot();
+    const journal = await machine.openJournal();
+    const only = new TunnelPrefixes(journal, "tunnel");
+    const prefixes = ["203.0.113.0/24", "2001:db8:99::/48"];
+    assert.deepEqual(await only.follow(prefixes), []);
+    assert.deepEqual(
+      await ways(machine, "203.0.113.9", "2001:db8:99::1", "203.0.114.9", "2001:db8:98::1"),
+      ["tunnel", "tunnel", "fiber via 192.0.2.1", "fiber via 2001:db8:1::1"],
+    );
+    const [notice] = await only.follow(["198.18.5.0/24", ...prefixes]);
+    assert.match(notice!, /a destination of -only has another route already: .*198\.18\.5\.0\/24/);
+    assert.equal(await wayTo(machine, "198.18.5.1"), "fiber via 192.0.2.1");
+    await machine.namespace.sh("ip route del 203.0.113.0/24");
+    await only.follow(prefixes);
+    assert.equal(await wayTo(machine, "203.0.113.9"), "tunnel");
+    await only.follow(prefixes.slice(1));
+    assert.equal(await wayTo(machine, "203.0.113.9"), "fiber via 192.0.2.1");
+    assert.deepEqual(await journal.undoAll(), []);
+    assert.equal(await machine.snapshot(), before);
+  },
+});
+
+Deno.test({
+  name: "netns: without IPv6 on the device its IPv6 destinations are said, the others go there",
+  ...needs,
+  async fn() {
+    await using machine = await TestMachine.create("only6");
+    const journal = await machine.openJournal();
+    await machine.namespace.sh("sysctl -q -w net.ipv6.conf.tunnel.disable_ipv6=1");
+    const only = new TunnelPrefixes(journal, "tunnel");
+    assert.deepEqual(await only.follow(["203.0.113.0/24", "2001:db8:99::/48"]), [
+      "IPv6 is switched off on tunnel: 2001:db8:99::/48 does not go there",
+    ]);
+    assert.equal(await wayTo(machine, "203.0.113.9"), "tunnel");
+    assert.deepEqual(await journal.undoAll(), []);
+  },
+});

@@ -1,0 +1,87 @@
+import { CommandError } from "../command/runner.ts";
+import type { ChangeId, HostJournal } from "../journal/host_journal.ts";
+import { hostPrefix } from "../links/address.ts";
+import { type Route, sameNextHop } from "./gateway/routing_table.ts";
+import { routeCommand, type RouteEntry } from "./route_command.ts";
+
+/** A route or a rule that is to be there: the commands that add it and take it away. */
+export interface WantedChange {
+  readonly add: string[];
+  readonly undo: string[];
+  /** Whether the kernel has it. */
+  readonly isPresent: boolean;
+}
+
+/** Routes and rules that follow what is wanted: what is missing is added, what is not wanted goes. */
+export class WantedChanges {
+  readonly #journal: HostJournal;
+  /** By the command that adds it. */
+  readonly #changes = new Map<string, ChangeId | null>();
+
+  constructor(journal: HostJournal) {
+    this.#journal = journal;
+  }
+
+  /**
+   * Brings the kernel to exactly `wanted`, in this order; what goes, goes in the reverse order. What
+   * cannot be done at present is returned as errors, and the rest is done. @throws JournalError.
+   */
+  async follow(wanted: readonly WantedChange[]): Promise<CommandError[]> {
+    const errors: CommandError[] = [];
+    for (const { add, undo, isPresent } of wanted) {
+      const before = this.#changes.get(add.join(" "));
+      if (isPresent && before !== undefined) continue;
+      try {
+        const change = await this.#journal.apply({ kind: "command", argv: add, undo });
+        if (before !== undefined && before !== null) await this.#journal.settle(before);
+        this.#changes.set(add.join(" "), change);
+      } catch (error) {
+        if (!(error instanceof CommandError)) throw error;
+        errors.push(error);
+      }
+    }
+    errors.push(...await this.#removeAllBut(new Set(wanted.map(({ add }) => add.join(" ")))));
+    return errors;
+  }
+
+  async #removeAllBut(keys: ReadonlySet<string>): Promise<CommandError[]> {
+    const errors: CommandError[] = [];
+    for (const [key, change] of [...this.#changes].reverse()) {
+      if (keys.has(key)) continue;
+      try {
+        if (change !== null) await this.#journal.undo(change);
+        this.#changes.delete(key);
+      } catch (error) {
+        if (!(error instanceof CommandError)) throw error;
+        errors.push(error);
+      }
+    }
+    return errors;
+  }
+}
+
+/**
+ * The route; `present` are those of its table. "replace" takes the place of another one like it, and
+ * is for tables of our own.
+ */
+export function wantedRoute(
+  verb: "add" | "replace",
+  entry: RouteEntry,
+  present: readonly Route[],
+): WantedChange {
+  const { destination, nextHop, metric } = entry;
+  return {
+    add: routeCommand(verb, entry),
+    undo: routeCommand("del", entry),
+    isPresent: present.some((route) =>
+      withLength(route.destination) === destination &&
+      (metric === undefined || route.metric === metric) &&
+      route.nextHops.some((hop) => sameNextHop(hop, nextHop))
+    ),
+  };
+}
+
+/** As routes are added: single addresses have their /32 or /128. */
+export function withLength(destination: string): string {
+  return destination.includes("/") ? destination : hostPrefix(destination);
+}
