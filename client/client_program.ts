@@ -20,6 +20,7 @@ import {
   describeClientProgram,
   parseClientOptions,
 } from "./config/options.ts";
+import { SERVICE_COMMANDS } from "./config/service_options.ts";
 import { describeSettings } from "./config/settings.ts";
 import { type LoadedSettings, loadSettings, settingsPath } from "./config/settings_file.ts";
 import { openDebugLog } from "./debug_log.ts";
@@ -94,6 +95,16 @@ async function runCommand(parsed: ClientCommand, user: InvokingUser): Promise<nu
         : describeSettings(parsed.rows, path);
       writeTo(Deno.stdout, lines.join("\n") + "\n");
       return EXIT_OK;
+    }
+    case "run": {
+      const { savedStart } = await import("./service/saved_start.ts");
+      const { start, notices } = await savedStart(user, parsed);
+      for (const line of notices) writeTo(Deno.stderr, `${CLIENT_PROGRAM}: ${line}\n`);
+      return await runCommand(start, user);
+    }
+    case "up": {
+      const { bringUp } = await import("./service/up.ts");
+      return await bringUp(user, parsed);
     }
     case "ask": {
       const { runAsk } = await import("./local_socket/ask.ts");
@@ -180,15 +191,16 @@ function hasBundle({ home }: InvokingUser): boolean {
 
 /** What puts a machine right, and what a shell asks at each key, does not hang on the file. */
 const WITHOUT_SETTINGS = ["restore", "completion", "complete", "help"];
-/** The same goes for what asks a client that runs. */
-const isAsking = ([first = ""]: readonly string[]) => ASK_COMMANDS.includes(first);
+/** The same goes for what asks a client that runs, and for what reads settings that it is told. */
+const ownWay = ([first = ""]: readonly string[]) =>
+  ASK_COMMANDS.includes(first) || SERVICE_COMMANDS.includes(first);
 
 async function settingsFor(
   argv: readonly string[],
   user: InvokingUser,
 ): Promise<Omit<LoadedSettings, "path">> {
   if (
-    isAsking(argv) ||
+    ownWay(argv) ||
     argv.some((word) => WITHOUT_SETTINGS.includes(word) || /^--?(h|help|version)$/.test(word))
   ) {
     return { settings: new Map(), notices: [], isFirst: false };

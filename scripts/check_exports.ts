@@ -18,6 +18,7 @@ const EXCEPTIONS: Readonly<Record<string, readonly string[]>> = {
   "client/screen/form/start_screen.ts": ["showStartScreen"],
   "client/local_socket/ask.ts": ["runAsk"],
   "server/forwards/run.ts": ["runForwardCommand"],
+  "client/service/up.ts": ["bringUp"],
   "server/local_socket/ask.ts": ["runAsk"],
   "client/setup/wizard.ts": ["runSetup"],
   "server/setup/wizard.ts": ["runServerSetup"],

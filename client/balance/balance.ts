@@ -70,6 +70,7 @@ export async function balance(
   await using stack = new AsyncDisposableStack();
   let balancer: Balancer | undefined;
   let controls: BalanceControls | null = null;
+  let ready = false;
   const asked = new AbortController();
   const signal = AbortSignal.any([stopped, asked.signal]);
   const readStatus = async () => {
@@ -81,6 +82,7 @@ export async function balance(
     await openClientSocket({
       ...options,
       stop: () => asked.abort(),
+      isUp: () => ready && (balancer?.balanced().length ?? 0) > 0,
       readStatus: async () => ({ mode: "load-balance", balance: await readStatus() }),
       commands: {
         ...refusedCommands(["set", "ping"]),
@@ -96,7 +98,6 @@ export async function balance(
   stack.defer(() => Promise.all([compared, probing?.ended()]).then(() => {}));
   stack.use(showStatus(() => balancer, options.statusEveryMs, signal));
   const keeper = stack.use(await DefaultKeeper.save(runner, (route) => !goesBefore(route)));
-  let ready = false;
   const journal = await HostJournal.open({ program: CLIENT_PROGRAM, runner });
   stack.defer(async () => {
     const isUndone = await undoChanges(journal);

@@ -88,10 +88,12 @@ export async function bond(
   let client: BondedClient | null = null;
   let commandParts: BondCommandParts | null = null;
   let readBond: (() => Promise<BondStatus>) | null = null;
+  let isUp = false;
   stack.use(
     await openClientSocket({
       ...options,
       stop: () => asked.abort(),
+      isUp: () => isUp,
       readStatus: async () => {
         if (readBond === null) throw new Refusal("not possible", "the client is starting");
         return { mode: "bonding", bond: await readBond() };
@@ -196,6 +198,7 @@ export async function bond(
     stack.adopt(setInterval(() => protection.follow(), KILL_SWITCH_CHECK_MS), clearInterval);
     await bonded.start(until);
     if (!until.aborted) {
+      isUp = true;
       observer?.onBonding(readStatus, controls);
       await bonded.keepAlive(until);
     }

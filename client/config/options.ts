@@ -74,6 +74,7 @@ import {
   parseServers,
 } from "./link_choice.ts";
 import { rewriteServerPort } from "./server_port.ts";
+import { addServiceCommands, type ServiceCommand } from "./service_options.ts";
 import {
   applySettings,
   besideFlags,
@@ -134,6 +135,7 @@ export type ClientCommand =
   | { command: "config"; rows: readonly SettingRow[]; format: "text" | "json" }
   | { command: "schema"; schema: unknown }
   | AskCommand
+  | ServiceCommand
   | CompletionCommand
   | Print;
 
@@ -361,6 +363,7 @@ function buildClientProgram(accept: Accept<ClientCommand>, home: string, file: S
       refuseAll("restore");
       accept({ command: "restore", options: logOptions(raw) });
     });
+  addServiceCommands(program, accept, refuseAll);
   addAskCommands(program, accept, refuseAll);
   addCompletionCommands(program, accept);
   return program;

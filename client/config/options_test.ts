@@ -115,6 +115,10 @@ Commands:
   config [options]                 show the settings in force, and where each comes from
   restore [options]                undo what a client that was killed left behind: routes, DNS, kill
                                    switch
+  up [options]                     start with the saved settings, as a service or in the background,
+                                   and wait for it
+  run [options]                    run with the saved settings until it is stopped, as a service
+                                   does
   status [options]                 show what a running client does
   logs [options]                   show the last lines of a running client's log
   ping [options]                   ask the server over each link, and show round trips and loss

@@ -29,20 +29,24 @@ export interface LoadedSettings {
   readonly notices: readonly string[];
 }
 
-export function settingsPath({ home }: Pick<InvokingUser, "home">): string {
-  return join(home, DIRECTORY, FILE);
+/** `instance`: what it is called, or null for the one without a name. */
+export function settingsPath(
+  { home }: Pick<InvokingUser, "home">,
+  instance: string | null = null,
+): string {
+  return join(home, DIRECTORY, instance === null ? FILE : `config-${instance}.json`);
 }
 
 /**
  * Reads and checks the settings. A file that is no JSON is kept as config.json.bad; the original's
- * is carried over and kept as config.json.original.
+ * is carried over and kept as config.json.original. `path` is the user's own unless given.
  * @throws UsageError that names the field; an Error when the file cannot be read
  */
 export async function loadSettings(
   user: InvokingUser,
   program: CommandUnknownOpts,
+  path = settingsPath(user),
 ): Promise<LoadedSettings> {
-  const path = settingsPath(user);
   const text = readText(path);
   if (text === null) return { path, settings: new Map(), isFirst: true, notices: [] };
   let json: unknown;
@@ -60,7 +64,7 @@ export async function loadSettings(
   const notices = [`${path} is of the original Fluxify: carried over`];
   try {
     Deno.renameSync(path, `${path}.original`);
-    await saveSettings(user, settings, program);
+    await saveSettings(user, settings, program, path);
     notices[0] += `, and kept as ${path}.original`;
   } catch (error) {
     notices[0] += `, but not written: ${error instanceof Error ? error.message : error}`;
@@ -77,8 +81,8 @@ export async function saveSettings(
   user: InvokingUser,
   settings: Settings,
   program: CommandUnknownOpts,
+  path = settingsPath(user),
 ): Promise<void> {
-  const path = settingsPath(user);
   const text = JSON.stringify(settingsObject(settings, program), null, 2) + "\n";
   makeDirectory(dirname(path), user);
   await writeFilesAtomically([{ path, text, mode: SECRET_FILE_MODE, owner: user.owner }]);

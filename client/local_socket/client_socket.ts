@@ -23,7 +23,10 @@ type ModeStatus =
   | { readonly mode: "load-balance"; readonly balance: BalanceStatus };
 
 /** The answer to `status`. */
-export type ClientStatus = InstanceFacts & ModeStatus;
+export type ClientStatus = InstanceFacts & ModeStatus & {
+  /** `connecting` until it carries traffic for the first time. */
+  readonly phase: "connecting" | "up";
+};
 
 /** The answer to `down`: what could not be undone, a sentence each. */
 export interface DownResult {
@@ -34,6 +37,8 @@ interface ClientSocketParts {
   readonly instance: string;
   readonly socketGroup: string | null;
   readonly readStatus: () => Promise<ModeStatus>;
+  /** Whether it has carried traffic. */
+  readonly isUp: () => boolean;
   /** Ends the client as a signal does. */
   readonly stop: () => void;
   /** Of this mode, besides `status`, `down` and `logs`. */
@@ -45,7 +50,7 @@ interface ClientSocketParts {
  * @throws Error when there is no such group.
  */
 export async function openClientSocket(parts: ClientSocketParts): Promise<AsyncDisposable> {
-  const { instance, socketGroup, readStatus, stop, commands } = parts;
+  const { instance, socketGroup, readStatus, isUp, stop, commands } = parts;
   const ended = Promise.withResolvers<DownResult>();
   const facts = instanceFacts(
     { program: CLIENT_PROGRAM, version: VERSION, instance, processId: Deno.pid },
@@ -61,7 +66,11 @@ export async function openClientSocket(parts: ClientSocketParts): Promise<AsyncD
     recent,
     warn: (line) => log.warn("{line}", { line }),
     commands: {
-      status: async (): Promise<ClientStatus> => ({ ...facts(), ...await readStatus() }),
+      status: async (): Promise<ClientStatus> => ({
+        ...facts(),
+        phase: isUp() ? "up" : "connecting",
+        ...await readStatus(),
+      }),
       down: (_args, asker) => {
         log.info("told to stop by {asker}", { asker });
         since = recent.count;

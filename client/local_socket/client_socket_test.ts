@@ -32,12 +32,14 @@ Deno.test("down is answered at the very end, with what could not be undone since
     instance: "fluxify",
     socketGroup: null,
     readStatus: () => Promise.resolve({ mode: "bonding", bond: bondStatus(["one"]) }),
+    isUp: () => true,
     stop: () => stopped.resolve(),
     commands: {},
   });
   log.error("an error of before");
   using connection = await LocalConnection.open(CLIENT_SOCKETS, "fluxify");
-  equal((await connection.ask("status") as ClientStatus).mode, "bonding");
+  const { mode, phase } = await connection.ask("status") as ClientStatus;
+  deepEqual([mode, phase], ["bonding", "up"]);
   let isAnswered = false;
   const answer = connection.ask("down").finally(() => isAnswered = true);
   await stopped.promise;
@@ -52,6 +54,7 @@ Deno.test("the status as text is what the screen shows, within the width of the 
   const status: ClientStatus = {
     ...{ program: "fluxify-client", version: "0.1.0", instance: "home", processId: 7 },
     ...{ startedAt: "2026-03-01T08:00:00.000Z", uptimeMs: 61_000, mode: "bonding" },
+    phase: "up",
     bond: {
       ...bondStatus(["one", "two\x1b"], [
         pathReport(0, "one", { isGood: false, isBadFor: "loss" }),
