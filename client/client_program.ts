@@ -66,7 +66,8 @@ async function runCommand(parsed: ClientCommand, user: InvokingUser): Promise<nu
     case "restore":
       return await runProgram(CLIENT_PROGRAM, parsed.options, async () => {
         const detail = parsed.options.logLevel === "debug" ? "each change" : "in short";
-        await restore((line) => writeTo(Deno.stdout, `${line}\n`), detail);
+        const print = (line: string) => writeTo(Deno.stdout, `${line}\n`);
+        await restore(print, detail, parsed.options.killSwitch);
       });
     case "start":
       if (!Deno.stdin.isTerminal() || !Deno.stdout.isTerminal()) {
@@ -167,8 +168,12 @@ async function setUp(
     const { runSetup } = await import("./setup/wizard.ts");
     try {
       const print = (line: string) => writeTo(Deno.stdout, `${line}\n`);
-      const { settings, startsNow } = await runSetup(user, options.settings, print, signal);
-      if (!startsNow) return;
+      const { settings, starts } = await runSetup(user, options.settings, print, signal);
+      if (starts === "not") return;
+      if (starts === "as a service") {
+        next = { command: "up", instance: null, file: null, flags: [] };
+        return;
+      }
       const mode = settings.get("mode") === "load-balance" ? "-l" : "-b";
       next = parseClientOptions([mode, "-ui"], user.home, settings);
     } catch (error) {

@@ -5,12 +5,14 @@ import { restoreStale, tellsOfFailure } from "../lib/host/journal/host_journal.t
 
 /**
  * Prints what was done, a line for each program that is gone; `detail` "each change" a line for each
- * change as well, and for each program that runs.
+ * change as well, and for each program that runs. `lasting` "leave" keeps the kill switch of one that
+ * was killed, which its next start takes over.
  * @throws PreflightError, JournalError; Error when something could not be undone.
  */
 export async function restore(
   print: (line: string) => void,
   detail: "in short" | "each change",
+  lasting: "undo" | "leave" = "undo",
 ): Promise<void> {
   refuseObstacle(
     { ...inspectHost(), tunDevice: "present" },
@@ -19,7 +21,7 @@ export async function restore(
   const each = detail === "each change"
     ? { onUndone: (text: string) => print(`undid ${text}`), onKept: print }
     : {};
-  report(await restoreStale(new SystemRunner(), undefined, each), print);
+  report(await restoreStale(new SystemRunner(), undefined, { lasting, ...each }), print);
 }
 
 /** Prints the lines of restoreStale(). @throws Error when one tells of a failure. */

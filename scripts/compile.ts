@@ -11,12 +11,12 @@ import { checkTypes, compile, pack, packRuntime, type Program } from "./compile/
 import { CompileError } from "./compile/deno_command.ts";
 
 const ROOT = resolve(import.meta.dirname!, "..");
-const PROGRAMS: readonly Program[] = [
+export const PROGRAMS: readonly Program[] = [
   { name: "fluxify-server", entry: "server/main.ts" },
   { name: "fluxify-client", entry: "client/main.ts" },
 ];
 const PROBE_LIMIT_MS = 10_000;
-const SHIPPED_LEVEL = 9;
+export const SHIPPED_LEVEL = 9;
 
 /** Whether the runtime for `deno compile` can be had; a silent host counts as none. */
 export async function canDownloadRuntime(url: string, limitMs: number): Promise<boolean> {

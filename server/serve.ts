@@ -15,6 +15,7 @@ import { type StartedEngine, startEngine } from "../lib/net/start_engine.ts";
 import { listInterfaces, requireInterface } from "../lib/host/links/network_interface.ts";
 import { PortForwards } from "../lib/host/firewall/port_forwards.ts";
 import { HostJournal, restoreStale } from "../lib/host/journal/host_journal.ts";
+import { ServiceManager } from "../lib/host/service/service_manager.ts";
 import { watchRules } from "../lib/host/journal/rule_watch.ts";
 import { watchLinks } from "../lib/host/links/link_watch.ts";
 import { TunKeeper } from "../lib/host/links/tun_keeper.ts";
@@ -65,6 +66,7 @@ export async function serve(
   refuseObstacle(inspectHost());
   const libc = Libc.open();
   libc.forbidCoreDumps();
+  const manager = ServiceManager.open(() => libc);
   const runner = new SystemRunner();
   const warn = (line: string) => log.warn("{line}", { line });
   if (options.egressInterface !== null) {
@@ -91,6 +93,7 @@ export async function serve(
     shared,
     faults.reject,
   );
+  stack.use(manager.watch(() => engine.report()));
 
   const journal = await HostJournal.open({ program: SERVER_PROGRAM, runner });
   stack.defer(async () => {
@@ -135,7 +138,9 @@ export async function serve(
     log.info("{step}", { step: inWordsOfCaller(step, SERVER_PROGRAM, word) });
   }
   ready = true;
+  manager.ready(`takes clients on TCP ${control.port} and UDP ${describePorts(options)}`);
   await Promise.race([aborted(signal), faults.promise]);
+  manager.stopping();
   log.info("stopping: clients are told, routes and firewall rules go back");
 }
 

@@ -6,6 +6,8 @@ import { isPromptLeft, requireAnswers } from "../lib/cli/prompt_end.ts";
 import { readHelpWidth } from "../lib/cli/program.ts";
 import { runProgram } from "../lib/cli/run_program.ts";
 import { versionText } from "../lib/cli/version_text.ts";
+import { SystemRunner } from "../lib/host/command/runner.ts";
+import { hasUnit, unitName } from "../lib/host/service/systemd_unit.ts";
 import { nativeEngineObstacle } from "../lib/net/native/native_engine.ts";
 import { isNativeWorker, runNativeWorker } from "../lib/net/native/worker.ts";
 import { findPkiFolder, pkiFoldersFor } from "../lib/pki/pki_folder.ts";
@@ -82,7 +84,12 @@ async function runOnTerminal(
   { command, options }: ServerCommand & { command: "manage" | "setup" },
 ): Promise<number> {
   const { pkiFolder, hosts } = options;
-  const folders = pkiFolder === null ? pkiFoldersFor(Deno.uid()) : [pkiFolder] as const;
+  const known = pkiFoldersFor(Deno.uid());
+  // A new authority is made in the first of them: where the service looks for it.
+  const isForService = command === "setup" && known.length > 1 &&
+    await hasUnit(new SystemRunner(), unitName(SERVER_PROGRAM, null));
+  const usual = isForService ? [known[1]!, known[0]] as const : known;
+  const folders = pkiFolder === null ? usual : [pkiFolder] as const;
   let exitCode: number = EXIT_OK;
   const failure = await runProgram(SERVER_PROGRAM, options, async (signal) => {
     const directory = await findPkiFolder(folders);

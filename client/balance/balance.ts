@@ -7,9 +7,11 @@ import { FAMILIES } from "../../lib/host/links/address.ts";
 import { getLogger } from "@logtape/logtape";
 import { LOG_CATEGORY } from "../../lib/cli/log.ts";
 import { inspectHost, refuseObstacle } from "../../lib/cli/preflight.ts";
+import { Libc } from "../../lib/ffi/libc/libc.ts";
 import { type CommandRunner, runChecked, SystemRunner } from "../../lib/host/command/runner.ts";
 import { checkInterfaceName } from "../../lib/host/links/network_interface.ts";
 import { HostJournal, restoreStale } from "../../lib/host/journal/host_journal.ts";
+import { ServiceManager } from "../../lib/host/service/service_manager.ts";
 import { watchRules } from "../../lib/host/journal/rule_watch.ts";
 import { refuseTunnelRoutes } from "../../lib/host/routes/default_route.ts";
 import { UplinkBypass } from "../../lib/host/routes/uplink_bypass.ts";
@@ -57,6 +59,7 @@ export async function balance(
   observer?: BalanceObserver,
 ): Promise<void> {
   refuseObstacle({ ...inspectHost(), tunDevice: "present" }, "change the routes");
+  const manager = ServiceManager.open(() => Libc.open());
   const runner = new SystemRunner();
   await runChecked(runner, ["ping", "-V"]);
   for (const line of await restoreStale(runner)) log.warn("{line}", { line });
@@ -158,7 +161,10 @@ export async function balance(
   stack.defer(() => probes.stop());
   stack.use(watchLinks(follow));
   ready = true;
+  // All that this mode does is done on this thread.
+  stack.use(manager.watch(() => Promise.resolve()));
   balances();
+  manager.ready(`balances over ${running.names.join(", ")}`);
   controls = {
     get links() {
       return running.names;
@@ -172,6 +178,7 @@ export async function balance(
   observer?.onBalancing(readStatus, controls);
   if (signal.aborted) ended.resolve();
   await ended.promise;
+  manager.stopping();
   log.info("stopping");
 }
 

@@ -11,6 +11,7 @@ import { SystemRunner } from "../../lib/host/command/runner.ts";
 import type { Engine } from "../../lib/net/engine.ts";
 import { startEngine } from "../../lib/net/start_engine.ts";
 import { HostJournal, restoreStale } from "../../lib/host/journal/host_journal.ts";
+import { ServiceManager } from "../../lib/host/service/service_manager.ts";
 import { watchRules } from "../../lib/host/journal/rule_watch.ts";
 import { runningPrograms } from "../../lib/host/journal/running_programs.ts";
 import { LinkTables } from "../../lib/host/routes/link_tables.ts";
@@ -66,6 +67,7 @@ export async function bond(
   refuseObstacle(inspectHost());
   const libc = Libc.open();
   libc.forbidCoreDumps();
+  const manager = ServiceManager.open(() => libc);
   const runner = new SystemRunner();
   const credentials = await loadClientCredentials(
     options.pkiFolder,
@@ -115,6 +117,7 @@ export async function bond(
     workerModule: new URL(Deno.mainModule),
   });
   stack.use(engine);
+  stack.use(manager.watch(() => engine.report()));
   const monitor = new BondMonitor(engine, () => ({
     server: options.server,
     serverAddress: client?.serverAddresses ?? "",
@@ -196,9 +199,11 @@ export async function bond(
     stack.adopt(setInterval(() => bonded.check(), CHECK_MS), clearInterval);
     stack.use(watchRules(journal, (line) => log.warn("{line}", { line })));
     stack.adopt(setInterval(() => protection.follow(), KILL_SWITCH_CHECK_MS), clearInterval);
+    protection.inForce.then(() => isUp || manager.ready(`connecting to ${options.server}`));
     await bonded.start(until);
     if (!until.aborted) {
       isUp = true;
+      manager.ready(`up: ${bonded.addresses} over ${bonded.links.join(", ")}`);
       observer?.onBonding(readStatus, controls);
       await bonded.keepAlive(until);
     }
@@ -207,6 +212,7 @@ export async function bond(
     if (!fault.signal.aborted) throw error;
   }
   if (!signal.aborted) fault.signal.throwIfAborted();
+  manager.stopping();
   log.info("stopping");
 }
 

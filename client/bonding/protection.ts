@@ -34,10 +34,17 @@ export class Protection {
   /** Why it could not be changed the last time; empty when it could. */
   #problem = "";
   #afterFailure: "lift" | "keep" = "lift";
+  readonly #inForce = Promise.withResolvers<void>();
 
   constructor(journal: HostJournal, options: ProtectionOptions) {
     this.#journal = journal;
     this.#options = options;
+    if (!options.killSwitch) this.#inForce.resolve();
+  }
+
+  /** Resolved from the moment on in which nothing leaves that must not; it may never come. */
+  get inForce(): Promise<void> {
+    return this.#inForce.promise;
   }
 
   /**
@@ -66,6 +73,7 @@ export class Protection {
     });
     warn(await killSwitch.enable());
     this.#killSwitch = killSwitch;
+    this.#inForce.resolve();
     log.info("kill switch: nothing leaves this machine beside the tunnel");
   }
 

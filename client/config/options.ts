@@ -74,7 +74,7 @@ import {
   parseServers,
 } from "./link_choice.ts";
 import { rewriteServerPort } from "./server_port.ts";
-import { addServiceCommands, type ServiceCommand } from "./service_options.ts";
+import { addServiceCommands, type RestoreCommand, type ServiceCommand } from "./service_options.ts";
 import {
   applySettings,
   besideFlags,
@@ -128,7 +128,6 @@ export interface StartOptions extends Pick<TunnelOptions, "logLevel" | "logForma
 export type ClientCommand =
   | { command: "bond"; options: BondOptions }
   | { command: "balance"; options: BalanceOptions }
-  | { command: "restore"; options: Pick<TunnelOptions, "logLevel" | "logFormat"> }
   | { command: "start"; options: StartOptions }
   | { command: "setup"; options: StartOptions }
   | { command: "diag"; options: DiagOptions }
@@ -136,6 +135,7 @@ export type ClientCommand =
   | { command: "schema"; schema: unknown }
   | AskCommand
   | ServiceCommand
+  | RestoreCommand
   | CompletionCommand
   | Print;
 
@@ -354,14 +354,6 @@ function buildClientProgram(accept: Accept<ClientCommand>, home: string, file: S
       applySettings(program, file);
       const rows = settingRows(program, flags, file);
       accept({ command: "config", rows, format: raw.json ? "json" : "text" });
-    });
-  program.command("restore")
-    .description("undo what a client that was killed left behind: routes, DNS, kill switch")
-    .addOption(verboseOption())
-    .addOption(logJsonOption())
-    .action((raw) => {
-      refuseAll("restore");
-      accept({ command: "restore", options: logOptions(raw) });
     });
   addServiceCommands(program, accept, refuseAll);
   addAskCommands(program, accept, refuseAll);

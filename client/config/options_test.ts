@@ -350,11 +350,11 @@ Deno.test("parseClientOptions() refuses what it does not know", () => {
 Deno.test("parseClientOptions() reads restore", () => {
   deepEqual(parse("restore"), {
     command: "restore",
-    options: { logLevel: "info", logFormat: "text" },
+    options: { killSwitch: "undo", logLevel: "info", logFormat: "text" },
   });
-  deepEqual(parse("restore", "-v", "-log-json"), {
+  deepEqual(parse("restore", "-v", "-log-json", "-keep-kill-switch"), {
     command: "restore",
-    options: { logLevel: "debug", logFormat: "json" },
+    options: { killSwitch: "leave", logLevel: "debug", logFormat: "json" },
   });
   equal(refusal("-b", "restore"), "fluxify-client: -b means nothing before 'restore'\n");
   equal(refusal("-port", "1"), "fluxify-client: unknown option '-port'\n");

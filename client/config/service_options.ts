@@ -1,7 +1,16 @@
-/** The commands that start the client as the saved settings say: `up` in the background, `run` here. */
+/**
+ * The commands that start the client as the saved settings say, `up` in the background and `run` here,
+ * and the one that puts right what a client that was killed left behind.
+ */
 import { type Command, Option } from "@commander-js/extra-typings";
 import { nameOption } from "../../lib/cli/instance_options.ts";
-import { logJsonOption, pathFor, verboseOption } from "../../lib/cli/tunnel_options.ts";
+import {
+  logJsonOption,
+  logOptions,
+  pathFor,
+  type TunnelOptions,
+  verboseOption,
+} from "../../lib/cli/tunnel_options.ts";
 
 /** Which saved settings are meant. */
 export interface SavedChoice {
@@ -9,6 +18,16 @@ export interface SavedChoice {
   readonly instance: string | null;
   /** The file they are in; null: where they are looked for, savedFiles(). */
   readonly file: string | null;
+}
+
+interface RestoreOptions extends Pick<TunnelOptions, "logLevel" | "logFormat"> {
+  /** Of a client that was killed: left on, its next start takes it over. */
+  readonly killSwitch: "undo" | "leave";
+}
+
+export interface RestoreCommand {
+  readonly command: "restore";
+  readonly options: RestoreOptions;
 }
 
 export type ServiceCommand = SavedChoice & {
@@ -23,9 +42,19 @@ export const SERVICE_COMMANDS = ["up", "run"];
 /** Takes the commands, and refuses flags before them, which mean nothing there. */
 export function addServiceCommands(
   program: Command,
-  accept: (command: ServiceCommand) => void,
+  accept: (command: ServiceCommand | RestoreCommand) => void,
   refuseFlags: (command: string) => void,
 ): void {
+  program.command("restore")
+    .description("undo what a client that was killed left behind: routes, DNS, kill switch")
+    .option("--keep-kill-switch", "leave it on for the next start, as a service that restarts does")
+    .addOption(verboseOption())
+    .addOption(logJsonOption())
+    .action((raw) => {
+      refuseFlags("restore");
+      const killSwitch = raw.keepKillSwitch ? "leave" : "undo";
+      accept({ command: "restore", options: { killSwitch, ...logOptions(raw) } });
+    });
   for (
     const [name, description] of [
       ["up", "start with the saved settings, as a service or in the background, and wait for it"],

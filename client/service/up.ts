@@ -9,12 +9,12 @@ import { writeTo } from "../../lib/cli/output.ts";
 import { inspectHost, refuseObstacle } from "../../lib/cli/preflight.ts";
 import type { InvokingUser } from "../../lib/cli/user_home.ts";
 import { SystemRunner } from "../../lib/host/command/runner.ts";
+import { hasUnit, startUnit, unitName, whyUnitEnded } from "../../lib/host/service/systemd_unit.ts";
 import { CLIENT_PROGRAM } from "../config/options.ts";
 import type { ServiceCommand } from "../config/service_options.ts";
 import type { ClientStatus } from "../local_socket/client_socket.ts";
 import { readOwnCommand } from "./own_command.ts";
 import { savedStart, systemSettingsPath } from "./saved_start.ts";
-import { hasUnit, startUnit, unitName, whyUnitEnded } from "./systemd_unit.ts";
 import { lookAtClient, type Outcome, waitForClient } from "./wait_for_client.ts";
 
 /** So long it is waited for; it goes on by itself. */
@@ -23,11 +23,14 @@ const UP_MS = 30_000;
 const SAID_MAX = 4096;
 
 /** Returns the exit code: 0 only when the client is up. */
-export async function bringUp(user: InvokingUser, command: ServiceCommand): Promise<number> {
+export async function bringUp(
+  user: InvokingUser,
+  command: Pick<ServiceCommand, "instance" | "file" | "flags">,
+): Promise<number> {
   const say = (line: string) => writeTo(Deno.stdout, `${line}\n`);
   try {
     const runner = new SystemRunner();
-    const unit = unitName(command.instance);
+    const unit = unitName(CLIENT_PROGRAM, command.instance);
     const isService = command.file === null && await hasUnit(runner, unit);
     const saved = await savedStart(user, command, isService ? "the machine's" : "the user's own");
     for (const line of saved.notices) writeTo(Deno.stderr, `${CLIENT_PROGRAM}: ${line}\n`);
@@ -72,7 +75,7 @@ interface Begun {
 
 async function startService(runner: SystemRunner, unit: string): Promise<Begun> {
   const how = `as ${unit}`;
-  const problem = await startUnit(runner, unit);
+  const problem = await startUnit(runner, unit, "in the background");
   return {
     how,
     end: async () => await whyUnitEnded(runner, unit) ?? problem,
@@ -80,7 +83,10 @@ async function startService(runner: SystemRunner, unit: string): Promise<Begun> 
 }
 
 /** A session of its own, so that it outlives this terminal. What it says is read until it is up. */
-function startInBackground(path: string, { instance, flags }: ServiceCommand): Begun {
+function startInBackground(
+  path: string,
+  { instance, flags }: Pick<ServiceCommand, "instance" | "flags">,
+): Begun {
   const { form } = parseBuildInfo(Deno.env.get(BUILD_VARIABLE), () => null);
   const own = readOwnCommand(form);
   const name = instance === null ? [] : ["-name", instance];

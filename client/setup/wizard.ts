@@ -26,6 +26,8 @@ import { hostsAndPort } from "../config/server_port.ts";
 import { MODE_KEY, type Settings } from "../config/settings.ts";
 import { makeDirectory, saveSettings, settingsPath } from "../config/settings_file.ts";
 import { isHidden, readMachineLinks } from "../screen/form/machine_link.ts";
+import { enableUnit, hasUnit, unitName } from "../../lib/host/service/systemd_unit.ts";
+import { saveForService } from "../service/service_settings.ts";
 import { readPasted } from "./pasted_bundle.ts";
 
 const LINKS_MIN = 2;
@@ -34,7 +36,8 @@ const SHOWN_NAME = /[^A-Za-z0-9._-]/g;
 /** What was answered, and whether to start with it. */
 interface SetupOutcome {
   readonly settings: Settings;
-  readonly startsNow: boolean;
+  /** By a service, where systemd has the unit: it is enabled then, and has settings of its own. */
+  readonly starts: "not" | "on the screen" | "as a service";
 }
 
 /** A bundle that was read, and the file it is to be in. */
@@ -83,13 +86,22 @@ export async function runSetup(
   }
   settings.set("ifaces", (await askLinks(before, context)).join(","));
   for (const key of ["ips", "weights"]) settings.delete(key);
-  const startsNow = await confirm({ message: "Start now?", default: true }, context);
+  const runner = new SystemRunner();
+  const unit = unitName(CLIENT_PROGRAM, null);
+  const isService = Deno.uid() === 0 && await hasUnit(runner, unit) &&
+    await confirm({ message: "Start now and with the machine, as a service?" }, context);
+  const startsNow = !isService && await confirm({ message: "Start now?", default: true }, context);
   if (bundle !== null) await writeBundle(user, bundle);
   await saveSettings(user, settings, describeClientProgram());
   print(
     `Saved in ${settingsPath(user)}; "sudo ${calledAs(CLIENT_PROGRAM)}" shows it all on a screen`,
   );
-  return { settings, startsNow };
+  if (!isService) return { settings, starts: startsNow ? "on the screen" : "not" };
+  const saved = await saveForService(user, settings);
+  const problem = await enableUnit(runner, unit);
+  if (problem !== null) throw new Error(`Cannot enable ${unit}: ${problem}`);
+  print(`Saved for the service in ${saved}; it starts with the machine`);
+  return { settings, starts: "as a service" };
 }
 
 /**

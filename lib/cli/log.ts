@@ -12,6 +12,8 @@ export interface LogOptions {
   format: "text" | "json";
   /** Takes whole lines, each with its line feed. */
   write(line: string): void;
+  /** Takes a record whole; what it does not take is written as a line. */
+  take?(record: LogRecord): boolean;
   /** Gets every record as well, as for a screen. */
   tap?(record: LogRecord): void;
 }
@@ -28,7 +30,7 @@ export function addLogReader(read: (record: LogRecord) => void): Disposable {
 export function setUpLogging(options: LogOptions): void {
   const format = options.format === "json" ? formatJsonLine : formatTextLine;
   const sink = (record: LogRecord) => {
-    options.write(format(record));
+    if (options.take?.(record) !== true) options.write(format(record));
     options.tap?.(record);
     for (const read of readers) read(record);
   };
@@ -56,7 +58,8 @@ function formatJsonLine(record: LogRecord): string {
   return jsonLinesFormatter({ ...record, message: [messageOf(record)] });
 }
 
-function messageOf({ message }: LogRecord): string {
+/** A record's message with its values in it. */
+export function messageOf({ message }: LogRecord): string {
   return message.map((part, index) => index % 2 === 0 ? part : formatValue(part)).join("");
 }
 

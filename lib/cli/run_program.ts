@@ -1,7 +1,8 @@
 /** Runs the body of a program: signals become an abort, errors one line and an exit code. */
 import { getLogger } from "@logtape/logtape";
 import { EXIT_OK, exitCodeFor, failureMessage, failureStacks, failureText } from "./exit.ts";
-import { LOG_CATEGORY, setUpLogging, writeToStderr } from "./log.ts";
+import { openJournal } from "./journal_log.ts";
+import { LOG_CATEGORY, messageOf, setUpLogging, writeToStderr } from "./log.ts";
 
 const STOP_SIGNALS = ["SIGINT", "SIGTERM"] as const;
 
@@ -29,7 +30,11 @@ export async function runProgram(
   body: (signal: AbortSignal) => Promise<void>,
   onHangUp: OnHangUp = "stop",
 ): Promise<number> {
-  setUpLogging({ level: logLevel, format: logFormat, write: writeToStderr });
+  const journal = logFormat === "json" ? openJournal(program, messageOf) : null;
+  setUpLogging({
+    ...{ level: logLevel, format: logFormat, write: writeToStderr },
+    ...journal === null ? {} : { take: journal },
+  });
   for (const notice of notices) getLogger(LOG_CATEGORY).warn("{notice}", { notice });
   const stop = new AbortController();
   const onSignal = () => stop.abort();

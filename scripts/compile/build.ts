@@ -72,9 +72,9 @@ export async function pack(
   }
 }
 
-/** The Deno binary that runs us, packed; `level` is gzip's. */
-export async function packRuntime(level: number): Promise<PackedFile> {
-  return packFile(await Deno.readFile(Deno.execPath()), level);
+/** The Deno binary that runs us, unless another is named, packed; `level` is gzip's. */
+export async function packRuntime(level: number, path = Deno.execPath()): Promise<PackedFile> {
+  return packFile(await Deno.readFile(path), level);
 }
 
 /** The unpacked program runs without its deno.json, so its unstable features become flags. */

@@ -15,6 +15,7 @@ import { PkiError } from "../../lib/pki/pki_error.ts";
 import { DEFAULT_NETWORK } from "../../lib/protocol/wire/tunnel_network.ts";
 import { initAuthority, newCertificate } from "../certificates/certificate_command.ts";
 import { SERVER_PROGRAM } from "../options.ts";
+import { startsAsService } from "./service.ts";
 import { nftCommands, openPorts } from "./firewall_text.ts";
 import { isTunDevice, ownAddresses } from "./own_addresses.ts";
 
@@ -67,12 +68,17 @@ export async function runServerSetup(
     "with your table and chain for filter and input; docs/operations.md has the commands for ufw, " +
       "firewalld and iptables",
   );
+  const flags = [
+    `-hosts ${hostsIn(hosts).join(",")}`,
+    ...port === "8000" ? [] : [`-port ${port}`],
+    ...controlPort === String(CONTROL_PORT) ? [] : [`-ctrl ${controlPort}`],
+  ];
+  if (await startsAsService(directory, flags.join(" "), print, signal)) return 0;
   print("Then start it:");
   const isFound = (PKI_FOLDERS as readonly string[]).includes(directory);
   const words = [
-    `sudo ${word} -hosts ${hostsIn(hosts).join(",")}`,
-    ...port === "8000" ? [] : [`-port ${port}`],
-    ...controlPort === String(CONTROL_PORT) ? [] : [`-ctrl ${controlPort}`],
+    `sudo ${word}`,
+    ...flags,
     ...isFound ? [] : [`-pki ${directory}`],
   ];
   print(`  ${words.join(" ")}`);

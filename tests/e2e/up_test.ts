@@ -91,13 +91,61 @@ topic("e2e up and down", async (scenario) => {
     deepEqual(await hostState(lab.client), before);
   });
 
-  await scenario("run stays in the foreground, and ends as a service is ended", async () => {
-    const own = await newClientCertificate(lab, "desk");
-    await save("config.json", { ...settings, cert: own });
-    const running = lab.client.spawn([...program("client"), "run", "-log-json"], place);
-    await running.waitForLine(/"message":"fluxify-client is up: 10\.8\.0\./, 30_000);
+  await scenario(
+    "run stays in the foreground, and tells its service manager how it is",
+    async () => {
+      const own = await newClientCertificate(lab, "desk");
+      await save("config.json", { ...settings, cert: own, "kill-switch": true });
+      await using manager = new TestManager(join(lab.directory, "notify"));
+      const running = lab.client.spawn([...program("client"), "run", "-log-json"], {
+        ...place,
+        env: { ...place.env, NOTIFY_SOCKET: manager.path, WATCHDOG_USEC: "1000000" },
+      });
+      await running.waitForLine(/"message":"fluxify-client is up: 10\.8\.0\./, 30_000);
+      await manager.toldOf("READY=1\nSTATUS=connecting to 203.0.113.10");
+      await manager.toldOf("WATCHDOG=1");
+      await running.stop("SIGKILL");
+    },
+  );
+
+  await scenario("what it left goes, and its kill switch stays for the next start", async () => {
+    const tables = async () => (await lab.client.run("nft", "list", "tables")).stdout;
+    const { exitCode, text } = await client("restore", "-keep-kill-switch");
+    equal(exitCode, 0, text);
+    match(
+      text,
+      /^left \d+ changes? by fluxify-client \(process \d+\) in place, as they outlive it/m,
+    );
+    match(await tables(), /fluxify_kill_switch/);
+    equal((await lab.client.run("ip", "-4", "route", "show", "proto", "77")).stdout, "");
+    const running = lab.client.spawn([...program("client"), "run"], place);
+    await running.waitForLine(/fluxify-client is up/, 30_000);
+    await pingAll(lab.client, [SERVER_INNER]);
     equal(await running.stop("SIGTERM"), 0);
+    ok(!/fluxify_kill_switch/.test(await tables()));
     deepEqual(await hostState(lab.client), before);
   });
   equal(await server.stop("SIGTERM"), 0);
 });
+
+/** Takes what a program tells its service manager. */
+class TestManager implements AsyncDisposable {
+  readonly #socket: Deno.DatagramConn;
+  readonly #told: string[] = [];
+
+  constructor(readonly path: string) {
+    this.#socket = Deno.listenDatagram({ transport: "unixpacket", path });
+  }
+
+  async toldOf(text: string): Promise<void> {
+    while (!this.#told.includes(text)) {
+      const [bytes] = await this.#socket.receive();
+      this.#told.push(new TextDecoder().decode(bytes));
+    }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#socket.close();
+    return Deno.remove(this.path);
+  }
+}
