@@ -29,6 +29,7 @@ import { type ControlServer, startControlServer } from "./control/control_server
 import { handleEngineEvent, logControlEvent, logShared, noteMachine } from "./events.ts";
 import { dropCounts } from "../lib/status/bond_status.ts";
 import { describeDrops, metricsLines } from "../lib/status/metrics_line.ts";
+import { removeForwardsTo } from "./forwards/forward_file.ts";
 import { ForwardKeeper } from "./forwards/forward_keeper.ts";
 import { changeHost } from "./host_changes.ts";
 import { type ServeOptions, SERVER_PROGRAM } from "./options.ts";
@@ -160,6 +161,10 @@ async function openPki(options: ServeOptions): Promise<ServerPki> {
     now: new Date(),
   });
   for (const line of pki.notices) log.info("{line}", { line });
+  if (options.pki === "regenerate") {
+    const line = await removeForwardsTo(options.pkiFolder, () => true);
+    if (line !== null) log.info("{line}", { line });
+  }
   return pki;
 }
 
@@ -287,6 +292,7 @@ async function keepForwards(
     addressesOf: (client) => registry.addressesOf(client),
     ownPorts: new Set([`tcp ${control.port}`, `udp ${port}`]),
     rules: new PortForwards(journal, tunName),
+    nowMs: () => performance.now(),
     say: (line) => log.info("{line}", { line }),
     warn: (line) => log.warn("{line}", { line }),
   });

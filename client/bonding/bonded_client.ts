@@ -7,7 +7,7 @@ import { LOG_CATEGORY } from "../../lib/cli/log.ts";
 import type { Engine, EngineEvent } from "../../lib/net/engine.ts";
 import type { HostJournal } from "../../lib/host/journal/host_journal.ts";
 import type { BondOptions } from "../config/options.ts";
-import { answerWithin, resolveServer } from "../control/resolve_server.ts";
+import { answerWithin, resolveHost } from "../control/resolve_server.ts";
 import type { ConnectProgress } from "./connect_progress.ts";
 import { FirstAnswers } from "./first_answers.ts";
 import type { LinkSet } from "./link_set.ts";
@@ -67,7 +67,7 @@ export class BondedClient {
       dnsServers: options.dnsServers,
       bypass: options.bypass,
       only: options.only,
-      lookUp: (name) => answerWithin(resolveServer(name), name, NAME_TIMEOUT_MS),
+      lookUp: (name) => answerWithin(resolveHost(name, "the destination"), name, NAME_TIMEOUT_MS),
       letOut: (networks) => parts.protection.letOut(networks),
       whenTaken: parts.hasCompany ? "go behind" : "refuse",
       share: options.share,

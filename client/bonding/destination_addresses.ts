@@ -74,9 +74,7 @@ export class DestinationAddresses {
       named.dueAtMs = nowMs + RETRY_AFTER_MS;
       const isNews = named.problem === null;
       named.problem = messageOf(error);
-      return isNews
-        ? `cannot look up ${name}, and keep to what is known of it: ${named.problem}`
-        : null;
+      return isNews ? `${named.problem}; what is known of ${name} stays` : null;
     }
   }
 }

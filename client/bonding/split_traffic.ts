@@ -77,13 +77,14 @@ export class SplitTraffic {
   async follow(): Promise<string[]> {
     const lines: string[] = [];
     if (this.#only !== null) {
+      // First: whatever is too much, names must not be asked for in clear.
       const dns = this.#options.dnsServers.map(hostPrefix);
-      lines.push(...await this.#into.follow([...new Set([...this.#only.prefixes, ...dns])]));
+      lines.push(...await this.#into.follow([...new Set([...dns, ...this.#only.prefixes])]));
     }
     if (this.#bypass !== null) {
-      const { networks, errors } = await this.#beside.follow(this.#bypass.prefixes);
+      const { networks, notices } = await this.#beside.follow(this.#bypass.prefixes);
       await this.#options.letOut(networks);
-      lines.push(...errors.map(({ message }) => `cannot send it beside the tunnel: ${message}`));
+      lines.push(...notices);
     }
     const fresh = lines.filter((line) => !this.#said.has(line));
     this.#said = new Set(lines);

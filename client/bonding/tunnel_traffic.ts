@@ -37,6 +37,7 @@ export class TunnelTraffic {
   #routesMayHaveChanged = false;
   #routesLook: Promise<void> | null = null;
   #routesProblem = "";
+  #namesLook: Promise<void> | null = null;
   #dns: DnsSetting | null = null;
   #dnsLook: Promise<void> | null = null;
   #dnsProblem = "";
@@ -96,9 +97,10 @@ export class TunnelTraffic {
   /** To be called regularly: what somebody removes, or writes over, is made again. */
   check(): void {
     const dns = this.#dns;
-    const isDue = this.#routesMayHaveChanged ||
-      (this.#isSplit && this.#split.isDue(performance.now()));
-    if (this.#isTurnedIn && this.#routesLook === null && isDue) {
+    if (this.#isSplit && this.#namesLook === null && this.#split.isDue(performance.now())) {
+      this.#namesLook = this.#lookUpNames().finally(() => this.#namesLook = null);
+    }
+    if (this.#isTurnedIn && this.#routesLook === null && this.#routesMayHaveChanged) {
       this.#routesMayHaveChanged = false;
       this.#routesLook = this.#lookAtRoutes().finally(() => this.#routesLook = null);
     }
@@ -113,6 +115,12 @@ export class TunnelTraffic {
     await this.#routesLook;
   }
 
+  /** Never rejects. The routes do not wait for DNS, and nor does the end. */
+  async #lookUpNames(): Promise<void> {
+    for (const line of await this.#split.refresh(performance.now())) log.warn("{line}", { line });
+    this.#routesMayHaveChanged = true;
+  }
+
   async #lookAtRoutes(): Promise<void> {
     const [defaultRoute, split] = [this.#defaultRoute, this.#split];
     try {
@@ -120,7 +128,6 @@ export class TunnelTraffic {
       for (const line of await this.#options.keepAddresses()) log.warn("{line}", { line });
       for (const line of await defaultRoute?.follow() ?? []) log.warn("{line}", { line });
       if (this.#isSplit) {
-        for (const line of await split.refresh(performance.now())) log.warn("{line}", { line });
         for (const line of await split.follow()) log.warn("{line}", { line });
       }
       if (defaultRoute?.ahead === null) {

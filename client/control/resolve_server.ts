@@ -16,14 +16,19 @@ export interface NamedAddress extends ServerAddress {
 /** More than a server has in practice; each costs a share of the time for an exchange. */
 export const SERVER_ADDRESSES_MAX = 8;
 
+/** As resolveHost(), at most SERVER_ADDRESSES_MAX of them. */
+export async function resolveServer(host: string): Promise<ServerAddress[]> {
+  return (await resolveHost(host, "the server")).slice(0, SERVER_ADDRESSES_MAX);
+}
+
 /**
  * Finds the addresses of `host`, which may be a name or an IP address, brackets around an IPv6
  * address allowed. IPv6 and IPv4 alternate, first the family that the system prefers: one dead
- * family then costs one attempt. At least one address, at most SERVER_ADDRESSES_MAX.
+ * family then costs one attempt. At least one address. `what` it is, people are told.
  *
  * Throws ControlError "name not found".
  */
-export async function resolveServer(host: string): Promise<ServerAddress[]> {
+export async function resolveHost(host: string, what: string): Promise<ServerAddress[]> {
   const literal = plainHost(host);
   const family = isIP(literal);
   if (family === 4 || family === 6) return [{ address: canonicalAddress(literal), family }];
@@ -31,14 +36,14 @@ export async function resolveServer(host: string): Promise<ServerAddress[]> {
   try {
     found = await lookup(literal, { all: true, verbatim: true });
   } catch (error) {
-    throw nameNotFound(host, (error as NodeJS.ErrnoException).code);
+    throw nameNotFound(host, what, (error as NodeJS.ErrnoException).code);
   }
   const addresses = found.map(({ address, family }): ServerAddress => ({
     address,
     family: family === 6 ? 6 : 4,
   }));
-  if (addresses.length === 0) throw nameNotFound(host, "ENODATA");
-  return alternateFamilies(addresses).slice(0, SERVER_ADDRESSES_MAX);
+  if (addresses.length === 0) throw nameNotFound(host, what, "ENODATA");
+  return alternateFamilies(addresses);
 }
 
 /**
@@ -114,10 +119,10 @@ export function alternateFamilies<Address extends ServerAddress>(
   return mixed;
 }
 
-function nameNotFound(host: string, code: string | undefined): ControlError {
+function nameNotFound(host: string, what: string, code: string | undefined): ControlError {
   return new ControlError(
     "name not found",
-    `Cannot find the server '${host}' (${code ?? "no answer"}); check the spelling, and that DNS ` +
+    `Cannot find ${what} '${host}' (${code ?? "no answer"}); check the spelling, and that DNS ` +
       "works on this machine",
     { retryable: true },
   );
@@ -126,8 +131,8 @@ function nameNotFound(host: string, code: string | undefined): ControlError {
 function resolverTimeout(host: string, timeoutMs: number): ControlError {
   return new ControlError(
     "name not found",
-    `Cannot find the server '${host}': no answer from DNS within ${timeoutMs} ms; check that DNS ` +
-      "works on this machine",
+    `Cannot find '${host}': no answer from DNS within ${timeoutMs} ms; check that DNS works on this ` +
+      "machine",
     { retryable: true },
   );
 }

@@ -67,8 +67,12 @@ export function regenerateAuthority(
   return outcomeOf(async () => {
     const { directory, hosts, now } = options;
     const pki = await openServerPki(directory, { hosts: [...hosts], regenerate: true, now });
-    const text = [`"fluxify-server cert new NAME -pki ${directory}" makes each client's new one`];
-    return withNotices(options, { directory }, pki.notices, text);
+    const forwards = await forgetForwards(directory, () => true);
+    const text = [
+      ...forwards.lines,
+      `"fluxify-server cert new NAME -pki ${directory}" makes each client's new one`,
+    ];
+    return withNotices(options, { directory }, [...pki.notices, ...forwards.errorLines], text);
   });
 }
 
@@ -175,7 +179,8 @@ export function revokeCertificate(options: NamedCertificateOptions): Promise<Com
     const { directory, name, now } = options;
     const registry = await openClientRegistry(directory, options.folders);
     const { revocations, notices } = await registry.revoke(name, now);
-    const forwards = await forgetForwards(directory, name);
+    const names = new Set([name, ...revocations.map(({ commonName }) => commonName)]);
+    const forwards = await forgetForwards(directory, (client) => names.has(client));
     const text = [
       ...revocations.map(({ serial }) => `Certificate of ${name} revoked: serial ${serial}`),
       ...forwards.lines,
@@ -191,10 +196,10 @@ export function revokeCertificate(options: NamedCertificateOptions): Promise<Com
 /** Whatever is wrong with the forwardings, the certificate is revoked. */
 async function forgetForwards(
   directory: string,
-  name: string,
+  isGone: (client: string) => boolean,
 ): Promise<Pick<CommandOutcome, "lines" | "errorLines">> {
   try {
-    const line = await removeForwardsTo(directory, name);
+    const line = await removeForwardsTo(directory, isGone);
     return { lines: line === null ? [] : [line], errorLines: [] };
   } catch (error) {
     if (!(error instanceof PkiError)) throw error;

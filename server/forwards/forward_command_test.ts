@@ -81,7 +81,7 @@ Deno.test("a client that is revoked takes its forwardings along, a damaged file 
   await add();
   await add({ port: 8081, client: "other" });
   const revoked = await revokeCertificate({ ...options, name: "nas" });
-  match(revoked.lines.join("\n"), /\nNo longer forwarded to nas: tcp 8080\n/);
+  match(revoked.lines.join("\n"), /\nNo longer forwarded: tcp 8080 to nas\n/);
   deepEqual((await readForwards(path)).map(({ client }) => client), ["other"]);
   match((await add()).errorLines.join(), /nas is revoked: .*cert new/);
 

@@ -81,14 +81,22 @@ export function changeForwards(
   });
 }
 
-/** Removes the forwardings to a client that is let in no more; returns a line for people, or null. */
-export async function removeForwardsTo(directory: string, client: string): Promise<string | null> {
+/**
+ * Removes the forwardings to clients that are let in no more; returns a line for people, or null.
+ * @throws as changeForwards()
+ */
+export async function removeForwardsTo(
+  directory: string,
+  isGone: (client: string) => boolean,
+): Promise<string | null> {
   const removed: string[] = [];
   await changeForwards(directory, (forwards) => {
-    removed.push(...forwards.filter((each) => each.client === client).map(forwardLabel));
-    return removed.length === 0 ? null : forwards.filter((each) => each.client !== client);
+    for (const each of forwards) {
+      if (isGone(each.client)) removed.push(`${forwardLabel(each)} to ${each.client}`);
+    }
+    return removed.length === 0 ? null : forwards.filter(({ client }) => !isGone(client));
   });
-  return removed.length === 0 ? null : `No longer forwarded to ${client}: ${removed.join(", ")}`;
+  return removed.length === 0 ? null : `No longer forwarded: ${removed.join(", ")}`;
 }
 
 function isCanonicalPrefix(text: string): boolean {

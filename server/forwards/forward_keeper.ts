@@ -3,7 +3,7 @@
  * now: `fluxify-server forward` changes the file while the server runs, and clients come and go.
  */
 import { messageOf } from "../../lib/ffi/error_text.ts";
-import type { ForwardedPort } from "../../lib/host/firewall/port_forwards.ts";
+import type { ForwardedPort, PortForwards } from "../../lib/host/firewall/port_forwards.ts";
 import { type AddressFamily, FAMILIES, familyOf } from "../../lib/host/links/address.ts";
 import { SerialQueue } from "../../lib/host/serial_queue.ts";
 import { type FileIdentity, fileIdentity, isSameFile } from "../../lib/pki/file_identity.ts";
@@ -18,12 +18,18 @@ interface KeeperOptions {
   readonly addressesOf: (client: string) => InnerAddresses | null;
   /** As `tcp 8443`: where the server itself is reached. */
   readonly ownPorts: ReadonlySet<string>;
-  readonly rules: { set(ports: readonly ForwardedPort[]): Promise<string[]> };
+  /** As PortForwards. */
+  readonly rules: Pick<PortForwards, "set">;
+  /** performance.now() */
+  readonly nowMs: () => number;
   readonly say: (line: string) => void;
   readonly warn: (line: string) => void;
 }
 
-/** Of the forwardings in the file. */
+/** After the firewall has refused. */
+const RETRY_AFTER_MS = 30_000;
+
+/** Of the forwardings in the file. `inForce`: for all the families they are for. */
 export interface ForwardCount {
   readonly listed: number;
   readonly inForce: number;
@@ -36,8 +42,12 @@ export class ForwardKeeper {
   readonly look = this.#queue.shared(() => this.#look());
   #identity: FileIdentity | null = null;
   #listed: readonly PortForward[] = [];
-  /** What the rules say, in a form to compare. */
-  #inForce = "[]";
+  /** What the rules were told last, in a form to compare. */
+  #told = "[]";
+  /** When rules that were refused are tried again. */
+  #retryAtMs = Infinity;
+  /** What the rules refuse. Said once each, as long as it is so. */
+  #refused: ReadonlySet<string> = new Set();
   #count: ForwardCount = { listed: 0, inForce: 0 };
   #problem: string | null = null;
   /** Said once each, as long as it is so. */
@@ -64,7 +74,7 @@ export class ForwardKeeper {
     } catch (error) {
       const problem = messageOf(error);
       if (problem !== this.#problem) {
-        this.#options.warn(`${problem}; until then the forwardings in force stay`);
+        this.#options.warn(`cannot follow the port forwards: ${problem}`);
       }
       this.#problem = problem;
     }
@@ -80,34 +90,50 @@ export class ForwardKeeper {
   }
 
   async #apply(): Promise<void> {
-    const { addressesOf, ownPorts, rules, say, warn } = this.#options;
-    const ports: ForwardedPort[] = [];
+    const { addressesOf, ownPorts, warn } = this.#options;
+    const reached: { forward: PortForward; ports: ForwardedPort[] }[] = [];
     const waiting = new Set<string>();
-    let inForce = 0;
     for (const forward of this.#listed) {
-      const reason = ownPorts.has(forwardLabel(forward))
-        ? "is a port of this server itself and goes to no client"
-        : addressesOf(forward.client) === null
-        ? `waits for ${forward.client} to connect for the first time`
-        : null;
-      if (reason === null) {
-        ports.push(...portsOf(forward, addressesOf(forward.client)!));
-        inForce++;
+      const addresses = addressesOf(forward.client);
+      if (addresses !== null && !ownPorts.has(forwardLabel(forward))) {
+        reached.push({ forward, ports: portsOf(forward, addresses) });
         continue;
       }
+      const reason = addresses === null
+        ? `waits for ${forward.client} to connect for the first time`
+        : "is a port of this server itself and goes to no client";
       const line = `port forward ${forwardLabel(forward)} ${reason}`;
       if (!this.#waiting.has(line)) warn(line);
       waiting.add(line);
     }
     this.#waiting = waiting;
-    this.#count = { listed: this.#listed.length, inForce };
+    await this.#put(reached.map(({ ports }) => ports));
+  }
+
+  /** `forwards`: the ports of each that can be in force. */
+  async #put(forwards: readonly (readonly ForwardedPort[])[]): Promise<void> {
+    const { rules, say, warn, nowMs } = this.#options;
+    const ports = forwards.flat();
     const wanted = JSON.stringify(ports);
-    if (wanted === this.#inForce) return;
-    const before = this.#inForce;
-    this.#inForce = ""; // what is in force when this fails is not known
-    for (const notice of await rules.set(ports)) warn(notice);
-    this.#inForce = wanted;
-    if (before !== wanted) say(`port forwards in force: ${inForce} of ${this.#listed.length}`);
+    const listed = this.#listed.length;
+    if (wanted === this.#told && nowMs() < this.#retryAtMs) {
+      this.#count = { listed, inForce: this.#count.inForce };
+      return;
+    }
+    const isChange = wanted !== this.#told;
+    this.#told = ""; // what is in force when this fails is not known
+    const refused = await rules.set(ports);
+    this.#told = wanted;
+    this.#retryAtMs = refused.length > 0 ? nowMs() + RETRY_AFTER_MS : Infinity;
+    for (const { notice } of refused) if (!this.#refused.has(notice)) warn(notice);
+    const before = this.#count.inForce;
+    this.#refused = new Set(refused.map(({ notice }) => notice));
+    const families = refused.map(({ family }) => family);
+    const inForce =
+      forwards.filter((own) => !own.some(({ toAddress }) => families.includes(familyOf(toAddress))))
+        .length;
+    this.#count = { listed, inForce };
+    if (isChange || inForce !== before) say(`port forwards in force: ${inForce} of ${listed}`);
   }
 }
 

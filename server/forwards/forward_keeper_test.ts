@@ -17,7 +17,12 @@ const WEB: PortForward = {
 function keep(directory: string) {
   const said: string[] = [];
   const addresses = new Map<string, { ipv4: string; ipv6: string }>();
-  const kept = { sets: [] as (readonly ForwardedPort[])[], failure: null as Error | null };
+  const kept = {
+    sets: [] as (readonly ForwardedPort[])[],
+    failure: null as Error | null,
+    refused: [] as (4 | 6)[],
+    nowMs: 0,
+  };
   const keeper = new ForwardKeeper({
     directory,
     addressesOf: (client) => addresses.get(client) ?? null,
@@ -26,9 +31,11 @@ function keep(directory: string) {
       set: (ports) => {
         if (kept.failure !== null) return Promise.reject(kept.failure);
         kept.sets.push(ports);
-        return Promise.resolve([]);
+        const notice = "the firewall refuses";
+        return Promise.resolve(kept.refused.map((family) => ({ family, notice })));
       },
     },
+    nowMs: () => kept.nowMs,
     say: (line) => said.push(line),
     warn: (line) => said.push(line),
   });
@@ -89,7 +96,7 @@ Deno.test("a damaged file and rules that are refused are said once, and mended w
   await keeper.look();
   await keeper.look();
   equal(said.length, 2);
-  match(said[1]!, /is damaged; restore it .*; until then the forwardings in force stay$/);
+  match(said[1]!, /^cannot follow the port forwards: .* is damaged; restore it /);
   deepEqual([kept.sets.length, keeper.count.inForce], [1, 1]);
 
   await Deno.remove(forwardFile(directory.path));
@@ -99,4 +106,26 @@ Deno.test("a damaged file and rules that are refused are said once, and mended w
   kept.failure = null;
   await keeper.look();
   deepEqual(kept.sets.at(-1), []);
+});
+
+Deno.test("what the firewall refuses is not in force, and is tried again now and then", async () => {
+  await using directory = await TemporaryDirectory.create();
+  const { keeper, said, addresses, kept } = keep(directory.path);
+  addresses.set("nas", { ipv4: "10.8.0.2", ipv6: "fd00:8::2" });
+  await changeForwards(directory.path, () => [WEB, { ...WEB, port: 8081, from: "192.0.2.0/24" }]);
+  kept.refused = [6];
+  await keeper.look();
+  deepEqual(keeper.count, { listed: 2, inForce: 1 });
+  deepEqual(said, ["the firewall refuses", "port forwards in force: 1 of 2"]);
+  kept.nowMs = 29_999;
+  await keeper.look();
+  equal(kept.sets.length, 1);
+  kept.nowMs = 30_000;
+  await keeper.look();
+  deepEqual([kept.sets.length, said.length], [2, 2], "said once");
+  kept.refused = [];
+  kept.nowMs = 60_000;
+  await keeper.look();
+  deepEqual(keeper.count, { listed: 2, inForce: 2 });
+  equal(said.at(-1), "port forwards in force: 2 of 2");
 });

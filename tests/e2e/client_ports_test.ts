@@ -66,7 +66,7 @@ topic("e2e ports of the server for clients", async (scenario) => {
 
   await scenario("a client that is revoked takes its ports along", async () => {
     const from = server.lineCount;
-    match((await cert(lab, "revoke", "nas")).text, /No longer forwarded to nas: tcp 8080/);
+    match((await cert(lab, "revoke", "nas")).text, /No longer forwarded: tcp 8080 to nas/);
     await server.waitForLine(/port forwards in force: 0 of 0/, STATE_TIMEOUT_MS, from);
     deepEqual(await reached(lab), [false, false]);
   });

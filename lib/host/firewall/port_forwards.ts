@@ -8,7 +8,7 @@ import type { ChangeId, HostJournal } from "../journal/host_journal.ts";
 import { type AddressFamily, familyOf } from "../links/address.ts";
 import type { Rule } from "./iptables.ts";
 import { baseChain, type OwnTable } from "./own_table.ts";
-import { applyTableOrRules } from "./table_or_rules.ts";
+import { type Applied, applyTableOrRules } from "./table_or_rules.ts";
 
 /** One port, for one family. */
 export interface ForwardedPort {
@@ -24,10 +24,18 @@ export interface ForwardedPort {
 
 const FORWARD_TAG = "fluxify-port-forward";
 
+/** What is not in force, and why, for people. */
+interface NotForwarded {
+  readonly family: AddressFamily;
+  readonly notice: string;
+}
+
 /** The port forwardings in force, which may be changed while the server runs. */
 export class PortForwards {
   readonly #journal: HostJournal;
   readonly #tun: string;
+  /** Rules of iptables, the table of nft, or nothing. */
+  #how: Applied["how"] | "nothing" = "nothing";
   #changes: ChangeId[] = [];
 
   constructor(journal: HostJournal, tun: string) {
@@ -38,24 +46,41 @@ export class PortForwards {
 
   /**
    * Puts these in force and no others; one call after the other. Connections that were forwarded
-   * before go on; one that is asked for while the rules are changed may be refused. Undone by the
-   * journal. Returns notices for people about what is not in force.
+   * before go on. Undone by the journal. @throws CommandError when the earlier ones cannot be taken
+   * away: they are in force then, and the next call tries again.
    */
-  async set(ports: readonly ForwardedPort[]): Promise<string[]> {
-    // First, for a rule of iptables that stays would be taken for the old one, and undone with it.
-    for (let change = this.#changes.pop(); change !== undefined; change = this.#changes.pop()) {
-      await this.#journal.undo(change);
-    }
+  async set(ports: readonly ForwardedPort[]): Promise<NotForwarded[]> {
+    // A table takes the place of an earlier one in one step. Rules go first: one that stayed would be
+    // taken for the old one, and undone with it.
+    if (ports.length === 0 || this.#how === "rules") await this.#undo(0);
     if (ports.length === 0) return [];
-    const { changes, without } = await applyTableOrRules(this.#journal, {
+    const { how, changes, without } = await applyTableOrRules(this.#journal, {
       table: forwardTable(this.#tun),
       chains: [forwardChain(this.#tun, ports)],
       rules: (family) => forwardRules(this.#tun, family, ports),
     });
+    const before = this.#changes;
+    this.#how = how;
     this.#changes = changes;
+    if (how === "rules") {
+      this.#changes = [...changes, ...before];
+      await this.#undo(changes.length);
+    }
     return without
       .filter(({ family }) => ports.some(({ toAddress }) => familyOf(toAddress) === family))
-      .map(({ family, reason }) => `cannot forward ports over IPv${family}: ${reason}`);
+      .map(({ family, reason }) => ({
+        family,
+        notice: `cannot forward ports over IPv${family}: ${reason}`,
+      }));
+  }
+
+  /** Leaves the first `kept`; what could not be undone is still on the list. */
+  async #undo(kept: number): Promise<void> {
+    while (this.#changes.length > kept) {
+      await this.#journal.undo(this.#changes.at(-1)!);
+      this.#changes.pop();
+    }
+    if (kept === 0) this.#how = "nothing";
   }
 }
 

@@ -19,8 +19,9 @@ interface FamilyWithout {
   reason: string;
 }
 
-interface Applied {
-  /** What was done, the table or the rules, to be undone before the journal does it. */
+export interface Applied {
+  how: "table" | "rules";
+  /** Ids of what was applied, for a caller who undoes it before the journal is closed. */
   changes: ChangeId[];
   /** The families that have neither: empty when all is well. */
   without: FamilyWithout[];
@@ -36,7 +37,7 @@ export async function applyTableOrRules(
 ): Promise<Applied> {
   try {
     const change = await applyOwnTable(journal, table, chains);
-    return { changes: change === null ? [] : [change], without: [] };
+    return { how: "table", changes: change === null ? [] : [change], without: [] };
   } catch (error) {
     if (!(error instanceof CommandError || error instanceof MissingProgramError)) throw error;
     const changes: ChangeId[] = [];
@@ -52,6 +53,6 @@ export async function applyTableOrRules(
         without.push({ family, reason });
       }
     }
-    return { changes, without };
+    return { how: "rules", changes, without };
   }
 }

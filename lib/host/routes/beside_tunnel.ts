@@ -3,30 +3,30 @@
  * default routes lead over, in a table that is asked before the routes into the tunnel. Networks on the
  * links, and more specific routes of the main table, go before them as always.
  */
-import type { CommandError } from "../command/runner.ts";
 import type { HostJournal } from "../journal/host_journal.ts";
 import type { LocalNetwork } from "../firewall/kill_switch/permitted_traffic.ts";
-import { type AddressFamily, FAMILIES, familyOf } from "../links/address.ts";
-import { PART_PREFIX_LENGTH_MAX } from "./default_route.ts";
+import { type AddressFamily, FAMILIES } from "../links/address.ts";
+import { leadsEverywhere, PART_PREFIX_LENGTH_MAX } from "./default_route.ts";
 import { freeTables } from "./free_tables.ts";
-import { prefixLength } from "./gateway/gateway.ts";
-import { readRoutes, type Route } from "./gateway/routing_table.ts";
+import { type NextHop, readRoutes, type Route } from "./gateway/routing_table.ts";
 import { type PolicyRule, readRules, ruleCommand } from "./policy_rule.ts";
-import { type WantedChange, WantedChanges, wantedRoute } from "./wanted_changes.ts";
+import { ofFamily, type WantedChange, WantedChanges, wantedRoute } from "./wanted_changes.ts";
 
 /** Behind those of LinkTables, before the main table's 32766. */
 const PRIORITY_SPECIFIC = 32303;
 const PRIORITY_BESIDE = 32304;
 /** More would be slow to put in place, one command each. */
-const BESIDE_PREFIXES_MAX = 256;
+const PREFIXES_MAX = 256;
+/** The first free one of these is ours. */
+const TABLES = [7700, 7799] as const;
 /** Default routes that are followed: one for each uplink, and a few to spare. */
 const DEFAULTS_MAX = 16;
 
 interface Followed {
   /** Where packets may leave now: what a kill switch has to let through. */
   readonly networks: readonly LocalNetwork[];
-  /** What could not be done at present. */
-  readonly errors: readonly CommandError[];
+  /** What could not be done at present, for people. */
+  readonly notices: readonly string[];
 }
 
 export class BesideTunnel {
@@ -42,44 +42,56 @@ export class BesideTunnel {
   }
 
   /**
-   * Sends what goes to `prefixes` beside the tunnel, and nothing else. To be called again when they, or
+   * Makes `prefixes` the only destinations that go beside the tunnel. To be called again when they, or
    * the machine's routes, have changed. @throws CommandError when the routes cannot be read, Error when
    * no table is free, JournalError.
    */
   async follow(prefixes: readonly string[]): Promise<Followed> {
     const { runner } = this.#journal;
     if (this.#table === null && prefixes.length > 0) {
-      const [table] = await freeTables(runner, 1, [], "do without -bypass");
+      const [table] = await freeTables(runner, TABLES, 1, [], "do without -bypass");
       this.#table = table!;
     }
     const wanted: WantedChange[] = [];
     const networks: LocalNetwork[] = [];
+    const notices: string[] = [];
     for (const family of FAMILIES) {
-      const own = prefixes.filter((prefix) => familyOf(prefix.split("/")[0]!) === family)
-        .slice(0, BESIDE_PREFIXES_MAX);
+      const { own, notice } = ofFamily(prefixes, family, PREFIXES_MAX, "-bypass");
       if (own.length === 0) continue;
+      notices.push(...notice);
       const table = this.#table!;
       const routes = await readRoutes(runner, family);
       const present = routes.filter((route) => route.table === String(table));
-      for (const { nextHop, metric } of this.#defaults(routes)) {
+      const defaults = this.#defaults(routes);
+      if (defaults.length === 0) {
+        notices.push(
+          `this machine has no other way to IPv${family}: ${own.join(", ")} goes nowhere else`,
+        );
+      }
+      for (const { nextHop, metric } of defaults) {
         for (const destination of own) {
-          wanted.push(wantedRoute("replace", { destination, nextHop, metric, table }, present));
+          const entry = { destination, nextHop, metric, table };
+          wanted.push(wantedRoute("replace", entry, present));
           networks.push({ device: nextHop.device, family, prefix: destination });
         }
       }
       const rules = await readRules(runner, family);
       wanted.push(...rulesOf(family, table).map((rule) => wantedRule(rule, rules)));
     }
-    return { networks, errors: await this.#changes.follow(wanted) };
+    const errors = await this.#changes.follow(wanted);
+    const failures = errors.map(({ message }) => `cannot send it beside the tunnel: ${message}`);
+    return { networks, notices: [...notices, ...failures] };
   }
 
-  /** Those of other devices than the tunnel's. */
-  #defaults(routes: readonly Route[]) {
-    return routes
-      .filter(({ table, destination }) => table === "main" && prefixLength(destination) === 0)
-      .flatMap(({ nextHops, metric }) => nextHops.map((nextHop) => ({ nextHop, metric })))
-      .filter(({ nextHop }) => nextHop.device !== this.#tun)
-      .slice(0, DEFAULTS_MAX);
+  /** Those of other devices than the tunnel's; of one metric, which can be there once, the first. */
+  #defaults(routes: readonly Route[]): { nextHop: NextHop; metric: number }[] {
+    const byMetric = new Map<number, NextHop>();
+    for (const { table, destination, nextHops, metric } of routes) {
+      if (table !== "main" || !leadsEverywhere(destination)) continue;
+      const nextHop = nextHops.find(({ device }) => device !== this.#tun);
+      if (nextHop !== undefined && !byMetric.has(metric)) byMetric.set(metric, nextHop);
+    }
+    return [...byMetric].map(([metric, nextHop]) => ({ nextHop, metric })).slice(0, DEFAULTS_MAX);
   }
 }
 

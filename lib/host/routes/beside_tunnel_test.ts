@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
 import { TestMachine } from "../journal/test_machine.ts";
+import { type AddressFamily, FAMILIES } from "../links/address.ts";
+import { listInterfaces } from "../links/network_interface.ts";
 import { BesideTunnel } from "./beside_tunnel.ts";
 import { DefaultRoute } from "./default_route.ts";
+import { readRoutes, type Route } from "./gateway/routing_table.ts";
+import { LinkTables } from "./link_tables.ts";
 import { TunnelPrefixes } from "./tunnel_prefixes.ts";
 
 const needs = { ignore: Deno.uid() !== 0 };
@@ -27,11 +31,11 @@ Deno.test({
     const journal = await machine.openJournal();
     await new DefaultRoute(journal, "tunnel").enable();
     const beside = new BesideTunnel(journal, "tunnel");
-    assert.deepEqual(await beside.follow([]), { networks: [], errors: [] });
+    assert.deepEqual(await beside.follow([]), { networks: [], notices: [] });
 
     const prefixes = ["203.0.113.0/24", "2001:db8:99::/48"];
-    const { networks, errors } = await beside.follow(prefixes);
-    assert.deepEqual(errors, []);
+    const { networks, notices } = await beside.follow(prefixes);
+    assert.deepEqual(notices, []);
     assert.deepEqual(
       [...new Set(networks.map(({ device }) => device))],
       ["fiber", "mobile"],
@@ -66,6 +70,95 @@ Deno.test({
 });
 
 Deno.test({
+  name: "netns: two default routes of one metric do not take each other's place",
+  ...needs,
+  async fn() {
+    await using machine = await TestMachine.create("equal");
+    await machine.namespace.sh(`
+      ip route del default dev fiber
+      ip route del default dev mobile
+      ip route add default nexthop via 192.0.2.1 dev fiber nexthop via 198.51.100.1 dev mobile
+      ip -6 route del default dev fiber
+      ip -6 route del default dev mobile
+      ip -6 route append default via 2001:db8:1::1 dev fiber metric 1024
+      ip -6 route append default via 2001:db8:2::1 dev mobile metric 1024
+    `);
+    const journal = await machine.openJournal();
+    await new DefaultRoute(journal, "tunnel").enable();
+    const beside = new BesideTunnel(journal, "tunnel");
+    const follow = async () =>
+      assert.deepEqual((await beside.follow(["203.0.113.0/24", "2001:db8:99::/48"])).notices, []);
+    await follow();
+    const settled = await machine.snapshot();
+    for (let again = 0; again < 3; again++) {
+      await follow();
+      assert.equal(await machine.snapshot(), settled);
+    }
+    assert.deepEqual(await journal.undoAll(), []);
+  },
+});
+
+Deno.test({
+  name: "netns: tables of links that are away are left to them, and 2000::/3 is a default route",
+  ...needs,
+  async fn() {
+    await using machine = await TestMachine.create("tables");
+    await machine.namespace.sh(`
+      ip link set mobile down
+      ip -6 route del default dev fiber
+      ip -6 route add 2000::/3 via 2001:db8:1::1 dev fiber
+    `);
+    const journal = await machine.openJournal();
+    await new DefaultRoute(journal, "tunnel").enable();
+    const tables = new LinkTables(journal);
+    const beside = new BesideTunnel(journal, "tunnel");
+    const follow = async () => {
+      const routes = new Map<AddressFamily, readonly Route[]>();
+      for (const family of FAMILIES) {
+        routes.set(family, await readRoutes(machine.namespace, family));
+      }
+      const interfaces = await listInterfaces(machine.namespace);
+      const surroundings = { interfaces, routes, wentDown: new Set<string>() };
+      assert.deepEqual(await tables.follow(surroundings, ["fiber", "mobile"], []), []);
+      const { notices } = await beside.follow(["203.0.113.0/24", "2001:db8:99::/48"]);
+      assert.deepEqual(notices, []);
+    };
+    await follow();
+    assert.equal(await wayTo(machine, "2001:db8:99::1"), "fiber via 2001:db8:1::1");
+    await machine.namespace.sh(`
+      ip link set mobile up
+      ip route add default via 198.51.100.1 dev mobile metric 2000
+    `);
+    await follow();
+    assert.equal(await wayTo(machine, "203.0.114.9"), "tunnel");
+    assert.equal(await wayTo(machine, "203.0.113.9"), "fiber via 192.0.2.1");
+    assert.deepEqual(await journal.undoAll(), []);
+  },
+});
+
+Deno.test({
+  name:
+    "netns: more destinations than there is room for are said, and so is a family without a way",
+  ...needs,
+  async fn() {
+    await using machine = await TestMachine.create("many");
+    await machine.namespace.sh(
+      "ip -6 route del default dev fiber\nip -6 route del default dev mobile",
+    );
+    const journal = await machine.openJournal();
+    await new DefaultRoute(journal, "tunnel").enable();
+    const many = Array.from({ length: 258 }, (_, at) => `198.18.${at >> 8}.${at & 255}/32`);
+    const beside = new BesideTunnel(journal, "tunnel");
+    const { notices } = await beside.follow([...many, "2001:db8:99::/48"]);
+    assert.deepEqual(notices, [
+      "-bypass stands for more IPv4 prefixes than 256: 2 are left out",
+      "this machine has no other way to IPv6: 2001:db8:99::/48 goes nowhere else",
+    ]);
+    assert.deepEqual(await journal.undoAll(), []);
+  },
+});
+
+Deno.test({
   name: "netns: only what is named goes into the tunnel, and a route of others stays theirs",
   ...needs,
   async fn() {
@@ -80,9 +173,12 @@ Deno.test({
       await ways(machine, "203.0.113.9", "2001:db8:99::1", "203.0.114.9", "2001:db8:98::1"),
       ["tunnel", "tunnel", "fiber via 192.0.2.1", "fiber via 2001:db8:1::1"],
     );
-    const [notice] = await only.follow(["198.18.5.0/24", ...prefixes]);
-    assert.match(notice!, /a destination of -only has another route already: .*198\.18\.5\.0\/24/);
+    assert.deepEqual(await only.follow(["198.18.5.0/24", "198.51.100.0/24", ...prefixes]), [
+      "198.18.5.0/24 does not go into the tunnel: it has a route to fiber already",
+      "198.51.100.0/24 does not go into the tunnel: it has a route to mobile already",
+    ]);
     assert.equal(await wayTo(machine, "198.18.5.1"), "fiber via 192.0.2.1");
+    assert.equal(await wayTo(machine, "198.51.100.77"), "mobile");
     await machine.namespace.sh("ip route del 203.0.113.0/24");
     await only.follow(prefixes);
     assert.equal(await wayTo(machine, "203.0.113.9"), "tunnel");

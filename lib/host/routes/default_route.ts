@@ -16,6 +16,11 @@ const PARTS = {
   6: ["::/1", "8000::/1", "2000::/4", "3000::/4"],
 } as const;
 
+/** Whether a route to `destination` is one to all that is given out: some machines have 2000::/3. */
+export function leadsEverywhere(destination: string): boolean {
+  return ["0.0.0.0/0", "::/0", "2000::/3"].includes(destination);
+}
+
 /** Of the routes into the tunnel, the most specific. */
 export const PART_PREFIX_LENGTH_MAX: Readonly<Record<AddressFamily, number>> = { 4: 1, 6: 4 };
 

@@ -2,18 +2,19 @@ import * as v from "valibot";
 import { type CommandRunner, runForList } from "../command/runner.ts";
 import { FAMILIES } from "../links/address.ts";
 
-/** Ours are the first free ones of these. */
-const FIRST = 7800;
-const LAST = 7999;
+/** From the first to the last number. Those of links are kept for links that are away, so others have another range. */
+export type TableRange = readonly [first: number, last: number];
 
 const TableSchema = v.object({ table: v.string() });
 
 /**
- * `count` routing tables that no route and no rule is in, nor one of `kept`. @throws CommandError, or
- * Error when so many are not free; it ends with `without`, what to do without them.
+ * The first `count` routing tables of `range` that no route and no rule is in, nor one of `kept`.
+ * @throws CommandError, or Error when so many are not free; it ends with `without`, what to do without
+ * them.
  */
 export async function freeTables(
   runner: CommandRunner,
+  [first, last]: TableRange,
   count: number,
   kept: Iterable<number>,
   without: string,
@@ -21,10 +22,10 @@ export async function freeTables(
   const taken = await takenTables(runner);
   for (const table of kept) taken.add(String(table));
   const free: number[] = [];
-  for (let table = FIRST; table <= LAST; table++) if (!taken.has(String(table))) free.push(table);
+  for (let table = first; table <= last; table++) if (!taken.has(String(table))) free.push(table);
   if (free.length >= count) return free.slice(0, count);
   throw new Error(
-    `Cannot have ${count} routing tables: of ${FIRST} to ${LAST} only ${free.length} are free; ` +
+    `Cannot have ${count} routing tables: of ${first} to ${last} only ${free.length} are free; ` +
       `remove those no longer needed, or ${without}`,
   );
 }

@@ -12,6 +12,7 @@ import { type PolicyRule, ruleCommand } from "./policy_rule.ts";
 import type { RouteEntry } from "./route_command.ts";
 import { type WantedChange, WantedChanges, wantedRoute, withLength } from "./wanted_changes.ts";
 
+const TABLES = [7800, 7999] as const;
 /** Behind the rules a person would write, before the main table's 32766. */
 const PRIORITY_NEAR = 32300;
 const PRIORITY_SPECIFIC = 32301;
@@ -67,6 +68,7 @@ export class LinkTables {
   async #chooseTables(devices: readonly string[]): Promise<void> {
     const free = await freeTables(
       this.journal.runner,
+      TABLES,
       devices.length,
       this.#tables.values(),
       "do without -policy-routing",

@@ -1,13 +1,17 @@
-import { CommandError } from "../command/runner.ts";
 import type { HostJournal } from "../journal/host_journal.ts";
-import { FAMILIES, familyOf } from "../links/address.ts";
+import { FAMILIES } from "../links/address.ts";
 import { hasNoIpv6 } from "./default_route.ts";
-import { readRoutes } from "./gateway/routing_table.ts";
-import { isTaken } from "./route_command.ts";
-import { WantedChanges, wantedRoute } from "./wanted_changes.ts";
+import { readRoutes, type Route } from "./gateway/routing_table.ts";
+import {
+  ofFamily,
+  type WantedChange,
+  WantedChanges,
+  wantedRoute,
+  withLength,
+} from "./wanted_changes.ts";
 
 /** More would be slow to put in place, one command each. */
-const TUNNEL_PREFIXES_MAX = 256;
+const PREFIXES_MAX = 256;
 
 /** Sends some destinations into the tunnel, and leaves all others where they go. */
 export class TunnelPrefixes {
@@ -22,34 +26,40 @@ export class TunnelPrefixes {
   }
 
   /**
-   * Sends what goes to `prefixes` into the tunnel, and nothing else. To be called again when they, or
+   * Makes `prefixes` the only destinations that go into the tunnel. To be called again when they, or
    * the machine's routes, have changed. Returns what could not be done at present, for people.
    * @throws CommandError when the routes cannot be read, JournalError.
    */
   async follow(prefixes: readonly string[]): Promise<string[]> {
     const notices: string[] = [];
-    const wanted = [];
+    const wanted: WantedChange[] = [];
     for (const family of FAMILIES) {
-      const own = prefixes.filter((prefix) => familyOf(prefix.split("/")[0]!) === family)
-        .slice(0, TUNNEL_PREFIXES_MAX);
+      const { own, notice } = ofFamily(prefixes, family, PREFIXES_MAX, "-only");
       if (own.length === 0) continue;
+      notices.push(...notice);
       if (family === 6 && await hasNoIpv6(this.#journal, this.#tun)) {
         notices.push(`IPv6 is switched off on ${this.#tun}: ${own.join(", ")} does not go there`);
         continue;
       }
-      const present = await readRoutes(this.#journal.runner, family, ["dev", this.#tun]);
+      const routes = await readRoutes(this.#journal.runner, family, ["table", "main"]);
+      const isOwn = (route: Route) => route.nextHops.some(({ device }) => device === this.#tun);
+      const present = routes.filter(isOwn);
       const nextHop = { device: this.#tun, gateway: undefined };
-      wanted.push(
-        ...own.map((destination) => wantedRoute("add", { destination, nextHop }, present)),
-      );
+      for (const destination of own) {
+        const other = routes.find((route) =>
+          !isOwn(route) && withLength(route.destination) === destination
+        );
+        if (other === undefined) {
+          wanted.push(wantedRoute("add", { destination, nextHop }, present));
+        } else {
+          const device = other.nextHops[0]?.device ?? "nowhere";
+          notices.push(
+            `${destination} does not go into the tunnel: it has a route to ${device} already`,
+          );
+        }
+      }
     }
     const errors = await this.#changes.follow(wanted);
-    return [...notices, ...errors.map(textOf)];
+    return [...notices, ...errors.map(({ message }) => message)];
   }
-}
-
-function textOf(error: CommandError): string {
-  return isTaken(error.stderr)
-    ? `a destination of -only has another route already: ${error.message}`
-    : error.message;
 }

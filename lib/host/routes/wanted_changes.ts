@@ -1,6 +1,6 @@
 import { CommandError } from "../command/runner.ts";
 import type { ChangeId, HostJournal } from "../journal/host_journal.ts";
-import { hostPrefix } from "../links/address.ts";
+import { type AddressFamily, familyOf, hostPrefix } from "../links/address.ts";
 import { type Route, sameNextHop } from "./gateway/routing_table.ts";
 import { routeCommand, type RouteEntry } from "./route_command.ts";
 
@@ -79,6 +79,21 @@ export function wantedRoute(
       route.nextHops.some((hop) => sameNextHop(hop, nextHop))
     ),
   };
+}
+
+/** The prefixes of one family, `max` at most, and a notice for people about those that are too many. */
+export function ofFamily(
+  prefixes: readonly string[],
+  family: AddressFamily,
+  max: number,
+  flag: string,
+): { own: string[]; notice: string[] } {
+  const all = prefixes.filter((prefix) => familyOf(prefix.split("/")[0]!) === family);
+  const rest = all.length - max;
+  const notice = rest > 0
+    ? [`${flag} stands for more IPv${family} prefixes than ${max}: ${rest} are left out`]
+    : [];
+  return { own: all.slice(0, max), notice };
 }
 
 /** As routes are added: single addresses have their /32 or /128. */

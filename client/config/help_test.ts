@@ -1,0 +1,135 @@
+import { deepEqual, equal } from "node:assert/strict";
+import { VERSION } from "../../lib/cli/version.ts";
+import { parseClientOptions } from "./options.ts";
+
+const HELP = `Usage: fluxify-client [options] [command]
+
+Carries this machine's traffic over several links at once: to a fluxify-server (-b), or without a
+server, each connection over one of them (-l).
+
+Options:
+  --version                        show the version
+  -h, --help                       show this help
+
+Connection:
+  -b, --bond                       bonding mode: one tunnel over all links
+  -l, --load-balance               load-balance mode: no server, no tunnel
+  --server <host>                  name or address of the server, or up to eight, as in v4,v6
+  --ctrl <port>                    TCP port of the control plane (default: 8443)
+  --pki <folder>                   folder of the certificate, in the home of who called sudo
+                                   (default: ~/.fluxify)
+  --cert <file>                    bundle, or certificate with its key and CA beside it (default:
+                                   the only one in -pki)
+  --once                           end with an error when the first attempt fails
+
+Links:
+  --ifaces <list>                  links to use, as in eth0,wlan0: 2 to 16, with -l 2 to 63
+                                   (default: all that work)
+  --ips <list>                     source addresses, in the order of -ifaces; items may be empty
+  --policy-routing                 give each link a routing table of its own
+  --tun <name>                     name of the TUN device (default: fluxify)
+  --name <name>                    name of this instance, for its socket and TUN device (default:
+                                   that of -tun)
+  --share <mode>                   let a network behind this machine use the tunnel: on, off, or
+                                   auto where it forwards anyway (default: auto)
+  --bypass <list>                  what goes beside the tunnel, as in 192.0.2.0/24,example.com:
+                                   prefixes, addresses and names
+  --only <list>                    what alone goes into the tunnel (default: everything)
+  --balance <kind>                 with -l: spread over all uplinks, or best for the nearest one
+                                   (default: spread)
+  --weights <list>                 with -l: as in wan1=3,wan2=1 (default: by link quality)
+  --health-interval <time>         with -l: how often each uplink is probed, 200ms to 10m (default:
+                                   5s)
+  --health-target <list>           with -l: addresses to probe (default: the gateway, then public
+                                   resolvers)
+  --external-ip-url <url>          with -l: page that tells our address, to compare uplinks
+
+Tuning:
+  --mtu <bytes>                    MTU of the tunnel, 576 to 9000; 0 is 1400, less when a link is
+                                   smaller (default: 0)
+  --reorder-buffer-size <packets>  packets a reorder buffer tells apart, 1 to 65536 (default: 2048)
+  --reorder-flush-timeout <time>   how long a packet waits for those before it, 10s at most; also a
+                                   measure of what paths are good (default: 50ms)
+  --engine <name>                  data plane: native, portable or auto (default: auto)
+  --scheduler <name>               how packets are spread: flow, stripe, redundant, failover,
+                                   aggregate (default: flow)
+  --compression <mode>             compress packets: auto, off or always (default: auto)
+  --dscp <value>                   DSCP of datagrams: copy (of the packet inside), off, or 0 to 63
+                                   (default: copy)
+  --probe-pmtud <when>             find out what size of packets each path carries: auto or off
+                                   (default: auto)
+
+Safety:
+  --rekey-every <time>             use one key for so long at most, 1s to 2m (default: 2m)
+  --renew-every <time>             renew the session this often, 5s to 24h (default: 60m)
+  --accept-v1                      take servers that speak v1 only, without protection against
+                                   replays
+  --dns <list>                     up to three DNS servers to ask through the tunnel, as in
+                                   1.1.1.1,2606:4700::1111
+  --kill-switch                    let nothing out beside the tunnel, until stop or 'restore'
+  --socket-group <group>           group whose members may ask and steer this program at its socket
+                                   (default: root alone)
+
+Output:
+  --status-every <time>            log the status this often, 1s to 24h; 0 is never (default: 0)
+  --metrics-listen <address>       serve metrics for Prometheus, as in 127.0.0.1:9477 (default:
+                                   nowhere)
+  --ui                             show a live full-screen status
+  -v, --verbose                    log more, and errors in full
+  --log-json                       log one JSON object a line, the error that ends it too
+
+Commands:
+  setup                            ask for mode, server, certificate and links, save them, and start
+  diag [options]                   look for what stands in the way, from the machine to the server
+  config [options]                 show the settings in force, and where each comes from
+  restore [options]                undo what a client that was killed left behind: routes, DNS, kill
+                                   switch
+  up [options]                     start with the saved settings, as a service or in the background,
+                                   and wait for it
+  run [options]                    run with the saved settings until it is stopped, as a service
+                                   does
+  status [options]                 show what a running client does
+  logs [options]                   show the last lines of a running client's log
+  ping [options]                   ask the server over each link, and show round trips and loss
+  down [options]                   stop a running client, and wait until everything is undone
+  set                              change a running client, until it stops
+  links                            links of a running client
+  completion <shell>               print a script that completes words in a shell: bash, zsh or fish
+  help [command]                   show a command's help
+
+Examples:
+  A screen to choose and start on:
+    sudo fluxify-client
+  Bond all links that work, or those that are named, with a live screen:
+    sudo fluxify-client -b -server vpn.example.com
+    sudo fluxify-client -b -server HOST -ifaces eth0,wlan0 -ui
+  Balance connections, without a server:
+    sudo fluxify-client -l -ifaces wan1,wan2
+
+One dash is enough: -server host is --server host.
+`;
+
+function parse(...argv: string[]) {
+  return parseClientOptions(argv, "/home/mara");
+}
+
+Deno.test("parseClientOptions() prints help and version", () => {
+  for (const flag of ["-h", "-help", "--help"]) {
+    deepEqual(parse(flag), { command: "print", text: HELP, exitCode: 0 });
+  }
+  deepEqual(parse("--version"), {
+    command: "print",
+    text: `${VERSION}\n`,
+    exitCode: 0,
+    about: "version",
+  });
+});
+
+Deno.test("parseClientOptions() wraps its help to the terminal", () => {
+  for (const width of [72, 80, 120]) {
+    const printed = parseClientOptions(["-help"], "/home/x", new Map(), width);
+    equal(printed.command, "print");
+    const lines = (printed as { text: string }).text.split("\n");
+    deepEqual(lines.filter((line) => line.length > width), [], `at ${width}`);
+  }
+});
