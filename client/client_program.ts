@@ -204,10 +204,9 @@ async function settingsFor(
   argv: readonly string[],
   user: InvokingUser,
 ): Promise<Omit<LoadedSettings, "path">> {
-  if (
-    ownWay(argv) ||
-    argv.some((word) => WITHOUT_SETTINGS.includes(word) || /^--?(h|help|version)$/.test(word))
-  ) {
+  // A command comes first; behind flags the same word is a value.
+  const asksForHelp = argv.some((word) => /^--?(h|help|version)$/.test(word));
+  if (ownWay(argv) || WITHOUT_SETTINGS.includes(argv[0] ?? "") || asksForHelp) {
     return { settings: new Map(), notices: [], isFirst: false };
   }
   return await loadSettings(user, describeClientProgram());

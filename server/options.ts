@@ -62,7 +62,7 @@ export interface ServerOptions extends TunnelOptions, InstanceOptions {
   publicHosts: string[];
   /** Name of the TUN device. */
   tunName: string;
-  /** The interface towards the internet, or null: the one of the default route. */
+  /** The interface clients may leave by, or null: any but the tunnel. */
   egressInterface: string | null;
   /** Inside the tunnel. */
   network: TunnelNetwork;
@@ -167,7 +167,7 @@ function buildProgram(accept: Accept<ServerCommand>) {
     .addOption(
       new Option(
         "--uplink <name>",
-        "interface towards the internet, for NAT (default: the one of the default route)",
+        "the interface clients may leave by, with NAT (default: any but the tunnel)",
       )
         .helpGroup(GROUPS.links)
         .argParser((text) => parseInterfaceName("-uplink", text)),

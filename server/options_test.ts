@@ -54,8 +54,8 @@ Links:
   --iface <name>                   name of the TUN device (default: fluxify-srv)
   --name <name>                    name of this instance, for its socket and TUN device (default:
                                    that of -iface)
-  --uplink <name>                  interface towards the internet, for NAT (default: the one of the
-                                   default route)
+  --uplink <name>                  the interface clients may leave by, with NAT (default: any but
+                                   the tunnel)
   --network <prefix>               IPv4 network inside the tunnel, /16 to /29 (default: 10.8.0.0/24)
   --network6 <prefix>              IPv6 network inside the tunnel, /48 to /120 (default:
                                    fd00:8::/64)

@@ -158,7 +158,11 @@ export class FamilyBalance {
     await this.#prepare(this.#uplinks.map(({ name }) => name), snapshot);
     this.#judge(true);
     this.#state = "balanced";
-    for (const error of (await this.#apply()).errors) throw error;
+    const { errors: [error] } = await this.#apply();
+    if (error === undefined) return;
+    // Not before all is there: who enables this family is to try again.
+    this.#state = "left alone";
+    throw error;
   }
 
   /** Uplinks lead somewhere new: one that came is masqueraded, one made anew has new parameters. */

@@ -3,6 +3,8 @@ import type { CommandRunner } from "../../lib/host/command/runner.ts";
 import type { SysctlAccess } from "../../lib/host/sysctl/sysctl.ts";
 import { listInterfaces } from "../../lib/host/links/network_interface.ts";
 import { findOverlaps } from "../../lib/host/links/network_overlap.ts";
+import { familyOf, hostPrefix } from "../../lib/host/links/address.ts";
+import { readRoutes } from "../../lib/host/routes/gateway/routing_table.ts";
 import { TunKeeper } from "../../lib/host/links/tun_keeper.ts";
 import { normalizeCidr } from "cidr-tools";
 import { TunnelNetwork } from "../../lib/protocol/wire/tunnel_network.ts";
@@ -82,7 +84,7 @@ export class TunnelAddresses {
     for (const { device, address, subnet } of overlaps) {
       said.add(`${device} ${address}`);
       const server = subnet === network.subnet4 ? network.server.ipv4 : network.server.ipv6;
-      await this.#host.runner.run(["ip", "route", "replace", server, "dev", this.#tun]);
+      await this.#leadToServer(server);
       if (this.#overlapsSaid.has(`${device} ${address}`)) continue;
       notices.push(
         `${device} has ${address}, which overlaps the tunnel's ${subnet}: ${server} and everything ` +
@@ -92,6 +94,15 @@ export class TunnelAddresses {
     }
     this.#overlapsSaid = said;
     return notices;
+  }
+
+  /** Where somebody else has a route to that very address, it stays theirs. */
+  async #leadToServer(server: string): Promise<void> {
+    const { runner } = this.#host;
+    const present = await readRoutes(runner, familyOf(server), ["exact", hostPrefix(server)]);
+    // Even a route that is made again as it is, is news to whoever follows routes, as we do.
+    if (present.length > 0) return;
+    await runner.run(["ip", "route", "add", server, "dev", this.#tun]);
   }
 
   /**

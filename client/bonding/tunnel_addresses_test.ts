@@ -54,3 +54,34 @@ Deno.test({
     match(await machine.sh("ip route get 2001:db8::1"), /src fd00:8::3 /);
   },
 });
+
+Deno.test({
+  name: "netns: an overlapping link gets one route, which is not made again and again",
+  ignore: Deno.uid() !== 0,
+  async fn() {
+    await using machine = await TestNamespace.create("tunnel-overlap");
+    await machine.addLink("wan", "10.8.0.77/24");
+    await machine.addLink("fluxify");
+    await machine.sh("ip address add fd00:8::77/64 dev wan nodad");
+    const host = { runner: machine, sysctl: new CommandSysctl(machine) };
+    const addresses = new TunnelAddresses(host, "fluxify");
+    await addresses.use(FIRST, MTU);
+    equal((await addresses.keep(MTU)).length, 2, "one for each family");
+    for (const server of ["10.8.0.1", "fd00:8::1"]) {
+      match(await machine.sh(`ip route get ${server}`), / dev fluxify /);
+    }
+    const news = new Deno.Command("ip", {
+      args: ["netns", "exec", machine.name, "ip", "monitor", "route"],
+      stdout: "piped",
+    }).spawn();
+    const heard = new Response(news.stdout).text();
+    await machine.sh("ip route add 192.0.2.0/24 dev wan");
+    for (let again = 0; again < 3; again++) deepEqual(await addresses.keep(MTU), []);
+    await machine.sh("ip route del 10.8.0.1 dev fluxify\nip route add 10.8.0.1 dev wan");
+    deepEqual(await addresses.keep(MTU), []);
+    match(await machine.sh("ip route get 10.8.0.1"), / dev wan /, "a route of others is theirs");
+    news.kill("SIGTERM");
+    await news.status;
+    equal(/fd00:8::1/.test(await heard), false, "nothing that is there is made anew");
+  },
+});

@@ -1,4 +1,5 @@
 /** Whether a program that was killed has left routes, DNS or its kill switch in force. */
+import { splitAdvice } from "../control/advice.ts";
 import { messageOf } from "../../lib/ffi/error_text.ts";
 import { type LeftBehind, readLeftBehind } from "../../lib/host/journal/stale.ts";
 import { type Check, checksOf } from "./check.ts";
@@ -27,7 +28,7 @@ export async function earlierRunChecks(
       warning(name, `${owner} is gone, and still in force are ${what}`, RESTORE_COMMAND)
     );
   } catch (error) {
-    const message = messageOf(error);
-    return [warning(name, message, message)];
+    const { what, advice } = splitAdvice(messageOf(error));
+    return [warning(name, what, advice ?? RESTORE_COMMAND)];
   }
 }

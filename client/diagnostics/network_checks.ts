@@ -94,14 +94,15 @@ export async function routingChecks(
   for (const family of FAMILIES) {
     const routes = await linesOf(runner, ["ip", `-${family}`, "route", "show", "default"]);
     const rules = await linesOf(runner, ["ip", `-${family}`, "rule", "show"]);
-    const others = rules.filter((line) => !/lookup (local|main|default)\s*$/.test(line));
-    const text = `${routes.length} default routes, ${others.length} rules of others`;
+    const strange = rules.filter((line) =>
+      !/lookup (local|main|default)\s*$/.test(line) && !/proto(col)? 77\b/.test(line)
+    );
+    const text = `${routes.length} default routes, ${strange.length} rules of others`;
     checks.push(
       routes.length > 0 || family === 6
         ? ok(`IPv${family}`, text)
         : warning(`IPv${family}`, text, "no default route leads to the internet"),
     );
-    const strange = others.filter((line) => !/proto(col)? 77\b/.test(line));
     if (strange.length > 0) {
       checks.push(warning(
         `IPv${family} rules`,

@@ -75,7 +75,7 @@ async function* certificateChecks(
     yield days > EXPIRES_SOON_DAYS ? ok("dates", `valid until ${formatDate(notAfter)}`) : warning(
       "dates",
       `expires on ${formatDate(notAfter)}`,
-      `on the server: fluxify-server cert new ${commonName}`,
+      `on the server: fluxify-server cert renew ${commonName}`,
     );
     for (const notice of notices) {
       const { what, advice } = splitAdvice(notice);
@@ -256,12 +256,12 @@ async function* dataChecks(
       )
       : ok(what, rtt);
     yield report.mtu === null
-      ? warning(`MTU over ${report.name}`, "not found in time", "-probe-pmtud goes on looking")
+      ? warning(`MTU over ${report.name}`, "not found in time", "a running client goes on looking")
       : report.mtu < wanted
       ? warning(
         `MTU over ${report.name}`,
         `${report.mtu} bytes`,
-        `-probe-pmtud, or -mtu ${report.mtu}`,
+        `a client lowers its packets by itself; -mtu ${report.mtu} begins with that`,
       )
       : ok(`MTU over ${report.name}`, `${report.mtu} bytes`);
   }

@@ -1,8 +1,8 @@
 /**
  * The live status of `fluxify-client` on a full screen, for both modes. What is shown is a function:
  * a mode's figures become a StatusModel (bond_view.ts, balance_view.ts), and model, ScreenState, log
- * and size become a Frame (frame.ts). live_screen.ts alone touches the terminal, and gives it back
- * as it was however the program ends, save for SIGKILL. Loaded only when `-ui` asks for it.
+ * and size become a Frame (frame.ts). ScreenHost alone touches the terminal, and gives it back as it was
+ * however the program ends, save for SIGKILL. `fluxify-client status` draws the same model as text.
  *
  * This file: what a mode tells the screen.
  */

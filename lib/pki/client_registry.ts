@@ -17,6 +17,7 @@ import {
   type PendingFile,
   PUBLIC_FILE_MODE,
   refuseForeignLink,
+  removeFile,
   SECRET_FILE_MODE,
   withDirectoryLock,
   writeFilesAtomically,
@@ -127,10 +128,18 @@ export class ClientRegistry {
       files.push({ path: cert, text: certPem, mode: PUBLIC_FILE_MODE });
       await writeFilesAtomically(files);
       // Of each client there is one copy; the list of the revoked tells of those before.
-      for (const path of outdated) if (path !== copy) await Deno.remove(path);
+      for (const path of outdated) if (path !== copy) await removeFile(path);
       const [{ serial, notAfter }] = await readCertificates(cert);
       return { name, serial, notAfter, certPath: cert, keyPath: key, bundlePath: bundle };
     });
+  }
+
+  /**
+   * That certificates can be issued, before what would be undone is done.
+   * @throws {PkiError} "no CA key" and what reading the authority throws
+   */
+  async requireIssuer(now: Date): Promise<void> {
+    await loadAuthority(this.#tree, now);
   }
 
   /** All clients by name, then revoked certificates that have no file any more. */

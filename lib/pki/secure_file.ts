@@ -96,6 +96,14 @@ export async function moveIfPresent(from: string, to: string): Promise<boolean> 
   return true;
 }
 
+/** Removes a file; one that is not there is as good. @throws {PkiError} "not writable" and its like */
+export async function removeFile(path: string): Promise<void> {
+  await asWrite(path, () =>
+    Deno.remove(path).catch((error) => {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }));
+}
+
 /**
  * Runs `action` while no other process changes `directory`. The lock ends with its process, so
  * there is nothing to clean up after a crash.

@@ -45,9 +45,9 @@ interface Reason {
 
 /**
  * Reads the server's certificate and key. When the certificate is missing, has expired or expires
- * within 30 days, was issued by a clock ahead, or lacks one of `hosts`, it is issued anew from the CA in the tree: for the same
- * key and with the hosts it had before as well, so clients notice nothing. Where that is not
- * possible a certificate that still serves is kept with a notice.
+ * within 30 days, was issued by a clock ahead, or lacks one of `hosts`, it is issued anew from the CA
+ * in the tree: for the same key and with the hosts it had before as well, so clients notice nothing.
+ * Where that is not possible a certificate that still serves is kept with a notice.
  * @throws {PkiError} "expired", "not yet valid", "key mismatch", "foreign CA", "wrong usage",
  * "no CA key" and what reading and writing throw
  */

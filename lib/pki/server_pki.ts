@@ -8,7 +8,7 @@
  *
  * Start here for the server; the client needs `client_credentials.ts` alone.
  */
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { Authority } from "./authority.ts";
 import { formatDate, requireCurrent } from "./certificate.ts";
 import {
@@ -207,7 +207,7 @@ async function moveToBackup(tree: ServerTree, now: Date): Promise<string | null>
   if (present.length === 0) return null;
   const backup = await backupDirectory(tree, now);
   for (const path of present) {
-    await moveIfPresent(path, join(backup, path.slice(tree.directory.length)));
+    await moveIfPresent(path, join(backup, basename(path)));
   }
   return backup;
 }

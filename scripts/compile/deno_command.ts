@@ -13,6 +13,7 @@ export async function runDeno(
   limitMs: number,
   env: Record<string, string> = {},
 ): Promise<void> {
+  const limit = AbortSignal.timeout(limitMs);
   const child = new Deno.Command(Deno.execPath(), {
     args: [...args],
     cwd: root,
@@ -20,10 +21,11 @@ export async function runDeno(
     stdin: "null",
     stdout: "null",
     stderr: "inherit",
-    signal: AbortSignal.timeout(limitMs),
+    signal: limit,
   }).spawn();
   const { success, signal } = await child.status;
   const what = `deno ${args[0]}`;
-  if (signal !== null) throw new CompileError(`${what} took over ${limitMs / 1000} s`);
+  if (limit.aborted) throw new CompileError(`${what} took over ${limitMs / 1000} s`);
+  if (signal !== null) throw new CompileError(`${what} was ended by ${signal}`);
   if (!success) throw new CompileError(`${what} failed`);
 }

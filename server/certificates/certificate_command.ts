@@ -98,8 +98,14 @@ export function renewCertificate(options: NamedCertificateOptions): Promise<Comm
     const { directory, name, now } = options;
     requireNewClientName(name);
     const registry = await openClientRegistry(directory, options.folders);
+    await registry.requireIssuer(now);
     const { revocations, notices } = await registry.revoke(name, now);
-    const issued = await registry.issue(name, now);
+    const issued = await registry.issue(name, now).catch((error) => {
+      if (!(error instanceof PkiError)) throw error;
+      const message = `The old certificate of ${name} is revoked, and there is no new one: ` +
+        `${error.message}; then "fluxify-server cert new ${name}" makes it`;
+      throw new PkiError(error.code, error.path, message, { cause: error });
+    });
     const text = [
       `Certificate of ${name} renewed: serial ${issued.serial}, valid until ${
         formatDate(issued.notAfter)

@@ -7,6 +7,8 @@ import {
   initAuthority,
   listCertificates,
   newCertificate,
+  regenerateAuthority,
+  renewCertificate,
   revokeCertificate,
   serverToName,
   showCertificate,
@@ -218,4 +220,33 @@ Deno.test("refusals are one line on standard error and exit code 1", async () =>
   const taken = await newCertificate({ ...options(path), name: "alice" });
   assert.equal(taken.exitCode, 1);
   assert.match(taken.errorLines.join("\n"), /^Cannot issue a certificate for alice: .* exists; /);
+});
+
+Deno.test("cert renew revokes nothing where no certificate can be issued", async () => {
+  await using directory = await TemporaryDirectory.create();
+  const { path } = directory;
+  await initAuthority({ ...options(path), hosts: [] });
+  await newCertificate({ ...options(path), name: "laptop" });
+  await Deno.rename(join(path, "ca-key.pem"), join(path, "away.pem"));
+  const refused = await renewCertificate({ ...options(path), name: "laptop" });
+  assert.equal(refused.exitCode, 1);
+  assert.match(refused.errorLines.join(), /Cannot issue certificates: .*ca-key\.pem is missing/);
+  assert.match((await listCertificates(options(path))).lines.join(), /laptop .* valid/);
+  await Deno.rename(join(path, "away.pem"), join(path, "ca-key.pem"));
+  assert.equal((await renewCertificate({ ...options(path), name: "laptop" })).exitCode, 0);
+});
+
+Deno.test("cert regenerate keeps the old tree under its names, also in a folder given as ./pki", async () => {
+  await using directory = await TemporaryDirectory.create();
+  // As `./pki` is, below the folder one is in.
+  const path = `${directory.path}/./pki`;
+  await initAuthority({ ...options(path), hosts: [] });
+  await newCertificate({ ...options(path), name: "laptop" });
+  assert.equal((await regenerateAuthority({ ...options(path), hosts: [] })).exitCode, 0);
+  const [backup] = [...Deno.readDirSync(path)].filter(({ name }) => name.startsWith("backup-"));
+  const kept = [...Deno.readDirSync(join(path, backup!.name))].map(({ name }) => name).sort();
+  assert.deepEqual(kept, [
+    ...["ca-key.pem", "ca.pem", "clients", "revoked.json", "revoked.pem"],
+    ...["server-key.pem", "server.pem"],
+  ]);
 });

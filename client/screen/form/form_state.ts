@@ -1,6 +1,6 @@
 /**
- * What the user has chosen on the start screen, and what a key or a click makes of it. Nothing here
- * reads the machine: what it found is in FormFacts.
+ * What the user has chosen on the start screen. What keys and clicks make of it is in
+ * form_reaction.ts. Nothing here reads the machine: what it found is in FormFacts.
  */
 import { type OptionRow } from "../../../lib/cli/option_table.ts";
 import { hostsAndPort } from "../../config/server_port.ts";

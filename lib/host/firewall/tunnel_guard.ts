@@ -29,8 +29,8 @@ const FORWARD_PRIORITY = -10;
 const GUARD_TAG = "fluxify-guard";
 
 /**
- * Puts the guard in force, in the place of an earlier one of the same device; rules of iptables for
- * earlier addresses stay until the end, which drop what is nobody's. Undone by the journal. Returns
+ * Puts the guard in force, in the place of an earlier one of the same device. Rules of iptables for
+ * earlier addresses stay until the end; they drop packets to addresses that nobody has any more. Undone by the journal. Returns
  * notices for people about what could not be guarded.
  */
 export async function guardTunnel(

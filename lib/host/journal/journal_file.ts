@@ -40,7 +40,8 @@ export class JournalFile {
       if (file === undefined) continue;
       const journal = new JournalFile(path, header, file);
       try {
-        await file.tryLock(true);
+        // Whoever looks for programs that are gone holds it for a moment.
+        await file.lock(true);
         await journal.#append(formatLine(header));
         await syncDirectory(path);
       } catch (error) {
@@ -107,7 +108,7 @@ export class JournalFile {
     const lines = [this.header, ...this.outstanding.values()].map(formatLine).join("");
     const bytes = new TextEncoder().encode(lines);
     try {
-      await file.tryLock(true);
+      await file.lock(true);
       await writeAll(file, bytes);
       await file.sync();
       await Deno.rename(temporary, this.path);

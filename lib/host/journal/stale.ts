@@ -38,8 +38,8 @@ type LastingFate = "undo" | "leave" | HostJournal;
 
 /**
  * Undoes what programs that did not end properly have left behind in this network namespace.
- * Returns a line for people about each journal found whose program is gone. What fails is said there too and stays on
- * record. Throws JournalError when the directory cannot be used.
+ * Returns a line for people about each journal found whose program is gone. What fails is said there
+ * too and stays on record. Throws JournalError when the directory cannot be used.
  */
 export async function restoreStale(
   runner: CommandRunner,

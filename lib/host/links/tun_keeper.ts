@@ -10,15 +10,17 @@ export class TunKeeper {
   readonly #runner: CommandRunner;
   readonly #tun: string;
   #wanted: TunAddresses | null = null;
-  /** Whether the machine has taken the IPv6 address before: else there is none to miss. */
+  /** Whether the machine took the IPv6 address at first: else there is none to miss. */
   #hasIpv6 = false;
+  /** What could not be put back the last time, for people; empty when all was. */
+  #missing = "";
 
   constructor(runner: CommandRunner, tun: string) {
     this.#runner = runner;
     this.#tun = tun;
   }
 
-  /** Whether the machine has taken the IPv6 address. */
+  /** Whether the machine took the IPv6 address at first. */
   get hasIpv6(): boolean {
     return this.#hasIpv6;
   }
@@ -32,7 +34,8 @@ export class TunKeeper {
   }
 
   /**
-   * Puts back what is missing. `mtu` is what the device has by now. Returns a notice for people then.
+   * Puts back what is missing. `mtu` is what the device has by now. Returns notices for people, about
+   * what cannot be put back once for as long as that is so.
    * @throws CommandError.
    */
   async look(mtu?: number): Promise<string[]> {
@@ -41,9 +44,16 @@ export class TunKeeper {
     const tun = interfaces.find(({ name }) => name === this.#tun);
     // A device that is gone has taken the engine with it.
     if (tun === undefined || this.#isComplete(tun)) return [];
-    await this.configure({ ...this.#wanted, mtu: mtu ?? this.#wanted.mtu });
+    const wanted = { ...this.#wanted, mtu: mtu ?? this.#wanted.mtu };
+    const missing = await configureTun(this.#runner, this.#tun, wanted);
+    this.#wanted = wanted;
+    const before = this.#missing;
+    this.#missing = missing.join("; ");
     const what = tun.up ? "took addresses from" : "set down";
-    return [`another program ${what} ${this.#tun}: it is as before again`];
+    if (missing.length === 0) {
+      return [`another program ${what} ${this.#tun}: it is as before again`];
+    }
+    return this.#missing === before ? [] : [`another program ${what} ${this.#tun}`, ...missing];
   }
 
   #isComplete({ up, addresses }: NetworkInterface): boolean {

@@ -34,6 +34,13 @@ Deno.test({
       deepEqual(flags(await state()), before, deed);
       deepEqual(await keeper.look(), [], deed);
     }
+    await machine.sh("sysctl -q -w net.ipv6.conf.fluxify.disable_ipv6=1");
+    match((await keeper.look()).join("\n"), /took addresses from fluxify\n.*carries IPv4 only/);
+    deepEqual(await keeper.look(), [], "said once");
+    deepEqual(keeper.hasIpv6, true, "it is missed");
+    await machine.sh("sysctl -q -w net.ipv6.conf.fluxify.disable_ipv6=0");
+    match((await keeper.look()).join(), /it is as before again/);
+    deepEqual(flags(await state()), before);
     await machine.sh("ip tuntap del dev fluxify mode tun");
     deepEqual(await keeper.look(), [], "a device that is gone");
   },

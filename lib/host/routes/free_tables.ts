@@ -3,7 +3,7 @@ import { type CommandRunner, runForList } from "../command/runner.ts";
 import { FAMILIES } from "../links/address.ts";
 
 /** From the first to the last number. Those of links are kept for links that are away, so others have another range. */
-export type TableRange = readonly [first: number, last: number];
+type TableRange = readonly [first: number, last: number];
 
 const TableSchema = v.object({ table: v.string() });
 

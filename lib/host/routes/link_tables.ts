@@ -35,8 +35,8 @@ interface LinkSurroundings {
  * what has been given a source address leaves by the link of that address, beside the tunnel. The
  * table holds the networks on the link, the server, and the link's default route. For each address
  * there are three rules: the table without its default route; the main table without its default
- * route and those of DefaultRoute into the tunnel, so that networks behind other interfaces stay reachable; then the
- * table with its default route.
+ * route and those of DefaultRoute into the tunnel, so that networks behind other interfaces stay
+ * reachable; then the table with its default route.
  */
 export class LinkTables {
   readonly #tables = new Map<string, number>();

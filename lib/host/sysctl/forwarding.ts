@@ -10,7 +10,8 @@ const TAKES_THEM_EVEN_WHEN_FORWARDING = "2";
 /**
  * Lets this machine forward packets of both families. Interfaces that learn their IPv6 routes from
  * router advertisements go on doing so: the kernel would stop, and drop those routes, the moment
- * forwarding is on. The tunnel's clients are no routers: `tun` is left out. All of it is undone by the journal, in the other order.
+ * forwarding is on. The tunnel's clients are no routers: `tun` is left out. All of it is undone by the
+ * journal, in the other order.
  *
  * Returns notices for people. Throws when IPv4 forwarding cannot be switched on.
  */

@@ -113,14 +113,24 @@ export class KillSwitch {
       const isMoved = addresses.join() !== this.#addresses.join();
       const isSame = !isMoved && links.join() === this.#links.join();
       if (isSame) return [];
+      const before = { links: this.#links, addresses: this.#addresses };
       this.#links = [...links];
       this.#addresses = [...addresses];
-      // The addresses are on record, too, for a start that cannot ask DNS: it takes itself over.
-      return await (isMoved ? this.#enable() : this.#follow());
+      try {
+        // The addresses are on record, too, for a start that cannot ask DNS: it takes itself over.
+        return await (isMoved ? this.#enable() : this.#follow());
+      } catch (error) {
+        // As news, so that the next call tries again.
+        ({ links: this.#links, addresses: this.#addresses } = before);
+        throw error;
+      }
     });
   }
 
-  /** Lets out what is to go beside the tunnel, and nothing else but the rest. Returns and throws as follow(). */
+  /**
+   * From now on these networks, too, may be reached beside the tunnel, and no others that were named
+   * before. Returns and throws as follow().
+   */
   letOut(beside: readonly LocalNetwork[]): Promise<string[]> {
     this.#beside = beside.filter(({ device }) => isPlainName(device));
     return this.follow();
@@ -187,6 +197,8 @@ export class KillSwitch {
       return nft;
     } catch (error) {
       if (!(error instanceof CommandError || error instanceof MissingProgramError)) throw error;
+      // The table in force would go on dropping what rules of iptables let pass.
+      if (this.#backend instanceof NftBackend) throw error;
       notices.push(`${error.message}; using iptables for the kill switch instead`);
     }
     const iptables = new IptablesBackend(this.#journal);
