@@ -3,6 +3,11 @@
  *
  * A context holds the expanded key, so a packet costs five calls and no key schedule. Nonces are 12
  * bytes, tags 16. The caller sees to it that a nonce is never used twice under a key.
+ *
+ * OpenSSL 3.0 calls ciphers of providers with parameters that it looks up by name: for a packet of
+ * 1400 bytes that is a sixth of the time. A copy of the cipher that was made by EVP_CIPHER_meth_dup
+ * is run by the same code without a provider, as in OpenSSL 1.1, so there it is used. Later versions
+ * look up less, and their provider has faster code for new processors.
  */
 import { pinnedBytes } from "../memory/arena.ts";
 import { LIBCRYPTO_SYMBOLS } from "./symbols.ts";
@@ -19,6 +24,8 @@ type Library = Deno.DynamicLibrary<typeof LIBCRYPTO_SYMBOLS>;
 export class Libcrypto {
   readonly #library: Library;
   readonly #keyMemory = pinnedBytes(AES_256_KEY_LENGTH);
+  /** Made with the first context. */
+  #cipher = NULL;
 
   private constructor(library: Library) {
     this.#library = library;
@@ -50,14 +57,26 @@ export class Libcrypto {
     if (context === NULL) throw new Error("Cannot make a cipher context: libcrypto has no memory");
     const memory = this.#keyMemory;
     memory.bytes.set(key);
-    const cipher = BigInt(symbols.EVP_aes_256_gcm());
-    const result = symbols[init](context, cipher, NULL, memory.address, NULL);
+    if (this.#cipher === NULL) this.#cipher = this.#findCipher();
+    const result = symbols[init](context, this.#cipher, NULL, memory.address, NULL);
     memory.bytes.fill(0);
     if (result !== 1) {
       symbols.EVP_CIPHER_CTX_free(context);
       throw new Error("Cannot start AES-256-GCM in libcrypto");
     }
     return context;
+  }
+
+  /** The copy is never freed: contexts need it to the end, and there is one for each thread. */
+  #findCipher(): bigint {
+    const symbols = this.#library.symbols;
+    const cipher = BigInt(symbols.EVP_aes_256_gcm());
+    const looksUpMuch = symbols.OPENSSL_version_major() === 3 &&
+      symbols.OPENSSL_version_minor() === 0;
+    // Only a provider is certified.
+    const needsProvider = symbols.EVP_default_properties_is_fips_enabled(NULL) === 1;
+    if (!looksUpMuch || needsProvider) return cipher;
+    return BigInt(symbols.EVP_CIPHER_meth_dup?.(cipher) ?? NULL) || cipher;
   }
 }
 
