@@ -1,4 +1,4 @@
-/** `fluxify-client`: the program, and the thread of its data plane. Loaded by main.ts. */
+/** `fluxify-client`, loaded by main.ts. */
 import { getLogger } from "@logtape/logtape";
 import { endProcess } from "../lib/cli/end_process.ts";
 import { EXIT_OK, EXIT_USAGE, exitCodeFor, failureText } from "../lib/cli/exit.ts";
@@ -9,10 +9,7 @@ import { type ProgramLog, runProgram } from "../lib/cli/run_program.ts";
 import { isPromptLeft, requireAnswers } from "../lib/cli/prompt_end.ts";
 import { type InvokingUser, readInvokingUser } from "../lib/cli/user_home.ts";
 import { nativeEngineObstacle } from "../lib/net/native/native_engine.ts";
-import { isNativeWorker, runNativeWorker } from "../lib/net/native/worker.ts";
 import { versionText } from "../lib/cli/version_text.ts";
-import { balance } from "./balance/balance.ts";
-import { bond } from "./bonding/bonding_mode.ts";
 import { ASK_COMMANDS } from "./config/ask_options.ts";
 import {
   CLIENT_PROGRAM,
@@ -28,10 +25,9 @@ import { restore } from "./restore.ts";
 
 const log = getLogger([LOG_CATEGORY, "client"]);
 
-/** Runs the program, or in its worker the data plane. */
+/** Runs the program. */
 export async function run(): Promise<void> {
-  if (isNativeWorker()) runNativeWorker();
-  else endProcess(await main());
+  endProcess(await main());
 }
 
 async function main(): Promise<number> {
@@ -53,13 +49,19 @@ async function runCommand(parsed: ClientCommand, user: InvokingUser): Promise<nu
   switch (parsed.command) {
     case "bond":
       return await runLogged(parsed.options, user, async (signal) => {
-        if (!parsed.options.ui) return await bond(parsed.options, signal);
+        if (!parsed.options.ui) {
+          const { bond } = await import("./bonding/bonding_mode.ts");
+          return await bond(parsed.options, signal);
+        }
         const { showBonding } = await import("./screen/show.ts");
         await showBonding(parsed.options, signal);
       });
     case "balance":
       return await runLogged(parsed.options, user, async (signal) => {
-        if (!parsed.options.ui) return await balance(parsed.options, signal);
+        if (!parsed.options.ui) {
+          const { balance } = await import("./balance/balance.ts");
+          return await balance(parsed.options, signal);
+        }
         const { showBalance } = await import("./screen/show.ts");
         await showBalance(parsed.options, signal);
       });

@@ -6,11 +6,13 @@ import { isMainThread } from "node:worker_threads";
 import { guardAgainstDebugger } from "../lib/cli/debugger_guard.ts";
 import { restoreHome } from "../lib/cli/user_home.ts";
 
-if (import.meta.main || !isMainThread) {
-  if (isMainThread) {
-    guardAgainstDebugger();
-    restoreHome();
-  }
+if (!isMainThread) {
+  // Of the program only what the thread needs: the rest would cost it some MiB.
+  const { isNativeWorker, runNativeWorker } = await import("../lib/net/native/worker.ts");
+  if (isNativeWorker()) runNativeWorker();
+} else if (import.meta.main) {
+  guardAgainstDebugger();
+  restoreHome();
   const { run } = await import("./server_program.ts");
   await run();
 }

@@ -188,7 +188,7 @@ async function startDataPlane(
     noteMachine(event, registry, shared);
     handleEngineEvent(event, registry, fail);
   };
-  const { engine, reason } = startServerEngine(options, libc, onEvent);
+  const { engine, reason } = await startServerEngine(options, libc, onEvent);
   stack.use(engine);
   const registry = new SessionRegistry({
     engine,
@@ -242,13 +242,13 @@ function startControlPlane(
   });
 }
 
-function startServerEngine(
+async function startServerEngine(
   options: ServeOptions,
   libc: Libc,
   onEvent: (event: EngineEvent) => void,
-): StartedEngine {
+): Promise<StartedEngine> {
   try {
-    return startEngine(options.engine, {
+    return await startEngine(options.engine, {
       libc,
       tunName: options.tunName,
       role: { kind: "server", port: options.port },

@@ -1,4 +1,4 @@
-/** `fluxify-server`: the program, and the thread of its data plane. Loaded by main.ts. */
+/** `fluxify-server`, loaded by main.ts. */
 import { endProcess } from "../lib/cli/end_process.ts";
 import { EXIT_OK } from "../lib/cli/exit.ts";
 import { writeTo } from "../lib/cli/output.ts";
@@ -9,7 +9,6 @@ import { versionText } from "../lib/cli/version_text.ts";
 import { SystemRunner } from "../lib/host/command/runner.ts";
 import { hasUnit, unitName } from "../lib/host/service/systemd_unit.ts";
 import { nativeEngineObstacle } from "../lib/net/native/native_engine.ts";
-import { isNativeWorker, runNativeWorker } from "../lib/net/native/worker.ts";
 import { findPkiFolder, pkiFoldersFor } from "../lib/pki/pki_folder.ts";
 import { HangUps } from "./certificates/hang_ups.ts";
 import { runCertCommand } from "./certificates/run.ts";
@@ -22,10 +21,9 @@ import {
 } from "./options.ts";
 import { serve } from "./serve.ts";
 
-/** Runs the program, or in its worker the data plane. */
+/** Runs the program. */
 export async function run(): Promise<void> {
-  if (isNativeWorker()) runNativeWorker();
-  else endProcess(await main());
+  endProcess(await main());
 }
 
 async function main(): Promise<number> {

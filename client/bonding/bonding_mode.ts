@@ -104,7 +104,7 @@ export async function bond(
     }),
   );
   const session = new LiveSession((link) => client?.isUnusable(link) ?? false);
-  const { engine, reason } = startEngine(options.engine, {
+  const { engine, reason } = await startEngine(options.engine, {
     libc,
     tunName: options.tunName,
     role: { kind: "client" },

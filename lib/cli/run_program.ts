@@ -3,6 +3,7 @@ import { getLogger } from "@logtape/logtape";
 import { EXIT_OK, exitCodeFor, failureMessage, failureStacks, failureText } from "./exit.ts";
 import { openJournal } from "./journal_log.ts";
 import { LOG_CATEGORY, messageOf, setUpLogging, writeToStderr } from "./log.ts";
+import { releaseMemory } from "./memory_release.ts";
 
 const STOP_SIGNALS = ["SIGINT", "SIGTERM"] as const;
 
@@ -46,6 +47,7 @@ export async function runProgram(
   };
   for (const signal of STOP_SIGNALS) Deno.addSignalListener(signal, onSignal);
   Deno.addSignalListener("SIGHUP", hangUp);
+  using _memory = releaseMemory();
   try {
     await body(stop.signal);
     return EXIT_OK;

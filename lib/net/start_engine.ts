@@ -1,7 +1,6 @@
 /** Chooses the engine: the one that was asked for, or the fastest this machine can run. */
 import type { Engine, EngineName, EngineOptions } from "./engine.ts";
 import { NativeEngine, nativeEngineObstacle } from "./native/native_engine.ts";
-import { PortableEngine } from "./portable/portable_engine.ts";
 
 export interface StartedEngine {
   readonly engine: Engine;
@@ -10,9 +9,12 @@ export interface StartedEngine {
 }
 
 /** @throws Error when the engine asked for cannot run here; SyscallError, TunError. */
-export function startEngine(choice: EngineName | "auto", options: EngineOptions): StartedEngine {
+export async function startEngine(
+  choice: EngineName | "auto",
+  options: EngineOptions,
+): Promise<StartedEngine> {
   if (choice === "portable") {
-    return { engine: new PortableEngine(options), reason: "portable engine, as asked for" };
+    return { engine: await startPortable(options), reason: "portable engine, as asked for" };
   }
   const obstacle = nativeEngineObstacle();
   if (obstacle === null) {
@@ -23,7 +25,13 @@ export function startEngine(choice: EngineName | "auto", options: EngineOptions)
     throw new Error(`Cannot run the native engine: ${obstacle}; try -engine portable`);
   }
   return {
-    engine: new PortableEngine(options),
+    engine: await startPortable(options),
     reason: `portable engine, which is slower: the native one cannot run here (${obstacle})`,
   };
+}
+
+/** Loaded only where it is used: the native engine runs in a thread, and needs none of it here. */
+async function startPortable(options: EngineOptions): Promise<Engine> {
+  const { PortableEngine } = await import("./portable/portable_engine.ts");
+  return new PortableEngine(options);
 }

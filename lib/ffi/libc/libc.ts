@@ -166,6 +166,11 @@ export class Libc {
     this.#check(this.#symbols.prctl(PR_SET_DUMPABLE, 0n, 0n, 0n, 0n), "forbid core files");
   }
 
+  /** Gives memory that the allocator holds and nobody uses back to the kernel: that of all threads. */
+  trimMemory(): void {
+    this.#symbols.malloc_trim(0n);
+  }
+
   /** _exit(2): the process is gone, and nothing registered for its end has run. */
   exitAtOnce(status: number): never {
     this.#symbols._exit(status);

@@ -41,6 +41,8 @@ export const LIBC_SYMBOLS = {
   prctl: { parameters: ["i32", "usize", "usize", "usize", "usize"], result: "i32" },
   // int setrlimit(int resource, const struct rlimit *limit);
   setrlimit: { parameters: ["i32", "usize"], result: "i32" },
+  // int malloc_trim(size_t pad);
+  malloc_trim: { parameters: ["usize"], result: "i32" },
   // noreturn void _exit(int status);
   _exit: { parameters: ["i32"], result: "void" },
   // int *__errno_location(void);

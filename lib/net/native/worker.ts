@@ -7,6 +7,7 @@ import {
   workerData,
 } from "node:worker_threads";
 import { Libc } from "../../ffi/libc/libc.ts";
+import { collectGarbage } from "../../ffi/memory/garbage.ts";
 import type { TunDevice } from "../../ffi/linux/tun.ts";
 import type { EngineEvent, EngineSession, SessionReport } from "../engine.ts";
 import { Loop } from "./loop.ts";
@@ -63,6 +64,8 @@ export function runNativeWorker(): void {
       emit: tell,
       handleMessages: (loop) => handleMessages(loop, port, tell),
     });
+    // What loading the thread has left: later, nothing would.
+    collectGarbage();
     loop.run();
     loop.close();
   } catch (error) {
