@@ -39,6 +39,7 @@ import { LiveSession } from "./live_session.ts";
 import { pause } from "./pause.ts";
 import { findServer, Protection } from "./protection.ts";
 import { ServerEndpoints } from "./server_endpoints.ts";
+import { ServerLookUp } from "./server_lookup.ts";
 import { SessionRequests } from "./session_request.ts";
 import { showStatus } from "./show_status.ts";
 
@@ -151,15 +152,19 @@ export async function bond(
   await protection.takeOver();
 
   try {
-    const endpoints = new ServerEndpoints(
-      journal,
-      options.server,
-      (hosts, until) =>
-        hosts === options.server
-          ? findServer(hosts, journal, until)
-          : answerWithin(resolveServers(hosts), hosts, DATA_HOSTS_TIMEOUT_MS, until),
-    );
+    const lookUp = new ServerLookUp({
+      ...{ libc, runner, protection },
+      changesDns: options.dnsServers.length > 0,
+    });
+    await lookUp.remember();
+    const endpoints = new ServerEndpoints(journal, options.server, (hosts, until) => {
+      const resolve = () => resolveServers(hosts, (name) => lookUp.find(name, until));
+      return hosts === options.server
+        ? findServer(hosts, journal, until, resolve)
+        : answerWithin(resolve(), hosts, DATA_HOSTS_TIMEOUT_MS, until);
+    });
     const links = await makeLinks(options, journal, engine, endpoints);
+    lookUp.follow(links);
     const requests = new SessionRequests({
       port: options.controlPort,
       credentials,

@@ -8,6 +8,7 @@ import { getLogger } from "@logtape/logtape";
 import { LOG_CATEGORY } from "../../lib/cli/log.ts";
 import { familyOf } from "../../lib/host/links/address.ts";
 import { type HostJournal, restoreStale } from "../../lib/host/journal/host_journal.ts";
+import type { LinkResolver } from "../../lib/host/dns/link_resolvers.ts";
 import { SerialQueue } from "../../lib/host/serial_queue.ts";
 import type { LocalNetwork } from "../../lib/host/firewall/kill_switch/permitted_traffic.ts";
 import { adoptedServer, KillSwitch } from "../../lib/host/firewall/kill_switch/kill_switch.ts";
@@ -97,6 +98,11 @@ export class Protection {
     warn(await this.#queue.run(async () => await this.#killSwitch?.allowDataPort(port) ?? []));
   }
 
+  /** The client asks these DNS servers now, or none. @throws CommandError. */
+  async allowLookUps(resolvers: readonly LinkResolver[]): Promise<void> {
+    warn(await this.#queue.run(async () => await this.#killSwitch?.allowLookUps(resolvers) ?? []));
+  }
+
   /**
    * Links or addresses have changed. To be called regularly besides: what another program has removed
    * of the kill switch is put back.
@@ -144,7 +150,7 @@ export async function findServer(
   server: string,
   journal: Pick<HostJournal, "lasting">,
   signal: AbortSignal,
-  resolve: typeof resolveServers = resolveServers,
+  resolve: (server: string) => Promise<NamedAddress[]> = resolveServers,
 ): Promise<NamedAddress[]> {
   try {
     return await answerWithin(resolve(server), server, DNS_TIMEOUT_MS, signal);

@@ -13,12 +13,18 @@ export interface NamedAddress extends ServerAddress {
   readonly host: string;
 }
 
+/** Finds the addresses of a name. Throws an Error when there are none. */
+export type LookUp = (name: string) => Promise<readonly ServerAddress[]>;
+
 /** More than a server has in practice; each costs a share of the time for an exchange. */
 export const SERVER_ADDRESSES_MAX = 8;
 
 /** As resolveHost(), at most SERVER_ADDRESSES_MAX of them. */
-export async function resolveServer(host: string): Promise<ServerAddress[]> {
-  return (await resolveHost(host, "the server")).slice(0, SERVER_ADDRESSES_MAX);
+export async function resolveServer(
+  host: string,
+  lookUp: LookUp = askSystem,
+): Promise<ServerAddress[]> {
+  return (await resolveHost(host, "the server", lookUp)).slice(0, SERVER_ADDRESSES_MAX);
 }
 
 /**
@@ -28,22 +34,28 @@ export async function resolveServer(host: string): Promise<ServerAddress[]> {
  *
  * Throws ControlError "name not found".
  */
-export async function resolveHost(host: string, what: string): Promise<ServerAddress[]> {
+export async function resolveHost(
+  host: string,
+  what: string,
+  lookUp: LookUp = askSystem,
+): Promise<ServerAddress[]> {
   const literal = plainHost(host);
   const family = isIP(literal);
   if (family === 4 || family === 6) return [{ address: canonicalAddress(literal), family }];
-  let found: { address: string; family: number }[];
+  let addresses: readonly ServerAddress[];
   try {
-    found = await lookup(literal, { all: true, verbatim: true });
+    addresses = await lookUp(literal);
   } catch (error) {
     throw nameNotFound(host, what, (error as NodeJS.ErrnoException).code);
   }
-  const addresses = found.map(({ address, family }): ServerAddress => ({
-    address,
-    family: family === 6 ? 6 : 4,
-  }));
   if (addresses.length === 0) throw nameNotFound(host, what, "ENODATA");
   return alternateFamilies(addresses);
+}
+
+/** Asks whom the system asks. Throws an Error with a `code`. */
+export async function askSystem(name: string): Promise<ServerAddress[]> {
+  const found = await lookup(name, { all: true, verbatim: true });
+  return found.map(({ address, family }) => ({ address, family: family === 6 ? 6 : 4 }));
 }
 
 /**
@@ -53,10 +65,13 @@ export async function resolveHost(host: string, what: string): Promise<ServerAdd
  *
  * Throws ControlError "name not found" when none is.
  */
-export async function resolveServers(hosts: string): Promise<NamedAddress[]> {
+export async function resolveServers(
+  hosts: string,
+  lookUp: LookUp = askSystem,
+): Promise<NamedAddress[]> {
   const answers = await Promise.allSettled(
     hosts.split(",").map(async (host) => {
-      const addresses = await resolveServer(host);
+      const addresses = await resolveServer(host, lookUp);
       return addresses.map((address) => ({ ...address, host: plainHost(host) }));
     }),
   );

@@ -2,6 +2,7 @@
 import { equal, match } from "node:assert/strict";
 import { type Lab, SERVER_ADDRESS, SERVER_ADDRESS6 } from "../../scripts/lab/lab.ts";
 import { newClientCertificate, startClient, startServer } from "../../scripts/lab/programs.ts";
+import { moveServer } from "./moved_server.ts";
 import { OwnEtc } from "./own_etc.ts";
 import { topic } from "./scenario.ts";
 import { createSmallLab, FAR_ADDRESSES, LINKS, pingAll } from "./small_lab.ts";
@@ -109,10 +110,4 @@ topic("e2e addresses of the server", async (scenario) => {
 async function blockUdp({ router }: Lab, verb: "-A" | "-D", address: string): Promise<void> {
   const tables = address.includes(":") ? "ip6tables" : "iptables";
   await router.run(tables, "-w", verb, "FORWARD", "-d", address, "-p", "udp", "-j", "DROP");
-}
-
-async function moveServer({ server }: Lab, from: string, to: string): Promise<void> {
-  await server.run("ip", "address", "add", `${to}/24`, "dev", "wan");
-  await server.run("ip", "address", "del", `${from}/24`, "dev", "wan");
-  await server.run("ip", "route", "replace", "default", "via", "203.0.113.1");
 }

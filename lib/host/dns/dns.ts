@@ -8,6 +8,7 @@ import { familyOf } from "../links/address.ts";
 import { checkInterfaceName } from "../links/network_interface.ts";
 import type { ChangeId, HostJournal } from "../journal/host_journal.ts";
 import { saveFile } from "../journal/saved_file.ts";
+import { nameservers, OWN_HEADER } from "./resolv_conf.ts";
 
 /** As many as the C library reads from /etc/resolv.conf (MAXNS of resolv.h). */
 export const DNS_SERVERS_MAX = 3;
@@ -140,7 +141,7 @@ export class DnsSetting {
 /** What /etc/resolv.conf holds while the tunnel is up. */
 export function resolvConfText(servers: readonly string[]): string {
   return [
-    "# Written by fluxify-client; what was here comes back when it stops.",
+    OWN_HEADER,
     ...servers.map((server) => `nameserver ${server}`),
     "",
   ].join("\n");
@@ -163,10 +164,6 @@ async function leadsToStub(resolvConf: string): Promise<boolean> {
   if (!info.isFile || info.size > RESOLV_CONF_BYTES_MAX) return false;
   const servers = nameservers(await Deno.readTextFile(file));
   return servers.length > 0 && servers.every((server) => STUB_ADDRESSES.includes(server));
-}
-
-function nameservers(text: string): string[] {
-  return [...text.matchAll(/^nameserver[ \t]+(\S+)/gm)].map(([, server]) => server!);
 }
 
 /** Whether the C library asks systemd-resolved itself, whatever /etc/resolv.conf says. */

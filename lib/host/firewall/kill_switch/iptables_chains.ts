@@ -1,3 +1,4 @@
+import { DNS_PORT, LOOKUP_MARK } from "../../dns/lookup_mark.ts";
 import { type AddressFamily, familyOf } from "../../links/address.ts";
 import type { PermittedTraffic } from "./permitted_traffic.ts";
 
@@ -51,6 +52,7 @@ function leaving(family: AddressFamily, permitted: PermittedTraffic): string[][]
     ["-o", "lo"],
     ["-o", permitted.tun],
     ...servers(family, permitted),
+    ...resolvers(family, permitted),
     ...LINK_LOCAL[family],
     ...networks(family, permitted),
   ];
@@ -83,6 +85,14 @@ function servers(
   return servers.filter((server) => familyOf(server) === family).flatMap((server) =>
     links.flatMap((link) => ports.map((port) => ["-o", link, "-d", server, ...port]))
   );
+}
+
+/** Only what bears the client's own mark: no other program's questions. */
+function resolvers(family: AddressFamily, permitted: PermittedTraffic): string[][] {
+  const question = ["-p", "udp", "--dport", String(DNS_PORT)];
+  const mark = ["-m", "mark", "--mark", `0x${LOOKUP_MARK.toString(16)}`];
+  return permitted.resolvers.filter(({ address }) => familyOf(address) === family)
+    .map(({ device, address }) => ["-o", device, "-d", address, ...question, ...mark]);
 }
 
 function networks(family: AddressFamily, permitted: PermittedTraffic): string[][] {

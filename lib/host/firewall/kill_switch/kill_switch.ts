@@ -67,6 +67,7 @@ export class KillSwitch {
   #dataPort: number | null = null;
   /** What goes beside the tunnel because it is to. */
   #beside: readonly LocalNetwork[] = [];
+  #resolvers: PermittedTraffic["resolvers"] = [];
   #backend: Backend | null = null;
   #inForce = "";
   #noticed = new Set<string>();
@@ -143,6 +144,16 @@ export class KillSwitch {
   }
 
   /**
+   * Lets the client's own questions for names through to these, and to none without any.
+   * Throws InterfaceError, as enable() otherwise.
+   */
+  async allowLookUps(resolvers: PermittedTraffic["resolvers"]): Promise<string[]> {
+    for (const { device } of resolvers) checkInterfaceName(device);
+    this.#resolvers = resolvers.map(({ device, address }) => ({ device, address }));
+    return await this.follow();
+  }
+
+  /**
    * Follows the addresses of the links as they come and go, and puts back what another program has
    * removed or changed. Returns notices for people.
    */
@@ -181,6 +192,7 @@ export class KillSwitch {
       permitted: {
         ...{ tun, links, servers: addresses, controlPort, dataPort: this.#dataPort },
         networks: [...networks, ...this.#beside],
+        resolvers: this.#resolvers,
       },
       notices: news,
     };

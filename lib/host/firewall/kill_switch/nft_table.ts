@@ -1,3 +1,4 @@
+import { DNS_PORT, LOOKUP_MARK } from "../../dns/lookup_mark.ts";
 import { familyOf } from "../../links/address.ts";
 import type { PermittedTraffic } from "./permitted_traffic.ts";
 
@@ -22,6 +23,7 @@ export function nftTable(permitted: PermittedTraffic): string {
     "    type filter hook postrouting priority 0; policy drop;",
     `    oifname { "lo", ${tun} } accept`,
     ...servers(permitted),
+    ...resolvers(permitted),
     "    meta nfproto ipv4 udp sport 68 udp dport 67 accept",
     "    ip daddr { 169.254.0.0/16, 224.0.0.0/24, 255.255.255.255 } accept",
     "    ip6 daddr { fe80::/10, ff01::/16, ff02::/16 } accept",
@@ -42,6 +44,14 @@ export function nftTable(permitted: PermittedTraffic): string {
 function networks(permitted: PermittedTraffic): string[] {
   return permitted.networks.map(({ device, family, prefix }) =>
     `    oifname "${device}" ${family === 4 ? "ip" : "ip6"} daddr ${prefix} accept`
+  );
+}
+
+/** Only what bears the client's own mark: no other program's questions. */
+function resolvers(permitted: PermittedTraffic): string[] {
+  return permitted.resolvers.map(({ device, address }) =>
+    `    meta mark 0x${LOOKUP_MARK.toString(16)} oifname "${device}" ` +
+    `${familyOf(address) === 4 ? "ip" : "ip6"} daddr ${address} udp dport ${DNS_PORT} accept`
   );
 }
 

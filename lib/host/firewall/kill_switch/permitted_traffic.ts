@@ -13,6 +13,8 @@ export interface PermittedTraffic {
   /** UDP port of the data plane; null as long as the server has not told it. */
   dataPort: number | null;
   networks: readonly LocalNetwork[];
+  /** DNS servers that the client itself may ask for the server's name, each over its link. */
+  resolvers: readonly { device: string; address: string }[];
 }
 
 /** Destinations that may be reached over an interface. */

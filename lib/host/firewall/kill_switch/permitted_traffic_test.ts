@@ -28,6 +28,10 @@ const PERMITTED: PermittedTraffic = {
     { device: "eth0", family: 4, prefix: "192.168.1.0/24" },
     { device: "eth0", family: 6, prefix: "2001:db8:1::/64" },
   ],
+  resolvers: [
+    { device: "eth0", address: "192.0.2.53" },
+    { device: "wlan0", address: "2001:db8:53::1" },
+  ],
 };
 
 Deno.test("localNetworks() takes those of all links but loopback and the tunnel", () => {
@@ -87,12 +91,14 @@ Deno.test("nftTable() replaces the table in one go and names every exception", (
       'oifname { "eth0", "wlan0" } ip6 daddr 2001:db8:9::7 udp dport 8000 accept',
       'oifname "eth0" ip daddr 192.168.1.0/24 accept',
       'oifname "eth0" ip6 daddr 2001:db8:1::/64 accept',
+      'meta mark 0x20000053 oifname "eth0" ip daddr 192.0.2.53 udp dport 53 accept',
+      'meta mark 0x20000053 oifname "wlan0" ip6 daddr 2001:db8:53::1 udp dport 53 accept',
     ]
   ) assert.ok(text.includes(rule), rule);
   const [, forward] = text.split("chain forward");
   assert.doesNotMatch(
     forward!,
-    /203\.0\.113\.7|8443|2001:db8:9/,
+    /203\.0\.113\.7|8443|2001:db8:9|mark/,
     "nobody else's way to the server",
   );
 });
