@@ -91,6 +91,10 @@ async function runCommand(parsed: ClientCommand, user: InvokingUser): Promise<nu
       });
       return failure === EXIT_OK ? exitCode : failure;
     }
+    case "netcheck": {
+      const { runNetcheck } = await import("./diagnostics/netcheck.ts");
+      return await runNetcheck(user, parsed.options);
+    }
     case "config": {
       const path = settingsPath(user);
       const lines = parsed.format === "json"

@@ -19,6 +19,7 @@ const EXCEPTIONS: Readonly<Record<string, readonly string[]>> = {
   "client/local_socket/ask.ts": ["runAsk"],
   "server/forwards/run.ts": ["runForwardCommand"],
   "client/service/up.ts": ["bringUp"],
+  "client/diagnostics/netcheck.ts": ["runNetcheck"],
   "server/local_socket/ask.ts": ["runAsk"],
   "client/setup/wizard.ts": ["runSetup"],
   "server/setup/wizard.ts": ["runServerSetup"],

@@ -1,6 +1,6 @@
 /**
- * The metrics of a server. None has the name of a client: how many series there are does not depend on
- * how many clients there are.
+ * The metrics of a server. Without `-metrics-per-client` none has the name of a client: how many series
+ * there are does not depend on how many clients there are.
  */
 import type { InstanceOptions } from "../lib/cli/instance_options.ts";
 import { VERSION } from "../lib/cli/version.ts";
@@ -10,21 +10,26 @@ import { addDrops, addTunnel } from "../lib/status/metrics/common_metrics.ts";
 import type { MetricsPage } from "../lib/status/metrics/metrics_page.ts";
 import { openMetrics } from "../lib/status/metrics/open_metrics.ts";
 import type { ServerMonitor, SessionStatus } from "../lib/status/server_status.ts";
+import { ClientMetrics } from "./client_metrics.ts";
 import { SERVER_PROGRAM } from "./options.ts";
 
 interface ServerMetricsParts extends Pick<InstanceOptions, "instance" | "metricsListen"> {
   readonly monitor: ServerMonitor;
+  readonly metricsPerClient: boolean;
   readonly tunName: string;
   readonly drops: () => Readonly<Record<string, number>>;
 }
 
 /** @throws Error when the address cannot be used. */
 export function openServerMetrics(parts: ServerMetricsParts): Promise<AsyncDisposable> {
-  const { instance, metricsListen, monitor, tunName, drops } = parts;
+  const { instance, metricsListen, metricsPerClient, monitor, tunName, drops } = parts;
+  const clients = metricsPerClient ? new ClientMetrics() : null;
   const own = { program: SERVER_PROGRAM, version: VERSION, instance, processId: Deno.pid };
   const facts = instanceFacts(own, new Date(), () => performance.now());
   return openMetrics(metricsListen, facts, async (page) => {
-    addSessions(page, await monitor.sessions("counters alone"));
+    const sessions = await monitor.sessions("counters alone");
+    addSessions(page, sessions);
+    clients?.add(page, sessions, performance.now());
     addDrops(page, drops());
     await addTunnel(page, tunName);
   });

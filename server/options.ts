@@ -81,6 +81,8 @@ export interface ServerOptions extends TunnelOptions, InstanceOptions {
   mssClamp: MssClamp;
   /** How often to log counters, or null for never. */
   metricsEveryMs: number | null;
+  /** Whether metrics have the names of clients. */
+  metricsPerClient: boolean;
 }
 
 /** The options of a server that knows where its authority lies. */
@@ -205,6 +207,10 @@ function buildProgram(accept: Accept<ServerCommand>) {
         ),
     )
     .addOption(metricsListenOption())
+    .addOption(
+      new Option("--metrics-per-client", "serve metrics with the names of clients as well")
+        .helpGroup(GROUPS.output),
+    )
     .addOption(engineOption())
     .addOption(schedulerOption("as the client does"))
     .addOption(compressionOption())
@@ -243,6 +249,7 @@ function buildProgram(accept: Accept<ServerCommand>) {
           clientsReachEachOther: raw.clientsReachEachOther ?? false,
           mssClamp: raw.mssClamp,
           metricsEveryMs: raw.metricsEvery === 0 ? null : raw.metricsEvery,
+          metricsPerClient: raw.metricsPerClient ?? false,
           ...tunnelOptions(raw),
         },
       });

@@ -22,6 +22,7 @@ const DEFAULTS: ServerOptions = {
   clientsReachEachOther: false,
   mssClamp: { kind: "pmtu" },
   metricsEveryMs: null,
+  metricsPerClient: false,
   engine: "auto",
   logLevel: "info",
   logFormat: "text",
@@ -88,6 +89,7 @@ Output:
                                    (default: 0)
   --metrics-listen <address>       serve metrics for Prometheus, as in 127.0.0.1:9477 (default:
                                    nowhere)
+  --metrics-per-client             serve metrics with the names of clients as well
   --tui                            manage certificates on a full screen; serves nobody
   -v, --verbose                    log more, and errors in full
   --log-json                       log one JSON object a line, the error that ends it too
@@ -168,6 +170,7 @@ Deno.test("parseServerOptions() reads every option, with one dash or two", () =>
     clientsReachEachOther: true,
     mssClamp: { kind: "fixed", mssBytes: 1360 },
     metricsEveryMs: 1000,
+    metricsPerClient: true,
     engine: "portable",
     logLevel: "debug",
     logFormat: "json",
@@ -197,9 +200,8 @@ Deno.test("parseServerOptions() reads every option, with one dash or two", () =>
     ["rekey-every", "1m"],
   ];
   for (const dashes of ["-", "--"]) {
-    const switches = ["regen", "clients-reach-each-other", "verbose", "log-json", "accept-v1"].map((
-      name,
-    ) => dashes + name);
+    const switches = ["regen", "clients-reach-each-other", "verbose", "log-json", "accept-v1"]
+      .concat("metrics-per-client").map((name) => dashes + name);
     const spaced = values.flatMap(([name, value]) => [`${dashes}${name}`, value!]);
     const joined = values.map(([name, value]) => `${dashes}${name}=${value}`);
     deepEqual(parseServerOptions([...spaced, ...switches]), { command: "serve", options });

@@ -6,8 +6,11 @@ import { COMPRESSION_MODES } from "../../lib/protocol/compression/compression_mo
 import { SCHEDULERS } from "../../lib/protocol/wire/scheduler_name.ts";
 import type { SocketCommand } from "../../lib/status/local_socket/listener.ts";
 import { Refusal } from "../../lib/status/local_socket/message.ts";
-import { numberOf, wordOf } from "../../lib/status/local_socket/program_socket.ts";
+import { numberOf, textOf, wordOf } from "../../lib/status/local_socket/program_socket.ts";
 import { pingPaths, PINGS_MAX } from "../../lib/status/path_ping.ts";
+import { parseDnsChoice } from "../config/bond_options.ts";
+import { messageOf } from "../../lib/ffi/error_text.ts";
+import { UsageError } from "../../lib/cli/exit.ts";
 import type { BondControls } from "./bond_observer.ts";
 import { linksCommand } from "../local_socket/links_command.ts";
 
@@ -29,9 +32,10 @@ export function bondCommands(
 ): Readonly<Record<"set" | "links" | "ping", SocketCommand>> {
   let isPinging = false;
   return {
-    set: (args, asker) => {
+    set: async (args, asker) => {
       const { controls } = parts();
-      const setting = wordOf(args, "setting", ["scheduler", "compression"]);
+      const setting = wordOf(args, "setting", ["scheduler", "compression", "dns"]);
+      if (setting === "dns") return await setDnsServers(controls, textOf(args, "value"), asker);
       const words = setting === "scheduler" ? SCHEDULERS : COMPRESSION_MODES;
       const value = wordOf<string>(args, "value", words);
       log.info("{setting} {value} is asked for by {asker}", { setting, value, asker });
@@ -55,4 +59,17 @@ export function bondCommands(
       }
     },
   };
+}
+
+/** @throws Refusal */
+async function setDnsServers(controls: BondControls, value: string, asker: string) {
+  try {
+    const servers = parseDnsChoice(value);
+    log.info("DNS servers {value} are asked for by {asker}", { value, asker });
+    await controls.useDns(servers);
+    return { setting: "dns", value };
+  } catch (error) {
+    const code = error instanceof UsageError ? "bad argument" : "not possible";
+    throw new Refusal(code, messageOf(error));
+  }
 }

@@ -15,6 +15,11 @@ function setUp(changes: Partial<BondCommandParts> = {}) {
     controls: {
       useScheduler: (name) => void done.push(`scheduler ${name}`),
       useCompression: (mode) => void done.push(`compression ${mode}`),
+      useDns: (servers) => {
+        if (servers[0] === "192.0.2.1") return Promise.reject(new Error("no room"));
+        done.push(`dns ${servers.join(",")}`);
+        return Promise.resolve();
+      },
       links: ["one", "two"],
       useLinks: (names) => void done.push(`links ${names.join(", ")}`),
     },
@@ -39,12 +44,18 @@ Deno.test("what is set and added reaches the client", async () => {
   deepEqual(await ask("set", set), set);
   await ask("set", { setting: "compression", value: "always" });
   deepEqual(await ask("links", { action: "add", link: "six" }), { links: ["one", "two"] });
-  deepEqual(done, ["scheduler stripe", "compression always", "links one, two, six"]);
+  for (const value of ["192.0.2.2,2001:db8::1", "off"]) await ask("set", { setting: "dns", value });
+  deepEqual(done, [
+    ...["scheduler stripe", "compression always", "links one, two, six"],
+    ...["dns 192.0.2.2,2001:db8::1", "dns "],
+  ]);
 });
 
 Deno.test("what is no setting, no value, no new link or no number is refused, and changes nothing", async () => {
   const { done, refused } = setUp();
-  await refused("set", { setting: "dns", value: "x" }, "bad argument", /scheduler, compression/);
+  await refused("set", { setting: "mtu", value: "x" }, "bad argument", /compression, dns/);
+  await refused("set", { setting: "dns", value: "x" }, "bad argument", /-dns/);
+  await refused("set", { setting: "dns", value: "192.0.2.1" }, "not possible", /no room/);
   await refused("set", { setting: "scheduler", value: "off" }, "bad argument", /flow, stripe/);
   await refused("set", { setting: "scheduler" }, "bad argument", /flow/);
   await refused("links", { action: "add", link: "two" }, "not possible", /is a link already/);

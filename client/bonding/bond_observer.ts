@@ -14,6 +14,11 @@ export interface BondControls extends RunningLinks {
   useScheduler(name: SchedulerName): void;
   /** As useScheduler(), of what this side sends. */
   useCompression(mode: CompressionMode): void;
+  /**
+   * Asks these DNS servers through the tunnel from now on; none: those the machine had before.
+   * @throws Error that says why not.
+   */
+  useDns(servers: readonly string[]): Promise<void>;
 }
 
 export interface BondObserver {

@@ -100,6 +100,11 @@ export class BondedClient {
     return this.#parts.links.problems;
   }
 
+  /** As TunnelTraffic.useDns(). */
+  useDns(servers: readonly string[]): Promise<void> {
+    return this.#traffic.useDns(servers);
+  }
+
   /** Whether it was told that the link of that name cannot be used. */
   isUnusable(link: string): boolean {
     return this.#parts.links.problems.has(link);

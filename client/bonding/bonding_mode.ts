@@ -225,7 +225,7 @@ export async function bond(
 function controlsOf(
   live: BondOptions,
   session: LiveSession,
-  client: Pick<BondedClient, "links" | "useLinks">,
+  client: Pick<BondedClient, "links" | "useLinks" | "useDns">,
 ): BondControls {
   const tune = (what: string, tuning: Partial<BondOptions["tuning"]>) => {
     log.info("{what}: renewing the session", { what });
@@ -235,6 +235,7 @@ function controlsOf(
   return {
     useScheduler: (scheduler) => tune(`scheduler ${scheduler}`, { scheduler }),
     useCompression: (compression) => tune(`compression ${compression}`, { compression }),
+    useDns: (servers) => client.useDns(servers),
     get links() {
       return client.links;
     },

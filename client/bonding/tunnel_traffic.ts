@@ -88,6 +88,33 @@ export class TunnelTraffic {
     log.info(`DNS servers: ${servers.join(", ")} (set in ${this.#dns.place})`);
   }
 
+  /**
+   * The machine asks `servers` from now on, until the client ends; none: those it had before.
+   * @throws Error that says why not.
+   */
+  async useDns(servers: readonly string[]): Promise<void> {
+    if (!this.#isTurnedIn) throw new Error("the machine's traffic is not in the tunnel");
+    const ahead = this.#defaultRoute?.ahead ?? null;
+    if (ahead !== null) throw new Error(`DNS is left to the client of ${ahead}`);
+    const { tun } = this.#options;
+    await this.#dnsLook;
+    const change = (async () => {
+      const dns = this.#dns;
+      if (dns === null) {
+        if (servers.length > 0) this.#dns = await setDns(this.#journal, { tun, servers });
+      } else if (servers.length > 0) await dns.change(servers);
+      else {
+        this.#dns = null;
+        await dns.end();
+      }
+    })();
+    // No look comes between.
+    this.#dnsLook = change.catch(() => {}).finally(() => this.#dnsLook = null);
+    await change;
+    const place = this.#dns === null ? "as before" : `set in ${this.#dns.place}`;
+    log.info(`DNS servers: ${servers.join(", ") || "the machine's own"} (${place})`);
+  }
+
   /** Something of the machine's links, addresses or routes has changed. */
   changed(): void {
     this.#routesMayHaveChanged = true;

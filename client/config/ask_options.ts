@@ -9,7 +9,7 @@ import { LOG_LINES_MAX } from "../../lib/cli/log_lines.ts";
 import { COMPRESSION_MODES } from "../../lib/protocol/compression/compression_mode.ts";
 import { SCHEDULERS } from "../../lib/protocol/wire/scheduler_name.ts";
 import { PINGS_MAX } from "../../lib/status/path_ping.ts";
-import { TUN_NAME } from "./bond_options.ts";
+import { parseDnsChoice, TUN_NAME } from "./bond_options.ts";
 
 export type AskCommand =
   & { readonly command: "ask"; readonly instance: string; readonly format: "text" | "json" }
@@ -20,7 +20,7 @@ export type AskCommand =
     | { readonly what: "down" }
     | {
       readonly what: "set";
-      readonly setting: "scheduler" | "compression";
+      readonly setting: "scheduler" | "compression" | "dns";
       readonly value: string;
     }
     | { readonly what: "links"; readonly action: "add" | "remove"; readonly link: string }
@@ -81,6 +81,13 @@ export function addAskCommands(
         take("set", raw, { what: "set", setting, value });
       });
   }
+  set.command("dns").description("DNS servers to ask through the tunnel, as for -dns; off: none")
+    .argument("<servers>", "as in 1.1.1.1,2606:4700:4700::1111, or off")
+    .addOption(askedNameOption())
+    .action((value, raw) => {
+      parseDnsChoice(value);
+      take("set", raw, { what: "set", setting: "dns", value });
+    });
   const links = program.command("links").description("links of a running client");
   for (
     const [action, description] of [

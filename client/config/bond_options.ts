@@ -89,6 +89,11 @@ export const shareOption = () =>
       return mode;
     });
 
+/** What `set dns` takes: servers as -dns does, or none with "off". @throws UsageError */
+export function parseDnsChoice(text: string): string[] {
+  return text === "off" ? [] : parseDnsServers(text);
+}
+
 /** Each server once, in the user's order. Throws UsageError. */
 function parseDnsServers(text: string): string[] {
   const servers: string[] = [];

@@ -1,21 +1,37 @@
-/** `fluxify-client diag`: what it is asked to look at. */
+/** The commands that look at the way to the server: `diag` at all of it, `netcheck` at each link. */
 import { type Command, Option } from "@commander-js/extra-typings";
-import { pathFor, type TunnelOptions } from "../../lib/cli/tunnel_options.ts";
+import { askedNameOption } from "../../lib/cli/instance_options.ts";
+import { pathFor } from "../../lib/cli/tunnel_options.ts";
+import { TUN_NAME } from "./bond_options.ts";
 import type { StartOptions } from "./options.ts";
 import { recordFlags, type Settings } from "./settings.ts";
 
-export interface DiagOptions extends Pick<TunnelOptions, "logLevel" | "logFormat"> {
-  settings: Settings;
+export interface DiagOptions extends StartOptions {
   format: "text" | "json";
   load: "fills each link" | "none";
   /** Where the report is saved as well, or null. */
   outputFile: string | null;
 }
 
+export interface NetcheckOptions extends StartOptions {
+  format: "text" | "json";
+  /** Whether each link is filled, to learn what it carries. */
+  rate: "measured" | "left out";
+  /** The client that is asked first, as it has the session where it runs. */
+  instance: string;
+}
+
+export type DiagCommand =
+  | { command: "diag"; options: DiagOptions }
+  | { command: "netcheck"; options: NetcheckOptions };
+
+/** What both take of the program's own flags. */
+const SHARED = ["server", "ctrl", "ifaces", "pki", "cert"];
+
 /** `startOptions` are those of the flags before the command, with the given ones before them. */
-export function addDiagCommand(
+export function addDiagCommands(
   program: Command,
-  accept: (command: { command: "diag"; options: DiagOptions }) => void,
+  accept: (command: DiagCommand) => void,
   startOptions: (more: Settings) => StartOptions,
 ): void {
   const diag = program.command("diag")
@@ -25,23 +41,45 @@ export function addDiagCommand(
     .addOption(
       new Option("--output <file>", "save the report as well").argParser(pathFor("-output")),
     );
-  for (const name of ["server", "ctrl", "ifaces", "pki", "cert"]) {
-    const { flags, description, parseArg } = program.options.find(({ long }) =>
-      long === `--${name}`
-    )!;
-    diag.addOption(new Option(flags, description).argParser(parseArg!));
-  }
-  const diagFlags = recordFlags(diag);
-  diag.action((raw) => {
-    const own = ["json", "load", "output"];
+  const diagFlags = addShared(program, diag);
+  diag.action((raw) =>
     accept({
       command: "diag",
       options: {
-        ...startOptions(new Map([...diagFlags].filter(([key]) => !own.includes(key)))),
+        ...startOptions(diagFlags()),
         format: raw.json ? "json" : "text",
         load: raw.load ? "fills each link" : "none",
         outputFile: raw.output ?? null,
       },
-    });
-  });
+    })
+  );
+  const netcheck = program.command("netcheck")
+    .description("try each link: UDP to the server, round trip, packet size, external address")
+    .option("--json", "write JSON")
+    .option("--rate", "fill each link for 3 s through the tunnel: what does it carry?")
+    .addOption(askedNameOption());
+  const netcheckFlags = addShared(program, netcheck);
+  netcheck.action((raw) =>
+    accept({
+      command: "netcheck",
+      options: {
+        ...startOptions(netcheckFlags()),
+        format: raw.json ? "json" : "text",
+        rate: raw.rate ? "measured" : "left out",
+        instance: raw.name ?? TUN_NAME,
+      },
+    })
+  );
+}
+
+/** Returns what was given of them. */
+function addShared(program: Command, command: Command): () => Settings {
+  for (const name of SHARED) {
+    const { flags, description, parseArg } = program.options.find(({ long }) =>
+      long === `--${name}`
+    )!;
+    command.addOption(new Option(flags, description).argParser(parseArg!));
+  }
+  const given = recordFlags(command);
+  return () => new Map([...given].filter(([key]) => SHARED.includes(key)));
 }

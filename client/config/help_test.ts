@@ -81,6 +81,8 @@ Output:
 Commands:
   setup                            ask for mode, server, certificate and links, save them, and start
   diag [options]                   look for what stands in the way, from the machine to the server
+  netcheck [options]               try each link: UDP to the server, round trip, packet size,
+                                   external address
   config [options]                 show the settings in force, and where each comes from
   restore [options]                undo what a client that was killed left behind: routes, DNS, kill
                                    switch

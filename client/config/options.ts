@@ -64,7 +64,7 @@ import {
   shareOption,
   tunOption,
 } from "./bond_options.ts";
-import { addDiagCommand, type DiagOptions } from "./diag_options.ts";
+import { addDiagCommands, type DiagCommand } from "./diag_options.ts";
 import { bypassOption, checkDestinations, type Destinations, onlyOption } from "./destinations.ts";
 import {
   type LinkChoice,
@@ -130,7 +130,7 @@ export type ClientCommand =
   | { command: "balance"; options: BalanceOptions }
   | { command: "start"; options: StartOptions }
   | { command: "setup"; options: StartOptions }
-  | { command: "diag"; options: DiagOptions }
+  | DiagCommand
   | { command: "config"; rows: readonly SettingRow[]; format: "text" | "json" }
   | { command: "schema"; schema: unknown }
   | AskCommand
@@ -344,7 +344,7 @@ function buildClientProgram(accept: Accept<ClientCommand>, home: string, file: S
   program.command("setup")
     .description("ask for mode, server, certificate and links, save them, and start")
     .action(() => accept({ command: "setup", options: startOptions() }));
-  addDiagCommand(program, accept, startOptions);
+  addDiagCommands(program, accept, startOptions);
   program.command("config")
     .description("show the settings in force, and where each comes from")
     .option("--json", "write JSON")

@@ -237,24 +237,11 @@ Deno.test("parseClientOptions() refuses what it does not know", () => {
     refusal("-b", "-sevrer", "h"),
     "fluxify-client: unknown option '-sevrer' (Did you mean -server?)\n",
   );
-});
-
-Deno.test("parseClientOptions() reads restore", () => {
-  deepEqual(parse("restore"), {
-    command: "restore",
-    options: { killSwitch: "undo", logLevel: "info", logFormat: "text" },
-  });
-  deepEqual(parse("restore", "-v", "-log-json", "-keep-kill-switch"), {
-    command: "restore",
-    options: { killSwitch: "leave", logLevel: "debug", logFormat: "json" },
-  });
-  equal(refusal("-b", "restore"), "fluxify-client: -b means nothing before 'restore'\n");
   equal(refusal("-port", "1"), "fluxify-client: unknown option '-port'\n");
   equal(
     refusal("completion"),
     "fluxify-client: the shell is missing, as in 'fluxify-client completion bash'\n",
   );
-  equal(refusal("restore", "-b"), "fluxify-client: unknown option '-b'\n");
 });
 
 Deno.test("parseClientOptions() takes several addresses of the server", () => {

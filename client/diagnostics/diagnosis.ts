@@ -60,14 +60,20 @@ async function* wayToServer(
     yield noServer(settings);
     return;
   }
+  yield* serverChecks({ server, ...serverOf(user, settings), ...what });
+}
+
+/** How the server is reached, and who asks. */
+export function serverOf(
+  user: InvokingUser,
+  settings: Settings,
+): Pick<ServerTarget, "controlPort" | "pkiFolder" | "certFile"> {
   const cert = textOf(settings, "cert");
-  yield* serverChecks({
-    server,
+  return {
     controlPort: Number(settings.get("ctrl") ?? CONTROL_PORT),
     pkiFolder: expandHome(textOf(settings, "pki") ?? "~/.fluxify", user.home),
     certFile: cert === undefined ? undefined : expandHome(cert, user.home),
-    ...what,
-  });
+  };
 }
 
 /** Load balance needs none; bonding cannot do without. */
@@ -131,7 +137,7 @@ export async function saveReport(
   await writeFilesAtomically([{ path, text, mode: SECRET_FILE_MODE, owner }]);
 }
 
-function textOf(settings: Settings, key: string): string | undefined {
+export function textOf(settings: Settings, key: string): string | undefined {
   const value = settings.get(key);
   return typeof value === "string" && value !== "" ? value : undefined;
 }

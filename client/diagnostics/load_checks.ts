@@ -20,7 +20,7 @@ const COMMAND_TIMEOUT_MS = (LOAD_SECONDS + 5) * 1000;
 /** A queue above this is heard in calls; RFC 8290 aims at 5 ms, good routers keep below 30. */
 const QUEUE_GOOD_MS = 60;
 
-interface LoadTarget {
+export interface LoadTarget {
   readonly runner: CommandRunner;
   /** The device of the tunnel, and the server's address in it. */
   readonly tun: string;
@@ -37,7 +37,7 @@ export async function* loadChecks(
   for (const name of names) {
     try {
       yield await use(name)
-        ? await loadCheck(target, name)
+        ? judgeLoad(name, await measureLoad(target))
         : leftOut(name, "it did not answer as the only link");
     } catch (error) {
       yield warning(name, messageOf(error), "install ping of iputils: --load sends echoes with it");
@@ -66,7 +66,8 @@ export async function* withLoadLeftOut(
     : leftOut("load", "no data came through to the server: the lines above say what is in the way");
 }
 
-async function loadCheck({ runner, tun, server }: LoadTarget, name: string): Promise<Check> {
+/** Fills the link that is in use. @throws Error when there is no ping that can do so. */
+export async function measureLoad({ runner, tun, server }: LoadTarget): Promise<Measured> {
   const echo = async (...words: readonly string[]) => {
     const argv = ["ping", "-4", "-n", "-q", "-I", tun, ...words, server];
     const { stdout, stderr } = await runner.run(argv, { timeoutMs: COMMAND_TIMEOUT_MS });
@@ -82,11 +83,16 @@ async function loadCheck({ runner, tun, server }: LoadTarget, name: string): Pro
     echo("-f", "-l", String(LOAD_WINDOW), "-s", String(LOAD_ECHO_BYTES), "-w", limit),
     echo("-i", every, "-w", limit),
   ]);
-  return judgeLoad(name, {
+  return {
     idleMs: parseRoundTripMs(idle),
     loadedMs: parseRoundTripMs(loaded),
     echoes: Number(/(\d+) received/.exec(load)?.[1] ?? 0),
-  });
+  };
+}
+
+/** Of the load, each way. */
+export function loadBitsPerSecond({ echoes }: Pick<Measured, "echoes">): number {
+  return echoes * (LOAD_ECHO_BYTES + HEADERS_BYTES) * 8 / LOAD_SECONDS;
 }
 
 interface Measured {
@@ -102,8 +108,7 @@ export function judgeLoad(name: string, { idleMs, loadedMs, echoes }: Measured):
   if (idleMs === null) {
     return warning(name, "no echo came back through the tunnel", "let ICMP through on the server");
   }
-  const bits = echoes * (LOAD_ECHO_BYTES + HEADERS_BYTES) * 8;
-  const rate = `${(bits / LOAD_SECONDS / 1e6).toFixed(1)} Mbit/s each way`;
+  const rate = `${(loadBitsPerSecond({ echoes }) / 1e6).toFixed(1)} Mbit/s each way`;
   const advice = `give the router of ${name} a short queue for a full line (SQM: cake or fq_codel)`;
   if (loadedMs === null) {
     return warning(name, `${ms(idleMs)} idle, no answer at all under load (${rate})`, advice);

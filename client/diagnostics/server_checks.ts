@@ -3,15 +3,10 @@ import { messageOf } from "../../lib/ffi/error_text.ts";
 import { VERSION } from "../../lib/cli/version.ts";
 import { Libc } from "../../lib/ffi/libc/libc.ts";
 import { probeTcp } from "../../lib/ffi/linux/tcp_probe.ts";
-import { configureTun } from "../../lib/host/links/tun_address.ts";
-import { runChecked, SystemRunner } from "../../lib/host/command/runner.ts";
 import { familyOf } from "../../lib/host/links/address.ts";
-import { sessionFeatures } from "../../lib/net/driver/features.ts";
-import type { Engine, EnginePath, PathReport } from "../../lib/net/engine.ts";
-import { PortableEngine } from "../../lib/net/portable/portable_engine.ts";
+import type { PathReport } from "../../lib/net/engine.ts";
 import { formatDate } from "../../lib/pki/certificate.ts";
 import { type ClientCredentials, loadClientCredentials } from "../../lib/pki/client_credentials.ts";
-import { DEFAULT_TUNING } from "../../lib/protocol/session/session_tuning.ts";
 import type { ControlGrant } from "../../lib/protocol/wire/control_message.ts";
 import { splitAdvice } from "../control/advice.ts";
 import { ControlError } from "../control/control_error.ts";
@@ -21,18 +16,10 @@ import { loadChecks } from "./load_checks.ts";
 import { externalChecks } from "./external_checks.ts";
 import type { MachineLink } from "../screen/form/machine_link.ts";
 import { type Check, checksOf, failedBy } from "./check.ts";
+import { DATA_TIMEOUT_MS, DataSession } from "./data_session.ts";
 
 const TCP_TIMEOUT_MS = 3_000;
-/** For the first answer on each path, and for the search of its size. */
-const DATA_TIMEOUT_MS = 6_000;
-const DATA_LOOK_MS = 100;
-/** What the tunnel has as a rule. */
-const TUNNEL_MTU = 1400;
 const EXPIRES_SOON_DAYS = 30;
-/** Every link carries it. */
-const LOAD_MTU = 1280;
-/** Gone with this process; the routes of the machine stay as they are. */
-const TUN_NAME = "fluxify-diag";
 /** Of the error object that answers a revoked certificate. */
 const REVOKED_CODE = "revoked";
 /** Above this, the wait for missing packets should be longer than it is by default. */
@@ -179,61 +166,23 @@ async function* dataChecks(
   grant: ControlGrant,
 ): AsyncGenerator<Check> {
   const { ok, warning, failed } = checksOf("UDP to the data port");
-  const wanted = Math.min(grant.mtu ?? TUNNEL_MTU, TUNNEL_MTU);
-  const faults: string[] = [];
-  let opened: PortableEngine;
+  let opened: DataSession;
   try {
-    opened = new PortableEngine({
-      libc,
-      tunName: TUN_NAME,
-      role: { kind: "client" },
-      onEvent: (event) => {
-        if (event.kind === "fault") faults.push(event.message);
-      },
-    });
+    opened = DataSession.open(libc, target.server, grant);
   } catch (error) {
-    // Without root there is no TUN device.
-    grant.sessionKey.fill(0);
     yield failed("engine", messageOf(error));
     return;
   }
-  await using engine = opened;
-  engine.openSession({
-    role: "client",
-    id: grant.sessionId,
-    key: grant.sessionKey,
-    ...sessionFeatures(grant.features),
-    ipv4: grant.clientIp,
-    ipv6: grant.clientIp6,
-    reorderBufferSize: 1,
-    reorderFlushTimeoutMs: 0,
-    tuning: { ...DEFAULT_TUNING, probeMtu: true },
-    mtu: wanted,
-    name: target.server,
-  });
-  grant.sessionKey.fill(0);
-  const paths = new Map<number, string>();
-  const ways = new Map<number, EnginePath>();
-  const told = grant.udpHosts.join(",");
-  const dataAddresses = told === "" ? addresses : await resolveServers(told).catch(() => []);
-  if (dataAddresses.length === 0) {
-    yield failed(told, "the server names it for UDP, and DNS does not know it");
+  await using session = opened;
+  const wanted = session.mtu;
+  const unknown = await session.connect(target.links, addresses);
+  if (unknown !== null) {
+    yield failed(unknown, "the server names it for UDP, and DNS does not know it");
   }
-  for (const [id, { name, addresses: own }] of target.links.entries()) {
-    const to = dataAddresses.find(({ family }) => own.some((one) => familyOf(one) === family));
-    if (to === undefined) continue;
-    try {
-      const way = { device: name, server: to.address, port: grant.udpPort };
-      ways.set(id, { id, name, ...way, forbidsFragments: true });
-      engine.addPath(grant.sessionId, ways.get(id)!);
-      paths.set(id, `${name} to ${to.address} port ${grant.udpPort}`);
-    } catch (error) {
-      yield failed(name, messageOf(error));
-    }
-  }
-  const reports = await pathReports(engine, [...paths.keys()]);
-  for (const fault of faults) yield failed("engine", fault);
-  for (const [id, what] of paths) {
+  for (const [name, why] of session.refused) yield failed(name, why);
+  const reports = await session.reports();
+  for (const fault of session.faults) yield failed("engine", fault);
+  for (const [id, { what }] of session.ways) {
     const report = reports.find((path) => path.id === id);
     if (report === undefined || report.rttMs === null) {
       yield failed(
@@ -265,76 +214,25 @@ async function* dataChecks(
       )
       : ok(`MTU over ${report.name}`, `${report.mtu} bytes`);
   }
-  const answering = reports.filter(({ id, rttMs }) => paths.has(id) && rttMs !== null);
+  const answering = reports.filter(({ id, rttMs }) => session.ways.has(id) && rttMs !== null);
   yield* externalChecks(
-    answering.map((
-      { id, name, seenAs },
-    ) => ({
+    answering.map(({ id, name, seenAs }) => ({
       ...{ name, seenAs },
-      own: target.links[id]?.addresses ?? [],
+      own: session.ways.get(id)?.link.addresses ?? [],
     })),
   );
-  if (target.measuresLoad) yield* queueChecks(engine, grant, answering, ways);
-  engine.closeSession(grant.sessionId);
+  if (target.measuresLoad) yield* queueChecks(session, answering);
 }
 
-/** Fills one link after the other through the tunnel, whose device goes with this process. */
+/** Fills one link after the other through the tunnel. */
 async function* queueChecks(
-  engine: Engine,
-  grant: ControlGrant,
+  session: DataSession,
   reports: readonly PathReport[],
-  ways: ReadonlyMap<number, EnginePath>,
 ): AsyncGenerator<Check> {
-  const runner = new SystemRunner();
-  const { clientIp, prefix4, sessionId } = grant;
-  const server = firstHost(clientIp, prefix4);
   try {
-    // The server alone is reached through it, whatever networks this machine has.
-    await configureTun(runner, TUN_NAME, { ipv4: clientIp, prefix4: 32, mtu: LOAD_MTU });
-    await runChecked(runner, ["ip", "-4", "route", "add", `${server}/32`, "dev", TUN_NAME]);
+    const { target, use } = await session.prepareLoad(reports);
+    yield* loadChecks(target, reports.map(({ name }) => name), use);
   } catch (error) {
-    yield failedBy("Queues under load", TUN_NAME, error);
-    return;
-  }
-  const inUse = new Set(reports.map(({ id }) => id));
-  const use = async (name: string) => {
-    for (const id of inUse) engine.removePath(sessionId, id);
-    inUse.clear();
-    const way = ways.get(reports.find((one) => one.name === name)!.id)!;
-    engine.addPath(sessionId, way);
-    inUse.add(way.id);
-    return await isUpWithin(engine, way.id, DATA_TIMEOUT_MS);
-  };
-  const target = { runner, tun: TUN_NAME, server };
-  yield* loadChecks(target, reports.map(({ name }) => name), use);
-}
-
-/** Of the network in which `ipv4` is: the server's address in the tunnel. */
-function firstHost(ipv4: string, prefixLength: number): string {
-  const value = ipv4.split(".").reduce((sum, octet) => sum * 256 + Number(octet), 0);
-  const first = value - value % 2 ** (32 - prefixLength) + 1;
-  return [24, 16, 8, 0].map((shift) => (first >>> shift) & 0xff).join(".");
-}
-
-async function isUpWithin(engine: Engine, id: number, timeoutMs: number): Promise<boolean> {
-  const deadline = performance.now() + timeoutMs;
-  for (;;) {
-    const path = (await engine.report())[0]?.paths.find((one) => one.id === id);
-    if (path?.state === "up") return true;
-    if (performance.now() >= deadline) return false;
-    await new Promise((resolve) => setTimeout(resolve, DATA_LOOK_MS));
-  }
-}
-
-/** Waits until each path has answered and its size is known, or the time is up. */
-async function pathReports(engine: Engine, ids: readonly number[]): Promise<readonly PathReport[]> {
-  const deadline = performance.now() + DATA_TIMEOUT_MS;
-  for (;;) {
-    const paths = (await engine.report())[0]?.paths ?? [];
-    const isDone = ids.every((id) =>
-      paths.some((path) => path.id === id && path.rttMs !== null && path.mtu !== null)
-    );
-    if (isDone || performance.now() >= deadline) return paths;
-    await new Promise((resolve) => setTimeout(resolve, DATA_LOOK_MS));
+    yield failedBy("Queues under load", "fluxify-diag", error);
   }
 }

@@ -45,10 +45,10 @@ export function runAsk(command: AskCommand): Promise<number> {
       case "set": {
         const { setting, value } = command;
         await connection.ask("set", { setting, value });
-        writeTo(
-          Deno.stdout,
-          `${setting} ${value} is in use from the next session on, which is asked for now\n`,
-        );
+        const when = setting === "dns"
+          ? value === "off" ? "the machine's own are asked again" : "in use"
+          : "is in use from the next session on, which is asked for now";
+        writeTo(Deno.stdout, `${setting} ${value}${setting === "dns" ? ": " : " "}${when}\n`);
         return EXIT_OK;
       }
       case "links": {

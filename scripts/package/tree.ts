@@ -49,7 +49,7 @@ export async function packageTree(root: string, programs: string): Promise<TreeF
   await addFrom("docs/operations.md", `${DOCUMENTS}/operations.md`);
   await addFrom("docs/control-socket.md", `${DOCUMENTS}/control-socket.md`);
   await addFrom("packaging/debian/lintian-overrides", "usr/share/lintian/overrides/fluxify");
-  for (const folder of ["openrc", "procd", "container"]) {
+  for (const folder of ["prometheus", "grafana", "openrc", "procd", "container"]) {
     for (const name of await namesIn(root, `packaging/${folder}`)) {
       await addFrom(`packaging/${folder}/${name}`, `${DOCUMENTS}/examples/${folder}/${name}`);
     }

@@ -19,11 +19,15 @@ interface Report {
   recommendations: string[];
 }
 
-async function diag(site: ClientSite, bundle: string, ...args: string[]) {
+function diag(site: ClientSite, bundle: string, ...args: string[]) {
+  return look("diag", site, bundle, ...args);
+}
+
+async function look(word: string, site: ClientSite, bundle: string, ...args: string[]) {
   const { client } = site;
   const command = [
     ...program("client"),
-    "diag",
+    word,
     ...["-server", SERVER_ADDRESS, "-ifaces", "one,two", "-cert", bundle],
     ...args,
   ];
@@ -140,5 +144,52 @@ Deno.test({
     const well = await diag(lab, bundle);
     equal(well.exitCode, 0, well.text);
     match(well.text, /ok +earlier runs: none was killed and left anything behind/);
+  },
+});
+
+Deno.test({
+  name: "netns: netcheck tells what each link is worth, also where a client runs",
+  ...needsRoot(),
+  fn: async () => {
+    await using lab = await createSmallLab();
+    const bundle = await newClientCertificate(lab, "laptop");
+    const server = await startServer(lab);
+    const netcheck = (...args: string[]) => look("netcheck", lab, bundle, ...args);
+    const before = await hostState(lab.client);
+
+    const filled = await netcheck("-rate");
+    equal(filled.exitCode, 0, filled.text);
+    for (const [index, link] of ["one", "two"].entries()) {
+      const seen = `10\\.71\\.${index + 1}\\.2:\\d+`;
+      match(
+        filled.text,
+        new RegExp(`^${link} +yes +[\\d.]+ ms +1400 +[\\d.]+ Mbit/s +${seen} *$`, "m"),
+      );
+    }
+    equal(await hostState(lab.client), before);
+
+    const client = await startClient(lab, bundle);
+    const running = await netcheck("-json");
+    equal(running.exitCode, 0, running.text);
+    const { links } = JSON.parse(running.text) as { links: Record<string, unknown>[] };
+    equal(links.length, 2);
+    for (const link of links) {
+      ok(link.isReachable === true && link.isBehindNat === false, running.text);
+      ok(Number(link.rttMs) < 1000 && String(link.externalAddress).startsWith("10.71."));
+    }
+    const refused = await netcheck("-rate");
+    equal(refused.exitCode, 1);
+    match(refused.text, /Cannot fill the links: a client runs.*; stop it first/);
+    equal(await client.stop("SIGTERM"), 0);
+
+    await lab.client.run("ip", "link", "set", "two", "down");
+    const half = await netcheck();
+    equal(half.exitCode, 1);
+    match(half.text, /^one +yes /m);
+    match(half.text, /^two +no +- +- +- +- +is down/m);
+    equal(await server.stop("SIGTERM"), 0);
+    const dead = await netcheck();
+    equal(dead.exitCode, 1);
+    match(dead.text, /^fluxify-client: Cannot connect to .*: nothing listens there/m);
   },
 });

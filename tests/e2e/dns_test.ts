@@ -70,6 +70,28 @@ topic("e2e DNS of the client", async (scenario) => {
     });
   }
 
+  await scenario("other servers are set while it runs, and off brings the first back", async () => {
+    const etc = await OwnEtc.create(lab, "file", BEFORE);
+    const client = etc.spawnClient(...args);
+    await client.waitForLine(/fluxify-client is up/, START_TIMEOUT_MS);
+    const set = async (value: string) =>
+      (await etc.run(...program("client"), "set", "dns", value)).stdout;
+    match(await set("9.9.9.9,149.112.112.112"), /^dns 9\.9\.9\.9,149\.112\.112\.112: in use$/m);
+    match(
+      await etc.resolvConf(),
+      / 0:0 [^]*nameserver 9\.9\.9\.9\nnameserver 149\.112\.112\.112\n$/,
+    );
+    match(await set("off"), /the machine's own are asked again/);
+    const before = await etc.resolvConf();
+    match(before, /nameserver 192\.168\.1\.1\nsearch lan\n$/);
+    await set("9.9.9.9");
+    match(await etc.resolvConf(), /nameserver 9\.9\.9\.9\n$/);
+    const wrong = ending(etc.spawnClient("set", "dns", "9.9.9"));
+    equal((await wrong).exitCode, 2);
+    equal(await client.stop("SIGTERM"), 0);
+    equal(await etc.resolvConf(), before);
+  });
+
   await scenario("a start that fails has changed nothing", async () => {
     const etc = await OwnEtc.create(lab, "link", BEFORE);
     const before = await etc.resolvConf();

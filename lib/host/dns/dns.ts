@@ -48,24 +48,22 @@ const LOOKS_PER_REPLACEMENT = 60;
 export async function setDns(journal: HostJournal, options: DnsOptions): Promise<DnsSetting> {
   const { tun, servers, resolvConf = RESOLV_CONF, nsswitch = NSSWITCH } = options;
   checkInterfaceName(tun);
-  if (servers.length === 0 || servers.length > DNS_SERVERS_MAX) {
-    throw new RangeError(`1 to ${DNS_SERVERS_MAX} DNS servers, not ${servers.length}`);
-  }
-  for (const server of servers) familyOf(server);
+  checkServers(servers);
+  const parts = { journal, tun, resolvConf };
   try {
     const isStub = await leadsToStub(resolvConf);
     const isAsked = isStub || await asksResolved(nsswitch);
     const isSet = isAsked && await resolvedAnswers(journal);
     const inResolved = isSet ? await setInResolved(journal, tun, servers) : null;
     if (isStub && isSet) {
-      return new DnsSetting(journal, resolvConf, servers, "systemd-resolved", null);
+      return new DnsSetting(parts, servers, "systemd-resolved", { file: null, inResolved });
     }
     const change = await writeResolvConf(journal, resolvConf, servers).catch(async (error) => {
       if (inResolved !== null) await journal.undo(inResolved);
       throw error;
     });
     const place = isSet ? "resolv.conf and systemd-resolved" : "resolv.conf";
-    return new DnsSetting(journal, resolvConf, servers, place, change);
+    return new DnsSetting(parts, servers, place, { file: change, inResolved });
   } catch (error) {
     throw new Error(
       `Cannot set the DNS servers: ${error instanceof Error ? error.message : error}; ` +
@@ -75,30 +73,77 @@ export async function setDns(journal: HostJournal, options: DnsOptions): Promise
   }
 }
 
+/** @throws RangeError */
+function checkServers(servers: readonly string[]): void {
+  if (servers.length === 0 || servers.length > DNS_SERVERS_MAX) {
+    throw new RangeError(`1 to ${DNS_SERVERS_MAX} DNS servers, not ${servers.length}`);
+  }
+  for (const server of servers) familyOf(server);
+}
+
+interface DnsParts {
+  readonly journal: HostJournal;
+  readonly tun: string;
+  readonly resolvConf: string;
+}
+
+/** What is on record, to be undone. */
+interface DnsChanges {
+  readonly file: ChangeId | null;
+  readonly inResolved: ChangeId | null;
+}
+
 /** What setDns() has set, and what keeps it so. */
 export class DnsSetting {
   readonly #journal: HostJournal;
+  readonly #tun: string;
   readonly #resolvConf: string;
-  readonly #servers: readonly string[];
+  #servers: readonly string[];
   #place: DnsPlace;
   #change: ChangeId | null;
+  readonly #inResolved: ChangeId | null;
   /** What another program has written, as of the last look. */
   #theirs: string | null = null;
   #replacementsLeft = REPLACEMENTS_MAX;
   #looks = 0;
 
   constructor(
-    journal: HostJournal,
-    resolvConf: string,
+    { journal, tun, resolvConf }: DnsParts,
     servers: readonly string[],
     place: DnsPlace,
-    change: ChangeId | null,
+    { file, inResolved }: DnsChanges,
   ) {
     this.#journal = journal;
+    this.#tun = tun;
     this.#resolvConf = resolvConf;
     this.#servers = servers;
     this.#place = place;
-    this.#change = change;
+    this.#change = file;
+    this.#inResolved = inResolved;
+  }
+
+  /**
+   * Other servers from now on, in one step: at no moment are those asked that the machine had before.
+   * Not beside look(). @throws Error when it cannot be done.
+   */
+  async change(servers: readonly string[]): Promise<void> {
+    checkServers(servers);
+    if (this.#place !== "resolv.conf") {
+      await runChecked(this.#journal.runner, ["resolvectl", "dns", this.#tun, ...servers]);
+    }
+    if (this.#place !== "systemd-resolved") {
+      // Null: it is ours as it is to be, and on record.
+      this.#change = await writeResolvConf(this.#journal, this.#resolvConf, servers) ??
+        this.#change;
+    }
+    this.#servers = servers;
+  }
+
+  /** The machine asks those again that it had before. Not beside look(). @throws Error */
+  async end(): Promise<void> {
+    for (const change of [this.#change, this.#inResolved]) {
+      if (change !== null) await this.#journal.undo(change);
+    }
   }
 
   get place(): DnsPlace {

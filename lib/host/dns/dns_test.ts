@@ -135,6 +135,36 @@ Deno.test("what another program writes is replaced when it is complete, and come
   }
 });
 
+for (const ending of ["stopped", "killed", "off"] as const) {
+  Deno.test(`other servers take the place of ours, and the first file is back when ${ending}`, async () => {
+    await using directory = await TestDirectory.create();
+    const resolvConf = directory.file("resolv.conf");
+    await Deno.writeTextFile(resolvConf, "nameserver 192.168.1.1\n");
+    const before = describe(resolvConf);
+    const journal = await open(directory);
+    const setting = await setOurs(journal, resolvConf);
+    for (let times = 0; times < 3; times++) {
+      await setting.change(["9.9.9.9"]);
+      assert.equal(Deno.readTextFileSync(resolvConf), resolvConfText(["9.9.9.9"]));
+      assert.equal(await setting.look(), null, "ours is no other program's");
+      await setting.change(["8.8.8.8", "8.8.4.4"]);
+    }
+    await assert.rejects(setting.change(["x"]));
+    await assert.rejects(setting.change([]), RangeError);
+    assert.equal(Deno.readTextFileSync(resolvConf), resolvConfText(["8.8.8.8", "8.8.4.4"]));
+    if (ending === "off") {
+      await setting.end();
+      assert.equal(describe(resolvConf), before);
+    }
+    if (ending === "killed") {
+      journal.close();
+      const lines = await restoreStale(new FakeRunner(), directory.path);
+      assert.match(lines.join(), /undid 1 change/, "one record, however often they changed");
+    } else assert.deepEqual(await journal.undoAll(), []);
+    assert.equal(describe(resolvConf), before);
+  });
+}
+
 Deno.test("a resolv.conf that is removed, or becomes a link, is written again", async () => {
   await using directory = await TestDirectory.create();
   const resolvConf = directory.file("resolv.conf");

@@ -287,11 +287,18 @@ export class HostJournal {
     const content = new TextEncoder().encode(change.content);
     const saved = await saveFile(change.path);
     if (saved.type === "file" && saved.base64 === content.toBase64()) return null;
+    // One record for what is ours already: what was there before it comes back in one step.
+    const own = saved.type !== "file"
+      ? undefined
+      : this.#file.outstanding.values().find((record) =>
+        record.kind === "file" && record.path === change.path &&
+        record.digest === digestOf(Uint8Array.fromBase64(saved.base64))
+      ) as FileRecord | undefined;
     const record: FileRecord = {
       id: this.#nextId++,
       kind: "file",
       path: change.path,
-      saved,
+      saved: own?.saved ?? saved,
       digest: digestOf(content),
     };
     await this.#record(record);
@@ -301,6 +308,7 @@ export class HostJournal {
       await this.#file.settle(record.id);
       throw error;
     }
+    if (own !== undefined) await this.#file.settle(own.id);
     return record.id;
   }
 
