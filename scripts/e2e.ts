@@ -6,14 +6,16 @@
  *     sudo deno task e2e                       a table, file by file as they end
  *     sudo deno task e2e -- --json             one JSON object (E2eReport) on standard output
  *     sudo deno task e2e -- --filter faults    the topics whose name has that in it
+ *     sudo deno task e2e -- --built            against the files of bin/, which are built first
  *
  * Exit code 0 when all scenarios went well. Everything runs in network namespaces of its own.
  */
-import { basename, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { RESULTS_VARIABLE, type ScenarioResult } from "../tests/e2e/scenario.ts";
 import { formatEnd, formatScenario, makeReport } from "./e2e/report.ts";
 import { ResultsFile } from "./e2e/results_file.ts";
+import { BUILT_VARIABLE } from "./lab/programs.ts";
 import { TemporaryDirectory } from "./lab/temporary_directory.ts";
 import { ensureTools } from "./setup/ensure_tools.ts";
 import { type Tool, withSystemFolders } from "./setup/packages.ts";
@@ -21,6 +23,7 @@ import { groupTests } from "./test/groups.ts";
 
 const ROOT = resolve(import.meta.dirname!, "..");
 const FOLDER = "tests/e2e";
+const BUILT = join(ROOT, "bin");
 const LIMIT_MS = 20 * 60_000;
 /** Processes at a time. */
 const TOGETHER_MAX = 3;
@@ -28,11 +31,12 @@ const TOOLS: readonly Tool[] = [
   ...["ip", "ip6tables", "iperf3", "iptables", "mount", "nft", "openssl", "ping"] as const,
   ...["setpriv", "sysctl", "unshare"] as const,
 ];
-const USAGE = `Usage: sudo deno task e2e [-- [--json] [--filter TEXT]]
+const USAGE = `Usage: sudo deno task e2e [-- [--json] [--built] [--filter TEXT]]
 
   --json         print only one JSON object on standard output:
                  {"passed", "failed", "seconds", "scenarios": [{"topic", "scenario", "passed",
                   "figures": [{"what", "value", "unit"}], "seconds", "failure"}]}
+  --built        build both programs, and try the files rather than the source
   --filter TEXT  only the topics whose name has TEXT in it: traffic, families, links, late,
                  addresses, faults, link cut, untrusted, schedulers, mtu, compression, renewal,
                  policy routing, DNS, kill switch, port forward, two clients, leases,
@@ -41,6 +45,8 @@ const USAGE = `Usage: sudo deno task e2e [-- [--json] [--filter TEXT]]
 
 interface Options {
   json: boolean;
+  /** The folder of built programs to try, or null: the source. */
+  built: string | null;
   filter: string;
 }
 
@@ -49,11 +55,13 @@ function parseOptions(args: readonly string[]): Options | "help" {
     args: args.filter((arg) => arg !== "--"),
     options: {
       json: { type: "boolean", default: false },
+      built: { type: "boolean", default: false },
       filter: { type: "string", default: "" },
       help: { type: "boolean", short: "h", default: false },
     },
   });
-  return values.help ? "help" : { json: values.json, filter: values.filter };
+  if (values.help) return "help";
+  return { json: values.json, built: values.built ? BUILT : null, filter: values.filter };
 }
 
 /** What one file of scenarios came to. */
@@ -65,7 +73,7 @@ interface FileOutcome {
 /** Runs a file; the report of `deno test` is shown only when it tells more than the results do. */
 async function runFile(
   path: string,
-  { filter }: Options,
+  { filter, built }: Options,
   results: ResultsFile,
   stop: AbortSignal,
 ): Promise<FileOutcome> {
@@ -79,6 +87,10 @@ async function runFile(
       DENO_NO_UPDATE_CHECK: "1",
       NO_COLOR: "1",
       [RESULTS_VARIABLE]: results.path,
+      // Unpacked once for all, and gone with the results.
+      ...built === null
+        ? {}
+        : { [BUILT_VARIABLE]: built, FLUXIFY_CACHE: join(dirname(results.path), "cache") },
     },
     stdin: "null",
     stdout: "piped",
@@ -139,6 +151,15 @@ async function runScenarios(
   return success;
 }
 
+/** @throws Error */
+async function build(): Promise<void> {
+  const { success } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", join(ROOT, "scripts/compile.ts")],
+    stdout: "null",
+  }).output();
+  if (!success) throw new Error("the programs cannot be built");
+}
+
 async function main(): Promise<number> {
   const options = parseOptions(Deno.args);
   if (options === "help") {
@@ -150,6 +171,7 @@ async function main(): Promise<number> {
     return 1;
   }
   await ensureTools(TOOLS, "install");
+  if (options.built !== null) await build();
   using directory = await TemporaryDirectory.create("e2e");
   const results: ScenarioResult[] = [];
   const startMs = performance.now();

@@ -10,6 +10,7 @@ const PACKAGES = [
 const BOOT_MS = 60_000;
 const STEP_MS = 300_000;
 const LOOK_MS = 100;
+const SAID_MAX = 2000;
 const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 interface Result {
@@ -46,6 +47,9 @@ export async function makeTree(folder: string, suite: string, mirror: string): P
   await Deno.writeTextFile(join(folder, "made"), `${suite}\n`);
 }
 
+/** It is not waited for. */
+class Ended extends Error {}
+
 export class Machine implements AsyncDisposable {
   #boot: Deno.ChildProcess | null = null;
   #leader = 0;
@@ -76,18 +80,23 @@ export class Machine implements AsyncDisposable {
   async boot(): Promise<void> {
     const [command = "", ...args] = this.#nspawn();
     const network = `--network-namespace-path=/run/netns/${this.namespace.name}`;
-    this.#boot = new Deno.Command(command, {
+    const boot = this.#boot = new Deno.Command(command, {
       args: [...args, "--boot", "--console=pipe", network, "--bind=/dev/net/tun"],
       stdin: "null",
       stdout: "null",
-      stderr: "null",
+      stderr: "piped",
     }).spawn();
-    this.#leader = await until(`${this.name} boots`, async () => {
-      const { pid } = this.#boot!;
-      const text = await Deno.readTextFile(`/proc/${pid}/task/${pid}/children`).catch(() => "");
-      return Number(text.trim().split(" ")[0]) || null;
-    });
+    let said = "";
+    boot.stderr.pipeThrough(new TextDecoderStream()).pipeTo(
+      new WritableStream({ write: (text) => void (said = (said + text).slice(-SAID_MAX)) }),
+    ).catch(() => {});
+    let isOver = false;
+    boot.status.then(() => isOver = true);
     await until(`${this.name} is up`, async () => {
+      if (isOver) throw new Ended(`${this.name} has ended: ${said}`);
+      // Its first child is one that only makes the second, which is the machine's systemd.
+      const path = `/proc/${boot.pid}/task/${boot.pid}/children`;
+      this.#leader = Number((await Deno.readTextFile(path)).trim().split(" ").at(-1));
       const { text } = await this.run("systemctl", "is-system-running");
       return /^(running|degraded)/.test(text) ? text : null;
     });
@@ -136,7 +145,10 @@ export class Machine implements AsyncDisposable {
 export async function until<T>(what: string, look: () => Promise<T | null>): Promise<T> {
   const deadline = performance.now() + BOOT_MS;
   for (;;) {
-    const found = await look().catch(() => null);
+    const found = await look().catch((error) => {
+      if (error instanceof Ended) throw error;
+      return null;
+    });
     if (found !== null) return found;
     if (performance.now() > deadline) throw new Error(`waited in vain for this: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));

@@ -82,8 +82,16 @@ export function pkiDirectory(lab: Pick<Lab, "directory">): string {
   return join(lab.directory, "pki");
 }
 
-/** The command that runs a program from source; its working directory is `environment().cwd`. */
+/** A folder with built programs, to be tried in the place of the source. */
+export const BUILT_VARIABLE = "FLUXIFY_BUILT";
+
+/**
+ * The command that runs a program: from source, or as it was built where FLUXIFY_BUILT names a folder.
+ * Its working directory is `environment().cwd`.
+ */
 export function program(name: "server" | "client"): string[] {
+  const built = Deno.env.get(BUILT_VARIABLE);
+  if (built !== undefined && built !== "") return [join(built, `fluxify-${name}`)];
   return [Deno.execPath(), "run", "-A", `${name}/main.ts`];
 }
 
