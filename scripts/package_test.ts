@@ -131,3 +131,17 @@ Deno.test({
     }
   },
 });
+
+Deno.test({
+  name: "the scripts of the package and of other service managers are clean shell",
+  ignore: !await canRun("shellcheck", "--version"),
+  fn: async () => {
+    const scripts = ["postinst", "prerm", "postrm"].map((name) => `packaging/debian/${name}`);
+    await textOf("shellcheck", ...scripts.map((path) => join(ROOT, path)));
+    // Words and variables that come from the manager are not known to shellcheck.
+    const others = ["openrc", "procd"].flatMap((folder) =>
+      ["client", "server"].map((name) => join(ROOT, `packaging/${folder}/fluxify-${name}`))
+    );
+    await textOf("shellcheck", "-s", "sh", "-e", "SC1008,SC2034,SC1091,SC2086,SC2154", ...others);
+  },
+});
