@@ -46,7 +46,8 @@ export async function bringUp(
       say(`it runs already: ${describe(before.status)}`);
       return EXIT_OK;
     }
-    refuseObstacle(inspectHost());
+    const host = inspectHost();
+    refuseObstacle(start.command === "bond" ? host : { ...host, tunDevice: "present" });
     const isUnit = isService && saved.path === systemSettingsPath(command.instance);
     const begun = before.state === "connecting"
       ? { end: () => Promise.resolve(null), how: "it was being started already" }

@@ -18,8 +18,8 @@ Deno.test({
     for (const uplink of ["wan1", "wan2"]) {
       match(text, new RegExp(`^ *${uplink} +IPv4 +healthy`, "m"));
     }
-    const { mode, balance } = JSON.parse((await answer("status", "-json")).text);
-    equal(mode, "load-balance");
+    const { mode, phase, balance } = JSON.parse((await answer("status", "-json")).text);
+    deepEqual([mode, phase], ["load-balance", "up"]);
     deepEqual(balance.uplinks.map(({ name }: { name: string }) => name), ["wan1", "wan2"]);
     match((await answer("logs")).text, /fluxify-client balances IPv4/);
     for (const words of [["ping"], ["set", "scheduler", "flow"]]) {
@@ -35,5 +35,15 @@ Deno.test({
     equal((await client.ended).code, 0);
     equalStates(await lab.state(), before);
     equal((await answer("status")).exitCode, 3);
+
+    const file = await Deno.makeTempFile();
+    const settings = { version: 1, mode: "load-balance", ifaces: ["wan1", "wan2"] };
+    await Deno.writeTextFile(file, JSON.stringify(settings));
+    const up = await answer("up", "-settings", file);
+    await Deno.remove(file);
+    equal(up.exitCode, 0, up.text);
+    match(up.text, /^up, in the background, process \d+, .*: connections over wan1, wan2$/m);
+    equal((await answer("down")).exitCode, 0);
+    equalStates(await lab.state(), before);
   },
 });

@@ -28,7 +28,9 @@ export async function enableForwarding(journal: HostJournal, tun: string): Promi
     ],
   });
 
-  if (await journal.sysctl.read(FORWARD_6) === null) {
+  const before = await journal.sysctl.read(FORWARD_6);
+  const isOn = before === "1";
+  if (before === null) {
     return ["this machine has no IPv6: the tunnel forwards IPv4 only"];
   }
   try {
@@ -38,7 +40,11 @@ export async function enableForwarding(journal: HostJournal, tun: string): Promi
       const present = await journal.sysctl.read(path);
       if (present === null || present === IGNORES_ROUTER_ADVERTISEMENTS) continue;
       // Also where it is set already: it may be another server's, which could stop before us.
-      await journal.apply({ kind: "sysctl", path, value: TAKES_THEM_EVEN_WHEN_FORWARDING });
+      const change = { kind: "sysctl", path, value: TAKES_THEM_EVEN_WHEN_FORWARDING } as const;
+      await journal.apply(change).catch((error) => {
+        // In a container nothing may be written; who has switched forwarding on has seen to routes.
+        if (!isOn) throw error;
+      });
     }
     await journal.apply({
       kind: "sysctl",

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { FakeRunner } from "../../../testing/fake_runner.ts";
+import { HostJournal } from "../journal/host_journal.ts";
 import { TestMachine } from "../journal/test_machine.ts";
 import { enableForwarding } from "./forwarding.ts";
 import { loosenReversePath } from "./reverse_path.ts";
@@ -53,6 +54,36 @@ Deno.test({
       await machine.restoreStale();
       assert.equal(await machine.snapshot(), before);
     }
+  },
+});
+
+Deno.test({
+  name: "netns: where forwarding is on and nothing may be written, as in a container, all is well",
+  ignore: Deno.uid() !== 0,
+  fn: async () => {
+    await using machine = await TestMachine.create("forwarding");
+    const sealed = {
+      read: (path: string) => machine.sysctl.read(path),
+      write: (path: string) => Promise.reject(new Error(`Read-only file system: ${path}`)),
+    };
+    const open = () =>
+      HostJournal.open({
+        ...{ program: "fluxify-test", runner: machine.namespace, sysctl: sealed },
+        directory: machine.directory.path,
+      });
+    await machine.namespace.sh("sysctl -q -w net.ipv6.conf.fiber.accept_ra=1");
+    const closed = await open();
+    await assert.rejects(enableForwarding(closed, "tunnel"), /Read-only file system/);
+    assert.deepEqual(await closed.undoAll(), []);
+    await machine.namespace.sh("sysctl -q -w net.ipv4.ip_forward=1");
+    const half = await open();
+    const [notice] = await enableForwarding(half, "tunnel");
+    assert.match(notice ?? "", /cannot switch on IPv6 forwarding/);
+    assert.deepEqual(await half.undoAll(), []);
+    await machine.namespace.sh("sysctl -q -w net.ipv6.conf.all.forwarding=1");
+    const whole = await open();
+    assert.deepEqual(await enableForwarding(whole, "tunnel"), []);
+    assert.deepEqual(await whole.undoAll(), []);
   },
 });
 
