@@ -5,6 +5,7 @@
 import { isMainThread } from "node:worker_threads";
 import { guardAgainstDebugger } from "../lib/cli/debugger_guard.ts";
 import { restoreHome } from "../lib/cli/user_home.ts";
+import { TLS_HELPER_ARGUMENT } from "../lib/pki/tls/helper_command.ts";
 
 if (!isMainThread) {
   // Of the program only what the thread needs: the rest would cost it some MiB.
@@ -12,7 +13,12 @@ if (!isMainThread) {
   if (isNativeWorker()) runNativeWorker();
 } else if (import.meta.main) {
   guardAgainstDebugger();
-  restoreHome();
-  const { run } = await import("./client_program.ts");
-  await run();
+  if (Deno.args[0] === TLS_HELPER_ARGUMENT) {
+    const { runTlsHelper } = await import("../lib/pki/tls/helper_program.ts");
+    await runTlsHelper();
+  } else {
+    restoreHome();
+    const { run } = await import("./client_program.ts");
+    await run();
+  }
 }

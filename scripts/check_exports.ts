@@ -26,6 +26,8 @@ const EXCEPTIONS: Readonly<Record<string, readonly string[]>> = {
   "server/screen/manager.ts": ["showManager"],
   // Loaded only when a shell asks.
   "lib/cli/completion.ts": ["writeCompletionScript", "writeCompletions"],
+  // The certificate parser takes a tenth of a second to load.
+  "lib/pki/tls/certificate_usage.ts": ["isCertificateFor"],
   // Loaded when the guard of main.ts is in place.
   "client/client_program.ts": ["run"],
   "server/server_program.ts": ["run"],

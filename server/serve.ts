@@ -25,6 +25,7 @@ import { CONTROL_EXCHANGE_TIMEOUT_MS } from "../lib/protocol/wire/control_messag
 import type { HangUps } from "./certificates/hang_ups.ts";
 import { nextStep } from "./certificates/next_step.ts";
 import { CredentialReload } from "./certificates/reload.ts";
+import { tlsNotice } from "../lib/pki/tls/open_tls.ts";
 import { type ControlServer, startControlServer } from "./control/control_server.ts";
 import { handleEngineEvent, logControlEvent, logShared, noteMachine } from "./events.ts";
 import { dropCounts } from "../lib/status/bond_status.ts";
@@ -128,6 +129,8 @@ export async function serve(
   }
   stack.use(await openObservers({ options, engine, registry, control, recent, forwards }));
   log.info("{reason}", { reason });
+  const notice = tlsNotice();
+  if (notice !== null) log.warn("{notice}", { notice });
   log.info(
     `fluxify-server is ready: clients connect to TCP ${control.port} and UDP ` +
       `${describePorts(options)}; ` +

@@ -17,6 +17,7 @@ import { runningPrograms } from "../../lib/host/journal/running_programs.ts";
 import { LinkTables } from "../../lib/host/routes/link_tables.ts";
 import { loosenReversePath } from "../../lib/host/sysctl/reverse_path.ts";
 import { loadClientCredentials } from "../../lib/pki/client_credentials.ts";
+import { tlsNotice } from "../../lib/pki/tls/open_tls.ts";
 import { answerWithin, resolveServers } from "../control/resolve_server.ts";
 import { watchLinks } from "../../lib/host/links/link_watch.ts";
 import { type BondOptions, CLIENT_PROGRAM } from "../config/options.ts";
@@ -137,6 +138,8 @@ export async function bond(
   );
   stack.adopt(setInterval(() => sample(monitor), SAMPLE_MS), clearInterval);
   log.info("{reason}", { reason });
+  const notice = tlsNotice();
+  if (notice !== null) log.warn("{notice}", { notice });
   const journal = await HostJournal.open({ program: CLIENT_PROGRAM, runner });
   const protection = new Protection(journal, options);
   stack.defer(() => protection.end(signal.aborted ? "stopped" : "failed"));

@@ -1,8 +1,7 @@
 import { X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
-import { TlsConnection } from "../../lib/ffi/libssl/tls_connection.ts";
-import { TlsContext } from "../../lib/ffi/libssl/tls_context.ts";
-import { TlsSession } from "../../lib/ffi/libssl/tls_session.ts";
+import { openTls } from "../../lib/pki/tls/open_tls.ts";
+import type { OpenTls, TlsChannel, TlsSide } from "../../lib/pki/tls/tls_side.ts";
 import {
   ControlMessageError,
   type ControlResponse,
@@ -27,6 +26,8 @@ import { abortedError, ControlError } from "./control_error.ts";
 interface ConnectionTarget extends Target {
   readonly credentials: ClientCredentials;
   readonly signal?: AbortSignal;
+  /** Who carries out TLS; without it whatever this machine has. */
+  readonly tls?: OpenTls;
   /** Told how far it has come. */
   readonly onStage?: (stage: Stage) => void;
 }
@@ -59,7 +60,7 @@ export async function ask(
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener("abort", onAbort);
-    attempt.close();
+    await attempt.close();
   }
 }
 
@@ -68,7 +69,8 @@ class Attempt {
   #stage: Stage = "connecting";
   readonly #target: ConnectionTarget;
   readonly #giveUp = new AbortController();
-  #connection: TlsConnection | null = null;
+  #side: TlsSide | null = null;
+  #connection: TlsChannel | null = null;
 
   constructor(target: ConnectionTarget) {
     this.#target = target;
@@ -88,26 +90,33 @@ class Attempt {
     const tcp = await this.#connect();
     this.#reach("TLS handshake");
     const { server, credentials } = this.#target;
+    const open = this.#target.tls ?? openTls;
     try {
-      using context = new TlsContext("client", credentials);
+      this.#side = open("client", credentials);
       // Server name indication is for names only (RFC 6066, section 3).
-      const session = new TlsSession(context, isIP(server) === 0 ? server : "");
-      this.#connection = new TlsConnection(tcp, session);
+      this.#connection = this.#side.over(tcp, isIP(server) === 0 ? server : "");
     } catch (error) {
       tcp.close();
       throw error;
     }
     if (this.#giveUp.signal.aborted) this.close();
+    const { rules } = this.#side;
     await this.#explained(this.#connection.handshake());
-    this.#refuseOtherServer(this.#connection);
+    try {
+      rules.check(this.#connection.peerCertificate());
+    } catch (error) {
+      throw this.#explain(error);
+    }
+    await this.#refuseOtherServer(this.#connection);
     this.#reach("waiting for the answer");
     return await this.#exchange(this.#connection, request);
   }
 
-  /** Ends it, whatever is under way. */
-  close(): void {
+  /** Ends it, whatever is under way. Resolves when nothing of it is left. */
+  async close(): Promise<void> {
     this.#giveUp.abort();
     this.#connection?.close();
+    await this.#side?.[Symbol.asyncDispose]();
   }
 
   async #connect(): Promise<Deno.TcpConn> {
@@ -120,7 +129,7 @@ class Attempt {
   }
 
   async #exchange(
-    connection: TlsConnection,
+    connection: TlsChannel,
     request: Uint8Array<ArrayBuffer>,
   ): Promise<ControlResponse> {
     const reader = createResponseReader();
@@ -151,11 +160,13 @@ class Attempt {
   }
 
   /** The chain is good; the certificate must be this server's, and a server's at all. */
-  #refuseOtherServer(connection: TlsConnection): void {
+  async #refuseOtherServer(connection: TlsChannel): Promise<void> {
     const der = connection.peerCertificate();
     if (der === null) throw untrustedServer(this.#target, "other authority");
     const certificate = new X509Certificate(der);
-    if (!connection.isPeerFor("server")) throw untrustedServer(this.#target, "not for servers");
+    // The certificate parser takes a tenth of a second to load: who is not answered does without it.
+    const { isCertificateFor } = await import("../../lib/pki/tls/certificate_usage.ts");
+    if (!isCertificateFor(der, "server")) throw untrustedServer(this.#target, "not for servers");
     const { server } = this.#target;
     const isFor = isIP(server) === 0 ? certificate.checkHost(server) : certificate.checkIP(server);
     if (isFor === undefined) {

@@ -11,6 +11,7 @@ import {
   type ControlResponse,
   encodeRequest,
 } from "../../lib/protocol/wire/control_message.ts";
+import type { OpenTls } from "../../lib/pki/tls/tls_side.ts";
 import { FEATURE_X1 } from "../../lib/net/driver/features.ts";
 import { checkClientCredentials, type ClientCredentials } from "./client_credentials.ts";
 import { inOneMessage } from "./advice.ts";
@@ -36,6 +37,8 @@ export interface ExchangeOptions {
   /** For everything together; 10 s by default. */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
+  /** Who carries out TLS; without it whatever this machine has. */
+  readonly tls?: OpenTls;
   /** Told how far it has come with each address. */
   readonly onStage?: (stage: Stage) => void;
 }
@@ -62,8 +65,8 @@ export async function exchange(options: ExchangeOptions): Promise<ControlGrant> 
   for (const [index, { address }] of addresses.entries()) {
     // What is left is shared out, so that one silent address cannot use up the time of the others.
     const shareMs = leftMs() / (addresses.length - index);
-    const { port, onStage } = options;
-    const target = { server, address, port, credentials, signal, onStage };
+    const { port, onStage, tls } = options;
+    const target = { server, address, port, credentials, signal, onStage, tls };
     try {
       return grantFrom(await ask(target, request, shareMs), options.acceptsV1 ?? false);
     } catch (error) {

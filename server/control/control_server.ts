@@ -6,6 +6,7 @@
  * bounded number of log lines. The exchange itself is section 1 of docs/protocol.md.
  */
 import type { ControlResponse } from "../../lib/protocol/wire/control_message.ts";
+import type { OpenTls } from "../../lib/pki/tls/tls_side.ts";
 import type { ControlEvent, ControlStats } from "./control_journal.ts";
 import type { ControlPeer } from "./exchange.ts";
 import { Listener } from "./listener.ts";
@@ -30,6 +31,8 @@ export interface ControlServerOptions extends ServerCredentials {
   readonly handshakesMax: number;
   /** From the accepted connection to its end. */
   readonly exchangeTimeoutMs: number;
+  /** Who carries out TLS; without it whatever this machine has. */
+  readonly tls?: OpenTls;
 }
 
 export interface ControlServer extends AsyncDisposable {

@@ -1,5 +1,5 @@
 import { messageOf } from "../../lib/ffi/error_text.ts";
-import type { TlsConnection } from "../../lib/ffi/libssl/tls_connection.ts";
+import type { TlsChannel } from "../../lib/pki/tls/tls_side.ts";
 import {
   ControlMessageError,
   type ControlRefusal,
@@ -49,7 +49,7 @@ interface Answer {
  * was something to answer; never rejects.
  */
 export async function answerExchange(
-  connection: Pick<TlsConnection, "read">,
+  connection: Pick<TlsChannel, "read">,
   identity: PeerIdentity | { readonly problem: string },
   remoteAddress: string,
   policy: Policy,
@@ -87,7 +87,7 @@ function refuse(outcome: ControlRefusal): Answer {
 type Request = ControlRequest | ControlMessageError | "nothing asked";
 
 /** Null when the connection broke first. */
-async function readRequest(connection: Pick<TlsConnection, "read">): Promise<Request | null> {
+async function readRequest(connection: Pick<TlsChannel, "read">): Promise<Request | null> {
   const reader = createRequestReader();
   let isEmpty = true;
   for (;;) {

@@ -1,7 +1,7 @@
 import { messageOf } from "../../lib/ffi/error_text.ts";
-import { TlsConnection } from "../../lib/ffi/libssl/tls_connection.ts";
-import { TlsContext } from "../../lib/ffi/libssl/tls_context.ts";
-import { TlsError, TlsSession } from "../../lib/ffi/libssl/tls_session.ts";
+import { TlsError } from "../../lib/ffi/libssl/tls_session.ts";
+import { openTls } from "../../lib/pki/tls/open_tls.ts";
+import type { OpenTls, TlsChannel, TlsSide } from "../../lib/pki/tls/tls_side.ts";
 import { ConnectionTable } from "./connection_table.ts";
 import { ControlJournal, type ControlStats } from "./control_journal.ts";
 import type { ControlServer, ControlServerOptions } from "./control_server.ts";
@@ -29,7 +29,7 @@ const ACCEPT_PAUSE_MS = 100;
 interface Connection {
   readonly tcp: Deno.TcpConn;
   /** Null until there is a session: the connection may be closed before. */
-  tls: TlsConnection | null;
+  tls: TlsChannel | null;
   readonly address: string;
   /** Why the server ended it, when it did. */
   endedBecause: "the time was over" | "newer connections needed the room" | null;
@@ -47,7 +47,10 @@ export class Listener implements ControlServer {
   readonly #exchanges = new ConnectionTable<Connection>(EXCHANGES_MAX, EXCHANGES_PER_CLIENT_MAX);
   readonly #connections = new Map<Connection, Promise<void>>();
   readonly #journal: ControlJournal;
-  #context: TlsContext;
+  readonly #openTls: OpenTls;
+  #tlsSide: TlsSide;
+  /** Those of former credentials that have not ended. */
+  readonly #ending = new Set<Promise<void>>();
   /** One, or one for each IP family where the machine keeps them apart. */
   #tcp: readonly Deno.TcpListener[] = [];
   #accepting: Promise<unknown> = Promise.resolve();
@@ -61,7 +64,8 @@ export class Listener implements ControlServer {
     const share = (part: number) => Math.max(1, Math.floor(handshakesMax * part));
     this.#strangers = new ConnectionTable(handshakesMax, share(OWNER_SHARE));
     this.#known = new ConnectionTable(share(KNOWN_SHARE), share(KNOWN_SHARE * OWNER_SHARE));
-    this.#context = new TlsContext("server", options);
+    this.#openTls = options.tls ?? openTls;
+    this.#tlsSide = this.#openTls("server", options);
   }
 
   get port(): number {
@@ -92,9 +96,14 @@ export class Listener implements ControlServer {
 
   replaceCredentials(credentials: ServerCredentials): void {
     checkServerCredentials(credentials);
-    const before = this.#context;
-    this.#context = new TlsContext("server", credentials);
-    before[Symbol.dispose]();
+    const before = this.#tlsSide;
+    this.#tlsSide = this.#openTls("server", credentials);
+    const ended = this.#endSide(before).finally(() => this.#ending.delete(ended));
+    this.#ending.add(ended);
+  }
+
+  async #endSide(side: TlsSide): Promise<void> {
+    await side[Symbol.asyncDispose]();
   }
 
   async close(): Promise<void> {
@@ -104,7 +113,7 @@ export class Listener implements ControlServer {
     await this.#accepting;
     for (const connection of this.#connections.keys()) close(connection);
     await Promise.all(this.#connections.values());
-    this.#context[Symbol.dispose]();
+    await Promise.all([this.#endSide(this.#tlsSide), ...this.#ending]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -144,9 +153,11 @@ export class Listener implements ControlServer {
     const handshakes = isKnown ? this.#known : this.#strangers;
     makeRoom(handshakes.add(connection, isKnown ? source : networkOf(address)));
     try {
-      const tls = connection.tls = new TlsConnection(connection.tcp, new TlsSession(this.#context));
+      const { rules } = this.#tlsSide;
+      const tls = connection.tls = this.#tlsSide.over(connection.tcp);
       try {
         await tls.handshake();
+        rules.check(tls.peerCertificate());
       } catch (error) {
         if (connection.endedBecause === null && !tls.hasHeard && hasLeft(error)) {
           return this.#journal.leftSilently(address, now());
@@ -171,7 +182,7 @@ export class Listener implements ControlServer {
   }
 
   /** The peer has proved that it has the key of a certificate that our authority signed. */
-  async #exchange(connection: Connection, tls: TlsConnection, source: string): Promise<void> {
+  async #exchange(connection: Connection, tls: TlsChannel, source: string): Promise<void> {
     const certificate = tls.peerCertificate();
     if (certificate === null) return;
     const identity = this.#readPeerIdentity(certificate);

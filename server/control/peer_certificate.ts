@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import "reflect-metadata";
-import { ExtendedKeyUsage, ExtendedKeyUsageExtension, X509Certificate } from "@peculiar/x509";
+import { X509Certificate } from "@peculiar/x509";
+import { isFor } from "../../lib/pki/tls/certificate_usage.ts";
 
 /**
  * What a client's certificate says about the client, read after TLS has verified its chain, dates
@@ -40,8 +41,7 @@ export function readPeerIdentity(der: Uint8Array): PeerIdentity | { readonly pro
         "spaces and . _ @ -, must start with a letter, a digit or _ and not end with a space",
     };
   }
-  const usages = certificate.getExtension(ExtendedKeyUsageExtension)?.usages ?? [];
-  if (!usages.includes(ExtendedKeyUsage.clientAuth)) {
+  if (!isFor(certificate, "client")) {
     return { problem: "the certificate lacks the extended key usage clientAuth" };
   }
   return {

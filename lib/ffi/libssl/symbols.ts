@@ -82,8 +82,6 @@ export const TLS_LIBCRYPTO_SYMBOLS = {
     parameters: ["pointer", "pointer", "pointer", "buffer"],
     result: "pointer",
   },
-  // uint32_t X509_get_extended_key_usage(X509 *x);
-  X509_get_extended_key_usage: { parameters: ["pointer"], result: "u32" },
   // void X509_free(X509 *a);
   X509_free: { parameters: ["pointer"], result: "void" },
   // void EVP_PKEY_free(EVP_PKEY *key);

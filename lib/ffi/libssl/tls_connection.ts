@@ -63,12 +63,6 @@ export class TlsConnection implements Disposable {
     return this.#session.peerCertificate();
   }
 
-  /** Whether the peer's certificate says that it is for that role. */
-  isPeerFor(role: "server" | "client"): boolean {
-    this.#refuseClosed();
-    return this.#session.isPeerFor(role);
-  }
-
   /** Null at the end of what the peer writes. @throws as handshake(). */
   async read(): Promise<Uint8Array<ArrayBuffer> | null> {
     const chunk = new Uint8Array(CHUNK_BYTES);

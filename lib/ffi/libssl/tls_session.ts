@@ -8,9 +8,6 @@ const SSL_ERROR_ZERO_RETURN = 6;
 const SSL_CTRL_SET_TLSEXT_HOSTNAME = 55;
 const TLSEXT_NAMETYPE_HOST_NAME = 0n;
 const X509_V_OK = 0;
-/** <openssl/x509v3.h>; all bits are set when the certificate has no extended key usage. */
-const ANY_USAGE = 0xffff_ffff;
-const USAGES = { server: 0x1, client: 0x2 } as const;
 const RECORD_BYTES_MAX = 16 * 1024 + 512;
 
 /** TLS failed: the peer, or what is between, does not keep to it, or the certificate is not taken. */
@@ -134,19 +131,6 @@ export class TlsSession implements Disposable {
     } finally {
       crypto.X509_free(certificate);
     }
-  }
-
-  /**
-   * Whether the peer's certificate says that it is for that role. OpenSSL itself takes one that says
-   * nothing (RFC 5280, section 4.2.1.12).
-   */
-  isPeerFor(role: "server" | "client"): boolean {
-    const { ssl, crypto } = this.#begin();
-    const certificate = ssl.SSL_get1_peer_certificate(this.#ssl);
-    if (certificate === null) return false;
-    const usages = crypto.X509_get_extended_key_usage(certificate);
-    crypto.X509_free(certificate);
-    return usages !== ANY_USAGE && (usages & USAGES[role]) !== 0;
   }
 
   /** Wipes the keys. */
