@@ -33,6 +33,8 @@ import { describeDrops, metricsLines } from "../lib/status/metrics_line.ts";
 import { removeForwardsTo } from "./forwards/forward_file.ts";
 import { ForwardKeeper } from "./forwards/forward_keeper.ts";
 import { changeHost } from "./host_changes.ts";
+import { openMapping, withMapping } from "./mapping/mapping_grant.ts";
+import type { MappingResponder } from "./mapping/mapping_responder.ts";
 import { type ServeOptions, SERVER_PROGRAM } from "./options.ts";
 import { openObservers } from "./observers.ts";
 import { ForeignSources } from "./sessions/foreign_sources.ts";
@@ -109,7 +111,9 @@ export async function serve(
   stack.use(keepTun(tun));
   stack.use(watchRules(journal, warn));
   stack.defer(() => registry.endAll());
-  const control = stack.use(await startControlPlane(options, pki, registry, shared));
+  const mapping = openMapping(options, libc, warn);
+  if (mapping !== null) stack.use(mapping);
+  const control = stack.use(await startControlPlane(options, pki, registry, shared, mapping));
   const forwards = stack.use(await keepForwards(options, journal, registry, control));
 
   stack.use(await watchLastSeen({ directory: options.pkiFolder, engine, warn }));
@@ -214,6 +218,7 @@ function startControlPlane(
   { caPem, certPem, keyPem, revocations }: ServerPki,
   registry: SessionRegistry,
   shared: SharedCertificates,
+  mapping: MappingResponder | null,
 ): Promise<ControlServer> {
   const v1 = new V1Policy(options.acceptsV1);
   return startControlServer({
@@ -237,7 +242,7 @@ function startControlPlane(
         ? shared.given(commonName, remoteAddress, performance.now())
         : null;
       if (found !== null) logShared(found);
-      return response;
+      return withMapping(response, peer, mapping);
     },
     log: logControlEvent,
     handshakesMax: HANDSHAKES_MAX,

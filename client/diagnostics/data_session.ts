@@ -30,11 +30,17 @@ interface DataWay {
   readonly link: MachineLink;
   /** As in `wan1 to 203.0.113.10 port 8000`. */
   readonly what: string;
+  /** The server's address that it leads to. */
+  readonly server: string;
+  /** Of its UDP socket. */
+  readonly sourcePort: number;
 }
 
 export class DataSession implements AsyncDisposable {
   /** By the numbers of their paths. */
   readonly ways = new Map<number, DataWay>();
+  /** Of the server's data plane. */
+  addresses: readonly NamedAddress[] = [];
   /** Why there is none over a link, by its name. */
   readonly refused = new Map<string, string>();
   /** Why the engine did not go on. */
@@ -101,6 +107,7 @@ export class DataSession implements AsyncDisposable {
     const { udpHosts, udpPort: port, sessionId } = this.#grant;
     const told = udpHosts.join(",");
     const targets = told === "" ? addresses : await resolveServers(told).catch(() => []);
+    this.addresses = targets;
     for (const [id, link] of links.entries()) {
       const { name } = link;
       const to = targets.find(({ family }) =>
@@ -111,8 +118,9 @@ export class DataSession implements AsyncDisposable {
         const way = { device: name, server: to.address, port };
         const path = { id, name, ...way, forbidsFragments: true };
         this.#paths.set(id, path);
-        this.#engine.addPath(sessionId, path);
-        this.ways.set(id, { link, what: `${name} to ${to.address} port ${port}` });
+        const sourcePort = this.#engine.addPath(sessionId, path);
+        const what = `${name} to ${to.address} port ${port}`;
+        this.ways.set(id, { link, what, server: to.address, sourcePort });
       } catch (error) {
         this.refused.set(name, messageOf(error));
       }
@@ -131,6 +139,11 @@ export class DataSession implements AsyncDisposable {
       if (isDone || performance.now() >= deadline) return paths;
       await new Promise((resolve) => setTimeout(resolve, DATA_LOOK_MS));
     }
+  }
+
+  /** Closes the sockets of all paths, so that others can have their ports. */
+  removePaths(): void {
+    for (const id of this.ways.keys()) this.#engine.removePath(this.#grant.sessionId, id);
   }
 
   /**

@@ -5,7 +5,7 @@ import { type Check, checksOf } from "./check.ts";
 
 /** Between the NAT of a provider and its customers (RFC 6598). */
 const PROVIDER_NETWORK = "100.64.0.0/10";
-const SECTION = "External addresses";
+export const SECTION = "External addresses";
 
 interface SeenLink {
   readonly name: string;
@@ -20,7 +20,7 @@ export function externalChecks(links: readonly SeenLink[]): Check[] {
   const checks = links.map(({ name, own, seenAs }) => {
     if (seenAs === null) return leftOut(name, "the server does not say from where it is reached");
     const host = hostOf(seenAs);
-    if (own.some((address) => sameAddress(address, host))) {
+    if (!isBehindNat({ own, seenAs })) {
       return ok(name, `${host}, the link's own: no NAT`);
     }
     return ok(name, `${host}, behind ${natOf(own)}, which shows port ${portOf(seenAs)}`);
@@ -33,6 +33,11 @@ export function externalChecks(links: readonly SeenLink[]): Check[] {
     ));
   }
   return checks;
+}
+
+/** Whether the server sees another address than the link's own. */
+export function isBehindNat({ own, seenAs }: Pick<SeenLink, "own" | "seenAs">): boolean {
+  return seenAs !== null && !own.some((address) => sameAddress(address, hostOf(seenAs)));
 }
 
 function natOf(own: readonly string[]): string {
@@ -50,10 +55,11 @@ function sharedHosts(links: readonly SeenLink[]): Map<string, string[]> {
   return new Map([...byHost].filter(([, names]) => names.length > 1));
 }
 
-function hostOf(seenAs: string): string {
+/** Without brackets. */
+export function hostOf(seenAs: string): string {
   return seenAs.slice(0, seenAs.lastIndexOf(":")).replace(/^\[(.*)\]$/, "$1");
 }
 
-function portOf(seenAs: string): string {
+export function portOf(seenAs: string): string {
   return seenAs.slice(seenAs.lastIndexOf(":") + 1);
 }

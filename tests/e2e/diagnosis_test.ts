@@ -64,22 +64,6 @@ Deno.test({
     }
     equal(await hostState(lab.client), before);
 
-    await lab.router.run("nft", "add table ip behind");
-    await lab.router.run(
-      "nft",
-      "add chain ip behind out { type nat hook postrouting priority srcnat; }",
-    );
-    await lab.router.run(
-      ...["nft", `add rule ip behind out ip saddr 10.71.0.0/16 ip daddr ${SERVER_ADDRESS}`],
-      "masquerade",
-    );
-    const behind = await diag(lab, bundle);
-    for (const link of ["one", "two"]) {
-      match(behind.text, new RegExp(`${link}: [\\d.]+, behind a NAT, which shows port \\d+`));
-    }
-    match(behind.text, /warning +one and two: all are seen as [\d.]+: they share/);
-    await lab.router.run("nft", "delete table ip behind");
-
     // UDP does not pass over one of the links, as with some providers, and TCP does.
     await lab.client.run(
       ...["nft", "add table inet broken"],
@@ -111,6 +95,53 @@ Deno.test({
     const failed = checks.filter(({ state }) => state === "failed");
     ok(failed.some(({ section, name }) => section.startsWith("TCP") && name.startsWith("one to")));
     ok(recommendations.some((line) => line.includes("open TCP 8443")), dead.text);
+  },
+});
+
+Deno.test({
+  name: "netns: diag tells the kind of NAT of each link, and which are behind the same",
+  ...needsRoot(),
+  fn: async () => {
+    await using lab = await createSmallLab();
+    const bundle = await newClientCertificate(lab, "laptop");
+    await startServer(lab);
+    const second = "203.0.113.11";
+    await lab.server.run("ip", "address", "add", `${second}/24`, "dev", "wan");
+    const natted = async (nat: string, ...args: string[]) => {
+      await lab.router.run("nft", "add table ip behind");
+      const hook = "{ type nat hook postrouting priority srcnat; }";
+      await lab.router.run("nft", `add chain ip behind out ${hook}`);
+      await lab.router.run("nft", `add rule ip behind out ip saddr 10.71.0.0/16 ${nat}`);
+      const { text } = await diag(lab, bundle, ...args);
+      await lab.router.run("nft", "delete", "table", "ip", "behind");
+      return text;
+    };
+
+    const kept = await natted("masquerade");
+    for (const link of ["one", "two"]) {
+      match(kept, new RegExp(`ok +${link}: [\\d.]+, behind a NAT, which shows port \\d+`));
+      match(
+        kept,
+        new RegExp(
+          `ok +NAT of ${link}: endpoint-independent mapping, as far as one address of the server ` +
+            `tells, port preservation`,
+        ),
+      );
+    }
+    match(kept, /warning +one and two: all are seen as [\d.]+: they share/);
+
+    const both = await natted("masquerade", "-server", `${SERVER_ADDRESS},${second}`);
+    match(both, /NAT of one: endpoint-independent mapping, the same for 2 addresses of the server/);
+
+    const random = await natted("masquerade random");
+    match(random, /NAT of two: address and port-dependent mapping \(a symmetric NAT\)/);
+
+    await lab.server.run("nft", "add table inet closed");
+    await lab.server.run("nft", "add chain inet closed in { type filter hook input priority 0; }");
+    await lab.server.run("nft", "add rule inet closed in udp dport 8443 drop");
+    const closed = await natted("masquerade");
+    match(closed, /left out +NAT of one: kind not known: UDP 8443 of the server did not answer/);
+    match(closed, /- let UDP 8443 through to the server to be told the kind of NAT/);
   },
 });
 

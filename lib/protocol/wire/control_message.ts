@@ -7,6 +7,11 @@
 import * as v from "valibot";
 import { KEY_LENGTH } from "./header.ts";
 import { type JsonObject, JsonObjectReader } from "./json_object_reader.ts";
+import {
+  MAPPING_KEY_LENGTH,
+  MAPPING_TICKET_LENGTH,
+  type MappingTicket,
+} from "./mapping_message.ts";
 import { isClientIpv4, isClientIpv6 } from "./tunnel_address.ts";
 
 export const CONTROL_REQUEST_BYTES_MAX = 16_384;
@@ -63,6 +68,8 @@ export interface ControlGrant {
   readonly features: readonly string[];
   /** Of the server's TUN device, in bytes; null when it did not say. */
   readonly mtu: number | null;
+  /** To be asked at the second UDP port; missing: it was not wanted, or there is none. */
+  readonly mapping?: MappingTicket;
 }
 
 export interface ControlRefusal {
@@ -104,7 +111,7 @@ const REQUEST = v.object({
 
 const GRANT = v.object({
   session_id: integer(1, U32_MAX),
-  session_key: v.pipe(v.string(), v.transform(decodeKey), v.instance(Uint8Array)),
+  session_key: base64Of(KEY_LENGTH),
   udp_port: integer(1, PORT_MAX),
   udp_hosts: v.nullish(v.pipe(v.array(HOST), v.maxLength(UDP_HOSTS_MAX)), []),
   client_ip: v.pipe(v.string(), v.check(isClientIpv4)),
@@ -113,6 +120,11 @@ const GRANT = v.object({
   prefix6: v.nullish(integer(PREFIX6.min, PREFIX6.max), PREFIX6.default),
   features: FEATURES,
   mtu: v.nullish(integer(TUN_MTU_MIN, TUN_MTU_MAX), null),
+  mapping: v.nullish(v.object({
+    port: integer(1, PORT_MAX),
+    ticket: base64Of(MAPPING_TICKET_LENGTH),
+    key: base64Of(MAPPING_KEY_LENGTH),
+  })),
 });
 
 const REFUSAL = v.object({
@@ -140,6 +152,9 @@ const RULES: Readonly<Record<string, string>> = {
   prefix4: `prefix4 must be an integer from ${PREFIX4.min} to ${PREFIX4.max}`,
   prefix6: `prefix6 must be an integer from ${PREFIX6.min} to ${PREFIX6.max}`,
   mtu: `mtu must be an integer from ${TUN_MTU_MIN} to ${TUN_MTU_MAX}`,
+  mapping:
+    `mapping must have a port, and the base64 of a ticket of ${MAPPING_TICKET_LENGTH} bytes ` +
+    `and of a key of ${MAPPING_KEY_LENGTH}`,
   error: `error must have a code of 1 to ${ERROR_CODE_LENGTH_MAX} characters and a message of at ` +
     `most ${ERROR_MESSAGE_LENGTH_MAX}`,
 };
@@ -190,6 +205,7 @@ export function parseResponse(object: JsonObject): ControlResponse {
     prefix6: fields.prefix6,
     features: fields.features,
     mtu: fields.mtu,
+    ...(fields.mapping == null ? {} : { mapping: fields.mapping }),
   };
 }
 
@@ -229,6 +245,13 @@ export function encodeResponse(response: ControlResponse): Uint8Array<ArrayBuffe
       ...(response.prefix6 === PREFIX6.default ? {} : { prefix6: response.prefix6 }),
       features: response.features,
       ...(response.mtu === null ? {} : { mtu: response.mtu }),
+      ...(response.mapping === undefined ? {} : {
+        mapping: {
+          port: response.mapping.port,
+          ticket: response.mapping.ticket.toBase64(),
+          key: response.mapping.key.toBase64(),
+        },
+      }),
     };
   parseResponse(object);
   return encodeObject(object);
@@ -274,10 +297,20 @@ function integer(min: number, max: number) {
   return v.pipe(v.number(), v.integer(), v.minValue(min), v.maxValue(max));
 }
 
-function decodeKey(text: string): Uint8Array | null {
-  if (!/^[A-Za-z0-9+/]{43}=$/.test(text)) return null;
+function base64Of(length: number) {
+  return v.pipe(
+    v.string(),
+    v.transform((text) => decodeBase64(text, length)),
+    v.instance(Uint8Array),
+  );
+}
+
+/** Null for anything but the base64 of `length` bytes, padded. */
+function decodeBase64(text: string, length: number): Uint8Array | null {
+  if (text.length !== Math.ceil(length / 3) * 4) return null;
   try {
-    return Uint8Array.fromBase64(text, { lastChunkHandling: "strict" });
+    const bytes = Uint8Array.fromBase64(text, { lastChunkHandling: "strict" });
+    return bytes.length === length ? bytes : null;
   } catch {
     return null;
   }
