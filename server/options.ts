@@ -36,13 +36,12 @@ import {
   verboseOption,
 } from "../lib/cli/tunnel_options.ts";
 import type { MssClamp } from "../lib/host/firewall/mss_clamp.ts";
-import { requireNewClientName, requireStoredClientName } from "../lib/pki/client_name.ts";
-import { PkiError } from "../lib/pki/pki_error.ts";
 import { PKI_FOLDERS } from "../lib/pki/pki_folder.ts";
 import { DEFAULT_NETWORK, TunnelNetwork } from "../lib/protocol/wire/tunnel_network.ts";
 import { noRestore } from "./no_restore.ts";
 import { addAskCommands, type AskCommand } from "./ask_options.ts";
 import { parseHosts, parsePublicHosts } from "./host_lists.ts";
+import { addCertCommands, type CertCommand } from "./certificates/certificate_options.ts";
 import { addForwardCommands, type ForwardCommand } from "./forwards/forward_options.ts";
 import { mssClampOption } from "./mss_clamp_option.ts";
 import { TUN_NAME } from "./tun.ts";
@@ -87,17 +86,6 @@ export interface ServerOptions extends TunnelOptions, InstanceOptions {
 
 /** The options of a server that knows where its authority lies. */
 export type ServeOptions = ServerOptions & { pkiFolder: string };
-
-/** What `cert` does, to whom, in which authority (null: where one is found). */
-export type CertCommand =
-  & { command: "cert"; pkiFolder: string | null; format: "text" | "json" }
-  & (
-    | { action: NamedAction; name: string }
-    | { action: "list" | "ca" }
-    | { action: "init" | "regenerate"; hosts: string[] }
-  );
-
-type NamedAction = "new" | "show" | "revoke" | "renew";
 
 /** The screen on which certificates are managed. */
 interface ManagerOptions extends Pick<TunnelOptions, "logLevel" | "logFormat"> {
@@ -263,70 +251,14 @@ function buildProgram(accept: Accept<ServerCommand>) {
       const options = { pkiFolder: raw.pki ?? null, hosts: [], ...logOptions(raw) };
       accept({ command: "setup", options });
     });
-  const cert = program.command("cert").description("client certificates");
-  for (
-    const [action, description] of [
-      ["new", "make a certificate for a client"],
-      ["show", "show a client's certificate"],
-      ["revoke", "refuse a client from now on"],
-      ["renew", "revoke a client's certificate and make a new one"],
-    ] as const
-  ) {
-    cert.command(action).description(description).argument("<name>", "the client's name")
-      .addOption(pkiOption())
-      .addOption(jsonOption())
-      .action((name, raw) => {
-        refuseServeFlags();
-        accept({
-          command: "cert",
-          action,
-          name: checkClientName(action, name),
-          pkiFolder: folder(raw),
-          format: formatOf(raw),
-        });
-      });
-  }
-  cert.command("init").description("make the certificate authority where there is none")
-    .addOption(hostsOption())
-    .addOption(pkiOption())
-    .addOption(jsonOption())
-    .action((raw) => {
-      refuseServeFlags("-hosts");
-      const hosts = raw.hosts.length > 0 ? [...raw.hosts] : [...program.opts().hosts];
-      const format = formatOf(raw);
-      accept({ command: "cert", action: "init", hosts, pkiFolder: folder(raw), format });
-    });
-  cert.command("regenerate")
-    .description("make a new authority: every client needs a new certificate")
-    .addOption(new Option("--yes", "do it: without, nothing is done"))
-    .addOption(hostsOption())
-    .addOption(pkiOption())
-    .addOption(jsonOption())
-    .action((raw) => {
-      refuseServeFlags("-hosts");
-      if (!raw.yes) {
-        throw new UsageError(
-          "'cert regenerate' ends every client's certificate: add --yes to do it",
-        );
-      }
-      const hosts = raw.hosts.length > 0 ? [...raw.hosts] : [...program.opts().hosts];
-      const format = formatOf(raw);
-      accept({ command: "cert", action: "regenerate", hosts, pkiFolder: folder(raw), format });
-    });
-  for (
-    const [action, description] of [
-      ["list", "list the clients' certificates"],
-      ["ca", "show the authority and the server's certificate"],
-    ] as const
-  ) {
-    cert.command(action).description(description)
-      .addOption(pkiOption())
-      .addOption(jsonOption())
-      .action((raw) => {
-        refuseServeFlags();
-        accept({ command: "cert", action, pkiFolder: folder(raw), format: formatOf(raw) });
-      });
-  }
+  addCertCommands(program, accept, {
+    pkiOption,
+    jsonOption,
+    hostsOption,
+    refuseFlags: refuseServeFlags,
+    folder,
+    hosts: (raw) => raw.hosts.length > 0 ? [...raw.hosts] : [...program.opts().hosts],
+  });
   addForwardCommands(program, accept, {
     pkiOption,
     jsonOption,
@@ -368,10 +300,6 @@ function jsonOption() {
   return new Option("--json", "write JSON");
 }
 
-function formatOf(raw: { json?: true | undefined }): "text" | "json" {
-  return raw.json ? "json" : "text";
-}
-
 function pkiOption() {
   return new Option("--pki <folder>", AUTHORITY_FOLDER)
     .argParser(pathFor("-pki"));
@@ -380,15 +308,4 @@ function pkiOption() {
 function hostsOption() {
   return new Option("--hosts <list>", "names and addresses clients reach this server by")
     .default([] as string[], "127.0.0.1,localhost").argParser(parseHosts);
-}
-
-/** A new name follows our rule; an old one may come from another program's tree. */
-function checkClientName(action: NamedAction, name: string): string {
-  try {
-    if (action === "new") requireNewClientName(name);
-    else requireStoredClientName(name);
-  } catch (error) {
-    throw error instanceof PkiError ? new UsageError(error.message) : error;
-  }
-  return name;
 }

@@ -312,6 +312,13 @@ Deno.test("parseServerOptions() reads cert commands", () => {
       format: "text",
     });
   }
+  const deleted = { command: "cert", action: "delete", name: "laptop", pkiFolder: null };
+  deepEqual(parseServerOptions(["cert", "delete", "laptop", "-json"]), {
+    ...{ ...deleted, which: "not in use", format: "json" },
+  });
+  deepEqual(parseServerOptions(["cert", "delete", "laptop", "-force"]), {
+    ...{ ...deleted, which: "any", format: "text" },
+  });
   const list = { command: "cert", action: "list" };
   deepEqual(parseServerOptions(["cert", "list"]), { ...list, pkiFolder: null, format: "text" });
   const init = { command: "cert", action: "init", hosts: [], pkiFolder: null, format: "text" };
@@ -344,7 +351,7 @@ Deno.test("parseServerOptions() refuses cert commands that make no sense", () =>
   for (const name of ["../x", ".x", "a b", "a/b", "x".repeat(65), "ü", "", "a-key"]) {
     match(refusal("cert", "new", name), /^fluxify-server: Cannot use ".*" as a client name: .*\n$/);
   }
-  for (const action of ["show", "revoke"]) {
+  for (const action of ["show", "revoke", "delete"]) {
     match(refusal("cert", action, "../x"), /^fluxify-server: Cannot look for a client named .*\n$/);
   }
 });

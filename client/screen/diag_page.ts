@@ -1,20 +1,32 @@
 /** The page of a diagnosis: its lines as they come, and what to do at the end. */
+import { visibleWidth } from "@earendil-works/pi-tui";
 import { messageOf } from "../../lib/ffi/error_text.ts";
 import { escapeControl } from "../../lib/cli/exit.ts";
 import { Canvas, type Frame, type Size } from "../../lib/cli/screen/canvas.ts";
 import type { Page, PageInput } from "../../lib/cli/screen/screen_host.ts";
-import { span, spread, type Tone, wrap } from "../../lib/cli/screen/styled_line.ts";
+import {
+  cut,
+  joinFitting,
+  span,
+  spread,
+  type Tone,
+  wrap,
+} from "../../lib/cli/screen/styled_line.ts";
 
 export interface DiagView {
   readonly lines: readonly string[];
-  readonly state: "running" | "done";
+  /** "asking": whether the links are to be filled. */
+  readonly state: "running" | "done" | "asking";
   /** What has become of saving it; null when it was not asked for. */
   readonly saved: string | null;
   /** Lines below the last one shown: 0 follows. */
   readonly back: number;
 }
 
-type DiagTarget = "back" | "save";
+type DiagTarget = "back" | "save" | "load" | "yes" | "no";
+
+/** "load": also fills each link for a moment. */
+export type DiagKind = "plain" | "load";
 
 /** More than all checks of sixteen links come to. */
 const LINES_MAX = 2_000;
@@ -33,17 +45,33 @@ export function drawDiag(view: DiagView, { columns, rows }: Size): Frame<DiagTar
   const end = Math.max(Math.min(lines.length, canvas.room), lines.length - view.back);
   for (const line of lines.slice(Math.max(0, end - canvas.room), end)) canvas.add(line);
   canvas.fillTo(canvas.height - 1);
-  canvas.target(1, 7, "back");
-  canvas.target(9, 15, "save");
-  const rest = view.saved ?? "Esc back  s save  up/down, wheel scroll";
-  canvas.add([
-    span(" "),
-    span("[Back]", "button"),
-    span("  "),
-    span("[Save]", "button"),
-    span(`  ${rest}`, "dim"),
-  ]);
+  drawFooter(canvas, view);
   return canvas;
+}
+
+const BUTTONS: readonly (readonly [DiagTarget, string])[] = [
+  ["back", "[Back]"],
+  ["save", "[Save]"],
+  ["load", "[Load test]"],
+];
+const ANSWERS: readonly (readonly [DiagTarget, string])[] = [["yes", "[Yes]"], ["no", "[No]"]];
+const HINTS = ["Esc back", "s save", "l load test", "up/down, wheel scroll"];
+const QUESTION = "Fill each link for 3 s? It costs what the link carries then: y/n";
+
+function drawFooter(canvas: Canvas<DiagTarget>, { state, saved }: DiagView): void {
+  const isAsking = state === "asking";
+  const [front, buttons] = isAsking
+    ? [` ${cut(QUESTION, canvas.width - 14)}  `, ANSWERS]
+    : [" ", BUTTONS];
+  const line = [span(front, isAsking ? "warn" : "plain")];
+  let at = visibleWidth(front);
+  for (const [target, text] of buttons) {
+    canvas.target(at, at + text.length, target);
+    line.push(span(text, "button"), span("  "));
+    at += text.length + 2;
+  }
+  const rest = isAsking ? "" : saved ?? joinFitting(HINTS, canvas.width - at, "  ");
+  canvas.add([...line, span(rest, "dim")]);
 }
 
 function toneOf(line: string): Tone {
@@ -55,12 +83,19 @@ function toneOf(line: string): Tone {
 
 export class DiagPage implements Page<DiagTarget> {
   readonly #save: (lines: readonly string[]) => Promise<string>;
+  readonly #look: (kind: DiagKind) => AsyncIterable<string>;
   readonly #onChange: () => void;
+  #running: Promise<void> = Promise.resolve();
   readonly #left = Promise.withResolvers<void>();
   #view: DiagView = { lines: [], state: "running", saved: null, back: 0 };
 
-  /** `save` returns where the report is. */
-  constructor(save: (lines: readonly string[]) => Promise<string>, onChange: () => void) {
+  /** `look` makes the lines of a diagnosis; `save` returns where the report is. */
+  constructor(
+    look: (kind: DiagKind) => AsyncIterable<string>,
+    save: (lines: readonly string[]) => Promise<string>,
+    onChange: () => void,
+  ) {
+    this.#look = look;
     this.#save = save;
     this.#onChange = onChange;
   }
@@ -70,12 +105,22 @@ export class DiagPage implements Page<DiagTarget> {
     return this.#left.promise;
   }
 
-  /** Shows `lines` as they come, until the user leaves; also what keeps more from coming. */
-  async run(lines: AsyncIterable<string>): Promise<void> {
+  /** Resolves when nothing of a diagnosis is under way any more. */
+  settled(): Promise<void> {
+    return this.#running;
+  }
+
+  /** Shows the lines of a diagnosis as they come, until the user leaves; also what ends it early. */
+  run(kind: DiagKind): Promise<void> {
+    this.#view = { lines: [], state: "running", saved: null, back: 0 };
+    return this.#running = this.#run(kind);
+  }
+
+  async #run(kind: DiagKind): Promise<void> {
     let isLeft = false;
     this.left.then(() => isLeft = true);
     try {
-      for await (const line of lines) {
+      for await (const line of this.#look(kind)) {
         if (isLeft) return;
         this.#add(line);
       }
@@ -106,8 +151,13 @@ export class DiagPage implements Page<DiagTarget> {
       case "click":
         return this.#do(input.target);
       case "key":
+        if (this.#view.state === "asking") {
+          if (input.key === "y" || input.key === "Y") return this.#do("yes");
+          return ["n", "N", "escape", "q", "ctrl+c"].includes(input.key) && this.#do("no");
+        }
         if (["escape", "q", "ctrl+c", "enter"].includes(input.key)) return this.#do("back");
         if (input.key === "s") return this.#do("save");
+        if (input.key === "l") return this.#do("load");
         if (input.key === "up" || input.key === "k") return this.#scroll(1);
         if (input.key === "down" || input.key === "j") return this.#scroll(-1);
         if (input.key === "pageUp") return this.#scroll(PAGE_LINES);
@@ -131,17 +181,37 @@ export class DiagPage implements Page<DiagTarget> {
     return true;
   }
 
+  /** Whether the page is to be drawn at once. */
   #do(what: DiagTarget): boolean {
-    if (what === "back") {
-      this.#left.resolve();
-      return false;
+    switch (what) {
+      case "back":
+        this.#left.resolve();
+        return false;
+      case "save":
+        this.#saveReport();
+        return false;
+      case "load":
+        // One after the other: two would fill the links of each other.
+        if (this.#view.state !== "done") return false;
+        this.#view = { ...this.#view, state: "asking" };
+        return true;
+      case "yes":
+        void this.run("load");
+        return true;
+      case "no":
+        this.#view = { ...this.#view, state: "done" };
+        return true;
+      default:
+        return what satisfies never;
     }
+  }
+
+  #saveReport(): void {
     this.#save(this.#view.lines)
-      .then((path) => `saved in ${path}`, (error) => String(error?.message ?? error))
+      .then((path) => `saved in ${path}`, messageOf)
       .then((saved) => {
         this.#view = { ...this.#view, saved };
         this.#onChange();
       });
-    return false;
   }
 }

@@ -3,8 +3,8 @@ import { BACKDATE_MS } from "./authority.ts";
 import type { Certificate } from "./certificate.ts";
 import { isStoredClientName } from "./client_name.ts";
 import { PkiError } from "./pki_error.ts";
-import { readError } from "./secure_file.ts";
-import { readCertificates, type ServerTree } from "./server_tree.ts";
+import { exists, readError } from "./secure_file.ts";
+import { clientFiles, readCertificates, type ServerTree } from "./server_tree.ts";
 
 /** A certificate in `clients/`. */
 interface ClientFile {
@@ -40,6 +40,25 @@ export async function stampedCopies(
     if (found?.x509.fingerprint256 === certificate.x509.fingerprint256) copies.push(path);
   }
   return copies;
+}
+
+/**
+ * The files that are there of all certificates of the client `name`: of each certificate its key and
+ * bundle, and then the certificate. Where no certificate has that name, those whose file has it.
+ */
+export async function filesOfClient(tree: ServerTree, name: string): Promise<string[]> {
+  const own: string[] = [];
+  for (const stem of await stems(tree.clients)) {
+    const certificate = await readIfGood(clientFiles(tree, stem).cert);
+    if ((certificate?.commonName || stem) === name) own.push(stem);
+  }
+  const files: string[] = [];
+  for (const stem of own.length === 0 ? [name] : own) {
+    const { cert, key, bundle } = clientFiles(tree, stem);
+    // The certificate last: what was begun can be done again while it is there.
+    for (const path of [key, bundle, cert]) if (await exists(path)) files.push(path);
+  }
+  return files;
 }
 
 /**

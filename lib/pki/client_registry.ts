@@ -1,6 +1,12 @@
 import { resolve } from "node:path";
 import { type Certificate, isIssuedBy } from "./certificate.ts";
-import { createdAt, readClientFiles, stampedCopies, stampedPath } from "./client_files.ts";
+import {
+  createdAt,
+  filesOfClient,
+  readClientFiles,
+  stampedCopies,
+  stampedPath,
+} from "./client_files.ts";
 import { requireNewClientName, requireStoredClientName } from "./client_name.ts";
 import { PkiError } from "./pki_error.ts";
 import { generateKey } from "./private_key.ts";
@@ -87,6 +93,8 @@ export interface RevokedClient {
   /** What the operator should know, for example that `revoked.pem` could not be renewed. */
   notices: string[];
 }
+
+const IN_USE: ReadonlySet<ClientStatus> = new Set(["valid", "not yet valid"]);
 
 /** The client certificates of one server tree. Changes are made under the tree's lock. */
 export class ClientRegistry {
@@ -239,6 +247,39 @@ export class ClientRegistry {
         revocations,
         notices: [...notices, ...await this.#remaining(certificates, entries)],
       };
+    });
+  }
+
+  /**
+   * Serials of the client's certificates with which it may still connect, now or later.
+   * @throws as show() does
+   */
+  async serialsInUse(name: string, now: Date): Promise<string[]> {
+    return (await this.#requireClient(name))
+      .filter((certificate) => IN_USE.has(this.#statusOf(certificate, now)))
+      .map(({ serial }) => serial);
+  }
+
+  /**
+   * Removes the files of a client none of whose certificates is in use. Revocations stay.
+   * @returns the paths that were there
+   * @throws {PkiError} "bad name", "no such client", "in use" and what reading and writing throw
+   */
+  async deleteFiles(name: string, now: Date): Promise<string[]> {
+    return await withDirectoryLock(this.#tree.directory, async () => {
+      const [serial] = await this.serialsInUse(name, now);
+      const { cert } = clientFiles(this.#tree, name);
+      if (serial !== undefined) {
+        throw new PkiError(
+          "in use",
+          cert,
+          `Cannot delete ${name}: its certificate (serial ${serial}) is in use, and would let in ` +
+            `whoever has a copy; "fluxify-server cert revoke ${name}" first, or give --force to do both`,
+        );
+      }
+      const files = await filesOfClient(this.#tree, name);
+      for (const path of files) await removeFile(path);
+      return files;
     });
   }
 

@@ -9,6 +9,7 @@ export type PkiErrorCode =
   | "expired"
   | "foreign CA"
   | "foreign link"
+  | "in use"
   | "incomplete bundle"
   | "incomplete tree"
   | "key mismatch"

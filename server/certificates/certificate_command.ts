@@ -199,6 +199,34 @@ export function revokeCertificate(options: NamedCertificateOptions): Promise<Com
   });
 }
 
+/** `cert delete NAME`: removes the client's files; what was revoked stays so. */
+export function deleteClient(
+  options: NamedCertificateOptions & {
+    /** "any": one that is in use is revoked first. */ which: "any" | "not in use";
+  },
+): Promise<CommandOutcome> {
+  return outcomeOf(async () => {
+    const { directory, name, now, which } = options;
+    const registry = await openClientRegistry(directory, options.folders);
+    const inUse = await registry.serialsInUse(name, now);
+    const { revocations, notices } = which === "any" && inUse.length > 0
+      ? await registry.revoke(name, now)
+      : { revocations: [], notices: [] };
+    const files = await registry.deleteFiles(name, now);
+    const forwards = await forgetForwards(directory, name);
+    const text = [
+      ...revocations.map(({ serial }) => `Certificate of ${name} revoked: serial ${serial}`),
+      ...files.map((path) => `Removed ${path}`),
+      ...forwards.lines,
+      `${name} is deleted; what was revoked of it stays on the list until it expires`,
+    ];
+    return {
+      lines: render(options, { name, revocations, files }, text),
+      errorLines: [...notices, ...forwards.errorLines],
+    };
+  });
+}
+
 /** Whatever is wrong with the forwardings, the certificate is revoked. */
 async function forgetForwards(
   directory: string,

@@ -4,6 +4,7 @@ import { loadClientCredentials } from "../../lib/pki/client_credentials.ts";
 import { openServerPki } from "../../lib/pki/server_pki.ts";
 import { TemporaryDirectory } from "../../testing/pki/temporary_directory.ts";
 import {
+  deleteClient,
   initAuthority,
   listCertificates,
   newCertificate,
@@ -154,6 +155,57 @@ Deno.test("cert revoke, then new: a running server sees the old serial revoked",
   assert.equal((await newCertificate({ ...options(path), name: "alice" })).exitCode, 0);
   const { lines: shown } = await showCertificate({ ...options(path), name: "alice" });
   assert.match(shown.join("\n"), new RegExp(`\nRevoked before +${serial}\n`));
+});
+
+Deno.test("cert delete removes what is revoked or expired, and with --force what is in use", async () => {
+  await using directory = await TemporaryDirectory.create();
+  const { path } = directory;
+  const clients = join(path, "clients");
+  const left = async () =>
+    (await Array.fromAsync(Deno.readDir(clients), ({ name }) => name)).sort();
+  await initAuthority({ ...options(path), hosts: [] });
+  for (const name of ["alice", "bob"]) await newCertificate({ ...options(path), name });
+  const all = await left();
+
+  const refused = await deleteClient({ ...options(path), name: "alice", which: "not in use" });
+  assert.equal(refused.exitCode, 1);
+  assert.match(
+    refused.errorLines[0]!,
+    /Cannot delete alice: .* is in use.*"fluxify-server cert revoke alice" first, or give --force/,
+  );
+  assert.deepEqual(await left(), all);
+
+  await revokeCertificate({ ...options(path), name: "alice" });
+  const { exitCode, lines } = await deleteClient({
+    ...options(path),
+    name: "alice",
+    which: "not in use",
+  });
+  assert.equal(exitCode, 0);
+  assert.deepEqual(lines.filter((line) => line.startsWith("Removed")), [
+    `Removed ${clients}/alice-key.pem`,
+    `Removed ${clients}/alice.bundle`,
+    `Removed ${clients}/alice.pem`,
+    `Removed ${clients}/alice-20260601-120000.pem`,
+  ]);
+  const bobs = all.filter((name) => name.startsWith("bob"));
+  assert.deepEqual(await left(), bobs);
+  // The CRL and the list still have it.
+  const listed = (await listCertificates(options(path))).lines.join("\n");
+  assert.match(listed, /^alice .* revoked/m);
+
+  const later = new Date("2029-01-01T00:00:00Z");
+  const expired = { ...options(path), now: later, name: "bob", which: "not in use" } as const;
+  assert.equal((await deleteClient(expired)).exitCode, 0);
+  assert.deepEqual(await left(), []);
+  assert.match((await deleteClient(expired)).errorLines[0]!, /Cannot find the client bob/);
+
+  await newCertificate({ ...options(path), name: "carol" });
+  const forced = await deleteClient({ ...options(path, "json"), name: "carol", which: "any" });
+  const { revocations, files } = JSON.parse(forced.lines[0]!);
+  assert.deepEqual([revocations.length, files.length], [1, 4]);
+  assert.deepEqual(await left(), []);
+  assert.match((await listCertificates(options(path))).lines.join("\n"), /^carol .* revoked/m);
 });
 
 Deno.test("each command prints one line of JSON on demand", async () => {

@@ -3,10 +3,12 @@ import { EXIT_OK } from "../../lib/cli/exit.ts";
 import { writeTo } from "../../lib/cli/output.ts";
 import { findPkiFolder, pkiFoldersFor } from "../../lib/pki/pki_folder.ts";
 import { calledAs, inWordsOfCaller } from "../../lib/cli/called_as.ts";
-import { type CertCommand, SERVER_PROGRAM } from "../options.ts";
+import { SERVER_PROGRAM } from "../options.ts";
+import type { CertCommand } from "./certificate_options.ts";
 import {
   type CertificateOptions,
   type CommandOutcome,
+  deleteClient,
   initAuthority,
   listCertificates,
   newCertificate,
@@ -60,6 +62,8 @@ async function run(command: CertCommand): Promise<CommandOutcome> {
       return await showCertificate({ ...options, name: command.name });
     case "revoke":
       return await revokeCertificate({ ...options, name: command.name });
+    case "delete":
+      return await deleteClient({ ...options, name: command.name, which: command.which });
     case "renew":
       return await renewCertificate({ ...options, name: command.name });
     case "regenerate":

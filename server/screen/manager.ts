@@ -15,6 +15,7 @@ import { readAuthority } from "../certificates/authority_facts.ts";
 import { withLastSeen } from "../certificates/seen_client.ts";
 import {
   type CommandOutcome,
+  deleteClient,
   initAuthority,
   newCertificate,
   regenerateAuthority,
@@ -161,6 +162,11 @@ class ManagerPage implements Page<ManagerTarget> {
       }
       case "revoke":
         return this.#say(action, await revokeCertificate({ ...common, name: action.client }));
+      case "delete":
+      case "revoke and delete": {
+        const which = action.kind === "delete" ? "not in use" : "any";
+        return this.#say(action, await deleteClient({ ...common, name: action.client, which }));
+      }
       case "renew":
         return this.#say(action, await renewCertificate({ ...common, name: action.client }));
       case "regenerate":

@@ -24,6 +24,8 @@ export interface ManagerFacts {
 /** "open": it is being typed; "at work": it was taken, and what comes of it is awaited. */
 type Entry = { readonly text: string; readonly state: "open" | "at work" };
 
+type AskedAction = "revoke" | "renew" | "new" | "delete" | "revoke and delete";
+
 type ManagerView =
   | { readonly name: "list" }
   | { readonly name: "help" }
@@ -31,8 +33,11 @@ type ManagerView =
   | { readonly name: "new" | "regenerate" } & Entry
   | {
     readonly name: "asking";
-    /** "new": another certificate for a client whose own is revoked. */
-    readonly action: "revoke" | "renew" | "new";
+    /**
+     * "new": another certificate for a client whose own is revoked. "delete": the files of one that
+     * is not in use; "revoke and delete": of one that is.
+     */
+    readonly action: AskedAction;
     readonly client: string;
   }
   | {
@@ -63,7 +68,16 @@ const TEXT_LENGTH_MAX = 80;
 /** More than the details of a client come to. */
 const SHOWN_LINES_MAX = 200;
 
-const BUTTONS = ["new", "show", "revoke", "renew", "regenerate", "refresh", "quit"] as const;
+const BUTTONS = [
+  "new",
+  "show",
+  "revoke",
+  "renew",
+  "delete",
+  "regenerate",
+  "refresh",
+  "quit",
+] as const;
 export type ManagerButton = typeof BUTTONS[number];
 
 export type ManagerTarget =
@@ -76,7 +90,7 @@ type ManagerInput =
   | { readonly kind: "click"; readonly target: ManagerTarget };
 
 export type ManagerAction =
-  | { readonly kind: "new" | "revoke" | "renew" | "show"; readonly client: string }
+  | { readonly kind: AskedAction | "show"; readonly client: string }
   | { readonly kind: "regenerate" | "refresh" | "quit" };
 
 interface ManagerStep {
@@ -90,6 +104,8 @@ const KEYS: Readonly<Record<string, ManagerButton>> = {
   s: "show",
   r: "revoke",
   w: "renew",
+  d: "delete",
+  delete: "delete",
   g: "regenerate",
   f5: "refresh",
   q: "quit",
@@ -193,11 +209,13 @@ function pressed(state: ManagerState, button: ManagerButton, facts: ManagerFacts
     case "show":
     case "revoke":
     case "renew":
+    case "delete":
       if (client === undefined) return { state: refused(state, "there is no client yet") };
       if (button === "show") {
         const view = { name: "show", client: client.name, as: "text", first: 0 } as const;
         return { state: { ...state, view }, action: { kind: "show", client: client.name } };
       }
+      if (button === "delete") return askingToDelete(state, client.name, facts);
       if (isInUse(client.name, facts)) return asking(state, button, client.name);
       if (button === "renew") return asking(state, "new", client.name);
       return {
@@ -211,9 +229,20 @@ function pressed(state: ManagerState, button: ManagerButton, facts: ManagerFacts
   }
 }
 
+/** Which certificate is in use is told by the same words as in the list. */
+function askingToDelete(state: ManagerState, name: string, { clients }: ManagerFacts): ManagerStep {
+  const own = clients.filter((client) => client.name === name);
+  if (own.every(({ certPath }) => certPath === "")) {
+    const why = `the files of ${name} are gone: its revocation stays until the certificate expires`;
+    return { state: refused(state, why) };
+  }
+  const isLetIn = own.some(({ status }) => status === "valid" || status === "not yet valid");
+  return asking(state, isLetIn ? "revoke and delete" : "delete", name);
+}
+
 function asking(
   state: ManagerState,
-  action: "revoke" | "renew" | "new",
+  action: AskedAction,
   client: string,
 ): ManagerStep {
   return { state: { ...state, view: { name: "asking", action, client } } };

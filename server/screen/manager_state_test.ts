@@ -64,6 +64,22 @@ Deno.test("revoke and renew ask first", () => {
   }
 });
 
+Deno.test("d deletes a client that is not in use, and revokes one that is; both ask", () => {
+  for (const key of ["d", "delete"]) {
+    const inUse = press(INITIAL_MANAGER, [key]);
+    deepEqual(inUse.view, { name: "asking", action: "revoke and delete", client: "alice" });
+    deepEqual(step(inUse, "y").action, { kind: "revoke and delete", client: "alice" });
+    equal(step(inUse, "n").action, undefined);
+    const revoked = press(INITIAL_MANAGER, ["down", key]);
+    deepEqual(step(revoked, "y").action, { kind: "delete", client: "laptop" });
+  }
+  const [alice, laptop] = FACTS.clients;
+  const gone = managerFacts({ clients: [alice!, { ...laptop!, certPath: "" }] });
+  const { state, action } = step({ ...INITIAL_MANAGER, row: 1 }, "d", gone);
+  equal(action, undefined);
+  match(state.message!.lines[0]!, /the files of laptop are gone: its revocation stays/);
+});
+
 Deno.test("w makes a new certificate for a client that is revoked, and r says so", () => {
   const asked = press(INITIAL_MANAGER, ["down", "w"]);
   deepEqual(asked.view, { name: "asking", action: "new", client: "laptop" });

@@ -64,8 +64,20 @@ Deno.test({
     await terminal.press("r", "y");
     await terminal.waitFor(/> phone .* revoked/);
 
+    await terminal.press("d");
+    await terminal.waitFor(/Delete the files of phone\? y\/n/);
+    await terminal.press("y");
+    await terminal.waitFor(/phone is deleted; what was revoked of it stays on the list/);
+    await terminal.press("d");
+    await terminal.waitFor(/the files of phone are gone: its revocation stays/);
+    await terminal.press("Up");
+    await terminal.waitFor(/> laptop/);
+    await terminal.click("[Delete]");
+    await terminal.waitFor(/Revoke and delete laptop\? y\/n/);
+    await terminal.click("[No]");
+    await terminal.waitFor(/up\/down select/);
     await terminal.press("Enter");
-    await terminal.waitFor(/status +revoked[^]*SHA-256/);
+    await terminal.waitFor(/status +valid[^]*SHA-256/);
     await terminal.press("c");
     await terminal.waitFor(/no QR code: the terminal is too small for it \(it takes \d+x\d+\)/);
     await terminal.resize(190, 95);
@@ -78,7 +90,7 @@ Deno.test({
     await terminal.press("Enter");
     await terminal.waitFor(/no clients yet/);
     await terminal.resize(40, 12);
-    await terminal.waitFor(/\[New\].*\n +\[Regenerate CA\] +\[Refresh\] +\[Quit\]/);
+    await terminal.waitFor(/\[New\].*\n +\[Delete\] +\[Regenerate CA\] +\[Refresh\]\n +\[Quit\]/);
     await terminal.resize(30, 8);
     await terminal.waitFor(/this screen takes 40x12, and\nthe terminal has 30x8/);
     // What cannot be seen is not begun.

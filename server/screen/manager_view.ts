@@ -36,6 +36,7 @@ const BUTTONS: readonly (readonly [ManagerButton, string])[] = [
   ["show", "[Show]"],
   ["revoke", "[Revoke]"],
   ["renew", "[Renew]"],
+  ["delete", "[Delete]"],
   ["regenerate", "[Regenerate CA]"],
   ["refresh", "[Refresh]"],
   ["quit", "[Quit]"],
@@ -47,6 +48,7 @@ const HELP = [
   "Enter, s            show a client; there c shows its bundle as a QR code",
   "r                   revoke: a running server refuses it within a second or two",
   "w                   renew: revoke unless that is done, and make a new certificate",
+  "d, Delete           remove a client's files; one that is in use is revoked first",
   "g                   a new authority: every client needs a new certificate",
   "F5                  read the files again; they are read every two seconds anyway",
   "F2                  leave the mouse to the terminal, to mark text",
@@ -296,6 +298,8 @@ const QUESTIONS = {
   revoke: "Revoke",
   renew: "Revoke and renew",
   new: "Issue anew for",
+  delete: "Delete the files of",
+  "revoke and delete": "Revoke and delete",
 } as const;
 
 function drawFooter(canvas: Canvas<ManagerTarget>, { view }: ManagerState): void {
@@ -319,7 +323,16 @@ function drawFooter(canvas: Canvas<ManagerTarget>, { view }: ManagerState): void
   const parts = view.name === "show"
     ? ["Esc back", "c QR code of the bundle, which holds the key", "up/down"]
     : view.name === "list"
-    ? ["up/down select", "n new", "Enter show", "r revoke", "w renew", "? help", "q quit"]
+    ? [
+      "up/down select",
+      "n new",
+      "Enter show",
+      "r revoke",
+      "w renew",
+      "d delete",
+      "? help",
+      "q quit",
+    ]
     : view.name === "help"
     ? ["any key goes back"]
     : view.state === "open"

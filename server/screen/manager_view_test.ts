@@ -21,7 +21,7 @@ Deno.test("the manager on 80 columns", () => {
 > alice        valid         2028-01-01 2026-11-28 13:05 2026-01-01 -
   laptop       revoked       2028-01-01 -                2026-01-01 2026-06-01
 
-  [New]  [Show]  [Revoke]  [Renew]  [Regenerate CA]  [Refresh]  [Quit]
+  [New]  [Show]  [Revoke]  [Renew]  [Delete]  [Regenerate CA]  [Refresh]  [Quit]
 ─ authority in /etc/pki ────────────────────────────────────────────────────────
   CA      until 2028-01-01 00:00 UTC  /etc/pki/ca.pem
   server  until 2028-01-01 00:00 UTC  /etc/pki/server.pem
@@ -33,7 +33,7 @@ Deno.test("the manager on 80 columns", () => {
 
 
 
- up/down select  n new  Enter show  r revoke  w renew  ? help  q quit`.slice(1),
+ up/down select  n new  Enter show  r revoke  w renew  d delete  ? help  q quit`.slice(1),
   );
 });
 

@@ -22,7 +22,7 @@ import { leftBehindLine } from "../../diagnostics/earlier_runs.ts";
 import { balanceModels } from "../balance_view.ts";
 import { balanceKeys, bondKeys } from "../status_keys.ts";
 import { bondModels } from "../bond_view.ts";
-import { DiagPage } from "../diag_page.ts";
+import { type DiagKind, DiagPage } from "../diag_page.ts";
 import { ScreenHost } from "../../../lib/cli/screen/screen_host.ts";
 import { StatusPage } from "../status_page.ts";
 import { FormPage } from "./form_page.ts";
@@ -82,9 +82,11 @@ async function diagnoseFor(
     await saveReport(path, user, withContents(lines));
     return path;
   };
-  const page = new DiagPage(save, () => host.refresh());
+  const look = (kind: DiagKind) =>
+    diagnosisLines(diagnose(user, form.settings, kind === "load" ? "fills each link" : "none"));
+  const page = new DiagPage(look, save, () => host.refresh());
   host.show(page);
-  void page.run(diagnosisLines(diagnose(user, form.settings)));
+  void page.run("plain");
   await Promise.race([page.left, stopped]);
   form.resume();
 }
