@@ -78,7 +78,8 @@ async function runCommand(parsed: ClientCommand, user: InvokingUser): Promise<nu
       }
       return await runLogged(parsed.options, user, async (signal) => {
         const { showStartScreen } = await import("./screen/form/start_screen.ts");
-        await showStartScreen(user, parsed.options.settings, parsed.options, signal);
+        const begins = parsed.begins ?? "with the form";
+        await showStartScreen(user, parsed.options, begins, signal);
       });
     case "setup":
       return await setUp(parsed.options, user);
@@ -180,8 +181,7 @@ async function setUp(
         next = { command: "up", instance: null, file: null, flags: [] };
         return;
       }
-      const mode = settings.get("mode") === "load-balance" ? "-l" : "-b";
-      next = parseClientOptions([mode, "-ui"], user.home, settings);
+      next = { command: "start", options: { ...options, settings }, begins: "at once" };
     } catch (error) {
       if (!isPromptLeft(error)) throw error;
       writeTo(Deno.stderr, `${CLIENT_PROGRAM}: setup was left, and nothing was saved\n`);

@@ -128,7 +128,8 @@ export interface StartOptions extends Pick<TunnelOptions, "logLevel" | "logForma
 export type ClientCommand =
   | { command: "bond"; options: BondOptions }
   | { command: "balance"; options: BalanceOptions }
-  | { command: "start"; options: StartOptions }
+  /** The form; "at once": it is started as the settings say, and the form comes when it stops. */
+  | { command: "start"; options: StartOptions; begins?: "at once" }
   | { command: "setup"; options: StartOptions }
   | DiagCommand
   | { command: "config"; rows: readonly SettingRow[]; format: "text" | "json" }

@@ -42,9 +42,12 @@ export function drawDiag(view: DiagView, { columns, rows }: Size): Frame<DiagTar
       [span(index === 0 ? text : `      ${text}`, toneOf(line))] as const
     )
   );
-  const end = Math.max(Math.min(lines.length, canvas.room), lines.length - view.back);
-  for (const line of lines.slice(Math.max(0, end - canvas.room), end)) canvas.add(line);
-  canvas.fillTo(canvas.height - 1);
+  const said = view.saved === null ? [] : wrap(view.saved, Math.max(1, canvas.width - 2), 2);
+  const room = Math.max(0, canvas.room - said.length);
+  const end = Math.max(Math.min(lines.length, room), lines.length - view.back);
+  for (const line of lines.slice(Math.max(0, end - room), end)) canvas.add(line);
+  canvas.fillTo(canvas.height - 1 - said.length);
+  for (const line of said) canvas.add([span(` ${line}`, "strong")]);
   drawFooter(canvas, view);
   return canvas;
 }
@@ -58,7 +61,7 @@ const ANSWERS: readonly (readonly [DiagTarget, string])[] = [["yes", "[Yes]"], [
 const HINTS = ["Esc back", "s save", "l load test", "up/down, wheel scroll"];
 const QUESTION = "Fill each link for 3 s? It costs what the link carries then: y/n";
 
-function drawFooter(canvas: Canvas<DiagTarget>, { state, saved }: DiagView): void {
+function drawFooter(canvas: Canvas<DiagTarget>, { state }: DiagView): void {
   const isAsking = state === "asking";
   const [front, buttons] = isAsking
     ? [` ${cut(QUESTION, canvas.width - 14)}  `, ANSWERS]
@@ -70,7 +73,7 @@ function drawFooter(canvas: Canvas<DiagTarget>, { state, saved }: DiagView): voi
     line.push(span(text, "button"), span("  "));
     at += text.length + 2;
   }
-  const rest = isAsking ? "" : saved ?? joinFitting(HINTS, canvas.width - at, "  ");
+  const rest = isAsking ? "" : joinFitting(HINTS, canvas.width - at, "  ");
   canvas.add([...line, span(rest, "dim")]);
 }
 

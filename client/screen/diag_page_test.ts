@@ -34,6 +34,16 @@ System
   ok(textOf({ ...VIEW, lines }, 40, 10).includes("line 49"));
   ok(textOf({ ...VIEW, lines, back: 10 }, 40, 10).includes("line 39"));
   ok(textOf({ ...VIEW, lines, back: 49 }, 40, 10).includes("line 0"));
+  const saved = {
+    ...VIEW,
+    lines,
+    saved: `saved in /home/${"u".repeat(50)}/.fluxify/diagnosis.txt`,
+  };
+  ok(
+    /line 49\n saved in[^]*uu\n ?u*\/\.fluxify\/diagnosis\.txt\n \[Back\]/.test(
+      textOf(saved, 60, 10),
+    ),
+  );
   textOf(VIEW, 1, 1);
 });
 

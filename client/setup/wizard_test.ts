@@ -61,6 +61,8 @@ Deno.test({
     await terminal.press("q");
     await terminal.waitFor(/Stop\? y\/n/);
     await terminal.press("y");
+    await terminal.waitFor(/not running[^]*stopped: the machine's own routes are back/);
+    await terminal.press("q", "y");
     await terminal.waitFor(/exit 0/);
     equal((await Deno.stat(imported)).mode! & 0o777, 0o600);
     const saved = JSON.parse(await Deno.readTextFile(join(home, ".fluxify", "config.json")));

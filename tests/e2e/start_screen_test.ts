@@ -1,4 +1,7 @@
-/** A person's way: the form, a start, a link that is pulled out, a diagnosis, stop, and the form again. */
+/**
+ * A person's way: the first run with its questions, a start, a link that is pulled out, another
+ * scheduler, stop, the form, a diagnosis, a start from the form, and the end.
+ */
 import { doesNotMatch, equal, match } from "node:assert/strict";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -38,38 +41,37 @@ function openForm(lab: Lab, home: string): Promise<Tmux> {
 }
 
 Deno.test({
-  name: "netns: form, start, watch, unplug, stop, form: by keys and mouse",
+  name:
+    "netns: first run, questions, start, watch, unplug, scheduler, stop, form, diagnosis, start",
   ignore: needsRoot().ignore || !canRunTmux(),
   fn: async () => {
     await using lab = await createSmallLab();
-    const home = await makeHome(lab);
+    const bundle = await newClientCertificate(lab, "laptop");
+    const home = join(lab.directory, "home");
+    await Deno.mkdir(home);
     const server = await startServer(lab);
-
     await using terminal = await openForm(lab, home);
-    await terminal.waitFor(/Certificate +laptop, until[^]*one[^]*two/);
+    await terminal.waitFor(/What is it to do\?[^]*bonding/);
+    await terminal.press("Enter");
+    await terminal.waitFor(/Name or address of the server/);
     await terminal.type(SERVER_ADDRESS);
-    await terminal.click("[ ] one");
-    await terminal.click("[ ] two");
-    await terminal.waitFor(/\[x\] one[^]*\[x\] two[^]*\[Quit\] +ready/);
-    // What the form follows without being asked.
-    await lab.client.run("ip", "link", "set", "two", "down");
-    await terminal.waitFor(/\[!\] two +is down: stays selected[^]*needs 1 more/);
-    await lab.client.run("ip", "link", "set", "two", "up");
-    await lab.client.run(
-      ...["ip", "route", "add", "default", "via", "10.71.2.1", "dev", "two", "metric", "200"],
-    );
-    await terminal.waitFor(/\[x\] two[^]*ready/);
-    await terminal.press("F5");
+    await terminal.press("Enter");
+    await terminal.waitFor(/Which certificate\?/);
+    await terminal.press("Enter");
+    await terminal.waitFor(/Path of the bundle/);
+    await terminal.type(bundle);
+    await terminal.press("Enter");
+    await terminal.waitFor(/Which links\?[^]*one[^]*two/);
+    await terminal.press("Enter");
+    await terminal.waitFor(/Start now\?/);
+    await terminal.press("Enter");
     await terminal.waitFor(/bonding to 203\.0\.113\.10[^]*one +up[^]*two +up/);
     await ping(lab.client, INTERNET_ADDRESS);
 
     await lab.client.run("ip", "link", "set", "one", "down");
     await terminal.waitFor(/one +down/);
     await ping(lab.client, INTERNET_ADDRESS);
-    await lab.client.run("ip", "link", "set", "one", "up");
-    await lab.client.run(
-      ...["ip", "route", "add", "default", "via", "10.71.1.1", "dev", "one", "metric", "100"],
-    );
+    await plugIn(lab, "one", 1);
     await terminal.waitFor(/one +up/);
 
     // Another scheduler, with the session going on.
@@ -80,15 +82,77 @@ Deno.test({
     await terminal.click("[Stop]");
     await terminal.waitFor(/Stop\? y\/n/);
     await terminal.press("y");
-    await terminal.waitFor(/not running[^]*stopped: the machine's own routes are back/);
+    await terminal.waitFor(
+      /not running[^]*laptop, until[^]*\[x\] one[^]*\[x\] two[^]*stopped: the machine's own routes are/,
+    );
     doesNotMatch(await hostState(lab.client), /fluxify|proto 77/);
 
+    // What the form follows without being asked.
+    await lab.client.run("ip", "link", "set", "two", "down");
+    await terminal.waitFor(/\[!\] two +is down: stays selected[^]*needs 1 more/);
+    await plugIn(lab, "two", 2);
+    await terminal.waitFor(/\[x\] two[^]*ready/);
+
+    await terminal.click("[Diagnose]");
+    await terminal.waitFor(/Diagnosis +done[^]*\d+ ok, \d+ warnings, 0 failed/);
+    await terminal.click("[Load test]");
+    await terminal.waitFor(/Fill each link for 3 s\?/);
+    await terminal.click("[Yes]");
+    await terminal.waitFor(
+      /one: .* ms idle, .* ms full: a queue of[^]*two: .* ms full[^]*0 failed/,
+    );
+    await terminal.press("s");
+    await terminal.waitFor(/saved in .*diagnosis\.txt/);
+    const report = await Deno.readTextFile(join(home, ".fluxify", "diagnosis.txt"));
+    match(report, /^# What is in this file[^]*Queues under load/);
+    await terminal.press("Escape");
+    await terminal.waitFor(/not running[^]*ready/);
+
+    await terminal.press("F5");
+    await terminal.waitFor(/bonding to 203\.0\.113\.10[^]*one +up[^]*two +up/);
+    await terminal.press("C-c");
+    await terminal.waitFor(/Stop\? y\/n/);
+    await terminal.press("C-c");
+    await terminal.waitFor(/not running[^]*stopped: the machine's own routes are back/);
     await terminal.press("q", "y");
-    const end = await terminal.waitFor(/exit \d+\nmodes /);
-    match(end, /exit 0\n/);
+    match(await terminal.waitFor(/exit \d+\nmodes /), /exit 0\n/);
     const saved = JSON.parse(await Deno.readTextFile(join(home, ".fluxify", "config.json")));
     equal(saved.server, SERVER_ADDRESS);
     equal(saved.ifaces.join(), "one,two");
+    server.signal("SIGTERM");
+    await server.ended;
+  },
+});
+
+/** A link that is up again gets its route from the machine's own network manager. */
+async function plugIn(lab: Lab, name: string, number: number): Promise<void> {
+  await lab.client.run("ip", "link", "set", name, "up");
+  await lab.client.run(
+    ...["ip", "route", "add", "default", "via", `10.71.${number}.1`, "dev", name],
+    ...["metric", String(number * 100)],
+  );
+}
+
+Deno.test({
+  name: "netns: the server is typed and links are clicked on the form, and it starts and stops",
+  ignore: needsRoot().ignore || !canRunTmux(),
+  fn: async () => {
+    await using lab = await createSmallLab();
+    const home = await makeHome(lab);
+    const server = await startServer(lab);
+    await using terminal = await openForm(lab, home);
+    await terminal.waitFor(/Certificate +laptop, until[^]*one[^]*two/);
+    await terminal.type(SERVER_ADDRESS);
+    await terminal.click("[ ] one");
+    await terminal.click("[ ] two");
+    await terminal.waitFor(/\[x\] one[^]*\[x\] two[^]*\[Quit\] +ready/);
+    await terminal.press("F5");
+    await terminal.waitFor(/bonding to 203\.0\.113\.10[^]*one +up[^]*two +up/);
+    await ping(lab.client, INTERNET_ADDRESS);
+    await terminal.press("q", "y");
+    await terminal.waitFor(/not running[^]*stopped: the machine's own routes are back/);
+    await terminal.press("q", "y");
+    match(await terminal.waitFor(/exit \d+\nmodes /), /exit 0\n/);
     server.signal("SIGTERM");
     await server.ended;
   },

@@ -30,23 +30,32 @@ import { isBalancing } from "./form_state.ts";
 
 const log = getLogger([LOG_CATEGORY, "client"]);
 
-/** Until the user quits or `signal` is aborted. @throws UsageError when there is no terminal. */
+/**
+ * Until the user quits or `signal` is aborted. "at once": what the settings say is started first.
+ * @throws UsageError when there is no terminal.
+ */
 export async function showStartScreen(
   user: InvokingUser,
-  settings: Settings,
-  programLog: ProgramLog,
+  options: ProgramLog & { readonly settings: Settings },
+  begins: "with the form" | "at once",
   signal: AbortSignal,
 ): Promise<void> {
+  const { settings } = options;
   let refresh = () => {};
   await using form = new FormPage(user, new SystemRunner(), settings, () => refresh());
   await using host = new ScreenHost(form, "the start screen", "give a mode: -b or -l");
   refresh = () => host.refresh();
   form.open();
-  host.open(programLog);
+  host.open(options);
   await tellOfEarlierRuns(form);
   const stopped = Promise.withResolvers<"quit">();
   signal.addEventListener("abort", () => stopped.resolve("quit"), { once: true });
   if (signal.aborted) return;
+  if (begins === "at once") {
+    await start(host, form, user, signal);
+    if (signal.aborted) return;
+    host.show(form);
+  }
   for (;;) {
     switch (await Promise.race([form.nextAction(), stopped.promise])) {
       case "quit":
