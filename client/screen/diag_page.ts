@@ -32,6 +32,8 @@ export type DiagKind = "plain" | "load";
 const LINES_MAX = 2_000;
 const PAGE_LINES = 8;
 const WRAPPED_MAX = 4;
+/** Lines of what has become of saving. */
+const SAID_MAX = 3;
 
 export function drawDiag(view: DiagView, { columns, rows }: Size): Frame<DiagTarget> {
   const canvas = new Canvas<DiagTarget>(Math.max(1, columns), Math.max(1, rows));
@@ -42,7 +44,7 @@ export function drawDiag(view: DiagView, { columns, rows }: Size): Frame<DiagTar
       [span(index === 0 ? text : `      ${text}`, toneOf(line))] as const
     )
   );
-  const said = view.saved === null ? [] : wrap(view.saved, Math.max(1, canvas.width - 2), 2);
+  const said = view.saved === null ? [] : wrap(view.saved, Math.max(1, canvas.width - 2), SAID_MAX);
   const room = Math.max(0, canvas.room - said.length);
   const end = Math.max(Math.min(lines.length, room), lines.length - view.back);
   for (const line of lines.slice(Math.max(0, end - room), end)) canvas.add(line);

@@ -34,16 +34,10 @@ System
   ok(textOf({ ...VIEW, lines }, 40, 10).includes("line 49"));
   ok(textOf({ ...VIEW, lines, back: 10 }, 40, 10).includes("line 39"));
   ok(textOf({ ...VIEW, lines, back: 49 }, 40, 10).includes("line 0"));
-  const saved = {
-    ...VIEW,
-    lines,
-    saved: `saved in /home/${"u".repeat(50)}/.fluxify/diagnosis.txt`,
-  };
-  ok(
-    /line 49\n saved in[^]*uu\n ?u*\/\.fluxify\/diagnosis\.txt\n \[Back\]/.test(
-      textOf(saved, 60, 10),
-    ),
-  );
+  const path = `/home/${"u".repeat(50)}/.fluxify/diagnosis.txt`;
+  const saved = textOf({ ...VIEW, lines, saved: `saved in ${path}` }, 60, 10).split("\n");
+  const from = saved.indexOf("line 49") + 1;
+  equal(saved.slice(from, -1).join("").replaceAll(" ", ""), `savedin${path}`);
   textOf(VIEW, 1, 1);
 });
 
