@@ -182,7 +182,7 @@ async function startDataPlane(
   stack: AsyncDisposableStack,
   shared: SharedCertificates,
   fail: (error: Error) => void,
-): Promise<StartedEngine & { registry: SessionRegistry }> {
+): Promise<Omit<StartedEngine, "name"> & { registry: SessionRegistry }> {
   const store = new LeaseStore({
     directory: options.pkiFolder,
     network: options.network,

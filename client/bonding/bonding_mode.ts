@@ -106,7 +106,7 @@ export async function bond(
     }),
   );
   const session = new LiveSession((link) => client?.isUnusable(link) ?? false);
-  const { engine, reason } = await startEngine(options.engine, {
+  const { engine, name: engineName, reason } = await startEngine(options.engine, {
     libc,
     tunName: options.tunName,
     role: { kind: "client" },
@@ -124,6 +124,7 @@ export async function bond(
     server: options.server,
     serverAddress: client?.serverAddresses ?? "",
     addresses: client?.addresses ?? "",
+    engine: engineName,
     links: client?.links ?? options.links.map(({ interfaceName }) => interfaceName),
     problems: client?.problems ?? new Map(),
     sessionId: session.id,

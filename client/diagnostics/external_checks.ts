@@ -45,8 +45,13 @@ function natOf(own: readonly string[]): string {
   return isProviders ? "the NAT of the provider" : "a NAT";
 }
 
-/** A NAT has one address for many links; links without a NAT have addresses of their own. */
-function sharedHosts(links: readonly SeenLink[]): Map<string, string[]> {
+/**
+ * Addresses that several links are seen at, and their names: a NAT has one address for many links,
+ * and links without a NAT have addresses of their own.
+ */
+export function sharedHosts(
+  links: readonly Pick<SeenLink, "name" | "seenAs">[],
+): Map<string, string[]> {
   const byHost = new Map<string, string[]>();
   for (const { name, seenAs } of links) {
     if (seenAs === null) continue;

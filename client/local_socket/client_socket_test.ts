@@ -68,9 +68,9 @@ Deno.test("the status as text is what the screen shows, within the width of the 
     wide[0]!,
     /^Fluxify bonding to vpn\.example\.org, up 1:01 {3}home, version 0\.1\.0, process 7$/,
   );
-  equal(wide[4], "reorder: buffered 3   reordered 2   drops 0   flushes 1   max depth 4");
-  match(wide[6]!, /^ {2}one +up +avoided: loss +20\.1 ms/);
-  match(wide[7]!, /^ {2}two\\x1b +down +not in use/);
+  equal(wide[5], "reorder: buffered 3   reordered 2   drops 0   flushes 1   max depth 4");
+  match(wide[7]!, /^ {2}one +up +avoided: loss +20\.1 ms/);
+  match(wide[8]!, /^ {2}two\\x1b +down +not in use/);
   equal(wide.at(-1), "dropped: replayed 3");
   for (const columns of [20, 80, 120]) {
     for (const line of lines(columns)) equal(line.length <= columns, true, line);

@@ -10,7 +10,9 @@ import {
   formatMs,
   formatPart,
   formatRate,
+  formatUptime,
 } from "../../lib/cli/screen/figures.ts";
+import { sharedHosts } from "../diagnostics/external_checks.ts";
 import type { Cell, Column, ReadModel, StatusModel, StatusRow } from "./status_model.ts";
 import { span, type Tone } from "../../lib/cli/screen/styled_line.ts";
 import { SPARKLINE } from "./table.ts";
@@ -20,21 +22,31 @@ const COLUMNS: readonly Column[] = [
   { key: "state", heading: "STATE", width: 7, align: "left", rank: 2 },
   { key: "quality", heading: "QUALITY", width: 15, align: "left", rank: 6 },
   { key: "rtt", heading: "RTT", width: 7, align: "right", rank: 5 },
-  { key: "rttMin", heading: "MIN", width: 7, align: "right", rank: 11 },
+  { key: "rttMin", heading: "MIN", width: 7, align: "right", rank: 13 },
   { key: "jitter", heading: "JITTER", width: 7, align: "right", rank: 8 },
   { key: "loss", heading: "LOSS", width: 5, align: "right", rank: 7 },
   { key: "score", heading: "SCORE", width: 5, align: "right", rank: 9 },
+  { key: "share", heading: "SHARE", width: 5, align: "right", rank: 10 },
   { key: "down", heading: "DOWN", width: 11, align: "right", rank: 3 },
   { key: "up", heading: "UP", width: 11, align: "right", rank: 4 },
-  { key: "bytes", heading: "BYTES", width: 7, align: "right", rank: 12 },
-  { key: "mtu", heading: "MTU", width: 4, align: "right", rank: 13 },
-  { key: "heard", heading: "HEARD", width: 6, align: "right", rank: 14 },
+  { key: "for", heading: "FOR", width: 7, align: "right", rank: 12 },
+  { key: "bytes", heading: "BYTES", width: 7, align: "right", rank: 14 },
+  { key: "mtu", heading: "MTU", width: 4, align: "right", rank: 15 },
+  { key: "heard", heading: "HEARD", width: 6, align: "right", rank: 16 },
+  {
+    key: "seenAs",
+    heading: "SEEN AS",
+    width: 15,
+    align: "left",
+    rank: 17,
+    grows: "to its longest text",
+  },
   {
     key: "minute",
     heading: "LAST MINUTE",
     width: 11,
     align: "left",
-    rank: 10,
+    rank: 11,
     grows: "as a sparkline",
   },
 ];
@@ -47,13 +59,16 @@ export function bondModels(readStatus: () => Promise<BondStatus>, startedAtMs: n
 export function bondModel(status: BondStatus, uptimeMs: number): StatusModel {
   const total = (key: Exclude<keyof Traffic, "lastMinute">) =>
     status.links.reduce((sum, { traffic }) => sum + traffic[key], 0);
-  const { server, serverAddress, addresses, session } = status;
+  const { server, serverAddress, addresses, session, engine } = status;
   return {
     title: `Fluxify bonding to ${server}`,
     facts: [
       addresses === "" ? "no addresses yet" : addresses,
       ...(server === serverAddress || serverAddress === "" ? [] : [`server ${serverAddress}`]),
-      session === null ? "no session" : `scheduler ${session.scheduler}`,
+      ...session === null
+        ? ["no session"]
+        : [`scheduler ${session.scheduler}`, `session ${hexadecimal(session.id)}`],
+      `${engine} engine`,
     ],
     totals: [
       `down ${formatRate(total("receivedBytesPerSecond"))}`,
@@ -61,11 +76,13 @@ export function bondModel(status: BondStatus, uptimeMs: number): StatusModel {
       `received ${formatBytes(total("receivedBytes"))}`,
       `sent ${formatBytes(total("sentBytes"))}`,
     ],
-    more: session === null ? [] : sessionLines(session, status.gainOverBest),
+    more: session === null
+      ? []
+      : [linksLine(status, session), ...sessionLines(session, status.gainOverBest)],
     uptimeMs,
     columns: COLUMNS,
     keys: ["s scheduler", "l links"],
-    rows: status.links.map((link) => linkRow(status, link)),
+    rows: status.links.map((link) => linkRow(status, link, shareOf(status, link))),
   };
 }
 
@@ -91,24 +108,67 @@ function sessionLines(
   ];
 }
 
+/** How many are up, how they do on average, and which are one connection further out. */
+function linksLine({ links }: BondStatus, { paths }: SessionReport): string[] {
+  const up = paths.filter(({ state }) => state === "up");
+  const average = (of: (path: PathReport) => number | null) => {
+    const known = up.map(of).filter((value) => value !== null);
+    return known.length === 0 ? null : known.reduce((sum, one) => sum + one, 0) / known.length;
+  };
+  const shared = [...sharedHosts(up)].map(([host, names]) => `${names.join(", ")} share ${host}`);
+  return [
+    `${up.length} of ${links.length} links up`,
+    ...shared,
+    `on average RTT ${formatMs(average(({ rttMs }) => rttMs))}`,
+    `jitter ${formatMs(average(({ jitterMs }) => jitterMs))}`,
+    `loss ${formatPart(average(({ loss }) => loss))}`,
+    `score ${formatCount(average(({ score }) => score))}`,
+  ];
+}
+
+/** Of what all links carry now, both ways; null: nothing does. */
+function shareOf({ links }: BondStatus, { traffic }: LinkStatus): number | null {
+  const rate = (one: Traffic) => one.receivedBytesPerSecond + one.sentBytesPerSecond;
+  const all = links.reduce((sum, link) => sum + rate(link.traffic), 0);
+  return all === 0 ? null : rate(traffic) / all;
+}
+
+function hexadecimal(id: number): string {
+  return (id >>> 0).toString(16).padStart(8, "0");
+}
+
 function pathOf({ session }: BondStatus, name: string): PathReport | undefined {
   return session?.paths.find((path) => path.name === name);
 }
 
-function linkRow(status: BondStatus, { name, problem, traffic }: LinkStatus): StatusRow {
+function linkRow(
+  status: BondStatus,
+  { name, problem, traffic, unchangedMs }: LinkStatus,
+  share: number | null,
+): StatusRow {
   const path = pathOf(status, name);
   const rates: Record<string, Cell> = {
     link: span(name, "strong"),
     down: span(formatRate(traffic.receivedBytesPerSecond)),
     up: span(formatRate(traffic.sentBytesPerSecond)),
     bytes: span(formatBytes(traffic.receivedBytes + traffic.sentBytes)),
+    share: span(formatPart(share)),
+    for: span(formatUptime(unchangedMs)),
     minute: span(SPARKLINE),
   };
   const { lastMinute } = traffic;
   if (path === undefined) {
     const why = problem ?? (status.session === null ? "no session" : "not in use");
     const cells = { ...rates, state: span("down", "bad"), quality: span(why, "bad") };
-    return { key: name, cells, lastMinute, details: [["state", why], ...trafficDetails(traffic)] };
+    return {
+      key: name,
+      cells,
+      lastMinute,
+      details: [
+        ["state", why],
+        ...trafficDetails(traffic, `down for ${formatUptime(unchangedMs)}`),
+      ],
+    };
   }
   // What was measured before it went down is shown for what it is.
   const measured = (text: string, reason?: PathReport["isBadFor"]) =>
@@ -127,18 +187,19 @@ function linkRow(status: BondStatus, { name, problem, traffic }: LinkStatus): St
       score: measured(formatCount(path.score)),
       mtu: span(formatCount(path.mtu)),
       heard: span(formatAge(path.heardMsAgo)),
+      seenAs: span(path.seenAs ?? "-"),
     },
     details: [
       // The client sends to one address, and does not always tell which.
       ...(path.peer.endsWith(":0") ? [] : [["leads to", path.peer] as const]),
-      ["RTT", `${formatMs(path.rttMs)}, last ${formatMs(path.rttLastMs)}`],
-      ["least RTT", formatMs(path.rttMinMs)],
+      ["RTT", `${formatMs(path.rttMs)}, least ${formatMs(path.rttMinMs)}`],
       ["jitter", `${formatMs(path.jitterMs)}, one way ${formatMs(path.delayVariationMs)}`],
       ["loss", `${formatPart(path.loss)}, score ${formatCount(path.score)}`],
       ["capacity", path.deliveryRate === null ? "not measured" : formatRate(path.deliveryRate)],
       ["path MTU", path.mtu === null ? "not looked for" : `${path.mtu} bytes`],
       ["last heard", path.heardMsAgo === null ? "never" : `${formatAge(path.heardMsAgo)} ago`],
-      ...trafficDetails(traffic),
+      ["seen as", path.seenAs ?? "not told"],
+      ...trafficDetails(traffic, `${path.state} for ${formatUptime(unchangedMs)}`),
     ],
   };
 }
@@ -155,9 +216,10 @@ function qualityOf({ state, isGood, isBadFor }: PathReport): Cell {
   return isGood ? span("good", "good") : span(`avoided: ${isBadFor ?? "quality"}`, "warn");
 }
 
-function trafficDetails(traffic: Traffic): [string, string][] {
+/** `state` is how it is, and for how long. */
+function trafficDetails(traffic: Traffic, state: string): [string, string][] {
   return [
-    ["received", formatBytes(traffic.receivedBytes)],
-    ["sent", formatBytes(traffic.sentBytes)],
+    ["is", state],
+    ["carried", `${formatBytes(traffic.receivedBytes)} in, ${formatBytes(traffic.sentBytes)} out`],
   ];
 }

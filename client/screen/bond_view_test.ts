@@ -15,6 +15,37 @@ Deno.test("bondModel() shows what each link carries, and the sum", () => {
   equal(uptimeMs, 1_000);
 });
 
+Deno.test("bondModel() tells session and engine, shares, averages, and links that share an address", () => {
+  const paths = [
+    pathReport(0, "one", { rttMs: 20, seenAs: "203.0.113.7:40000" }),
+    pathReport(1, "two", { rttMs: 40, seenAs: "203.0.113.7:40001" }),
+    pathReport(2, "three", { state: "down", seenAs: "203.0.113.9:1" }),
+  ];
+  const status = bondStatus(["one", "two", "three"], paths, (link) => ({
+    ...{ receivedBytes: 0, sentBytes: 0, sentBytesPerSecond: 0, lastMinute: [] },
+    receivedBytesPerSecond: link === "one" ? 3_000 : 1_000,
+  }));
+  const { facts, more, rows } = bondModel(status, 0);
+  deepEqual(facts.slice(2), [
+    "scheduler flow",
+    `session ${status.session!.id.toString(16).padStart(8, "0")}`,
+    "native engine",
+  ]);
+  deepEqual(more[0]!.slice(0, 3), [
+    "2 of 3 links up",
+    "one, two share 203.0.113.7",
+    "on average RTT 30.0 ms",
+  ]);
+  deepEqual(
+    rows.map(({ cells }) => [cells.share!.text, cells.for!.text, cells.seenAs!.text]),
+    [
+      ["60 %", "3:20", "203.0.113.7:40000"],
+      ["20 %", "3:20", "203.0.113.7:40001"],
+      ["20 %", "3:20", "203.0.113.9:1"],
+    ],
+  );
+});
+
 Deno.test("bondModel() shows a link without a path, and that there is no session", () => {
   const { rows } = bondModel(bondStatus(["one", "two"], []), 0);
   deepEqual(rows.map(({ cells }) => cells.state), [
@@ -28,18 +59,18 @@ Deno.test("bondModel() shows a link without a path, and that there is no session
   deepEqual(lost!.details[0], ["state", "has no carrier"]);
   const without = { ...bondStatus(["one"]), session: null };
   const { facts, rows: [idle] } = bondModel(without, 0);
-  equal(facts.at(-1), "no session");
+  deepEqual(facts.slice(-2), ["no session", "native engine"]);
   equal(idle!.cells.quality!.text, "no session");
 });
 
 Deno.test("gain, compression and reordering are told; what is not known is a dash", () => {
   const { more } = bondModel(bondStatus(["one"]), 0);
-  deepEqual(more, [
+  deepEqual(more.slice(1), [
     ["gain over the best link -", "compression 1.5x, 3.0 kB carried as 2.0 kB"],
     ["reorder: buffered 3", "reordered 2", "drops 0", "flushes 1", "max depth 4"],
   ]);
   const gaining = bondModel({ ...bondStatus(["one"]), gainOverBest: 1.84 }, 0);
-  equal(gaining.more[0]![0], "gain over the best link 1.8x");
+  equal(gaining.more[1]![0], "gain over the best link 1.8x");
   deepEqual(bondModel({ ...bondStatus(["one"]), session: null }, 0).more, []);
 });
 

@@ -89,8 +89,9 @@ Deno.test("drawFrame() shows bonding on 80 columns and 24 rows", () => {
   const frame = drawFrame(BONDED, { ...INITIAL_STATE }, LOG, size);
   deepEqual(shown(frame, size), [
     " Fluxify bonding to vpn.example.org                                  up 1:02:03",
-    " 10.8.0.2 and fd00:8::2   server 203.0.113.10   scheduler flow",
+    " 10.8.0.2 and fd00:8::2   server 203.0.113.10   scheduler flow   native engine",
     " down 37.2 Mbit/s   up 288 bit/s   received 4.8 GB   sent 132 MB",
+    " 2 of 4 links up   on average RTT 20.1 ms   jitter 15.7 ms   loss 0 %   score 98",
     " gain over the best link 3.0x   compression 1.5x, 3.0 kB carried as 2.0 kB",
     " reorder: buffered 3   reordered 2   drops 0   flushes 1   max depth 4",
     "",
@@ -103,7 +104,7 @@ Deno.test("drawFrame() shows bonding on 80 columns and 24 rows", () => {
     " 08:00:01 link fiber: path is up",
     " 08:00:01 cannot use link lte: Cannot bind: no such device, and this message",
     "          goes on for quite a while so that it has to be wrapped",
-    ...blank(8),
+    ...blank(7),
     " [Stop]  [Help]  q stop  ? help  up/down select  wheel log  s scheduler  l links",
   ]);
 });
@@ -113,8 +114,9 @@ Deno.test("drawFrame() shows the details of a selected link", () => {
   const frame = drawFrame(BONDED, { ...INITIAL_STATE, selected: "wlp0s20f3u1" }, LOG, size);
   deepEqual(shown(frame, size), [
     " Fluxify bonding to vpn.example.org                                  up 1:02:03",
-    " 10.8.0.2 and fd00:8::2   server 203.0.113.10   scheduler flow",
+    " 10.8.0.2 and fd00:8::2   server 203.0.113.10   scheduler flow   native engine",
     " down 37.2 Mbit/s   up 288 bit/s   received 4.8 GB   sent 132 MB",
+    " 2 of 4 links up   on average RTT 20.1 ms   jitter 15.7 ms   loss 0 %   score 98",
     " gain over the best link 3.0x   compression 1.5x, 3.0 kB carried as 2.0 kB",
     " reorder: buffered 3   reordered 2   drops 0   flushes 1   max depth 4",
     "",
@@ -124,17 +126,16 @@ Deno.test("drawFrame() shows the details of a selected link", () => {
     "  日本語…  suspect -                812 ms 0.34 ms   0 % 12.4 Mbit/s    96 bit/s",
     "  lte      down    not in use                                0 bit/s     0 bit/s",
     "─ wlp0s20f3u1 ──────────────────────────────────────────────────────────────────",
-    " leads to    203.0.113.10:8000         capacity    50.0 Mbit/s",
-    " RTT         20.1 ms, last 21.0 ms     path MTU    1400 bytes",
-    " least RTT   19.5 ms                   last heard  0.1 s ago",
-    " jitter      31.0 ms, one way 0.20 ms  received    1.2 GB",
-    " loss        0 %, score 98             sent        33.0 MB",
+    " leads to    203.0.113.10:8000         path MTU    1400 bytes",
+    " RTT         20.1 ms, least 19.5 ms    last heard  0.1 s ago",
+    " jitter      31.0 ms, one way 0.20 ms  seen as     not told",
+    " loss        0 %, score 98             is          up for 3:20",
+    " capacity    50.0 Mbit/s               carried     1.2 GB in, 33.0 MB out",
     " last minute ____________________▁▂▂▂▂▂▂▂▂▃▃▃▃▃▃▄▄▄▄▄▄▅▅▅▅▅▆▆▆▆▇▇▇▇████",
     "─ log ──────────────────────────────────────────────────────────────────────────",
     " 08:00:01 link fiber: path is up",
     " 08:00:01 cannot use link lte: Cannot bind: no such device, and this message",
     "          goes on for quite a while so that it has to be wrapped",
-    ...blank(1),
     " [Stop]  [Help]  q stop  ? help  up/down select  wheel log  s scheduler  l links",
   ]);
 });
@@ -149,27 +150,28 @@ Deno.test("drawFrame() shows bonding on 120 columns and 40 rows, asked to stop",
   );
   deepEqual(shown(frame, size), [
     " Fluxify bonding to vpn.example.org                                                                          up 1:02:03",
-    " 10.8.0.2 and fd00:8::2   server 203.0.113.10   scheduler flow",
+    " 10.8.0.2 and fd00:8::2   server 203.0.113.10   scheduler flow   session 00000001   native engine",
     " down 37.2 Mbit/s   up 288 bit/s   received 4.8 GB   sent 132 MB",
+    " 2 of 4 links up   on average RTT 20.1 ms   jitter 15.7 ms   loss 0 %   score 98",
     " gain over the best link 3.0x   compression 1.5x, 3.0 kB carried as 2.0 kB",
     " reorder: buffered 3   reordered 2   drops 0   flushes 1   max depth 4",
     "",
-    "  LINK          STATE    QUALITY              RTT      MIN   JITTER   LOSS  SCORE         DOWN           UP  LAST MINUTE",
-    "> fiber         up       good             20.1 ms  19.5 ms  0.34 ms    0 %     98  12.4 Mbit/s     96 bit/s  ___▁▂▃▃▅▆▇█",
-    "  wlp0s20f3u1   up       avoided: jitter  20.1 ms  19.5 ms  31.0 ms    0 %     98  12.4 Mbit/s     96 bit/s  ___▁▂▃▃▅▆▇█",
-    "  日本語回線…   suspect  -                 812 ms  19.5 ms  0.34 ms    0 %     98  12.4 Mbit/s     96 bit/s  ___▁▂▃▃▅▆▇█",
-    "  lte           down     not in use                                                    0 bit/s      0 bit/s  ___▁▂▃▃▅▆▇█",
+    "  LINK            STATE    QUALITY              RTT   JITTER   LOSS  SCORE  SHARE         DOWN           UP  LAST MINUTE",
+    "> fiber           up       good             20.1 ms  0.34 ms    0 %     98   33 %  12.4 Mbit/s     96 bit/s  ___▁▂▃▃▅▆▇█",
+    "  wlp0s20f3u1     up       avoided: jitter  20.1 ms  31.0 ms    0 %     98   33 %  12.4 Mbit/s     96 bit/s  ___▁▂▃▃▅▆▇█",
+    "  日本語回線です  suspect  -                 812 ms  0.34 ms    0 %     98   33 %  12.4 Mbit/s     96 bit/s  ___▁▂▃▃▅▆▇█",
+    "  lte             down     not in use                                         0 %      0 bit/s      0 bit/s  ___▁▂▃▃▅▆▇█",
     "─ fiber ────────────────────────────────────────────────────────────────────────────────────────────────────────────────",
-    " leads to    203.0.113.10:8000         loss        0 %, score 98             received    1.2 GB",
-    " RTT         20.1 ms, last 21.0 ms     capacity    50.0 Mbit/s               sent        33.0 MB",
-    " least RTT   19.5 ms                   path MTU    1400 bytes",
+    " leads to    203.0.113.10:8000         capacity    50.0 Mbit/s               is          up for 3:20",
+    " RTT         20.1 ms, least 19.5 ms    path MTU    1400 bytes                carried     1.2 GB in, 33.0 MB out",
     " jitter      0.34 ms, one way 0.20 ms  last heard  0.1 s ago",
+    " loss        0 %, score 98             seen as     not told",
     " last minute ____________________▁▂▂▂▂▂▂▂▂▂▃▃▃▃▃▃▃▄▄▄▄▄▅▅▅▅▅▆▆▆▆▆▇▇▇▇████",
     "─ log ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────",
     " 08:00:01 link fiber: path is up",
     " 08:00:01 cannot use link lte: Cannot bind: no such device, and this message goes on for quite a while so that it has to",
     "          be wrapped",
-    ...blank(18),
+    ...blank(17),
     " Stop? y/n  [Yes]  [No]  the machine's own routes come back",
   ]);
 });
@@ -305,17 +307,17 @@ Deno.test("drawFrame() shows a terminal that is too small", () => {
 Deno.test("drawFrame() tells good from bad in colours as well", () => {
   const { lines } = drawFrame(BONDED, INITIAL_STATE, LOG, { columns: 80, rows: 24 });
   const painted = lines.map((line) => paint(line));
-  ok(painted[7]!.includes("\x1b[32mup     \x1b[0m"), painted[7]);
-  ok(painted[8]!.includes("\x1b[33mavoided: jitter\x1b[0m"), painted[8]);
-  ok(painted[10]!.includes("\x1b[1;31mdown   \x1b[0m"), painted[10]);
-  ok(painted[13]!.includes("\x1b[33mcannot use link lte"), painted[13]);
+  ok(painted[8]!.includes("\x1b[32mup     \x1b[0m"), painted[8]);
+  ok(painted[9]!.includes("\x1b[33mavoided: jitter\x1b[0m"), painted[9]);
+  ok(painted[11]!.includes("\x1b[1;31mdown   \x1b[0m"), painted[11]);
+  ok(painted[14]!.includes("\x1b[33mcannot use link lte"), painted[14]);
 });
 
 Deno.test("drawFrame() says where clicks count", () => {
   const size = { columns: 80, rows: 24 };
   const { targets } = drawFrame(BONDED, INITIAL_STATE, LOG, size);
   deepEqual(targets.filter(({ input }) => input.kind === "row").map(({ line }) => line), [
-    ...[7, 8, 9, 10],
+    ...[8, 9, 10, 11],
   ]);
   deepEqual(targets.at(-2), {
     line: 23,
@@ -334,7 +336,7 @@ Deno.test("drawFrame() says when the oldest line of the log is in sight", () => 
   const log = Array.from({ length: 30 }, (_, number) => logLine("info", `line ${number}`));
   const at = (logBack: number) =>
     drawFrame(BONDED, { ...INITIAL_STATE, logBack }, log, { columns: 80, rows: 24 }).isLogAtStart;
-  deepEqual([at(0), at(18), at(19)], [false, false, true]);
+  deepEqual([at(0), at(19), at(20)], [false, false, true]);
 });
 
 Deno.test("drawFrame() is as large as the screen, whatever is in it", () => {

@@ -33,9 +33,17 @@ export function layOut(
   const gap = width < WIDE_FROM ? " " : "  ";
   const chosen = new Set<Column>();
   let room = width - MARK_WIDTH;
-  for (const column of columns.toSorted((a, b) => a.rank - b.rank)) {
+  const byRank = columns.toSorted((a, b) => a.rank - b.rank);
+  const [first] = byRank;
+  const whole = first?.grows === undefined
+    ? 0
+    : Math.max(0, longest(first.key, rows) - first.width);
+  /** A whole name says more than what ranks behind the chart. */
+  let kept = 0;
+  for (const column of byRank) {
     const needed = column.width + (chosen.size === 0 ? 0 : gap.length);
-    if (chosen.size > 0 && needed > room) continue;
+    if (chosen.size > 0 && needed + kept > room) continue;
+    if (column.grows === "as a sparkline") kept = whole;
     chosen.add(column);
     room -= needed;
   }

@@ -14,7 +14,10 @@ export function bondStatus(
     server: "vpn.example.org",
     serverAddress: "203.0.113.10",
     addresses: "10.8.0.2 and fd00:8::2",
-    links: links.map((name) => ({ name, problem: null, traffic: trafficOf(name) })),
+    engine: "native",
+    links: links.map((name) => {
+      return { name, problem: null, unchangedMs: 200_000, traffic: trafficOf(name) };
+    }),
     gainOverBest: gainOverBest(links.map(trafficOf)),
     drops: {},
     session: sessionReport(paths),

@@ -4,6 +4,7 @@ import { NativeEngine, nativeEngineObstacle } from "./native/native_engine.ts";
 
 export interface StartedEngine {
   readonly engine: Engine;
+  readonly name: EngineName;
   /** One line for the log: what was chosen, and why. */
   readonly reason: string;
 }
@@ -14,18 +15,20 @@ export async function startEngine(
   options: EngineOptions,
 ): Promise<StartedEngine> {
   if (choice === "portable") {
-    return { engine: await startPortable(options), reason: "portable engine, as asked for" };
+    const reason = "portable engine, as asked for";
+    return { engine: await startPortable(options), name: "portable", reason };
   }
   const obstacle = nativeEngineObstacle();
   if (obstacle === null) {
     const why = choice === "native" ? "as asked for" : "libc and libcrypto can be used";
-    return { engine: new NativeEngine(options), reason: `native engine: ${why}` };
+    return { engine: new NativeEngine(options), name: "native", reason: `native engine: ${why}` };
   }
   if (choice === "native") {
     throw new Error(`Cannot run the native engine: ${obstacle}; try -engine portable`);
   }
   return {
     engine: await startPortable(options),
+    name: "portable",
     reason: `portable engine, which is slower: the native one cannot run here (${obstacle})`,
   };
 }

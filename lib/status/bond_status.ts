@@ -1,5 +1,5 @@
 /** What a bonding client is doing, as a value: what its screen, its log and its socket all show. */
-import type { Engine, SessionReport } from "../net/engine.ts";
+import type { Engine, EngineName, PathReport, SessionReport } from "../net/engine.ts";
 import { gainOverBest } from "./gain.ts";
 import { type Traffic, TrafficHistory } from "./traffic_history.ts";
 
@@ -7,6 +7,8 @@ export interface LinkStatus {
   readonly name: string;
   /** Why it cannot be used, such as "has no carrier"; null when nothing is known to be in its way. */
   readonly problem: string | null;
+  /** For how long it has been up, or not, in milliseconds. */
+  readonly unchangedMs: number;
   /** Since the start, over all sessions. Its path, if it has one, is in the session, by its name. */
   readonly traffic: Traffic;
 }
@@ -18,6 +20,7 @@ export interface BondStatus {
   readonly serverAddress: string;
   /** Those of this machine inside the tunnel, as in `10.8.0.2 and fd00:8::2`; empty: none yet. */
   readonly addresses: string;
+  readonly engine: EngineName;
   /** In the user's order, also those that have no path at the moment. */
   readonly links: readonly LinkStatus[];
   /** All links by the best of them, as in 1.8, in the busier direction; null: too little flows. */
@@ -29,7 +32,8 @@ export interface BondStatus {
 }
 
 /** What is known beside the engine. */
-export interface BondFacts extends Pick<BondStatus, "server" | "serverAddress" | "addresses"> {
+export interface BondFacts
+  extends Pick<BondStatus, "server" | "serverAddress" | "addresses" | "engine"> {
   /** Names of the links. */
   readonly links: readonly string[];
   /** By name, why a link cannot be used; the others do not occur. */
@@ -50,6 +54,8 @@ export class BondMonitor {
   readonly #facts: () => BondFacts;
   readonly #nowMs: () => number;
   readonly #history = new TrafficHistory();
+  /** By link: whether it was up, and since when, at the time of reading. */
+  #since: ReadonlyMap<string, { readonly isUp: boolean; readonly atMs: number }> = new Map();
   #reading: Promise<BondStatus> | null = null;
   #readAtMs = -Infinity;
 
@@ -87,9 +93,15 @@ export class BondMonitor {
       const path = session?.paths.find((one) => one.name === name);
       this.#history.add(name, nowMs, path ?? null);
     }
+    this.#since = new Map(links.map((name) => {
+      const isUp = isCarrying(session?.paths.find((path) => path.name === name));
+      const before = this.#since.get(name);
+      return [name, before?.isUp === isUp ? before : { isUp, atMs: nowMs }];
+    }));
     const statuses = links.map((name): LinkStatus => ({
       name,
       problem: problems.get(name) ?? null,
+      unchangedMs: nowMs - this.#since.get(name)!.atMs,
       traffic: this.#history.of(name),
     }));
     return {
@@ -100,6 +112,11 @@ export class BondMonitor {
       drops: dropCounts(this.#engine),
     };
   }
+}
+
+/** A path whose answers are late is up until it is given up. */
+function isCarrying(path: PathReport | undefined): boolean {
+  return path?.state === "up" || path?.state === "suspect";
 }
 
 /** By reason, those that have happened. */

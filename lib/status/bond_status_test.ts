@@ -18,6 +18,7 @@ function setUp(reports: () => SessionReport[], facts: Partial<BondFacts> = {}) {
     server: "vpn.example.org",
     serverAddress: "203.0.113.10",
     addresses: "10.8.0.2",
+    engine: "portable",
     links: ["one", "two"],
     problems: new Map([["two", "has no carrier"]]),
     sessionId: 7,
@@ -46,6 +47,23 @@ Deno.test("BondMonitor joins the engine's report with what is known of the links
   equal(status.gainOverBest, 1);
   deepEqual(dropped, { replayed: 3 });
   equal(status.addresses, "10.8.0.2");
+});
+
+Deno.test("BondMonitor tells for how long a link has been up or down", async () => {
+  let state: "up" | "suspect" | "down" = "up";
+  const { clock, monitor } = setUp(() => [
+    { ...sessionReport([pathReport(0, "one", { state })]), id: 7 },
+  ]);
+  const unchanged = async (nowMs: number) => {
+    clock.nowMs = nowMs;
+    return (await monitor.status()).links.map(({ unchangedMs }) => unchangedMs);
+  };
+  deepEqual(await unchanged(0), [0, 0]);
+  state = "suspect";
+  deepEqual(await unchanged(5_000), [5_000, 5_000]);
+  state = "down";
+  deepEqual(await unchanged(8_000), [0, 8_000]);
+  deepEqual(await unchanged(9_000), [1_000, 9_000]);
 });
 
 Deno.test("BondMonitor reads the engine once for all who ask within 200 ms", async () => {
