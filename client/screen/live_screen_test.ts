@@ -66,7 +66,7 @@ screenTest("Ctrl-C asks, and a second one stops", async () => {
 screenTest("a click counts when the button is released where it was pressed", async () => {
   await using terminal = start();
   await terminal.waitFor(BOTH_UP);
-  await terminal.press("\x1b[<0;4;9M\x1b[<0;4;9m");
+  await terminal.press("\x1b[<0;4;10M\x1b[<0;4;10m");
   await terminal.waitFor(/─ two ─[^]*path MTU +1400 bytes/);
   const selected = terminal.text.length;
   await terminal.press("\x1b[<0;3;24M\x1b[<0;30;20m"); // pressed on [Stop], let go elsewhere

@@ -250,10 +250,7 @@ export class ClientRegistry {
     });
   }
 
-  /**
-   * Serials of the client's certificates with which it may still connect, now or later.
-   * @throws as show() does
-   */
+  /** Serials with which the client may connect, now or later. @throws as show() does */
   async serialsInUse(name: string, now: Date): Promise<string[]> {
     return (await this.#requireClient(name))
       .filter((certificate) => IN_USE.has(this.#statusOf(certificate, now)))

@@ -251,11 +251,6 @@ async function syncDirectory(path: string): Promise<void> {
   await handle.sync();
 }
 
-/** @throws {PkiError} that says why it is still there */
-export async function removeFile(path: string): Promise<void> {
-  await asWrite(path, () => Deno.remove(path));
-}
-
 async function removeIfPresent(path: string): Promise<void> {
   try {
     await Deno.remove(path);

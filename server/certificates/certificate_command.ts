@@ -213,7 +213,7 @@ export function deleteClient(
       ? await registry.revoke(name, now)
       : { revocations: [], notices: [] };
     const files = await registry.deleteFiles(name, now);
-    const forwards = await forgetForwards(directory, name);
+    const forwards = await forgetForwards(directory, (client) => client === name);
     const text = [
       ...revocations.map(({ serial }) => `Certificate of ${name} revoked: serial ${serial}`),
       ...files.map((path) => `Removed ${path}`),
