@@ -8,8 +8,8 @@ import { HelperProcess } from "./helper_process.ts";
 import { PeerRules } from "./peer_rules.ts";
 import type { OpenTls, TlsChannel, TlsCredentials, TlsSide } from "./tls_side.ts";
 
-/** `node:tls` keeps about 23 KB of each connection: a process grows by 50 MB, and is replaced. */
-const CONNECTIONS_PER_HELPER = 2000;
+/** `node:tls` keeps about 40 KB of each connection: a process grows by 40 MB, and is replaced. */
+const CONNECTIONS_PER_HELPER = 1000;
 /** One that cannot live is not started again and again. */
 const START_EVERY_MS = 500;
 
