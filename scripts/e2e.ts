@@ -40,7 +40,8 @@ const USAGE = `Usage: sudo deno task e2e [-- [--json] [--built] [--filter TEXT]]
   --filter TEXT  only the topics whose name has TEXT in it: traffic, families, links, late,
                  addresses, faults, link cut, untrusted, schedulers, mtu, compression, renewal,
                  policy routing, DNS, kill switch, port forward, two clients, leases,
-                 advertisements, up, commands, SIGHUP, mss, host state, certificates, refusals, hostile
+                 advertisements, up, commands, SIGHUP, mss, host state, certificates, refusals, hostile,
+                 spoofed, behind the tunnel, without libssl, idle
   --help         this text`;
 
 interface Options {

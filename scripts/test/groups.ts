@@ -12,6 +12,7 @@ const ALONE: readonly string[] = [
   "scripts/demo_test.ts",
   "scripts/bench_test.ts",
   "tests/e2e/compression_test.ts",
+  "tests/e2e/idle_clients_test.ts",
   "tests/e2e/redundancy_test.ts",
   "tests/e2e/schedulers_test.ts",
 ];
