@@ -41,7 +41,7 @@ const USAGE = `Usage: sudo deno task e2e [-- [--json] [--built] [--filter TEXT]]
                  addresses, faults, link cut, untrusted, schedulers, mtu, compression, renewal,
                  policy routing, DNS, kill switch, port forward, two clients, leases,
                  advertisements, up, commands, SIGHUP, mss, host state, certificates, refusals, hostile,
-                 spoofed, behind the tunnel, without libssl, idle
+                 spoofed, behind the tunnel, without libssl, idle, uploads
   --help         this text`;
 
 interface Options {

@@ -13,6 +13,7 @@ const ALONE: readonly string[] = [
   "scripts/bench_test.ts",
   "tests/e2e/compression_test.ts",
   "tests/e2e/idle_clients_test.ts",
+  "tests/e2e/old_server_uploads_test.ts",
   "tests/e2e/redundancy_test.ts",
   "tests/e2e/schedulers_test.ts",
 ];
