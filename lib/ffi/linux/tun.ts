@@ -17,6 +17,8 @@ const IFF_VNET_HDR = 0x4000;
 const TUN_F_CSUM = 0x01;
 const TUN_F_TSO4 = 0x02;
 const TUN_F_TSO6 = 0x04;
+/** Both only together. */
+const TUN_F_USO = 0x20 | 0x40;
 const INTERFACE_NAME_MAX = 15;
 const INTERFACE_NAME = /^(?!\.\.?$)[A-Za-z0-9._-]{1,15}$/;
 /** sizeof(struct ifreq) on 64-bit Linux. */
@@ -31,6 +33,8 @@ export interface TunDevice {
   readonly name: string;
   /** Whether reads and writes carry a virtio header, and so super-packets. */
   readonly vnetHeader: boolean;
+  /** Whether writes may carry UDP super-packets: Linux 6.2. */
+  readonly udpSegments: boolean;
 }
 
 /** Why a TUN device could not be made, in words that say what to do. */
@@ -55,13 +59,29 @@ export function openTun(libc: Libc, name: string, offload: boolean): TunDevice {
     const fd = openDevice(libc, name, IFF_TUN | IFF_NO_PI | IFF_VNET_HDR);
     try {
       const features = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6;
+      const udpSegments = takesUdpSegments(libc, fd, features);
       libc.ioctlNumber(fd, TUNSETOFFLOAD, features, "turn TUN offloads on");
-      return { fd, name, vnetHeader: true };
+      return { fd, name, vnetHeader: true, udpSegments };
     } catch {
       libc.closeFile(fd);
     }
   }
-  return { fd: openDevice(libc, name, IFF_TUN | IFF_NO_PI), name, vnetHeader: false };
+  return {
+    fd: openDevice(libc, name, IFF_TUN | IFF_NO_PI),
+    name,
+    vnetHeader: false,
+    udpSegments: false,
+  };
+}
+
+/** Asks by turning them on: they came together with what the kernel takes. */
+function takesUdpSegments(libc: Libc, fd: number, features: number): boolean {
+  try {
+    libc.ioctlNumber(fd, TUNSETOFFLOAD, features | TUN_F_USO, "turn UDP offloads on");
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function openDevice(libc: Libc, name: string, flags: number): number {

@@ -46,7 +46,7 @@ class Bench implements Disposable {
       closeFile(fd);
     };
     this.loop = new Loop(libc, {
-      tun: { fd: this.tun.connect().fd, name: "tun", vnetHeader: false },
+      tun: { fd: this.tun.connect().fd, name: "tun", vnetHeader: false, udpSegments: false },
       wakeFd: this.wakeFd,
       sharedSocket: null,
       drops: new Float64Array(DropCounters.BYTES / 8),
@@ -158,7 +158,7 @@ Deno.test("a TUN device that is gone ends the loop", () => {
   libc.closeFile(away.fd);
   const { fd } = openPathSocket(libc, { device: "lo", server: "127.0.0.1", port });
   const loop = new Loop(libc, {
-    tun: { fd, name: "tun", vnetHeader: false },
+    tun: { fd, name: "tun", vnetHeader: false, udpSegments: false },
     wakeFd: bench.wakeFd,
     sharedSocket: null,
     drops: new Float64Array(DropCounters.BYTES / 8),

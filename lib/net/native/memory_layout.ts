@@ -15,11 +15,12 @@ const MADE_BYTES = 9216;
 const CONTROL_BYTES = 8192;
 
 export class MemoryLayout {
-  readonly arena = new Arena(2 * REGION_BYTES + 2 * MADE_BYTES + CONTROL_BYTES);
+  readonly arena = new Arena(3 * REGION_BYTES + 2 * MADE_BYTES + CONTROL_BYTES);
   /** A packet read from the TUN device, its virtio header in front. */
   readonly tunRead = this.arena.reserve(REGION_BYTES);
-  /** Datagrams received, opened in place. */
-  readonly receive = this.arena.reserve(REGION_BYTES);
+  /** Datagrams received, opened in place: room for what one receive may bring behind others. */
+  readonly receive = this.arena.reserve(2 * REGION_BYTES);
+  readonly receiveEnd = this.receive + 2 * REGION_BYTES;
   readonly made: MadeMemory = {
     memory: this.arena,
     compressed: this.arena.reserve(MADE_BYTES),

@@ -26,7 +26,7 @@ function setUp(vnetHeader: boolean, puts: readonly Uint8Array[], made = 1) {
       return next.length;
     },
   } as unknown as Libc;
-  const tun = { fd: FD, name: "tun", vnetHeader };
+  const tun = { fd: FD, name: "tun", vnetHeader, udpSegments: false };
   const reader = new TunReader(libc, tun, { arena, tunRead } as MemoryLayout);
   const handed: { bytes: number[]; offload: Offload }[] = [];
   const run = (mayRead = () => true) =>

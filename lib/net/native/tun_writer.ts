@@ -1,5 +1,5 @@
 /**
- * The last inbound stage: writes packets to the TUN device, consecutive ones of a TCP flow as one
+ * The last inbound stage: writes packets to the TUN device, consecutive ones of a flow as one
  * super-packet. Nothing is copied: one writev gathers the parts of a super-packet in place.
  */
 import type { Libc } from "../../ffi/libc/libc.ts";
@@ -7,6 +7,7 @@ import { setAddress } from "../../ffi/memory/arena.ts";
 import { type TunDevice, VNET_HEADER_LENGTH } from "../../ffi/linux/tun.ts";
 import type { DropCounters } from "../../protocol/wire/drop_reason.ts";
 import { TcpCoalescer } from "../../protocol/packet/coalesce.ts";
+import { UdpCoalescer } from "../../protocol/packet/coalesce_udp.ts";
 import type { FlowKey } from "../../protocol/packet/flow_key.ts";
 import { completeChecksum } from "../../protocol/packet/checksum.ts";
 import {
@@ -27,6 +28,7 @@ import {
   VNET_GSO_TCPV4,
   VNET_GSO_TCPV6,
   VNET_GSO_TYPE,
+  VNET_GSO_UDP,
   VNET_HEADERS_LENGTH,
 } from "./vnet_header.ts";
 
@@ -40,7 +42,9 @@ export class TunWriter implements PacketSink {
   readonly #drops: DropCounters;
   readonly #layout: MemoryLayout;
   readonly #view: DataView;
-  readonly #coalescer = new TcpCoalescer();
+  /** At most one of them is open. */
+  readonly #tcp = new TcpCoalescer();
+  readonly #udp = new UdpCoalescer();
   readonly #iovecs: number;
   /** Address of the first iovec in use: with the virtio header, or without. */
   readonly #iovecAddress: bigint;
@@ -62,10 +66,12 @@ export class TunWriter implements PacketSink {
 
   deliver(memory: PacketMemory, packet: number, flow: FlowKey, partialChecksum: boolean): void {
     const { view } = memory;
-    const coalescer = this.#coalescer;
-    const { transport, end } = flow;
+    const { transport, end, protocol } = flow;
     const isPartial = partialChecksum && transport >= 0;
-    if (isPartial && flow.protocol === PROTOCOL_TCP && this.#tun.vnetHeader) {
+    const coalescer = isPartial ? this.#coalescerFor(protocol) : null;
+    if (coalescer === null) {
+      this.flush();
+    } else {
       if (this.#parts < IOVECS_MAX - 1 && coalescer.append(view, packet, transport, end)) {
         const payload = packet + coalescer.headersLength;
         this.#gather(memory, payload, end - payload);
@@ -76,23 +82,29 @@ export class TunWriter implements PacketSink {
         this.#gather(memory, packet, end - packet);
         return;
       }
-    } else {
-      this.flush();
     }
     this.#writeSingle(memory, packet, flow, isPartial);
   }
 
+  #coalescerFor(protocol: number): TcpCoalescer | UdpCoalescer | null {
+    if (protocol === PROTOCOL_TCP) return this.#tun.vnetHeader ? this.#tcp : null;
+    return protocol === PROTOCOL_UDP && this.#tun.udpSegments ? this.#udp : null;
+  }
+
   /** Writes what has been gathered. */
   flush(): void {
-    const coalescer = this.#coalescer;
-    const packets = coalescer.count;
-    if (packets === 0) return;
-    const { transportDistance, headersLength, segmentSize, isIpv4 } = coalescer;
+    if (this.#tcp.count > 0) this.#flush(this.#tcp, TCP_CHECKSUM);
+    else if (this.#udp.count > 0) this.#flush(this.#udp, UDP_CHECKSUM);
+  }
+
+  #flush(coalescer: TcpCoalescer | UdpCoalescer, checksumOffset: number): void {
+    const { count, transportDistance, headersLength, segmentSize, isIpv4 } = coalescer;
     coalescer.finish();
-    const gso = packets === 1 ? VNET_GSO_NONE : isIpv4 ? VNET_GSO_TCPV4 : VNET_GSO_TCPV6;
-    const gsoSize = packets === 1 ? 0 : segmentSize;
-    this.#writeHeader(gso, headersLength, gsoSize, transportDistance, TCP_CHECKSUM);
-    this.#write(packets);
+    const tcpGso = isIpv4 ? VNET_GSO_TCPV4 : VNET_GSO_TCPV6;
+    const gso = count === 1 ? VNET_GSO_NONE : coalescer === this.#tcp ? tcpGso : VNET_GSO_UDP;
+    const gsoSize = count === 1 ? 0 : segmentSize;
+    this.#writeHeader(gso, headersLength, gsoSize, transportDistance, checksumOffset);
+    this.#write(count);
   }
 
   #writeSingle(memory: PacketMemory, packet: number, flow: FlowKey, isPartial: boolean): void {

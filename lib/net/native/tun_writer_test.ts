@@ -23,7 +23,7 @@ function writeLayout(): MemoryLayout {
   const arena = new Arena(40_000);
   const [receive, vnetHeader] = [arena.reserve(30_000), arena.reserve(VNET)];
   const made = { memory: arena, compressed: 0, inflated: 0, inflatedBytes: 0 };
-  return { arena, receive, vnetHeader, tunRead: 0, made };
+  return { arena, receive, receiveEnd: receive + 30_000, vnetHeader, tunRead: 0, made };
 }
 
 class Writing implements Disposable {
@@ -34,9 +34,9 @@ class Writing implements Disposable {
   readonly writer: TunWriter;
   #used = 0;
 
-  constructor(readonly vnetHeader: boolean) {
+  constructor(readonly vnetHeader: boolean, udpSegments = vnetHeader) {
     const { fd } = this.loopback.connect();
-    const tun = { fd, name: "tun", vnetHeader };
+    const tun = { fd, name: "tun", vnetHeader, udpSegments };
     this.writer = new TunWriter(this.loopback.libc, tun, this.layout, this.drops);
   }
 
@@ -79,9 +79,9 @@ function tcp(version: 4 | 6, index: number, more: Partial<TcpFields> = {}): Uint
   return tcpPacket({ version, payload, sequence: 1000 * index, ...more });
 }
 
-function udp(version: 4 | 6): Uint8Array {
-  const payload = new Uint8Array(13).fill(7);
-  payload.set([0, 53, 0, 99, 0, 13, 0, 0]);
+function udp(version: 4 | 6, bytes = 5): Uint8Array {
+  const payload = new Uint8Array(8 + bytes).fill(7);
+  payload.set([0, 53, 0, 99, 0, payload.length, 0, 0]);
   return ipPacket({ version, protocol: 17, payload });
 }
 
@@ -141,8 +141,22 @@ for (const version of [4, 6] as const) {
     const written = writing.written();
     const sizes = [2, 0, 1, 1, 1].map((count) => distance + (count ? 20 + 1000 * count : 13));
     deepEqual(written.map(({ packet }) => packet.length), sizes);
-    equal(written[1]!.header, partial(0, distance, 0, 6));
+    equal(written[1]!.header, partial(0, distance + 8, 0, 6));
     deepEqual(written[3]!.packet, packets[4]);
+  });
+
+  Deno.test(`IPv${version}: UDP packets of a flow leave as one where the kernel cuts them`, () => {
+    for (const cuts of [true, false]) {
+      using writing = new Writing(true, cuts);
+      for (const bytes of [100, 100, 40]) writing.deliver(udp(version, bytes), true);
+      writing.writer.flush();
+      const written = writing.written();
+      const sizes = cuts ? [240] : [100, 100, 40];
+      deepEqual(written.map(({ packet }) => packet.length - distance - 8), sizes);
+      const header = cuts ? partial(5, distance + 8, 100, 6) : partial(0, distance, 0, 6);
+      equal(written[0]!.header, header);
+      ok(hasRightChecksums(written[0]!.packet, distance));
+    }
   });
 
   Deno.test(`IPv${version}: a complete checksum is left alone, and nothing joined`, () => {
@@ -220,7 +234,7 @@ Deno.test("packets that were held, in memory of their own, are put together with
 
 Deno.test("what the device refuses is counted packet by packet", () => {
   using writing = new Writing(true);
-  const tun = { fd: -1, name: "tun", vnetHeader: true };
+  const tun = { fd: -1, name: "tun", vnetHeader: true, udpSegments: true };
   const writer = new TunWriter(writing.loopback.libc, tun, writing.layout, writing.drops);
   const { arena, receive } = writing.layout;
   for (const index of [0, 1, 2]) {

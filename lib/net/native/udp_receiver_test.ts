@@ -3,10 +3,11 @@ import { deepEqual, equal, ok } from "node:assert/strict";
 import { gzipSync } from "node:zlib";
 import { Libcrypto, type Opener, type Sealer } from "../../ffi/libcrypto/aes_gcm.ts";
 import { openIpv4ServerSocket, openServerSocket } from "../../ffi/linux/socket.ts";
+import { VNET_HEADER_LENGTH } from "../../ffi/linux/tun.ts";
 import { Arena } from "../../ffi/memory/arena.ts";
 import { DropCounters } from "../../protocol/wire/drop_reason.ts";
 import { ipv6Words } from "../../protocol/packet/inner_address.ts";
-import { IPV4_HEADER_LENGTH, PROTOCOL_UDP } from "../../protocol/packet/ip.ts";
+import { IPV4_HEADER_LENGTH, PROTOCOL_UDP, UDP_HEADER_LENGTH } from "../../protocol/packet/ip.ts";
 import { ipPacket } from "../../protocol/packet/test_packet.ts";
 import { OutgoingRecord } from "../../protocol/crypto/outgoing_record.ts";
 import { Session } from "../../protocol/session/session.ts";
@@ -17,6 +18,7 @@ import {
   COMPRESSION_NONE,
   COMPRESSION_ZSTD,
   FLAG_ORDERED,
+  FLAG_PARTIAL_CHECKSUM,
   HEADER_LENGTH,
   PAYLOAD_OFFSET,
   RECORD_OVERHEAD,
@@ -58,8 +60,11 @@ class Bench implements Disposable {
   readonly #clientFd: number;
   readonly #record = new Arena(2 * RECORD_BYTES_MAX);
 
-  /** @param server the address the client calls the server by. */
-  constructor(open = openServerSocket, server = "127.0.0.1") {
+  /**
+   * @param server the address the client calls the server by.
+   * @param offloads whether the TUN device takes super-packets.
+   */
+  constructor(open = openServerSocket, server = "127.0.0.1", offloads = false) {
     this.#wire = new Loopback(open);
     this.#clientFd = this.#wire.connect(server).fd;
     const session = {
@@ -74,7 +79,8 @@ class Bench implements Disposable {
     this.#client.addPath({ id: 0, name: "fiber", socket: 0, peer: null }, 0);
     const sockets = new SocketTable(false, this.#wire.socket.isV6);
     sockets.add(this.#wire.socket);
-    const tun = { fd: this.#tun.connect().fd, name: "tun", vnetHeader: false };
+    const { fd } = this.#tun.connect();
+    const tun = { fd, name: "tun", vnetHeader: offloads, udpSegments: offloads };
     const { libc } = this.#wire;
     const { drops } = this;
     const { arena, made } = this.#layout;
@@ -106,13 +112,23 @@ class Bench implements Disposable {
 
   /** Sends a packet that is to be delivered as the `sequence`-th of its stream. */
   send(sequence: number, payload: Uint8Array, compression = COMPRESSION_NONE): void {
+    this.put(sequence, payload, compression);
+    this.receive();
+  }
+
+  receive(): void {
+    this.#receiver.run(0, 0);
+  }
+
+  /** Sends a packet, which waits in the server's socket. */
+  put(sequence: number, payload: Uint8Array, compression = COMPRESSION_NONE, flags = 0): void {
     const { bytes, view } = this.#record;
     const at = (offset: number) => this.#record.address(offset);
     bytes.set(payload);
     const { length } = payload;
     const record = RECORD_BYTES_MAX;
     const outgoing = Object.assign(new OutgoingRecord(), {
-      ...{ compression, sequence, stream: STREAM, flags: FLAG_ORDERED },
+      ...{ compression, sequence, stream: STREAM, flags: FLAG_ORDERED | flags },
     });
     const sealer = this.#client.writeRecord(
       ...[view, record, this.#client.paths.byId(0)!, length, outgoing] as const,
@@ -132,7 +148,6 @@ class Bench implements Disposable {
     ));
     const sent = length + RECORD_OVERHEAD;
     equal(this.#wire.libc.write(this.#clientFd, at(record), BigInt(sent)), sent);
-    this.#receiver.run(0, 0);
   }
 
   get #entry() {
@@ -148,6 +163,11 @@ class Bench implements Disposable {
   /** Gives up all gaps. */
   flush(): void {
     this.#driver.tick(2000);
+  }
+
+  /** How long what the TUN device has been given is. */
+  get writtenBytes(): number[] {
+    return this.#tun.arrivals().map(({ bytes }) => bytes.length);
   }
 
   /** What the TUN device has been given since this was asked last: the number of each packet. */
@@ -196,6 +216,26 @@ Deno.test("packets of a tunnel with a large MTU wait for their turn as others do
   using bench = new Bench();
   for (const number of [2, 3, 1]) bench.send(number, packet(number, 9000));
   deepEqual(bench.delivered(), [1, 2, 3]);
+  equal(bench.drops.total, 0);
+});
+
+Deno.test("packets that come one by one are written together", () => {
+  using bench = new Bench(openServerSocket, "127.0.0.1", true);
+  for (const number of [1, 2, 3]) {
+    bench.put(number, packet(number), COMPRESSION_NONE, FLAG_PARTIAL_CHECKSUM);
+  }
+  bench.receive();
+  const headers = IPV4_HEADER_LENGTH + UDP_HEADER_LENGTH;
+  deepEqual(bench.writtenBytes, [VNET_HEADER_LENGTH + headers + 3 * (600 - headers)]);
+  equal(bench.drops.total, 0);
+});
+
+Deno.test("more than there is memory for at a time is written in turns, and nothing over it", () => {
+  using bench = new Bench();
+  const numbers = Array.from({ length: 12 }, (_, index) => index + 1);
+  for (const number of numbers) bench.put(number, packet(number, 9000));
+  bench.receive();
+  deepEqual(bench.delivered(), numbers);
   equal(bench.drops.total, 0);
 });
 

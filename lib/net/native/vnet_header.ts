@@ -11,6 +11,8 @@ export const VNET_FLAG_NEEDS_CHECKSUM = 1;
 export const VNET_GSO_NONE = 0;
 export const VNET_GSO_TCPV4 = 1;
 export const VNET_GSO_TCPV6 = 4;
+/** UDP that is cut into datagrams, not into fragments. */
+export const VNET_GSO_UDP = 5;
 export const VNET_GSO_TYPE = 1;
 export const VNET_HEADERS_LENGTH = 2;
 export const VNET_GSO_SIZE = 4;

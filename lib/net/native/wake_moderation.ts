@@ -1,11 +1,11 @@
 /**
  * How long to let packets collect before the next turn. In a slow stream, the wake-up for each packet
- * costs more than the packet. So once packets arrive fast and few at a time, turns are half a
- * millisecond apart, as with interrupt moderation (NAPI). Single packets, packets after a rest, and
- * turns that are long or bring much do not wait.
+ * costs more than the packet. So once packets arrive fast and few at a time, each turn is followed by
+ * half a millisecond in which they collect, as with interrupt moderation (NAPI). Single packets,
+ * packets after a rest, and turns that are long or bring much do not wait.
  */
 
-/** Between the starts of two turns. */
+/** Between the end of a turn and the next one; a turn that takes as long is not followed by it. */
 export const COLLECT_MS = 0.5;
 /** Packets come fast when so many waits in a row were no longer than this. */
 const FAST_WAITS = 8;
@@ -33,6 +33,6 @@ export class WakeModeration {
   /** Hot. For how long after `now` nothing should be looked at; 0: at once. */
   pauseMs(now: number): number {
     if (this.#fastWaits < FAST_WAITS || this.#bytes > FEW_BYTES) return 0;
-    return Math.max(0, this.#startedAt + COLLECT_MS - now);
+    return now - this.#startedAt < COLLECT_MS ? COLLECT_MS : 0;
   }
 }

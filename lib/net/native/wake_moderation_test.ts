@@ -37,6 +37,13 @@ Deno.test("packets that come fast are collected for half a millisecond", () => {
   ok(longestMs <= COLLECT_MS);
 });
 
+Deno.test("they collect for as long behind a turn that takes a while", () => {
+  const turnMs = 0.1;
+  const { wakes, longestMs } = run(new WakeModeration(), 0.25, 1400, 1000, turnMs);
+  ok(wakes < 1700, `${wakes} wake-ups for 4000 packets`);
+  ok(longestMs < COLLECT_MS + turnMs + 0.001, `waited for ${longestMs} ms`);
+});
+
 Deno.test("packets a few milliseconds apart wait for nothing", () => {
   const { wakes, longestMs } = run(new WakeModeration(), 3, 1400, 300);
   equal(wakes, 98);

@@ -7,10 +7,9 @@
  * checksum, since it came in an authenticated record.
  */
 import { fold, sumPseudoHeader, writeIpv4Checksum } from "./checksum.ts";
+import { hasSameIpHeader } from "./ip_header.ts";
 import {
-  IPV4_DESTINATION,
   IPV4_HEADER_LENGTH,
-  IPV4_SOURCE,
   IPV4_TOTAL_LENGTH,
   IPV6_HEADER_LENGTH,
   IPV6_PAYLOAD_LENGTH,
@@ -142,26 +141,6 @@ export class TcpCoalescer {
     for (let at = this.transportDistance + TCP_HEADER_LENGTH_MIN; at < headers; at += 4) {
       if (view.getInt32(packet + at) !== head.getInt32(first + at)) return false;
     }
-    return this.isIpv4 ? this.#sameIpv4(view, packet, first) : this.#sameIpv6(view, packet, first);
-  }
-
-  #sameIpv4(view: DataView, packet: number, first: number): boolean {
-    const head = this.#view;
-    return view.getInt16(packet) === head.getInt16(first) && // version, header length, DSCP, ECN
-      view.getInt32(packet + 6) === head.getInt32(first + 6) && // fragment, TTL, protocol
-      view.getInt32(packet + IPV4_SOURCE) === head.getInt32(first + IPV4_SOURCE) &&
-      view.getInt32(packet + IPV4_DESTINATION) === head.getInt32(first + IPV4_DESTINATION);
-  }
-
-  #sameIpv6(view: DataView, packet: number, first: number): boolean {
-    const head = this.#view;
-    if (
-      view.getInt32(packet) !== head.getInt32(first) || // version, class, flow label
-      view.getInt16(packet + 6) !== head.getInt16(first + 6) // next header, hop limit
-    ) return false;
-    for (let at = 8; at < IPV6_HEADER_LENGTH; at += 4) {
-      if (view.getInt32(packet + at) !== head.getInt32(first + at)) return false;
-    }
-    return true;
+    return hasSameIpHeader(view, packet, head, first, this.isIpv4);
   }
 }

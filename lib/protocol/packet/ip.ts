@@ -42,4 +42,5 @@ export const TCP_FLAG_ACK = 0x10;
 export const TCP_FLAG_CWR = 0x80;
 
 export const UDP_HEADER_LENGTH = 8;
+export const UDP_LENGTH = 4;
 export const UDP_CHECKSUM = 6;

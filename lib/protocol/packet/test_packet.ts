@@ -1,5 +1,5 @@
 /** For tests: packets put together field by field, and sums added up the plain way. */
-import { PROTOCOL_TCP } from "./ip.ts";
+import { PROTOCOL_TCP, PROTOCOL_UDP } from "./ip.ts";
 
 export interface IpFields {
   readonly version: 4 | 6;
@@ -113,7 +113,9 @@ function pseudoPacket(packet: Uint8Array, transport: number): Uint8Array {
   const isIpv4 = packet[0]! >> 4 === 4;
   const addresses = isIpv4 ? packet.subarray(12, 20) : packet.subarray(8, 40);
   const length = packet.length - transport;
-  const protocol = isIpv4 ? packet[9]! : PROTOCOL_TCP;
+  // Behind extension headers of IPv6 the tests have TCP.
+  const next = packet[6] === PROTOCOL_UDP ? PROTOCOL_UDP : PROTOCOL_TCP;
+  const protocol = isIpv4 ? packet[9]! : next;
   return new Uint8Array([
     ...addresses,
     ...[length >> 24, (length >> 16) & 0xff, (length >> 8) & 0xff, length & 0xff],
