@@ -11,7 +11,7 @@ export {
 export { REPLAY_WINDOW_LENGTH, ReplayWindow } from "./lib/protocol/crypto/replay_window.ts";
 export { TcpCoalescer } from "./lib/protocol/packet/coalesce.ts";
 export { FlowKey, readFlowKey } from "./lib/protocol/packet/flow_key.ts";
-export { TcpSegmenter } from "./lib/protocol/packet/segment.ts";
+export { Segmenter } from "./lib/protocol/packet/segment.ts";
 export {
   type ControlGrant,
   type ControlRefusal,

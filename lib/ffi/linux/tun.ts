@@ -1,6 +1,6 @@
 /**
  * TUN devices of Linux (Documentation/networking/tuntap.rst, include/uapi/linux/if_tun.h): one IP
- * packet a read or write, and with a virtio header in front up to 64 KiB of one TCP flow.
+ * packet a read or write, and with a virtio header in front up to 64 KiB of one flow.
  */
 import { EACCES, EBUSY, EINVAL, ENOENT, ENXIO, EPERM, SyscallError } from "../libc/errno.ts";
 import type { Libc } from "../libc/libc.ts";
@@ -33,7 +33,7 @@ export interface TunDevice {
   readonly name: string;
   /** Whether reads and writes carry a virtio header, and so super-packets. */
   readonly vnetHeader: boolean;
-  /** Whether writes may carry UDP super-packets: Linux 6.2. */
+  /** Whether they carry UDP super-packets, too: Linux 6.2. */
   readonly udpSegments: boolean;
 }
 
@@ -44,7 +44,7 @@ export class TunError extends Error {
 
 /**
  * Makes the TUN device `name`; it goes away when the descriptor is closed. With `offload`, the
- * device takes and gives TCP super-packets where the kernel can.
+ * device takes and gives super-packets of TCP and UDP where the kernel can.
  * @throws TunError
  */
 export function openTun(libc: Libc, name: string, offload: boolean): TunDevice {
@@ -59,8 +59,8 @@ export function openTun(libc: Libc, name: string, offload: boolean): TunDevice {
     const fd = openDevice(libc, name, IFF_TUN | IFF_NO_PI | IFF_VNET_HDR);
     try {
       const features = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6;
-      const udpSegments = takesUdpSegments(libc, fd, features);
       libc.ioctlNumber(fd, TUNSETOFFLOAD, features, "turn TUN offloads on");
+      const udpSegments = turnUdpOffloadsOn(libc, fd, features);
       return { fd, name, vnetHeader: true, udpSegments };
     } catch {
       libc.closeFile(fd);
@@ -74,8 +74,8 @@ export function openTun(libc: Libc, name: string, offload: boolean): TunDevice {
   };
 }
 
-/** Asks by turning them on: they came together with what the kernel takes. */
-function takesUdpSegments(libc: Libc, fd: number, features: number): boolean {
+/** Returns whether the kernel has them: it takes UDP super-packets since it gives them. */
+function turnUdpOffloadsOn(libc: Libc, fd: number, features: number): boolean {
   try {
     libc.ioctlNumber(fd, TUNSETOFFLOAD, features | TUN_F_USO, "turn UDP offloads on");
     return true;

@@ -47,6 +47,37 @@ Deno.test({
 });
 
 Deno.test({
+  name: "netns: what a program sends with UDP_SEGMENT is one packet where the kernel can",
+  ignore: Deno.uid() !== 0,
+  fn: async () => {
+    const [told] = await inNamespace(`
+      import { pinnedBytes } from ${JSON.stringify(import.meta.resolve("../memory/arena.ts"))};
+      import { encodeSockaddr } from ${JSON.stringify(import.meta.resolve("./socket.ts"))};
+      const { fd, udpSegments } = openTun(libc, "fx0", true);
+      const run = (...argv) => new Deno.Command(argv[0], { args: argv.slice(1) }).output();
+      await run("ip", "link", "set", "fx0", "up", "mtu", "1500");
+      await run("ip", "address", "add", "10.8.0.2/24", "dev", "fx0");
+      const socket = libc.socket(2, 2);
+      libc.setOption(socket, 17, 103, 1000, "set the segment size");
+      libc.connect(socket, encodeSockaddr("10.8.0.1", 9), "connect");
+      const { bytes, address } = pinnedBytes(65_600);
+      libc.write(socket, address, 2500n);
+      const view = new DataView(bytes.buffer);
+      const packets = [];
+      for (;;) {
+        const length = libc.read(fd, address, 65_600n);
+        if (length < 0) break;
+        const isUdp = bytes[10] >> 4 === 4 && bytes[19] === 17;
+        if (isUdp) packets.push([length, bytes[1], view.getUint16(4, true)]);
+      }
+      tell({ udpSegments, packets });`);
+    const { udpSegments, packets } = told as { udpSegments: boolean; packets: number[][] };
+    const cut = [[1038, 0, 0], [1038, 0, 0], [538, 0, 0]];
+    deepEqual(packets, udpSegments ? [[2538, 5, 1000]] : cut);
+  },
+});
+
+Deno.test({
   name: "netns: a name in use is told from one of another kind of device",
   ignore: Deno.uid() !== 0,
   fn: async () => {

@@ -8,6 +8,8 @@ export const OFFLOAD_CHECKSUM = 1;
 export const OFFLOAD_TCP = 2;
 /** An offload that this program did not enable. */
 export const OFFLOAD_UNKNOWN = 3;
+/** It is a UDP super-packet, to be cut into datagrams. */
+export const OFFLOAD_UDP = 4;
 
 /** Reused for each packet. */
 export class Offload {
@@ -15,6 +17,6 @@ export class Offload {
   /** OFFLOAD_CHECKSUM: where the sum starts, and where its field is, from the start of the packet. */
   checksumStart = 0;
   checksumField = 0;
-  /** OFFLOAD_TCP: bytes of payload of each segment. */
+  /** OFFLOAD_TCP, OFFLOAD_UDP: bytes of payload of each segment. */
   segmentSize = 0;
 }

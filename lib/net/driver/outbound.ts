@@ -26,7 +26,7 @@ import {
   outerTrafficClass,
   trafficClassOf,
 } from "../../protocol/packet/traffic_class.ts";
-import { TcpSegmenter } from "../../protocol/packet/segment.ts";
+import { Segmenter } from "../../protocol/packet/segment.ts";
 import type { SessionPath } from "../../protocol/path/session_path.ts";
 import type { DropCounters } from "../../protocol/wire/drop_reason.ts";
 import {
@@ -37,7 +37,13 @@ import {
 import { Departures } from "./departures.ts";
 import type { DriverEnds, MadeMemory, PacketCodecs, PacketSink, RecordSink } from "./ends.ts";
 import type { PacketMemory } from "./memory.ts";
-import { type Offload, OFFLOAD_CHECKSUM, OFFLOAD_NONE, OFFLOAD_TCP } from "./offload.ts";
+import {
+  type Offload,
+  OFFLOAD_CHECKSUM,
+  OFFLOAD_NONE,
+  OFFLOAD_TCP,
+  OFFLOAD_UDP,
+} from "./offload.ts";
 import { Oversize } from "./oversize.ts";
 import type { SessionEntry, SessionTable } from "./sessions.ts";
 
@@ -63,7 +69,7 @@ export class Outbound<S extends Cipher, O extends Cipher> {
   readonly #outgoing = new OutgoingRecord();
   readonly #flow = new FlowKey();
   readonly #departures: Departures<S, O>;
-  readonly #segmenter: TcpSegmenter;
+  readonly #segmenter: Segmenter;
   readonly #compression = new FlowCompression();
   readonly #oversize: Oversize;
   readonly #answerFlow = new FlowKey();
@@ -92,7 +98,7 @@ export class Outbound<S extends Cipher, O extends Cipher> {
     this.#records = ends.records;
     this.#hooks = hooks;
     this.#departures = new Departures(ends.records, ends.drops, this.#outgoing);
-    this.#segmenter = new TcpSegmenter(memory.view);
+    this.#segmenter = new Segmenter(memory.view);
     const { bytes, view } = made.memory;
     const region = new DataView(
       bytes.buffer,
@@ -162,6 +168,8 @@ export class Outbound<S extends Cipher, O extends Cipher> {
         return this.#sendWhole(entry, packet, length, offload, now);
       case OFFLOAD_TCP:
         return this.#sendSegments(entry, packet, offload.segmentSize, now);
+      case OFFLOAD_UDP:
+        return this.#sendDatagrams(entry, packet, offload.segmentSize, now);
       default:
         this.#drops.count("bad offload request");
     }
@@ -240,6 +248,34 @@ export class Outbound<S extends Cipher, O extends Cipher> {
         completeChecksum(this.#view, start, offset + length, start + TCP_CHECKSUM);
       }
       this.#sendPacket(entry, this.#memory, offset, length, flags, now);
+    }
+  }
+
+  /** Cuts a UDP super-packet into the datagrams it stands for, whose size is not ours to choose. */
+  #sendDatagrams(
+    entry: SessionEntry<S, O>,
+    packet: number,
+    segmentSize: number,
+    now: number,
+  ): void {
+    const { session } = entry;
+    const segmenter = this.#segmenter;
+    const { transport, end, protocol } = this.#flow;
+    const isUdp = protocol === PROTOCOL_UDP && transport >= 0;
+    const segments = isUdp ? segmenter.begin(packet, transport, end, segmentSize, PROTOCOL_UDP) : 0;
+    if (segments === 0 || segments > SEGMENTS_MAX) {
+      return this.#drops.count("bad offload request");
+    }
+    this.#segments = segments;
+    const transportDistance = transport - packet;
+    while (segmenter.next()) {
+      const { offset, length } = segmenter;
+      const mayStay = session.wire.takesPartialChecksums && length <= session.packetBytesMax;
+      if (!mayStay) {
+        const start = offset + transportDistance;
+        completeChecksum(this.#view, start, offset + length, start + UDP_CHECKSUM);
+      }
+      this.#sendOrAnswer(entry, offset, length, mayStay ? FLAG_PARTIAL_CHECKSUM : 0, now);
     }
   }
 

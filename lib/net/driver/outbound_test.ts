@@ -1,14 +1,20 @@
 /** What becomes of a packet of the TUN device: what is sent, what is answered, what is dropped. */
 import { deepEqual, equal, ok } from "node:assert/strict";
 import type { Cipher } from "../../protocol/crypto/key_epochs.ts";
-import { hasRightChecksums, ipPacket, ipv6, tcpPacket } from "../../protocol/packet/test_packet.ts";
+import {
+  hasRightChecksums,
+  ipPacket,
+  ipv6,
+  partialUdpPacket,
+  tcpPacket,
+} from "../../protocol/packet/test_packet.ts";
 import type { CompressionMode } from "../../protocol/compression/compression_mode.ts";
 import { DEFAULT_TUNING } from "../../protocol/session/session_tuning.ts";
 import { DropCounters } from "../../protocol/wire/drop_reason.ts";
 import { FLAG_PARTIAL_CHECKSUM, TYPE_PACKET } from "../../protocol/wire/header.ts";
 import { GzipCodecs, makeMemory } from "../portable/gzip_codecs.ts";
 import { Driver } from "./driver.ts";
-import { Offload, OFFLOAD_CHECKSUM, OFFLOAD_TCP, OFFLOAD_UNKNOWN } from "./offload.ts";
+import { Offload, OFFLOAD_CHECKSUM, OFFLOAD_TCP, OFFLOAD_UDP, OFFLOAD_UNKNOWN } from "./offload.ts";
 import { newMemory } from "./packet_cells.ts";
 
 const TCP = 20;
@@ -119,11 +125,12 @@ Deno.test("what is no packet, has no session, or makes no sense is dropped and c
   client.forward(ipPacket({ protocol: 17, payload: new Uint8Array(100) }), {
     ...{ kind: OFFLOAD_TCP, segmentSize: 50 },
   });
+  client.forward(tcp(100), { kind: OFFLOAD_UDP, segmentSize: 50 });
   deepEqual([bench.sent, client.sent], [[], []]);
   deepEqual(Object.fromEntries(bench.drops.entries()), {
     ...{ "not IP": 1, "no session for destination": 2, "no live path": 1 },
   });
-  deepEqual(client.drops.entries(), [["bad offload request", 3]]);
+  deepEqual(client.drops.entries(), [["bad offload request", 4]]);
 });
 
 for (const x1 of [true, false]) {
@@ -156,6 +163,33 @@ for (const x1 of [true, false]) {
     equal(bench.sent.reduce((sum, { packet }) => sum + packet.length - 40, 0), 10_000);
   });
 }
+
+for (const x1 of [true, false]) {
+  Deno.test(`${x1 ? "x1" : "v1"}: a UDP super-packet is cut into the datagrams it stands for`, () => {
+    const bench = new Bench(x1);
+    const data = Uint8Array.from({ length: 2500 }, (_, at) => at);
+    const offload = { kind: OFFLOAD_UDP, segmentSize: 1000 };
+    equal(bench.forward(partialUdpPacket(data), offload), 3);
+    const sent = bench.sent.map(({ packet }) => packet);
+    deepEqual(sent.map(({ length }) => length), [1028, 1028, 528]);
+    deepEqual(new Uint8Array(sent.flatMap((packet) => [...packet.subarray(28)])), data);
+    const expected = partialUdpPacket(data.subarray(0, 1000));
+    if (x1) deepEqual(sent[0], expected);
+    else for (const packet of sent) ok(hasRightChecksums(packet, 20));
+    const flags = x1 ? FLAG_PARTIAL_CHECKSUM : 0;
+    for (const one of bench.sent) equal(one.flags & FLAG_PARTIAL_CHECKSUM, flags);
+  });
+}
+
+Deno.test("datagrams that are too big are not cut smaller: each is answered", () => {
+  const bench = new Bench(true);
+  bench.limit(600);
+  const offload = { kind: OFFLOAD_UDP, segmentSize: 1000 };
+  bench.forward(partialUdpPacket(new Uint8Array(2100)), offload);
+  deepEqual(bench.sent.map(({ packet }) => packet.length), [128]);
+  equal(bench.answered.length, 2);
+  deepEqual(bench.drops.entries(), [["too big for path", 2]]);
+});
 
 Deno.test("a packet that is too big is answered as a router would, or fragmented", () => {
   const bench = new Bench(true);

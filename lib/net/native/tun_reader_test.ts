@@ -2,7 +2,13 @@
 import { deepEqual, equal } from "node:assert/strict";
 import type { Libc } from "../../ffi/libc/libc.ts";
 import { Arena } from "../../ffi/memory/arena.ts";
-import { type Offload, OFFLOAD_CHECKSUM, OFFLOAD_NONE, OFFLOAD_TCP } from "../driver/offload.ts";
+import {
+  type Offload,
+  OFFLOAD_CHECKSUM,
+  OFFLOAD_NONE,
+  OFFLOAD_TCP,
+  OFFLOAD_UDP,
+} from "../driver/offload.ts";
 import type { MemoryLayout } from "./memory_layout.ts";
 import { TunReader } from "./tun_reader.ts";
 
@@ -59,14 +65,20 @@ Deno.test("packets are handed on one after the other, until the device has no mo
 });
 
 Deno.test("what the kernel left to the device is in the header in front of the packet", () => {
-  const puts = [withHeader(1, 0, 0, 20, 16), withHeader(1, 4, 1348), withHeader(0, 0)];
+  const puts = [
+    withHeader(1, 0, 0, 20, 16),
+    withHeader(1, 4, 1348),
+    withHeader(1, 5, 1200),
+    withHeader(0, 0),
+  ];
   const { run, handed } = setUp(true, puts);
   run();
-  deepEqual(handed.map(({ bytes }) => bytes), [[77], [77], [77]]);
-  const [checksum, tcp, none] = handed.map(({ offload }) => offload);
+  deepEqual(handed.map(({ bytes }) => bytes), [[77], [77], [77], [77]]);
+  const [checksum, tcp, udp, none] = handed.map(({ offload }) => offload);
   equal(checksum!.kind, OFFLOAD_CHECKSUM);
   deepEqual([checksum!.checksumStart, checksum!.checksumField], [20, 36]);
   deepEqual([tcp!.kind, tcp!.segmentSize], [OFFLOAD_TCP, 1348]);
+  deepEqual([udp!.kind, udp!.segmentSize], [OFFLOAD_UDP, 1200]);
   equal(none!.kind, OFFLOAD_NONE);
 });
 

@@ -4,6 +4,7 @@ import {
   OFFLOAD_CHECKSUM,
   OFFLOAD_NONE,
   OFFLOAD_TCP,
+  OFFLOAD_UDP,
   OFFLOAD_UNKNOWN,
 } from "../driver/offload.ts";
 
@@ -33,6 +34,10 @@ export function readOffload(view: DataView, offset: number, offload: Offload): v
     case VNET_GSO_TCPV4:
     case VNET_GSO_TCPV6:
       offload.kind = OFFLOAD_TCP;
+      offload.segmentSize = view.getUint16(offset + VNET_GSO_SIZE, true);
+      return;
+    case VNET_GSO_UDP:
+      offload.kind = OFFLOAD_UDP;
       offload.segmentSize = view.getUint16(offset + VNET_GSO_SIZE, true);
       return;
     default:

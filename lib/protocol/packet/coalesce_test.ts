@@ -1,6 +1,6 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import fc from "fast-check";
-import { TcpSegmenter } from "./segment.ts";
+import { Segmenter } from "./segment.ts";
 import { completeChecksum, fold, sumPseudoHeader } from "./checksum.ts";
 import { hasRightChecksums, ipv6, type TcpFields, tcpPacket } from "./test_packet.ts";
 import { TcpCoalescer } from "./coalesce.ts";
@@ -81,7 +81,7 @@ Deno.test("what segmentation cut, coalescing joins to the packet it was", () => 
       const original = tcpPacket(fields);
       const memory = original.slice();
       const transport = fields.version === 4 ? 20 : 40;
-      const segmenter = new TcpSegmenter(new DataView(memory.buffer));
+      const segmenter = new Segmenter(new DataView(memory.buffer));
       const count = segmenter.begin(0, transport, memory.length, segmentSize);
       const batch = new Batch(2 * memory.length + 100 * count);
       for (let index = 0; segmenter.next(); index++) {

@@ -3,13 +3,15 @@
  * (UDP_SEGMENT; __udp_gso_segment of Linux): addresses and ports are those of the first, and only the
  * last may be shorter. See `coalesce.ts` for TCP.
  *
- * Packets of IPv4 have to bear "don't fragment", since the kernel numbers them anew (RFC 6864).
+ * Packets of IPv4 have to bear "don't fragment", or numbers in sequence: the kernel numbers them anew,
+ * and these only matter to fragments (RFC 6864).
  */
 import { fold, sumPseudoHeader, writeIpv4Checksum } from "./checksum.ts";
 import {
   IPV4_DONT_FRAGMENT,
   IPV4_FRAGMENT,
   IPV4_HEADER_LENGTH,
+  IPV4_IDENTIFICATION,
   IPV4_TOTAL_LENGTH,
   IPV6_HEADER_LENGTH,
   IPV6_PAYLOAD_LENGTH,
@@ -43,11 +45,13 @@ export class UdpCoalescer {
   #view: DataView = NOTHING;
   #payloadLength = 0;
   #isClosed = false;
+  /** Whether packets may be fragmented, so that their numbers have to follow each other. */
+  #isNumbered = false;
 
   /**
    * Opens a batch with the whole UDP packet at offset `packet` of `view`, UDP header at `transport`,
    * end at `end`, the sum of the pseudo-header in its checksum field.
-   * @returns false when it cannot be coalesced (IPv4 options, may be fragmented, no payload).
+   * @returns false when it cannot be coalesced (IPv4 options, a fragment, no payload).
    */
   start(view: DataView, packet: number, transport: number, end: number): boolean {
     const payloadLength = end - transport - UDP_HEADER_LENGTH;
@@ -55,7 +59,9 @@ export class UdpCoalescer {
     const isIpv4 = view.getUint8(packet) >>> 4 === 4;
     const distance = transport - packet;
     if (distance !== (isIpv4 ? IPV4_HEADER_LENGTH : IPV6_HEADER_LENGTH)) return false;
-    if (isIpv4 && view.getUint16(packet + IPV4_FRAGMENT) !== IPV4_DONT_FRAGMENT) return false;
+    const fragment = isIpv4 ? view.getUint16(packet + IPV4_FRAGMENT) : IPV4_DONT_FRAGMENT;
+    if ((fragment & ~IPV4_DONT_FRAGMENT) !== 0) return false;
+    this.#isNumbered = fragment === 0;
     if (view.getUint16(transport + UDP_LENGTH) !== end - transport) return false;
     this.count = 1;
     this.#view = view;
@@ -81,12 +87,18 @@ export class UdpCoalescer {
       this.headersLength + this.#payloadLength + payloadLength > PACKET_BYTES_MAX ||
       view.getUint16(transport + UDP_LENGTH) !== end - transport ||
       view.getInt32(transport) !== head.getInt32(first + this.transportDistance) || // ports
-      !hasSameIpHeader(view, packet, head, first, this.isIpv4)
+      !hasSameIpHeader(view, packet, head, first, this.isIpv4) ||
+      this.#isNumbered && !this.#isNextNumber(view, packet)
     ) return false;
     this.count++;
     this.#payloadLength += payloadLength;
     this.#isClosed = payloadLength < this.segmentSize;
     return true;
+  }
+
+  #isNextNumber(view: DataView, packet: number): boolean {
+    const first = this.#view.getUint16(this.offset + IPV4_IDENTIFICATION);
+    return view.getUint16(packet + IPV4_IDENTIFICATION) === ((first + this.count) & 0xffff);
   }
 
   /**

@@ -1,27 +1,9 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import fc from "fast-check";
-import { completeChecksum, fold, sumPseudoHeader } from "./checksum.ts";
+import { completeChecksum } from "./checksum.ts";
 import { UdpCoalescer } from "./coalesce_udp.ts";
-import { hasRightChecksums, type IpFields, ipPacket } from "./test_packet.ts";
-
-interface UdpFields extends IpFields {
-  readonly ports: number;
-}
-
-/** A UDP packet with the pseudo-header's sum for a checksum. */
-function udpPacket(data: Uint8Array, fields: Partial<UdpFields> = {}): Uint8Array<ArrayBuffer> {
-  const { version = 4, ports = 4000 << 16 | 443 } = fields;
-  const payload = new Uint8Array(8 + data.length);
-  const header = new DataView(payload.buffer);
-  header.setInt32(0, ports);
-  header.setUint16(4, payload.length);
-  payload.set(data, 8);
-  const packet = ipPacket({ ...fields, protocol: 17, payload });
-  const view = new DataView(packet.buffer);
-  const transport = version === 4 ? 20 : 40;
-  view.setUint16(transport + 6, fold(sumPseudoHeader(view, 0, 17) + payload.length));
-  return packet;
-}
+import { Segmenter } from "./segment.ts";
+import { hasRightChecksums, partialUdpPacket } from "./test_packet.ts";
 
 /** Offers packets to one batch. Returns what was taken, joined, and how many packets that is. */
 function join(packets: readonly Uint8Array[], version: 4 | 6) {
@@ -47,21 +29,17 @@ function join(packets: readonly Uint8Array[], version: 4 | 6) {
   return { whole, count, segmentSize };
 }
 
-/** The packets a super-packet is cut into, as by Linux: lengths and sums anew, numbers counted on. */
+/** The packets that a super-packet is cut into. */
 function cut(whole: Uint8Array, version: 4 | 6, size: number): Uint8Array[] {
-  const headers = version === 4 ? 28 : 48;
+  const memory = whole.slice();
+  const segmenter = new Segmenter(new DataView(memory.buffer));
   const packets: Uint8Array[] = [];
-  for (let at = headers; at < whole.length; at += size) {
-    const data = whole.subarray(at, at + size);
-    const tos = version === 4 ? whole[1]! : ((whole[0]! << 4) | (whole[1]! >> 4)) & 0xff;
-    const view = new DataView(whole.buffer);
-    packets.push(udpPacket(data, {
-      version,
-      tos,
-      ttl: whole[version === 4 ? 8 : 7]!,
-      ports: view.getInt32(headers - 8),
-    }));
+  const count = segmenter.begin(0, version === 4 ? 20 : 40, memory.length, size, 17);
+  while (segmenter.next()) {
+    const { offset, length } = segmenter;
+    packets.push(memory.slice(offset, offset + length));
   }
+  equal(packets.length, count);
   return packets;
 }
 
@@ -74,7 +52,11 @@ Deno.test("what is joined is cut into the packets it was, its sums right", () =>
       const [size, count] = sizes;
       const lengths = [...Array(count).fill(size), 1 + rest % size];
       const packets = lengths.map((length, index) =>
-        udpPacket(Uint8Array.from({ length }, (_, at) => at + index), { version, tos })
+        partialUdpPacket(Uint8Array.from({ length }, (_, at) => at + index), {
+          version,
+          tos,
+          identification: index,
+        })
       );
       const joined = join(packets, version);
       equal(joined.count, lengths.length);
@@ -94,33 +76,42 @@ Deno.test("what is joined is cut into the packets it was, its sums right", () =>
 
 Deno.test("only packets of one flow, one kind and one size are joined", () => {
   const data = new Uint8Array(100);
-  const first = udpPacket(data);
+  const first = partialUdpPacket(data);
   const count = (...packets: Uint8Array[]) => join(packets, 4).count;
   equal(count(first, first), 2);
-  equal(count(first, udpPacket(data, { ports: 4000 << 16 | 444 })), 1);
-  equal(count(first, udpPacket(data, { source: [10, 8, 0, 3] })), 1);
-  equal(count(first, udpPacket(data, { tos: 1 })), 1);
-  equal(count(first, udpPacket(data, { ttl: 63 })), 1);
-  equal(count(first, udpPacket(data, { identification: 7 })), 2);
-  equal(count(first, udpPacket(new Uint8Array(101))), 1);
-  equal(count(first, udpPacket(new Uint8Array(0))), 1);
-  equal(count(first, udpPacket(new Uint8Array(99)), first), 2, "a shorter one ends it");
+  equal(count(first, partialUdpPacket(data, { destinationPort: 444 })), 1);
+  equal(count(first, partialUdpPacket(data, { source: [10, 8, 0, 3] })), 1);
+  equal(count(first, partialUdpPacket(data, { tos: 1 })), 1);
+  equal(count(first, partialUdpPacket(data, { ttl: 63 })), 1);
+  equal(count(first, partialUdpPacket(data, { identification: 7 })), 2);
+  equal(count(first, partialUdpPacket(new Uint8Array(101))), 1);
+  equal(count(first, partialUdpPacket(new Uint8Array(0))), 1);
+  equal(count(first, partialUdpPacket(new Uint8Array(99)), first), 2, "a shorter one ends it");
+});
+
+Deno.test("packets that may be fragmented are joined when their numbers follow each other", () => {
+  const numbered = (identification: number) =>
+    partialUdpPacket(new Uint8Array(100), { fragment: 0, identification });
+  const count = (...numbers: number[]) => join(numbers.map(numbered), 4).count;
+  equal(count(7, 8, 9), 3);
+  equal(count(0xffff, 0, 1), 3);
+  equal(count(7, 8, 8), 2);
+  equal(count(7, 9), 1);
 });
 
 Deno.test("what the kernel would not give back as it was is left alone", () => {
   const data = new Uint8Array(100);
   const count = (packet: Uint8Array) => join([packet], 4).count;
-  equal(count(udpPacket(data, { fragment: 0 })), 0, "may be fragmented");
-  equal(count(udpPacket(data, { fragment: 0x2000 })), 0, "a fragment");
-  equal(count(udpPacket(new Uint8Array(0))), 0, "no data");
-  const wrongLength = udpPacket(data);
+  equal(count(partialUdpPacket(data, { fragment: 0x2000 })), 0, "a fragment");
+  equal(count(partialUdpPacket(new Uint8Array(0))), 0, "no data");
+  const wrongLength = partialUdpPacket(data);
   new DataView(wrongLength.buffer).setUint16(24, 50);
   equal(count(wrongLength), 0, "data behind the datagram");
 });
 
 Deno.test("a batch has 64 packets at most, and no more bytes than IP can tell", () => {
-  equal(join(Array(70).fill(udpPacket(new Uint8Array(10))), 4).count, 64);
-  const { count, whole } = join(Array(64).fill(udpPacket(new Uint8Array(1400))), 4);
+  equal(join(Array(70).fill(partialUdpPacket(new Uint8Array(10))), 4).count, 64);
+  const { count, whole } = join(Array(64).fill(partialUdpPacket(new Uint8Array(1400))), 4);
   equal(count, 46);
   ok(whole.length <= 65_535);
 });

@@ -1,6 +1,6 @@
 /**
- * TCP segmentation: a super-packet of up to 64 KiB, as the kernel hands it over, becomes packets of
- * the flow's segment size without moving its payload.
+ * TCP and UDP segmentation: a super-packet of up to 64 KiB, as the kernel hands it over, becomes
+ * packets of the flow's segment size without moving its payload.
  *
  * The headers of segment k are written over the tail of segment k-1, so a segment must have been
  * sealed or copied before the next one is asked for.
@@ -25,12 +25,15 @@ import {
   TCP_FLAGS,
   TCP_HEADER_LENGTH_MIN,
   TCP_SEQUENCE,
+  UDP_CHECKSUM,
+  UDP_HEADER_LENGTH,
+  UDP_LENGTH,
 } from "./ip.ts";
 
 /** IPv6 with extension headers and a full TCP header; more than that is refused. */
 const HEADERS_BYTES_MAX = 256;
 
-export class TcpSegmenter {
+export class Segmenter {
   /** Where the present segment starts and how long it is, headers included. */
   offset = 0;
   length = 0;
@@ -38,6 +41,7 @@ export class TcpSegmenter {
   readonly #view: DataView;
   readonly #headers = new Int32Array(HEADERS_BYTES_MAX / 4);
   #isIpv4 = false;
+  #isTcp = true;
   #ipLength = 0;
   #headersLength = 0;
   #segmentSize = 0;
@@ -56,28 +60,39 @@ export class TcpSegmenter {
   }
 
   /**
-   * Starts on the TCP super-packet at `packet`, whose TCP header is at `transport` and whose last
+   * Starts on the super-packet at `packet`, whose TCP or UDP header is at `transport` and whose last
    * byte is before `end`. `segmentSize` is the payload of each segment, in bytes.
    * @returns how many segments it makes, or 0 when the packet makes no sense.
    */
-  begin(packet: number, transport: number, end: number, segmentSize: number): number {
+  begin(
+    packet: number,
+    transport: number,
+    end: number,
+    segmentSize: number,
+    protocol = PROTOCOL_TCP,
+  ): number {
     const view = this.#view;
-    if (segmentSize === 0 || transport + TCP_HEADER_LENGTH_MIN > end) return 0;
-    const tcpLength = (view.getUint8(transport + TCP_DATA_OFFSET) >>> 4) * 4;
-    const headersLength = transport - packet + tcpLength;
+    const isTcp = protocol === PROTOCOL_TCP;
+    const leastLength = isTcp ? TCP_HEADER_LENGTH_MIN : UDP_HEADER_LENGTH;
+    if (segmentSize === 0 || transport + leastLength > end) return 0;
+    const headerLength = isTcp
+      ? (view.getUint8(transport + TCP_DATA_OFFSET) >>> 4) * 4
+      : UDP_HEADER_LENGTH;
+    const headersLength = transport - packet + headerLength;
     const payload = packet + headersLength;
-    if (tcpLength < TCP_HEADER_LENGTH_MIN || payload > end || headersLength > HEADERS_BYTES_MAX) {
-      return 0;
-    }
+    if (headerLength < leastLength || payload > end || headersLength > HEADERS_BYTES_MAX) return 0;
+    this.#isTcp = isTcp;
     this.#isIpv4 = view.getUint8(packet) >>> 4 === 4;
     this.#ipLength = transport - packet;
     this.#headersLength = headersLength;
     this.#segmentSize = segmentSize;
     this.#payload = payload;
     this.#payloadEnd = end;
-    this.#sequence = view.getUint32(transport + TCP_SEQUENCE);
-    this.#flags = view.getUint8(transport + TCP_FLAGS);
-    this.#pseudoSum = sumPseudoHeader(view, packet, PROTOCOL_TCP);
+    if (isTcp) {
+      this.#sequence = view.getUint32(transport + TCP_SEQUENCE);
+      this.#flags = view.getUint8(transport + TCP_FLAGS);
+    }
+    this.#pseudoSum = sumPseudoHeader(view, packet, protocol);
     if (this.#isIpv4) {
       this.#identification = view.getUint16(packet + IPV4_IDENTIFICATION);
       view.setUint16(packet + IPV4_CHECKSUM, 0);
@@ -109,7 +124,8 @@ export class TcpSegmenter {
     const headersLength = this.#headersLength;
     for (let at = 0; at < headersLength; at += 4) view.setInt32(packet + at, headers[at >>> 2]!);
     this.#writeIp(packet);
-    this.#writeTcp(packet + this.#ipLength, end === this.#payloadEnd);
+    if (this.#isTcp) this.#writeTcp(packet + this.#ipLength, end === this.#payloadEnd);
+    else this.#writeUdp(packet + this.#ipLength);
     this.#payload = end;
     this.#index++;
     return true;
@@ -138,5 +154,12 @@ export class TcpSegmenter {
     view.setUint8(transport + TCP_FLAGS, flags);
     const tcpLength = this.length - this.#ipLength;
     view.setUint16(transport + TCP_CHECKSUM, fold(this.#pseudoSum + tcpLength));
+  }
+
+  #writeUdp(transport: number): void {
+    const view = this.#view;
+    const udpLength = this.length - this.#ipLength;
+    view.setUint16(transport + UDP_LENGTH, udpLength);
+    view.setUint16(transport + UDP_CHECKSUM, fold(this.#pseudoSum + udpLength));
   }
 }

@@ -3,7 +3,7 @@ import { deepEqual, equal, ok } from "node:assert/strict";
 import fc from "fast-check";
 import { completeChecksum } from "./checksum.ts";
 import { hasRightChecksums, type TcpFields, tcpPacket } from "./test_packet.ts";
-import { TcpSegmenter } from "./segment.ts";
+import { Segmenter } from "./segment.ts";
 
 const ACK = 0x10, PSH = 0x08, FIN = 0x01, CWR = 0x80, URG = 0x20;
 /** Where the packet lies in the memory, and what is around it. */
@@ -24,7 +24,7 @@ function cut(fields: Partial<TcpFields>, segmentSize: number): Segment[] {
   const memory = new Uint8Array(BEFORE + packet.length + AFTER).fill(FILLER);
   memory.set(packet, BEFORE);
   const view = new DataView(memory.buffer);
-  const segmenter = new TcpSegmenter(view);
+  const segmenter = new Segmenter(view);
   const end = BEFORE + packet.length;
   const count = segmenter.begin(BEFORE, BEFORE + transport, end, segmentSize);
   const segments: Segment[] = [];
@@ -139,7 +139,7 @@ Deno.test("what makes no sense is refused, and the packet left as it is", () => 
     const bytes = packet.slice();
     change(bytes);
     const before = bytes.slice();
-    const count = new TcpSegmenter(new DataView(bytes.buffer)).begin(0, transport, end, size);
+    const count = new Segmenter(new DataView(bytes.buffer)).begin(0, transport, end, size);
     if (count === 0) deepEqual(bytes, before);
     return count;
   };
@@ -150,7 +150,7 @@ Deno.test("what makes no sense is refused, and the packet left as it is", () => 
   equal(begin((bytes) => bytes[32] = 0xf0, 20, 50, 79), 0, "TCP header longer than the packet");
   equal(begin(() => {}, packet.length), 0, "transport at the end");
   const long = tcpPacket({ version: 6, extensions: new Uint8Array(240), payload: PAYLOAD });
-  equal(new TcpSegmenter(new DataView(long.buffer)).begin(0, 280, long.length, 100), 0);
+  equal(new Segmenter(new DataView(long.buffer)).begin(0, 280, long.length, 100), 0);
 });
 
 Deno.test("begin() and next() never touch what is outside of the packet", () => {
@@ -167,7 +167,7 @@ Deno.test("begin() and next() never touch what is outside of the packet", () => 
         const memory = new Uint8Array(BEFORE + bytes.length + AFTER).fill(FILLER);
         memory.set(bytes, BEFORE);
         const end = BEFORE + bytes.length;
-        const segmenter = new TcpSegmenter(new DataView(memory.buffer));
+        const segmenter = new Segmenter(new DataView(memory.buffer));
         segmenter.begin(BEFORE, BEFORE + transport, end, size);
         while (segmenter.next()) {
           ok(segmenter.offset >= BEFORE && segmenter.offset + segmenter.length <= end);
@@ -178,4 +178,12 @@ Deno.test("begin() and next() never touch what is outside of the packet", () => 
     ),
     { numRuns: 1000 },
   );
+});
+
+Deno.test("a UDP packet whose header is not whole makes no datagrams", () => {
+  const view = new DataView(new ArrayBuffer(100));
+  const segmenter = new Segmenter(view);
+  equal(segmenter.begin(0, 20, 27, 10, 17), 0);
+  equal(segmenter.begin(0, 20, 60, 0, 17), 0);
+  equal(segmenter.begin(0, 20, 60, 10, 17), 4);
 });

@@ -81,6 +81,30 @@ export function tcpPacket(fields: Partial<TcpFields>): Uint8Array<ArrayBuffer> {
   return packet;
 }
 
+interface UdpFields extends IpFields {
+  readonly sourcePort: number;
+  readonly destinationPort: number;
+}
+
+/** A UDP packet whose checksum field holds the sum of the pseudo-header, as kernels leave it. */
+export function partialUdpPacket(
+  data: Uint8Array,
+  fields: Partial<UdpFields> = {},
+): Uint8Array<ArrayBuffer> {
+  const { version = 4, sourcePort = 4000, destinationPort = 443 } = fields;
+  const payload = new Uint8Array(8 + data.length);
+  const header = new DataView(payload.buffer);
+  header.setUint16(0, sourcePort);
+  header.setUint16(2, destinationPort);
+  header.setUint16(4, payload.length);
+  payload.set(data, 8);
+  const packet = ipPacket({ ...fields, protocol: PROTOCOL_UDP, payload });
+  const transport = version === 4 ? 20 : 40;
+  const addresses = pseudoPacket(packet, transport).subarray(0, -payload.length);
+  new DataView(packet.buffer).setUint16(transport + 6, 0xffff - naiveChecksum(addresses));
+  return packet;
+}
+
 /** The checksum its TCP or UDP header, at `transport`, ought to have; the field must be 0. */
 function transportChecksum(packet: Uint8Array, transport: number): number {
   return naiveChecksum(pseudoPacket(packet, transport));
