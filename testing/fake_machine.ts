@@ -39,7 +39,7 @@ export class FakeMachine {
     .on("ip -j -s link show", () => {
       const count = (bytes: number) => ({ bytes });
       const stats64 = { rx: count(this.receivedBytes += 1_000), tx: count(0) };
-      return JSON.stringify([{ ifname: "a", stats64 }]);
+      return JSON.stringify([{ ifindex: 2, ifname: "a", stats64 }]);
     })
     .on("ip -4 route del", (argv) => {
       this.own.delete(tableIn(argv));

@@ -19,12 +19,17 @@ import { SerialQueue } from "../../lib/host/serial_queue.ts";
 import { refuseOtherBalancing } from "../../lib/host/routes/uplink_policy.ts";
 import { watchLinks } from "../../lib/host/links/link_watch.ts";
 import type { BalanceOptions } from "../config/balance_options.ts";
+import { type LinkUses, parseUses, refuseStrangers } from "../config/link_rules.ts";
 import { CLIENT_PROGRAM } from "../config/options.ts";
-import { Refusal } from "../../lib/status/local_socket/message.ts";
+import { type Arguments, Refusal } from "../../lib/status/local_socket/message.ts";
 import { addBalance } from "../metrics/balance_metrics.ts";
 import { openClientMetrics } from "../metrics/client_metrics.ts";
 import { openClientSocket, refusedCommands, whileRunning } from "../local_socket/client_socket.ts";
+import { orRefuse } from "../local_socket/or_refuse.ts";
+import { textOf, wordOf } from "../../lib/status/local_socket/program_socket.ts";
 import { linksCommand, type RunningLinks } from "../local_socket/links_command.ts";
+import { LinkRules } from "../metering/link_rules.ts";
+import { VolumeWatch } from "../metering/volume_watch.ts";
 import { undoChanges } from "../undo_changes.ts";
 import { Balancer } from "./balancer.ts";
 import { goesBefore } from "../../lib/host/routes/removed_defaults.ts";
@@ -47,7 +52,10 @@ interface BalanceObserver {
 }
 
 /** What can be changed while it runs: the uplinks. */
-export type BalanceControls = RunningLinks;
+export interface BalanceControls extends RunningLinks {
+  /** Uplinks are used so from now on. @throws UsageError for what is no uplink. */
+  useUses(uses: LinkUses): void;
+}
 
 /**
  * Runs until `stopped` is aborted, or somebody says so at the socket.
@@ -88,7 +96,8 @@ export async function balance(
       isUp: () => ready && (balancer?.balanced().length ?? 0) > 0,
       readStatus: async () => ({ mode: "load-balance", balance: await readStatus() }),
       commands: {
-        ...refusedCommands(["set", "ping"]),
+        ...refusedCommands(["ping"]),
+        set: (args, asker) => setUses(whileRunning(controls, signal), args, asker),
         links: linksCommand(() => whileRunning(controls, signal)),
       },
     }),
@@ -121,12 +130,13 @@ export async function balance(
   };
   const subjectsOf = (names: readonly string[]) =>
     FAMILIES.flatMap((family) => names.map((device): Subject => ({ family, device })));
+  const rules = new LinkRules(new Map(), options.uses);
   const running = balancer = new Balancer(journal, options.interfaces, strategyOf(options), {
     onJoined: (names) => probing?.add(subjectsOf(names)),
     onBalanced: () => balances(),
     onRenewed: (renewed) => probing?.hurry(renewed),
     onBare: (name, gateway) => keeper.linkIsBare(name, gateway),
-  });
+  }, rules);
   await running.sample(monotonicMs);
   const snapshot = await running.inspect();
   const idle = running.whyIdle();
@@ -146,6 +156,20 @@ export async function balance(
   const follow = (wentDown: ReadonlySet<string>) => {
     if (!signal.aborted) running.refresh(wentDown).then(look).then(said.done, said.failed);
   };
+  const usesChanged = () => {
+    if (!signal.aborted) running.usesChanged().then(said.done, said.failed);
+  };
+  let applied = "";
+  const volumes = stack.use(
+    await VolumeWatch.start({
+      ...{ runner, rules, instance: options.instance },
+      onCounted: () => {
+        const now = running.names.map((name) => rules.pathUseOf(name)).join();
+        if (applied !== now) usesChanged();
+        applied = now;
+      },
+    }),
+  );
   const probes = probing = new Probing({
     runner,
     intervalMs: options.healthIntervalMs,
@@ -166,6 +190,12 @@ export async function balance(
   balances();
   manager.ready(`balances over ${running.names.join(", ")}`);
   controls = {
+    useUses(uses) {
+      refuseStrangers("link", uses.keys(), running.names);
+      rules.useUses(uses);
+      usesChanged();
+      volumes.look();
+    },
     get links() {
       return running.names;
     },
@@ -180,6 +210,21 @@ export async function balance(
   await ended.promise;
   manager.stopping();
   log.info("stopping");
+}
+
+/** `set` at the socket: there is no tunnel to tune, but uplinks are used as they are said to be. */
+function setUses(controls: BalanceControls, args: Arguments, asker: string) {
+  const setting = wordOf(args, "setting", ["scheduler", "compression", "rate", "link"]);
+  if (setting !== "link") {
+    throw new Refusal(
+      "not possible",
+      `'${setting}' is for bonding: load-balance mode has no tunnel; it takes 'link'`,
+    );
+  }
+  const value = textOf(args, "value");
+  orRefuse(() => controls.useUses(parseUses(value)));
+  log.info("{setting} {value} is asked for by {asker}", { setting, value, asker });
+  return { setting, value };
 }
 
 function strategyOf({ balance, weights }: BalanceOptions): Strategy {

@@ -10,7 +10,8 @@ import type { HostJournal } from "../../lib/host/journal/host_journal.ts";
 import { TrafficHistory } from "../../lib/status/traffic_history.ts";
 import { FamilyBalance, type Strategy } from "./family_balance.ts";
 import { type BalanceStatus, summarize } from "./status.ts";
-import { readCounters } from "./interface_counters.ts";
+import { LinkRules } from "../metering/link_rules.ts";
+import { readCounters } from "../metering/interface_counters.ts";
 import { UplinkSelection } from "./uplink_selection.ts";
 import { type LinkSnapshot, readLinks, UPLINKS_MIN } from "./uplinks.ts";
 
@@ -42,6 +43,7 @@ export class Balancer {
     firstCounters: "are the zero",
   });
   readonly #events: BalancerEvents;
+  readonly #rules: LinkRules;
   readonly #wentDown = new Set<string>();
   readonly #changes = new SerialQueue();
   readonly #samples = new SerialQueue();
@@ -61,14 +63,17 @@ export class Balancer {
     named: readonly string[],
     strategy: Strategy,
     events: BalancerEvents,
+    rules = new LinkRules(new Map(), new Map()),
   ) {
+    this.#rules = rules;
+    const useOf = (name: string) => rules.pathUseOf(name);
     this.#runner = journal.runner;
     this.#events = events;
     this.#selection = new UplinkSelection(named);
     this.#kind = strategy.kind === "best" ? "best" : "spread";
     this.#families = {
-      4: new FamilyBalance(journal, 4, strategy),
-      6: new FamilyBalance(journal, 6, strategy),
+      4: new FamilyBalance(journal, 4, strategy, useOf),
+      6: new FamilyBalance(journal, 6, strategy, useOf),
     };
     this.#add(named);
   }
@@ -163,6 +168,12 @@ export class Balancer {
     }).then(() => this.refresh());
   }
 
+  /** Which uplinks are to be used first may have changed. */
+  usesChanged(): Promise<void> {
+    for (const family of this.balanced()) this.#families[family].usesChanged();
+    return this.apply();
+  }
+
   /** Takes the answer to a probe, null for none. Returns whether apply() is due. */
   probed(family: AddressFamily, name: string, roundTripMs: number | null): boolean {
     return this.#families[family].probed(name, roundTripMs) || this.#isIncomplete ||
@@ -191,6 +202,7 @@ export class Balancer {
       this.names.map((name) => {
         return {
           name,
+          volume: this.#rules.volumeOf(name),
           ...this.#traffic.of(name),
           families: {
             4: this.#families[4].status(name),

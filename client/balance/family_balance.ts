@@ -5,6 +5,7 @@ import { NextHopMemory } from "../../lib/host/routes/gateway/next_hop_memory.ts"
 import { type NextHop, sameNextHop } from "../../lib/host/routes/gateway/routing_table.ts";
 import type { AddressFamily } from "../../lib/host/links/address.ts";
 import { findInterface, type NetworkInterface } from "../../lib/host/links/network_interface.ts";
+import type { PathUse } from "../../lib/protocol/wire/path_rule.ts";
 import type { HostJournal } from "../../lib/host/journal/host_journal.ts";
 import { UplinkNat } from "../../lib/host/firewall/uplink_nat.ts";
 import { markWithMask, type NatUplink, uplinkMark } from "../../lib/host/firewall/uplink_rules.ts";
@@ -15,7 +16,7 @@ import { loosenReversePath } from "../../lib/host/sysctl/reverse_path.ts";
 import { type BestChoice, chooseBest, NO_CHOICE } from "./best.ts";
 import { FAILURES_MAX, Health } from "./health.ts";
 import { weightsByQuality } from "./nexthops.ts";
-import { planFamily } from "./plan.ts";
+import { firstInUse, planFamily } from "./plan.ts";
 import type { UplinkFigures } from "./status.ts";
 import { globalAddresses, type LinkSnapshot, type UplinkState, uplinkState } from "./uplinks.ts";
 
@@ -41,6 +42,7 @@ interface Uplink {
 /** The uplinks of one address family: what is known of them, and what the kernel is told. */
 export class FamilyBalance {
   readonly #strategy: Strategy;
+  readonly #useOf: (name: string) => PathUse;
   readonly #journal: HostJournal;
   readonly #uplinks: Uplink[] = [];
   readonly #devices: SlottedDevice[] = [];
@@ -60,7 +62,9 @@ export class FamilyBalance {
     journal: HostJournal,
     readonly family: AddressFamily,
     strategy: Strategy,
+    useOf: (name: string) => PathUse = () => "always",
   ) {
+    this.#useOf = useOf;
     this.#journal = journal;
     this.#strategy = strategy;
     this.#routes = new UplinkRoutes(journal, family, this.#devices);
@@ -151,6 +155,11 @@ export class FamilyBalance {
     return this.#judge(changed || name === this.#choice.name) || changed;
   }
 
+  /** Which uplinks are to be used first may have changed. */
+  usesChanged(): void {
+    this.#judge(true);
+  }
+
   /** Adds rules and routes; called once, when enough uplinks are usable. */
   async enable(snapshot: LinkSnapshot): Promise<void> {
     const notice = await hashByFlow(this.#journal, this.family);
@@ -206,15 +215,31 @@ export class FamilyBalance {
       gateway: state.isUsable ? state.nextHop.gateway?.address ?? null : null,
       problem: state.isUsable ? null : state.why,
       weight: this.#weightOf(uplink),
+      idleFor: this.#isHeldBack(name) ? this.#heldFor(name) : null,
     };
   }
 
   #weightOf({ name, health, state }: Uplink): number {
     // When all are down the last routes stay, and new connections go over them.
-    const isUsed = this.#state === "all down" ? this.#carrying.has(name) : health.isHealthy;
+    const isUsed = this.#state === "all down"
+      ? this.#carrying.has(name)
+      : health.isHealthy && !this.#isHeldBack(name);
     if (!isUsed || !state.isUsable) return 0;
     if (this.#strategy.kind === "best") return name === this.#choice.name ? 1 : 0;
     return this.#weights.get(name) ?? 1;
+  }
+
+  /** Whether others that work are to be used before it. */
+  #isHeldBack(name: string): boolean {
+    const working = this.#uplinks.filter(({ health, state }) => health.isHealthy && state.isUsable);
+    const uses = working.map((one) => ({ name: one.name, use: this.#useOf(one.name) }));
+    const first = firstInUse(uses)[0];
+    return first !== undefined && first.use !== this.#useOf(name) && this.#heldFor(name) !== null;
+  }
+
+  #heldFor(name: string): Exclude<PathUse, "always"> | null {
+    const use = this.#useOf(name);
+    return use === "always" ? null : use;
   }
 
   async #apply(): Promise<Applied> {
@@ -223,6 +248,7 @@ export class FamilyBalance {
       slot,
       nextHop: state.isUsable ? state.nextHop : null,
       isHealthy: health.isHealthy,
+      use: this.#useOf(name),
     }));
     const best = this.#strategy.kind === "best" ? this.#choice.name : null;
     const plan = planFamily(snapshots, this.#weights, { best, last: this.#carrying });
@@ -266,8 +292,9 @@ export class FamilyBalance {
 
   /** Weighs or chooses anew. Returns whether that changed anything. */
   #judge(isRound: boolean): boolean {
-    const healthy = this.#uplinks.filter(({ health, state }) => health.isHealthy && state.isUsable)
-      .map(({ name, health }) => ({ name, ...health.report() }));
+    const working = this.#uplinks.filter(({ health, state }) => health.isHealthy && state.isUsable)
+      .map(({ name, health }) => ({ name, use: this.#useOf(name), ...health.report() }));
+    const healthy = firstInUse(working);
     if (healthy.length === 0) return false;
     switch (this.#strategy.kind) {
       case "prescribed":

@@ -1,6 +1,7 @@
 /** What the kernel shall hold for one family, decided from a snapshot of its uplinks. */
 import type { NextHop } from "../../lib/host/routes/gateway/routing_table.ts";
 import type { WeightedHop } from "../../lib/host/routes/multipath_route.ts";
+import { PATH_USES, type PathUse } from "../../lib/protocol/wire/path_rule.ts";
 import { weighHops } from "./nexthops.ts";
 
 export interface UplinkSnapshot {
@@ -9,6 +10,7 @@ export interface UplinkSnapshot {
   /** Null: the link is down, or has no address or gateway. */
   nextHop: NextHop | null;
   isHealthy: boolean;
+  use: PathUse;
 }
 
 interface Plan {
@@ -35,9 +37,8 @@ export function planFamily(
   const usable = uplinks.flatMap(({ nextHop, slot, ...rest }) =>
     nextHop === null ? [] : [{ ...rest, nextHop, slot }]
   );
-  const healthy = usable.filter(({ isHealthy, name }) =>
-    isHealthy && (best === null || best === name)
-  );
+  const healthy = firstInUse(usable.filter(({ isHealthy }) => isHealthy))
+    .filter(({ name }) => best === null || best === name);
   const isLast = healthy.length === 0;
   const chosen = isLast ? usable.filter(({ name }) => last.has(name)) : healthy;
   return {
@@ -45,4 +46,10 @@ export function planFamily(
     shared: chosen.length === 0 ? "keep" : weighHops(chosen.map(({ nextHop }) => nextHop), weights),
     isLast,
   };
+}
+
+/** Backups carry while no other works, and those whose volume is used up while nothing else does. */
+export function firstInUse<T extends { readonly use: PathUse }>(working: readonly T[]): T[] {
+  const first = PATH_USES.find((use) => working.some((one) => one.use === use));
+  return working.filter(({ use }) => use === first);
 }

@@ -11,6 +11,7 @@ const uplink = (name: string, slot: number, isHealthy = true, isThere = true): U
   name,
   slot,
   isHealthy,
+  use: "always",
   nextHop: isThere ? hop(name) : null,
 });
 const SPREAD = { best: null, last: new Set<string>() };
@@ -80,4 +81,18 @@ Deno.test("weightsByQuality() follows the scores, but not their noise", () => {
     ["a", 10],
     ["b", 1],
   ]);
+});
+
+Deno.test("planFamily() leaves backups out while others work, and what is used up to the last", () => {
+  const [own, backup, usedUp] = [
+    uplink("a", 1),
+    { ...uplink("b", 2), use: "backup" as const },
+    { ...uplink("c", 3), use: "cap reached" as const },
+  ];
+  const ill = (one: UplinkSnapshot) => ({ ...one, isHealthy: false });
+  deepEqual(shares({}, own, backup, usedUp), [["a", 1]]);
+  deepEqual(shares({}, ill(own), backup, usedUp), [["b", 1]]);
+  deepEqual(shares({}, ill(own), ill(backup), usedUp), [["c", 1]]);
+  deepEqual(shares({}, backup, { ...own, use: "backup" as const }), [["b", 1], ["a", 1]]);
+  deepEqual(planFamily([own, backup], new Map(), SPREAD).own.size, 2, "each has its own table");
 });

@@ -3,6 +3,8 @@
  * which status_text.ts writes. Made from figures that others have read; it reads nothing.
  */
 import type { AddressFamily } from "../../lib/host/links/address.ts";
+import type { PathUse } from "../../lib/protocol/wire/path_rule.ts";
+import type { LinkRuleStatus } from "../../lib/status/bond_status.ts";
 import type { HealthReport } from "./health.ts";
 import type { Bytes, Rates, Traffic } from "../../lib/status/traffic_history.ts";
 
@@ -14,6 +16,8 @@ export interface UplinkFamilyStatus extends HealthReport {
   problem: string | null;
   /** Its weight among the next hops; 0 when it has none of the new connections. */
   weight: number;
+  /** Why it is kept for when others do not work; null: it is not. */
+  idleFor: Exclude<PathUse, "always"> | null;
   /** The part of the new connections it is given, 0 to 1. */
   connectionShare: number;
 }
@@ -23,6 +27,8 @@ export interface UplinkStatus extends Traffic {
   name: string;
   /** Its part of the bytes of all uplinks since the start, 0 to 1. */
   share: number;
+  /** Of a metered uplink, what it has carried this month; null for others. */
+  volume: LinkRuleStatus["volume"];
   /** Null: this family is left alone. */
   families: Record<AddressFamily, UplinkFamilyStatus | null>;
 }
@@ -38,6 +44,7 @@ export interface BalanceStatus extends Bytes, Rates {
 /** What is read of an uplink; the rest follows from that of all. */
 export interface UplinkFigures extends Traffic {
   name: string;
+  volume: LinkRuleStatus["volume"];
   families: Record<AddressFamily, Omit<UplinkFamilyStatus, "connectionShare"> | null>;
 }
 

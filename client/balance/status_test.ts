@@ -9,12 +9,14 @@ const figures = (name: string, receivedBytes: number, sentBytes: number): Uplink
   receivedBytesPerSecond: receivedBytes / 10,
   sentBytesPerSecond: sentBytes / 10,
   lastMinute: [],
+  volume: null,
   families: {
     4: {
       state: "healthy",
       gateway: "192.0.2.1",
       problem: null,
       weight: 3,
+      idleFor: null,
       rttMs: 12.34,
       jitterMs: null,
       loss: 0.05,

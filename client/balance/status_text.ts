@@ -26,8 +26,9 @@ export function formatStatus(status: BalanceStatus): string[] {
 function formatHealth(report: UplinkFamilyStatus): string {
   const { state, problem, weight, connectionShare, rttMs, jitterMs, loss, score } = report;
   if (problem !== null) return problem;
+  const held = report.idleFor === null ? "" : ` (${report.idleFor})`;
   return [
-    `${state}, weight ${weight} (${percent(connectionShare)} of new connections)`,
+    `${state}${held}, weight ${weight} (${percent(connectionShare)} of new connections)`,
     `RTT ${milliseconds(rttMs)}`,
     `jitter ${milliseconds(jitterMs)}`,
     `loss ${percent(loss)}`,

@@ -11,7 +11,9 @@ import { pingPaths, PINGS_MAX } from "../../lib/status/path_ping.ts";
 import { parseDnsChoice } from "../config/bond_options.ts";
 import { messageOf } from "../../lib/ffi/error_text.ts";
 import { UsageError } from "../../lib/cli/exit.ts";
+import { parseRates, parseUses } from "../config/link_rules.ts";
 import type { BondControls } from "./bond_observer.ts";
+import { orRefuse } from "../local_socket/or_refuse.ts";
 import { linksCommand } from "../local_socket/links_command.ts";
 
 const PINGS = 5;
@@ -34,8 +36,19 @@ export function bondCommands(
   return {
     set: async (args, asker) => {
       const { controls } = parts();
-      const setting = wordOf(args, "setting", ["scheduler", "compression", "dns"]);
+      const settings = ["scheduler", "compression", "dns", "rate", "link"] as const;
+      const setting = wordOf(args, "setting", settings);
       if (setting === "dns") return await setDnsServers(controls, textOf(args, "value"), asker);
+      if (setting === "rate" || setting === "link") {
+        const value = textOf(args, "value");
+        orRefuse(() =>
+          setting === "rate"
+            ? controls.useRates(parseRates(value))
+            : controls.useUses(parseUses(value))
+        );
+        log.info("{setting} {value} is asked for by {asker}", { setting, value, asker });
+        return { setting, value };
+      }
       const words = setting === "scheduler" ? SCHEDULERS : COMPRESSION_MODES;
       const value = wordOf<string>(args, "value", words);
       log.info("{setting} {value} is asked for by {asker}", { setting, value, asker });

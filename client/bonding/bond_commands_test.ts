@@ -20,6 +20,8 @@ function setUp(changes: Partial<BondCommandParts> = {}) {
         done.push(`dns ${servers.join(",")}`);
         return Promise.resolve();
       },
+      useRates: (rates) => void done.push(`rates ${JSON.stringify([...rates])}`),
+      useUses: (uses) => void done.push(`uses ${JSON.stringify([...uses])}`),
       links: ["one", "two"],
       useLinks: (names) => void done.push(`links ${names.join(", ")}`),
     },
@@ -45,9 +47,13 @@ Deno.test("what is set and added reaches the client", async () => {
   await ask("set", { setting: "compression", value: "always" });
   deepEqual(await ask("links", { action: "add", link: "six" }), { links: ["one", "two"] });
   for (const value of ["192.0.2.2,2001:db8::1", "off"]) await ask("set", { setting: "dns", value });
+  await ask("set", { setting: "rate", value: "one=50/10mbit" });
+  await ask("set", { setting: "link", value: "two=metered,cap=1GB" });
   deepEqual(done, [
     ...["scheduler stripe", "compression always", "links one, two, six"],
     ...["dns 192.0.2.2,2001:db8::1", "dns "],
+    'rates [["one",{"down":6250000,"up":1250000}]]',
+    'uses [["two",{"kind":"metered","capBytes":1000000000}]]',
   ]);
 });
 
@@ -57,6 +63,8 @@ Deno.test("what is no setting, no value, no new link or no number is refused, an
   await refused("set", { setting: "dns", value: "x" }, "bad argument", /-dns/);
   await refused("set", { setting: "dns", value: "192.0.2.1" }, "not possible", /no room/);
   await refused("set", { setting: "scheduler", value: "off" }, "bad argument", /flow, stripe/);
+  await refused("set", { setting: "rate", value: "one=0mbit" }, "bad argument", /100kbit to/);
+  await refused("set", { setting: "link", value: "one=never" }, "bad argument", /backup, metered/);
   await refused("set", { setting: "scheduler" }, "bad argument", /flow/);
   await refused("links", { action: "add", link: "two" }, "not possible", /is a link already/);
   for (const count of [0, 101, 1.5, "5"]) {

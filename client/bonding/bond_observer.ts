@@ -2,6 +2,7 @@
 import type { CompressionMode } from "../../lib/protocol/compression/compression_mode.ts";
 import type { SchedulerName } from "../../lib/protocol/wire/scheduler_name.ts";
 import type { BondStatus } from "../../lib/status/bond_status.ts";
+import type { LinkRates, LinkUses } from "../config/link_rules.ts";
 import type { RunningLinks } from "../local_socket/links_command.ts";
 import type { StepStatus } from "./connect_progress.ts";
 
@@ -19,6 +20,10 @@ export interface BondControls extends RunningLinks {
    * @throws Error that says why not.
    */
   useDns(servers: readonly string[]): Promise<void>;
+  /** Links carry so much at most, in the session in use. @throws UsageError for what is no link. */
+  useRates(rates: LinkRates): void;
+  /** Links are used so, in the session in use. @throws UsageError for what is no link. */
+  useUses(uses: LinkUses): void;
 }
 
 export interface BondObserver {

@@ -21,6 +21,9 @@ import { tlsNotice } from "../../lib/pki/tls/open_tls.ts";
 import { answerWithin, resolveServers } from "../control/resolve_server.ts";
 import { watchLinks } from "../../lib/host/links/link_watch.ts";
 import { type BondOptions, CLIENT_PROGRAM } from "../config/options.ts";
+import { refuseStrangers } from "../config/link_rules.ts";
+import { LinkRules } from "../metering/link_rules.ts";
+import { VolumeWatch } from "../metering/volume_watch.ts";
 import { BondMonitor, type BondStatus } from "../../lib/status/bond_status.ts";
 import { Refusal } from "../../lib/status/local_socket/message.ts";
 import { addBond } from "../metrics/bond_metrics.ts";
@@ -120,6 +123,7 @@ export async function bond(
   });
   stack.use(engine);
   stack.use(manager.watch(() => engine.report()));
+  const rules = new LinkRules(options.rates, options.uses);
   const monitor = new BondMonitor(engine, () => ({
     server: options.server,
     serverAddress: client?.serverAddresses ?? "",
@@ -127,6 +131,7 @@ export async function bond(
     engine: engineName,
     links: client?.links ?? options.links.map(({ interfaceName }) => interfaceName),
     problems: client?.problems ?? new Map(),
+    ruleOf: (link) => rules.statusOf(link),
     sessionId: session.id,
   }), () => performance.now());
   const readStatus = readBond = () => monitor.status();
@@ -167,8 +172,11 @@ export async function bond(
         ? findServer(hosts, journal, until, resolve)
         : answerWithin(resolve(), hosts, DATA_HOSTS_TIMEOUT_MS, until);
     });
-    const links = await makeLinks(options, journal, engine, endpoints);
+    const links = await makeLinks(options, journal, engine, endpoints, rules);
     lookUp.follow(links);
+    const volumes = stack.use(
+      await VolumeWatch.start({ runner, ...options, rules, onCounted: () => links.applyRules() }),
+    );
     const requests = new SessionRequests({
       port: options.controlPort,
       credentials,
@@ -191,7 +199,10 @@ export async function bond(
       hasCompany: company.length > 0,
     });
     stack.defer(() => bonded.end());
-    const controls = controlsOf(live, session, bonded);
+    const controls = controlsOf(live, session, bonded, rules, () => {
+      links.applyRules();
+      volumes.look();
+    });
     commandParts = {
       ...{ engine, controls, sessionId: () => session.id },
       pause: (ms) => pause(ms, until),
@@ -230,6 +241,8 @@ function controlsOf(
   live: BondOptions,
   session: LiveSession,
   client: Pick<BondedClient, "links" | "useLinks" | "useDns">,
+  rules: LinkRules,
+  rulesChanged: () => void,
 ): BondControls {
   const tune = (what: string, tuning: Partial<BondOptions["tuning"]>) => {
     log.info("{what}: renewing the session", { what });
@@ -240,6 +253,16 @@ function controlsOf(
     useScheduler: (scheduler) => tune(`scheduler ${scheduler}`, { scheduler }),
     useCompression: (compression) => tune(`compression ${compression}`, { compression }),
     useDns: (servers) => client.useDns(servers),
+    useRates: (rates) => {
+      refuseStrangers("rate", rates.keys(), client.links);
+      rules.useRates(rates);
+      rulesChanged();
+    },
+    useUses: (uses) => {
+      refuseStrangers("link", uses.keys(), client.links);
+      rules.useUses(uses);
+      rulesChanged();
+    },
     get links() {
       return client.links;
     },
@@ -261,13 +284,20 @@ async function makeLinks(
   journal: HostJournal,
   engine: Engine,
   endpoints: ServerEndpoints,
+  rules: LinkRules,
 ): Promise<LinkSet> {
   const { runner } = journal;
   const selection = new LinkSelection(options.links, options.tunName);
   for (const line of selection.check(await readSurroundings(runner, [4, 6]))) {
     log.warn("{line}", { line });
   }
+  const names = selection.links.map(({ device }) => device);
+  for (const [flag, named] of [["-rate", options.rates], ["-link", options.uses]] as const) {
+    const stranger = named.keys().find((name) => names.length > 0 && !names.includes(name));
+    if (stranger !== undefined) log.warn(`${flag} names ${stranger}, which is no link at present`);
+  }
   return new LinkSet({
+    ruleOf: (link) => rules.ruleOf(link),
     ...{ runner, engine, selection, endpoints },
     tables: options.policyRouting ? new LinkTables(journal) : null,
     prepare: (device) => loosenReversePath(journal, [device]),

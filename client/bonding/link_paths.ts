@@ -1,10 +1,14 @@
 /** The engine's paths of the links, for each session that may be in use. */
 import type { Engine } from "../../lib/net/engine.ts";
 import type { NetworkInterface } from "../../lib/host/links/network_interface.ts";
+import { NO_RULE, type PathRule } from "../../lib/protocol/wire/path_rule.ts";
 import type { Link } from "./link_selection.ts";
 import { type LinkRoute, sendableAddresses } from "./link_state.ts";
 
 interface Path {
+  readonly id: number;
+  /** As the engine was told last. */
+  rule: PathRule;
   readonly identity: string;
   /** The one that is prescribed, or all the interface had: one is the source of what is sent. */
   readonly addresses: readonly string[];
@@ -24,12 +28,19 @@ interface SessionPaths {
 }
 
 export class LinkPaths {
-  readonly #engine: Pick<Engine, "addPath" | "removePath">;
+  readonly #engine: Pick<Engine, "addPath" | "removePath" | "setPathRule">;
   readonly #probesMtu: boolean;
+  readonly #ruleOf: (link: string) => PathRule;
   readonly #sessions = new Map<number, SessionPaths>();
 
-  constructor(engine: Pick<Engine, "addPath" | "removePath">, probesMtu: boolean) {
+  /** @param ruleOf what is prescribed for the link of that name. */
+  constructor(
+    engine: Pick<Engine, "addPath" | "removePath" | "setPathRule">,
+    probesMtu: boolean,
+    ruleOf: (link: string) => PathRule = () => NO_RULE,
+  ) {
     this.#engine = engine;
+    this.#ruleOf = ruleOf;
     this.#probesMtu = probesMtu;
   }
 
@@ -93,7 +104,26 @@ export class LinkPaths {
       ...(before === undefined ? {} : { sourcePort: before }),
     });
     if (sourcePort !== 0) sourcePorts?.set(name, sourcePort);
-    paths.set(name, { identity, addresses, interfaceMtu: found.mtu });
+    const made = { id, rule: NO_RULE, identity, addresses, interfaceMtu: found.mtu };
+    paths.set(name, made);
+    this.#tellRule(session, name, made);
+  }
+
+  /** What is prescribed for links may have changed. */
+  applyRules(): void {
+    for (const [session, { paths }] of this.#sessions) {
+      for (const [name, path] of paths) this.#tellRule(session, name, path);
+    }
+  }
+
+  #tellRule(session: number, name: string, path: Path): void {
+    const rule = this.#ruleOf(name);
+    const { sendRate, receiveRate, use } = path.rule;
+    const isKnown = rule.use === use && rule.sendRate === sendRate &&
+      rule.receiveRate === receiveRate;
+    if (isKnown) return;
+    path.rule = rule;
+    this.#engine.setPathRule(session, path.id, rule);
   }
 
   /** The link is gone: no session has a path over it. */

@@ -20,6 +20,7 @@ function portsOf(keepsPorts: boolean, use: (paths: LinkPaths) => void) {
       return sourcePort ?? next++;
     },
     removePath() {},
+    setPathRule() {},
   }, false);
   paths.begin(7, 8000, keepsPorts);
   paths.ensure(7, LINK, FOUND, ROUTE);
@@ -50,6 +51,7 @@ Deno.test("LinkPaths forbids fragments to a server that answers probes only", ()
     const paths = new LinkPaths({
       addPath: (_session, { forbidsFragments }) => asked.push(forbidsFragments),
       removePath() {},
+      setPathRule() {},
     }, probesMtu);
     for (const [session, isV1] of [[7, false], [8, true]] as const) {
       paths.begin(session, 8000, isV1);

@@ -11,6 +11,7 @@ import type { CommandRunner } from "../../lib/host/command/runner.ts";
 import type { Engine } from "../../lib/net/engine.ts";
 import type { AddressFamily } from "../../lib/host/links/address.ts";
 import type { NetworkInterface } from "../../lib/host/links/network_interface.ts";
+import type { PathRule } from "../../lib/protocol/wire/path_rule.ts";
 import type { LinkTables } from "../../lib/host/routes/link_tables.ts";
 import { SerialQueue } from "../../lib/host/serial_queue.ts";
 import { EndpointChoice } from "./endpoint_choice.ts";
@@ -34,13 +35,15 @@ const RETRY_AFTER_MS = 5000;
 
 interface LinkSetParts {
   readonly runner: CommandRunner;
-  readonly engine: Pick<Engine, "addPath" | "removePath">;
+  readonly engine: Pick<Engine, "addPath" | "removePath" | "setPathRule">;
   readonly selection: LinkSelection;
   readonly endpoints: Pick<ServerEndpoints, "all" | "data" | "both">;
   /** Null: links have no routing tables of their own. */
   readonly tables: LinkTables | null;
   /** Called before an interface is used that has not been there before. */
   readonly prepare?: (name: string) => Promise<void>;
+  /** What is prescribed for the link of that name. */
+  readonly ruleOf?: (link: string) => PathRule;
   /** Whether what is too large for a path is lost rather than fragmented. */
   readonly forbidsFragments?: boolean;
 }
@@ -95,12 +98,17 @@ export class LinkSet {
 
   constructor(parts: LinkSetParts) {
     this.#parts = parts;
-    this.#paths = new LinkPaths(parts.engine, parts.forbidsFragments ?? false);
+    this.#paths = new LinkPaths(parts.engine, parts.forbidsFragments ?? false, parts.ruleOf);
   }
 
   /** Names of the links, whether they can be used or not. */
   get names(): string[] {
     return this.#links.map(({ name }) => name);
+  }
+
+  /** What is prescribed for links may have changed. */
+  applyRules(): void {
+    this.#paths.applyRules();
   }
 
   /** The interfaces of the links, each once. */

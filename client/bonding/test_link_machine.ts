@@ -83,6 +83,7 @@ export function makeMachine(
         log.push(`add ${name} to ${session}${isV6(server) ? " over IPv6" : ""}`);
         return 40_000;
       },
+      setPathRule: (session, id, { use }) => void log.push(`rule ${use} of ${id} of ${session}`),
       removePath: (session: number, id: number) => void log.push(`remove ${id} of ${session}`),
     },
     selection: new LinkSelection(choices, "fluxify"),

@@ -10,6 +10,7 @@ import { COMPRESSION_MODES } from "../../lib/protocol/compression/compression_mo
 import { SCHEDULERS } from "../../lib/protocol/wire/scheduler_name.ts";
 import { PINGS_MAX } from "../../lib/status/path_ping.ts";
 import { parseDnsChoice, TUN_NAME } from "./bond_options.ts";
+import { parseRates, parseUses } from "./link_rules.ts";
 
 export type AskCommand =
   & { readonly command: "ask"; readonly instance: string; readonly format: "text" | "json" }
@@ -20,7 +21,7 @@ export type AskCommand =
     | { readonly what: "down" }
     | {
       readonly what: "set";
-      readonly setting: "scheduler" | "compression" | "dns";
+      readonly setting: "scheduler" | "compression" | "dns" | "rate" | "link";
       readonly value: string;
     }
     | { readonly what: "links"; readonly action: "add" | "remove"; readonly link: string }
@@ -88,6 +89,30 @@ export function addAskCommands(
       parseDnsChoice(value);
       take("set", raw, { what: "set", setting: "dns", value });
     });
+  for (
+    const [setting, example, description, parse] of [
+      [
+        "rate",
+        "fiber=50/10mbit",
+        "what links carry at most, down/up; fiber=none: no limit",
+        parseRates,
+      ],
+      [
+        "link",
+        "lte=backup",
+        "when links are used: always, backup, or metered,cap=20GB/month",
+        parseUses,
+      ],
+    ] as const
+  ) {
+    set.command(setting).description(description)
+      .argument("<value>", `as for -${setting}: ${example}`)
+      .addOption(askedNameOption())
+      .action((value, raw) => {
+        parse(value);
+        take("set", raw, { what: "set", setting, value });
+      });
+  }
   const links = program.command("links").description("links of a running client");
   for (
     const [action, description] of [

@@ -6,6 +6,7 @@ import { parseAddress, parseInterfaceName } from "../../lib/cli/host_name.ts";
 import { integerIn } from "../../lib/cli/integer.ts";
 import { parseList } from "../../lib/cli/list.ts";
 import type { InstanceOptions } from "../../lib/cli/instance_options.ts";
+import type { LinkUses } from "./link_rules.ts";
 import { GROUPS, type TunnelOptions } from "../../lib/cli/tunnel_options.ts";
 import { UPLINKS_MAX } from "../../lib/host/firewall/uplink_rules.ts";
 import { WEIGHT_MAX } from "../../lib/host/routes/multipath_route.ts";
@@ -27,6 +28,8 @@ export interface BalanceOptions
   balance: BalanceKind;
   /** Whether it ends the program that there are fewer than two uplinks at the start. */
   once: boolean;
+  /** Uplinks that are used only when others do not work. */
+  uses: LinkUses;
   /** By interface, 1 for those not named; null: by the quality of the links. */
   weights: ReadonlyMap<string, number> | null;
   healthIntervalMs: number;

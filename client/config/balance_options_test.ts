@@ -5,6 +5,7 @@ import { parseClientOptions } from "./options.ts";
 const DEFAULTS: BalanceOptions = {
   interfaces: [],
   balance: "spread",
+  uses: new Map(),
   once: false,
   weights: null,
   healthIntervalMs: 5_000,
@@ -37,6 +38,7 @@ Deno.test("parseClientOptions() reads every option of -l", () => {
   const options: BalanceOptions = {
     interfaces: ["wan1", "wan2"],
     balance: "spread",
+    uses: new Map([["wan2", { kind: "backup" }]]),
     once: true,
     weights: new Map([["wan1", 3], ["wan2", 1]]),
     healthIntervalMs: 500,
@@ -54,6 +56,7 @@ Deno.test("parseClientOptions() reads every option of -l", () => {
     ["ifaces", "wan1,wan2"],
     ["balance", "spread"],
     ["weights", "wan1=3,wan2=1"],
+    ["link", "wan2=backup"],
     ["health-interval", "500ms"],
     ["health-target", "192.0.2.1,2001:db8::1"],
     ["status-every", "10s"],

@@ -42,6 +42,7 @@ export const BOND_FLAGS = [
   "-share",
   "-bypass",
   "-only",
+  "-rate",
 ];
 
 export const onceOption = () =>

@@ -73,6 +73,7 @@ import {
   parseInterfaces,
   parseServers,
 } from "./link_choice.ts";
+import { linkOption, type LinkRates, linkRules, type LinkUses, rateOption } from "./link_rules.ts";
 import { rewriteServerPort } from "./server_port.ts";
 import { addServiceCommands, type RestoreCommand, type ServiceCommand } from "./service_options.ts";
 import {
@@ -91,6 +92,10 @@ export interface BondOptions extends TunnelOptions, InstanceOptions {
   server: string;
   /** In the user's order; empty: choose from what the machine has. */
   links: LinkChoice[];
+  /** What links carry at most. */
+  rates: LinkRates;
+  /** Links that are used only when others do not suffice. */
+  uses: LinkUses;
   pkiFolder: string;
   /** File of the client's certificate, or null: the one in `pkiFolder`. */
   certFile: string | null;
@@ -255,6 +260,8 @@ function buildClientProgram(accept: Accept<ClientCommand>, home: string, file: S
     .addOption(shareOption())
     .addOption(bypassOption())
     .addOption(onlyOption())
+    .addOption(rateOption())
+    .addOption(linkOption())
     .addOption(balanceOption())
     .addOption(weightsOption())
     .addOption(healthIntervalOption())
@@ -280,11 +287,13 @@ function buildClientProgram(accept: Accept<ClientCommand>, home: string, file: S
         const weights = raw.weights ?? null;
         const interfaces = checkBalancedInterfaces(raw.ifaces ?? []);
         checkWeights(raw.balance, weights, interfaces);
+        const { uses } = linkRules(raw, interfaces);
         accept({
           command: "balance",
           options: {
             interfaces,
             balance: raw.balance,
+            uses,
             once: raw.once === true,
             weights,
             healthIntervalMs: raw.healthInterval,
@@ -305,11 +314,13 @@ function buildClientProgram(accept: Accept<ClientCommand>, home: string, file: S
       const killSwitch = raw.killSwitch === true;
       const policyRouting = raw.policyRouting === true;
       checkDestinations({ ...split, killSwitch, policyRouting });
+      const links = pairLinks(raw.ifaces ?? [], raw.ips ?? []);
       accept({
         command: "bond",
         options: {
           server: raw.server,
-          links: pairLinks(raw.ifaces ?? [], raw.ips ?? []),
+          links,
+          ...linkRules(raw, links.map(({ interfaceName }) => interfaceName)),
           pkiFolder: expandHome(raw.pki, home),
           certFile: raw.cert === undefined ? null : expandHome(raw.cert, home),
           tunName: device,

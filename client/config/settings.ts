@@ -14,6 +14,8 @@ export type Settings = ReadonlyMap<string, string | boolean>;
 export const MODE_KEY = "mode";
 const MODES = ["bonding", "load-balance"] as const;
 const MODE_FLAGS = new Set(["bond", "load-balance"]);
+/** Options that may be given several times. */
+const ADDING = new Set(["rate", "link"]);
 /** Longer than any list that is taken. */
 const TEXT_LENGTH_MAX = 4096;
 
@@ -164,10 +166,15 @@ export function recordFlags(program: CommandUnknownOpts): Map<string, string | b
     program.on(`option:${name}`, (text: string | null) => {
       if (name === "bond") flags.set(MODE_KEY, "bonding");
       else if (name === "load-balance") flags.set(MODE_KEY, "load-balance");
-      else flags.set(name, text ?? true);
+      else flags.set(name, isAdded(name, flags) ? `${flags.get(name)},${text}` : text ?? true);
     });
   }
   return flags;
+}
+
+/** Whether an option that is given again adds to what it said before. */
+function isAdded(name: string, flags: ReadonlyMap<string, unknown>): boolean {
+  return ADDING.has(name) && flags.has(name);
 }
 
 /** What is in force, and where each value comes from. */

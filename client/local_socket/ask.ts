@@ -47,6 +47,8 @@ export function runAsk(command: AskCommand): Promise<number> {
         await connection.ask("set", { setting, value });
         const when = setting === "dns"
           ? value === "off" ? "the machine's own are asked again" : "in use"
+          : setting === "rate" || setting === "link"
+          ? "is in use"
           : "is in use from the next session on, which is asked for now";
         writeTo(Deno.stdout, `${setting} ${value}${setting === "dns" ? ": " : " "}${when}\n`);
         return EXIT_OK;

@@ -1,6 +1,6 @@
 /** What a bonding client does, as metrics: one series for each link, of which there are 16 at most. */
 import type { BondStatus } from "../../lib/status/bond_status.ts";
-import type { SessionReport } from "../../lib/net/engine.ts";
+import { IDLE_REASONS, type SessionReport } from "../../lib/net/engine.ts";
 import { addDrops, seconds } from "../../lib/status/metrics/common_metrics.ts";
 import type { MetricsPage } from "../../lib/status/metrics/metrics_page.ts";
 import { SCHEDULERS } from "../../lib/protocol/wire/scheduler_name.ts";
@@ -21,7 +21,7 @@ export function addBond(page: MetricsPage, status: BondStatus): void {
     status.gainOverBest,
   );
   if (session !== null) addSession(page, session);
-  for (const { name: link, problem, traffic } of links) {
+  for (const { name: link, problem, traffic, rule } of links) {
     const path = session?.paths.find(({ name }) => name === link);
     const gauge = (name: string, help: string, value: number | null | undefined) =>
       page.gauge(`fluxify_link_${name}`, help, value, { link });
@@ -39,6 +39,25 @@ export function addBond(page: MetricsPage, status: BondStatus): void {
       "What the server got over the link when it was full.",
       path?.deliveryRate,
     );
+    gauge("capacity_bytes_per_second", "What it is believed to carry at present.", path?.capacity);
+    gauge("sending_bytes_per_second", "What is sent on it of late.", path?.sendingRate);
+    gauge("queue_bytes", "What waits here to leave on it.", path?.queuedBytes);
+    gauge("queue_seconds", "How long what comes last would wait.", seconds(path?.queuedMs ?? null));
+    for (const reason of IDLE_REASONS) {
+      const help = "1 for why the link carries nothing, 0 for other reasons.";
+      const isIt = (path === undefined ? "down" : path.idleFor) === reason ? 1 : 0;
+      page.gauge("fluxify_link_idle", help, isIt, { link, reason });
+    }
+    if (path !== undefined) {
+      counter("retransmitted_packets_total", "Lost packets sent again.", path.retransmittedPackets);
+      counter(
+        "reinjected_packets_total",
+        "Packets of links that fell silent or went, sent again on it.",
+        path.reinjectedPackets,
+      );
+    }
+    gauge("volume_bytes", "What a metered link has carried this month.", rule.volume?.bytes);
+    gauge("volume_cap_bytes", "What it may carry in a month.", rule.volume?.capBytes);
     gauge("mtu_bytes", "Largest packet of the tunnel that it carries.", path?.mtu);
     counter("received_bytes_total", "Bytes of records from the server.", traffic.receivedBytes);
     counter("sent_bytes_total", "Bytes of records to the server.", traffic.sentBytes);

@@ -52,7 +52,7 @@ Deno.test("without a session every link is down, and nothing is made up", async 
   const samples = await samplesOf((page) => addBond(page, status));
   ok(samples.includes("fluxify_session_up 0"));
   ok(samples.includes('fluxify_link_up{link="one"} 0'));
-  ok(!samples.some((line) => line.includes("rtt")));
+  ok(!samples.some((line) => line.includes("rtt_seconds")));
 });
 
 Deno.test("names follow the conventions: a prefix, a help, a unit, _total for counters alone", async () => {
@@ -64,9 +64,10 @@ Deno.test("names follow the conventions: a prefix, a help, a unit, _total for co
       name: "wan1",
       ...{ receivedBytes: 1, sentBytes: 2, receivedBytesPerSecond: 0, sentBytesPerSecond: 0 },
       lastMinute: [],
+      volume: null,
       families: {
         4: {
-          ...{ state: "healthy", gateway: null, problem: null, weight: 1, rttMs: 5 },
+          ...{ state: "healthy", gateway: null, problem: null, weight: 1, idleFor: null, rttMs: 5 },
           ...{ jitterMs: null, loss: 0, score: 90, probes: 3 },
         },
         6: null,

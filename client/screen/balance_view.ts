@@ -12,6 +12,7 @@ import {
 import type { Cell, Column, ReadModel, StatusModel, StatusRow } from "./status_model.ts";
 import { span, type Tone } from "../../lib/cli/screen/styled_line.ts";
 import { SPARKLINE } from "./table.ts";
+import { volumeDetails } from "./volume_details.ts";
 
 const COLUMNS: readonly Column[] = [
   {
@@ -129,6 +130,8 @@ function familyCells(
     family: span(`IPv${family}`),
     health: report.problem !== null
       ? span(report.problem, "bad")
+      : report.idleFor !== null
+      ? span(report.idleFor, "warn")
       : span(report.state, HEALTH_TONE[report.state]),
     rtt: span(formatMs(report.rttMs)),
     jitter: span(formatMs(report.jitterMs)),
@@ -149,5 +152,6 @@ function carriedDetails(uplink: UplinkStatus): [string, string][] {
     ["received", formatBytes(uplink.receivedBytes)],
     ["sent", formatBytes(uplink.sentBytes)],
     ["share", `${formatPart(uplink.share)} of all bytes`],
+    ...volumeDetails(uplink.volume),
   ];
 }

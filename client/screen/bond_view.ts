@@ -1,6 +1,6 @@
 /** What the screen shows of bonding: the session, and how each link does. */
-import type { PathReport, SessionReport } from "../../lib/net/engine.ts";
-import type { BondStatus, LinkStatus } from "../../lib/status/bond_status.ts";
+import type { IdleReason, PathReport, SessionReport } from "../../lib/net/engine.ts";
+import type { BondStatus, LinkRuleStatus, LinkStatus } from "../../lib/status/bond_status.ts";
 import type { Traffic } from "../../lib/status/traffic_history.ts";
 import {
   formatAge,
@@ -16,6 +16,7 @@ import { sharedHosts } from "../diagnostics/external_checks.ts";
 import type { Cell, Column, ReadModel, StatusModel, StatusRow } from "./status_model.ts";
 import { span, type Tone } from "../../lib/cli/screen/styled_line.ts";
 import { SPARKLINE } from "./table.ts";
+import { volumeDetails } from "./volume_details.ts";
 
 const COLUMNS: readonly Column[] = [
   { key: "link", heading: "LINK", width: 8, align: "left", rank: 1, grows: "to its longest text" },
@@ -41,6 +42,8 @@ const COLUMNS: readonly Column[] = [
     rank: 17,
     grows: "to its longest text",
   },
+  { key: "capacity", heading: "CAPACITY", width: 11, align: "right", rank: 18 },
+  { key: "queue", heading: "QUEUE", width: 7, align: "right", rank: 19 },
   {
     key: "minute",
     heading: "LAST MINUTE",
@@ -143,7 +146,7 @@ function pathOf({ session }: BondStatus, name: string): PathReport | undefined {
 
 function linkRow(
   status: BondStatus,
-  { name, problem, traffic, unchangedMs }: LinkStatus,
+  { name, problem, traffic, unchangedMs, rule }: LinkStatus,
   share: number | null,
 ): StatusRow {
   const path = pathOf(status, name);
@@ -185,6 +188,8 @@ function linkRow(
       jitter: measured(formatMs(path.jitterMs), "jitter"),
       loss: measured(formatPart(path.loss), "loss"),
       score: measured(formatCount(path.score)),
+      capacity: measured(path.capacity === null ? "-" : formatRate(path.capacity)),
+      queue: measured(formatMs(path.queuedMs)),
       mtu: span(formatCount(path.mtu)),
       heard: span(formatAge(path.heardMsAgo)),
       seenAs: span(path.seenAs ?? "-"),
@@ -195,14 +200,50 @@ function linkRow(
       ["RTT", `${formatMs(path.rttMs)}, least ${formatMs(path.rttMinMs)}`],
       ["jitter", `${formatMs(path.jitterMs)}, one way ${formatMs(path.delayVariationMs)}`],
       ["loss", `${formatPart(path.loss)}, score ${formatCount(path.score)}`],
-      ["capacity", path.deliveryRate === null ? "not measured" : formatRate(path.deliveryRate)],
+      ["capacity", path.capacity === null ? "not measured" : formatRate(path.capacity)],
+      ...limitDetails(rule),
+      ["queue", `${formatBytes(path.queuedBytes)} here, ${formatMs(path.queuedMs)}`],
+      ...repairDetails(path),
+      ...idleDetails(path),
       ["path MTU", path.mtu === null ? "not looked for" : `${path.mtu} bytes`],
       ["last heard", path.heardMsAgo === null ? "never" : `${formatAge(path.heardMsAgo)} ago`],
       ["seen as", path.seenAs ?? "not told"],
       ...trafficDetails(traffic, `${path.state} for ${formatUptime(unchangedMs)}`),
+      ...volumeDetails(rule.volume),
     ],
   };
 }
+
+function limitDetails({ downRate, upRate }: LinkRuleStatus): [string, string][] {
+  if (downRate === null || upRate === null) return [];
+  return [["limit", `${formatRate(downRate)} down, ${formatRate(upRate)} up`]];
+}
+
+function repairDetails(path: PathReport): [string, string][] {
+  const { retransmittedPackets, reinjectedPackets } = path;
+  if (retransmittedPackets + reinjectedPackets === 0) return [];
+  return [["sent again", `${retransmittedPackets} lost, ${reinjectedPackets} of other links`]];
+}
+
+/** Why the path carries nothing. */
+function idleDetails({ idleFor }: PathReport): [string, string][] {
+  return idleFor === null ? [] : [["idle", IDLE_TEXT[idleFor]]];
+}
+
+const IDLE_TEXT: Record<IdleReason, string> = {
+  "probing": "it was not heard yet",
+  "suspect": "it is silent",
+  "down": "it is down",
+  "peer": "the server does not hear it",
+  "backup": "it is a backup, and the others suffice",
+  "cap reached": "its volume of this month is used up",
+  "mtu": "it takes small packets only",
+  "rtt": "it is far",
+  "jitter": "its delay varies",
+  "loss": "it loses packets",
+  "recovering": "it was bad a moment ago",
+  "standby": "another one is used",
+};
 
 const STATE_TONE: Record<PathReport["state"], Tone> = {
   probing: "warn",
@@ -211,8 +252,9 @@ const STATE_TONE: Record<PathReport["state"], Tone> = {
   down: "bad",
 };
 
-function qualityOf({ state, isGood, isBadFor }: PathReport): Cell {
+function qualityOf({ state, isGood, isBadFor, idleFor }: PathReport): Cell {
   if (state !== "up") return span("-", "dim");
+  if (idleFor === "backup" || idleFor === "cap reached") return span(idleFor, "warn");
   return isGood ? span("good", "good") : span(`avoided: ${isBadFor ?? "quality"}`, "warn");
 }
 

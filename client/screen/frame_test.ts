@@ -37,6 +37,7 @@ const FAMILY = {
   gateway: "192.0.2.1",
   problem: null,
   weight: 3,
+  idleFor: null,
   rttMs: 12.34,
   jitterMs: null,
   loss: 0.05,
@@ -73,7 +74,7 @@ function uplink(
   ipv6: UplinkFigures["families"][6],
 ): UplinkFigures {
   const carried = { ...traffic(1_550_000, 12), receivedBytes };
-  return { name, ...carried, families: { 4: ipv4, 6: ipv6 } };
+  return { name, volume: null, ...carried, families: { 4: ipv4, 6: ipv6 } };
 }
 
 /** Without the blanks at the ends of lines. */

@@ -15,9 +15,13 @@ export function bondStatus(
     serverAddress: "203.0.113.10",
     addresses: "10.8.0.2 and fd00:8::2",
     engine: "native",
-    links: links.map((name) => {
-      return { name, problem: null, unchangedMs: 200_000, traffic: trafficOf(name) };
-    }),
+    links: links.map((name) => ({
+      name,
+      problem: null,
+      unchangedMs: 200_000,
+      traffic: trafficOf(name),
+      rule: { use: "always", downRate: null, upRate: null, volume: null },
+    })),
     gainOverBest: gainOverBest(links.map(trafficOf)),
     drops: {},
     session: sessionReport(paths),

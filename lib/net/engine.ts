@@ -10,6 +10,7 @@ import type { SchedulerName } from "../protocol/wire/scheduler_name.ts";
 import type { Reason } from "../protocol/path/eligibility.ts";
 import type { InnerAddresses } from "../protocol/wire/tunnel_network.ts";
 import type { Role } from "../protocol/session/session.ts";
+import type { PathRule, PathUse } from "../protocol/wire/path_rule.ts";
 import type { SessionTuning } from "../protocol/session/session_tuning.ts";
 
 export type EngineName = "native" | "portable";
@@ -110,6 +111,19 @@ export const SESSION_IDLE_MS = 120_000;
 /** How long a replaced session goes on receiving, so that packets in flight are not lost. */
 export const REPLACED_SESSION_MS = 10_000;
 
+/**
+ * - a state of the path, when it is not up
+ * - `peer`: the other side says that it does not work
+ * - `backup`, `cap reached`: its rule keeps it for when others do not suffice
+ * - a fault of its quality
+ * - `standby`: the scheduler uses another one
+ */
+export const IDLE_REASONS = [
+  ...["probing", "suspect", "down", "peer", "backup", "cap reached"] as const,
+  ...["mtu", "rtt", "jitter", "loss", "recovering", "standby"] as const,
+] satisfies (Exclude<PathState, "up"> | Exclude<PathUse, "always"> | Reason | "peer" | "standby")[];
+export type IdleReason = (typeof IDLE_REASONS)[number];
+
 export interface PathReport {
   readonly id: number;
   readonly name: string;
@@ -137,6 +151,20 @@ export interface PathReport {
   /** The largest packet of the tunnel the path was found to carry; null when not looked for. */
   readonly mtu: number | null;
   readonly heardMsAgo: number | null;
+  /** Why it carries nothing now; null: it carries. */
+  readonly idleFor: IdleReason | null;
+  /** What its operator lets this side send at most, bytes a second; null: there is no such limit. */
+  readonly rateLimit: number | null;
+  /** Bytes a second that it is believed to carry at present; null: that is not known. */
+  readonly capacity: number | null;
+  /** Bytes a second that this side sent on it of late. */
+  readonly sendingRate: number;
+  /** What waits here to leave on it, and how long what comes last waits, here and in the network. */
+  readonly queuedBytes: number;
+  readonly queuedMs: number;
+  /** Packets sent again on it: those that were lost, and those of paths that fell silent or went. */
+  readonly retransmittedPackets: number;
+  readonly reinjectedPackets: number;
   readonly sentPackets: number;
   readonly sentBytes: number;
   readonly receivedPackets: number;
@@ -184,6 +212,11 @@ export interface Engine extends AsyncDisposable {
    */
   addPath(session: number, path: EnginePath): number;
   removePath(session: number, path: number): void;
+  /**
+   * On a client: what the operator has prescribed for a path; the server is told of it. Unknown paths
+   * are ignored. @throws RangeError for a rate that no path is held to.
+   */
+  setPathRule(session: number, path: number, rule: PathRule): void;
   /** On a client: asks on every path of the session, now rather than when it is due, for an answer. */
   probePaths(session: number): void;
   report(): Promise<SessionReport[]>;

@@ -11,6 +11,23 @@ export interface LinkStatus {
   readonly unchangedMs: number;
   /** Since the start, over all sessions. Its path, if it has one, is in the session, by its name. */
   readonly traffic: Traffic;
+  readonly rule: LinkRuleStatus;
+}
+
+/** What the user has prescribed for a link. */
+export interface LinkRuleStatus {
+  readonly use: "always" | "backup" | "metered";
+  /** Bytes a second at most; null: there is no limit. */
+  readonly downRate: number | null;
+  readonly upRate: number | null;
+  /** Of a metered link, what it has carried this month; null for others. */
+  readonly volume: {
+    /** As in `2026-11`. */
+    readonly month: string;
+    readonly bytes: number;
+    /** Null: it is only counted. */
+    readonly capBytes: number | null;
+  } | null;
 }
 
 export interface BondStatus {
@@ -38,6 +55,7 @@ export interface BondFacts
   readonly links: readonly string[];
   /** By name, why a link cannot be used; the others do not occur. */
   readonly problems: ReadonlyMap<string, string>;
+  readonly ruleOf: (link: string) => LinkRuleStatus;
   /** The session in use, or null. */
   readonly sessionId: number | null;
 }
@@ -86,7 +104,7 @@ export class BondMonitor {
 
   async #read(nowMs: number): Promise<BondStatus> {
     const reports = await this.#engine.report();
-    const { sessionId, links, problems, ...facts } = this.#facts();
+    const { sessionId, links, problems, ruleOf, ...facts } = this.#facts();
     const session = reports.find(({ id }) => id === sessionId) ?? null;
     this.#history.keepOnly(links);
     for (const name of links) {
@@ -103,6 +121,7 @@ export class BondMonitor {
       problem: problems.get(name) ?? null,
       unchangedMs: nowMs - this.#since.get(name)!.atMs,
       traffic: this.#history.of(name),
+      rule: ruleOf(name),
     }));
     return {
       ...facts,

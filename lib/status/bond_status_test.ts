@@ -21,6 +21,7 @@ function setUp(reports: () => SessionReport[], facts: Partial<BondFacts> = {}) {
     engine: "portable",
     links: ["one", "two"],
     problems: new Map([["two", "has no carrier"]]),
+    ruleOf: () => ({ use: "always", downRate: null, upRate: null, volume: null }),
     sessionId: 7,
     ...facts,
   };

@@ -78,6 +78,14 @@ function pathFields(path: PathReport): Field[] {
     ["out", `${path.sentBytes}B`],
     ["rate", known(path.deliveryRate, (rate) => `${Math.round(rate)}B/s`)],
     ["mtu", known(path.mtu, (bytes) => `${bytes}B`)],
+    ["idleFor", word(path.idleFor ?? "-")],
+    ["limit", known(path.rateLimit, (rate) => `${Math.round(rate)}B/s`)],
+    ["capacity", known(path.capacity, (rate) => `${Math.round(rate)}B/s`)],
+    ["sending", `${Math.round(path.sendingRate)}B/s`],
+    ["queue", `${path.queuedBytes}B`],
+    ["queueTime", `${path.queuedMs.toFixed(1)}ms`],
+    ["retransmitted", `${path.retransmittedPackets}packets`],
+    ["reinjected", `${path.reinjectedPackets}packets`],
   ];
 }
 

@@ -27,6 +27,14 @@ const PATH: PathReport = {
   congestionMarks: 0,
   heartbeatsSent: 3,
   heartbeatsAnswered: 3,
+  idleFor: null,
+  rateLimit: 6_250_000,
+  capacity: 6_000_000.4,
+  sendingRate: 5_500_000.6,
+  queuedBytes: 14_000,
+  queuedMs: 12.34,
+  retransmittedPackets: 7,
+  reinjectedPackets: 2,
 };
 
 const UNKNOWN: PathReport = {
@@ -47,6 +55,9 @@ const UNKNOWN: PathReport = {
   deliveryRate: null,
   mtu: null,
   heardMsAgo: null,
+  idleFor: "cap reached",
+  rateLimit: null,
+  capacity: null,
 };
 
 /** On the client, whose sockets are not told where they come from. */
@@ -76,10 +87,14 @@ Deno.test("metricsLines() has a line for each path, a key for everything, a unit
     "reorder.maxDepth=5packets compression.plain=3000B compression.carried=2000B",
     'session=laptop path=0 name="path 0" address=198.51.100.7:40000 state=up good=yes badFor=- ' +
     "rtt=20.0ms rttLast=21.0ms rttMin=19.5ms jitter=1.3ms delayVariation=0.4ms loss=1.5% " +
-    "score=87/100 lastSeen=120ms in=67890B out=12345B rate=6250000B/s mtu=1400B",
+    "score=87/100 lastSeen=120ms in=67890B out=12345B rate=6250000B/s mtu=1400B " +
+    "idleFor=- limit=6250000B/s capacity=6000000B/s sending=5500001B/s queue=14000B " +
+    "queueTime=12.3ms retransmitted=7packets reinjected=2packets",
     'session=laptop path=7 name="path 0" address=[2001:db8::7]:40001 state=down good=no ' +
     "badFor=loss rtt=- rttLast=- rttMin=- jitter=- delayVariation=- loss=- score=- lastSeen=- " +
-    "in=67890B out=12345B rate=- mtu=-",
+    "in=67890B out=12345B rate=- mtu=- " +
+    'idleFor="cap reached" limit=- capacity=- sending=5500001B/s queue=14000B queueTime=12.3ms ' +
+    "retransmitted=7packets reinjected=2packets",
   ]);
 });
 

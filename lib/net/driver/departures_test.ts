@@ -56,6 +56,10 @@ class EverySecondMs implements Scheduler {
     return departure;
   }
 
+  loadOf() {
+    return { capacity: null, queuedBytes: 0, queuedMs: 0, retransmitted: 0, reinjected: 0 };
+  }
+
   nextDeparture(): number {
     return this.held.length === 0 ? Infinity : this.nextAt;
   }

@@ -13,6 +13,7 @@ import { FlowTable } from "../../protocol/schedule/flow_table.ts";
 import { Session, type SessionOptions } from "../../protocol/session/session.ts";
 import type { NewPath } from "../../protocol/path/path_table.ts";
 import type { SessionPath } from "../../protocol/path/session_path.ts";
+import type { PathRule } from "../../protocol/wire/path_rule.ts";
 import { type EngineSession, SESSION_IDLE_MS, type SessionReport } from "../engine.ts";
 import { Delivery } from "./delivery.ts";
 import type { DriverEnds, PathObserver } from "./ends.ts";
@@ -127,6 +128,13 @@ export class Driver<S extends Cipher, O extends Cipher> implements PathObserver<
     if (entry === undefined || path === null) return;
     entry.session.removePath(id, now);
     this.#ends.records.close(path);
+    this.touch(entry, now);
+  }
+
+  setPathRule(sessionId: number, id: number, rule: PathRule, now: number): void {
+    const entry = this.sessions.byId(sessionId | 0);
+    if (entry === undefined) return;
+    entry.session.setRule(id, rule, now);
     this.touch(entry, now);
   }
 

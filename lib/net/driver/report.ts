@@ -2,7 +2,10 @@
 import type { ReorderCounters } from "../../protocol/receive/reorder_buffer.ts";
 import type { Cipher } from "../../protocol/crypto/key_epochs.ts";
 import type { Session } from "../../protocol/session/session.ts";
-import type { SessionReport } from "../engine.ts";
+import type { SessionPath } from "../../protocol/path/session_path.ts";
+import type { PathLoad } from "../../protocol/schedule/path_load.ts";
+import type { SchedulerName } from "../../protocol/wire/scheduler_name.ts";
+import type { IdleReason, SessionReport } from "../engine.ts";
 
 export function reportSession<S extends Cipher, O extends Cipher>(
   session: Session<S, O>,
@@ -30,6 +33,10 @@ export function reportSession<S extends Cipher, O extends Cipher>(
     deliveryRate: path.quality.deliveryRate,
     mtu: path.mtu,
     heardMsAgo: path.lastHeardAt === -Infinity ? null : now - path.lastHeardAt,
+    idleFor: idleReason(path, session.scheduling.scheduler.name),
+    rateLimit: path.rule.sendRate,
+    sendingRate: path.quality.sentRate,
+    ...loadOf(session.scheduling.scheduler.loadOf(path)),
     ...path.counters,
   }));
   const scheduler = session.scheduling.scheduler.name;
@@ -40,4 +47,23 @@ export function reportSession<S extends Cipher, O extends Cipher>(
     reorder: { ...reorder },
     compression: { ...compression },
   };
+}
+
+function loadOf({ capacity, queuedBytes, queuedMs, retransmitted, reinjected }: PathLoad) {
+  return {
+    ...{ capacity, queuedBytes, queuedMs },
+    retransmittedPackets: retransmitted,
+    reinjectedPackets: reinjected,
+  };
+}
+
+/** Why the path carries nothing; null: it does. */
+function idleReason(path: SessionPath, scheduler: SchedulerName): IdleReason | null {
+  const { state } = path.liveness;
+  if (state !== "up") return state;
+  if (!path.isUsable) return "peer";
+  if (path.isHeldBack && path.rule.use !== "always") return path.rule.use;
+  // Copies go on every path that works.
+  if (path.carriesFlows || scheduler === "redundant") return null;
+  return path.eligibility.reason ?? "standby";
 }

@@ -1,6 +1,7 @@
 import { deepEqual } from "node:assert/strict";
 import type { Cipher } from "../../protocol/crypto/key_epochs.ts";
 import type { Session } from "../../protocol/session/session.ts";
+import { NO_RULE } from "../../protocol/wire/path_rule.ts";
 import { reportSession } from "./report.ts";
 
 /** What the report reads of a session with one path, in that state. */
@@ -11,6 +12,7 @@ function sessionWith(state: string): Session<Cipher, Cipher> {
     loss: () => 0.01,
     score: () => 90,
     deliveryRate: 1000,
+    sentRate: 500,
   };
   const path = {
     id: 0,
@@ -18,13 +20,14 @@ function sessionWith(state: string): Session<Cipher, Cipher> {
     peer: "192.0.2.1:8000",
     liveness: { state },
     eligibility: { reason: null },
+    rule: NO_RULE,
     quality,
     receiveStatistics: { delayVariationMs: 1 },
     mtu: 1400,
     lastHeardAt: 900,
     counters: {},
   };
-  const scheduling = { scheduler: { name: "flow" } };
+  const scheduling = { scheduler: { name: "flow", loadOf: () => ({}) } };
   const session = {
     id: 1,
     paths: [path],

@@ -8,6 +8,7 @@ import type { Libc } from "../../ffi/libc/libc.ts";
 import { Libcrypto, type Opener, type Sealer } from "../../ffi/libcrypto/aes_gcm.ts";
 import type { TunDevice } from "../../ffi/linux/tun.ts";
 import { DropCounters } from "../../protocol/wire/drop_reason.ts";
+import type { PathRule } from "../../protocol/wire/path_rule.ts";
 import { Driver } from "../driver/driver.ts";
 import type { EngineEvent, EngineSession, SessionReport } from "../engine.ts";
 import { Codecs } from "./codecs.ts";
@@ -161,6 +162,10 @@ export class Loop {
 
   removePath(session: number, id: number): void {
     this.#driver.removePath(session, id, performance.now());
+  }
+
+  setPathRule(session: number, path: number, rule: PathRule): void {
+    this.#driver.setPathRule(session, path, rule, performance.now());
   }
 
   probePaths(session: number): void {

@@ -6,6 +6,7 @@ import { Libc } from "../../ffi/libc/libc.ts";
 import { Libcrypto } from "../../ffi/libcrypto/aes_gcm.ts";
 import { openPathSocket, openServerSocket } from "../../ffi/linux/socket.ts";
 import { openTun } from "../../ffi/linux/tun.ts";
+import { checkPathRule, type PathRule } from "../../protocol/wire/path_rule.ts";
 import { DropCounters } from "../../protocol/wire/drop_reason.ts";
 import type {
   Engine,
@@ -109,6 +110,11 @@ export class NativeEngine implements Engine {
 
   removePath(session: number, path: number): void {
     this.#command({ kind: "remove path", session, path });
+  }
+
+  setPathRule(session: number, path: number, rule: PathRule): void {
+    checkPathRule(rule);
+    this.#command({ kind: "path rule", session, path, rule });
   }
 
   probePaths(session: number): void {

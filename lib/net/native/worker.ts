@@ -8,6 +8,7 @@ import {
 } from "node:worker_threads";
 import { Libc } from "../../ffi/libc/libc.ts";
 import { collectGarbage } from "../../ffi/memory/garbage.ts";
+import type { PathRule } from "../../protocol/wire/path_rule.ts";
 import type { TunDevice } from "../../ffi/linux/tun.ts";
 import type { EngineEvent, EngineSession, SessionReport } from "../engine.ts";
 import { Loop } from "./loop.ts";
@@ -26,6 +27,12 @@ export type Command =
     readonly socket: EngineSocket;
   }
   | { readonly kind: "remove path"; readonly session: number; readonly path: number }
+  | {
+    readonly kind: "path rule";
+    readonly session: number;
+    readonly path: number;
+    readonly rule: PathRule;
+  }
   | { readonly kind: "probe paths"; readonly session: number }
   | { readonly kind: "report"; readonly request: number }
   | { readonly kind: "stop" };
@@ -94,6 +101,9 @@ function handleMessages(loop: Loop, port: MessagePort, tell: (notice: Notice) =>
         break;
       case "remove path":
         loop.removePath(command.session, command.path);
+        break;
+      case "path rule":
+        loop.setPathRule(command.session, command.path, command.rule);
         break;
       case "probe paths":
         loop.probePaths(command.session);

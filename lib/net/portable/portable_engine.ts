@@ -9,6 +9,7 @@ import { AsyncPoll } from "../../ffi/libc/async_poll.ts";
 import type { Libc } from "../../ffi/libc/libc.ts";
 import { openTun } from "../../ffi/linux/tun.ts";
 import { DropCounters } from "../../protocol/wire/drop_reason.ts";
+import { checkPathRule, type PathRule } from "../../protocol/wire/path_rule.ts";
 import { Driver } from "../driver/driver.ts";
 import { FEATURE_X1 } from "../driver/features.ts";
 import { Offload } from "../driver/offload.ts";
@@ -139,6 +140,11 @@ export class PortableEngine implements Engine {
 
   removePath(sessionId: number, id: number): void {
     this.#guard(sessionId, (now) => this.#driver.removePath(sessionId, id, now));
+  }
+
+  setPathRule(sessionId: number, path: number, rule: PathRule): void {
+    checkPathRule(rule);
+    this.#guard(sessionId, (now) => this.#driver.setPathRule(sessionId, path, rule, now));
   }
 
   probePaths(sessionId: number): void {

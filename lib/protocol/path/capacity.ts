@@ -83,7 +83,7 @@ interface PathSample {
 
 export class Capacity {
   #estimate: number;
-  readonly #ceiling: number;
+  #ceiling: number;
   #isStarting = true;
   #startedFrom = 0;
   #startupIntervals = 0;
@@ -103,8 +103,16 @@ export class Capacity {
    * @param ceiling of the operator; it always wins.
    */
   constructor(initial: number | null = null, ceiling = Infinity) {
-    this.#ceiling = Math.max(RATE_MIN, ceiling);
+    this.#ceiling = ceiling;
     this.#estimate = Math.min(initial ?? RATE_INITIAL, this.#ceiling);
+  }
+
+  /** The operator has prescribed another ceiling; while nothing is known, the path is taken to carry it. */
+  limit(ceiling: number): void {
+    if (ceiling === this.#ceiling) return;
+    this.#ceiling = ceiling;
+    if (this.#isStarting && ceiling < Infinity) this.#estimate = ceiling;
+    this.#clamp();
   }
 
   /** What the path is believed to carry, in bytes a millisecond. */
@@ -117,12 +125,17 @@ export class Capacity {
     return this.#isStarting;
   }
 
+  /** Whether it was told what the path carries at most. */
+  get isLimited(): boolean {
+    return this.#ceiling < Infinity;
+  }
+
   /** At which rate to send now, in bytes a millisecond. */
   rate(now: number): number {
     // Records leave faster than the estimate, so that there is something to follow.
     if (this.#isStarting) return Math.min(STARTUP_PACE * this.#estimate, this.#ceiling);
     const drain = now < this.#drainUntil ? DRAIN_GAIN : 1;
-    return Math.max(RATE_MIN, this.#estimate * Math.min(this.#gain, drain));
+    return Math.max(this.#least, this.#estimate * Math.min(this.#gain, drain));
   }
 
   /** What records last waited in the network at the least, in ms. */
@@ -227,8 +240,12 @@ export class Capacity {
   }
 
   #clamp(): void {
-    const bounded = Math.max(RATE_MIN, Math.min(this.#estimate, this.#ceiling, RATE_MAX));
-    this.#estimate = Number.isFinite(bounded) ? bounded : RATE_MIN;
+    const bounded = Math.max(this.#least, Math.min(this.#estimate, this.#ceiling, RATE_MAX));
+    this.#estimate = Number.isFinite(bounded) ? bounded : this.#least;
+  }
+
+  get #least(): number {
+    return Math.min(RATE_MIN, this.#ceiling);
   }
 
   #planDrain(isFull: boolean, interval: number, now: number): void {

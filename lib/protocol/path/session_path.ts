@@ -7,9 +7,13 @@ import type { ReceivedRecords } from "./received_records.ts";
 import { ReceiveStatistics } from "./receive_statistics.ts";
 import { Liveness, type PathState } from "./liveness.ts";
 import type { MtuSearch } from "./mtu_search.ts";
+import { NO_RULE, type PathRule } from "../wire/path_rule.ts";
 import { PathQuality } from "./quality.ts";
 import { Eligibility } from "./eligibility.ts";
 import { PeerAddress } from "./peer_address.ts";
+
+/** A path at whose rate packets had to wait within this is full. */
+const BACKLOG_KEPT_MS = 1000;
 
 interface PathCounters {
   sentPackets: number;
@@ -58,6 +62,12 @@ export class SessionPath {
   isUsableForPeer = true;
   /** Whether the scheduler gives the path a share. */
   carriesFlows = false;
+  /** What the operator of the client has prescribed. */
+  rule: PathRule = NO_RULE;
+  /** Whether its rule keeps it from carrying packets while others can. */
+  isHeldBack = false;
+  /** When packets last waited because of its rule's rate. */
+  backloggedAt = -Infinity;
   /** Looks for the size of packets the path carries, or null: that is not asked. */
   mtuSearch: MtuSearch | null = null;
   /** The largest packet of the tunnel it carries, in bytes, once found. */
@@ -91,6 +101,23 @@ export class SessionPath {
   /** Whether it does not carry the packets every IPv6 host may send (RFC 8200, 5). */
   get isNarrow(): boolean {
     return this.mtu !== null && this.mtu < Math.min(IPV6_MTU_MIN, this.mtuSearch?.ceiling ?? 0);
+  }
+
+  /** Hot. Whether the path works, and is not kept for times when others do not suffice. */
+  get mayCarry(): boolean {
+    return this.isUsable && !this.isHeldBack;
+  }
+
+  /** Bytes a second that it carries, as prescribed or else measured; null: that is not known. */
+  get knownRate(): number | null {
+    const { deliveryRate } = this.quality;
+    const { sendRate } = this.rule;
+    return sendRate === null ? deliveryRate : Math.min(sendRate, deliveryRate ?? sendRate);
+  }
+
+  /** Whether it was asked for more than it carries a moment ago. */
+  isFull(now: number): boolean {
+    return now - this.backloggedAt < BACKLOG_KEPT_MS || this.quality.arrivals.isFull(now);
   }
 
   /** Hot. Whether packets may use the path. */

@@ -26,6 +26,7 @@ import {
   SLOT_REPEATED,
 } from "./aggregate/packet_slots.ts";
 import { TcpProgress } from "./aggregate/tcp_progress.ts";
+import type { PathLoad } from "./path_load.ts";
 import { Departure, type Scheduler } from "./scheduler.ts";
 
 /** Slots that a caller may use: 0 to this, without. */
@@ -68,10 +69,13 @@ export class AggregateScheduler implements Scheduler {
 
   pathsChanged(paths: readonly SessionPath[], _weighed: unknown, now: number): void {
     for (const path of paths) {
-      path.carriesFlows = path.isUsable;
+      path.carriesFlows = path.mayCarry;
+      const { sendRate } = path.rule;
+      const ceiling = sendRate === null ? Infinity : sendRate / 1000;
       const lane = this.#aggregate.lane(path.id);
+      lane?.capacity.limit(ceiling);
       if (lane === null) {
-        if (path.isUsable) this.#aggregate.addPath({ id: path.id });
+        if (path.isUsable) this.#addLane(path, ceiling);
       } else if (!path.isUsable) {
         if (!lane.isBarred) this.#aggregate.linkFailed(lane, now);
         lane.isBarred = true;
@@ -80,6 +84,42 @@ export class AggregateScheduler implements Scheduler {
         this.#aggregate.linkWorks(lane, now);
       }
     }
+    this.#keepReserve(paths, now);
+  }
+
+  #addLane({ id }: SessionPath, ceiling: number): void {
+    const rate = ceiling < Infinity ? { rate: ceiling } : {};
+    this.#aggregate.addPath({ id, ceiling, ...rate });
+  }
+
+  /** Paths that are held back keep what they have, and take nothing more. */
+  #keepReserve(paths: readonly SessionPath[], now: number): void {
+    let hasChanged = false;
+    for (const { id, isHeldBack } of paths) {
+      const lane = this.#aggregate.lane(id);
+      if (lane === null || lane.isReserve === isHeldBack) continue;
+      lane.isReserve = isHeldBack;
+      hasChanged = true;
+    }
+    if (hasChanged) this.#aggregate.reserveChanged(now);
+  }
+
+  loadOf({ id, knownRate }: SessionPath): PathLoad {
+    const lane = this.#aggregate.lane(id);
+    if (lane === null) {
+      const idle = { queuedBytes: 0, queuedMs: 0, retransmitted: 0, reinjected: 0 };
+      return { capacity: knownRate, ...idle };
+    }
+    const { capacity, retransmitted, reinjected, waitingBytes } = lane;
+    const { estimate, isStarting, isLimited, queueMs } = capacity;
+    return {
+      // Of a path that was never full it is only known that it carries more.
+      capacity: isStarting && !isLimited ? null : 1000 * estimate,
+      queuedBytes: waitingBytes,
+      queuedMs: Math.max(0, queueMs) + waitingBytes / capacity.rate(this.#now),
+      retransmitted,
+      reinjected,
+    };
   }
 
   pathRemoved(path: SessionPath, now: number): void {

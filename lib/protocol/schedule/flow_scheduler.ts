@@ -63,10 +63,10 @@ export class FlowScheduler extends ImmediateScheduler {
       return [{
         id: path.id,
         isFar,
-        isFull: arrivals.isFull(now),
+        isFull: path.isFull(now),
         flows: this.#choice.grownOn(path.id, now),
         rate: arrivals.rate,
-        fullRate: arrivals.fullRate(now),
+        fullRate: fullRateOf(path, now),
       }];
     }));
   }
@@ -77,9 +77,10 @@ export class FlowScheduler extends ImmediateScheduler {
     return path !== null && (path.carriesFlows || this.#isSpare(path));
   }
 
-  /** Whether only its round trip speaks against a path. */
+  /** Whether only its round trip speaks against a path, or that it is kept for when others are full. */
   #isSpare(path: SessionPath): boolean {
-    return this.#usesFarPaths && path.eligibility.isFar && path.isUsable;
+    const isFar = this.#usesFarPaths && path.eligibility.isFar && path.mayCarry;
+    return isFar || path.isHeldBack && path.rule.use === "backup" && path.isUsable;
   }
 
   pathRemoved({ id }: SessionPath): void {
@@ -146,4 +147,10 @@ export class FlowScheduler extends ImmediateScheduler {
     flows.assign(flow.hashA, flow.hashB, chosen, now);
     return this.paths.byId(chosen);
   }
+}
+
+/** What the path carries when it is full, bytes a second, or null: that is not known. */
+function fullRateOf({ quality, rule: { sendRate } }: SessionPath, now: number): number | null {
+  const measured = quality.arrivals.fullRate(now);
+  return sendRate === null ? measured : Math.min(sendRate, measured ?? sendRate);
 }

@@ -3,6 +3,7 @@ import type { FlowKey } from "../packet/flow_key.ts";
 import type { PathTable } from "../path/path_table.ts";
 import type { SessionPath } from "../path/session_path.ts";
 import type { SchedulerName } from "../wire/scheduler_name.ts";
+import type { PathLoad } from "./path_load.ts";
 import { Departure, type Scheduler } from "./scheduler.ts";
 import type { WeighedPath } from "./weights.ts";
 
@@ -50,6 +51,11 @@ export abstract class ImmediateScheduler implements Scheduler {
 
   nextDeparture(now: number): number {
     return now;
+  }
+
+  loadOf({ knownRate }: SessionPath): PathLoad {
+    const idle = { queuedBytes: 0, queuedMs: 0, retransmitted: 0, reinjected: 0 };
+    return { capacity: knownRate, ...idle };
   }
 
   /** Packets leave on `path`, without order. False: there is none. */

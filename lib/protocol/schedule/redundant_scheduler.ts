@@ -20,7 +20,7 @@ export class RedundantScheduler extends ImmediateScheduler {
   pathsChanged(paths: readonly SessionPath[], weighed: readonly WeighedPath[]): void {
     const weights = shareOut(weighed);
     for (const [index, path] of paths.entries()) path.carriesFlows = weights[index]! > 0;
-    this.#live = paths.filter(({ isUsable }) => isUsable);
+    this.#live = paths.filter(({ mayCarry }) => mayCarry);
   }
 
   pathRemoved(path: SessionPath): void {

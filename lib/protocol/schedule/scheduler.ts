@@ -12,6 +12,7 @@ import type { Acknowledgement } from "../wire/acknowledgement.ts";
 import type { OrderExtension } from "../wire/order_extension.ts";
 import type { PathFeedback } from "../wire/path_feedback.ts";
 import type { SchedulerName } from "../wire/scheduler_name.ts";
+import type { PathLoad } from "./path_load.ts";
 import type { WeighedPath } from "./weights.ts";
 
 /** How one packet leaves. A scheduler reuses one object for all. */
@@ -71,4 +72,6 @@ export interface Scheduler {
   poll(now: number): Departure | null;
   /** When the next packet may leave: `now` where none is held back; Infinity where none waits. */
   nextDeparture(now: number): number;
+  /** What is known of a path of the session. For reports and decisions, not for each packet. */
+  loadOf(path: SessionPath): PathLoad;
 }

@@ -2,7 +2,9 @@
 import type { PathTable } from "../path/path_table.ts";
 import type { SessionPath } from "../path/session_path.ts";
 import { OrderNumbers } from "./aggregate/order_numbers.ts";
+import { LimitedScheduler } from "./limited_scheduler.ts";
 import { newScheduler, type SchedulerContext } from "./new_scheduler.ts";
+import { Reserve } from "./reserve.ts";
 import type { Scheduler } from "./scheduler.ts";
 import type { SchedulerName } from "../wire/scheduler_name.ts";
 import {
@@ -24,6 +26,18 @@ const RANK: Readonly<Record<Reason | "good", number>> = {
   mtu: 2,
 };
 
+/**
+ * When paths that are kept in reserve take part. `flow` spills grown flows over to them for itself, and
+ * `failover` uses one path at a time, full or not.
+ */
+const OPENS_RESERVE: Readonly<Record<SchedulerName, "when full" | "when down">> = {
+  flow: "when down",
+  failover: "when down",
+  stripe: "when full",
+  redundant: "when full",
+  aggregate: "when full",
+};
+
 export class Scheduling {
   /** The paths that work, good or not. */
   live: readonly SessionPath[] = [];
@@ -32,6 +46,7 @@ export class Scheduling {
   readonly #context: SchedulerContext;
   readonly #limits: Limits;
   readonly #numbers = new OrderNumbers();
+  readonly #reserve = new Reserve();
 
   /** @param flushTimeoutMs how long the receiver waits for a packet that is out of order. */
   constructor(context: SchedulerContext, scheduler: SchedulerName, flushTimeoutMs: number) {
@@ -57,6 +72,13 @@ export class Scheduling {
   /** Judges all paths as they are at `now`. */
   judge(now: number): void {
     const paths = [...this.#paths];
+    this.#limit(paths);
+    this.#reserve.judge(
+      paths,
+      OPENS_RESERVE[this.#scheduler.name],
+      (path) => this.#scheduler.loadOf(path),
+      now,
+    );
     const measures = paths.map((path) => measure(path, now));
     const bestRttMs = bestRttOf(paths, measures);
     for (const [index, path] of paths.entries()) {
@@ -72,6 +94,16 @@ export class Scheduling {
     const weighed = paths.map((path, index) => weigh(path, measures[index]!, now));
     this.#scheduler.pathsChanged(paths, weighed, now);
     this.live = paths.filter(({ isUsable }) => isUsable);
+  }
+
+  /** Paths are held to the rates of their rules by the scheduler itself, or by one around it. */
+  #limit(paths: readonly SessionPath[]): void {
+    const scheduler = this.#scheduler;
+    const isLimited = scheduler instanceof LimitedScheduler;
+    if (isLimited && !LimitedScheduler.isNeeded(paths)) this.#scheduler = scheduler.inner;
+    else if (!scheduler.holdsPackets && LimitedScheduler.isNeeded(paths)) {
+      this.#scheduler = new LimitedScheduler(scheduler);
+    }
   }
 
   /** The path has been removed. */
@@ -104,7 +136,7 @@ function bestRttOf(
   for (const [index, path] of paths.entries()) {
     const { rttMs } = measures[index]!;
     const rank = RANK[path.eligibility.reason ?? "good"];
-    if (rttMs === null || !path.isUsable || rank > bestRank) continue;
+    if (rttMs === null || !path.mayCarry || rank > bestRank) continue;
     best = rank < bestRank ? rttMs : Math.min(best!, rttMs);
     bestRank = rank;
   }
@@ -123,10 +155,10 @@ function measure({ quality, isNarrow }: SessionPath, now: number): PathMeasure {
 
 function weigh(path: SessionPath, { rttMs }: PathMeasure, now: number): WeighedPath {
   return {
-    isUsable: path.isUsable,
+    isUsable: path.mayCarry,
     reason: path.eligibility.reason,
     rttMs,
     score: path.quality.score(now),
-    deliveryRate: path.quality.deliveryRate,
+    deliveryRate: path.knownRate,
   };
 }

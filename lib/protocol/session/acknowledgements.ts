@@ -91,7 +91,7 @@ export class Acknowledgements {
     let fastest = own;
     let least = isQuiet ? Infinity : delayOf(own, now);
     for (const path of this.#paths) {
-      if (path === own || !path.isUsable || now - path.lastHeardAt > HEARD_MS) continue;
+      if (path === own || !path.mayCarry || now - path.lastHeardAt > HEARD_MS) continue;
       const delay = delayOf(path, now);
       if (delay >= least) continue;
       least = delay;

@@ -1,11 +1,16 @@
 /**
  * Tells the server about the client's paths as a whole (x1): which of them work, which scheduler to
- * use, and what packet size all of them carry. The client learns of link changes first, so it tells
+ * use, what packet size all of them carry, and what rules the server is to send by. The client learns of link changes first, so it tells
  * the server. The message is repeated, since it may get lost.
  */
 import type { Scheduling } from "../schedule/scheduling.ts";
 import { TYPE_CONTROL } from "../wire/header.ts";
-import { encodeTunnelMessage, type TunnelMessage } from "../wire/tunnel_message.ts";
+import { NO_RULE, type PathRule } from "../wire/path_rule.ts";
+import {
+  encodeTunnelMessage,
+  type PathRuleMessage,
+  type TunnelMessage,
+} from "../wire/tunnel_message.ts";
 import type { MtuProbes } from "./mtu_probes.ts";
 import type { Outbox } from "../path/outbox.ts";
 import type { PathTable } from "../path/path_table.ts";
@@ -50,8 +55,23 @@ export class PathAnnouncements {
       usable: usable.map(({ id }) => id),
       scheduler: this.#scheduling.scheduler.name,
       mtu: this.#toldMtu ?? undefined,
+      rules: this.#rules(),
     });
     this.#outbox.transmit({ type: TYPE_CONTROL, path, payload });
+  }
+
+  /** Undefined: there are none, and a message of before is void. */
+  #rules(): PathRuleMessage[] | undefined {
+    const rules: PathRuleMessage[] = [];
+    for (const { id, rule: { receiveRate, use } } of this.#paths) {
+      if (receiveRate === null && use === "always") continue;
+      rules.push({
+        id,
+        rate: receiveRate === null ? undefined : Math.round(receiveRate),
+        use: use === "always" ? undefined : use,
+      });
+    }
+    return rules.length === 0 ? undefined : rules;
   }
 
   /** A size may have been found: packets that are too large for it are lost until it is known. */
@@ -72,7 +92,16 @@ export class PathAnnouncements {
   receive(message: TunnelMessage & { type: "paths" }, sendTime: number): boolean {
     if (this.#heardSendTime !== null && ((sendTime - this.#heardSendTime) | 0) < 0) return false;
     this.#heardSendTime = sendTime;
-    for (const path of this.#paths) path.isUsableForPeer = message.usable.includes(path.id);
+    for (const path of this.#paths) {
+      path.isUsableForPeer = message.usable.includes(path.id);
+      path.rule = ruleFrom(message.rules?.find(({ id }) => id === path.id));
+    }
     return true;
   }
+}
+
+/** What the server is to keep to, of what the client tells. */
+function ruleFrom(message: PathRuleMessage | undefined): PathRule {
+  if (message === undefined) return NO_RULE;
+  return { sendRate: message.rate ?? null, receiveRate: null, use: message.use ?? "always" };
 }

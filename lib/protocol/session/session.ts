@@ -19,6 +19,7 @@ import type { FlowKey } from "../packet/flow_key.ts";
 import { AddressChallenges } from "../path/address_challenges.ts";
 import { Outbox, type SessionEvent, type Transmit } from "../path/outbox.ts";
 import { PathOpening } from "../path/path_opening.ts";
+import { checkPathRule, type PathRule } from "../wire/path_rule.ts";
 import { type NewPath, PathTable } from "../path/path_table.ts";
 import type { PeerAddress } from "../path/peer_address.ts";
 import type { SessionPath } from "../path/session_path.ts";
@@ -106,10 +107,11 @@ export class Session<S extends Cipher, O extends Cipher> {
     path.counters.sentBytes += payloadLength;
     path.amplificationCredit -= payloadLength + RECORD_OVERHEAD;
     const sealer = this.#writer.write(view, offset, path.id, payloadLength, outgoing);
-    if (this.acknowledgements !== null) {
+    const { scheduler } = this.scheduling;
+    if (this.acknowledgements !== null || scheduler.holdsPackets) {
       const kind = outgoing.type === TYPE_PACKET ? "packet" : "control";
       const { epoch, counter } = this.#writer;
-      this.scheduling.scheduler.recordWritten(path, kind, epoch, counter, payloadLength);
+      scheduler.recordWritten(path, kind, epoch, counter, payloadLength);
     }
     return sealer;
   }
@@ -227,6 +229,19 @@ export class Session<S extends Cipher, O extends Cipher> {
     this.scheduling.forget(path, now);
     this.#challenges.forget(path);
     this.#outbox.forgetPath(id);
+    this.wire.pathsChanged();
+  }
+
+  /**
+   * On a client: the operator has prescribed something else for a path. The server is told.
+   * @throws RangeError for a rate that no path is held to.
+   */
+  setRule(id: number, rule: PathRule, now: number): void {
+    checkPathRule(rule);
+    const path = this.paths.byId(id);
+    if (path === null) return;
+    path.rule = rule;
+    this.#judge(now);
     this.wire.pathsChanged();
   }
 

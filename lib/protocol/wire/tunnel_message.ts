@@ -5,11 +5,22 @@
  */
 
 import { PATH_IDS } from "./path_id.ts";
+import { PATH_RATE_MAX, PATH_RATE_MIN, PATH_USES, type PathUse } from "./path_rule.ts";
 import * as v from "valibot";
 import { type SchedulerName, SCHEDULERS } from "./scheduler_name.ts";
 
 export const TUNNEL_MESSAGE_BYTES_MAX = 1024;
+/** As many as a session has paths. */
+const PATH_RULES_MAX = 16;
 const SPACE = 0x20;
+
+/** A rule for what the server sends on a path of the client's. */
+export interface PathRuleMessage {
+  readonly id: number;
+  /** Bytes a second at most. */
+  readonly rate?: number | undefined;
+  readonly use?: PathUse | undefined;
+}
 
 export type TunnelMessage =
   /** The sender stops: the session can be ended at once. */
@@ -22,6 +33,8 @@ export type TunnelMessage =
     readonly scheduler?: SchedulerName | undefined;
     /** The largest packet that all of the paths carry, in bytes. */
     readonly mtu?: number | undefined;
+    /** What the operator has prescribed for paths; one that is not named has no rule. */
+    readonly rules?: readonly PathRuleMessage[] | undefined;
   }
   /**
    * The server asks whoever is at a new address of a path to prove to be its peer. `seen` is that
@@ -57,6 +70,14 @@ const PACKET_SIZE = v.pipe(v.number(), v.integer(), v.minValue(68), v.maxValue(6
 /** Every host takes 576 bytes (RFC 791); less would have us cut packets into tiny fragments. */
 const PATHS_MTU = v.pipe(v.number(), v.integer(), v.minValue(576), v.maxValue(65_535));
 
+const PATH_RULE = v.object({
+  id: PATH_ID,
+  rate: v.optional(
+    v.pipe(v.number(), v.integer(), v.minValue(PATH_RATE_MIN), v.maxValue(PATH_RATE_MAX)),
+  ),
+  use: v.optional(v.picklist(PATH_USES)),
+});
+
 const MESSAGE = v.variant("type", [
   v.object({ type: v.literal("bye") }),
   v.object({
@@ -68,6 +89,11 @@ const MESSAGE = v.variant("type", [
     ),
     scheduler: v.optional(v.picklist(SCHEDULERS)),
     mtu: v.optional(PATHS_MTU),
+    rules: v.optional(v.pipe(
+      v.array(PATH_RULE),
+      v.maxLength(PATH_RULES_MAX),
+      v.check((rules) => new Set(rules.map(({ id }) => id)).size === rules.length),
+    )),
   }),
   v.object({ type: v.literal("challenge"), token: TOKEN, seen: v.optional(SEEN) }),
   v.object({ type: v.literal("response"), token: TOKEN }),

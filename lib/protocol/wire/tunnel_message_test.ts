@@ -4,6 +4,7 @@ import {
   decodeTunnelMessage,
   encodeTunnelMessage,
   TUNNEL_MESSAGE_BYTES_MAX,
+  type TunnelMessage,
 } from "./tunnel_message.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
@@ -22,6 +23,17 @@ Deno.test("the longest list of paths fits", () => {
   const encoded = encodeTunnelMessage({ type: "paths", usable: ALL_PATHS });
   ok(encoded.length <= TUNNEL_MESSAGE_BYTES_MAX, `${encoded.length} bytes`);
   deepEqual(decodeTunnelMessage(encoded), { type: "paths", usable: ALL_PATHS });
+});
+
+Deno.test("the longest rules of all paths a client has fit", () => {
+  const usable = ALL_PATHS.slice(0, 16).map((id) => 240 + id);
+  const message: TunnelMessage = {
+    ...{ type: "paths", usable, scheduler: "aggregate", mtu: 65_535 },
+    rules: usable.map((id) => ({ id, rate: 12_500_000_000, use: "cap reached" })),
+  };
+  const encoded = encodeTunnelMessage(message);
+  ok(encoded.length <= TUNNEL_MESSAGE_BYTES_MAX, `${encoded.length} bytes`);
+  deepEqual(decodeTunnelMessage(encoded), message);
 });
 
 Deno.test("unknown fields are ignored", () => {
@@ -46,6 +58,15 @@ Deno.test("anything unknown or invalid is null", () => {
   for (const id of ["-1", "256", "0.5", '"0"', "null", "1e999", "[0]", "0,0"]) {
     refused.push(`{"type":"paths","usable":[${id}]}`);
   }
+  for (
+    const rules of [
+      ...["null", "{}", "[0]", "[{}]", '[{"id":256}]', '[{"id":0},{"id":0}]'],
+      ...["0", "12499", "12500000001", "1000000000000", "-1", "1e5.5", '"20000"', "20000.5", "null"]
+        .map((rate) => `[{"id":0,"rate":${rate}}]`),
+      ...['"never"', '"cap"', "1", "null"].map((use) => `[{"id":0,"use":${use}}]`),
+      JSON.stringify(ALL_PATHS.slice(0, 17).map((id) => ({ id, use: "backup" }))),
+    ]
+  ) refused.push(`{"type":"paths","usable":[0],"rules":${rules}}`);
   for (const message of refused) equal(decodeTunnelMessage(bytes(message)), null, message);
   const notUtf8 = bytes('{"type":"bye","a":"?"}');
   notUtf8[notUtf8.indexOf(0x3f)] = 0xff;

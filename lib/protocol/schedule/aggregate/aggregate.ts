@@ -20,7 +20,13 @@ import type { Acknowledgement } from "../../wire/acknowledgement.ts";
 import { FairQueue } from "./fair_queue.ts";
 import { FlowModes } from "./flow_modes.ts";
 import { InteractiveAllowance } from "./interactive_allowance.ts";
-import { fastestPriority, heldQueue, looseSpread, soonestSpread } from "./lane_choice.ts";
+import {
+  fastestPriority,
+  heldQueue,
+  looseSpread,
+  openReserve,
+  soonestSpread,
+} from "./lane_choice.ts";
 import { type LaneOptions, PathLane } from "./path_lane.ts";
 import { Recovery } from "./recovery.ts";
 import { OrderNumbers, STREAMS } from "./order_numbers.ts";
@@ -138,6 +144,13 @@ export class Aggregate {
     this.#measureLags();
   }
 
+  /** Which lanes are kept in reserve has changed. */
+  reserveChanged(now: number): void {
+    this.#now = now;
+    openReserve(this.lanes);
+    this.#measureLags();
+  }
+
   /** The session says that the path works. */
   linkWorks(lane: PathLane, now: number): void {
     this.#now = now;
@@ -193,8 +206,8 @@ export class Aggregate {
    */
   #upRate(): number {
     let rate = 0;
-    for (const { state, capacity } of this.lanes) {
-      if (state === "up") rate += Math.max(capacity.estimate, capacity.rate(this.#now));
+    for (const { isOpen, capacity } of this.lanes) {
+      if (isOpen) rate += Math.max(capacity.estimate, capacity.rate(this.#now));
     }
     return rate;
   }
@@ -322,7 +335,7 @@ export class Aggregate {
   #measureLags(): void {
     let least = Infinity;
     for (const lane of this.lanes) {
-      if (lane.state !== "up" || lane.delayMs >= least) continue;
+      if (!lane.isOpen || lane.delayMs >= least) continue;
       least = lane.delayMs;
       this.#fastest = lane.capacity;
     }

@@ -22,7 +22,7 @@ export function fastestPriority(
   let fastest: PathLane | null = null;
   let least = Infinity;
   for (const lane of lanes) {
-    if (lane.state !== "up") continue;
+    if (!lane.isOpen) continue;
     const arrival = lane.priorityStartAt(now) + bytes / lane.capacity.rate(now) + lane.lagMs;
     if (arrival < least) {
       least = arrival;
@@ -44,7 +44,7 @@ function spreadArrival(
   { paths, holdMs }: SpreadPlan,
   now: number,
 ): number {
-  if (lane.state !== "up" || (lane.bit & paths) === 0) return Infinity;
+  if (!lane.isOpen || (lane.bit & paths) === 0) return Infinity;
   const comes = lane.startAt(held, now) + Math.min(lane.lagMs, holdMs);
   return Math.max(comes, now + holdMs) + bytes / lane.capacity.rate(now);
 }
@@ -94,4 +94,10 @@ export function looseSpread(
   next.turn += bytes / next.capacity.estimate;
   for (const lane of lanes) lane.turn = Math.max(lane.turn, next.turn - TURNS_MS);
   return next;
+}
+
+/** Where no other lane takes packets, those that are kept in reserve do. */
+export function openReserve(lanes: readonly PathLane[]): void {
+  for (const lane of lanes) if (lane.isOpen) return;
+  for (const lane of lanes) lane.isReserve = false;
 }

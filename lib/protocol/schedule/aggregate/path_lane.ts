@@ -49,6 +49,11 @@ export class PathLane {
   state: LaneState = "up";
   /** Whether the session takes the path out of use, whatever is heard of it. */
   isBarred = false;
+  /** Whether it takes new packets only when no other path does. */
+  isReserve = false;
+  /** Packets sent on it again: those that were lost, and those of a path that fell silent or went. */
+  retransmitted = 0;
+  reinjected = 0;
   /** When the last thing was heard that acknowledges something. */
   heardAt = -Infinity;
   /** Since when something waits for an acknowledgement; Infinity when nothing does. */
@@ -81,6 +86,11 @@ export class PathLane {
     this.capacity = new Capacity(options.rate ?? null, options.ceiling);
   }
 
+  /** Hot. Whether new packets may be given to it. */
+  get isOpen(): boolean {
+    return this.state === "up" && !this.isReserve;
+  }
+
   /** Hot. When a priority packet that comes now would begin to leave. */
   priorityStartAt(now: number): number {
     return now + this.pacer.debt(now) + this.priority.bytes / this.capacity.rate(now);
@@ -101,6 +111,10 @@ export class PathLane {
 
   get waitingPackets(): number {
     return this.priority.packets + this.loose.queue.packets + this.bulk.queue.packets;
+  }
+
+  get waitingBytes(): number {
+    return this.priority.bytes + this.loose.queue.bytes + this.bulk.queue.bytes;
   }
 
   /** Hot. The slot that may leave now, which is taken out, or NO_SLOT. */

@@ -5,7 +5,7 @@
  * that a path that loses much does not fill the others with repetitions.
  */
 import { NO_PACKET, type SentRecordsOwner } from "../../path/sent_records.ts";
-import { fastestPriority } from "./lane_choice.ts";
+import { fastestPriority, openReserve } from "./lane_choice.ts";
 import type { PathLane } from "./path_lane.ts";
 import { NO_SLOT, type PacketSlots, SLOT_RECOVERABLE, SLOT_REPEATED } from "./packet_slots.ts";
 
@@ -78,9 +78,11 @@ export class Recovery implements SentRecordsOwner {
     if (lane === null) return this.#slots.release(slot);
     if (this.#isReinjecting) {
       this.reinjected++;
+      lane.reinjected++;
     } else {
       this.#credit -= length;
       this.retransmitted++;
+      lane.retransmitted++;
     }
     this.#repeat(lane, slot);
   }
@@ -101,6 +103,7 @@ export class Recovery implements SentRecordsOwner {
   #giveBack(lane: PathLane, now: number): void {
     this.#now = this.gaveBackAt = now;
     this.#isReinjecting = true;
+    openReserve(this.#lanes);
     lane.records.loseAll(this);
     for (let slot = lane.takeBack(); slot !== NO_SLOT; slot = lane.takeBack()) {
       const other = fastestPriority(this.#lanes, this.#slots.length[slot]!, now);

@@ -33,7 +33,7 @@ export class SpreadPlans {
     this.#byLag.length = 0;
     let roundTripMs = Infinity;
     for (const lane of lanes) {
-      if (lane.state !== "up" || lane.lagMs > LAG_MS_MAX) continue;
+      if (!lane.isOpen || lane.lagMs > LAG_MS_MAX) continue;
       this.#byLag.push(lane);
       roundTripMs = Math.min(roundTripMs, lane.roundTripMs);
     }
