@@ -37,6 +37,7 @@ export class Heartbeats {
     this.#lastPacketAt = now;
     if (!wasIdle || this.#role === "server") return;
     for (const path of this.#paths) {
+      if (path.isHeldBack) continue;
       path.heartbeatAt = Math.min(path.heartbeatAt, now + HEARTBEAT_ACTIVE_MS);
     }
   }
@@ -68,6 +69,9 @@ export class Heartbeats {
     path.liveness.sent(now);
     path.quality.heartbeatSent(heartbeatClock(clock) - this.#clockOffsetMs);
     const isActive = now - this.#lastPacketAt < ACTIVITY_MS || path.eligibility.reason !== null;
-    path.heartbeatAt = now + (isActive || !isUp ? HEARTBEAT_ACTIVE_MS : HEARTBEAT_IDLE_MS);
+    // A link whose volume counts is kept alive with as little as will do.
+    const isSpared = path.isHeldBack && isUp;
+    path.heartbeatAt = now +
+      ((isActive || !isUp) && !isSpared ? HEARTBEAT_ACTIVE_MS : HEARTBEAT_IDLE_MS);
   }
 }
