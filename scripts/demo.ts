@@ -1,7 +1,7 @@
 /**
  * Fluxify in a minute, on one machine: three links between a client and a server in network
- * namespaces (scripts/lab/lab.ts draws them), a download over each link alone, one over all of them
- * through the tunnel, and one in the middle of which the fastest link is pulled out.
+ * namespaces (scripts/lab/lab.ts draws them), downloads over each link alone, one over all of them
+ * through the tunnel, eight together, and one in the middle of which the fastest link is pulled out.
  *
  *     sudo deno task demo              a table
  *     sudo deno task demo -- --json    one JSON object (DemoReport) on standard output
@@ -13,7 +13,7 @@
 
 import { parseArgs } from "node:util";
 import { formatReport, makeReport } from "./demo/report.ts";
-import { measureAlone, measureBonded, measureCut, startDownloadServers } from "./demo/measure.ts";
+import { measureAlone, measureBonded, measureGap, startDownloadServers } from "./demo/measure.ts";
 import { type LabOptions, runLabCommand } from "./setup/lab_command.ts";
 import { INTERNET_ADDRESS, Lab, SERVER_ADDRESS } from "./lab/lab.ts";
 import { newClientCertificate, startClient, startServer } from "./lab/programs.ts";
@@ -21,8 +21,8 @@ import { newClientCertificate, startClient, startServer } from "./lab/programs.t
 const USAGE = `Usage: sudo deno task demo [-- [--json] [--hold] [--no-install]]
 
   --json   print only one JSON object on standard output:
-           {"links": [{"name", "rateMbit", "rttMs", "aloneMbit"}], "bondedMbit",
-            "gain", "longestGapMs", "lossFreeAfterCut"}
+           {"links": [{"name", "rateMbit", "rttMs", "aloneMbit"}], "oneFlowMbit",
+            "bondedMbit", "gain", "longestGapMs", "lossFreeAfterCut"}
            rateMbit and rttMs are what each link is set to, the rest is measured
   --hold   keep the lab afterwards, until Ctrl-C
   --no-install  install nothing: print the command for what is missing
@@ -67,16 +67,18 @@ async function runDemo({ json, hold }: Options): Promise<boolean> {
   progress("starting fluxify-server and fluxify-client");
   const bundle = await newClientCertificate(lab, "demo");
   await startServer(lab);
-  await startClient(lab, bundle);
+  await startClient(lab, bundle, { args: ["-scheduler", "aggregate"] });
 
-  progress(`downloading over all ${lab.links.length} links through the tunnel`);
-  const bondedMbit = await measureBonded(lab);
+  progress(`one download over all ${lab.links.length} links through the tunnel`);
+  const oneFlowMbit = await measureBonded(lab, "one flow");
+  progress("eight downloads together");
+  const bondedMbit = await measureBonded(lab, "eight flows");
 
   const cutLink = lab.links[0]!.name;
   progress(`downloading, and pulling ${cutLink} out meanwhile`);
-  const cut = await measureCut(lab, cutLink);
+  const cut = await measureGap(lab, () => lab.cut(cutLink));
 
-  const report = makeReport(lab.links, aloneMbit, bondedMbit, cut);
+  const report = makeReport(lab.links, aloneMbit, { oneFlowMbit, bondedMbit }, cut);
   console.log(json ? JSON.stringify(report) : formatReport(report, cutLink, cut.megabytes));
   if (hold) {
     await lab.restore(cutLink);

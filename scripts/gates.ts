@@ -4,6 +4,7 @@
  *
  *     sudo deno task gates                            all cases, about forty minutes
  *     sudo deno task gates -- --cases A,E --runs 1    some of them
+ *     sudo deno task gates -- --gates ping,carrier    delay, cut links and cost (gates/scenarios.ts)
  *
  * Shares are of the sum of the single links, measured the same way in the same lab; those of the
  * tunnel of what is left of it for payload.
@@ -12,6 +13,7 @@ import { parseArgs } from "node:util";
 import { type CaseName, CASES } from "./gates/cases.ts";
 import { allowSubflows } from "./gates/mptcp.ts";
 import { formatHead, formatRow, type GateRow, median } from "./gates/report.ts";
+import { SCENARIOS } from "./gates/scenarios.ts";
 import { transfer, type TransferOptions } from "./gates/transfer.ts";
 import { INTERNET_ADDRESS, Lab, SERVER_ADDRESS } from "./lab/lab.ts";
 import { newClientCertificate, startClient, startServer } from "./lab/programs.ts";
@@ -22,6 +24,7 @@ const RAMP_SECONDS = 4;
 
 const USAGE = `Usage: sudo deno task gates [-- [OPTION]...]
 
+  --gates LIST       instead of the cases: ${Object.keys(SCENARIOS).join(",")}
   --cases LIST       of ${Object.keys(CASES).join(",")}; all unless given
   --schedulers LIST  aggregate,flow unless given
   --controls LIST    congestion control of TCP: cubic,bbr unless given
@@ -33,6 +36,7 @@ const USAGE = `Usage: sudo deno task gates [-- [OPTION]...]
   --help             this text`;
 
 interface Options extends LabOptions {
+  readonly gates: readonly string[];
   readonly cases: readonly CaseName[];
   readonly schedulers: readonly string[];
   readonly kinds: readonly Kind[];
@@ -46,6 +50,7 @@ function parseOptions(args: readonly string[]): Options | "help" {
   const { values } = parseArgs({
     args: args.filter((arg) => arg !== "--"),
     options: {
+      gates: { type: "string", default: "" },
       cases: { type: "string", default: Object.keys(CASES).join(",") },
       schedulers: { type: "string", default: "aggregate,flow" },
       controls: { type: "string", default: "cubic,bbr" },
@@ -62,6 +67,10 @@ function parseOptions(args: readonly string[]): Options | "help" {
   for (const name of cases) {
     if (!Object.hasOwn(CASES, name)) throw new Error(`there is no case "${name}"`);
   }
+  const gates = values.gates === "" ? [] : values.gates.split(",");
+  for (const name of gates) {
+    if (!Object.hasOwn(SCENARIOS, name)) throw new Error(`there is no gate "${name}"`);
+  }
   const runs = Number(values.runs);
   if (!Number.isInteger(runs) || runs < 1) throw new Error("--runs takes a number from 1 on");
   const kinds = values.controls.split(",").flatMap((control) =>
@@ -75,6 +84,7 @@ function parseOptions(args: readonly string[]): Options | "help" {
     )
   );
   return {
+    gates,
     cases: cases as CaseName[],
     schedulers: values.schedulers.split(","),
     kinds,
@@ -142,7 +152,22 @@ async function measureCase(name: CaseName, options: Options): Promise<GateRow[]>
   return rows;
 }
 
+/** One line for each run: what they have in common is for the reader to say. */
+async function runGates({ gates, schedulers, runs }: Options): Promise<void> {
+  for (const name of gates) {
+    for (const scheduler of schedulers) {
+      for (let each = 0; each < runs; each++) {
+        console.log(`${name}, ${scheduler}: ${await SCENARIOS[name]!(scheduler)}`);
+      }
+    }
+  }
+}
+
 async function run(options: Options): Promise<boolean> {
+  if (options.gates.length > 0) {
+    await runGates(options);
+    return true;
+  }
   console.log(formatHead(options.schedulers));
   for (const name of options.cases) {
     for (const row of await measureCase(name, options)) console.log(formatRow(row));

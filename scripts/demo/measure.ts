@@ -16,6 +16,10 @@ const ALONE_SECONDS = 3;
 const BONDED_SECONDS = 6;
 /** The same alone and bonded, or flows that get going slowly would look like slow links. */
 const FLOWS = ["-P", "8"];
+/** With the congestion control of Linux as it comes, whatever this machine has been set to. */
+const ONE_FLOW = ["-P", "1", "-C", "cubic"];
+/** One flow over all links takes longer to find out what they carry. */
+const ONE_FLOW_RAMP_SECONDS = 3;
 const STREAM_SECONDS = 8;
 const CUT_AFTER_MS = 3_000;
 
@@ -36,24 +40,35 @@ export async function startDownloadServers(lab: Lab): Promise<void> {
 
 /** Mbit/s of eight plain TCP downloads over one link, from the server itself: there is no tunnel. */
 export function measureAlone(lab: Lab, link: string): Promise<number> {
-  return download(lab.client, SERVER_ADDRESS, ALONE_SECONDS, "--bind-dev", link, ...FLOWS);
+  return download(
+    lab.client,
+    SERVER_ADDRESS,
+    ALONE_SECONDS,
+    RAMP_SECONDS,
+    "--bind-dev",
+    link,
+    ...FLOWS,
+  );
 }
 
-/** Mbit/s of eight TCP downloads from the internet host together, through the tunnel. */
-export function measureBonded(lab: Lab): Promise<number> {
-  return download(lab.client, INTERNET_ADDRESS, BONDED_SECONDS, ...FLOWS);
+/** Mbit/s of TCP downloads from the internet host, through the tunnel: one of them, or eight together. */
+export function measureBonded(lab: Lab, flows: "one flow" | "eight flows"): Promise<number> {
+  return flows === "one flow"
+    ? download(lab.client, INTERNET_ADDRESS, BONDED_SECONDS, ONE_FLOW_RAMP_SECONDS, ...ONE_FLOW)
+    : download(lab.client, INTERNET_ADDRESS, BONDED_SECONDS, RAMP_SECONDS, ...FLOWS);
 }
 
 async function download(
   client: Namespace,
   address: string,
   seconds: number,
+  rampSeconds: number,
   ...options: string[]
 ): Promise<number> {
   const { stdout } = await client.runWith(
-    { timeoutMs: (seconds + RAMP_SECONDS) * 1000 + START_TIMEOUT_MS },
+    { timeoutMs: (seconds + rampSeconds) * 1000 + START_TIMEOUT_MS },
     ...["iperf3", "-c", address, "-p", IPERF_PORT, "--json", "--reverse"],
-    ...["--time", String(seconds), "--omit", String(RAMP_SECONDS), "--connect-timeout", "5000"],
+    ...["--time", String(seconds), "--omit", String(rampSeconds), "--connect-timeout", "5000"],
     ...options,
   );
   const bitsPerSecond: unknown = JSON.parse(stdout)?.end?.sum_received?.bits_per_second;
@@ -61,15 +76,15 @@ async function download(
   return bitsPerSecond / 1e6;
 }
 
-/** One download from the internet host through the tunnel, in the middle of which a link is cut. */
-export async function measureCut(lab: Lab, link: string): Promise<CutResult> {
+/** One download from the internet host through the tunnel, in the middle of which `cut` happens. */
+export async function measureGap(lab: Lab, cut: () => Promise<unknown>): Promise<CutResult> {
   const program = [Deno.execPath(), "run", "-A", STREAM_PROGRAM];
   const sender = lab.internet.spawn([...program, "send", STREAM_PORT, String(STREAM_SECONDS)]);
   await sender.waitForLine(/listening/, START_TIMEOUT_MS);
   const receiver = lab.client.spawn([...program, "receive", INTERNET_ADDRESS, STREAM_PORT]);
   await receiver.waitForLine(/receiving/, START_TIMEOUT_MS);
   await new Promise((resolve) => setTimeout(resolve, CUT_AFTER_MS));
-  await lab.cut(link);
+  await cut();
 
   const received = await result<ReceiveResult>(receiver.waitForLine(/^\{.*\}$/, STREAM_TIMEOUT_MS));
   // A receiver that gave up leaves the sender with nobody to tell it.

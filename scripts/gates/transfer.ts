@@ -56,7 +56,8 @@ export async function transfer(
   }
 }
 
-async function ping(client: Namespace, address: string, seconds: number) {
+/** Pings ten times a second for so long. */
+export async function ping(client: Namespace, address: string, seconds: number) {
   const count = Math.round(seconds / PING_INTERVAL_SECONDS);
   const interval = String(PING_INTERVAL_SECONDS);
   const { stdout } = await client.runWith(

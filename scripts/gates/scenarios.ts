@@ -1,0 +1,203 @@
+/**
+ * What docs/aggregation.md promises besides throughput: delay beside load, cut links, both directions
+ * at once, a queue of two seconds, and what it costs. Each measures in a lab of its own and says what
+ * it found in a line.
+ */
+import { cpuSeconds } from "../bench/process_usage.ts";
+import { measureGap } from "../demo/measure.ts";
+import { INTERNET_ADDRESS, Lab, type LabLink } from "../lab/lab.ts";
+import { newClientCertificate, startClient, startServer } from "../lab/programs.ts";
+import type { Child } from "../../tests/netns/namespace.ts";
+import { CASES } from "./cases.ts";
+import type { Requests } from "./requests.ts";
+import { ping, transfer, type TransferOptions } from "./transfer.ts";
+
+const PORT = "5201";
+const PORT_DNS = "53";
+const START_TIMEOUT_MS = 10_000;
+const SECONDS = 8;
+const RAMP_SECONDS = 4;
+const LOOK_MS = 100;
+const BACK_WITHIN_MS = 10_000;
+const REQUESTS = new URL("requests.ts", import.meta.url).pathname;
+const LOAD = { control: "cubic", flows: 1, direction: "down" } as const;
+
+interface Tunnel {
+  readonly lab: Lab;
+  readonly programs: readonly Child[];
+}
+
+async function withTunnel(
+  links: readonly LabLink[],
+  scheduler: string,
+  measure: (tunnel: Tunnel) => Promise<string>,
+): Promise<string> {
+  await using lab = await Lab.create({ links });
+  const bundle = await newClientCertificate(lab, "gates");
+  const args = ["-compression", "off", "-scheduler", scheduler];
+  const programs = [
+    await startServer(lab, { args: ["-compression", "off"] }),
+    await startClient(lab, bundle, { args }),
+  ];
+  const found = await measure({ lab, programs });
+  for (const program of programs.toReversed()) await program.stop("SIGTERM");
+  return found;
+}
+
+function load(lab: Lab, more: Partial<TransferOptions> = {}) {
+  const timing = { seconds: SECONDS, rampSeconds: RAMP_SECONDS };
+  return transfer(lab.client, lab.internet, INTERNET_ADDRESS, { ...LOAD, ...timing, ...more });
+}
+
+async function pingUnderLoad(links: readonly LabLink[], scheduler: string): Promise<string> {
+  return await withTunnel(links, scheduler, async ({ lab }) => {
+    const idle = await ping(lab.client, INTERNET_ADDRESS, 3);
+    const found = [`idle ${idle.pingMedianMs.toFixed(1)} ms`];
+    for (const flows of [1, 8]) {
+      const { mbit, pingMedianMs, ping95Ms } = await load(lab, { flows });
+      found.push(
+        `${flows} flows: median ${pingMedianMs.toFixed(1)}, 95 % ${ping95Ms.toFixed(1)} ms, ` +
+          `${mbit.toFixed(1)} Mbit/s`,
+      );
+    }
+    return found.join("; ");
+  });
+}
+
+async function requestsBesideBulk(scheduler: string): Promise<string> {
+  return await withTunnel(CASES.A, scheduler, async ({ lab }) => {
+    const program = [Deno.execPath(), "run", "-A", REQUESTS];
+    const server = lab.internet.spawn([...program, "serve", PORT_DNS]);
+    await server.waitForLine(/listening/, START_TIMEOUT_MS);
+    const ask = async (seconds: number): Promise<Requests> => {
+      const words = ["ask", INTERNET_ADDRESS, PORT_DNS, String(seconds)];
+      const { stdout } = await lab.client.runWith({ timeoutMs: 60_000 }, ...program, ...words);
+      return JSON.parse(stdout);
+    };
+    const idle = await ask(3);
+    const [loaded] = await Promise.all([ask(SECONDS + RAMP_SECONDS), load(lab, { flows: 8 })]);
+    await server.stop("SIGKILL");
+    return `idle ${idle.medianMs.toFixed(1)} ms; beside 8 flows: median ` +
+      `${loaded.medianMs.toFixed(1)}, 95 % ${loaded.worst95Ms.toFixed(1)} ms, ${loaded.lost} of ` +
+      `${loaded.sent} lost`;
+  });
+}
+
+/** How a link goes: silently, by losing its carrier, or by being deleted. */
+const WAYS: Readonly<Record<"silent" | "carrier" | "deleted", (lab: Lab) => Promise<unknown>>> = {
+  silent: (lab) => lab.cut("near"),
+  carrier: (lab) => lab.client.run("ip", "link", "set", "dev", "near", "carrier", "off"),
+  deleted: (lab) => lab.client.run("ip", "link", "delete", "near"),
+};
+
+async function blackout(way: keyof typeof WAYS, scheduler: string): Promise<string> {
+  return await withTunnel(CASES.A, scheduler, async ({ lab }) => {
+    const { longestGapMs, lossFree } = await measureGap(lab, () => WAYS[way](lab));
+    return `longest gap ${longestGapMs.toFixed(0)} ms, ${
+      lossFree ? "all" : "NOT all"
+    } bytes arrived`;
+  });
+}
+
+/** Bytes that the client has received over a link. */
+async function receivedBytes(lab: Lab, link: string): Promise<number> {
+  const { stdout } = await lab.client.run("ip", "-j", "-s", "link", "show", link);
+  return JSON.parse(stdout)[0].stats64.rx.bytes;
+}
+
+/** After how long a link that is restored carries four fifths of its rate again, in ms. */
+async function returnMs(lab: Lab, link: string): Promise<number> {
+  const share = 0.8 * lab.link(link).rateMbit;
+  await lab.restore(link);
+  const from = performance.now();
+  let [bytes, at] = [await receivedBytes(lab, link), from];
+  while (performance.now() - from < BACK_WITHIN_MS) {
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    const [next, now] = [await receivedBytes(lab, link), performance.now()];
+    const mbit = 8 * (next - bytes) / 1000 / (now - at);
+    if (mbit >= share) return now - from;
+    [bytes, at] = [next, now];
+  }
+  return Infinity;
+}
+
+async function comesBack(scheduler: string): Promise<string> {
+  return await withTunnel(CASES.A, scheduler, async ({ lab }) => {
+    const listener = lab.internet.spawn(["iperf3", "-s", "-p", PORT, "--forceflush"]);
+    await listener.waitForLine(/listening/, START_TIMEOUT_MS);
+    const client = lab.client.spawn([
+      ...["iperf3", "-c", INTERNET_ADDRESS, "-p", PORT, "--reverse", "-C", "cubic", "-t", "120"],
+      "--forceflush",
+    ]);
+    await client.waitForLine(/ 4\.0.*bits\/sec/, 20_000);
+    const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+    const times: number[] = [];
+    for (let cut = 0; cut < 5; cut++) {
+      await lab.cut("near");
+      await wait(3000);
+      times.push(await returnMs(lab, "near"));
+      await wait(Math.max(0, 5000 - times.at(-1)!));
+    }
+    await client.stop("SIGKILL");
+    await listener.stop("SIGKILL");
+    const told = times.map((ms) => ms === Infinity ? "not in 10 s" : `${(ms / 1000).toFixed(1)} s`);
+    return `four fifths of its rate after ${told.join(", ")} (cuts of 3 s, one after the other)`;
+  });
+}
+
+async function bothWays(scheduler: string): Promise<string> {
+  return await withTunnel(CASES.A, scheduler, async ({ lab }) => {
+    const listener = lab.internet.spawn(["iperf3", "-s", "-1", "-p", PORT, "--forceflush"]);
+    await listener.waitForLine(/listening/, START_TIMEOUT_MS);
+    const { stdout } = await lab.client.runWith(
+      { timeoutMs: 60_000 },
+      ...["iperf3", "-c", INTERNET_ADDRESS, "-p", PORT, "--json", "--bidir", "-C", "cubic"],
+      ...["-t", String(SECONDS), "-O", String(RAMP_SECONDS)],
+    );
+    await listener.stop("SIGKILL");
+    const { end } = JSON.parse(stdout);
+    const up = end.sum_received.bits_per_second / 1e6;
+    const down = end.sum_received_bidir_reverse.bits_per_second / 1e6;
+    return `up ${up.toFixed(1)}, down ${down.toFixed(1)} Mbit/s at once`;
+  });
+}
+
+async function processorTime(scheduler: string): Promise<string> {
+  const links = [{ name: "one", rateMbit: 50, rttMs: 20 }, {
+    name: "two",
+    rateMbit: 50,
+    rttMs: 20,
+  }];
+  return await withTunnel(links, scheduler, async ({ lab, programs }) => {
+    const used = () => programs.reduce((sum, { pid }) => sum + cpuSeconds(pid), 0);
+    const [before, received] = [used(), await bothReceived(lab)];
+    const { mbit } = await load(lab, { flows: 8 });
+    const [seconds, bytes] = [used() - before, await bothReceived(lab) - received];
+    return `${(seconds / (bytes / 1e9)).toFixed(1)} s a GB at ${mbit.toFixed(1)} Mbit/s, both ends`;
+  });
+}
+
+async function bothReceived(lab: Lab): Promise<number> {
+  return await receivedBytes(lab, "one") + await receivedBytes(lab, "two");
+}
+
+const BLOATED: LabLink[] = [
+  { name: "good", rateMbit: 20, rttMs: 20 },
+  {
+    ...{ name: "bloated", rateMbit: 10, rttMs: 40 },
+    ...{ up: { queueMs: 2000 }, down: { queueMs: 2000 } },
+  },
+];
+
+/** What `--gates` names, and what is measured. */
+export const SCENARIOS: Readonly<Record<string, (scheduler: string) => Promise<string>>> = {
+  "ping": (scheduler) => pingUnderLoad(CASES.A, scheduler),
+  "requests": requestsBesideBulk,
+  "blackout": (scheduler) => blackout("silent", scheduler),
+  "carrier": (scheduler) => blackout("carrier", scheduler),
+  "deleted": (scheduler) => blackout("deleted", scheduler),
+  "back": comesBack,
+  "both": bothWays,
+  "bufferbloat": (scheduler) => pingUnderLoad(BLOATED, scheduler),
+  "cpu": processorTime,
+};
