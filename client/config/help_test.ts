@@ -35,6 +35,10 @@ Links:
   --bypass <list>                  what goes beside the tunnel, as in 192.0.2.0/24,example.com:
                                    prefixes, addresses and names
   --only <list>                    what alone goes into the tunnel (default: everything)
+  --rate <list>                    what links carry at most, down/up, as in
+                                   fiber=50/10mbit,dsl=20mbit; the server keeps to it, too
+  --link <list>                    links for when others are full or down: lte=backup, or
+                                   lte=metered,cap=20GB/month
   --balance <kind>                 with -l: spread over all uplinks, or best for the nearest one
                                    (default: spread)
   --weights <list>                 with -l: as in wan1=3,wan2=1 (default: by link quality)

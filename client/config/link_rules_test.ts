@@ -115,3 +115,10 @@ Deno.test("the settings file takes both as lists, and refuses what the flags ref
     /"rate" is not right: -rate/,
   );
 });
+
+Deno.test("links that are given on the command line leave out what the file says of others", () => {
+  const file = new Map([["rate", "dsl=5mbit"], ["link", "dsl=backup"]]);
+  const parsed = parseClientOptions([...BOND, "-ifaces", "fiber,lte"], "/home/mara", file);
+  ok(parsed.command === "bond");
+  deepEqual([parsed.options.rates.size, parsed.options.uses.size], [0, 0]);
+});

@@ -135,6 +135,8 @@ export function settingsObject(settings: Settings, program: CommandUnknownOpts):
 const SPEAKS_OF: ReadonlyMap<string, string> = new Map([
   ["ips", "ifaces"],
   ["weights", "ifaces"],
+  ["rate", "ifaces"],
+  ["link", "ifaces"],
   ["cert", "pki"],
 ]);
 

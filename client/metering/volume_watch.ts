@@ -30,6 +30,8 @@ export class VolumeWatch implements AsyncDisposable {
   #meter: VolumeMeter | null = null;
   #file: VolumeFile | null = null;
   #writtenMs = -Infinity;
+  /** What was last told. */
+  #cannotCount = "";
   #cannotWrite = "";
   readonly #timer: ReturnType<typeof setInterval>;
 
@@ -48,7 +50,12 @@ export class VolumeWatch implements AsyncDisposable {
   /** Counts now. Never fails: what cannot be counted is told once, and tried again. */
   async look(): Promise<void> {
     if (this.#parts.rules.metered.length === 0) return;
-    await this.#look().catch((error) => log.debug("cannot count volumes: {error}", { error }));
+    await this.#look().then(() => this.#cannotCount = "", (error) => {
+      const line = messageOf(error);
+      const level = line === this.#cannotCount ? "debug" : "warn";
+      this.#cannotCount = line;
+      log[level](`cannot count what metered links carry, and tries again: ${line}`);
+    });
   }
 
   async #count(): Promise<void> {
