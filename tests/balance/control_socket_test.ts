@@ -22,11 +22,24 @@ Deno.test({
     deepEqual([mode, phase], ["load-balance", "up"]);
     deepEqual(balance.uplinks.map(({ name }: { name: string }) => name), ["wan1", "wan2"]);
     match((await answer("logs")).text, /fluxify-client balances IPv4/);
-    for (const words of [["ping"], ["set", "scheduler", "flow"]]) {
+    for (const words of [["ping"], ["set", "scheduler", "flow"], ["set", "rate", "wan1=5mbit"]]) {
       const { exitCode, text } = await answer(...words);
       equal(exitCode, 1);
-      match(text, new RegExp(`'${words[0]}' is for bonding`));
+      match(text, new RegExp(`'${words[1] ?? words[0]}' is for bonding`));
     }
+    const uplinkOf = async (name: string) => {
+      const { balance } = JSON.parse((await answer("status", "-json")).text);
+      return balance.uplinks.find((one: { name: string }) => one.name === name);
+    };
+    match((await answer("set", "link", "wan7=backup")).text, /'wan7', which is no link/);
+    equal((await answer("set", "link", "wan2=metered,cap=1GB")).exitCode, 0);
+    await client.waitForLine(/IPv4 goes over wan1 \(1\)$/, 15_000);
+    const { families, volume } = await uplinkOf("wan2");
+    deepEqual([families[4].idleFor, families[4].weight, volume.capBytes], ["backup", 0, 1e9]);
+    match((await answer("status")).text, /^ *wan2 +IPv4 +backup/m);
+    const from = client.lineCount;
+    equal((await answer("set", "link", "wan2=always")).exitCode, 0);
+    await client.waitForLine(/IPv4 goes over wan1 \(\d+\), wan2 \(\d+\)$/, 15_000, from);
     match((await answer("links", "remove", "wan2")).text, /two links at least/);
     equal((await answer("links", "add", "wan9")).text.trim(), "links: wan1, wan2, wan9");
     equal((await answer("links", "remove", "wan2")).text.trim(), "links: wan1, wan9");
