@@ -69,7 +69,7 @@ export function parseProgram<Parsed>(
     if (command.commands.length > 0) command.helpCommand("help [command]", "show a command's help");
   }
   try {
-    program.parse(rewriteGoFlags(argv, knownFlags(program)), { from: "user" });
+    program.parse(rewriteGoFlags(argv, knownFlags(program, argv)), { from: "user" });
   } catch (error) {
     return printFor(program, argv, error, written, successors);
   }
@@ -90,10 +90,18 @@ function formatHelpItem(term: string, termWidth: number, description: string, he
   return lines.map((line, at) => at === 0 ? line : indent + line).join("\n");
 }
 
-/** Every flag of `program` and its sub-commands, and whether it takes a value. */
-export function knownFlags(program: CommandUnknownOpts): KnownFlags {
+/**
+ * Every flag of `program` and its sub-commands, and whether it takes a value. Where two commands mean
+ * different things by one name, the command that `argv` names counts, else the program itself.
+ */
+export function knownFlags(
+  program: CommandUnknownOpts,
+  argv: readonly string[] = [],
+): KnownFlags {
   const flags = new Map<string, "value" | "switch">([["--help", "switch"], ["-h", "switch"]]);
-  for (const { options } of withSubcommands(program)) {
+  const commands = withSubcommands(program).filter((command) => command !== program);
+  const named = commands.filter((command) => argv.includes(command.name()));
+  for (const { options } of [...commands, program, ...named]) {
     for (const option of options) {
       const kind = option.required ? "value" : "switch";
       if (option.long) flags.set(option.long, kind);

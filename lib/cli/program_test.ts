@@ -122,3 +122,17 @@ Deno.test("givenFlags() lists what the user gave, not the defaults", () => {
   program.parse(["-v", "--port", "1"], { from: "user" });
   deepEqual(givenFlags(program), ["-port", "-v"]);
 });
+
+Deno.test("a flag that two commands know takes a value as the command that is named has it", () => {
+  const parse = (...argv: string[]) =>
+    parseProgram((accept: Accept<unknown>) => {
+      const program = new Command("program")
+        .option("--rate <list>")
+        .action((raw) => accept(raw));
+      program.command("check").option("--rate").option("--json").action((raw) => accept(raw));
+      return program.enablePositionalOptions();
+    }, argv);
+  deepEqual(parse("-rate=a=5mbit"), { rate: "a=5mbit" });
+  deepEqual(parse("-rate", "a=5mbit"), { rate: "a=5mbit" });
+  deepEqual(parse("check", "-rate", "-json"), { rate: true, json: true });
+});
