@@ -202,7 +202,7 @@ function linkRow(
       ["loss", `${formatPart(path.loss)}, score ${formatCount(path.score)}`],
       ["capacity", path.capacity === null ? "not measured" : formatRate(path.capacity)],
       ...limitDetails(rule),
-      ["queue", `${formatBytes(path.queuedBytes)} here, ${formatMs(path.queuedMs)}`],
+      ...queueDetails(path),
       ...repairDetails(path),
       ...idleDetails(path),
       ["path MTU", path.mtu === null ? "not looked for" : `${path.mtu} bytes`],
@@ -217,6 +217,11 @@ function linkRow(
 function limitDetails({ downRate, upRate }: LinkRuleStatus): [string, string][] {
   if (downRate === null || upRate === null) return [];
   return [["limit", `${formatRate(downRate)} down, ${formatRate(upRate)} up`]];
+}
+
+/** A screen of 80x24 has room for what there is. */
+function queueDetails({ queuedBytes, queuedMs }: PathReport): [string, string][] {
+  return queuedBytes === 0 ? [] : [["queue", `${formatBytes(queuedBytes)}, ${formatMs(queuedMs)}`]];
 }
 
 function repairDetails(path: PathReport): [string, string][] {
