@@ -4,6 +4,8 @@ import { endProcess } from "../lib/cli/end_process.ts";
 import { EXIT_OK, EXIT_USAGE, exitCodeFor, failureText } from "../lib/cli/exit.ts";
 import { writeTo } from "../lib/cli/output.ts";
 import { LOG_CATEGORY } from "../lib/cli/log.ts";
+import type { InstanceOptions } from "../lib/cli/instance_options.ts";
+import { PAGE_PROCESS } from "../lib/page/page_process_word.ts";
 import { readHelpWidth } from "../lib/cli/program.ts";
 import { type ProgramLog, runProgram } from "../lib/cli/run_program.ts";
 import { isPromptLeft, requireAnswers } from "../lib/cli/prompt_end.ts";
@@ -12,6 +14,7 @@ import { nativeEngineObstacle } from "../lib/net/native/native_engine.ts";
 import { versionText } from "../lib/cli/version_text.ts";
 import { ASK_COMMANDS } from "./config/ask_options.ts";
 import {
+  type BondOptions,
   CLIENT_PROGRAM,
   type ClientCommand,
   describeClientProgram,
@@ -25,8 +28,13 @@ import { restore } from "./restore.ts";
 
 const log = getLogger([LOG_CATEGORY, "client"]);
 
-/** Runs the program. */
+/** Runs the program, or the process of its page. */
 export async function run(): Promise<void> {
+  if (Deno.args[0] === PAGE_PROCESS) {
+    const { runPageProcess } = await import("../lib/page/page_process.ts");
+    const { CLIENT_PAGE } = await import("./page/client_page.ts");
+    return endProcess(await runPageProcess(CLIENT_PAGE));
+  }
   endProcess(await main());
 }
 
@@ -49,6 +57,7 @@ async function runCommand(parsed: ClientCommand, user: InvokingUser): Promise<nu
   switch (parsed.command) {
     case "bond":
       return await runLogged(parsed.options, user, async (signal) => {
+        await using _page = await pageOf(parsed.options, diagFlagsOf(parsed.options));
         if (!parsed.options.ui) {
           const { bond } = await import("./bonding/bonding_mode.ts");
           return await bond(parsed.options, signal);
@@ -58,6 +67,7 @@ async function runCommand(parsed: ClientCommand, user: InvokingUser): Promise<nu
       });
     case "balance":
       return await runLogged(parsed.options, user, async (signal) => {
+        await using _page = await pageOf(parsed.options, []);
         if (!parsed.options.ui) {
           const { balance } = await import("./balance/balance.ts");
           return await balance(parsed.options, signal);
@@ -114,6 +124,13 @@ async function runCommand(parsed: ClientCommand, user: InvokingUser): Promise<nu
       const { bringUp } = await import("./service/up.ts");
       return await bringUp(user, parsed);
     }
+    case "web": {
+      const { openClientPage } = await import("./page/client_page.ts");
+      const { runWeb } = await import("../lib/page/web_command.ts");
+      return await runLogged(parsed, user, async (signal) => {
+        await runWeb(() => openClientPage({ ...parsed, diagFlags: [] }), signal);
+      });
+    }
     case "ask": {
       const { runAsk } = await import("./local_socket/ask.ts");
       return await runAsk(parsed);
@@ -138,6 +155,24 @@ async function runCommand(parsed: ClientCommand, user: InvokingUser): Promise<nu
     default:
       return parsed satisfies never;
   }
+}
+
+/** The page of `-web`, or nothing. Its log line has no link: `web` prints that. */
+async function pageOf(
+  { page, instance }: InstanceOptions,
+  diagFlags: readonly string[],
+): Promise<AsyncDisposable> {
+  if (page === null) return { [Symbol.asyncDispose]: () => Promise.resolve() };
+  const { openClientPage } = await import("./page/client_page.ts");
+  const opened = await openClientPage({ page, instance, diagFlags });
+  const { address } = opened;
+  log.info("the page is at {address}; 'fluxify-client web' prints the link to log in", { address });
+  return opened;
+}
+
+function diagFlagsOf({ server, controlPort, certFile, pkiFolder }: BondOptions): string[] {
+  const cert = certFile === null ? [] : ["-cert", certFile];
+  return ["-server", server, "-ctrl", `${controlPort}`, "-pki", pkiFolder, ...cert];
 }
 
 /** Without it the program runs all the same. */
@@ -204,7 +239,7 @@ function hasBundle({ home }: InvokingUser): boolean {
 const WITHOUT_SETTINGS = ["restore", "completion", "complete", "help"];
 /** The same goes for what asks a client that runs, and for what reads settings that it is told. */
 const ownWay = ([first = ""]: readonly string[]) =>
-  ASK_COMMANDS.includes(first) || SERVICE_COMMANDS.includes(first);
+  ASK_COMMANDS.includes(first) || SERVICE_COMMANDS.includes(first) || first === "web";
 
 async function settingsFor(
   argv: readonly string[],

@@ -40,7 +40,7 @@ const USAGE = `Usage: sudo deno task e2e [-- [--json] [--built] [--filter TEXT]]
   --filter TEXT  only the topics whose name has TEXT in it: traffic, families, links, late,
                  addresses, faults, link cut, untrusted, schedulers, mtu, compression, renewal,
                  policy routing, DNS, kill switch, port forward, two clients, leases,
-                 advertisements, up, commands, SIGHUP, mss, host state, certificates, refusals, hostile,
+                 advertisements, up, commands, SIGHUP, page, mss, host state, certificates, refusals, hostile,
                  spoofed, behind the tunnel, without libssl, idle, uploads
   --help         this text`;
 
@@ -173,6 +173,8 @@ async function main(): Promise<number> {
   }
   await ensureTools(TOOLS, "install");
   if (options.built !== null) await build();
+  // Without a browser the scenarios of the page say that they are skipped.
+  await ensureTools(["chromium", "curl"], "install").catch((error) => console.error(String(error)));
   using directory = await TemporaryDirectory.create("e2e");
   const results: ScenarioResult[] = [];
   const startMs = performance.now();

@@ -15,6 +15,14 @@ import {
   socketGroupOption,
 } from "../lib/cli/instance_options.ts";
 import { integerIn } from "../lib/cli/integer.ts";
+import {
+  type PageOptions,
+  webCertOption,
+  webHostsOption,
+  webKeyOption,
+  webOption,
+} from "../lib/cli/page_options.ts";
+import { addWebCommand } from "../lib/cli/web_options.ts";
 import { type Accept, givenFlags, parseProgram, type Print } from "../lib/cli/program.ts";
 import {
   acceptV1Option,
@@ -40,8 +48,9 @@ import { PKI_FOLDERS } from "../lib/pki/pki_folder.ts";
 import { DEFAULT_NETWORK, TunnelNetwork } from "../lib/protocol/wire/tunnel_network.ts";
 import { noRestore } from "./no_restore.ts";
 import { addAskCommands, type AskCommand } from "./ask_options.ts";
-import { parseHosts, parsePublicHosts } from "./host_lists.ts";
 import { addCertCommands, type CertCommand } from "./certificates/certificate_options.ts";
+import { hostsOption, jsonOption, networkOf } from "./option_values.ts";
+import { parsePublicHosts } from "./host_lists.ts";
 import { addForwardCommands, type ForwardCommand } from "./forwards/forward_options.ts";
 import { mssClampOption } from "./mss_clamp_option.ts";
 import { TUN_NAME } from "./tun.ts";
@@ -93,10 +102,20 @@ interface ManagerOptions extends Pick<TunnelOptions, "logLevel" | "logFormat"> {
   hosts: string[];
 }
 
+/** Serves the page beside whatever runs. */
+interface WebCommand extends Pick<TunnelOptions, "logLevel" | "logFormat"> {
+  command: "web";
+  instance: string;
+  page: PageOptions;
+  pkiFolder: string | null;
+  controlPort: number;
+}
+
 export type ServerCommand =
   | { command: "serve"; options: ServerOptions }
   | { command: "manage" | "setup"; options: ManagerOptions }
   | CertCommand
+  | WebCommand
   | AskCommand
   | ForwardCommand
   | CompletionCommand
@@ -199,6 +218,10 @@ function buildProgram(accept: Accept<ServerCommand>) {
       new Option("--metrics-per-client", "serve metrics with the names of clients as well")
         .helpGroup(GROUPS.output),
     )
+    .addOption(webOption())
+    .addOption(webCertOption())
+    .addOption(webKeyOption())
+    .addOption(webHostsOption())
     .addOption(engineOption())
     .addOption(schedulerOption("as the client does"))
     .addOption(compressionOption())
@@ -265,6 +288,16 @@ function buildProgram(accept: Accept<ServerCommand>) {
     folder,
     refuseFlags: (command) => refuseFlagsBefore(command, "-pki"),
   });
+  addWebCommand(program, "127.0.0.1:8079", ({ name, ...own }) => {
+    refuseFlagsBefore("web", "-pki", "-ctrl");
+    accept({
+      command: "web",
+      instance: name ?? TUN_NAME,
+      pkiFolder: program.opts().pki ?? null,
+      controlPort: program.opts().ctrl,
+      ...own,
+    });
+  });
   addAskCommands(program, accept, (command) => refuseFlagsBefore(command));
   addCompletionCommands(program, accept);
   return program;
@@ -288,24 +321,7 @@ function buildProgram(accept: Accept<ServerCommand>) {
   }
 }
 
-function networkOf(subnet4: string, subnet6: string): TunnelNetwork {
-  try {
-    return new TunnelNetwork(subnet4, subnet6);
-  } catch (error) {
-    throw new UsageError((error as RangeError).message);
-  }
-}
-
-function jsonOption() {
-  return new Option("--json", "write JSON");
-}
-
 function pkiOption() {
   return new Option("--pki <folder>", AUTHORITY_FOLDER)
     .argParser(pathFor("-pki"));
-}
-
-function hostsOption() {
-  return new Option("--hosts <list>", "names and addresses clients reach this server by")
-    .default([] as string[], "127.0.0.1,localhost").argParser(parseHosts);
 }

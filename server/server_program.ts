@@ -1,8 +1,11 @@
 /** `fluxify-server`, loaded by main.ts. */
+import { getLogger } from "@logtape/logtape";
 import { endProcess } from "../lib/cli/end_process.ts";
 import { EXIT_OK } from "../lib/cli/exit.ts";
 import { writeTo } from "../lib/cli/output.ts";
 import { isPromptLeft, requireAnswers } from "../lib/cli/prompt_end.ts";
+import { LOG_CATEGORY } from "../lib/cli/log.ts";
+import { PAGE_PROCESS } from "../lib/page/page_process_word.ts";
 import { readHelpWidth } from "../lib/cli/program.ts";
 import { runProgram } from "../lib/cli/run_program.ts";
 import { versionText } from "../lib/cli/version_text.ts";
@@ -15,14 +18,22 @@ import { runCertCommand } from "./certificates/run.ts";
 import {
   describeServerProgram,
   parseServerOptions,
+  type ServeOptions,
   SERVER_PROGRAM,
   type ServerCommand,
   type ServerOptions,
 } from "./options.ts";
 import { serve } from "./serve.ts";
 
-/** Runs the program. */
+const log = getLogger([LOG_CATEGORY, "server"]);
+
+/** Runs the program, or the process of its page. */
 export async function run(): Promise<void> {
+  if (Deno.args[0] === PAGE_PROCESS) {
+    const { runPageProcess } = await import("../lib/page/page_process.ts");
+    const { SERVER_PAGE } = await import("./page/server_page.ts");
+    return endProcess(await runPageProcess(SERVER_PAGE));
+  }
   endProcess(await main());
 }
 
@@ -40,6 +51,16 @@ async function main(): Promise<number> {
     case "manage":
     case "setup":
       return await runOnTerminal(parsed);
+    case "web":
+      return await runProgram(SERVER_PROGRAM, parsed, async (signal) => {
+        const folders = parsed.pkiFolder === null
+          ? pkiFoldersFor(Deno.uid())
+          : [parsed.pkiFolder] as const;
+        const pkiFolder = await findPkiFolder(folders);
+        const { openServerPage } = await import("./page/server_page.ts");
+        const { runWeb } = await import("../lib/page/web_command.ts");
+        await runWeb(() => openServerPage({ ...parsed, pkiFolder }), signal);
+      });
     case "ask": {
       const { runAsk } = await import("./local_socket/ask.ts");
       return await runAsk(parsed);
@@ -71,10 +92,22 @@ function runServer(options: ServerOptions): Promise<number> {
     options,
     async (signal) => {
       const pkiFolder = options.pkiFolder ?? await findPkiFolder(pkiFoldersFor(Deno.uid()));
+      await using _page = await pageOf({ ...options, pkiFolder });
       await serve({ ...options, pkiFolder }, signal, hangUps);
     },
     () => hangUps.notify(),
   );
+}
+
+/** The page of `-web`, or nothing. Its log line has no link: `web` prints that. */
+async function pageOf(options: ServeOptions): Promise<AsyncDisposable> {
+  const { page } = options;
+  if (page === null) return { [Symbol.asyncDispose]: () => Promise.resolve() };
+  const { openServerPage } = await import("./page/server_page.ts");
+  const opened = await openServerPage({ ...options, page });
+  const { address } = opened;
+  log.info("the page is at {address}; 'fluxify-server web' prints the link to log in", { address });
+  return opened;
 }
 
 /** The manager, or the questions of a new server. */

@@ -18,6 +18,7 @@ const DEFAULTS: BalanceOptions = {
   instance: "fluxify",
   socketGroup: null,
   metricsListen: null,
+  page: null,
 };
 const parse = (...argv: string[]) => parseClientOptions(argv, "/home/mara");
 
@@ -48,6 +49,7 @@ Deno.test("parseClientOptions() reads every option of -l", () => {
     instance: "home",
     socketGroup: "netadmin",
     metricsListen: { host: "127.0.0.1", port: 9477 },
+    page: null,
     ui: true,
     logLevel: "debug",
     logFormat: "json",

@@ -78,6 +78,13 @@ Output:
   --status-every <time>            log the status this often, 1s to 24h; 0 is never (default: 0)
   --metrics-listen <address>       serve metrics for Prometheus, as in 127.0.0.1:9477 (default:
                                    nowhere)
+  --web <address>                  serve a page for browsers, as in 127.0.0.1:8078 or
+                                   unix:/run/page.sock (default: nowhere)
+  --web-cert <file>                certificate of the page, in PEM: TLS, and then other machines may
+                                   reach it
+  --web-key <file>                 private key of -web-cert, in PEM
+  --web-hosts <list>               names by which browsers reach the page besides localhost and
+                                   those of its certificate
   --ui                             show a live full-screen status
   -v, --verbose                    log more, and errors in full
   --log-json                       log one JSON object a line, the error that ends it too
@@ -94,6 +101,8 @@ Commands:
                                    and wait for it
   run [options]                    run with the saved settings until it is stopped, as a service
                                    does
+  web [options] [address]          serve a page for browsers beside whatever runs, or print the link
+                                   of the one served
   status [options]                 show what a running client does
   logs [options]                   show the last lines of a running client's log
   ping [options]                   ask the server over each link, and show round trips and loss

@@ -18,6 +18,14 @@ import {
   socketGroupOption,
 } from "../../lib/cli/instance_options.ts";
 import { integerIn } from "../../lib/cli/integer.ts";
+import {
+  type PageOptions,
+  webCertOption,
+  webHostsOption,
+  webKeyOption,
+  webOption,
+} from "../../lib/cli/page_options.ts";
+import { addWebCommand } from "../../lib/cli/web_options.ts";
 import { type Accept, givenFlags, parseProgram, type Print } from "../../lib/cli/program.ts";
 import {
   acceptV1Option,
@@ -62,6 +70,7 @@ import {
   policyRoutingOption,
   renewEveryOption,
   shareOption,
+  TUN_NAME,
   tunOption,
 } from "./bond_options.ts";
 import { addDiagCommands, type DiagCommand } from "./diag_options.ts";
@@ -74,6 +83,7 @@ import {
   parseServers,
 } from "./link_choice.ts";
 import { linkOption, type LinkRates, linkRules, type LinkUses, rateOption } from "./link_rules.ts";
+import { EXAMPLES } from "./help_examples.ts";
 import { rewriteServerPort } from "./server_port.ts";
 import { addServiceCommands, type RestoreCommand, type ServiceCommand } from "./service_options.ts";
 import {
@@ -130,6 +140,13 @@ export interface StartOptions extends Pick<TunnelOptions, "logLevel" | "logForma
   settings: Settings;
 }
 
+/** Serves the page beside whatever runs. */
+interface WebCommand extends Pick<TunnelOptions, "logLevel" | "logFormat"> {
+  command: "web";
+  instance: string;
+  page: PageOptions;
+}
+
 export type ClientCommand =
   | { command: "bond"; options: BondOptions }
   | { command: "balance"; options: BalanceOptions }
@@ -139,23 +156,12 @@ export type ClientCommand =
   | DiagCommand
   | { command: "config"; rows: readonly SettingRow[]; format: "text" | "json" }
   | { command: "schema"; schema: unknown }
+  | WebCommand
   | AskCommand
   | ServiceCommand
   | RestoreCommand
   | CompletionCommand
   | Print;
-
-const EXAMPLES = `
-Examples:
-  A screen to choose and start on:
-    sudo fluxify-client
-  Bond all links that work, or those that are named, with a live screen:
-    sudo fluxify-client -b -server vpn.example.com
-    sudo fluxify-client -b -server HOST -ifaces eth0,wlan0 -ui
-  Balance connections, without a server:
-    sudo fluxify-client -l -ifaces wan1,wan2
-
-One dash is enough: -server host is --server host.`;
 
 /** Flags of earlier programs, and what they are called here. */
 const SUCCESSORS = {
@@ -269,6 +275,10 @@ function buildClientProgram(accept: Accept<ClientCommand>, home: string, file: S
     .addOption(statusEveryOption())
     .addOption(externalIpUrlOption())
     .addOption(metricsListenOption())
+    .addOption(webOption())
+    .addOption(webCertOption())
+    .addOption(webKeyOption())
+    .addOption(webHostsOption())
     .addOption(new Option("--ui", "show a live full-screen status").helpGroup(GROUPS.output))
     .addOption(verboseOption())
     .addOption(logJsonOption())
@@ -368,6 +378,10 @@ function buildClientProgram(accept: Accept<ClientCommand>, home: string, file: S
       accept({ command: "config", rows, format: raw.json ? "json" : "text" });
     });
   addServiceCommands(program, accept, refuseAll);
+  addWebCommand(program, "127.0.0.1:8078", ({ name, ...own }) => {
+    refuseAll("web");
+    accept({ command: "web", instance: name ?? TUN_NAME, ...own });
+  });
   addAskCommands(program, accept, refuseAll);
   addCompletionCommands(program, accept);
   return program;

@@ -32,6 +32,7 @@ const DEFAULTS: BondOptions = {
   instance: "fluxify",
   socketGroup: null,
   metricsListen: null,
+  page: null,
 };
 
 const BOND = ["-b", "-server", "vpn.example.com"];
@@ -69,6 +70,7 @@ Deno.test("parseClientOptions() reads every option, with one dash or two", () =>
     instance: "home",
     socketGroup: "100",
     metricsListen: { host: "127.0.0.1", port: 9477 },
+    page: null,
     tunMtu: 1400,
     once: true,
     renewEveryMs: 90_000,

@@ -13,7 +13,7 @@ import { hasUnit, startUnit, unitName, whyUnitEnded } from "../../lib/host/servi
 import { CLIENT_PROGRAM } from "../config/options.ts";
 import type { ServiceCommand } from "../config/service_options.ts";
 import type { ClientStatus } from "../local_socket/client_socket.ts";
-import { readOwnCommand } from "./own_command.ts";
+import { readOwnCommand } from "../../lib/cli/own_command.ts";
 import { savedStart, systemSettingsPath } from "./saved_start.ts";
 import { lookAtClient, type Outcome, waitForClient } from "./wait_for_client.ts";
 

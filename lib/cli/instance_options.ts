@@ -3,11 +3,14 @@ import { type CommandUnknownOpts, Option } from "@commander-js/extra-typings";
 import { UsageError } from "./exit.ts";
 import { parseInterfaceName } from "./host_name.ts";
 import { type ListenAddress, parseListenAddress } from "./listen_address.ts";
+import { type PageOptions, pageOptions, type RawPageOptions } from "./page_options.ts";
 import { GROUPS } from "./tunnel_options.ts";
 
 export interface InstanceOptions {
   /** Where metrics are served over HTTP, or null: nowhere. */
   metricsListen: ListenAddress | null;
+  /** The page for browsers, or null: none. */
+  page: PageOptions | null;
   /** What this instance is called; its socket has the name. */
   instance: string;
   /** The group whose members may ask at the socket, or null: root alone. */
@@ -39,7 +42,7 @@ export const askedNameOption = () =>
     .argParser(parseName);
 
 /** Values of the options above as commander collects them. */
-interface RawInstanceOptions {
+interface RawInstanceOptions extends RawPageOptions {
   name?: string | undefined;
   socketGroup?: string | undefined;
   metricsListen?: ListenAddress | undefined;
@@ -54,7 +57,7 @@ export function instanceOptions(
 ): { own: InstanceOptions; device: string } {
   const { name = device, socketGroup = null, metricsListen = null } = raw;
   const isDeviceGiven = program.getOptionValueSource(deviceOption) !== "default";
-  const own = { instance: name, socketGroup, metricsListen };
+  const own = { instance: name, socketGroup, metricsListen, page: pageOptions(raw) };
   return { own, device: isDeviceGiven ? device : name };
 }
 

@@ -6,6 +6,7 @@
 
 /** Debian's name of the package for each program we call. */
 const PACKAGE_OF = {
+  chromium: "chromium",
   curl: "curl",
   debootstrap: "debootstrap",
   dig: "bind9-dnsutils",

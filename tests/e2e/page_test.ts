@@ -1,0 +1,161 @@
+/** The page in a real Chromium: what it shows of a run, what it does, and whom it refuses. */
+import { deepEqual, equal, match, ok } from "node:assert/strict";
+import type { Page } from "playwright-core";
+import type { Lab } from "../../scripts/lab/lab.ts";
+import {
+  environment,
+  newClientCertificate,
+  program,
+  startClient,
+  startServer,
+} from "../../scripts/lab/programs.ts";
+import { hasChromium, seriousFaults, TestBrowser } from "../page/browser.ts";
+import { topic } from "./scenario.ts";
+import { createSmallLab, pingAll, SERVER_INNER } from "./small_lab.ts";
+
+const RED_MS = 2000;
+
+async function linkOf(lab: Lab, name: "client" | "server"): Promise<string> {
+  const { stdout } = await lab[name].runWith(environment(lab, name), ...program(name), "web");
+  return stdout.trim();
+}
+
+const lane = (page: Page, link: string) => page.locator(`.lane[data-link="${link}"]`);
+const until = (page: Page, link: string, level: string, timeout?: number) =>
+  page.locator(`.lane[data-link="${link}"][data-level="${level}"]`).waitFor(
+    timeout === undefined ? {} : { timeout },
+  );
+
+if (!hasChromium()) {
+  console.error("tests/e2e/page_test.ts is skipped: Chromium is missing, apt-get install chromium");
+} else {
+  topic("e2e page", async (scenario) => {
+    await using lab = await createSmallLab();
+    await Deno.chmod(lab.directory, 0o711); // the user of the page gets through to its history
+    const bundle = await newClientCertificate(lab, "laptop");
+    const server = await startServer(lab, { args: ["-web", "127.0.0.1:8079"] });
+    const client = await startClient(lab, bundle, { args: ["-web", "127.0.0.1:8078"] });
+    await pingAll(lab.client, [SERVER_INNER]);
+    const link = await linkOf(lab, "client");
+    const [base = "", token = ""] = link.split("/#");
+    await using browser = await TestBrowser.start(lab.client);
+
+    await scenario("the link is in no log, and its process has no rights", async () => {
+      ok(!client.output("stderr").includes(token));
+      match(client.output("stderr"), /the page is at http:\/\/127\.0\.0\.1:8078; /);
+      const { stdout } = await lab.client.run("pgrep", "-f", "client/main.ts page-process");
+      const own = stdout.trim().split("\n").map((pid) =>
+        Deno.readTextFileSync(`/proc/${pid}/status`)
+      );
+      const status = own.find((text) => /Name:\s*deno/.test(text) && !/Uid:\s+0/.test(text));
+      match(status ?? "", /CapEff:\s+0{16}\n/);
+    });
+
+    const page = await browser.open(link);
+    const problems: string[] = [];
+    page.on("pageerror", (error) => problems.push(error.message));
+    page.on("console", (message) => {
+      if (message.type() === "error") problems.push(message.text());
+    });
+
+    await scenario("the lanes show both links, and the token is out of the address", async () => {
+      await until(page, "one", "good");
+      await until(page, "two", "good");
+      equal(page.url(), `${base}/`);
+      match(await page.locator("#state").innerText(), /2 of 2 links up/);
+      match(await lane(page, "one").innerText(), /round trip [\d.]+ ms/);
+      await page.locator("#events li", { hasText: "fluxify-client is up" }).waitFor();
+      await page.locator("#rate-chart canvas").waitFor({ state: "attached" });
+    });
+
+    await scenario("axe finds nothing serious, in light, in dark, and on a phone", async () => {
+      deepEqual(await seriousFaults(page), []);
+      const phone = await browser.open(link, { scheme: "dark", width: "phone" });
+      await until(phone, "one", "good");
+      deepEqual(await seriousFaults(phone), []);
+      const wide = await phone.evaluate("document.documentElement.scrollWidth > innerWidth");
+      equal(wide, false, "the page is wider than a phone");
+      await phone.context().close();
+    });
+
+    await scenario("a cut link is red within two seconds, and comes back", async () => {
+      await lab.client.run("ip", "link", "set", "two", "down");
+      await until(page, "two", "bad", RED_MS);
+      await lab.client.run("ip", "link", "set", "two", "up");
+      await lab.client.run(
+        ...["ip", "route", "replace", "default", "via", "10.71.2.1", "dev", "two", "metric", "200"],
+      );
+      await until(page, "two", "good");
+    });
+
+    await scenario("scheduler and links change by keyboard and mouse", async () => {
+      await page.locator("#scheduler").selectOption("stripe");
+      await page.locator("#outcome", { hasText: "scheduler stripe is asked for" }).waitFor();
+      await page.locator("#link").fill("none");
+      await page.keyboard.press("Enter");
+      await lane(page, "none").waitFor();
+      await page.locator("#outcome", { hasText: "none is a link" }).waitFor();
+      await lane(page, "none").locator("button").click();
+      await page.locator("#outcome", { hasText: /no link any more|not done/ }).waitFor();
+      equal(await page.locator("#outcome").innerText(), "none is no link any more");
+      await lane(page, "none").waitFor({ state: "detached" });
+      await page.locator("#link").fill("one");
+      await page.keyboard.press("Enter");
+      await page.locator("#outcome", { hasText: "one is a link already" }).waitFor();
+      await page.locator("#diag").click();
+      await page.locator("#outcome li", { hasText: "operating system" }).waitFor();
+    });
+
+    await scenario("another Origin, a rebinding Host, and a wrong token are refused", async () => {
+      const status = async (...options: string[]) => {
+        const words = ["-s", "-o", "/dev/null", "-w", "%{http_code}", "-m", "5", ...options];
+        return (await lab.client.run("curl", ...words)).stdout.trim();
+      };
+      const json = ["-H", "content-type: application/json"];
+      const body = ["-d", JSON.stringify({ token })];
+      equal(await status("-H", "Host: evil.example:8078", `${base}/`), "403");
+      const foreign = [...json, ...body, "-H", "Origin: http://evil.example"];
+      equal(await status(...foreign, `${base}/api/login`), "403");
+      equal(await status(...json, ...body, `${base}/api/login`), "403");
+      const wrong = [...json, "-d", '{"token":"x"}', "-H", `Origin: ${base}`];
+      const answers: string[] = [];
+      for (let tries = 0; tries < 6; tries++) {
+        answers.push(await status(...wrong, `${base}/api/login`));
+      }
+      equal(answers.at(-1), "429", answers.join(" "));
+      const rebound = `--resolve evil.example:8078:127.0.0.1 http://evil.example:8078/`.split(" ");
+      equal(await status(...rebound), "403");
+    });
+
+    await scenario("the server's page shows its client, makes one, and refuses it", async () => {
+      await using own = await TestBrowser.start(lab.server);
+      const page = await own.open(await linkOf(lab, "server"));
+      page.on("dialog", (dialog) => void dialog.accept());
+      await page.locator("#sessions td", { hasText: "laptop" }).first().waitFor();
+      await page.locator("#issue-name").fill("phone");
+      await page.keyboard.press("Enter");
+      const download = page.waitForEvent("download");
+      await page.locator("#issued a").click();
+      const file = await (await download).path();
+      match(await Deno.readTextFile(file), /PRIVATE KEY/);
+      await page.locator("#issued button").click();
+      await page.locator("#issued img").waitFor();
+      deepEqual(await seriousFaults(page), []);
+      await page.locator("#clients button", { hasText: "Revoke phone" }).click();
+      await page.locator("#clients tr", { hasText: "phone" }).locator("text=revoked").waitFor();
+      equal(server.exitCode, null);
+    });
+
+    await scenario(
+      "stop undoes everything, and ends the page of -web with its client",
+      async () => {
+        page.on("dialog", (dialog) => void dialog.accept());
+        await page.locator("#stop").click();
+        equal((await client.ended).code, 0);
+        deepEqual(problems.filter((text) => !/Failed to load resource|ERR_/.test(text)), []);
+        const { stdout } = await lab.client.run("ss", "-ltn");
+        ok(!stdout.includes(":8078"), stdout);
+      },
+    );
+  });
+}
