@@ -1,4 +1,7 @@
-/** BBR, version 1, as in Linux: the rate is the most of ten rounds, the delay the least of 10 s. */
+/**
+ * BBR, version 1, as in Linux: the rate is the most of ten rounds, the delay the least of 10 s, and the
+ * window makes room for acknowledgements that come in bursts.
+ */
 import type { CongestionControl, RateSample } from "./congestion_control.ts";
 
 const HIGH_GAIN = 2.885;
@@ -7,6 +10,9 @@ const RATE_ROUNDS = 10;
 const RTT_WINDOW_MS = 10_000;
 const PROBE_RTT_MS = 200;
 const WINDOW_MIN = 4;
+/** Acknowledgements in bursts: over so many rounds twice, and the most that the window grows by. */
+const BURST_ROUNDS = 5;
+const BURST_MS_MAX = 100;
 
 export class Bbr implements CongestionControl {
   window = 10;
@@ -23,6 +29,11 @@ export class Bbr implements CongestionControl {
   #probeRttUntil = -1;
   #saved = 0;
   #isRecovering = false;
+  /** Acknowledged beyond the rate, at the most, in the present rounds and in those before. */
+  readonly #beyond = [0, 0];
+  #beyondRounds = 0;
+  #epochAt = 0;
+  #epochAcknowledged = 0;
 
   get #rate(): number {
     return this.#rates.reduce((most, { rate }) => Math.max(most, rate), 0);
@@ -39,6 +50,7 @@ export class Bbr implements CongestionControl {
       this.#leastRtt = sample.rtt;
       this.#leastRttAt = now;
     }
+    this.#noteBurst(sample);
     this.#checkFull(sample);
     const product = this.#rate * this.#leastRtt;
     if (this.#state === "startup" && this.#fullRounds >= 3) this.#state = "drain";
@@ -53,6 +65,22 @@ export class Bbr implements CongestionControl {
     if (last?.round === this.#round) last.rate = Math.max(last.rate, rate);
     else this.#rates.push({ round: this.#round, rate });
     while (this.#rates[0]!.round <= this.#round - RATE_ROUNDS) this.#rates.shift();
+  }
+
+  #noteBurst({ now, delivered, isRoundStart }: RateSample): void {
+    if (isRoundStart && ++this.#beyondRounds >= BURST_ROUNDS) {
+      this.#beyondRounds = 0;
+      this.#beyond.unshift(0);
+      this.#beyond.pop();
+    }
+    const expected = this.#rate * (now - this.#epochAt);
+    if (this.#epochAcknowledged <= expected) {
+      this.#epochAcknowledged = 0;
+      this.#epochAt = now;
+    }
+    this.#epochAcknowledged += delivered;
+    const beyond = this.#epochAcknowledged - this.#rate * (now - this.#epochAt);
+    this.#beyond[0] = Math.max(this.#beyond[0]!, Math.min(beyond, this.window));
   }
 
   #checkFull(sample: RateSample): void {
@@ -112,12 +140,17 @@ export class Bbr implements CongestionControl {
     if (rate > 0) this.pacingRate = Math.max(pacing * rate, 1e-3);
     const gain = this.#state === "startup" || this.#state === "drain" ? HIGH_GAIN : 2;
     const target = Number.isFinite(this.#leastRtt) && rate > 0
-      ? gain * rate * this.#leastRtt + 3
+      ? gain * rate * this.#leastRtt + this.#burst() + 3
       : Infinity;
     if (this.#fullRounds >= 3) this.window = Math.min(this.window + delivered, target);
     else if (this.window < target) this.window += delivered;
     this.window = Math.max(this.window, WINDOW_MIN);
     if (this.#state === "probe rtt") this.window = WINDOW_MIN;
+  }
+
+  #burst(): number {
+    if (this.#fullRounds < 3) return 0;
+    return Math.min(Math.max(...this.#beyond), this.#rate * BURST_MS_MAX);
   }
 
   lossBegins(): void {

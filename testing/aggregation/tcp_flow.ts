@@ -145,7 +145,7 @@ export class TcpFlow {
     this.#sender.send({
       bytes: DATA_BYTES,
       hash: this.#hash,
-      traffic: isRepeat ? "repeated" : "bulk",
+      traffic: isRepeat ? "repeated" : "tcp",
       deliver: (then) => this.#arrived(sequence, then),
     }, now);
   }
@@ -351,7 +351,7 @@ export class TcpFlow {
     this.#receiver.send({
       bytes: ACK_BYTES,
       hash: ~this.#hash,
-      traffic: "bulk",
+      traffic: "tcp",
       deliver: (then) => this.#acknowledged(ack, then),
     }, now);
   }

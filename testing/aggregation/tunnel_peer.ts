@@ -32,6 +32,8 @@ const HEARTBEAT_MS = 200;
 const HEARD_MS = 50;
 /** A path that is later by more takes few answers. */
 const SLOW_MS = 15;
+/** A packet that the sender withholds (schedule/aggregate/bursts) is waited for, too. */
+const PATIENCE_MS = 75;
 /** A path on which nothing came for so long while data flowed may be gone. */
 const QUIET_MS = 8;
 const OWN_ANSWER_MS = 100;
@@ -254,7 +256,7 @@ export class TunnelPeer {
     }
     if (least === Infinity) return;
     this.order.waitMs = Math.min(100, most - least + 4 * jitter + 5);
-    this.order.recoveryMs = Math.min(200, 2 * fastest + 4 * jitter + 25);
+    this.order.recoveryMs = Math.min(200, 2 * fastest + 4 * jitter + PATIENCE_MS);
   }
 
   #heartbeats(now: number): void {

@@ -6,7 +6,6 @@
 import { ok } from "node:assert/strict";
 import {
   asymmetric,
-  bestSingle,
   blackout,
   bothWays,
   bufferbloat,
@@ -50,7 +49,7 @@ Deno.test("D: losses and jitter take less than half from one CUBIC flow", () => 
     SEEDS.map((seed) => transfers("D", "cubic", 1, seed)),
     (run) => run.goodput,
   );
-  ok(goodput >= 60, `${goodput} Mbit/s`);
+  ok(goodput >= 80, `${goodput} Mbit/s`);
 });
 
 Deno.test("8 flows share the sum of the links", () => {
@@ -60,16 +59,22 @@ Deno.test("8 flows share the sum of the links", () => {
   }
 });
 
-Deno.test("one BBR flow over A gets most of the sum, and is nowhere slower than on the best link", () => {
-  const { share } = transfers("A", "bbr", 1);
-  ok(share >= 0.85, percent(share));
-  for (const [name, seeds] of [["C", SEEDS], ["E", [1]]] as [CaseName, number[]][]) {
-    const best = bestSingle(name, "bbr");
-    const goodput = median(
-      seeds.map((seed) => transfers(name, "bbr", 1, seed)),
-      (run) => run.goodput,
-    );
-    ok(goodput >= 0.97 * best, `${name}: ${goodput} of ${best} Mbit/s`);
+for (
+  const [name, seeds, least] of [["A", [1], 0.85], ["C", SEEDS, 0.77], ["E", [1], 0.75]] as const
+) {
+  Deno.test(`${name}: one BBR flow gets most of the sum, and pings keep the fastest`, () => {
+    const runs = seeds.map((seed) => transfers(name, "bbr", 1, seed));
+    const share = median(runs, (run) => run.share);
+    const ping = median(runs, (run) => run.pingMedian);
+    ok(share >= least, percent(share));
+    ok(ping <= FASTEST_PING[name]! + 10, `${ping} ms`);
+  });
+}
+
+Deno.test("8 BBR flows share most of the sum", () => {
+  for (const name of ["A", "C", "E"] as const) {
+    const { share } = transfers(name, "bbr", 8);
+    ok(share >= 0.88, `${name}: ${percent(share)}`);
   }
 });
 
@@ -96,7 +101,7 @@ Deno.test("both directions at once get the sum of the links", () => {
 
 Deno.test("a rate that changes tenfold keeps pings short", () => {
   const { share, ping95 } = changingRate();
-  ok(share >= 0.7, percent(share));
+  ok(share >= 0.8, percent(share));
   ok(ping95 < 100, `${ping95} ms`);
 });
 

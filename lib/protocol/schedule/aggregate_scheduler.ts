@@ -154,7 +154,7 @@ export class AggregateScheduler implements Scheduler {
 
   #trafficOf(flow: FlowKey): Traffic {
     if (flow.protocol === PROTOCOL_TCP) {
-      return this.#tcpProgress.isRepeated(flow) ? "repeated" : "bulk";
+      return this.#tcpProgress.isRepeated(flow) ? "repeated" : "tcp";
     }
     return isInteractive(flow) ? "interactive" : "bulk";
   }

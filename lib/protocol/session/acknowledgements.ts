@@ -18,6 +18,8 @@ import type { Outbox } from "../path/outbox.ts";
 
 /** The peer asks for so long after an ordered packet. */
 const ASKED_MS = 30_000;
+/** A packet that the sender withholds (schedule/aggregate/bursts) is waited for, too. */
+const PATIENCE_MS = 75;
 /** A path silent for so long while data flows may be gone: its acknowledgement takes another. */
 const QUIET_MS = 8;
 /** A path is there when something came within, */
@@ -134,7 +136,7 @@ export class Acknowledgements {
       fastest = Math.min(fastest, delayOf(path, now));
       jitter = Math.max(jitter, path.receivedRecords?.jitterMs ?? 0);
     }
-    return Math.min(RECOVERY_MS_MAX, 2 * fastest + 4 * jitter + 25);
+    return Math.min(RECOVERY_MS_MAX, 2 * fastest + 4 * jitter + PATIENCE_MS);
   }
 
   handleTimeout(now: number): void {

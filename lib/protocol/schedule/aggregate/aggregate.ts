@@ -15,22 +15,16 @@
  */
 // long: one packet's way in, over and out, and what comes back; its parts are files of their own
 import type { AcknowledgementFault } from "../../path/sent_records.ts";
-import type { Capacity } from "../../path/capacity.ts";
 import type { Acknowledgement } from "../../wire/acknowledgement.ts";
+import { Bursts } from "./bursts.ts";
 import { FairQueue } from "./fair_queue.ts";
 import { FlowModes } from "./flow_modes.ts";
 import { InteractiveAllowance } from "./interactive_allowance.ts";
-import {
-  fastestPriority,
-  heldQueue,
-  looseSpread,
-  openReserve,
-  soonestSpread,
-} from "./lane_choice.ts";
+import { fastestPriority, openReserve, soonestSpread } from "./lane_choice.ts";
 import { type LaneOptions, PathLane } from "./path_lane.ts";
 import { Recovery } from "./recovery.ts";
 import { OrderNumbers, STREAMS } from "./order_numbers.ts";
-import { SpreadPlans } from "./spread_plan.ts";
+import { SpreadPlan } from "./spread_plan.ts";
 import { QueueLimit } from "./queue_limit.ts";
 import {
   NO_SLOT,
@@ -38,13 +32,20 @@ import {
   SLOT_ORDERED,
   SLOT_PRIORITY,
   SLOT_RECOVERABLE,
+  SLOT_TCP,
   SLOT_TCP_REPEATED,
 } from "./packet_slots.ts";
 
 /** Paths are given so much work ahead. */
 const AHEAD_MS = 3;
-/** What may wait for a path, beyond what makes up for different delays. */
-const QUEUE_MS = 25;
+/**
+ * What may wait for a path, beyond what makes up for different delays: much for one flow, so that it
+ * fills the paths when it has halved its window; flows together fill each other's gaps.
+ */
+const QUEUE_MS = 70;
+const QUEUE_MS_MIN = 25;
+/** More of it would fill the store of packets where paths carry much. */
+const QUEUE_BYTES_MAX = 2_000_000;
 const QUEUE_LAG_SHARE = 0.4;
 /** What may wait for a moment beyond that: acknowledgements come in bursts when a gap is closed. */
 const BURST_MS = 100;
@@ -59,11 +60,13 @@ const TOLERANCE_MS = 2;
  * takes those for lost (RACK, RFC 8985).
  */
 const REPEATED_FIRST_MS = 1000;
-/** A packet that is held for less is as soon as it could be. */
-const SOON_MS = 1;
+/** Nothing is withheld of a flow whose packets queued within so much. */
+const UNQUEUED_MS = 100;
+/** What is shorter acknowledges packets of the other direction. */
+const DATA_BYTES_MIN = 600;
 
-/** `repeated` is what its sender, of TCP, sends again. */
-export type Traffic = "interactive" | "repeated" | "bulk";
+/** `repeated` is what its sender, of TCP, sends again; `bulk` is no TCP. */
+export type Traffic = "interactive" | "repeated" | "tcp" | "bulk";
 
 /** Hot path: nothing is allocated for a packet. */
 export class Aggregate {
@@ -76,9 +79,10 @@ export class Aggregate {
   readonly #queue: FairQueue;
   readonly #recovery: Recovery;
   readonly #modes = new FlowModes();
-  readonly #plans = new SpreadPlans();
-  /** Of the path of the least delay. */
-  #fastest: Capacity | null = null;
+  readonly #plan = new SpreadPlan();
+  readonly #bursts: Bursts;
+  /** The path of the least delay. */
+  #fastest: PathLane | null = null;
   #burstRate = 0;
   #limitedAt = 0;
   readonly #queueLimit = new QueueLimit();
@@ -94,6 +98,7 @@ export class Aggregate {
     this.#slots = slots;
     this.#numbers = numbers;
     this.#queue = new FairQueue(slots);
+    this.#bursts = new Bursts(slots);
     this.#overhead = overhead;
     this.#recovery = new Recovery(this.lanes, slots);
   }
@@ -105,7 +110,7 @@ export class Aggregate {
 
   /** The delay that spread flows see beyond that of the fastest path, in ms. */
   get spreadMs(): number {
-    return this.#plans.ordered.holdMs;
+    return this.#plan.holdMs;
   }
 
   // Paths
@@ -179,6 +184,7 @@ export class Aggregate {
       if (lane !== null) return this.#pushPriority(lane, slot, SLOT_PRIORITY | kept);
     }
     if (traffic === "repeated") this.#slots.flags[slot] = SLOT_TCP_REPEATED;
+    else if (traffic === "tcp") this.#slots.flags[slot] = SLOT_TCP;
     this.#queue.push(slot, now);
     this.#schedule(now);
     this.#limit(now);
@@ -187,7 +193,12 @@ export class Aggregate {
   #limit(now: number): void {
     this.#queueLimit.note(this.#queue.bytes, now);
     const rate = this.#upRate();
-    const standing = Math.max(QUEUE_BYTES_MIN, rate * (QUEUE_MS + QUEUE_LAG_SHARE * this.spreadMs));
+    const waiting = Math.max(
+      rate * QUEUE_MS_MIN,
+      Math.min(rate * QUEUE_MS / this.#queue.flows, QUEUE_BYTES_MAX),
+    );
+    const lagging = rate * QUEUE_LAG_SHARE * this.spreadMs;
+    const standing = Math.max(QUEUE_BYTES_MIN, waiting + lagging);
     // When a path goes, what its packets were is still there, and no sender is to blame.
     this.#burstRate = Math.max(rate, this.#burstRate * (1 - (now - this.#limitedAt) / FORGET_MS));
     this.#limitedAt = now;
@@ -222,15 +233,11 @@ export class Aggregate {
       // What TCP repeats is no more than it would send without.
       const isRepeated = (this.#slots.flags[slot]! & SLOT_TCP_REPEATED) !== 0;
       const length = isRepeated ? 0 : this.#slots.length[slot]!;
-      const mode = this.#modes.mode(flow, waitedMs, now);
-      const isPlaced = mode === "single"
-        ? this.#bindSingle(slot, now)
-        : this.#bindSpread(slot, mode, now);
+      const isSpread = this.#modes.mode(flow, waitedMs, now) === "spread";
+      const isPlaced = isSpread ? this.#bindSpread(slot, now) : this.#bindSingle(slot, now);
       if (!isPlaced) return;
-      const rate = this.#fastest?.estimate ?? Infinity;
-      const isKnown = this.#fastest?.isStarting === false;
-      const isSoon = mode === "single" || (mode === "loose" && this.#plans.loose.holdMs < SOON_MS);
-      this.#modes.placed(flow, length, waitedMs, isSoon, rate, isKnown, now);
+      const rate = this.#fastest?.capacity.estimate ?? Infinity;
+      this.#modes.placed(flow, length, waitedMs, rate, now);
     }
   }
 
@@ -240,28 +247,40 @@ export class Aggregate {
     if (lane === null || lane.priorityStartAt(now) - now > AHEAD_MS) return false;
     this.#queue.take();
     const flow = this.#slots.flow[slot]!;
-    this.#number(slot, this.#modes.wasSpread(flow, now) ? this.#plans.ordered.paths : 0);
+    this.#number(slot, this.#modes.wasSpread(flow, now) ? this.#plan.paths : 0);
     this.#pushPriority(lane, slot, SLOT_PRIORITY | SLOT_ORDERED | SLOT_RECOVERABLE);
     return true;
   }
 
-  #bindSpread(slot: number, mode: "ordered" | "loose", now: number): boolean {
-    const plan = this.#plans[mode];
-    const length = this.#slots.length[slot]!;
-    const lane = mode === "loose"
-      ? looseSpread(this.lanes, length, plan, now)
-      : soonestSpread(this.lanes, length, plan, now);
+  #bindSpread(slot: number, now: number): boolean {
+    const plan = this.#plan;
+    const lane = soonestSpread(this.lanes, this.#slots.length[slot]!, plan, now);
     if (lane === null) return false;
-    const held = heldQueue(lane, mode);
     const earlyMs = Math.max(0, plan.holdMs - lane.lagMs);
-    if (lane.startAt(held, now) > now + earlyMs + AHEAD_MS) return false;
+    if (lane.bulkStartAt(now) > now + earlyMs + AHEAD_MS) return false;
     this.#queue.take();
-    // A packet that is not put in order takes no number: it would leave a gap.
-    if (mode === "ordered") this.#number(slot, plan.paths);
-    const ordered = mode === "ordered" ? SLOT_ORDERED : 0;
-    this.#slots.flags[slot] = ordered | SLOT_RECOVERABLE;
-    lane.push(held, slot, now + earlyMs, now);
+    this.#number(slot, plan.paths);
+    const isTcp = this.#slots.flags[slot]! & SLOT_TCP;
+    this.#slots.flags[slot] = SLOT_ORDERED | SLOT_RECOVERABLE;
+    if (isTcp !== 0 && this.#withhold(slot, now)) return true;
+    lane.pushBulk(slot, now + earlyMs, now);
     return true;
+  }
+
+  #withhold(slot: number, now: number): boolean {
+    const isData = this.#slots.length[slot]! >= DATA_BYTES_MIN;
+    const isHeldBack = this.#modes.isHeldBack(this.#slots.flow[slot]!, UNQUEUED_MS, now);
+    if (!isData || !isHeldBack || this.#fastest === null) return false;
+    return this.#bursts.withhold(slot, this.#fastest.roundTripMs, this.#plan.holdMs, now);
+  }
+
+  /** What was withheld for long enough leaves at once. */
+  #releaseWithheld(now: number): void {
+    for (let slot = this.#bursts.take(now); slot !== NO_SLOT; slot = this.#bursts.take(now)) {
+      const lane = fastestPriority(this.lanes, this.#slots.length[slot]!, now);
+      if (lane === null) this.#slots.release(slot);
+      else this.#pushPriority(lane, slot, SLOT_PRIORITY | SLOT_ORDERED | SLOT_RECOVERABLE);
+    }
   }
 
   #number(slot: number, paths: number): void {
@@ -337,12 +356,12 @@ export class Aggregate {
     for (const lane of this.lanes) {
       if (!lane.isOpen || lane.delayMs >= least) continue;
       least = lane.delayMs;
-      this.#fastest = lane.capacity;
+      this.#fastest = lane;
     }
     for (const lane of this.lanes) {
       lane.lagMs = Number.isFinite(lane.delayMs) ? Math.max(0, lane.delayMs - least) : 0;
     }
-    this.#plans.update(this.lanes, this.#now);
+    this.#plan.update(this.lanes);
   }
 
   // Time
@@ -351,6 +370,7 @@ export class Aggregate {
   handleTimeout(now: number): void {
     this.#now = now;
     if (this.#recovery.handleTimeout(now)) this.#measureLags();
+    this.#releaseWithheld(now);
     this.#schedule(now);
     if (this.#queue.packets > 0 && !this.hasPath) this.#strandAll();
   }
@@ -364,7 +384,7 @@ export class Aggregate {
 
   /** When `poll` or `handleTimeout` is to be called next. */
   nextTimeout(now: number): number {
-    let next = Infinity;
+    let next = this.#bursts.releaseAt;
     for (const lane of this.lanes) {
       next = Math.min(next, lane.nextDepartureAt());
       if (lane.records.hasOutstanding) next = Math.min(next, now + 10);

@@ -43,6 +43,8 @@ class FlowRow {
 export class FairQueue {
   bytes = 0;
   packets = 0;
+  /** That have something waiting, or had until it was their turn. */
+  flows = 0;
   readonly #slots: PacketSlots;
   readonly #queues: SlotQueue[] = [];
   readonly #row = new Uint8Array(FLOWS);
@@ -75,6 +77,7 @@ export class FairQueue {
     this.packets++;
     if (this.#row[flow] !== IDLE) return;
     this.#row[flow] = NEW;
+    this.flows++;
     this.#deficit[flow] = QUANTUM;
     this.#new.push(flow);
   }
@@ -90,6 +93,7 @@ export class FairQueue {
       row.shift();
       if (head === NO_SLOT && (row === this.#old || this.#old.head === NONE)) {
         this.#row[flow] = IDLE;
+        this.flows--;
         continue;
       }
       if (head !== NO_SLOT) this.#deficit[flow]! += QUANTUM;

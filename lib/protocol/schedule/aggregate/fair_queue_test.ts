@@ -33,6 +33,17 @@ Deno.test("a sparse flow goes before bulk, and bulk flows share by bytes", () =>
   ok(Math.abs(bytes[1]! - bytes[2]!) <= 3200, `${bytes}`);
 });
 
+Deno.test("flows count while they have something waiting", () => {
+  const { queue, push } = make();
+  push(1, 1000);
+  push(1, 1000);
+  push(2, 500);
+  equal(queue.flows, 2);
+  for (let each = 0; each < 3; each++) queue.take();
+  equal(queue.take(), NO_SLOT);
+  equal(queue.flows, 0);
+});
+
 Deno.test("what is too much is taken from the head of the fattest flow", () => {
   const { queue, push } = make();
   push(1, 1000);

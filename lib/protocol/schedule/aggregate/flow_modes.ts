@@ -1,21 +1,23 @@
 /**
  * How each flow uses the paths. All begin `single`, on the fastest path. One whose packets have to
- * wait is `ordered`: spread over the paths such that its packets arrive in order.
- *
- * A sender that paces itself by a model of its path (BBR) keeps no more in flight than twice what
- * fits into the least delay it saw. On the fastest path alone it makes no queue, so it would not be
- * spread; when it is spread in order, it finds the round trip longer than it believes, and slows down
- * though nobody told it to. By one or the other it is known as `paced`. It is spread `loose` (see
- * spread_plan.ts) where that gives more than the fastest path alone, else it keeps to that. Such a
- * sender measures its delay anew ten seconds after its handshake: for that it is ordered, so that it
- * learns the delay of all paths together, and then gets the sum of them.
+ * wait is `spread` over the paths such that its packets arrive in order. So is one that takes all of
+ * the fastest path and makes no queue: its sender paces itself by a model of its path (BBR), and would
+ * never ask for more. A spread flow that neither queues nor is slowed down by losses, but sends less
+ * than the fastest path alone carries, is better off there: it is `single` again for a while.
  */
 import { FLOWS } from "./fair_queue.ts";
 
-type FlowMode = "single" | "ordered" | "loose";
+type FlowMode = "single" | "spread";
 
-/** A flow whose packets wait so long for a path is spread. */
+/** A flow whose packets wait so long for a path is spread, when they did for a while. */
 const SPREAD_AFTER_MS = 8;
+const SPREAD_AFTER_WAITING_MS = 20;
+/**
+ * A young flow whose queue runs empty is on the fastest path again, once: BBR drains what it made while
+ * it started, and cannot tell the delay of other paths from a queue.
+ */
+const YOUNG_MS = 3000;
+const EMPTY_MS = 50;
 /** One that never waits again is on the fastest path again. */
 const SPREAD_FOR_MS = 15_000;
 /** What is known of a flow that was silent for so long is forgotten: it is another one. */
@@ -29,107 +31,84 @@ const WINDOW_MS = 400;
 const WINDOW_BYTES_MIN = 28_000;
 /** So long nobody told the flow to slow down. */
 const CALM_MS = 1000;
-/** Of the most that the flow sent in one window: less is slow, and so many windows are no pause. */
-const SLOW_SHARE = 0.65;
-/** The same of a flow that filled the fastest path: it does not share with others. */
-const SLOW_SHARE_ALONE = 0.85;
-const SLOW_WINDOWS = 2;
-/** Of what the fastest path carries: a flow that sends so much uses it in full, and so many windows. */
+/** The same of a flow that was told to before. */
+const CALM_AGAIN_MS = 300;
+/** Of what the fastest path carries: flows that send so much use it in full, and so many windows. */
 const FULL_SHARE = 0.8;
 const FULL_WINDOWS = 4;
-/** Loose is no better when in so many windows all sent less than this, of what the fastest carries. */
-const TRIAL_WINDOWS = 6;
-const TRIAL_SHARE = 1.03;
-/** Such a sender believes the least delay for 10 s; when it measures anew, all packets are as late. */
-const LEAST_DELAY_MS = 9700;
-/** It has done so after this time; then it sends as much as before, or it has not. */
-const MEASURING_MS = 1500;
-const MEASURED_SHARE = 0.8;
+/** A spread flow that sends less for so many windows is on the fastest path again. */
+const WORSE_WINDOWS = 5;
+/** For so long a flow that makes no queue is not spread again; twice that the next time, and so on. */
+const ALONE_MS = 20_000;
+const ALONE_MS_MAX = 320_000;
 
-const MODES: readonly FlowMode[] = ["single", "ordered", "loose"];
 const SINGLE = 0;
-const ORDERED = 1;
-const LOOSE = 2;
+const SPREAD = 1;
 
 export class FlowModes {
   readonly #mode = new Uint8Array(FLOWS);
+  /** Since when its packets wait too long, and when the flow began. */
+  readonly #waitsSince = new Float64Array(FLOWS);
+  readonly #bornAt = new Float64Array(FLOWS);
+  /** Whether it went back to the fastest path when it was young: it does so once. */
+  readonly #wasYoung = new Uint8Array(FLOWS);
   readonly #spreadUntil = new Float64Array(FLOWS).fill(-Infinity);
-  /** When a paced flow is to be spread loosely, when it measures its delay, and until when it may. */
-  readonly #looseAt = new Float64Array(FLOWS).fill(Infinity);
-  readonly #measureAt = new Float64Array(FLOWS).fill(Infinity);
-  readonly #measuredBy = new Float64Array(FLOWS).fill(Infinity);
   /** When a packet last got a path, and when one of a spread flow did. */
   readonly #placedAt = new Float64Array(FLOWS).fill(-Infinity);
   readonly #spreadAt = new Float64Array(FLOWS).fill(-Infinity);
-  /** Since when nobody told the flow to slow down. */
+  /** When a packet last found a queue. */
+  readonly #queuedAt = new Float64Array(FLOWS).fill(-Infinity);
+  /** Since when nobody told the flow to slow down, and whether anybody ever did. */
   readonly #calmSince = new Float64Array(FLOWS);
+  readonly #wasTold = new Uint8Array(FLOWS);
   readonly #windowAt = new Float64Array(FLOWS);
   /** Bytes of the present window, and those of packets that found no queue. */
   readonly #bytes = new Float64Array(FLOWS);
   readonly #unqueued = new Float64Array(FLOWS);
-  /** Bytes a ms of the fullest window, and of the last one before the mode changed. */
-  readonly #most = new Float64Array(FLOWS);
-  readonly #before = new Float64Array(FLOWS);
-  readonly #isPaced = new Uint8Array(FLOWS);
-  /** The flow fills queues, or loose was no better. */
-  readonly #isNeverLoose = new Uint8Array(FLOWS);
+  /** Until when a flow that makes no queue stays on the fastest path, and how long the next time. */
+  readonly #aloneUntil = new Float64Array(FLOWS).fill(-Infinity);
+  readonly #aloneMs = new Float64Array(FLOWS).fill(ALONE_MS);
+  /** Windows in a row that point to another mode. */
+  readonly #windows = new Uint8Array(FLOWS);
   /** Of all flows, in the present window, and bytes a ms in the last one. */
   #allBytes = 0;
   #allSince = 0;
   #allRate = 0;
-  /** Windows in a row that point to another mode. */
-  readonly #windows = new Uint8Array(FLOWS);
 
   /** Hot. The mode of a flow whose next packet has waited for `waitedMs`. */
   mode(flow: number, waitedMs: number, now: number): FlowMode {
     if (now - this.#placedAt[flow]! > FORGET_MS) this.#forget(flow, now);
-    const mode = this.#mode[flow]!;
-    if (this.#isPaced[flow] === 1) {
-      if (mode === SINGLE && now >= this.#looseAt[flow]!) this.#enterLoose(flow);
-      else if (mode !== ORDERED && now >= this.#measureAt[flow]!) this.#measure(flow, now);
-    } else if (waitedMs > SPREAD_AFTER_MS) {
+    if (waitedMs > SPREAD_AFTER_MS) {
       this.#spreadUntil[flow] = now + SPREAD_FOR_MS;
-      if (mode === SINGLE) this.#enter(flow, ORDERED);
-    } else if (mode === ORDERED && now > this.#spreadUntil[flow]!) {
-      this.#enter(flow, SINGLE);
+      const hasWaited = now - this.#waitsSince[flow]! >= SPREAD_AFTER_WAITING_MS;
+      if (hasWaited && this.#mode[flow] === SINGLE) this.#enter(flow, SPREAD);
+    } else {
+      this.#waitsSince[flow] = now;
+      if (this.#mode[flow] === SPREAD) this.#leaveIfIdle(flow, now);
     }
-    return MODES[this.#mode[flow]!]!;
+    return this.#mode[flow] === SPREAD ? "spread" : "single";
+  }
+
+  #leaveIfIdle(flow: number, now: number): void {
+    const isYoung = this.#wasYoung[flow] === 0 && now - this.#bornAt[flow]! < YOUNG_MS;
+    const isEmptying = isYoung && now - this.#queuedAt[flow]! > EMPTY_MS;
+    if (isEmptying) this.#wasYoung[flow] = 1;
+    if (isEmptying || now > this.#spreadUntil[flow]!) this.#enter(flow, SINGLE);
   }
 
   #forget(flow: number, now: number): void {
     this.#enter(flow, SINGLE);
-    this.#isPaced[flow] = this.#isNeverLoose[flow] = 0;
-    this.#looseAt[flow] = this.#measureAt[flow] = this.#measuredBy[flow] = Infinity;
-    this.#placedAt[flow] = this.#windowAt[flow] = now;
-    this.#calmSince[flow] = now;
+    this.#wasTold[flow] = this.#wasYoung[flow] = 0;
+    this.#bornAt[flow] = this.#waitsSince[flow] = now;
+    this.#placedAt[flow] = this.#windowAt[flow] = this.#calmSince[flow] = now;
     this.#bytes[flow] = this.#unqueued[flow] = 0;
+    this.#aloneUntil[flow] = this.#queuedAt[flow] = -Infinity;
+    this.#aloneMs[flow] = ALONE_MS;
   }
 
   #enter(flow: number, mode: number): void {
     this.#mode[flow] = mode;
-    this.#most[flow] = this.#windows[flow] = 0;
-  }
-
-  /** The flow paces itself; it sent `rate` bytes a ms in the last window. */
-  #pace(flow: number, rate: number, now: number): void {
-    this.#isPaced[flow] = 1;
-    this.#measuredBy[flow] = Infinity;
-    if (now >= this.#measureAt[flow]!) this.#measureAt[flow] = now + LEAST_DELAY_MS;
-    this.#enter(flow, SINGLE);
-    this.#before[flow] = rate;
-    // What is on its way is to arrive in order, and by then it has.
-    if (this.#isNeverLoose[flow] === 0) this.#looseAt[flow] = this.#spreadAt[flow]! + AWAY_MS;
-  }
-
-  #enterLoose(flow: number): void {
-    this.#looseAt[flow] = Infinity;
-    this.#enter(flow, LOOSE);
-  }
-
-  /** The sender will measure its delay: it is to be the one of all paths. */
-  #measure(flow: number, now: number): void {
-    this.#enter(flow, ORDERED);
-    this.#measuredBy[flow] = this.#calmSince[flow] = now + MEASURING_MS;
+    this.#windows[flow] = 0;
   }
 
   /** Hot. Whether packets of the flow may still be on other paths than the fastest. */
@@ -137,43 +116,32 @@ export class FlowModes {
     return now - this.#spreadAt[flow]! < AWAY_MS;
   }
 
+  /** Hot. Whether the flow's packets found no queue for `forMs`, though nothing slows its sender down. */
+  isHeldBack(flow: number, forMs: number, now: number): boolean {
+    const calmMs = this.#wasTold[flow] === 1 ? CALM_AGAIN_MS : 0;
+    return now - this.#queuedAt[flow]! >= forMs && now - this.#calmSince[flow]! >= calmMs;
+  }
+
   /**
    * Hot. A packet of `bytes` that waited for `waitedMs` has got a path.
-   * @param isSoon whether it leaves as soon as it may, on the fastest path.
    * @param fastest bytes a ms that the fastest path carries, as far as is known.
-   * @param isKnown whether it may not carry far more.
    */
-  placed(
-    flow: number,
-    bytes: number,
-    waitedMs: number,
-    isSoon: boolean,
-    fastest: number,
-    isKnown: boolean,
-    now: number,
-  ): void {
-    const mode = this.#mode[flow]!;
+  placed(flow: number, bytes: number, waitedMs: number, fastest: number, now: number): void {
     this.#placedAt[flow] = now;
-    if (mode !== SINGLE) this.#spreadAt[flow] = now;
-    if (isSoon && waitedMs < QUEUED_MS) this.#measureAt[flow] = now + LEAST_DELAY_MS;
+    if (this.#mode[flow] === SPREAD) this.#spreadAt[flow] = now;
     this.#countAll(bytes, now);
     this.#bytes[flow]! += bytes;
     if (waitedMs < QUEUED_MS) this.#unqueued[flow]! += bytes;
+    else this.#queuedAt[flow] = now;
     const elapsed = now - this.#windowAt[flow]!;
     if (elapsed < WINDOW_MS) return;
-    const rate = this.#bytes[flow]! / elapsed;
+    const all = Math.max(this.#bytes[flow]! / elapsed, this.#allRate);
     const isUnqueued = this.#unqueued[flow]! > UNQUEUED_SHARE * this.#bytes[flow]!;
     const isMuch = this.#bytes[flow]! >= WINDOW_BYTES_MIN;
     this.#windowAt[flow] = now;
     this.#bytes[flow] = this.#unqueued[flow] = 0;
-    const isCalm = isUnqueued && now - this.#calmSince[flow]! >= CALM_MS;
-    const all = Math.max(rate, this.#allRate);
-    const isFull = all >= FULL_SHARE * fastest;
-    if (mode === LOOSE) this.#try(flow, rate, all < TRIAL_SHARE * fastest);
-    else if (this.#measuredBy[flow]! < Infinity) this.#measured(flow, rate, now);
-    else if (mode === ORDERED) this.#watch(flow, rate, isCalm && isMuch, fastest, isKnown, now);
-    else if (isCalm && isMuch && isFull) this.#watchFull(flow, rate, now);
-    else this.#windows[flow] = 0;
+    const isPaced = isUnqueued && isMuch && now - this.#calmSince[flow]! >= CALM_MS;
+    this.#judge(flow, isPaced, all >= FULL_SHARE * fastest, now);
   }
 
   #countAll(bytes: number, now: number): void {
@@ -185,59 +153,36 @@ export class FlowModes {
     this.#allSince = now;
   }
 
-  /** On the fastest path alone: it takes all of it, makes no queue, and so would never be spread. */
-  #watchFull(flow: number, rate: number, now: number): void {
-    if (this.#isPaced[flow] === 1 || ++this.#windows[flow]! < FULL_WINDOWS) return;
-    this.#pace(flow, rate, now);
+  /** @param isFull whether all flows together send what the fastest path carries. */
+  #judge(flow: number, isPaced: boolean, isFull: boolean, now: number): void {
+    const isSpread = this.#mode[flow] === SPREAD;
+    if (isSpread && isFull) this.#spreadUntil[flow] = now + SPREAD_FOR_MS;
+    if (!isPaced || isSpread === isFull) this.#windows[flow] = 0;
+    else if (++this.#windows[flow]! >= (isSpread ? WORSE_WINDOWS : FULL_WINDOWS)) {
+      if (isSpread) this.#leaveAlone(flow, now);
+      else if (now >= this.#aloneUntil[flow]!) {
+        this.#wasYoung[flow] = 1;
+        this.#spreadUntil[flow] = now + SPREAD_FOR_MS;
+        this.#enter(flow, SPREAD);
+      }
+    }
   }
 
-  #watch(
-    flow: number,
-    rate: number,
-    isCalm: boolean,
-    fastest: number,
-    isKnown: boolean,
-    now: number,
-  ): void {
-    if (rate > this.#most[flow]!) this.#most[flow] = rate;
-    this.#windows[flow] = isCalm ? this.#windows[flow]! + 1 : 0;
-    if (this.#windows[flow]! < SLOW_WINDOWS) return;
-    this.#windows[flow] = 0;
-    const isAlone = this.#most[flow]! >= FULL_SHARE * fastest;
-    const slow = isAlone ? SLOW_SHARE_ALONE : SLOW_SHARE;
-    if (isKnown && rate >= FULL_SHARE * fastest) this.#spreadUntil[flow] = now + SPREAD_FOR_MS;
-    else if (rate < slow * this.#most[flow]!) this.#pace(flow, rate, now);
-    else this.#enter(flow, SINGLE);
-  }
-
-  /** Whether the sender now believes the delay of all paths: it sends as much as before. */
-  #measured(flow: number, rate: number, now: number): void {
-    if (now < this.#measuredBy[flow]!) return;
-    this.#measuredBy[flow] = Infinity;
-    if (rate < MEASURED_SHARE * this.#before[flow]!) this.#pace(flow, this.#before[flow]!, now);
-  }
-
-  /** Whether all flows together get more than the fastest path alone would carry. */
-  #try(flow: number, rate: number, isNoMore: boolean): void {
-    this.#before[flow] = rate;
-    this.#windows[flow] = isNoMore ? this.#windows[flow]! + 1 : 0;
-    if (this.#windows[flow]! < TRIAL_WINDOWS) return;
+  #leaveAlone(flow: number, now: number): void {
     this.#enter(flow, SINGLE);
-    this.#isNeverLoose[flow] = 1;
+    this.#aloneUntil[flow] = now + this.#aloneMs[flow]!;
+    this.#aloneMs[flow] = Math.min(ALONE_MS_MAX, 2 * this.#aloneMs[flow]!);
   }
 
   /** The flow's sender repeats something: it lost it, and has a reason to slow down. */
   repeated(flow: number, now: number): void {
     this.#calmSince[flow] = now;
-    if (this.#mode[flow] !== LOOSE) this.#most[flow] = this.#windows[flow] = 0;
+    this.#wasTold[flow] = 1;
+    this.#windows[flow] = 0;
   }
 
-  /** A packet of the flow was dropped: it fills what it is given. */
+  /** A packet of the flow was dropped. */
   dropped(flow: number, now: number): void {
-    this.#calmSince[flow] = now;
-    this.#isNeverLoose[flow] = 1;
-    this.#isPaced[flow] = 0;
-    this.#measuredBy[flow] = Infinity;
-    if (this.#mode[flow] === LOOSE) this.#enter(flow, ORDERED);
+    this.repeated(flow, now);
   }
 }

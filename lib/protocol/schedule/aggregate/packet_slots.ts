@@ -14,6 +14,8 @@ export const SLOT_REPEATED = 4;
 export const SLOT_PRIORITY = 8;
 /** The TCP sender in the tunnel repeats it. */
 export const SLOT_TCP_REPEATED = 16;
+/** It is of TCP. */
+export const SLOT_TCP = 32;
 
 export class PacketSlots {
   readonly capacity: number;

@@ -1,8 +1,7 @@
 /**
  * One path as the scheduler sees it: what waits to leave on it, when the next record may, what it
- * carries, how late it delivers, and what it has not acknowledged. Three queues: `priority` leaves
- * first, then `loose`, then `bulk`. The last two wait for release times, by which paths of different
- * delay deliver together.
+ * carries, how late it delivers, and what it has not acknowledged. Of two queues `priority` leaves first.
+ * What is in `bulk` waits for release times, by which paths of different delay deliver together.
  */
 import { US_PER_MS } from "../../wire/units.ts";
 import { Capacity } from "../../path/capacity.ts";
@@ -41,7 +40,6 @@ export class PathLane {
   /** Bit of the path in the order extension. */
   readonly bit: number;
   readonly priority: SlotQueue;
-  readonly loose: ReleasedQueue;
   readonly bulk: ReleasedQueue;
   readonly pacer = new Pacer();
   readonly records = new SentRecords();
@@ -61,8 +59,6 @@ export class PathLane {
   /** When a packet last left. */
   sentAt = -Infinity;
   answers = 0;
-  /** What loose flows were given in turn, in ms of work; only differences of paths mean something. */
-  turn = 0;
   jitterMs = 0;
   /** Smoothed, in ms. */
   roundTripMs = ROUND_TRIP_UNKNOWN_MS;
@@ -81,7 +77,6 @@ export class PathLane {
     this.bit = 1 << (options.id & 15);
     this.#slots = slots;
     this.priority = new SlotQueue(slots);
-    this.loose = new ReleasedQueue(slots);
     this.bulk = new ReleasedQueue(slots);
     this.capacity = new Capacity(options.rate ?? null, options.ceiling);
   }
@@ -96,48 +91,45 @@ export class PathLane {
     return now + this.pacer.debt(now) + this.priority.bytes / this.capacity.rate(now);
   }
 
-  /** Hot. When a packet that comes now for `held`, a queue of this lane, would begin to leave. */
-  startAt(held: ReleasedQueue, now: number): number {
-    let bytes = this.priority.bytes + this.loose.queue.bytes;
-    if (held === this.bulk) bytes += this.bulk.queue.bytes;
+  /** Hot. When a bulk packet that comes now would begin to leave. */
+  bulkStartAt(now: number): number {
+    const bytes = this.priority.bytes + this.bulk.queue.bytes;
     const free = now + this.pacer.debt(now) + bytes / this.capacity.rate(now);
-    return Math.max(free, held.finishAt);
+    return Math.max(free, this.bulk.finishAt);
   }
 
-  push(held: ReleasedQueue, slot: number, releaseAt: number, now: number): void {
-    const begins = Math.max(releaseAt, this.startAt(held, now));
-    held.push(slot, releaseAt, begins + this.#slots.length[slot]! / this.capacity.rate(now));
+  pushBulk(slot: number, releaseAt: number, now: number): void {
+    const begins = Math.max(releaseAt, this.bulkStartAt(now));
+    const takesMs = this.#slots.length[slot]! / this.capacity.rate(now);
+    this.bulk.push(slot, releaseAt, begins + takesMs);
   }
 
   get waitingPackets(): number {
-    return this.priority.packets + this.loose.queue.packets + this.bulk.queue.packets;
+    return this.priority.packets + this.bulk.queue.packets;
   }
 
   get waitingBytes(): number {
-    return this.priority.bytes + this.loose.queue.bytes + this.bulk.queue.bytes;
+    return this.priority.bytes + this.bulk.queue.bytes;
   }
 
   /** Hot. The slot that may leave now, which is taken out, or NO_SLOT. */
   depart(now: number): number {
     if (this.state === "down" || !this.pacer.mayDepart(now)) return NO_SLOT;
     if (this.priority.head !== NO_SLOT) return this.priority.shift();
-    if (this.loose.releaseAt <= now) return this.loose.shift();
     return this.bulk.releaseAt <= now ? this.bulk.shift() : NO_SLOT;
   }
 
   /** Takes out what waits, one after the other, whether it may leave or not. */
   takeBack(): number {
     const slot = this.priority.shift();
-    if (slot !== NO_SLOT) return slot;
-    const loose = this.loose.shift();
-    return loose === NO_SLOT ? this.bulk.shift() : loose;
+    return slot === NO_SLOT ? this.bulk.shift() : slot;
   }
 
   /** When `depart` has something next; Infinity when nothing waits. */
   nextDepartureAt(): number {
     if (this.state === "down") return Infinity;
     if (this.priority.head !== NO_SLOT) return this.pacer.nextAt;
-    return Math.max(this.pacer.nextAt, Math.min(this.loose.releaseAt, this.bulk.releaseAt));
+    return Math.max(this.pacer.nextAt, this.bulk.releaseAt);
   }
 
   departed(bytes: number, now: number): void {
