@@ -1,7 +1,7 @@
 /**
- * `deno task e2e`: runs the end-to-end scenarios of tests/e2e/ and prints a table: what was tried,
- * whether it went as it should, how long it took, and what was measured. Files run side by side, but
- * for those that measure how fast something is.
+ * `deno task e2e`: runs the end-to-end scenarios of tests/e2e/ and tests/v1_peer/, and prints a table:
+ * what was tried, whether it went as it should, how long it took, and what was measured. Files run side
+ * by side, but for those that measure how fast something is.
  *
  *     sudo deno task e2e                       a table, file by file as they end
  *     sudo deno task e2e -- --json             one JSON object (E2eReport) on standard output
@@ -22,7 +22,8 @@ import { type Tool, withSystemFolders } from "./setup/packages.ts";
 import { groupTests } from "./test/groups.ts";
 
 const ROOT = resolve(import.meta.dirname!, "..");
-const FOLDER = "tests/e2e";
+/** With the original's quirks, which the v1 peer plays. */
+const SCENARIOS = ["tests/e2e", "tests/v1_peer"];
 const BUILT = join(ROOT, "bin");
 const LIMIT_MS = 20 * 60_000;
 /** Processes at a time. */
@@ -136,7 +137,7 @@ async function runScenarios(
     success &&= outcome.success;
     onResults(outcome.results);
   };
-  const { together, alone } = groupTests(ROOT, [FOLDER]);
+  const { together, alone } = groupTests(ROOT, SCENARIOS);
   const waiting = together.flat();
   const takeTurns = async () => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
