@@ -17,7 +17,11 @@ const SPREAD_AFTER_WAITING_MS = 20;
  * it started, and cannot tell the delay of other paths from a queue.
  */
 const YOUNG_MS = 3000;
-const EMPTY_MS = 50;
+/**
+ * Longer than the acknowledgements stay away of a flow that was just spread: CUBIC would stop growing
+ * where it is if the delay changed once more.
+ */
+const EMPTY_MS = 150;
 /** One that never waits again is on the fastest path again. */
 const SPREAD_FOR_MS = 15_000;
 /** What is known of a flow that was silent for so long is forgotten: it is another one. */

@@ -37,9 +37,10 @@ Deno.test("a flow that queues no more is on the fastest path again", () => {
 Deno.test("a young flow whose queue runs empty is on the fastest path again, once", () => {
   const modes = new FlowModes();
   equal(send(modes, 7, 9, 0, 500), "spread");
-  equal(send(modes, 2, 0, 500, 600), "single");
-  equal(send(modes, 7, 9, 600, 700), "spread");
-  equal(send(modes, 7, 0, 700, 1500), "spread");
+  equal(send(modes, 2, 0, 500, 600), "spread", "acknowledgements of a flow just spread stay away");
+  equal(send(modes, 2, 0, 600, 700), "single");
+  equal(send(modes, 7, 9, 700, 800), "spread");
+  equal(send(modes, 7, 0, 800, 1500), "spread");
 });
 
 Deno.test("a flow that needs more than the fastest path stays spread though it makes no queue", () => {
