@@ -30,6 +30,8 @@ interface ConnectionTarget extends Target {
   readonly tls?: OpenTls;
   /** Told how far it has come. */
   readonly onStage?: (stage: Stage) => void;
+  /** Told of version and cipher, once the server is known to be the right one. */
+  readonly onSecured?: (negotiated: string) => void;
 }
 
 /**
@@ -108,6 +110,7 @@ class Attempt {
       throw this.#explain(error);
     }
     await this.#refuseOtherServer(this.#connection);
+    this.#target.onSecured?.(this.#connection.negotiated());
     this.#reach("waiting for the answer");
     return await this.#exchange(this.#connection, request);
   }

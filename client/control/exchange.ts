@@ -41,6 +41,8 @@ export interface ExchangeOptions {
   readonly tls?: OpenTls;
   /** Told how far it has come with each address. */
   readonly onStage?: (stage: Stage) => void;
+  /** Told what TLS came to with the server that answers: `TLSv1.3 TLS_AES_256_GCM_SHA384`. */
+  readonly onSecured?: (negotiated: string) => void;
 }
 
 /** Failures of one address after which the next one is worth trying. */
@@ -65,8 +67,8 @@ export async function exchange(options: ExchangeOptions): Promise<ControlGrant> 
   for (const [index, { address }] of addresses.entries()) {
     // What is left is shared out, so that one silent address cannot use up the time of the others.
     const shareMs = leftMs() / (addresses.length - index);
-    const { port, onStage, tls } = options;
-    const target = { server, address, port, credentials, signal, onStage, tls };
+    const { port, onStage, onSecured, tls } = options;
+    const target = { server, address, port, credentials, signal, onStage, onSecured, tls };
     try {
       return grantFrom(await ask(target, request, shareMs), options.acceptsV1 ?? false);
     } catch (error) {

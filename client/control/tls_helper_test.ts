@@ -17,7 +17,10 @@ Deno.test("without libssl a client takes its own server, and no other", async ()
       socket.on("data", () => socket.end(JSON.stringify(GRANT)));
     });
   await using own = await serve(server);
-  equal((await exchange(optionsFor(own.port, alice, { tls }))).sessionId, 7);
+  let negotiated = "";
+  const onSecured = (text: string) => negotiated = text;
+  equal((await exchange(optionsFor(own.port, alice, { tls, onSecured }))).sessionId, 7);
+  equal(negotiated, "TLSv1.3");
   const usage = ["extendedKeyUsage=clientAuth", "subjectAltName=IP:127.0.0.1"];
   const names = ["extendedKeyUsage=serverAuth", "subjectAltName=DNS:elsewhere.example"];
   for (

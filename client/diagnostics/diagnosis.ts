@@ -4,7 +4,7 @@ import { messageOf } from "../../lib/ffi/error_text.ts";
 import { escapeControl } from "../../lib/cli/exit.ts";
 import { expandHome, type InvokingUser } from "../../lib/cli/user_home.ts";
 import { VERSION } from "../../lib/cli/version.ts";
-import { SystemRunner } from "../../lib/host/command/runner.ts";
+import { type CommandRunner, SystemRunner } from "../../lib/host/command/runner.ts";
 import { formatDate } from "../../lib/pki/certificate.ts";
 import { SECRET_FILE_MODE, writeFilesAtomically } from "../../lib/pki/secure_file.ts";
 import { TUN_NAME } from "../config/bond_options.ts";
@@ -14,6 +14,7 @@ import { type Check, checkLines, checksOf, recommendations, summaryLines } from 
 import { earlierRunChecks } from "./earlier_runs.ts";
 import { withLoadLeftOut } from "./load_checks.ts";
 import { isClientRunning, linkChecks, routingChecks } from "./network_checks.ts";
+import { readRouting, routingLines } from "./routing_dump.ts";
 import { serverChecks, type ServerTarget } from "./server_checks.ts";
 import { systemChecks } from "./system_checks.ts";
 
@@ -90,8 +91,11 @@ function noServer(settings: Settings): Check {
   );
 }
 
-/** As lines, the checks as they come, each section under its heading. */
-export async function* diagnosisLines(checks: AsyncIterable<Check>): AsyncGenerator<string> {
+/** As lines, the checks as they come, each section under its heading; routes where one failed. */
+export async function* diagnosisLines(
+  checks: AsyncIterable<Check>,
+  runner: CommandRunner = new SystemRunner(),
+): AsyncGenerator<string> {
   const all: Check[] = [];
   yield `Fluxify ${VERSION}, ${formatDate(new Date())}`;
   for await (const check of checks) {
@@ -99,11 +103,15 @@ export async function* diagnosisLines(checks: AsyncIterable<Check>): AsyncGenera
     all.push(check);
     for (const line of checkLines(check)) yield escapeControl(line);
   }
+  if (all.some(hasFailed)) yield* routingLines(await readRouting(runner)).map(escapeControl);
   yield* summaryLines(all);
 }
 
 /** For programs. */
-export async function diagnosisJson(checks: AsyncIterable<Check>): Promise<string> {
+export async function diagnosisJson(
+  checks: AsyncIterable<Check>,
+  runner: CommandRunner = new SystemRunner(),
+): Promise<string> {
   const all: Check[] = [];
   for await (const check of checks) all.push(check);
   return JSON.stringify({
@@ -112,15 +120,21 @@ export async function diagnosisJson(checks: AsyncIterable<Check>): Promise<strin
     time: new Date().toISOString(),
     checks: all,
     recommendations: recommendations(all),
+    routing: all.some(hasFailed) ? await readRouting(runner) : null,
   });
+}
+
+/** Then the routes are shown, too. */
+function hasFailed({ state }: Check): boolean {
+  return state === "failed";
 }
 
 /** What stands on top of a report in a file. */
 const REPORT_CONTENTS = [
   "What is in this file: the operating system, the processor, names, addresses and gateways of the",
   "interfaces, the addresses they are seen at, the name and addresses of the server, the name in the",
-  "client's certificate and the path of its file, and how each check went. No keys, no passwords,",
-  "nothing of the traffic.",
+  "client's certificate, its authority and the path of its file, and how each check went; where one",
+  "failed, the machine's routes and policy rules. No keys, no passwords, nothing of the traffic.",
 ];
 
 export function withContents(lines: readonly string[]): string[] {

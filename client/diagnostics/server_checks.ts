@@ -59,8 +59,9 @@ async function* certificateChecks(
   const { ok, warning } = checksOf("Certificate");
   try {
     const credentials = await loadClientCredentials(pkiFolder, certFile, new Date());
-    const { commonName, notAfter, source, notices } = credentials;
-    yield ok("chain, key and usage", `${commonName}, from ${source}`);
+    const { commonName, caName, notAfter, source, notices } = credentials;
+    const issuer = caName === "" ? "an authority without a name" : caName;
+    yield ok("chain, key and usage", `${commonName}, issued by ${issuer}, from ${source}`);
     const days = (notAfter.getTime() - Date.now()) / 86_400_000;
     yield days > EXPIRES_SOON_DAYS ? ok("dates", `valid until ${formatDate(notAfter)}`) : warning(
       "dates",
@@ -138,19 +139,22 @@ async function* tlsCheck(
     return null;
   }
   const startMs = performance.now();
+  // Both ways of TLS take this version alone; with libssl the cipher is told, too.
+  let negotiated = "TLSv1.3";
+  const onSecured = (text: string) => negotiated = text;
   try {
     const { host } = addresses[0]!;
     const features = ["x1", FEATURE_MAPPING];
-    const options = { port, credentials, features, clientVersion: VERSION };
+    const options = { port, credentials, features, clientVersion: VERSION, onSecured };
     const grant = await exchange({ server: host, addresses, ...options });
     const tookMs = Math.round(performance.now() - startMs);
-    yield ok("handshake", `TLS 1.3, both certificates accepted (${tookMs} ms)`);
+    yield ok("handshake", `${negotiated}, both certificates accepted (${tookMs} ms)`);
     yield ok("revocation", "the server says that the certificate is not revoked");
     yield ok("session", `${grant.clientIp} and ${grant.clientIp6}, data on UDP ${grant.udpPort}`);
     return grant;
   } catch (error) {
     if (error instanceof ControlError && error.serverCode !== null) {
-      yield ok("handshake", "TLS 1.3, both certificates accepted");
+      yield ok("handshake", `${negotiated}, both certificates accepted`);
       yield failedBy(
         "TLS and session",
         error.serverCode === REVOKED_CODE ? "revocation" : "session",

@@ -21,6 +21,8 @@ export interface ClientCredentials {
   /** PKCS#8, PKCS#1 or SEC 1, as the file has it. */
   keyPem: string;
   caPem: string;
+  /** The common name of the authority that issued the certificate; "" when it has none. */
+  caName: string;
   notAfter: Date;
   /** The file that the certificate came from. */
   source: string;
@@ -52,13 +54,14 @@ export async function loadClientCredentials(
   const parts = keyInFile !== undefined || source.endsWith(BUNDLE_SUFFIX)
     ? await splitBundle(blocks, keyInFile, source, pkiDirectory)
     : await gatherFiles(blocks, source, pkiDirectory);
-  requireUsable(parts, now);
+  const issuer = requireUsable(parts, now);
   const notice = await looseModeNotice(parts.key.path);
   return {
     commonName: parts.leaf.commonName,
     certPem: parts.leaf.pem,
     keyPem: parts.key.pem,
     caPem: joinPem(parts.authorities),
+    caName: issuer.commonName,
     notAfter: parts.leaf.notAfter,
     source,
     notices: notice === null ? [] : [notice],
@@ -160,7 +163,8 @@ async function findCa(certPath: string, pkiDirectory: string): Promise<string> {
   );
 }
 
-function requireUsable({ leaf, key, authorities }: Parts, now: Date): void {
+/** Returns the authority that issued the certificate. */
+function requireUsable({ leaf, key, authorities }: Parts, now: Date): Certificate {
   const { path, commonName } = leaf;
   if (!keyMatches(key, leaf)) throw mismatch(key.path, path);
   const issuer = authorities.find((authority) => isIssuedBy(leaf, authority));
@@ -193,6 +197,7 @@ function requireUsable({ leaf, key, authorities }: Parts, now: Date): void {
     now,
     `the server needs a new CA ("fluxify-server -regen") and this client a new bundle`,
   );
+  return issuer;
 }
 
 function mismatch(keyPath: string, certPath: string): PkiError {

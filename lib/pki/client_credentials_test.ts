@@ -53,6 +53,7 @@ Deno.test("the only bundle in the directory is taken", async () => {
     certPem: site.cert,
     keyPem: site.key,
     caPem: site.ca,
+    caName: "Fluxify CA",
     notAfter: site.alice.notAfter,
     source: path,
   });

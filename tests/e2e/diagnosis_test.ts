@@ -50,9 +50,11 @@ Deno.test({
       match(whole.text, new RegExp(`ok +${link}: 10\\.71\\.\\d\\.2, the link's own: no NAT`));
       match(whole.text, new RegExp(`ok +MTU over ${link}: 1400 bytes`));
     }
-    match(whole.text, /ok +handshake: TLS 1\.3, both certificates accepted/);
+    match(whole.text, /ok +handshake: TLSv1\.3 TLS_\w+, both certificates accepted/);
     match(whole.text, /ok +revocation: the server says that the certificate is not revoked/);
+    match(whole.text, /ok +chain, key and usage: laptop, issued by Fluxify CA, from /);
     match(whole.text, /, 0 failed, /);
+    ok(!whole.text.includes("Rules and routes"));
     const told = server.tail(100);
     ok(!/warn|refused|failed/i.test(told), `no alarm on the server: ${told}`);
 
@@ -81,6 +83,7 @@ Deno.test({
     const report = await Deno.readTextFile(file);
     match(report, /^# What is in this file: [^]*No keys/);
     match(report, /FAILED +one to/);
+    match(report, /^Rules and routes\n +ip -4 rule show\n[^]* dev two/m);
     ok(!report.includes("PRIVATE KEY"));
     equal((await Deno.stat(file)).mode! & 0o777, 0o600);
 

@@ -212,8 +212,11 @@ export class FormPage implements Page<FormTarget>, AsyncDisposable {
     const path = this.#chosenCertificate;
     const choices = bundlesIn(pki);
     try {
-      const { commonName, notAfter, source } = await loadClientCredentials(pki, path, new Date());
-      const text = `${commonName}, until ${formatDate(notAfter)}: ${basename(source)}`;
+      const credentials = await loadClientCredentials(pki, path, new Date());
+      const { commonName, caName, notAfter, source } = credentials;
+      const issuer = caName === "" ? "" : ` of ${caName}`;
+      const until = formatDate(notAfter);
+      const text = `${commonName}${issuer}, until ${until}: ${basename(source)}`;
       return { choices, state: { kind: "good", text } };
     } catch (error) {
       const text = messageOf(error);

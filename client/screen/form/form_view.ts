@@ -109,15 +109,12 @@ function drawChoices(canvas: Canvas<FormTarget>, state: FormState, facts: FormFa
   const { choices, state: certificate } = facts.certificate;
   canvas.target(0, canvas.width, { kind: "focus", focus: "certificate" });
   const more = choices.length > 1 ? ` (left, right: ${choices.length} of them)` : "";
-  if (certificate.kind !== "bad") {
-    const text = certificate.kind === "reading" ? "..." : certificate.text + more;
-    canvas.add([...label("Certificate", "certificate"), span(text)]);
-    return;
-  }
+  const text = certificate.kind === "reading" ? "..." : certificate.text + more;
+  const shade: Tone = certificate.kind === "bad" ? "bad" : "plain";
   // What to do about it is at the end.
-  const [first = "", ...rest] = wrap(certificate.text + more, canvas.width - at, WHY_LINES_MAX);
-  canvas.add([...label("Certificate", "certificate"), span(first, "bad")]);
-  for (const line of rest) canvas.add([span(" ".repeat(at)), span(line, "bad")]);
+  const [first = "", ...rest] = wrap(text, canvas.width - at, WHY_LINES_MAX);
+  canvas.add([...label("Certificate", "certificate"), span(first, shade)]);
+  for (const line of rest) canvas.add([span(" ".repeat(at)), span(line, shade)]);
 }
 
 /** Whether the keys go there is told by a mark and by the tone. */

@@ -137,7 +137,7 @@ screenTest("a bundle that is copied to its folder is seen at once", async (home)
   const pki = await openServerPki(join(home, "pki"), { hosts: ["h"], regenerate: false, now });
   const { bundlePath } = await pki.issueClient("laptop", now);
   await Deno.copyFile(bundlePath, join(home, ".fluxify", "laptop.bundle"));
-  const screen = await terminal.waitFor(/Certificate +laptop, until/, 5_000);
+  const screen = await terminal.waitFor(/Certificate +laptop of Fluxify CA, until/, 5_000);
   // What was said before is not said below what is so now.
   equal(screen.match(/needs a server/g)?.length, 1, screen);
   ok(!screen.includes("client certificate,"), screen);

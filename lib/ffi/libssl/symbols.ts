@@ -57,6 +57,12 @@ export const LIBSSL_SYMBOLS = {
   SSL_get_verify_result: { parameters: ["pointer"], result: "isize" },
   // X509 *SSL_get1_peer_certificate(const SSL *ssl);
   SSL_get1_peer_certificate: { parameters: ["pointer"], result: "pointer" },
+  // const char *SSL_get_version(const SSL *ssl);
+  SSL_get_version: { parameters: ["pointer"], result: "pointer" },
+  // const SSL_CIPHER *SSL_get_current_cipher(const SSL *ssl);
+  SSL_get_current_cipher: { parameters: ["pointer"], result: "pointer" },
+  // const char *SSL_CIPHER_get_name(const SSL_CIPHER *cipher);
+  SSL_CIPHER_get_name: { parameters: ["pointer"], result: "pointer" },
 } as const;
 
 export const TLS_LIBCRYPTO_SYMBOLS = {

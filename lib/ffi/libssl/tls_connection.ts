@@ -63,6 +63,12 @@ export class TlsConnection implements Disposable {
     return this.#session.peerCertificate();
   }
 
+  /** Version and cipher of a handshake that is done: `TLSv1.3 TLS_AES_256_GCM_SHA384`. */
+  negotiated(): string {
+    this.#refuseClosed();
+    return this.#session.negotiated();
+  }
+
   /** Null at the end of what the peer writes. @throws as handshake(). */
   async read(): Promise<Uint8Array<ArrayBuffer> | null> {
     const chunk = new Uint8Array(CHUNK_BYTES);

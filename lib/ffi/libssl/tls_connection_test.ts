@@ -1,4 +1,4 @@
-import { deepEqual, equal, ok, rejects, throws } from "node:assert/strict";
+import { deepEqual, equal, match, ok, rejects, throws } from "node:assert/strict";
 import { TestAuthority, type TestCertificate } from "../../../tests/support/test_certificates.ts";
 import { HandshakeTooLongError, TlsConnection } from "./tls_connection.ts";
 import { TlsContext } from "./tls_context.ts";
@@ -54,6 +54,8 @@ Deno.test("both sides see each other's certificate, and what is written arrives"
   const der = pair.server.peerCertificate();
   deepEqual(der, derOf(alice.certPem));
   ok(pair.client.peerCertificate() !== null);
+  match(pair.client.negotiated(), /^TLSv1\.3 TLS_\w+$/);
+  equal(pair.server.negotiated(), pair.client.negotiated());
 
   const long = "x".repeat(100_000);
   await Promise.all([

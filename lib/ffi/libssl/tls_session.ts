@@ -133,6 +133,14 @@ export class TlsSession implements Disposable {
     }
   }
 
+  /** Version and cipher of a handshake that is done: `TLSv1.3 TLS_AES_256_GCM_SHA384`. */
+  negotiated(): string {
+    const { ssl } = this.#begin();
+    const cipher = ssl.SSL_get_current_cipher(this.#ssl);
+    const name = cipher === null ? "" : textAt(ssl.SSL_CIPHER_get_name(cipher));
+    return `${textAt(ssl.SSL_get_version(this.#ssl))} ${name}`.trim();
+  }
+
   /** Wipes the keys. */
   [Symbol.dispose](): void {
     if (this.#ssl !== null) this.#library.ssl.SSL_free(this.#ssl);

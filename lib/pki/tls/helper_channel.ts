@@ -64,6 +64,11 @@ export class HelperChannel implements TlsChannel, HelperListener {
     return this.#peer;
   }
 
+  /** The process takes no other version, and `node:tls` of the runtime does not tell the cipher. */
+  negotiated(): string {
+    return "TLSv1.3";
+  }
+
   async read(): Promise<Uint8Array<ArrayBuffer> | null> {
     await this.#until(() => this.#plain.length > 0 || this.#state === "ended");
     const bytes = this.#plain.shift() ?? null;

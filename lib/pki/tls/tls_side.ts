@@ -24,6 +24,8 @@ export interface TlsChannel extends Disposable {
   handshake(): Promise<void>;
   /** The peer's certificate in DER; null when it has shown none. */
   peerCertificate(): Uint8Array<ArrayBuffer> | null;
+  /** Of a handshake that is done: `TLSv1.3`, and the cipher behind it where it is known. */
+  negotiated(): string;
   /** Null at the end of what the peer writes. */
   read(): Promise<Uint8Array<ArrayBuffer> | null>;
   write(bytes: Uint8Array<ArrayBuffer>): Promise<void>;
