@@ -37,9 +37,9 @@ const HELP = [
   "click on a link     select it, or not any more",
   "wheel, PgUp, PgDn   older and newer lines of the log",
   "Home, End           the oldest and the newest line",
-  "?                   this help; again to leave it",
+  "F2                  leave the mouse to the terminal to mark text, or hold Shift",
+  "?                   this help; again, Esc or Enter to leave it",
 ];
-const HELP_END = ["", "To select text for copying, hold Shift with the mouse."];
 
 export function drawFrame(
   model: StatusModel,
@@ -122,7 +122,7 @@ function drawSteps(canvas: Canvas<ScreenTarget>, steps: readonly StepStatus[]): 
 
 function drawHelp(canvas: Canvas<ScreenTarget>, keys: readonly string[]): void {
   const own = keys.map((text) => text.replace(/^(\S+) /, (_, key: string) => key.padEnd(20)));
-  for (const line of [...HELP, ...own, ...HELP_END]) canvas.add([span(` ${line}`)]);
+  for (const line of [...HELP, ...own]) canvas.add([span(` ${line}`)]);
 }
 
 /** Only if the log keeps its lines. */

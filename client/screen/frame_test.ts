@@ -257,10 +257,10 @@ Deno.test("drawFrame() shows the help on 80 columns and 12 rows", () => {
     " click on a link     select it, or not any more",
     " wheel, PgUp, PgDn   older and newer lines of the log",
     " Home, End           the oldest and the newest line",
-    " ?                   this help; again to leave it",
+    " F2                  leave the mouse to the terminal to mark text, or hold Shift",
+    " ?                   this help; again, Esc or Enter to leave it",
     " l                   links",
     "",
-    " To select text for copying, hold Shift with the mouse.",
     " [Stop]  [Help]  q stop  ? help  up/down select  wheel log  l links",
   ]);
 });

@@ -6,6 +6,12 @@ export function openPorts(controlPort: number | string, port: number | string): 
     "provider";
 }
 
+/** A line of what may be let in besides. */
+export function optionalPort(controlPort: number | string): string {
+  return `UDP ${controlPort} may be let in, too: by it 'fluxify-client diag' tells what kind of NAT ` +
+    "a link is behind; nothing else needs it";
+}
+
 /** As docs/operations.md has them. In front: a rule behind one that drops does nothing. */
 export function nftCommands(controlPort: number | string, port: number | string): string[] {
   return [

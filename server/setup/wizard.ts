@@ -16,7 +16,7 @@ import { DEFAULT_NETWORK } from "../../lib/protocol/wire/tunnel_network.ts";
 import { initAuthority, newCertificate } from "../certificates/certificate_command.ts";
 import { SERVER_PROGRAM } from "../options.ts";
 import { startsAsService } from "./service.ts";
-import { nftCommands, openPorts } from "./firewall_text.ts";
+import { nftCommands, openPorts, optionalPort } from "./firewall_text.ts";
 import { isTunDevice, ownAddresses } from "./own_addresses.ts";
 
 interface SetupOptions {
@@ -68,6 +68,7 @@ export async function runServerSetup(
     "with your table and chain for filter and input; docs/operations.md has the commands for ufw, " +
       "firewalld and iptables",
   );
+  print(optionalPort(controlPort));
   const flags = [
     `-hosts ${hostsIn(hosts).join(",")}`,
     ...port === "8000" ? [] : [`-port ${port}`],
