@@ -97,7 +97,7 @@ function isOfThisMachine(listen: PageAddress): boolean {
   return LOOPBACK.check(listen.host, isIPv6(listen.host) ? "ipv6" : "ipv4");
 }
 
-/** The names and addresses a certificate is for. @throws Error that says what to do. */
+/** The names and addresses a certificate is for, no wildcards. @throws Error that says what to do. */
 export function namesOf(certPem: string): string[] {
   let names: string | undefined;
   try {
@@ -106,6 +106,6 @@ export function namesOf(certPem: string): string[] {
     throw new Error(`Cannot read the certificate of -web-cert: ${messageOf(error)}`);
   }
   return (names ?? "").split(", ").flatMap((entry) =>
-    /^(?:DNS|IP Address):(.+)$/.exec(entry)?.[1] ?? []
+    /^(?:DNS|IP Address):([^*]+)$/.exec(entry)?.[1] ?? []
   );
 }

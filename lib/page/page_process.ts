@@ -58,7 +58,7 @@ async function serve(
     return site.handle(request, "hostname" in remoteAddr ? remoteAddr.hostname : "local");
   };
   const server = await listen(start, handler);
-  if (start.userId !== null) becomeUser(start.userId);
+  if (start.user !== null) becomeUser(start.user);
   using opened = openHistory(start, warn);
   history = opened;
   for (const name of PERMISSIONS) Deno.permissions.revokeSync({ name });
@@ -87,14 +87,18 @@ async function listen(start: PageStart, handler: Deno.ServeHandler): Promise<Den
   return Deno.serve({ hostname, port, onListen, ...certificate ?? {} }, handler);
 }
 
+/** @throws Error where it is somebody's. */
 async function removeDeadSocket(path: string): Promise<void> {
   const info = await Deno.lstat(path).catch(() => null);
-  if (info === null || !info.isSocket) return;
+  if (info === null) return;
+  if (!info.isSocket) throw new Error(`${path} is there and no socket: choose another name`);
   try {
     (await Deno.connect({ transport: "unix", path })).close();
-  } catch {
-    await Deno.remove(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.ConnectionRefused)) throw error;
+    return await Deno.remove(path);
   }
+  throw new Error(`another program serves at ${path}: end it, or choose another name`);
 }
 
 /** The page works without it. */

@@ -2,6 +2,7 @@
  * Starts the process of the page, answers what it asks, and starts it again when it ends. This side
  * keeps its rights, so it does nothing for the page but what is on its list.
  */
+import { createPrivateKey, X509Certificate } from "node:crypto";
 import { dirname } from "node:path";
 import { BUILD_VARIABLE, parseBuildInfo } from "../cli/build_info.ts";
 import { formatListenAddress } from "../cli/listen_address.ts";
@@ -48,6 +49,7 @@ export class Page implements AsyncDisposable {
   readonly #relay: Relay;
   #child: { readonly process: Deno.ChildProcess; readonly lines: LineWriter } | null = null;
   #isEnding = false;
+  #wasServed = false;
   readonly #wake = Promise.withResolvers<void>();
 
   private constructor(source: PageSource, start: PageStart, lock: InstanceLock, linkPath: string) {
@@ -108,13 +110,14 @@ export class Page implements AsyncDisposable {
     this.#relay[Symbol.dispose]();
     await Deno.remove(this.#linkPath).catch(() => {});
     const { listen } = this.#start;
-    if ("path" in listen) await Deno.remove(listen.path).catch(() => {});
+    // Where it never was ours, somebody else serves there, or keeps a file of that name.
+    if ("path" in listen && this.#wasServed) await Deno.remove(listen.path).catch(() => {});
     await this.#lock[Symbol.asyncDispose]();
   }
 
   /** Never rejects. */
   async #keep(): Promise<void> {
-    let waitMs = AGAIN_MS;
+    let waitMs = 0;
     let isFirst = true;
     while (!this.#isEnding) {
       const beganMs = performance.now();
@@ -124,9 +127,8 @@ export class Page implements AsyncDisposable {
       if (isFirst && !await this.#wasReady()) return;
       isFirst = false;
       this.#source.warn(`the page has ended: ${why}; it is started again`);
-      waitMs = performance.now() - beganMs > AGAIN_MAX_MS ? AGAIN_MS : waitMs;
+      waitMs = pauseBeforeRestart(performance.now() - beganMs, waitMs);
       await Promise.race([pause(waitMs), this.#wake.promise]);
-      waitMs = Math.min(AGAIN_MAX_MS, waitMs * 2);
     }
     this.#first.reject(new Error("Cannot serve the page: it was ended"));
     this.#first.promise.catch(() => {});
@@ -158,6 +160,7 @@ export class Page implements AsyncDisposable {
       if (message.say === "ask") void this.#answer(message, lines);
       if (message.say !== "ready") return;
       clearTimeout(timer);
+      this.#wasServed = true;
       this.#first.resolve();
     }).catch(() => {});
     endNow(process);
@@ -183,6 +186,15 @@ export class Page implements AsyncDisposable {
       this.#asked--;
     }
   }
+}
+
+/**
+ * How long to wait before the process is started again that has run for `ranMs`, after `lastMs` before
+ * the start before (0: there was none): a second, then twice as long each time, a minute at most.
+ */
+export function pauseBeforeRestart(ranMs: number, lastMs: number): number {
+  if (lastMs === 0 || ranMs > AGAIN_MAX_MS) return AGAIN_MS;
+  return Math.min(AGAIN_MAX_MS, lastMs * 2);
 }
 
 /** Somebody serves it already. */
@@ -240,12 +252,8 @@ class Relay implements Disposable {
 
 async function startOf(source: PageSource): Promise<PageStart> {
   const { page, sockets, instance, changes, own, warn } = source;
-  const files = page.certificate;
-  const certificate = files === null ? null : {
-    cert: await read(files.certFile, "-web-cert"),
-    key: await read(files.keyFile, "-web-key"),
-  };
-  const userId = await pageUser();
+  const certificate = page.certificate === null ? null : await readCertificate(page.certificate);
+  const user = await pageUser();
   const address = "path" in page.listen ? [] : [page.listen.host];
   return {
     listen: page.listen,
@@ -259,10 +267,28 @@ async function startOf(source: PageSource): Promise<PageStart> {
     program: `fluxify-${sockets.program}`,
     version: VERSION,
     instance,
-    historyDirectory: await historyDirectory(userId, warn),
-    userId,
+    historyDirectory: await historyDirectory(user, warn),
+    user,
     actions: [...changes, ...Object.keys(own)],
   };
+}
+
+/** @throws Error that says what to do, and nothing of the key. */
+async function readCertificate(
+  { certFile, keyFile }: { readonly certFile: string; readonly keyFile: string },
+): Promise<{ cert: string; key: string }> {
+  const cert = await read(certFile, "-web-cert");
+  const key = await read(keyFile, "-web-key");
+  let isFitting: boolean;
+  try {
+    isFitting = new X509Certificate(cert).checkPrivateKey(createPrivateKey(key));
+  } catch {
+    throw new Error(
+      "Cannot use -web-cert and -web-key: each must be a file in PEM without password",
+    );
+  }
+  if (isFitting) return { cert, key };
+  throw new Error("Cannot use -web-key: it is not the key of the certificate in -web-cert");
 }
 
 async function read(path: string, flag: string): Promise<string> {

@@ -21,7 +21,7 @@ export interface PageStart {
   /** Where the history is kept; null: nowhere. */
   readonly historyDirectory: string | null;
   /** The user to become; null: the one it runs as. */
-  readonly userId: number | null;
+  readonly user: { readonly userId: number; readonly groupId: number } | null;
   /** What may be asked besides looking. */
   readonly actions: readonly string[];
 }

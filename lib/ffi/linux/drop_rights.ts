@@ -16,11 +16,13 @@ const SYMBOLS = {
 } as const;
 
 /**
- * Every thread of this process belongs to `id`, user and group, from now on, without any capability.
+ * Every thread of this process belongs to that user and group from now on, without any capability.
  * Nothing that needs root may be loaded afterwards. @throws SyscallError; Error when root's rights
  * could be taken back.
  */
-export function becomeUser(id: number): void {
+export function becomeUser(
+  { userId, groupId }: { readonly userId: number; readonly groupId: number },
+): void {
   const library = Deno.dlopen("libc.so.6", SYMBOLS);
   try {
     const { symbols } = library;
@@ -31,8 +33,8 @@ export function becomeUser(id: number): void {
       throw new SyscallError(action, errno);
     };
     check(symbols.setgroups(0n, null), "give up the groups");
-    check(symbols.setresgid(id, id, id), `become group ${id}`);
-    check(symbols.setresuid(id, id, id), `become user ${id}`);
+    check(symbols.setresgid(groupId, groupId, groupId), `become group ${groupId}`);
+    check(symbols.setresuid(userId, userId, userId), `become user ${userId}`);
     if (symbols.setuid(0) === 0) throw new Error("Cannot give up the rights of root for good");
   } finally {
     library.close();

@@ -62,11 +62,16 @@ export class PageSite {
 
   /** `from`: the address that asks. Never rejects. */
   async handle(request: Request, from: string): Promise<Response> {
-    const refusal = this.#guard.check(request.method, request.headers);
-    if (refusal !== null) return refuse(refusal.status, "refused", refusal.text);
+    const { host: authority } = new URL(request.url);
+    const refusal = this.#guard.check(request.method, request.headers, authority);
     if (this.#requests >= REQUESTS_MAX) return refuse(503, "busy", "too many requests at a time");
     this.#requests++;
     try {
+      if (refusal !== null) {
+        // HTTP/2 resets a stream whose request was not read, and the answer may go with it.
+        await bodyOf(request);
+        return refuse(refusal.status, "refused", refusal.text);
+      }
       const { pathname, searchParams } = new URL(request.url);
       return await (request.method === "POST"
         ? this.#change(pathname, request, from)

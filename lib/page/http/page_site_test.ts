@@ -22,7 +22,7 @@ class Visit implements Disposable {
         hosts: ["127.0.0.1"],
         token: TOKEN,
         ...{ program: "fluxify-server", version: "1", instance: "x", historyDirectory: null },
-        ...{ userId: null, actions: ["kick", "issue"] },
+        ...{ user: null, actions: ["kick", "issue"] },
       },
       ask: (what, args = {}) => {
         this.asked.push(what);

@@ -29,10 +29,10 @@ export class RequestGuard {
     this.#allowed = allowed;
   }
 
-  /** Null: it may go on. */
-  check(method: string, headers: Headers): RequestRefusal | null {
+  /** `authority`: of the request's URL; HTTP/2 has it in place of a Host. Null: it may go on. */
+  check(method: string, headers: Headers, authority: string): RequestRefusal | null {
     if (!METHODS.includes(method)) return { status: 405, text: "GET and POST only" };
-    const host = headers.get("host") ?? "";
+    const host = headers.get("host") ?? authority;
     if (!this.#isOwnHost(host)) {
       return { status: 403, text: "this page has another name: see -web-hosts" };
     }

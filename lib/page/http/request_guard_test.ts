@@ -13,8 +13,13 @@ const OWN = {
   "sec-fetch-site": "same-origin",
 };
 
-function status(guard: RequestGuard, method: string, headers: Record<string, string>) {
-  return guard.check(method, new Headers(headers))?.status ?? 200;
+function status(
+  guard: RequestGuard,
+  method: string,
+  headers: Record<string, string>,
+  authority = "",
+) {
+  return guard.check(method, new Headers(headers), authority)?.status ?? 200;
 }
 
 Deno.test("a name that is not ours is refused, whatever leads here", () => {
@@ -58,6 +63,15 @@ Deno.test("another site may lead here, and read nothing", () => {
     equal(status(PLAIN, "GET", { ...foreign, "sec-fetch-mode": mode }), 403, mode);
   }
   equal(status(PLAIN, "GET", { host, origin: "http://evil.example" }), 403);
+});
+
+Deno.test("where there is no Host, as in HTTP/2, the URL says who is asked", () => {
+  equal(status(TLS, "GET", {}, "page.example"), 200);
+  equal(status(TLS, "GET", {}, "evil.example"), 403);
+  equal(status(TLS, "GET", { host: "evil.example" }, "page.example"), 403);
+  const { host: _, ...own } = { ...OWN, origin: "https://page.example" };
+  equal(status(TLS, "POST", own, "page.example"), 200);
+  equal(status(TLS, "POST", { ...own, origin: "https://evil.example" }, "page.example"), 403);
 });
 
 Deno.test("other methods are refused", () => {
