@@ -79,12 +79,14 @@ Deno.test({
         / \.\/usr\/share\/zsh\/vendor-completions\/_fluxify-server$/m,
         / \.\/usr\/share\/man\/man1\/fluxify-server\.1\.gz$/m,
         / \.\/etc\/fluxify\/server\.env\.example$/m,
+        / \.\/usr\/lib\/systemd\/system\/fluxify-server-web\.service$/m,
       ]
     ) match(list, line);
-    match(await textOf("dpkg-deb", "-f", deb, "Depends"), /iproute2/);
+    match(await textOf("dpkg-deb", "-f", deb, "Depends"), /^adduser, .*iproute2/);
     equal(
       await textOf("dpkg-deb", "-I", deb, "conffiles"),
-      "/etc/fluxify/client.json.example\n/etc/fluxify/server.env.example\n",
+      "/etc/fluxify/client.json.example\n/etc/fluxify/server.env.example\n" +
+        "/etc/fluxify/web.env.example\n",
     );
     const archive = join(folder, "two", "fluxify-1.2-linux-arm64.tar.gz");
     match(
@@ -109,7 +111,8 @@ Deno.test({
     const stated = await Deno.readTextFile(join(ROOT, "docs/operations.md"));
     for (const { name } of PROGRAMS) {
       const one = await unit(`${name}.service`);
-      for (const path of [one, await unit(`${name}@.service`, `${name}@home.service`)]) {
+      const named = await unit(`${name}@.service`, `${name}@home.service`);
+      for (const path of [one, named, await unit(`${name}-web.service`)]) {
         const verify = await new Deno.Command("systemd-analyze", {
           args: ["verify", "--man=no", path],
         }).output();
@@ -118,16 +121,18 @@ Deno.test({
           .filter((line) => line.includes("fluxify"));
         deepEqual([verify.code, said], [0, []], path);
       }
-      const { stdout } = await new Deno.Command("systemd-analyze", {
-        args: ["security", "--offline=true", one],
-      }).output();
-      const score = /Overall exposure level for \S+: ([\d.]+)/.exec(
-        new TextDecoder().decode(stdout),
-      )?.[1];
-      ok(score !== undefined);
-      // Versions of systemd count a little differently.
-      ok(Number(score) < 4, `${name} ${score}`);
-      match(stated, new RegExp(`\`systemd-analyze security ${name}\` says \\d\\.\\d`));
+      for (const scored of [name, `${name}-web`]) {
+        const { stdout } = await new Deno.Command("systemd-analyze", {
+          args: ["security", "--offline=true", join(directory.path, `${scored}.service`)],
+        }).output();
+        const score = /Overall exposure level for \S+: ([\d.]+)/.exec(
+          new TextDecoder().decode(stdout),
+        )?.[1];
+        ok(score !== undefined);
+        // Versions of systemd count a little differently.
+        ok(Number(score) < 4, `${scored} ${score}`);
+        match(stated, new RegExp(`\`systemd-analyze security ${scored}\`\\s+says \\d\\.\\d`));
+      }
     }
   },
 });

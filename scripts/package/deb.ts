@@ -27,7 +27,7 @@ const MAINTAINER = "Fluxify contributors <fluxify@packages.invalid>";
  * needed for single flags. See docs/operations.md, Installing.
  */
 const RELATIONS = [
-  "Depends: libc6 (>= 2.31), libssl3t64 | libssl3, iproute2, nftables | iptables",
+  "Depends: adduser, libc6 (>= 2.31), libssl3t64 | libssl3, iproute2, nftables | iptables",
   "Recommends: libzstd1, libdeflate0, iputils-ping",
   "Suggests: prometheus, conntrack, curl, systemd-resolved",
 ];
