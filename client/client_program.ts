@@ -128,7 +128,7 @@ async function runCommand(parsed: ClientCommand, user: InvokingUser): Promise<nu
       const { openClientPage } = await import("./page/client_page.ts");
       const { runWeb } = await import("../lib/page/web_command.ts");
       return await runLogged(parsed, user, async (signal) => {
-        await runWeb(() => openClientPage({ ...parsed, diagFlags: [] }), signal);
+        await runWeb(() => openClientPage({ ...parsed, servedBy: "web", diagFlags: [] }), signal);
       });
     }
     case "ask": {
@@ -164,7 +164,7 @@ async function pageOf(
 ): Promise<AsyncDisposable> {
   if (page === null) return { [Symbol.asyncDispose]: () => Promise.resolve() };
   const { openClientPage } = await import("./page/client_page.ts");
-  const opened = await openClientPage({ page, instance, diagFlags });
+  const opened = await openClientPage({ page, instance, servedBy: "client", diagFlags });
   const { address } = opened;
   log.info("the page is at {address}; 'fluxify-client web' prints the link to log in", { address });
   return opened;

@@ -20,13 +20,15 @@ const UP_MS = 150_000;
 interface ClientPageOptions {
   readonly page: PageOptions;
   readonly instance: string;
+  /** A page of the client itself ends with it, so it has no start. */
+  readonly servedBy: "client" | "web";
   /** Flags that name server and certificate where no settings are saved. */
   readonly diagFlags: readonly string[];
 }
 
 /** @throws Error that says why there is no page. */
 export function openClientPage(options: ClientPageOptions): Promise<Page> {
-  const { page, instance, diagFlags } = options;
+  const { page, instance, servedBy, diagFlags } = options;
   const isKnown = (name: string) =>
     describeClientProgram().commands.some((command) => command.name() === name);
   const name = instance === TUN_NAME ? [] : ["-name", instance];
@@ -46,7 +48,7 @@ export function openClientPage(options: ClientPageOptions): Promise<Page> {
         const text = await ownCommandOutput(["diag", "-json", ...flags], DIAG_MS);
         return JSON.parse(text);
       },
-      ...isKnown("up") ? { up: start } : {},
+      ...servedBy === "web" && isKnown("up") ? { up: start } : {},
     },
     warn: (line) => log.warn("{line}", { line }),
   });

@@ -1,7 +1,8 @@
 /** The page in a real Chromium: what it shows of a run, what it does, and whom it refuses. */
 import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { join } from "node:path";
 import type { Page } from "playwright-core";
-import type { Lab } from "../../scripts/lab/lab.ts";
+import { type Lab, SERVER_ADDRESS } from "../../scripts/lab/lab.ts";
 import {
   environment,
   newClientCertificate,
@@ -10,13 +11,21 @@ import {
   startServer,
 } from "../../scripts/lab/programs.ts";
 import { hasChromium, seriousFaults, TestBrowser } from "../page/browser.ts";
+import { cutLink, restoreLink } from "./router_filter.ts";
 import { topic } from "./scenario.ts";
 import { createSmallLab, pingAll, SERVER_INNER } from "./small_lab.ts";
 
 const RED_MS = 2000;
+const START_MS = 30_000;
+/** That of the tests, whatever home the program is given. */
+const DENO_DIR = Deno.env.get("DENO_DIR") ?? `${Deno.env.get("HOME")}/.cache/deno`;
 
-async function linkOf(lab: Lab, name: "client" | "server"): Promise<string> {
-  const { stdout } = await lab[name].runWith(environment(lab, name), ...program(name), "web");
+async function linkOf(
+  lab: Lab,
+  name: "client" | "server",
+  place = environment(lab, name),
+): Promise<string> {
+  const { stdout } = await lab[name].runWith(place, ...program(name), "web");
   return stdout.trim();
 }
 
@@ -66,6 +75,9 @@ if (!hasChromium()) {
       match(await lane(page, "one").innerText(), /round trip [\d.]+ ms/);
       await page.locator("#events li", { hasText: "fluxify-client is up" }).waitFor();
       await page.locator("#rate-chart canvas").waitFor({ state: "attached" });
+      // This page ends with its client.
+      equal(await page.locator("#stop").isVisible(), true);
+      equal(await page.locator("#start").count(), 0);
     });
 
     await scenario("axe finds nothing serious, in light, in dark, and on a phone", async () => {
@@ -85,6 +97,16 @@ if (!hasChromium()) {
       await lab.client.run(
         ...["ip", "route", "replace", "default", "via", "10.71.2.1", "dev", "two", "metric", "200"],
       );
+      await until(page, "two", "good");
+    });
+
+    await scenario("a link that is cut in silence is red within two seconds", async (measure) => {
+      equal(await lane(page, "two").getAttribute("data-level"), "good");
+      const cutMs = performance.now();
+      await cutLink(lab.router, "two");
+      await until(page, "two", "bad", RED_MS);
+      measure("red after", performance.now() - cutMs, "ms");
+      await restoreLink(lab.router, "two");
       await until(page, "two", "good");
     });
 
@@ -132,6 +154,7 @@ if (!hasChromium()) {
       const page = await own.open(await linkOf(lab, "server"));
       page.on("dialog", (dialog) => void dialog.accept());
       await page.locator("#sessions td", { hasText: "laptop" }).first().waitFor();
+      equal(await page.locator("#actions-title").isVisible(), false, "there is nothing below it");
       await page.locator("#issue-name").fill("phone");
       await page.keyboard.press("Enter");
       const download = page.waitForEvent("download");
@@ -143,6 +166,13 @@ if (!hasChromium()) {
       deepEqual(await seriousFaults(page), []);
       await page.locator("#clients button", { hasText: "Revoke phone" }).click();
       await page.locator("#clients tr", { hasText: "phone" }).locator("text=revoked").waitFor();
+      const from = client.lineCount;
+      await page.locator("#sessions button", { hasText: "Kick laptop" }).click();
+      await page.locator("#outcome", { hasText: "session of laptop ended" }).waitFor();
+      equal(await page.locator("#outcome").isVisible(), true);
+      await page.locator("#title").click(); // off the button, which holds the table still
+      await page.locator("#sessions td", { hasText: "laptop" }).first().waitFor();
+      await client.waitForLine(/connected again/, START_MS, from);
       equal(server.exitCode, null);
     });
 
@@ -157,5 +187,39 @@ if (!hasChromium()) {
         ok(!stdout.includes(":8078"), stdout);
       },
     );
+
+    await scenario("the page of web starts a client, and shows what its caps leave", async () => {
+      const home = join(lab.directory, "home");
+      await Deno.mkdir(join(home, ".fluxify"), { recursive: true });
+      const settings = {
+        ...{ version: 1, mode: "bonding", server: SERVER_ADDRESS, ifaces: ["one", "two"] },
+        ...{ cert: bundle, link: ["two=metered,cap=5GB/month"] },
+      };
+      await Deno.writeTextFile(join(home, ".fluxify", "config.json"), JSON.stringify(settings));
+      const place = environment(lab, "client", { HOME: home, DENO_DIR, SUDO_USER: "" });
+      const web = lab.client.spawn([...program("client"), "web"], place);
+      await web.waitForLine(/the page is at /, START_MS);
+      const page = await browser.open(await linkOf(lab, "client", place));
+      page.on("dialog", (dialog) => void dialog.accept());
+      await page.locator("#state", { hasText: "not running" }).waitFor();
+      equal(await page.locator("#stop").isVisible(), false);
+      await page.locator("#start").click();
+      await page.locator("#outcome", { hasText: /^started$|not done/ }).waitFor({
+        timeout: START_MS,
+      });
+      equal(await page.locator("#outcome").innerText(), "started");
+      await until(page, "one", "good");
+      await pingAll(lab.client, [SERVER_INNER]);
+      match(await lane(page, "two").innerText(), /this month [\d.]+ k?B of 5\.0 GB/);
+      equal(await page.locator("#start").isVisible(), false);
+      // A volume is the difference of two readings.
+      await page.locator("#volumes tr", { hasText: "two" }).locator("text=5.0 GB").waitFor({
+        timeout: START_MS,
+      });
+      await page.locator("#stop").click();
+      await page.locator("#state", { hasText: "not running" }).waitFor();
+      await page.locator("#start").waitFor();
+      equal(await web.stop("SIGTERM"), 0);
+    });
   });
 }

@@ -30,8 +30,11 @@ export function showActions(actions) {
     has("links") ? addLink() : null,
     has("diag") ? button("diag", "Diagnose", diagnose) : null,
   ];
-  byId("actions").replaceChildren(...parts.filter((part) => part !== null));
-  byId("actions-section").hidden = false;
+  const offered = parts.filter((part) => part !== null);
+  byId("actions").replaceChildren(...offered);
+  byId("actions-section").hidden = offered.length === 0;
+  // On a server the buttons are in the tables: what came of them stands above.
+  if (offered.length === 0) byId("totals").after(byId("outcome"));
 }
 
 /** What fits to what runs. */

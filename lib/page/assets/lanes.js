@@ -21,7 +21,7 @@ export function linksOf(status) {
 
 function bonded({ name, problem, traffic, rule }, path, session) {
   // Of a metered link: what it may carry in a month.
-  const common = { name, traffic, cap: rule?.volume?.capBytes };
+  const common = { name, traffic, cap: rule?.volume?.capBytes, counted: rule?.volume?.bytes };
   const figures = {
     rttMs: path?.rttMs,
     jitterMs: path?.jitterMs,
@@ -135,16 +135,19 @@ function fill({ root, state, why, meters, quality }, link, busiest, volume) {
     ["jitter", ms(link.jitterMs)],
     ["loss", part(link.loss)],
     ["when full", link.capacity == null ? "–" : rate(link.capacity)],
-    ["this month", volumeText(volume, link.cap)],
+    ["this month", volumeText(volume, link)],
   ];
   quality.replaceChildren(
     ...facts.map(([label, value]) => element("span", {}, `${label} `, element("b", {}, value))),
   );
 }
 
-function volumeText(volume, cap) {
-  if (volume === undefined) return "–";
-  return typeof cap === "number" ? `${bytes(volume)} of ${bytes(cap)}` : bytes(volume);
+/** Of a metered link what counts against its cap; of others what the history has. */
+export function volumeText(recorded, { counted = recorded, cap }) {
+  if (counted === undefined) return "–";
+  if (typeof cap !== "number") return bytes(counted);
+  const left = counted < cap ? "" : ", used up";
+  return `${bytes(counted)} of ${bytes(cap)}${left}`;
 }
 
 function setText(where, text) {

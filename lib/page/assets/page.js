@@ -50,9 +50,7 @@ async function show() {
   byId("logout").hidden = false;
   byId("sessions-section").hidden = !isServer;
   byId("clients-section").hidden = !about.actions.includes("issue");
-  byId("actions-section").hidden = isServer;
   showActions(about.actions);
-  if (isServer) byId("actions").hidden = true;
   if (about.actions.includes("issue")) {
     listenForNewClients(report);
     showClients(report).catch(() => {});
