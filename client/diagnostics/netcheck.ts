@@ -19,6 +19,7 @@ import { writeAnswer } from "../../lib/status/local_socket/ask_program.ts";
 import { TUN_NAME } from "../config/bond_options.ts";
 import type { NetcheckOptions } from "../config/diag_options.ts";
 import { CLIENT_PROGRAM } from "../config/options.ts";
+import { FEATURE_MAPPING } from "../../lib/protocol/wire/mapping_message.ts";
 import { exchange } from "../control/exchange.ts";
 import { resolveServers } from "../control/resolve_server.ts";
 import { CLIENT_SOCKETS, type ClientStatus } from "../local_socket/client_socket.ts";
@@ -26,6 +27,7 @@ import { type MachineLink, readMachineLinks } from "../screen/form/machine_link.
 import { DataSession } from "./data_session.ts";
 import { serverOf, textOf } from "./diagnosis.ts";
 import { loadBitsPerSecond, measureLoad } from "./load_checks.ts";
+import { natKinds } from "./nat_kinds.ts";
 
 const BITS_PER_BYTE = 8;
 
@@ -40,6 +42,8 @@ interface LinkCheck {
   /** As the server sees it: address and port. */
   readonly externalAddress: string | null;
   readonly isBehindNat: boolean | null;
+  /** In the words of RFC 4787, or why it is not known; null without a NAT, and where a client runs. */
+  readonly natKind: string | null;
   /** What it carries each way; of a client that runs, what the server got when the link was full. */
   readonly bitsPerSecond: number | null;
   /** Why it is not reachable, or why not all is known. */
@@ -72,7 +76,7 @@ export function netcheckLines(links: readonly LinkCheck[]): string[] {
       link.externalAddress === null
         ? "-"
         : link.externalAddress + (link.isBehindNat === true ? " (NAT)" : ""),
-      link.problem ?? "",
+      link.problem ?? link.natKind ?? "",
     ]),
   );
 }
@@ -116,21 +120,25 @@ async function tryLinks(user: InvokingUser, options: NetcheckOptions): Promise<L
   );
   const credentials = await loadClientCredentials(pkiFolder, certFile, new Date());
   const addresses = await resolveServers(server);
-  const request = { port, credentials, features: ["x1"], clientVersion: VERSION };
+  const features = ["x1", FEATURE_MAPPING];
+  const request = { port, credentials, features, clientVersion: VERSION };
   const grant = await exchange({ server: addresses[0]!.host, addresses, ...request });
-  await using session = DataSession.open(Libc.open(), server, grant);
+  const libc = Libc.open();
+  await using session = DataSession.open(libc, server, grant);
   const unknown = await session.connect(links.filter(({ problem }) => problem === null), addresses);
   if (unknown !== null) throw new Error(`Cannot find ${unknown}, which the server names for UDP`);
   const reports = await session.reports();
   for (const fault of session.faults) throw new Error(fault);
   const answering = reports.filter(({ rttMs }) => rttMs !== null);
+  const kinds = await natKinds(libc, session, grant.mapping ?? null, answering);
   const rates = rate === "measured" ? await ratesOf(session, answering) : null;
   const missing = wanted.filter((name) => !all.some((link) => link.name === name));
   return [
     ...links.map((link) => {
       const report = reports.find(({ name }) => name === link.name) ?? null;
       const problem = link.problem ?? session.refused.get(link.name) ?? null;
-      const found = linkCheck(link.name, link.addresses, report, problem);
+      const natKind = kinds.get(link.name)?.text ?? null;
+      const found = { ...linkCheck(link.name, link.addresses, report, problem), natKind };
       const measured = rates?.get(link.name) ?? null;
       return typeof measured === "string"
         ? { ...found, problem: measured }
@@ -182,6 +190,7 @@ export function linkCheck(
     isBehindNat: !isReachable || host === undefined || own.length === 0
       ? null
       : !own.some((address) => sameAddress(address, host)),
+    natKind: null,
     bitsPerSecond: isReachable && rate !== null ? rate * BITS_PER_BYTE : null,
     problem: problem ?? (isReachable ? null : "no answer over UDP"),
   };

@@ -8,15 +8,14 @@ import type { PathReport } from "../../lib/net/engine.ts";
 import { formatDate } from "../../lib/pki/certificate.ts";
 import { type ClientCredentials, loadClientCredentials } from "../../lib/pki/client_credentials.ts";
 import type { ControlGrant } from "../../lib/protocol/wire/control_message.ts";
-import { FEATURE_MAPPING, type MappingTicket } from "../../lib/protocol/wire/mapping_message.ts";
+import { FEATURE_MAPPING } from "../../lib/protocol/wire/mapping_message.ts";
 import { splitAdvice } from "../control/advice.ts";
 import { ControlError } from "../control/control_error.ts";
 import { exchange } from "../control/exchange.ts";
 import { type NamedAddress, resolveServers } from "../control/resolve_server.ts";
 import { loadChecks } from "./load_checks.ts";
-import { externalChecks, isBehindNat } from "./external_checks.ts";
-import { natKindCheck, type NatObservation } from "./nat_kind.ts";
-import { probeNat } from "./nat_probe.ts";
+import { externalChecks } from "./external_checks.ts";
+import { natKinds } from "./nat_kinds.ts";
 import type { MachineLink } from "../screen/form/machine_link.ts";
 import { type Check, checksOf, failedBy } from "./check.ts";
 import { DATA_TIMEOUT_MS, DataSession } from "./data_session.ts";
@@ -227,37 +226,8 @@ async function* dataChecks(
     own: session.ways.get(id)?.link.addresses ?? [],
   }));
   yield* externalChecks(seen);
-  const behindNat = seen.filter(isBehindNat).map(({ id, name, seenAs }) => {
-    const { server, sourcePort } = session.ways.get(id)!;
-    return { name, server, sourcePort, seenAs: seenAs! };
-  });
-  session.removePaths();
-  yield* await natKindChecks(libc, grant.mapping ?? null, session.addresses, behindNat);
+  yield* (await natKinds(libc, session, grant.mapping ?? null, answering)).values();
   if (target.measuresLoad) yield* queueChecks(session, answering);
-}
-
-/** Every link at once: a NAT forgets what is not used. */
-function natKindChecks(
-  libc: Libc,
-  ticket: MappingTicket | null,
-  addresses: readonly NamedAddress[],
-  links: readonly Omit<NatObservation, "second">[],
-): Promise<Check[]> {
-  return Promise.all(links.map(async (link) => {
-    if (ticket === null) return natKindCheck({ ...link, second: null });
-    const { name: device, sourcePort } = link;
-    // The address that the data port is known by comes first, the others while the mapping lasts.
-    const others = addresses.map(({ address }) => address).filter((address) =>
-      address !== link.server && familyOf(address) === familyOf(link.server)
-    );
-    const answers = [];
-    for (const server of [link.server, ...others]) {
-      const seenAs = await probeNat(libc, ticket, { device, address: server, sourcePort });
-      answers.push({ server, seenAs });
-      if (seenAs === null || seenAs === "port taken") break;
-    }
-    return natKindCheck({ ...link, second: { port: ticket.port, answers } });
-  }));
 }
 
 /** Fills one link after the other through the tunnel. */

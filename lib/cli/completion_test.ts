@@ -13,10 +13,14 @@ async function run(program: "client" | "server", ...args: string[]) {
 }
 
 Deno.test("the words of both programs are completed, with one dash or two", async () => {
-  match((await run("client", "complete", "--", "-sched")).stdout, /^--scheduler\t/);
+  match((await run("client", "complete", "--", "-sched")).stdout, /^-scheduler\t/);
   match((await run("client", "complete", "--", "--mt")).stdout, /^--mtu\t/);
   const values = (await run("client", "complete", "--", "-scheduler", "")).stdout;
   for (const name of ["flow", "stripe", "redundant", "failover"]) ok(values.includes(name), values);
+  const short = (await run("client", "complete", "--", "-l")).stdout;
+  match(short, /^-l\t[^]*^-log-json\t/m);
+  ok(!short.includes("--"), short);
+  match((await run("client", "complete", "--", "-cert", "")).stdout, /^:0$/m);
   match((await run("client", "complete", "--", "rest")).stdout, /^restore\t/);
   match((await run("server", "complete", "--", "cert", "re")).stdout, /^revoke\t/);
 });

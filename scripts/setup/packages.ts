@@ -12,6 +12,7 @@ const PACKAGE_OF = {
   dig: "bind9-dnsutils",
   "dpkg-deb": "dpkg",
   ethtool: "ethtool",
+  fish: "fish",
   getent: "libc-bin",
   gzip: "gzip",
   ip: "iproute2",
@@ -42,6 +43,7 @@ const PACKAGE_OF = {
   tmux: "tmux",
   traceroute: "traceroute",
   unshare: "util-linux",
+  zsh: "zsh",
 } as const;
 
 /** A program we know how to install. */
@@ -49,6 +51,7 @@ export type Tool = keyof typeof PACKAGE_OF;
 
 /** What `deno task test` needs. */
 export const TEST_TOOLS: readonly Tool[] = [
+  "fish",
   "gzip",
   "ip",
   "ip6tables",
@@ -66,6 +69,7 @@ export const TEST_TOOLS: readonly Tool[] = [
   "sysctl",
   "tmux",
   "unshare",
+  "zsh",
 ];
 
 /** The packages that hold `tools`, each once, in alphabetical order. */

@@ -110,12 +110,13 @@ Deno.test({
     await startServer(lab);
     const second = "203.0.113.11";
     await lab.server.run("ip", "address", "add", `${second}/24`, "dev", "wan");
-    const natted = async (nat: string, ...args: string[]) => {
+    const natted = async (nat: string, ...args: string[]) => await nattedLook("diag", nat, ...args);
+    const nattedLook = async (command: "diag" | "netcheck", nat: string, ...args: string[]) => {
       await lab.router.run("nft", "add table ip behind");
       const hook = "{ type nat hook postrouting priority srcnat; }";
       await lab.router.run("nft", `add chain ip behind out ${hook}`);
       await lab.router.run("nft", `add rule ip behind out ip saddr 10.71.0.0/16 ${nat}`);
-      const { text } = await diag(lab, bundle, ...args);
+      const { text } = await look(command, lab, bundle, ...args);
       await lab.router.run("nft", "delete", "table", "ip", "behind");
       return text;
     };
@@ -138,6 +139,12 @@ Deno.test({
 
     const random = await natted("masquerade random");
     match(random, /NAT of two: address and port-dependent mapping \(a symmetric NAT\)/);
+
+    const inShort = await nattedLook("netcheck", "masquerade", "-rate");
+    match(
+      inShort,
+      /^one +yes .* Mbit\/s +[\d.]+:\d+ \(NAT\) +endpoint-independent mapping, .*ion$/m,
+    );
 
     await lab.server.run("nft", "add table inet closed");
     await lab.server.run("nft", "add chain inet closed in { type filter hook input priority 0; }");
