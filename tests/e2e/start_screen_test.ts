@@ -83,7 +83,7 @@ Deno.test({
     await terminal.waitFor(/Stop\? y\/n/);
     await terminal.press("y");
     await terminal.waitFor(
-      /not running[^]*laptop, until[^]*\[x\] one[^]*\[x\] two[^]*stopped: the machine's own routes are/,
+      /not running[^]*laptop of Fluxify CA, until[^]*\[x\] one[^]*\[x\] two[^]*stopped: the machine's own routes are/,
     );
     doesNotMatch(await hostState(lab.client), /fluxify|proto 77/);
 
@@ -141,7 +141,7 @@ Deno.test({
     const home = await makeHome(lab);
     const server = await startServer(lab);
     await using terminal = await openForm(lab, home);
-    await terminal.waitFor(/Certificate +laptop, until[^]*one[^]*two/);
+    await terminal.waitFor(/Certificate +laptop of Fluxify CA, until[^]*one[^]*two/);
     await terminal.type(SERVER_ADDRESS);
     await terminal.click("[ ] one");
     await terminal.click("[ ] two");
