@@ -5,7 +5,7 @@ import type { Namespace } from "../../tests/netns/namespace.ts";
 /** What a small machine has, and the package depends on, so that installing it asks no mirror. */
 const PACKAGES = [
   ...["systemd", "systemd-sysv", "dbus", "iproute2", "nftables", "iptables", "iputils-ping"],
-  ...["openssl", "libssl3", "procps", "util-linux", "libzstd1", "libdeflate0", "kmod"],
+  ...["adduser", "openssl", "libssl3", "procps", "util-linux", "libzstd1", "libdeflate0", "kmod"],
 ];
 const BOOT_MS = 60_000;
 const STEP_MS = 300_000;

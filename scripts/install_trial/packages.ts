@@ -13,6 +13,9 @@ interface Debs {
 
 const SERVER_UNIT = "fluxify-server.service";
 const CLIENT_UNIT = "fluxify-client.service";
+const SERVER_PAGE = { unit: "fluxify-server-web.service", port: 8079 };
+const CLIENT_PAGE = { unit: "fluxify-client-web.service", port: 8078 };
+const PAGE_USER = "fluxify-page";
 const BUNDLE = "etc/fluxify/pki/clients/laptop.bundle";
 /** That of the loop which carries the packets. */
 const ENGINE_THREAD = "worker-1";
@@ -180,7 +183,7 @@ export async function tryPackages(steps: StepList, tree: string, debs: Debs): Pr
   await steps.step("apt install ./fluxify.deb works, and starts and enables nothing", async () => {
     for (const machine of both) {
       await apt(machine, "install", deb(debs.first));
-      for (const unit of [SERVER_UNIT, CLIENT_UNIT]) {
+      for (const unit of [SERVER_UNIT, CLIENT_UNIT, SERVER_PAGE.unit, CLIENT_PAGE.unit]) {
         const { text } = await machine.run("systemctl", "is-enabled", unit);
         need(text.trim() === "disabled", `${unit} is ${text}`);
         need(await isActive(machine, unit) === null, `${unit} runs`);
@@ -197,6 +200,24 @@ export async function tryPackages(steps: StepList, tree: string, debs: Debs): Pr
     await until("traffic", () => carries(client));
     inner = await innerAddress(client);
   });
+  for (const [machine, { unit, port }] of [[server, SERVER_PAGE], [client, CLIENT_PAGE]] as const) {
+    await steps.step(`${unit} serves the page, as the user ${PAGE_USER}`, async () => {
+      await machine.must("systemctl", "start", unit);
+      await until("it listens", async () => {
+        const { text } = await machine.run("ss", "-Hltn", `sport = :${port}`);
+        return text.includes(`127.0.0.1:${port}`) ? true : null;
+      });
+      await until("its process has no rights", async () => {
+        const { text } = await machine.run("pgrep", "-u", PAGE_USER, "-G", PAGE_USER);
+        return /^\d+$/m.test(text) ? true : null;
+      });
+      const { text } = await machine.run("journalctl", "-u", unit, "--no-pager");
+      need(!text.includes("cannot keep a history"), text);
+      await machine.must("systemctl", "stop", unit);
+      const left = await machine.run("pgrep", "-u", PAGE_USER);
+      need(left.text.trim() === "", `left behind: ${left.text}`);
+    });
+  }
   await steps.step("after a reboot of both, both run, with the same addresses", async () => {
     await Promise.all(both.map((one) => one.reboot()));
     await until("the server", () => isActive(server, SERVER_UNIT));
@@ -250,6 +271,12 @@ export async function tryPackages(steps: StepList, tree: string, debs: Debs): Pr
       need(!await exists(client, path), `${path} is left on the client`);
     }
     need(await exists(server, "etc/fluxify/pki/ca-key.pem"), "the authority is gone");
+    for (const machine of both) {
+      for (const list of ["passwd", "group"]) {
+        const { text } = await machine.run("getent", list, PAGE_USER);
+        need(text.trim() === "", `${PAGE_USER} is left in ${list}`);
+      }
+    }
     for (const path of ["etc/fluxify/server.env", "etc/fluxify/pki/leases.json"]) {
       need(!await exists(server, path), `${path} is left on the server`);
     }
