@@ -106,8 +106,13 @@ export class Tmux implements AsyncDisposable {
     }
   }
 
+  /** Takes the terminal away from what runs on it. */
+  async close(): Promise<void> {
+    await this.#do("kill-server");
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#do("kill-server").catch(() => {});
+    await this.close().catch(() => {}); // closed before
   }
 
   async #do(...args: readonly string[]): Promise<string> {

@@ -2,7 +2,7 @@
  * A person's way: the first run with its questions, a start, a link that is pulled out, another
  * scheduler, stop, the form, a diagnosis, a start from the form, and the end.
  */
-import { doesNotMatch, equal, match } from "node:assert/strict";
+import { doesNotMatch, equal, match, notEqual } from "node:assert/strict";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { INTERNET_ADDRESS, Lab, SERVER_ADDRESS } from "../../scripts/lab/lab.ts";
@@ -243,6 +243,63 @@ Deno.test({
     equal(JSON.parse(await Deno.readTextFile(path)).ifaces.join(), "two,three");
     await terminal.press("q", "y");
     await terminal.waitFor(/exit 0/);
+    server.signal("SIGTERM");
+    await server.ended;
+  },
+});
+
+/** The client in the terminal: what its shell has started. */
+async function processIn(terminal: Tmux): Promise<number> {
+  const shell = await terminal.variable("pane_pid");
+  const children = await Deno.readTextFile(`/proc/${shell}/task/${shell}/children`);
+  return Number(children.trim().split(" ")[0]);
+}
+
+/** Waits until there is no such process, at most half a minute. */
+async function ended(process: number): Promise<void> {
+  for (let tries = 0; tries < 600; tries++) {
+    try {
+      await Deno.stat(`/proc/${process}`);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return;
+      throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`process ${process} does not end`);
+}
+
+Deno.test({
+  name:
+    "netns: SIGTERM, SIGHUP and a closed terminal end form and running page, and undo everything",
+  ignore: needsRoot().ignore || !canRunTmux(),
+  fn: async () => {
+    await using lab = await createSmallLab();
+    const home = await makeHome(lab, READY);
+    const server = await startServer(lab);
+    const before = await hostState(lab.client);
+    for (const page of ["form", "running page"] as const) {
+      for (const end of ["SIGTERM", "SIGHUP", "a closed terminal"] as const) {
+        await using terminal = await openForm(lab, home);
+        await terminal.waitFor(/\[x\] one[^]*\[x\] two[^]*ready/);
+        if (page === "running page") {
+          await terminal.press("F5");
+          await terminal.waitFor(/bonding to 203\.0\.113\.10[^]*one +up[^]*two +up/);
+          notEqual(await hostState(lab.client), before);
+        }
+        const process = await processIn(terminal);
+        if (end === "a closed terminal") await terminal.close();
+        else {
+          Deno.kill(process, end);
+          const left = await terminal.waitFor(/exit \d+\nmodes \d+/);
+          match(left, /^modes (\d+ \d+)\n[^]*exit 0\nmodes \1$/m, `${page}, ${end}`);
+          equal(await terminal.variable("alternate_on"), "0", `${page}, ${end}`);
+          equal(await terminal.variable("mouse_any_flag"), "0", `${page}, ${end}`);
+        }
+        await ended(process);
+        equal(await hostState(lab.client), before, `${page}, ${end}`);
+      }
+    }
     server.signal("SIGTERM");
     await server.ended;
   },
