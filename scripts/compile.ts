@@ -70,7 +70,7 @@ async function buildPrograms(
     for (const program of PROGRAMS) await compile(ROOT, program, join(folder, program.name));
     return;
   }
-  console.error("building around the Deno binary: dl.deno.land was not asked or did not answer");
+  console.error("building around the Deno binary of this machine: the programs work the same");
   const runtime = await packRuntime(SHIPPED_LEVEL);
   const names = PROGRAMS.map(({ name }) => name);
   for (const program of PROGRAMS) {
@@ -85,7 +85,11 @@ async function main(argv: readonly string[]): Promise<void> {
   }
   await checkTypes(ROOT, PROGRAMS);
   if (argv.includes("--check")) await check();
-  else await build(argv.includes("--packed") ? "packed" : "as the network allows");
+  else {
+    await build(argv.includes("--packed") ? "packed" : "as the network allows");
+    const files = PROGRAMS.map(({ name }) => `bin/${name}`).join(" and ");
+    console.error(`made ${files}; 'sudo bin/fluxify-server setup' or docs/two-machines.md goes on`);
+  }
 }
 
 if (import.meta.main) {

@@ -144,6 +144,7 @@ export async function bond(
   );
   stack.adopt(setInterval(() => sample(monitor), SAMPLE_MS), clearInterval);
   log.info("{reason}", { reason });
+  for (const line of rules.describe()) log.info("{line}", { line });
   const notice = tlsNotice();
   if (notice !== null) log.warn("{notice}", { notice });
   const journal = await HostJournal.open({ program: CLIENT_PROGRAM, runner });

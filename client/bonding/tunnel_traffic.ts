@@ -45,7 +45,9 @@ export class TunnelTraffic {
   constructor(journal: HostJournal, options: TunnelTrafficOptions) {
     this.#journal = journal;
     this.#options = options;
-    this.#split = new SplitTraffic(journal, options);
+    // Rules of the machine are those of the client that has its traffic.
+    const isFirst = options.whenTaken === "refuse";
+    this.#split = new SplitTraffic(journal, isFirst ? options : { ...options, bypass: null });
     const bypassed = () => this.#split.bypassed;
     this.#bypass = new TunnelBypass(journal.runner, { ...options, bypassed });
   }
@@ -69,8 +71,9 @@ export class TunnelTraffic {
     if (this.#isSplit) {
       for (const line of await this.#split.follow()) log.warn("{line}", { line });
       for (const line of this.#split.describe()) log.info("{line}", { line });
-    } else if (this.#options.bypass !== null) {
-      log.warn(`-bypass is left to the client of ${ahead}`);
+    }
+    if (this.#options.bypass !== null && this.#options.whenTaken !== "refuse") {
+      log.warn("-bypass is left to the client that runs already");
     }
     const { isShared, notices } = await shareTunnel(this.#journal, tun, this.#options.share);
     for (const line of notices) log.warn("{line}", { line });

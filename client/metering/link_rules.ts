@@ -3,6 +3,7 @@
  * the paths of a bond, and as a choice for load balancing.
  */
 import { NO_RULE, type PathRule, type PathUse } from "../../lib/protocol/wire/path_rule.ts";
+import { formatBytes, formatRate } from "../../lib/cli/screen/figures.ts";
 import type { LinkRuleStatus } from "../../lib/status/bond_status.ts";
 import type { LinkRate, LinkRates, LinkUse, LinkUses } from "../config/link_rules.ts";
 
@@ -70,6 +71,25 @@ export class LinkRules {
     if (use.kind !== "metered") return null;
     const bytes = this.#volumes.bytesOf(deviceOf(name), this.#month);
     return { month: this.#month, bytes, capBytes: use.capBytes };
+  }
+
+  /** What is prescribed, a line for each link that something is prescribed for. */
+  describe(): string[] {
+    const names = new Set([...this.#rates.keys(), ...this.#uses.keys()]);
+    return [...names].flatMap((name) => {
+      const rate = this.rateOf(name);
+      const use = this.useOf(name);
+      const words = [
+        ...rate === null
+          ? []
+          : [`${formatRate(rate.down)} down and ${formatRate(rate.up)} up at most`],
+        ...use.kind === "always" ? [] : [`${use.kind}: for when others are full or down`],
+        ...use.kind === "metered" && use.capBytes !== null
+          ? [`${formatBytes(use.capBytes)} a month at most`]
+          : [],
+      ];
+      return words.length === 0 ? [] : [`link ${name}: ${words.join(", ")}`];
+    });
   }
 
   useOf(name: string): LinkUse {

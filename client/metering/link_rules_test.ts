@@ -42,3 +42,15 @@ Deno.test("80 % and 100 % of a cap are told once each, every month", () => {
   match(told[3]![0]!, /100 % .* carries nothing more, unless no other link works/);
   equal(rules.count(volumes(850), "2026-12").length, 1);
 });
+
+Deno.test("what is prescribed is told in a line for each link", () => {
+  const rules = new LinkRules(
+    new Map([["fiber", { down: 6_250_000, up: 1_250_000 }], ["dsl", null]]),
+    new Map([["lte", { kind: "metered", capBytes: 20e9 }], ["sat", { kind: "backup" }]]),
+  );
+  deepEqual(rules.describe(), [
+    "link fiber: 50.0 Mbit/s down and 10.0 Mbit/s up at most",
+    "link lte: metered: for when others are full or down, 20.0 GB a month at most",
+    "link sat: backup: for when others are full or down",
+  ]);
+});

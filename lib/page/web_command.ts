@@ -17,6 +17,9 @@ export async function runWeb(open: () => Promise<Page>, signal: AbortSignal): Pr
   // The link lets in whoever reads it, so it is not for logs.
   const isSeen = Deno.stdout.isTerminal();
   writeTo(Deno.stdout, isSeen ? `${served.link}\n` : `the page is at ${served.address}\n`);
+  if (isSeen) {
+    writeTo(Deno.stderr, "open that in a browser of this machine; Ctrl-C ends the page\n");
+  }
   if (!signal.aborted) {
     await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
   }

@@ -47,7 +47,9 @@ export async function packageTree(root: string, programs: string): Promise<TreeF
   add(`${DOCUMENTS}/CHANGELOG.md.gz`, gzipSync(changelog, { level: 9 }));
   add(`${DOCUMENTS}/copyright`, copyright(await Deno.readTextFile(join(root, "LICENSE"))));
   await addFrom("docs/operations.md", `${DOCUMENTS}/operations.md`);
-  await addFrom("docs/control-socket.md", `${DOCUMENTS}/control-socket.md`);
+  for (const name of ["control-socket", "security", "load-balance", "page", "user-interface"]) {
+    await addFrom(`docs/${name}.md`, `${DOCUMENTS}/${name}.md`);
+  }
   await addFrom("packaging/debian/lintian-overrides", "usr/share/lintian/overrides/fluxify");
   for (const folder of ["prometheus", "grafana", "openrc", "procd", "container"]) {
     for (const name of await namesIn(root, `packaging/${folder}`)) {
