@@ -3,7 +3,7 @@
  * is looked up again and again; what it meant lately still counts, as connections and caches know it.
  */
 import { messageOf } from "../../lib/ffi/error_text.ts";
-import { hostPrefix } from "../../lib/host/links/address.ts";
+import { hostPrefix, prefixContains } from "../../lib/host/links/address.ts";
 import type { Destinations } from "../config/destinations.ts";
 
 /** What a name means now. */
@@ -15,6 +15,12 @@ const RETRY_AFTER_MS = 10_000;
 const KEPT_MS = 600_000;
 /** Of one name: the least recent ones make room. */
 const ADDRESSES_MAX = 64;
+
+/** Whatever a name server says: this machine itself, the link alone, and all that is no single host. */
+const NO_DESTINATIONS = [
+  ...["0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3"],
+  ...["::/96", "::ffff:0:0/96", "fe80::/10", "ff00::/8"],
+];
 
 interface Named {
   /** By address, when it was found last. */
@@ -61,6 +67,7 @@ export class DestinationAddresses {
     const { found } = named;
     try {
       for (const { address } of await this.#lookUp(name)) {
+        if (NO_DESTINATIONS.some((prefix) => prefixContains(prefix, address))) continue;
         found.delete(address);
         found.set(address, nowMs);
       }

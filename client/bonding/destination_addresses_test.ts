@@ -69,3 +69,15 @@ Deno.test("a name with ever new addresses keeps the latest ones", async () => {
   equal(crowded.prefixes.length, 64);
   equal(crowded.prefixes.at(-1), "10.0.119.1/32");
 });
+
+Deno.test("what a name server says of this machine itself, or of no host, is passed over", async () => {
+  const none = ["127.0.0.1", "0.0.0.0", "169.254.1.1", "224.0.0.1", "255.255.255.255"];
+  const none6 = ["::", "::1", "::ffff:203.0.113.9", "fe80::1", "ff02::1"];
+  const all = [...none, "203.0.113.1", ...none6, "2001:db8::1"];
+  const addresses = new DestinationAddresses(
+    { prefixes: [], names: ["example.com"] },
+    () => Promise.resolve(all.map((address) => ({ address }))),
+  );
+  await addresses.refresh(0);
+  deepEqual(addresses.prefixes, ["203.0.113.1/32", "2001:db8::1/128"]);
+});

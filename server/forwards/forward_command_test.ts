@@ -1,4 +1,4 @@
-import { deepEqual, equal, match } from "node:assert/strict";
+import { deepEqual, equal, match, rejects } from "node:assert/strict";
 import {
   initAuthority,
   newCertificate,
@@ -90,6 +90,12 @@ Deno.test("a client that is revoked takes its forwardings along, a damaged file 
   equal(other.exitCode, 0);
   match(other.lines.join(), /Certificate of other revoked/);
   match(other.errorLines.join(), /forwards\.json is damaged/);
+});
+
+Deno.test("a pipe in the place of the file is refused, and not waited for", async () => {
+  await using directory = await TemporaryDirectory.create();
+  await new Deno.Command("mkfifo", { args: [forwardFile(directory.path)] }).output();
+  await rejects(readForwards(directory.path), /forwards\.json is no file/);
 });
 
 for (

@@ -54,6 +54,14 @@ export function forwardFile(directory: string): string {
 export async function readForwards(directory: string): Promise<PortForward[]> {
   const path = forwardFile(directory);
   if (!await exists(path)) return [];
+  // One that is a pipe would be waited for.
+  if (!(await Deno.stat(path)).isFile) {
+    throw new PkiError(
+      "damaged",
+      path,
+      `Cannot tell which ports are forwarded: ${path} is no file`,
+    );
+  }
   const parsed = v.safeParse(FileSchema, await readSmallFile(path));
   if (parsed.success) return parsed.output.forwards;
   throw new PkiError(

@@ -10,7 +10,14 @@ import { leadsEverywhere, PART_PREFIX_LENGTH_MAX } from "./default_route.ts";
 import { freeTables } from "./free_tables.ts";
 import { type NextHop, readRoutes, type Route } from "./gateway/routing_table.ts";
 import { type PolicyRule, readRules, ruleCommand } from "./policy_rule.ts";
-import { ofFamily, type WantedChange, WantedChanges, wantedRoute } from "./wanted_changes.ts";
+import {
+  isWithin,
+  networksOn,
+  ofFamily,
+  type WantedChange,
+  WantedChanges,
+  wantedRoute,
+} from "./wanted_changes.ts";
 
 /** Behind those of LinkTables, before the main table's 32766. */
 const PRIORITY_SPECIFIC = 32303;
@@ -56,14 +63,19 @@ export class BesideTunnel {
     const networks: LocalNetwork[] = [];
     const notices: string[] = [];
     for (const family of FAMILIES) {
-      const { own, notice } = ofFamily(prefixes, family, PREFIXES_MAX, "-bypass");
-      if (own.length === 0) continue;
+      const { own: all, notice } = ofFamily(prefixes, family, PREFIXES_MAX, "-bypass");
+      if (all.length === 0) continue;
       notices.push(...notice);
       const table = this.#table!;
       const routes = await readRoutes(runner, family);
+      const inside = networksOn(routes, (device) => device === this.#tun);
+      const own = all.filter((prefix) => !inside.some((network) => isWithin(prefix, network)));
+      if (own.length < all.length) {
+        notices.push("-bypass stands for addresses inside the tunnel as well: those stay there");
+      }
       const present = routes.filter((route) => route.table === String(table));
       const defaults = this.#defaults(routes);
-      if (defaults.length === 0) {
+      if (defaults.length === 0 && own.length > 0) {
         notices.push(
           `this machine has no other way to IPv${family}: ${own.join(", ")} goes nowhere else`,
         );

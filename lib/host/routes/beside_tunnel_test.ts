@@ -175,7 +175,7 @@ Deno.test({
     );
     assert.deepEqual(await only.follow(["198.18.5.0/24", "198.51.100.0/24", ...prefixes]), [
       "198.18.5.0/24 does not go into the tunnel: it has a route to fiber already",
-      "198.51.100.0/24 does not go into the tunnel: it has a route to mobile already",
+      "198.51.100.0/24 does not go into the tunnel: it is on a link's own network",
     ]);
     assert.equal(await wayTo(machine, "198.18.5.1"), "fiber via 192.0.2.1");
     assert.equal(await wayTo(machine, "198.51.100.77"), "mobile");

@@ -3,6 +3,8 @@ import { FAMILIES } from "../links/address.ts";
 import { hasNoIpv6 } from "./default_route.ts";
 import { readRoutes, type Route } from "./gateway/routing_table.ts";
 import {
+  isWithin,
+  networksOn,
   ofFamily,
   type WantedChange,
   WantedChanges,
@@ -45,7 +47,13 @@ export class TunnelPrefixes {
       const isOwn = (route: Route) => route.nextHops.some(({ device }) => device === this.#tun);
       const present = routes.filter(isOwn);
       const nextHop = { device: this.#tun, gateway: undefined };
+      const near = networksOn(routes, (device) => device !== this.#tun);
       for (const destination of own) {
+        // What is next to this machine stays reachable there, whatever a name server says.
+        if (near.some((network) => isWithin(destination, network))) {
+          notices.push(`${destination} does not go into the tunnel: it is on a link's own network`);
+          continue;
+        }
         const other = routes.find((route) =>
           !isOwn(route) && withLength(route.destination) === destination
         );

@@ -1,6 +1,6 @@
 import { CommandError } from "../command/runner.ts";
 import type { ChangeId, HostJournal } from "../journal/host_journal.ts";
-import { type AddressFamily, familyOf, hostPrefix } from "../links/address.ts";
+import { type AddressFamily, familyOf, hostPrefix, prefixContains } from "../links/address.ts";
 import { type Route, sameNextHop } from "./gateway/routing_table.ts";
 import { routeCommand, type RouteEntry } from "./route_command.ts";
 
@@ -99,4 +99,21 @@ export function ofFamily(
 /** As routes are added: single addresses have their /32 or /128. */
 export function withLength(destination: string): string {
   return destination.includes("/") ? destination : hostPrefix(destination);
+}
+
+/** The networks that addresses of these devices are in: the kernel has a route to each. */
+export function networksOn(
+  routes: readonly Route[],
+  isOne: (device: string) => boolean,
+): string[] {
+  return routes
+    .filter(({ table, protocol }) => table === "main" && protocol === "kernel")
+    .filter(({ nextHops }) => nextHops.some(({ device }) => isOne(device)))
+    .map(({ destination }) => withLength(destination));
+}
+
+/** Whether all of `prefix` is in `network`. */
+export function isWithin(prefix: string, network: string): boolean {
+  const [first = "", length] = prefix.split("/");
+  return Number(length) >= Number(network.split("/")[1]) && prefixContains(network, first);
 }

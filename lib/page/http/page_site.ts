@@ -30,7 +30,12 @@ interface Issued {
 }
 
 const BODY_BYTES_MAX = 4096;
+/** A body of that size needs no longer on any link. */
+const BODY_MS = 5_000;
+const REFUSED_BODY_MS = 500;
 const REQUESTS_MAX = 64;
+/** Of one address: what hangs there leaves the page to others. */
+const REQUESTS_OF_ONE_MAX = 32;
 const LOG_LINES = 100;
 
 export class PageSite {
@@ -42,6 +47,7 @@ export class PageSite {
   readonly #cookie: string;
   readonly #isSecure: boolean;
   #requests = 0;
+  readonly #requestsFrom = new Map<string, number>();
 
   constructor(parts: SiteParts) {
     const { start } = parts;
@@ -62,14 +68,17 @@ export class PageSite {
 
   /** `from`: the address that asks. Never rejects. */
   async handle(request: Request, from: string): Promise<Response> {
-    const { host: authority } = new URL(request.url);
-    const refusal = this.#guard.check(request.method, request.headers, authority);
-    if (this.#requests >= REQUESTS_MAX) return refuse(503, "busy", "too many requests at a time");
+    const own = this.#requestsFrom.get(from) ?? 0;
+    if (this.#requests >= REQUESTS_MAX || own >= REQUESTS_OF_ONE_MAX) {
+      return refuse(503, "busy", "too many requests at a time");
+    }
     this.#requests++;
+    this.#requestsFrom.set(from, own + 1);
     try {
+      const refusal = this.#guard.check(request.method, request.headers, authorityOf(request));
       if (refusal !== null) {
         // HTTP/2 resets a stream whose request was not read, and the answer may go with it.
-        await bodyOf(request);
+        await readWithin(request, REFUSED_BODY_MS);
         return refuse(refusal.status, "refused", refusal.text);
       }
       const { pathname, searchParams } = new URL(request.url);
@@ -81,6 +90,9 @@ export class PageSite {
       return refuse(500, "failed", messageOf(error));
     } finally {
       this.#requests--;
+      const left = this.#requestsFrom.get(from)! - 1;
+      if (left > 0) this.#requestsFrom.set(from, left);
+      else this.#requestsFrom.delete(from);
     }
   }
 
@@ -210,18 +222,42 @@ function newId(): string {
 
 /** Null for what is too long, or no object in JSON. */
 async function bodyOf(request: Request): Promise<Record<string, unknown> | null> {
-  const bytes = new Uint8Array(BODY_BYTES_MAX);
-  let length = 0;
-  for await (const piece of request.body ?? []) {
-    if (length + piece.length > BODY_BYTES_MAX) return null;
-    bytes.set(piece, length);
-    length += piece.length;
-  }
+  const bytes = await readWithin(request, BODY_MS);
+  if (bytes === null) return null;
   try {
-    const value: unknown = JSON.parse(new TextDecoder().decode(bytes.subarray(0, length)));
+    const value: unknown = JSON.parse(new TextDecoder().decode(bytes));
     const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
     return isObject ? value as Record<string, unknown> : null;
   } catch {
     return null;
+  }
+}
+
+/** The host of the URL; "" where that is none, as a Host header may hold anything. */
+function authorityOf(request: Request): string {
+  try {
+    return new URL(request.url).host;
+  } catch {
+    return "";
+  }
+}
+
+/** Null where it is too much, or takes too long: its place among the requests is for others, too. */
+async function readWithin(request: Request, limitMs: number): Promise<Uint8Array | null> {
+  if (request.body === null) return new Uint8Array();
+  const reader = request.body.getReader();
+  const timer = setTimeout(() => reader.cancel().catch(() => {}), limitMs);
+  const endMs = performance.now() + limitMs;
+  const bytes = new Uint8Array(BODY_BYTES_MAX);
+  let length = 0;
+  try {
+    for (let next = await reader.read(); !next.done; next = await reader.read()) {
+      if (length + next.value.length > BODY_BYTES_MAX) return null;
+      bytes.set(next.value, length);
+      length += next.value.length;
+    }
+    return performance.now() < endMs ? bytes.subarray(0, length) : null;
+  } finally {
+    clearTimeout(timer);
   }
 }

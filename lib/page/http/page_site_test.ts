@@ -36,9 +36,13 @@ class Visit implements Disposable {
     });
   }
 
+  handle(request: Request, from: string): Promise<Response> {
+    return this.#site.handle(request, from);
+  }
+
   get(path: string): Promise<Response> {
     const headers = { host: "127.0.0.1:8078", cookie: this.cookie };
-    return this.#site.handle(new Request(BASE + path, { headers }), "127.0.0.1");
+    return this.handle(new Request(BASE + path, { headers }), "127.0.0.1");
   }
 
   post(path: string, body: unknown): Promise<Response> {
@@ -47,7 +51,7 @@ class Visit implements Disposable {
       ...{ host: "127.0.0.1:8078", origin: BASE, cookie: this.cookie },
       "content-type": "application/json",
     };
-    return this.#site.handle(
+    return this.handle(
       new Request(BASE + path, { method: "POST", headers, body: text }),
       "127.0.0.1",
     );
@@ -142,6 +146,35 @@ Deno.test("a new client's bundle is in no answer but the file, which is there on
   equal((await visit.get(file)).status, 410);
   match(await (await visit.get(qr)).text(), /^<svg /);
   equal((await visit.get(qr)).status, 410);
+});
+
+Deno.test("requests that are never sent whole end, and leave the page to others meanwhile", async () => {
+  using visit = new Visit();
+  const bodies: ReadableStream<Uint8Array>[] = [];
+  const halfSent = () => {
+    const body = new ReadableStream<Uint8Array>({ start: (to) => to.enqueue(new Uint8Array(1)) });
+    bodies.push(body);
+    const headers = { origin: BASE, "content-type": "application/json" };
+    return visit.handle(
+      new Request(`${BASE}/api/login`, { method: "POST", headers, body }),
+      "192.0.2.1",
+    );
+  };
+  const hanging = Array.from({ length: 32 }, halfSent);
+  equal((await halfSent()).status, 503);
+  equal((await visit.get("/")).status, 200);
+  for (const { status } of await Promise.all(hanging)) {
+    ok(status >= 400 && status < 500, `${status}`);
+  }
+  equal(bodies.length, 33);
+  equal((await visit.get("/")).status, 200);
+});
+
+Deno.test("a request whose URL is none is refused, not failed at", async () => {
+  using visit = new Visit();
+  const request = new Request(BASE, { headers: { host: "a b" } });
+  Object.defineProperty(request, "url", { value: "http://a b/" });
+  equal((await visit.handle(request, "192.0.2.1")).status, 403);
 });
 
 Deno.test("those who watch are told, and are not too many", async () => {
