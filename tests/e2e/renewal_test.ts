@@ -23,7 +23,8 @@ const KEYS_MIN = 10;
 const QUEUE_LENGTH = "10000";
 const LINK_QUEUE_MS = 2000;
 const PAYLOAD_BYTES = "1200";
-const UDP_LENGTH = 1208;
+/** Of IPv4 and UDP. */
+const HEADER_BYTES = 28;
 
 /**
  * Counts keys by what every record says in the clear: session and epoch, at bytes 2 and 15 behind
@@ -49,12 +50,15 @@ table ip keys {
 }
 `;
 
-/** Counts what comes out of the tunnel, before a socket may have no room for it. */
+/**
+ * Counts what comes out of the tunnel, before a socket may have no room for it. Several packets of one
+ * flow come as one whose length is theirs together, so bytes count.
+ */
 const COUNT_ARRIVALS = `
 table ip arrivals {
   chain prerouting {
     type filter hook prerouting priority -500;
-    iifname "fluxify*" udp length ${UDP_LENGTH} counter
+    iifname "fluxify*" udp length > ${PAYLOAD_BYTES} counter
   }
 }
 `;
@@ -140,7 +144,8 @@ async function pingsLost(from: Namespace, address: string): Promise<number> {
 
 async function countArrivals(machine: Namespace): Promise<number> {
   const { stdout } = await machine.run("nft", "list", "table", "ip", "arrivals");
-  return Number(/counter packets (\d+)/.exec(stdout)?.[1]);
+  const [, packets, bytes] = /counter packets (\d+) bytes (\d+)/.exec(stdout) ?? [];
+  return (Number(bytes) - HEADER_BYTES * Number(packets)) / Number(PAYLOAD_BYTES);
 }
 
 async function countKeys(router: Namespace, way: "up" | "down"): Promise<number> {
