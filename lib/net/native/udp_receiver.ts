@@ -13,7 +13,7 @@ import type { SocketTable } from "./sockets.ts";
 import { readTrafficClass, TRAFFIC_CLASS_SPACE } from "./traffic_class_cmsg.ts";
 
 /** A receive that brings so much is written at once, while it is in the processor's cache. */
-const MUCH_BYTES = 32 * 1024;
+const MUCH_BYTES = 8 * 1024;
 /** What one receive brings starts at a multiple of this. */
 const PLACE_BYTES = 64;
 /** Receives before the other direction gets its turn. */

@@ -65,3 +65,20 @@ Deno.test("where much comes, or a turn takes long, nothing waits", () => {
   moderation.moved(1000);
   equal(moderation.pauseMs(19 + COLLECT_MS), 0);
 });
+
+Deno.test("a turn that brings little amid much waits for nothing", () => {
+  const moderation = new WakeModeration();
+  let now = 0;
+  for (; now < 20; now += 0.1) {
+    moderation.turnStarted(0, now);
+    moderation.moved(64_000);
+  }
+  moderation.turnStarted(0, now);
+  moderation.moved(1000);
+  equal(moderation.pauseMs(now), 0);
+  for (; now < 40; now += 0.1) {
+    moderation.turnStarted(0, now);
+    moderation.moved(1000);
+  }
+  equal(moderation.pauseMs(now), COLLECT_MS, "and collects again when that is over");
+});
