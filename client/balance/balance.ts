@@ -14,7 +14,7 @@ import { HostJournal, restoreStale } from "../../lib/host/journal/host_journal.t
 import { ServiceManager } from "../../lib/host/service/service_manager.ts";
 import { watchRules } from "../../lib/host/journal/rule_watch.ts";
 import { refuseTunnelRoutes } from "../../lib/host/routes/default_route.ts";
-import { UplinkBypass } from "../../lib/host/routes/uplink_bypass.ts";
+import { UplinkOverrides } from "../../lib/host/routes/uplink_overrides.ts";
 import { SerialQueue } from "../../lib/host/serial_queue.ts";
 import { refuseOtherBalancing } from "../../lib/host/routes/uplink_policy.ts";
 import { watchLinks } from "../../lib/host/links/link_watch.ts";
@@ -146,10 +146,10 @@ export async function balance(
   stack.defer(() => running.settled());
 
   const said = sayOnce();
-  const bypass = new UplinkBypass(runner);
+  const overrides = new UplinkOverrides(runner);
   const looks = new SerialQueue();
   const look = looks.shared(async () => {
-    const lines = await bypass.look(running.balanced(), running.names);
+    const lines = await overrides.look(running.balanced(), running.names);
     for (const line of lines) log.warn("{line}", { line });
   });
   stack.defer(() => looks.idle());

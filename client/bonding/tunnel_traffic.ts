@@ -8,7 +8,7 @@ import { type DnsSetting, setDns } from "../../lib/host/dns/dns.ts";
 import type { HostJournal } from "../../lib/host/journal/host_journal.ts";
 import { type ShareMode, shareTunnel } from "../../lib/host/firewall/tunnel_share.ts";
 import { DefaultRoute, type WhenTaken } from "../../lib/host/routes/default_route.ts";
-import { TunnelBypass } from "../../lib/host/routes/tunnel_bypass.ts";
+import { TunnelLeaks } from "../../lib/host/routes/tunnel_leaks.ts";
 import { type SplitOptions, SplitTraffic } from "./split_traffic.ts";
 
 const log = getLogger([LOG_CATEGORY, "client"]);
@@ -27,7 +27,7 @@ interface TunnelTrafficOptions extends SplitOptions {
 export class TunnelTraffic {
   readonly #journal: HostJournal;
   readonly #options: TunnelTrafficOptions;
-  readonly #bypass: TunnelBypass;
+  readonly #leaks: TunnelLeaks;
   readonly #split: SplitTraffic;
   #defaultRoute: DefaultRoute | null = null;
   /** Whether what goes beside the tunnel, or alone into it, is ours to say. */
@@ -49,7 +49,7 @@ export class TunnelTraffic {
     const isFirst = options.whenTaken === "refuse";
     this.#split = new SplitTraffic(journal, isFirst ? options : { ...options, bypass: null });
     const bypassed = () => this.#split.bypassed;
-    this.#bypass = new TunnelBypass(journal.runner, { ...options, bypassed });
+    this.#leaks = new TunnelLeaks(journal.runner, { ...options, bypassed });
   }
 
   /** From now on all of it goes into the tunnel, or what was chosen. @throws Error that says what is in the way. */
@@ -161,7 +161,7 @@ export class TunnelTraffic {
         for (const line of await split.follow()) log.warn("{line}", { line });
       }
       if (defaultRoute?.ahead === null) {
-        for (const line of await this.#bypass.look()) log.warn("{line}", { line });
+        for (const line of await this.#leaks.look()) log.warn("{line}", { line });
       }
       this.#routesProblem = "";
     } catch (error) {

@@ -2,7 +2,7 @@ import { deepEqual, equal, ok } from "node:assert/strict";
 import { INTERNET_ADDRESS, INTERNET_ADDRESS6, type Lab } from "../../scripts/lab/lab.ts";
 import { startServer } from "../../scripts/lab/programs.ts";
 import type { Child } from "../netns/namespace.ts";
-import { BypassCounter, cutLink, restoreLink } from "./router_filter.ts";
+import { ClearTrafficCounter, cutLink, restoreLink } from "./router_filter.ts";
 import { topic } from "./scenario.ts";
 import {
   createSmallLab,
@@ -88,11 +88,11 @@ topic("e2e faults of all links", async (scenario) => {
   const { client, server } = await startBoth(lab);
   await serveTransfers(lab.internet);
   const addresses = await innerAddresses(client);
-  const bypass = await BypassCounter.start(lab.router, LINKS);
+  const clear = await ClearTrafficCounter.start(lab.router, LINKS);
 
   for (const { name, lose, regain } of FAULTS) {
     await scenario(`both links: ${name}; nothing leaves beside the tunnel`, async (measure) => {
-      const bypassBefore = await bypass.packets();
+      const clearBefore = await clear.packets();
       const from = client.lineCount;
       const transfer = await Transfer.start(lab.client, PLAN);
       await using loss = await LinkLoss.of(lab, LINKS, { lose, regain });
@@ -105,7 +105,7 @@ topic("e2e faults of all links", async (scenario) => {
       await transfer.complete(measure);
       await client.waitForLine(/connected again as|paths answer again/, STATE_TIMEOUT_MS, from);
       for (const again of lastAddresses(client, from)) deepEqual(again, addresses);
-      const leaked = await bypass.packets() - bypassBefore;
+      const leaked = await clear.packets() - clearBefore;
       measure("beside the tunnel", leaked, "packets");
       equal(leaked, 0);
     });
@@ -119,7 +119,7 @@ topic("e2e faults of the server", async (scenario) => {
   const { client, server: first } = await startBoth(lab);
   let server = first;
   const addresses = await innerAddresses(client);
-  const bypass = await BypassCounter.start(lab.router, LINKS);
+  const clear = await ClearTrafficCounter.start(lab.router, LINKS);
 
   for (
     const [signal, why] of [
@@ -140,7 +140,7 @@ topic("e2e faults of the server", async (scenario) => {
       measure("connected again after", performance.now() - readyMs, "ms");
       await pingAll(lab.client, FAR_ADDRESSES);
       deepEqual(lastAddresses(client, from).at(-1), addresses);
-      equal(await bypass.packets(), 0);
+      equal(await clear.packets(), 0);
     });
   }
 

@@ -2,7 +2,7 @@ import { equal, match } from "node:assert/strict";
 import { SERVER_ADDRESS } from "../../scripts/lab/lab.ts";
 import { newClientCertificate, program, startServer } from "../../scripts/lab/programs.ts";
 import { OwnEtc } from "./own_etc.ts";
-import { BypassCounter } from "./router_filter.ts";
+import { ClearTrafficCounter } from "./router_filter.ts";
 import { topic } from "./scenario.ts";
 import { createSmallLab, ending, FAR_ADDRESSES, LINKS, pingAll } from "./small_lab.ts";
 
@@ -22,7 +22,7 @@ topic("e2e kill switch and a server given by name", async (scenario) => {
   await first.waitForLine(/fluxify-client is up/, START_TIMEOUT_MS);
   await first.stop("SIGKILL");
   await Deno.writeTextFile(etc.path("hosts"), hosts);
-  const bypass = await BypassCounter.start(lab.router, LINKS);
+  const clear = await ClearTrafficCounter.start(lab.router, LINKS);
 
   await scenario("after a crash another name is not found, and the way out is told", async () => {
     const { exitCode, text } = await ending(
@@ -31,7 +31,7 @@ topic("e2e kill switch and a server given by name", async (scenario) => {
     equal(exitCode, 1);
     match(text, /kill switch of an earlier run is on/);
     match(text, /the kill switch stays on/);
-    equal(await bypass.packets(), 0);
+    equal(await clear.packets(), 0);
   });
 
   await scenario("the same name leads to the addresses known from before", async (measure) => {
@@ -39,8 +39,8 @@ topic("e2e kill switch and a server given by name", async (scenario) => {
     await client.waitForLine(/fluxify-client is up/, START_TIMEOUT_MS);
     match(client.tail(50), /using the addresses known from before/);
     await pingAll(lab.client, FAR_ADDRESSES);
-    measure("beside the tunnel", await bypass.packets(), "packets");
-    equal(await bypass.packets(), 0);
+    measure("beside the tunnel", await clear.packets(), "packets");
+    equal(await clear.packets(), 0);
     equal(await client.stop("SIGINT"), 0);
     match((await etc.run(...program("client"), "restore")).stdout, /nothing to restore/);
   });

@@ -8,7 +8,7 @@ import {
   startServer,
 } from "../../scripts/lab/programs.ts";
 import { hostState } from "./host_state.ts";
-import { BypassCounter } from "./router_filter.ts";
+import { ClearTrafficCounter } from "./router_filter.ts";
 import { type Measure, type Scenario, topic } from "./scenario.ts";
 import {
   cert,
@@ -36,29 +36,29 @@ for (const backend of ["nft", "iptables"] as const) {
     const env = backend === "nft" ? {} : await withoutNft(lab);
     await pingAll(lab.client, [ROUTER_ADDRESS, ROUTER_ADDRESS6]);
     const before = await hostState(lab.client);
-    const bypass = await BypassCounter.start(lab.router, LINKS);
+    const clear = await ClearTrafficCounter.start(lab.router, LINKS);
     const start = () => startClient(lab, bundle, { args: ["-kill-switch"], env });
     const nothingPasses = async (measure: Measure) => {
-      const leakedBefore = await bypass.packets();
+      const leakedBefore = await clear.packets();
       await sendOutside(lab);
-      const leaked = await bypass.packets() - leakedBefore;
+      const leaked = await clear.packets() - leakedBefore;
       measure("beside the tunnel", leaked, "packets");
       equal(leaked, 0);
     };
 
     await scenario("without it packets do leave the client", async () => {
-      const leakedBefore = await bypass.packets();
+      const leakedBefore = await clear.packets();
       await sendOutside(lab);
-      ok(await bypass.packets() > leakedBefore);
+      ok(await clear.packets() > leakedBefore);
     });
 
     await scenario("traffic goes through the tunnel, and nowhere else", async (measure) => {
       const client = await start();
       await pingAll(lab.client, FAR_ADDRESSES);
       await pingAll(lab.client, NEIGHBOURS);
-      const leakedBefore = await bypass.packets();
+      const leakedBefore = await clear.packets();
       for (const address of OUTSIDE) await sendOver(lab, address);
-      const leaked = await bypass.packets() - leakedBefore;
+      const leaked = await clear.packets() - leakedBefore;
       measure("beside the tunnel", leaked, "packets");
       equal(leaked, 0);
       equal(await client.stop("SIGINT"), 0);
@@ -75,13 +75,13 @@ for (const backend of ["nft", "iptables"] as const) {
 
     await scenario("the next start takes it over without a gap", async (measure) => {
       await (await start()).stop("SIGKILL");
-      const leakedBefore = await bypass.packets();
+      const leakedBefore = await clear.packets();
       const pings = OUTSIDE.map((address) =>
         lab.client.spawn(["ping", "-n", "-i0.02", "-W1", "-w60", address])
       );
       const client = await start();
       for (const ping of pings) await ping.stop("SIGINT");
-      const leaked = await bypass.packets() - leakedBefore;
+      const leaked = await clear.packets() - leakedBefore;
       measure("beside the tunnel", leaked, "packets");
       equal(leaked, 0);
       await pingAll(lab.client, FAR_ADDRESSES);

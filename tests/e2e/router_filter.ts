@@ -10,26 +10,26 @@ const TABLES = ["iptables", "ip6tables"] as const;
 const SERVER = { iptables: SERVER_ADDRESS, ip6tables: SERVER_ADDRESS6 };
 
 /** Counts packets of a client's links that go anywhere but to the server, from now on. */
-export class BypassCounter {
+export class ClearTrafficCounter {
   readonly #router: Namespace;
 
   private constructor(router: Namespace) {
     this.#router = router;
   }
 
-  static async start(router: Namespace, links: readonly string[]): Promise<BypassCounter> {
+  static async start(router: Namespace, links: readonly string[]): Promise<ClearTrafficCounter> {
     for (const tables of TABLES) {
       const own = [tables, "-w", "-t", "raw"];
-      await router.run(...own, "-N", "bypass");
+      await router.run(...own, "-N", "clear");
       for (const link of links) {
-        await router.run(...own, "-I", "PREROUTING", "-i", link, "-j", "bypass");
+        await router.run(...own, "-I", "PREROUTING", "-i", link, "-j", "clear");
       }
       for (const what of [["-d", SERVER[tables]], ...localTraffic(tables)]) {
-        await router.run(...own, "-A", "bypass", ...what, "-j", "RETURN");
+        await router.run(...own, "-A", "clear", ...what, "-j", "RETURN");
       }
-      await router.run(...own, "-A", "bypass");
+      await router.run(...own, "-A", "clear");
     }
-    return new BypassCounter(router);
+    return new ClearTrafficCounter(router);
   }
 
   /** The packets so far, both families together. */
@@ -37,7 +37,7 @@ export class BypassCounter {
     let sum = 0;
     for (const tables of TABLES) {
       const { stdout } = await this.#router.run(
-        ...[tables, "-w", "-t", "raw", "-nvxL", "bypass"],
+        ...[tables, "-w", "-t", "raw", "-nvxL", "clear"],
       );
       sum += Number(/^\s*(\d+)/.exec(stdout.trimEnd().split("\n").at(-1) ?? "")?.[1]);
     }

@@ -1,16 +1,17 @@
 import { deepEqual, match } from "node:assert/strict";
 import { TestMachine } from "../journal/test_machine.ts";
-import { UplinkBypass } from "./uplink_bypass.ts";
+import { UplinkOverrides } from "./uplink_overrides.ts";
 
 const UPLINKS = ["fiber", "mobile"];
 
 Deno.test({
-  name: "netns: UplinkBypass names what takes the traffic from the uplinks, once, in both families",
+  name:
+    "netns: UplinkOverrides names what takes the traffic from the uplinks, once, in both families",
   ignore: Deno.uid() !== 0,
   fn: async () => {
-    await using machine = await TestMachine.create("bypass");
-    const bypass = new UplinkBypass(machine.namespace);
-    const look = () => bypass.look([4, 6], UPLINKS);
+    await using machine = await TestMachine.create("overrides");
+    const overrides = new UplinkOverrides(machine.namespace);
+    const look = () => overrides.look([4, 6], UPLINKS);
     deepEqual(await look(), []);
     await machine.namespace.addLink("docker", "172.17.0.1/16", "fd17::1/64");
     deepEqual(await look(), []);

@@ -12,7 +12,7 @@ import { askInternetRoute } from "./internet_route.ts";
 /** A route that is longer is for some network; those of VPNs for all traffic are shorter. */
 const WIDE_PREFIX_MAX = 4;
 
-export class UplinkBypass {
+export class UplinkOverrides {
   readonly #runner: CommandRunner;
   /** What was said and still holds. */
   #said = new Set<string>();

@@ -12,7 +12,7 @@ import { askInternetRoute } from "./internet_route.ts";
 import { readRules } from "./policy_rule.ts";
 import { selectedTraffic } from "./selected_traffic.ts";
 
-interface BypassOptions {
+interface LeakOptions {
   readonly tun: string;
   /** Those of the tunnel's own server: routes to them have to lead beside the tunnel. */
   readonly serverAddresses: () => readonly string[];
@@ -28,13 +28,13 @@ const ALL_THAT_IS_GIVEN_OUT = "2000::/3";
 const ON_LINK_PROTOCOLS: readonly (string | undefined)[] = ["kernel", "ra"];
 const NAMED_MAX = 4;
 
-export class TunnelBypass {
+export class TunnelLeaks {
   readonly #runner: CommandRunner;
-  readonly #options: BypassOptions;
+  readonly #options: LeakOptions;
   /** What was said and still holds. */
   #said = new Set<string>();
 
-  constructor(runner: CommandRunner, options: BypassOptions) {
+  constructor(runner: CommandRunner, options: LeakOptions) {
     this.#runner = runner;
     this.#options = options;
   }

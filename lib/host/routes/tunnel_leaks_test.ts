@@ -1,12 +1,12 @@
 import { deepEqual, equal, match } from "node:assert/strict";
 import { TestMachine } from "../journal/test_machine.ts";
 import { DefaultRoute } from "./default_route.ts";
-import { TunnelBypass } from "./tunnel_bypass.ts";
+import { TunnelLeaks } from "./tunnel_leaks.ts";
 
 const SERVERS = ["203.0.113.7", "2001:db8:7::7"];
 
 async function createMachine() {
-  const machine = await TestMachine.create("bypass");
+  const machine = await TestMachine.create("leaks");
   await new DefaultRoute(await machine.openJournal(), "tunnel").enable();
   const look = (killSwitch = false) => {
     const options = {
@@ -15,48 +15,48 @@ async function createMachine() {
       killSwitch,
       bypassed: () => [],
     };
-    return new TunnelBypass(machine.namespace, options);
+    return new TunnelLeaks(machine.namespace, options);
   };
   return { machine, look };
 }
 
 Deno.test({
-  name: "netns: TunnelBypass names a policy rule that takes the traffic, in both families",
+  name: "netns: TunnelLeaks names a policy rule that takes the traffic, in both families",
   ignore: Deno.uid() !== 0,
   fn: async () => {
     const { machine, look } = await createMachine();
     await using _machine = machine;
-    const bypass = look();
-    deepEqual(await bypass.look(), []);
+    const leaks = look();
+    deepEqual(await leaks.look(), []);
     const ways = [["-4", "192.0.2.1"], ["-6", "2001:db8:1::9"]] as const;
     for (const [family, gateway] of ways) {
       await machine.namespace.sh(`
         ip ${family} route add default via ${gateway} dev fiber table 100
         ip ${family} rule add pref 2000 from all lookup 100
       `);
-      const [line, ...rest] = await bypass.look();
+      const [line, ...rest] = await leaks.look();
       match(line!, RegExp(`IPv${family.slice(1)} traffic goes to fiber by the routing table 100`));
       deepEqual(rest, []);
-      deepEqual(await bypass.look(), [], "said once");
+      deepEqual(await leaks.look(), [], "said once");
       equal((await look(true).look()).length, 1, "the kill switch would drop it in silence");
 
       await machine.namespace.sh(`ip ${family} rule del pref 2000`);
-      deepEqual(await bypass.look(), []);
+      deepEqual(await leaks.look(), []);
       await machine.namespace.sh(`ip ${family} rule add pref 2000 unreachable`);
-      match((await bypass.look()).join(), /traffic goes nowhere, not into the tunnel/);
+      match((await leaks.look()).join(), /traffic goes nowhere, not into the tunnel/);
       await machine.namespace.sh(`ip ${family} rule del pref 2000`);
-      deepEqual(await bypass.look(), []);
+      deepEqual(await leaks.look(), []);
     }
   },
 });
 
 Deno.test({
-  name: "netns: TunnelBypass names rules for one user, mark, port or source that take traffic",
+  name: "netns: TunnelLeaks names rules for one user, mark, port or source that take traffic",
   ignore: Deno.uid() !== 0,
   fn: async () => {
     const { machine, look } = await createMachine();
     await using _machine = machine;
-    const bypass = look();
+    const leaks = look();
     const ways = [
       ["-4", "192.0.2.1", "10.8.0.2", "192.0.2.10"],
       ["-6", "2001:db8:1::9", "fd00:8::2", "2001:db8:1::10"],
@@ -74,16 +74,16 @@ Deno.test({
       ];
       for (const [words, name] of harmful) {
         await rule(`add pref 2000 ${words} lookup 100`);
-        const [line, ...rest] = await bypass.look();
+        const [line, ...rest] = await leaks.look();
         const what = `IPv${family.slice(1)} traffic ${name} goes to fiber by the routing table 100`;
         equal(line?.startsWith(what), true, line);
         deepEqual(rest, []);
-        deepEqual(await bypass.look(), [], "said once");
+        deepEqual(await leaks.look(), [], "said once");
         await rule("add pref 1999 lookup main");
-        deepEqual(await bypass.look(), [], "an earlier rule sends it into the tunnel");
+        deepEqual(await leaks.look(), [], "an earlier rule sends it into the tunnel");
         await rule("del pref 1999");
         await rule("del pref 2000");
-        deepEqual(await bypass.look(), []);
+        deepEqual(await leaks.look(), []);
       }
       const harmless = [
         `from ${outer} lookup 100`,
@@ -95,7 +95,7 @@ Deno.test({
       ];
       for (const words of harmless) {
         await rule(`add pref 2000 ${words}`);
-        deepEqual(await bypass.look(), [], words);
+        deepEqual(await leaks.look(), [], words);
         await rule("del pref 2000");
       }
     }
@@ -103,7 +103,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "netns: TunnelBypass names routes that are more specific than the tunnel's",
+  name: "netns: TunnelLeaks names routes that are more specific than the tunnel's",
   ignore: Deno.uid() !== 0,
   fn: async () => {
     const { machine, look } = await createMachine();
@@ -113,8 +113,8 @@ Deno.test({
       ip -6 route add 2001:db8:7::7 via 2001:db8:1::9 dev fiber metric 10
       ip -6 route add 2000::/3 via 2001:db8:1::9 dev fiber
     `);
-    const bypass = look();
-    deepEqual(await bypass.look(), [], "the server's own routes, prefixes of links, defaults");
+    const leaks = look();
+    deepEqual(await leaks.look(), [], "the server's own routes, prefixes of links, defaults");
 
     await machine.namespace.sh(`
       ip tuntap add dev fluxify2 mode tun
@@ -126,18 +126,18 @@ Deno.test({
       ip route add 203.0.113.99 via 192.0.2.1 dev fiber metric 10 proto 77
       ip route add 0.0.0.0/1 via 192.0.2.1 dev fiber metric 50
     `);
-    deepEqual(await bypass.look(), [], "a second client behind this one, and what is behind both");
+    deepEqual(await leaks.look(), [], "a second client behind this one, and what is behind both");
     await machine.namespace.sh("ip link del fluxify2");
 
     await machine.namespace.sh("ip route add 8.8.8.0/24 via 192.0.2.1 dev fiber proto dhcp");
     match(
-      (await bypass.look()).join(),
+      (await leaks.look()).join(),
       /^fiber has routes .* tunnel's: what goes to 8\.8\.8\.0\/24 leaves/,
     );
-    deepEqual(await bypass.look(), [], "said once");
+    deepEqual(await leaks.look(), [], "said once");
     await machine.namespace.sh("ip -6 route add 2606:4700::/32 via fe80::1 dev mobile proto ra");
     match(
-      (await bypass.look()).join(),
+      (await leaks.look()).join(),
       /^mobile has routes .* tunnel's: what goes to 2606:4700::\/32 leaves/,
     );
 
@@ -149,7 +149,7 @@ Deno.test({
       ip route add 9.9.9.4 via 192.0.2.1
     `);
     match(
-      (await bypass.look()).join(),
+      (await leaks.look()).join(),
       /^fiber has .* to 128\.0\.0\.0\/2, 8\.8\.8\.0.* and 2 more leaves/,
     );
     deepEqual(await look(true).look(), [], "the kill switch is on");
