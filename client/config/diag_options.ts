@@ -6,15 +6,17 @@ import { TUN_NAME } from "./bond_options.ts";
 import type { StartOptions } from "./options.ts";
 import { recordFlags, type Settings } from "./settings.ts";
 
-export interface DiagOptions extends StartOptions {
+interface SharedOptions extends StartOptions {
   format: "text" | "json";
+}
+
+export interface DiagOptions extends SharedOptions {
   load: "fills each link" | "none";
   /** Where the report is saved as well, or null. */
   outputFile: string | null;
 }
 
-export interface NetcheckOptions extends StartOptions {
-  format: "text" | "json";
+export interface NetcheckOptions extends SharedOptions {
   /** Whether each link is filled, to learn what it carries. */
   rate: "measured" | "left out";
   /** The client that is asked first, as it has the session where it runs. */
@@ -41,13 +43,12 @@ export function addDiagCommands(
     .addOption(
       new Option("--output <file>", "save the report as well").argParser(pathFor("-output")),
     );
-  const diagFlags = addShared(program, diag);
+  const diagShared = addShared(program, diag, startOptions);
   diag.action((raw) =>
     accept({
       command: "diag",
       options: {
-        ...startOptions(diagFlags()),
-        format: raw.json ? "json" : "text",
+        ...diagShared(raw),
         load: raw.load ? "fills each link" : "none",
         outputFile: raw.output ?? null,
       },
@@ -58,13 +59,12 @@ export function addDiagCommands(
     .option("--json", "write JSON")
     .option("--rate", "fill each link for 3 s through the tunnel: what does it carry?")
     .addOption(askedNameOption());
-  const netcheckFlags = addShared(program, netcheck);
+  const netcheckShared = addShared(program, netcheck, startOptions);
   netcheck.action((raw) =>
     accept({
       command: "netcheck",
       options: {
-        ...startOptions(netcheckFlags()),
-        format: raw.json ? "json" : "text",
+        ...netcheckShared(raw),
         rate: raw.rate ? "measured" : "left out",
         instance: raw.name ?? TUN_NAME,
       },
@@ -72,8 +72,12 @@ export function addDiagCommands(
   );
 }
 
-/** Returns what was given of them. */
-function addShared(program: Command, command: Command): () => Settings {
+/** Returns what makes options of what was given, once that has been read. */
+function addShared(
+  program: Command,
+  command: Command,
+  startOptions: (more: Settings) => StartOptions,
+): (raw: { json?: true | undefined }) => SharedOptions {
   for (const name of SHARED) {
     const { flags, description, parseArg } = program.options.find(({ long }) =>
       long === `--${name}`
@@ -81,5 +85,8 @@ function addShared(program: Command, command: Command): () => Settings {
     command.addOption(new Option(flags, description).argParser(parseArg!));
   }
   const given = recordFlags(command);
-  return () => new Map([...given].filter(([key]) => SHARED.includes(key)));
+  return (raw) => ({
+    ...startOptions(new Map([...given].filter(([key]) => SHARED.includes(key)))),
+    format: raw.json ? "json" : "text",
+  });
 }

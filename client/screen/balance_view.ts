@@ -11,7 +11,8 @@ import {
 } from "../../lib/cli/screen/figures.ts";
 import type { Cell, Column, ReadModel, StatusModel, StatusRow } from "./status_model.ts";
 import { span, type Tone } from "../../lib/cli/screen/styled_line.ts";
-import { SPARKLINE } from "./table.ts";
+import { trafficCells } from "./traffic_cells.ts";
+import { LAST_MINUTE } from "./table.ts";
 import { volumeDetails } from "./volume_details.ts";
 
 const COLUMNS: readonly Column[] = [
@@ -41,14 +42,7 @@ const COLUMNS: readonly Column[] = [
   { key: "score", heading: "SCORE", width: 5, align: "right", rank: 10 },
   { key: "given", heading: "GIVEN", width: 5, align: "right", rank: 12 },
   { key: "bytes", heading: "BYTES", width: 7, align: "right", rank: 13 },
-  {
-    key: "minute",
-    heading: "LAST MINUTE",
-    width: 11,
-    align: "left",
-    rank: 11,
-    grows: "as a sparkline",
-  },
+  LAST_MINUTE,
 ];
 
 /** `startedAtMs` as the readings' time. */
@@ -85,13 +79,7 @@ export function balanceModel(status: BalanceStatus, uptimeMs: number): StatusMod
 function uplinkRows(uplink: UplinkStatus): StatusRow[] {
   const families = FAMILIES.filter((family) => uplink.families[family] !== null);
   // Bytes are counted by interface: they stand in its first row alone.
-  const carried: Record<string, Cell> = {
-    share: span(formatPart(uplink.share)),
-    down: span(formatRate(uplink.receivedBytesPerSecond)),
-    up: span(formatRate(uplink.sentBytesPerSecond)),
-    bytes: span(formatBytes(uplink.receivedBytes + uplink.sentBytes)),
-    minute: span(SPARKLINE),
-  };
+  const carried = trafficCells(uplink, uplink.share);
   if (families.length === 0) {
     const cells = { ...carried, uplink: span(uplink.name, "strong"), health: span("-", "dim") };
     return [{

@@ -15,7 +15,8 @@ import {
 import { sharedHosts } from "../diagnostics/external_checks.ts";
 import type { Cell, Column, ReadModel, StatusModel, StatusRow } from "./status_model.ts";
 import { span, type Tone } from "../../lib/cli/screen/styled_line.ts";
-import { SPARKLINE } from "./table.ts";
+import { trafficCells } from "./traffic_cells.ts";
+import { LAST_MINUTE } from "./table.ts";
 import { volumeDetails } from "./volume_details.ts";
 
 const COLUMNS: readonly Column[] = [
@@ -44,14 +45,7 @@ const COLUMNS: readonly Column[] = [
   },
   { key: "capacity", heading: "CAPACITY", width: 11, align: "right", rank: 18 },
   { key: "queue", heading: "QUEUE", width: 7, align: "right", rank: 19 },
-  {
-    key: "minute",
-    heading: "LAST MINUTE",
-    width: 11,
-    align: "left",
-    rank: 11,
-    grows: "as a sparkline",
-  },
+  LAST_MINUTE,
 ];
 
 /** `startedAtMs` as the readings' time. */
@@ -151,13 +145,9 @@ function linkRow(
 ): StatusRow {
   const path = pathOf(status, name);
   const rates: Record<string, Cell> = {
+    ...trafficCells(traffic, share),
     link: span(name, "strong"),
-    down: span(formatRate(traffic.receivedBytesPerSecond)),
-    up: span(formatRate(traffic.sentBytesPerSecond)),
-    bytes: span(formatBytes(traffic.receivedBytes + traffic.sentBytes)),
-    share: span(formatPart(share)),
     for: span(formatUptime(unchangedMs)),
-    minute: span(SPARKLINE),
   };
   const { lastMinute } = traffic;
   if (path === undefined) {

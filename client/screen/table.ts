@@ -10,6 +10,15 @@ const MARK_WIDTH = 2;
 const WIDE_FROM = 100;
 /** The text of a cell that shows the last minute of its row. */
 export const SPARKLINE = "sparkline";
+/** What each mode shows of the last minute. */
+export const LAST_MINUTE: Column = {
+  key: "minute",
+  heading: "LAST MINUTE",
+  width: 11,
+  align: "left",
+  rank: 11,
+  grows: "as a sparkline",
+};
 /** A bar for each second of the last minute. */
 const SPARKLINE_MAX = 60;
 

@@ -4,6 +4,7 @@
  * libc and libcrypto) and `portable` (the event loop, Deno.listenDatagram and WebCrypto).
  */
 import type { Libc } from "../ffi/libc/libc.ts";
+import type { PathSocketOptions } from "../ffi/linux/socket.ts";
 import type { DropCounters } from "../protocol/wire/drop_reason.ts";
 import type { PathState } from "../protocol/path/liveness.ts";
 import type { SchedulerName } from "../protocol/wire/scheduler_name.ts";
@@ -46,21 +47,10 @@ export interface EngineSession {
 }
 
 /** A link of the client. The engine opens a socket that is bound to it. */
-export interface EnginePath {
+export interface EnginePath extends PathSocketOptions {
   /** 0 to 255, chosen by the client. */
   readonly id: number;
   readonly name: string;
-  /** The interface to send through. */
-  readonly device: string;
-  /** The server's IP address and data port. */
-  readonly server: string;
-  readonly port: number;
-  /** The source address, when it is prescribed. */
-  readonly source?: string;
-  /** The source port that is wanted, where it is free: v1 servers know a path by it. */
-  readonly sourcePort?: number;
-  /** Whether datagrams that are too large for the path are lost rather than sent in fragments. */
-  readonly forbidsFragments?: boolean;
 }
 
 export interface EngineOptions {

@@ -82,7 +82,7 @@ export function encodeSockaddr(host: string, port: number, scope = 0): Uint8Arra
 }
 
 /** What a path of the client needs of its socket. */
-interface PathSocketOptions {
+export interface PathSocketOptions {
   /** The interface the socket is bound to. */
   readonly device: string;
   /** The server's IP address and data port. */
@@ -90,7 +90,7 @@ interface PathSocketOptions {
   readonly port: number;
   /** The source address, when it is prescribed. */
   readonly source?: string;
-  /** The source port that is wanted, where nobody else has it. */
+  /** The source port that is wanted, where it is free: v1 servers know a path by it. */
   readonly sourcePort?: number;
   /** Whether datagrams that are too large for the path are lost rather than sent in fragments. */
   readonly forbidsFragments?: boolean;
