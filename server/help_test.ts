@@ -1,5 +1,6 @@
-import { deepEqual, equal } from "node:assert/strict";
+import { deepEqual } from "node:assert/strict";
 import { VERSION } from "../lib/cli/version.ts";
+import { assertHelpFits } from "../testing/command_line.ts";
 import { parseServerOptions } from "./options.ts";
 
 const HELP = `Usage: fluxify-server [options] [command]
@@ -128,10 +129,5 @@ Deno.test("parseServerOptions() prints help and version", () => {
 });
 
 Deno.test("parseServerOptions() wraps its help to the terminal", () => {
-  for (const width of [72, 80, 120]) {
-    const printed = parseServerOptions(["-help"], width);
-    equal(printed.command, "print");
-    const lines = (printed as { text: string }).text.split("\n");
-    deepEqual(lines.filter((line) => line.length > width), [], `at ${width}`);
-  }
+  assertHelpFits((width) => parseServerOptions(["-help"], width));
 });

@@ -2,6 +2,7 @@ import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { DEFAULT_NETWORK, TunnelNetwork } from "../lib/protocol/wire/tunnel_network.ts";
 import { parseServerOptions, type ServerOptions } from "./options.ts";
 import { DEFAULT_TUNING } from "../lib/protocol/session/session_tuning.ts";
+import { refusedText } from "../testing/command_line.ts";
 
 const DEFAULTS: ServerOptions = {
   port: 8000,
@@ -30,13 +31,7 @@ const DEFAULTS: ServerOptions = {
   ...{ metricsListen: null, page: null },
 };
 
-/** The one line on stderr for a refused command line. */
-function refusal(...argv: string[]): string {
-  const parsed = parseServerOptions(argv);
-  ok(parsed.command === "print", `${argv.join(" ")} was accepted`);
-  equal(parsed.exitCode, 2);
-  return parsed.text;
-}
+const refusal = (...argv: string[]) => refusedText(parseServerOptions(argv), argv);
 
 Deno.test("parseServerOptions() has a default for everything", () => {
   deepEqual(parseServerOptions([]), { command: "serve", options: DEFAULTS });

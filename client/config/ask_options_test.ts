@@ -1,16 +1,12 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { parseClientOptions } from "./options.ts";
+import { refusedText } from "../../testing/command_line.ts";
 
 const HOME = "/home/mara";
 const parse = (line: string) => parseClientOptions(line.split(" "), HOME);
 const ASKED = { command: "ask", instance: "fluxify", format: "text" } as const;
 
-function refusal(line: string): string {
-  const parsed = parse(line);
-  ok(parsed.command === "print", `${line} was accepted`);
-  equal(parsed.exitCode, 2);
-  return parsed.text.trim();
-}
+const refusal = (line: string) => refusedText(parse(line), [line]).trim();
 
 Deno.test("the commands that ask a client read what they are given", () => {
   deepEqual(parse("status"), { ...ASKED, what: "status", watch: false });

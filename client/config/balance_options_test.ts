@@ -1,6 +1,7 @@
-import { deepEqual, equal, ok, throws } from "node:assert/strict";
+import { deepEqual, equal, throws } from "node:assert/strict";
 import { type BalanceOptions, checkWeights } from "./balance_options.ts";
 import { parseClientOptions } from "./options.ts";
+import { refusedText } from "../../testing/command_line.ts";
 
 const DEFAULTS: BalanceOptions = {
   interfaces: [],
@@ -22,13 +23,7 @@ const DEFAULTS: BalanceOptions = {
 };
 const parse = (...argv: string[]) => parseClientOptions(argv, "/home/mara");
 
-/** The one line on stderr for a refused command line. */
-function refusal(...argv: string[]): string {
-  const parsed = parse(...argv);
-  ok(parsed.command === "print", `${argv.join(" ")} was accepted`);
-  equal(parsed.exitCode, 2);
-  return parsed.text;
-}
+const refusal = (...argv: string[]) => refusedText(parse(...argv), argv);
 
 Deno.test("parseClientOptions() needs -l only", () => {
   deepEqual(parse("-l"), { command: "balance", options: DEFAULTS });

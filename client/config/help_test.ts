@@ -1,5 +1,7 @@
-import { deepEqual, equal } from "node:assert/strict";
+import { deepEqual } from "node:assert/strict";
 import { VERSION } from "../../lib/cli/version.ts";
+import { assertHelpFits } from "../../testing/command_line.ts";
+import { EXAMPLES } from "./help_examples.ts";
 import { parseClientOptions } from "./options.ts";
 
 const HELP = `Usage: fluxify-client [options] [command]
@@ -111,17 +113,7 @@ Commands:
   links                            links of a running client
   completion <shell>               print a script that completes words in a shell: bash, zsh or fish
   help [command]                   show a command's help
-
-Examples:
-  A screen to choose and start on:
-    sudo fluxify-client
-  Bond all links that work, or those that are named, with a live screen:
-    sudo fluxify-client -b -server vpn.example.com
-    sudo fluxify-client -b -server HOST -ifaces eth0,wlan0 -ui
-  Balance connections, without a server:
-    sudo fluxify-client -l -ifaces wan1,wan2
-
-One dash is enough: -server host is --server host.
+${EXAMPLES}
 `;
 
 function parse(...argv: string[]) {
@@ -141,10 +133,5 @@ Deno.test("parseClientOptions() prints help and version", () => {
 });
 
 Deno.test("parseClientOptions() wraps its help to the terminal", () => {
-  for (const width of [72, 80, 120]) {
-    const printed = parseClientOptions(["-help"], "/home/x", new Map(), width);
-    equal(printed.command, "print");
-    const lines = (printed as { text: string }).text.split("\n");
-    deepEqual(lines.filter((line) => line.length > width), [], `at ${width}`);
-  }
+  assertHelpFits((width) => parseClientOptions(["-help"], "/home/x", new Map(), width));
 });

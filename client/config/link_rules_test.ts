@@ -1,17 +1,13 @@
-import { deepEqual, equal, ok, throws } from "node:assert/strict";
+import { deepEqual, ok, throws } from "node:assert/strict";
 import { UsageError } from "../../lib/cli/exit.ts";
 import { parseRates, parseUses } from "./link_rules.ts";
 import { describeClientProgram, parseClientOptions } from "./options.ts";
 import { readSettings, settingsObject } from "./settings.ts";
+import { refusedText } from "../../testing/command_line.ts";
 
 const BOND = ["-b", "-server", "vpn.example.com"];
 
-function refusal(...argv: string[]): string {
-  const parsed = parseClientOptions(argv, "/home/mara");
-  ok(parsed.command === "print", `${argv.join(" ")} was accepted`);
-  equal(parsed.exitCode, 2);
-  return parsed.text;
-}
+const refusal = (...argv: string[]) => refusedText(parseClientOptions(argv, "/home/mara"), argv);
 
 Deno.test("parseRates() reads down and up, one figure for both, and units of each", () => {
   deepEqual([...parseRates("fiber=50/10mbit, dsl=20mbit,lte=800kbit/1.5Mbit,wan=2gbit,x=none")], [

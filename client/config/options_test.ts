@@ -1,6 +1,7 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { type BondOptions, parseClientOptions } from "./options.ts";
 import { DEFAULT_TUNING } from "../../lib/protocol/session/session_tuning.ts";
+import { refusedText } from "../../testing/command_line.ts";
 
 const HOME = "/home/mara";
 const DEFAULTS: BondOptions = {
@@ -38,13 +39,7 @@ const DEFAULTS: BondOptions = {
 const BOND = ["-b", "-server", "vpn.example.com"];
 const parse = (...argv: string[]) => parseClientOptions(argv, HOME);
 
-/** The one line on stderr for a refused command line. */
-function refusal(...argv: string[]): string {
-  const parsed = parse(...argv);
-  ok(parsed.command === "print", `${argv.join(" ")} was accepted`);
-  equal(parsed.exitCode, 2);
-  return parsed.text;
-}
+const refusal = (...argv: string[]) => refusedText(parse(...argv), argv);
 
 Deno.test("parseClientOptions() needs -b and -server only", () => {
   deepEqual(parse(...BOND), { command: "bond", options: DEFAULTS });

@@ -1,5 +1,6 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
+import { processEnd } from "../../testing/process_end.ts";
 import { canMakeTerminals, PseudoTerminal } from "../../testing/pseudo_terminal.ts";
 
 const PROGRAM = fileURLToPath(new URL("./test_live_program.ts", import.meta.url));
@@ -124,24 +125,10 @@ screenTest("a terminal that takes nothing does not keep the program from ending"
   const resume = terminal.stopTaking();
   for (let times = 0; times < 300; times++) await terminal.press("?");
   Deno.kill(process, "SIGTERM");
-  await ended(process);
+  await processEnd(process);
   resume();
   equal(await exitCodeOf(terminal), 0);
 });
-
-/** Waits until there is no such process, at most half a minute. */
-async function ended(process: number): Promise<void> {
-  for (let tries = 0; tries < 600; tries++) {
-    try {
-      await Deno.stat(`/proc/${process}`);
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return;
-      throw error;
-    }
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  throw new Error(`process ${process} does not end`);
-}
 
 Deno.test("without a terminal a screen is refused", async () => {
   const { code, stderr, stdout } = await new Deno.Command(Deno.execPath(), {

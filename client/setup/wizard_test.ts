@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { INTERNET_ADDRESS, SERVER_ADDRESS } from "../../scripts/lab/lab.ts";
 import { environment, newClientCertificate, startServer } from "../../scripts/lab/programs.ts";
+import { chooseBonding, nameBundle, nameServer } from "../../testing/setup_answers.ts";
 import { canRunTmux, Tmux } from "../../testing/tmux.ts";
 import { createSmallLab, ping } from "../../tests/e2e/small_lab.ts";
 import { needsRoot } from "../../tests/netns/namespace.ts";
@@ -29,20 +30,13 @@ Deno.test({
     };
     const imported = join(home, ".fluxify", "laptop.bundle");
     const answerAll = async (terminal: Tmux) => {
-      await terminal.waitFor(/What is it to do\?[^]*bonding/);
-      await terminal.press("Enter");
-      await terminal.waitFor(/Name or address of the server/);
+      await chooseBonding(terminal);
       await terminal.type("not a host");
       await terminal.press("Enter");
       await terminal.waitFor(/must be an IP address or a host name/);
       await terminal.press("C-u");
-      await terminal.type(SERVER_ADDRESS);
-      await terminal.press("Enter");
-      await terminal.waitFor(/Which certificate\?/);
-      await terminal.press("Enter");
-      await terminal.waitFor(/Path of the bundle/);
-      await terminal.type(bundle);
-      await terminal.press("Enter");
+      await nameServer(terminal, SERVER_ADDRESS);
+      await nameBundle(terminal, bundle);
       await terminal.waitFor(/Which links\?[^]*one[^]*two/);
       await terminal.press("Enter");
       await terminal.waitFor(/Start now\?/);
@@ -138,12 +132,8 @@ Deno.test({
       columns: 100,
       rows: 30,
     });
-    await terminal.waitFor(/What is it to do\?/);
-    await terminal.press("Enter");
-    await terminal.waitFor(/Name or address of the server/);
-    await terminal.type(SERVER_ADDRESS);
-    await terminal.press("Enter");
-    await terminal.waitFor(/Which certificate\?/);
+    await chooseBonding(terminal);
+    await nameServer(terminal, SERVER_ADDRESS);
     await terminal.press("Down", "Enter");
     await terminal.waitFor(/Paste the whole bundle/);
     for (const line of text.trim().split("\n")) {

@@ -1,5 +1,6 @@
 /** A server and a client, each a machine of Debian, that a person sets up from the package. */
 import { basename, join } from "node:path";
+import { answerSetup } from "../../testing/setup_answers.ts";
 import { Tmux } from "../../testing/tmux.ts";
 import { INTERNET_ADDRESS, Lab, SERVER_ADDRESS } from "../lab/lab.ts";
 import { Machine, until } from "./machine.ts";
@@ -85,17 +86,7 @@ async function setUpClient(client: Machine): Promise<void> {
     columns: 120,
     rows: 50,
   });
-  await terminal.waitFor(/What is it to do\?/);
-  await terminal.press("Enter");
-  await terminal.waitFor(/Name or address of the server/);
-  await terminal.type(SERVER_ADDRESS);
-  await terminal.press("Enter");
-  await terminal.waitFor(/Which certificate\?/);
-  await terminal.press("Enter");
-  await terminal.waitFor(/Path of the bundle/);
-  await terminal.type("/root/laptop.bundle");
-  await terminal.press("Enter");
-  await terminal.waitFor(/Which links\?/);
+  await answerSetup(terminal, SERVER_ADDRESS, "/root/laptop.bundle");
   await terminal.press("Enter");
   await terminal.waitFor(/as a service\?/);
   await terminal.press("Enter");

@@ -1,11 +1,8 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { parseServerOptions } from "../options.ts";
+import { refusedText } from "../../testing/command_line.ts";
 
-function refusal(...argv: string[]): string {
-  const parsed = parseServerOptions(["forward", ...argv]);
-  ok(parsed.command === "print" && parsed.exitCode !== 0, argv.join(" "));
-  return parsed.text;
-}
+const refusal = (...argv: string[]) => refusedText(parseServerOptions(["forward", ...argv]), argv);
 
 Deno.test("forward: what to send where, and what goes there no more", () => {
   const shared = { command: "forward", pkiFolder: null, format: "text" };

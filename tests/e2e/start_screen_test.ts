@@ -7,6 +7,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { INTERNET_ADDRESS, Lab, SERVER_ADDRESS } from "../../scripts/lab/lab.ts";
 import { environment, newClientCertificate, startServer } from "../../scripts/lab/programs.ts";
+import { processEnd } from "../../testing/process_end.ts";
+import { answerSetup } from "../../testing/setup_answers.ts";
 import { canRunTmux, Tmux } from "../../testing/tmux.ts";
 import { needsRoot } from "../netns/namespace.ts";
 import { hostState } from "./host_state.ts";
@@ -51,16 +53,7 @@ Deno.test({
     await Deno.mkdir(home);
     const server = await startServer(lab);
     await using terminal = await openForm(lab, home);
-    await terminal.waitFor(/What is it to do\?[^]*bonding/);
-    await terminal.press("Enter");
-    await terminal.waitFor(/Name or address of the server/);
-    await terminal.type(SERVER_ADDRESS);
-    await terminal.press("Enter");
-    await terminal.waitFor(/Which certificate\?/);
-    await terminal.press("Enter");
-    await terminal.waitFor(/Path of the bundle/);
-    await terminal.type(bundle);
-    await terminal.press("Enter");
+    await answerSetup(terminal, SERVER_ADDRESS, bundle);
     await terminal.waitFor(/Which links\?[^]*one[^]*two/);
     await terminal.press("Enter");
     await terminal.waitFor(/Start now\?/);
@@ -255,20 +248,6 @@ async function processIn(terminal: Tmux): Promise<number> {
   return Number(children.trim().split(" ")[0]);
 }
 
-/** Waits until there is no such process, at most half a minute. */
-async function ended(process: number): Promise<void> {
-  for (let tries = 0; tries < 600; tries++) {
-    try {
-      await Deno.stat(`/proc/${process}`);
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return;
-      throw error;
-    }
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  throw new Error(`process ${process} does not end`);
-}
-
 Deno.test({
   name:
     "netns: SIGTERM, SIGHUP and a closed terminal end form and running page, and undo everything",
@@ -296,7 +275,7 @@ Deno.test({
           equal(await terminal.variable("alternate_on"), "0", `${page}, ${end}`);
           equal(await terminal.variable("mouse_any_flag"), "0", `${page}, ${end}`);
         }
-        await ended(process);
+        await processEnd(process);
         equal(await hostState(lab.client), before, `${page}, ${end}`);
       }
     }

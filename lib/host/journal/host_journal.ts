@@ -29,7 +29,7 @@ export type { Change, ChangeId } from "./change.ts";
 export { JournalError } from "./state_directory.ts";
 export { restoreStale, tellsOfFailure } from "./stale.ts";
 
-interface JournalOptions {
+export interface JournalOptions {
   /** Letters, digits, "-" and "_"; shown to people, such as "fluxify-client". */
   program: string;
   runner: CommandRunner;

@@ -1,9 +1,15 @@
 import assert from "node:assert/strict";
 import { FakeRunner } from "../../../testing/fake_runner.ts";
 import { CommandError, SystemRunner } from "../command/runner.ts";
-import { type Change, HostJournal, JournalError, restoreStale } from "./host_journal.ts";
+import {
+  type Change,
+  HostJournal,
+  JournalError,
+  type JournalOptions,
+  restoreStale,
+} from "./host_journal.ts";
 import { ModelHost } from "../../../testing/model_host.ts";
-import { deadIdentity, TestDirectory, testProgram } from "./test_directory.ts";
+import { deadIdentity, openJournal, TestDirectory, testProgram } from "./test_directory.ts";
 
 const route = (line: string): Change => ({
   kind: "command",
@@ -11,24 +17,13 @@ const route = (line: string): Change => ({
   undo: ["ip", "del", line],
 });
 
-function open(host: ModelHost, directory: TestDirectory, options = {}): Promise<HostJournal> {
-  return HostJournal.open({
-    program: "fluxify-test",
-    runner: host,
-    sysctl: host,
-    directory: directory.path,
-    ...options,
-  });
-}
+const open = (host: ModelHost, directory: TestDirectory, more: Partial<JournalOptions> = {}) =>
+  openJournal(host, directory, { sysctl: host, ...more });
 
 Deno.test("undoAll() undoes in reverse order and removes the journal", async () => {
   await using directory = await TestDirectory.create();
   const runner = new FakeRunner().on("", "");
-  const journal = await HostJournal.open({
-    program: "fluxify-test",
-    runner,
-    directory: directory.path,
-  });
+  const journal = await openJournal(runner, directory);
   await journal.apply(route("a"));
   await journal.apply({ ...route("b"), argv: ["nft", "-f", "-"], input: "table" } as Change);
   assert.equal((await directory.journals()).length, 1);
@@ -72,11 +67,7 @@ Deno.test("a failed command is not undone, a stopped one is", async () => {
 Deno.test("undoAll() goes on after an error, returns it and can be called again", async () => {
   await using directory = await TestDirectory.create();
   const runner = new FakeRunner().on("", "");
-  const journal = await HostJournal.open({
-    program: "fluxify-test",
-    runner,
-    directory: directory.path,
-  });
+  const journal = await openJournal(runner, directory);
   for (const line of ["a", "b", "c"]) await journal.apply(route(line));
   runner.on("ip del b", { code: 4, stderr: "locked" });
   const errors = await journal.undoAll();

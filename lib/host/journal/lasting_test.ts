@@ -1,16 +1,11 @@
 import assert from "node:assert/strict";
-import { HostJournal, restoreStale } from "./host_journal.ts";
+import { type HostJournal, restoreStale } from "./host_journal.ts";
 import { ModelHost } from "../../../testing/model_host.ts";
 import { formatLine, parseJournal } from "./record.ts";
-import { deadIdentity, TestDirectory } from "./test_directory.ts";
+import { openDeadJournal, TestDirectory } from "./test_directory.ts";
 
-async function open(host: ModelHost, directory: TestDirectory): Promise<HostJournal> {
-  return await HostJournal.open({
-    ...{ program: "fluxify-test", runner: host, sysctl: host },
-    directory: directory.path,
-    identity: await deadIdentity(),
-  });
-}
+const open = (host: ModelHost, directory: TestDirectory) =>
+  openDeadJournal(host, directory, { sysctl: host });
 
 function restore(host: ModelHost, directory: TestDirectory, lasting?: "leave" | HostJournal) {
   return restoreStale(host, directory.path, { sysctl: host, lasting });

@@ -1,11 +1,11 @@
 import assert, { deepEqual } from "node:assert/strict";
 import fc from "fast-check";
 import { FakeRunner } from "../../../testing/fake_runner.ts";
-import { type Change, HostJournal, restoreStale, tellsOfFailure } from "./host_journal.ts";
+import { type Change, type HostJournal, restoreStale, tellsOfFailure } from "./host_journal.ts";
 import { ModelHost } from "../../../testing/model_host.ts";
 import { isRunning, ownIdentity } from "./process_identity.ts";
 import { readLeftBehind } from "./stale.ts";
-import { deadIdentity, TestDirectory } from "./test_directory.ts";
+import { deadIdentity, openDeadJournal, openJournal, TestDirectory } from "./test_directory.ts";
 
 const route = (line: string): Change => ({
   kind: "command",
@@ -14,11 +14,8 @@ const route = (line: string): Change => ({
 });
 
 async function leave(host: ModelHost, directory: TestDirectory, identity: object): Promise<void> {
-  const journal = await HostJournal.open({
-    program: "fluxify-test",
-    runner: host,
+  const journal = await openJournal(host, directory, {
     sysctl: host,
-    directory: directory.path,
     identity: { ...await deadIdentity(), ...identity },
   });
   await journal.apply(route("a"));
@@ -60,8 +57,7 @@ Deno.test("readLeftBehind() tells what a dead process left, and leaves it there"
   deepEqual(await readLeftBehind(directory.path), expected);
   deepEqual(await readLeftBehind(directory.path), expected, "nothing was undone");
   assert.equal(host.state(), changed);
-  const options = { program: "fluxify-test", runner: host, sysctl: host };
-  const running = await HostJournal.open({ ...options, directory: directory.path });
+  const running = await openJournal(host, directory, { sysctl: host });
   await running.apply(route("kept"));
   deepEqual(await readLeftBehind(directory.path), expected, "one that runs keeps its own");
   await running.undoAll();
@@ -84,12 +80,7 @@ Deno.test("restoreStale() tells of each change it undid", async () => {
 Deno.test("restoreStale() undoes the latest change first", async () => {
   await using directory = await TestDirectory.create();
   const runner = new FakeRunner().on("", "");
-  const journal = await HostJournal.open({
-    program: "fluxify-test",
-    runner,
-    directory: directory.path,
-    identity: await deadIdentity(),
-  });
+  const journal = await openDeadJournal(runner, directory);
   for (const line of ["a", "b", "c"]) await journal.apply(route(line));
   journal.close();
   await restoreStale(runner, directory.path);
@@ -100,11 +91,9 @@ Deno.test("restoreStale() leaves the living alone, by lock and by process", asyn
   await using directory = await TestDirectory.create();
   const host = machine();
   await leave(host, directory, await ownIdentity());
-  const options = { runner: host, sysctl: host, directory: directory.path };
-  const locked = await HostJournal.open({
-    ...options,
+  const locked = await openDeadJournal(host, directory, {
     program: "fluxify-locked",
-    identity: await deadIdentity(),
+    sysctl: host,
   });
   const changed = host.state();
   const kept: string[] = [];
@@ -161,12 +150,7 @@ Deno.test("restoreStale() keeps what it could not undo, and says so", async () =
 Deno.test("restoreStale() undoes a change once, also where another one could not be undone", async () => {
   await using directory = await TestDirectory.create();
   const host = machine();
-  const journal = await HostJournal.open({
-    program: "fluxify-test",
-    runner: host,
-    directory: directory.path,
-    identity: await deadIdentity(),
-  });
+  const journal = await openDeadJournal(host, directory);
   for (const line of ["a", "b"]) await journal.apply(route(line));
   journal.close();
   host.changesLeft = 1;
@@ -240,13 +224,7 @@ Deno.test("property: a crash at any byte of the journal is undone", async () => 
         await using directory = await TestDirectory.create();
         const host = machineFrom(start);
         const before = host.state();
-        const journal = await HostJournal.open({
-          program: "fluxify-test",
-          runner: host,
-          sysctl: host,
-          directory: directory.path,
-          identity: await deadIdentity(),
-        });
+        const journal = await openDeadJournal(host, directory, { sysctl: host });
         // What the machine was while the journal had which length.
         const moments = [{ lengthBytes: 0, state: before }];
         host.onChange = () => {
@@ -289,13 +267,7 @@ Deno.test("property: a crash while undoing is undone", async () => {
         await using directory = await TestDirectory.create();
         const host = machineFrom(start);
         const before = host.state();
-        const journal = await HostJournal.open({
-          program: "fluxify-test",
-          runner: host,
-          sysctl: host,
-          directory: directory.path,
-          identity: await deadIdentity(),
-        });
+        const journal = await openDeadJournal(host, directory, { sysctl: host });
         for (const change of changes) await journal.apply(change).catch(() => {});
         const bytes = await Deno.readFile(journal.path);
         host.changesLeft = undone;
@@ -328,12 +300,9 @@ Deno.test("property: parameters shared by several programs outlive all but the l
         if (action === "restore") {
           await restoreStale(host, directory.path, { sysctl: host });
         } else if (action === "set") {
-          const journal = present?.journal ?? await HostJournal.open({
+          const journal = present?.journal ?? await openDeadJournal(host, directory, {
             program: `program-${program}`,
-            runner: host,
             sysctl: host,
-            directory: directory.path,
-            identity: await deadIdentity(),
           });
           const paths = present?.paths ?? new Set();
           await journal.apply({ kind: "sysctl", path, value: "1" });

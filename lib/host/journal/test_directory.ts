@@ -1,4 +1,6 @@
 import { join } from "node:path";
+import type { CommandRunner } from "../command/runner.ts";
+import { HostJournal, type JournalOptions } from "./host_journal.ts";
 import { ownIdentity, type ProcessIdentity } from "./process_identity.ts";
 
 /** For tests: a state directory of its own, gone at the end. */
@@ -26,6 +28,25 @@ export class TestDirectory implements AsyncDisposable {
 /** A process of this boot and namespace that has ended: no process is as old as the kernel. */
 export async function deadIdentity(): Promise<ProcessIdentity> {
   return { ...await ownIdentity(), startTime: "0" };
+}
+
+/** For tests: a journal in `directory`, of this process unless `more` says otherwise. */
+export async function openJournal(
+  runner: CommandRunner,
+  directory: TestDirectory,
+  more: Partial<JournalOptions> = {},
+): Promise<HostJournal> {
+  const { path } = directory;
+  return await HostJournal.open({ program: "fluxify-test", runner, directory: path, ...more });
+}
+
+/** For tests: the same of a process that is gone. */
+export async function openDeadJournal(
+  runner: CommandRunner,
+  directory: TestDirectory,
+  more: Partial<JournalOptions> = {},
+): Promise<HostJournal> {
+  return await openJournal(runner, directory, { identity: await deadIdentity(), ...more });
 }
 
 /** The command that runs test_program.ts in a process of its own. */

@@ -96,6 +96,15 @@ export class TestSite implements AsyncDisposable {
     if (code !== 0) throw new Error(`no answer from ${address}: ${stdout}${stderr}`);
   }
 
+  /** Which of the strangers' addresses a datagram gets to, over the link that is no tunnel. */
+  async strangersReached(from: CommandRunner): Promise<string[]> {
+    const reached: string[] = [];
+    for (const address of [STRANGER, STRANGER6]) {
+      if (await this.reaches(from, address, 53)) reached.push(address);
+    }
+    return reached;
+  }
+
   /** Whether a datagram or the first packet of a connection gets to the far side. */
   async reaches(
     from: CommandRunner,
