@@ -22,34 +22,15 @@ import {
   TCP_HEADER_LENGTH_MIN,
   TCP_SEQUENCE,
 } from "./ip.ts";
+import { OpenBatch, PACKET_BYTES_MAX } from "./open_batch.ts";
 
-/** The longest packet the length fields of IPv4 can name; IPv6 could 40 more. */
-const PACKET_BYTES_MAX = 65_535;
 const TCP_ACKNOWLEDGEMENT = 8;
 /** Data offset, flags and window, as one word. */
 const TCP_OFFSET_FLAGS_WINDOW = 12;
 const PSH_IN_WORD = TCP_FLAG_PSH << 16;
 
-const NOTHING = new DataView(new ArrayBuffer(0));
-
-export class TcpCoalescer {
-  /** Packets in the batch; 0 when none is open. */
-  count = 0;
-  /** Where the first packet, whose headers stand for all, starts. */
-  offset = 0;
-  /** Headers of the batch, in bytes; every later packet gives its bytes behind these. */
-  headersLength = 0;
-  /** Payload of each packet but the last, in bytes. */
-  segmentSize = 0;
-  isIpv4 = false;
-  /** From the start of the packet to its TCP header. */
-  transportDistance = 0;
-
-  /** The memory of the first packet. */
-  #view: DataView = NOTHING;
-  #payloadLength = 0;
+export class TcpCoalescer extends OpenBatch {
   #nextSequence = 0;
-  #isClosed = false;
 
   /**
    * Opens a batch with the whole TCP packet at offset `packet` of `view`, TCP header at `transport`,
@@ -67,37 +48,31 @@ export class TcpCoalescer {
       tcpLength < TCP_HEADER_LENGTH_MIN || payloadLength <= 0 ||
       (flags & ~TCP_FLAG_PSH) !== TCP_FLAG_ACK
     ) return false;
-    this.count = 1;
-    this.#view = view;
-    this.offset = packet;
-    this.isIpv4 = isIpv4;
-    this.transportDistance = transport - packet;
-    this.headersLength = transport - packet + tcpLength;
-    this.segmentSize = payloadLength;
-    this.#payloadLength = payloadLength;
+    const distance = transport - packet;
+    this.open(view, packet, isIpv4, distance, distance + tcpLength, payloadLength);
     this.#nextSequence = (view.getUint32(transport + TCP_SEQUENCE) + payloadLength) >>> 0;
-    this.#isClosed = (flags & TCP_FLAG_PSH) !== 0;
+    this.isClosed = (flags & TCP_FLAG_PSH) !== 0;
     return true;
   }
 
   /** Adds the packet at `packet` when it continues the open batch; false when it does not. */
   append(view: DataView, packet: number, transport: number, end: number): boolean {
-    if (this.count === 0 || this.#isClosed) return false;
+    if (this.count === 0 || this.isClosed) return false;
     if (transport - packet !== this.transportDistance) return false;
     const payloadLength = end - packet - this.headersLength;
     if (
       payloadLength <= 0 || payloadLength > this.segmentSize ||
-      this.headersLength + this.#payloadLength + payloadLength > PACKET_BYTES_MAX ||
+      this.headersLength + this.payloadLength + payloadLength > PACKET_BYTES_MAX ||
       !this.#sameHeaders(view, packet, transport)
     ) return false;
     const flags = view.getUint8(transport + TCP_FLAGS);
     this.count++;
-    this.#payloadLength += payloadLength;
+    this.payloadLength += payloadLength;
     this.#nextSequence = (this.#nextSequence + payloadLength) >>> 0;
-    this.#isClosed = payloadLength < this.segmentSize || (flags & TCP_FLAG_PSH) !== 0;
+    this.isClosed = payloadLength < this.segmentSize || (flags & TCP_FLAG_PSH) !== 0;
     if ((flags & TCP_FLAG_PSH) !== 0) {
       const first = this.offset + this.transportDistance + TCP_FLAGS;
-      this.#view.setUint8(first, this.#view.getUint8(first) | TCP_FLAG_PSH);
+      this.view.setUint8(first, this.view.getUint8(first) | TCP_FLAG_PSH);
     }
     return true;
   }
@@ -108,8 +83,8 @@ export class TcpCoalescer {
    * @returns the length of the whole super-packet, in bytes.
    */
   finish(): number {
-    const view = this.#view;
-    const length = this.headersLength + this.#payloadLength;
+    const view = this.view;
+    const length = this.headersLength + this.payloadLength;
     const packet = this.offset;
     if (this.count > 1) {
       if (this.isIpv4) {
@@ -126,7 +101,7 @@ export class TcpCoalescer {
   }
 
   #sameHeaders(view: DataView, packet: number, transport: number): boolean {
-    const head = this.#view;
+    const head = this.view;
     const first = this.offset;
     const firstTransport = first + this.transportDistance;
     if (

@@ -21,30 +21,12 @@ import {
   UDP_LENGTH,
 } from "./ip.ts";
 import { hasSameIpHeader } from "./ip_header.ts";
+import { OpenBatch, PACKET_BYTES_MAX } from "./open_batch.ts";
 
-const PACKET_BYTES_MAX = 65_535;
 /** UDP_MAX_SEGMENTS of older kernels. */
 const PACKETS_MAX = 64;
 
-const NOTHING = new DataView(new ArrayBuffer(0));
-
-export class UdpCoalescer {
-  /** Packets in the batch; 0 when none is open. */
-  count = 0;
-  /** Where the first packet, whose headers stand for all, starts. */
-  offset = 0;
-  /** Headers of the batch, in bytes; every later packet gives its bytes behind these. */
-  headersLength = 0;
-  /** Payload of each packet but the last, in bytes. */
-  segmentSize = 0;
-  isIpv4 = false;
-  /** From the start of the packet to its UDP header. */
-  transportDistance = 0;
-
-  /** The memory of the first packet. */
-  #view: DataView = NOTHING;
-  #payloadLength = 0;
-  #isClosed = false;
+export class UdpCoalescer extends OpenBatch {
   /** Whether packets may be fragmented, so that their numbers have to follow each other. */
   #isNumbered = false;
 
@@ -63,41 +45,34 @@ export class UdpCoalescer {
     if ((fragment & ~IPV4_DONT_FRAGMENT) !== 0) return false;
     this.#isNumbered = fragment === 0;
     if (view.getUint16(transport + UDP_LENGTH) !== end - transport) return false;
-    this.count = 1;
-    this.#view = view;
-    this.offset = packet;
-    this.isIpv4 = isIpv4;
-    this.transportDistance = distance;
-    this.headersLength = distance + UDP_HEADER_LENGTH;
-    this.segmentSize = payloadLength;
-    this.#payloadLength = payloadLength;
-    this.#isClosed = false;
+    this.open(view, packet, isIpv4, distance, distance + UDP_HEADER_LENGTH, payloadLength);
+    this.isClosed = false;
     return true;
   }
 
   /** Adds the packet at `packet` when it belongs to the open batch; false when it does not. */
   append(view: DataView, packet: number, transport: number, end: number): boolean {
-    if (this.count === 0 || this.#isClosed || this.count >= PACKETS_MAX) return false;
+    if (this.count === 0 || this.isClosed || this.count >= PACKETS_MAX) return false;
     if (transport - packet !== this.transportDistance) return false;
     const payloadLength = end - transport - UDP_HEADER_LENGTH;
-    const head = this.#view;
+    const head = this.view;
     const first = this.offset;
     if (
       payloadLength <= 0 || payloadLength > this.segmentSize ||
-      this.headersLength + this.#payloadLength + payloadLength > PACKET_BYTES_MAX ||
+      this.headersLength + this.payloadLength + payloadLength > PACKET_BYTES_MAX ||
       view.getUint16(transport + UDP_LENGTH) !== end - transport ||
       view.getInt32(transport) !== head.getInt32(first + this.transportDistance) || // ports
       !hasSameIpHeader(view, packet, head, first, this.isIpv4) ||
       this.#isNumbered && !this.#isNextNumber(view, packet)
     ) return false;
     this.count++;
-    this.#payloadLength += payloadLength;
-    this.#isClosed = payloadLength < this.segmentSize;
+    this.payloadLength += payloadLength;
+    this.isClosed = payloadLength < this.segmentSize;
     return true;
   }
 
   #isNextNumber(view: DataView, packet: number): boolean {
-    const first = this.#view.getUint16(this.offset + IPV4_IDENTIFICATION);
+    const first = this.view.getUint16(this.offset + IPV4_IDENTIFICATION);
     return view.getUint16(packet + IPV4_IDENTIFICATION) === ((first + this.count) & 0xffff);
   }
 
@@ -106,9 +81,9 @@ export class UdpCoalescer {
    * sum of the pseudo-header. The caller reads the public fields before it opens the next batch.
    */
   finish(): void {
-    const view = this.#view;
+    const view = this.view;
     const packet = this.offset;
-    const udpLength = UDP_HEADER_LENGTH + this.#payloadLength;
+    const udpLength = UDP_HEADER_LENGTH + this.payloadLength;
     if (this.count > 1) {
       const transport = packet + this.transportDistance;
       view.setUint16(transport + UDP_LENGTH, udpLength);
