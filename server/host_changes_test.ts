@@ -3,7 +3,7 @@ import type { CommandRunner } from "../lib/host/command/runner.ts";
 import { HostJournal } from "../lib/host/journal/host_journal.ts";
 import { TestMachine } from "../lib/host/journal/test_machine.ts";
 import { TunKeeper } from "../lib/host/links/tun_keeper.ts";
-import { CommandSysctl } from "../lib/host/sysctl/sysctl.ts";
+import { CommandSysctl } from "../testing/command_sysctl.ts";
 import { DEFAULT_NETWORK } from "../lib/protocol/wire/tunnel_network.ts";
 import { changeHost } from "./host_changes.ts";
 

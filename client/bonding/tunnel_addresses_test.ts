@@ -1,7 +1,7 @@
 import { deepEqual, equal, match } from "node:assert/strict";
 import { FakeRunner } from "../../testing/fake_runner.ts";
 import { TestNamespace } from "../../testing/test_namespace.ts";
-import { CommandSysctl } from "../../lib/host/sysctl/sysctl.ts";
+import { CommandSysctl } from "../../testing/command_sysctl.ts";
 import { TunnelAddresses } from "./tunnel_addresses.ts";
 
 const PREFIXES = { prefix4: 24, prefix6: 64 };

@@ -2,7 +2,7 @@
 import { PROBATION_MS, RETURN_MS } from "../../lib/protocol/path/eligibility.ts";
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { DOWN_AFTER_SUSPECT_MS, SUSPECT_AFTER_MS } from "../../lib/protocol/path/liveness.ts";
-import { HEARTBEAT_ACTIVE_MS, HEARTBEAT_IDLE_MS } from "../../lib/protocol/session/session.ts";
+import { HEARTBEAT_ACTIVE_MS, HEARTBEAT_IDLE_MS } from "../../lib/protocol/session/heartbeats.ts";
 import { TYPE_CONTROL } from "../../lib/protocol/wire/header.ts";
 import type { Peer } from "./peer.ts";
 import { VirtualNetwork } from "../../testing/virtual_network.ts";

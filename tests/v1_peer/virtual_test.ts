@@ -1,7 +1,7 @@
 /** Sessions of lib/ against the v1 peer, on virtual time. */
 import { HEADERS_BYTES, writePacket } from "../two_peers/test_packet.ts";
 import { deepEqual, equal, notEqual, ok } from "node:assert/strict";
-import { HEARTBEAT_ACTIVE_MS, HEARTBEAT_IDLE_MS } from "../../lib/protocol/session/session.ts";
+import { HEARTBEAT_ACTIVE_MS, HEARTBEAT_IDLE_MS } from "../../lib/protocol/session/heartbeats.ts";
 import { MixedNetwork, V1_HEARTBEAT_MS } from "./mixed_network.ts";
 
 const PACKET = writePacket({ flow: 1, number: 1 }, "client", HEADERS_BYTES);

@@ -11,8 +11,6 @@ import { LIBC_SYMBOLS } from "./symbols.ts";
 
 type Library = Deno.DynamicLibrary<typeof LIBC_SYMBOLS>;
 
-const F_GETFL = 3;
-const F_SETFL = 4;
 const O_NONBLOCK = 0o4000;
 const EFD_CLOEXEC = 0o2000000;
 const EFD_NONBLOCK = O_NONBLOCK;
@@ -66,14 +64,6 @@ export class Libc {
   /** ioctl whose argument is a number. */
   ioctlNumber(fd: number, request: number, argument: number, action: string): void {
     this.#check(this.#symbols.ioctl(fd, BigInt(request), BigInt(argument)), action);
-  }
-
-  setNonBlocking(fd: number): void {
-    const flags = this.#check(this.#symbols.fcntl(fd, F_GETFL, 0n), "read descriptor flags");
-    this.#check(
-      this.#symbols.fcntl(fd, F_SETFL, BigInt(flags | O_NONBLOCK)),
-      "make descriptor non-blocking",
-    );
   }
 
   socket(domain: number, type: number, protocol = 0): number {

@@ -15,8 +15,6 @@ export const LIBC_SYMBOLS = {
   writev: { parameters: ["i32", "usize", "i32"], result: "i32" },
   // int ioctl(int fd, unsigned long request, void *argument);
   ioctl: { parameters: ["i32", "usize", "usize"], result: "i32" },
-  // int fcntl(int fd, int command, long argument);
-  fcntl: { parameters: ["i32", "i32", "isize"], result: "i32" },
   // int socket(int domain, int type, int protocol);
   socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
   // int bind(int fd, const struct sockaddr *address, socklen_t length);

@@ -1,7 +1,7 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { HostJournal } from "../journal/host_journal.ts";
 import { TestDirectory } from "../journal/test_directory.ts";
-import { CommandSysctl } from "../sysctl/sysctl.ts";
+import { CommandSysctl } from "../../../testing/command_sysctl.ts";
 import { TestCrossing, untilAll } from "./test_crossing.ts";
 import { BACKENDS } from "./test_journal.ts";
 import { shareTunnel } from "./tunnel_share.ts";

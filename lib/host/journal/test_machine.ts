@@ -1,5 +1,5 @@
 import { TestNamespace } from "../../../testing/test_namespace.ts";
-import { CommandSysctl } from "../sysctl/sysctl.ts";
+import { CommandSysctl } from "../../../testing/command_sysctl.ts";
 import { HostJournal, restoreStale } from "./host_journal.ts";
 import type { RestoreOptions } from "./stale.ts";
 import { ownIdentity, type ProcessIdentity } from "./process_identity.ts";

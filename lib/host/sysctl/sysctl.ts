@@ -4,8 +4,6 @@
  * that tests work on a model or inside a network namespace. What changes parameters for good goes
  * through the host journal, which puts the previous values back.
  */
-import { type CommandRunner, runChecked } from "../command/runner.ts";
-
 export interface SysctlAccess {
   /** The trimmed value, or null when the kernel has no such parameter. */
   read(path: string): Promise<string | null>;
@@ -30,22 +28,6 @@ export class SystemSysctl implements SysctlAccess {
     // Neither created nor truncated: the kernel's files know only writing.
     using file = await Deno.open(ROOT + checkPath(path), { write: true });
     await file.write(new TextEncoder().encode(value));
-  }
-}
-
-/** The parameters a runner's `cat` and `sysctl` see, such as those of another namespace. */
-export class CommandSysctl implements SysctlAccess {
-  constructor(readonly runner: CommandRunner) {}
-
-  async read(path: string): Promise<string | null> {
-    const result = await this.runner.run(["cat", ROOT + checkPath(path)]);
-    if (result.code === 0) return result.stdout.trim();
-    if (result.stderr.includes("No such file")) return null;
-    throw new Error(`Cannot read ${path}: ${result.stderr.trim()}`);
-  }
-
-  async write(path: string, value: string): Promise<void> {
-    await runChecked(this.runner, ["sysctl", "-q", "-w", `${checkPath(path)}=${value}`]);
   }
 }
 

@@ -4,7 +4,8 @@ import { HostJournal } from "../journal/host_journal.ts";
 import { TestMachine } from "../journal/test_machine.ts";
 import { enableForwarding } from "./forwarding.ts";
 import { loosenReversePath } from "./reverse_path.ts";
-import { CommandSysctl, SystemSysctl } from "./sysctl.ts";
+import { CommandSysctl } from "../../../testing/command_sysctl.ts";
+import { SystemSysctl } from "./sysctl.ts";
 
 Deno.test("SystemSysctl reads, knows what is not there and refuses other paths", async () => {
   const sysctl = new SystemSysctl();

@@ -32,7 +32,6 @@ import type { Wire } from "./wire.ts";
 const JUDGE_MS = 100;
 const FLUSH_TIMEOUT_MS = 50;
 
-export { HEARTBEAT_ACTIVE_MS, HEARTBEAT_IDLE_MS } from "./heartbeats.ts";
 export type { Role, SessionOptions } from "./session_options.ts";
 export type { SessionEvent, Transmit } from "../path/outbox.ts";
 
