@@ -1,7 +1,7 @@
 /**
  * Who has logged in: the token of the link that the program prints buys a session, which a cookie
- * carries. Tries are limited for each address and in all, sessions by number and age. Has no clock:
- * times are milliseconds of any origin, never backwards.
+ * carries. Wrong tries are limited for each address and in all, sessions by number and age. Has no
+ * clock: times are milliseconds of any origin, never backwards.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
 import { TokenBucket } from "../../protocol/packet/token_bucket.ts";
@@ -18,7 +18,7 @@ interface Session {
 export const SESSIONS_MAX = 64;
 export const IDLE_MS = 12 * 3_600_000;
 export const AGE_MS = 7 * 86_400_000;
-/** Tries in a minute, from one address and from all. */
+/** Wrong tries in a minute, from one address and from all. */
 export const TRIES_OF_ONE = 5;
 export const TRIES_OF_ALL = 30;
 const MINUTE_SECONDS = 60;
@@ -38,10 +38,17 @@ export class Logins {
     this.#newId = newId;
   }
 
-  /** `from`: the address that asks. The oldest session makes room for a new one. */
+  /**
+   * `from`: the address that asks. Only wrong tries count and are held back. Everybody on the machine,
+   * or behind its proxy, asks from the same address as the owner, so a limit for right ones would let
+   * any of them lock the owner out; and no number of tries finds 192 random bits.
+   * The oldest session makes room for a new one.
+   */
   logIn(token: string, from: string, nowMs: number): LoginResult {
-    if (!this.#triesOf(from).take(nowMs) || !this.#all.take(nowMs)) return { kind: "too many" };
-    if (!timingSafeEqual(digest(token), this.#token)) return { kind: "wrong" };
+    if (!timingSafeEqual(digest(token), this.#token)) {
+      const isHeard = this.#triesOf(from).take(nowMs) && this.#all.take(nowMs);
+      return { kind: isHeard ? "wrong" : "too many" };
+    }
     const id = this.#newId();
     this.#sessions.set(digestText(id), { sinceMs: nowMs, usedMs: nowMs });
     for (const oldest of this.#sessions.keys()) {

@@ -190,7 +190,9 @@ export class PageSite {
       case "wrong":
         return refuse(401, "wrong token", "that is not the token: take the link printed last");
       case "too many":
-        return refuse(429, "busy", "too many tries: wait a minute", { "retry-after": "60" });
+        return refuse(429, "busy", "too many wrong tokens: take the link printed last", {
+          "retry-after": "60",
+        });
       default:
         return result satisfies never;
     }
