@@ -19,6 +19,7 @@ import { lookAtClient, type Outcome, waitForClient } from "./wait_for_client.ts"
 
 /** So long it is waited for; it goes on by itself. */
 const UP_MS = 30_000;
+const STARTED_BY_OTHERS = "it was being started already";
 /** Of what a program that ended has said, only the end is of interest. */
 const SAID_MAX = 4096;
 
@@ -50,7 +51,7 @@ export async function bringUp(
     refuseObstacle(start.command === "bond" ? host : { ...host, tunDevice: "present" });
     const isUnit = isService && saved.path === systemSettingsPath(command.instance);
     const begun = before.state === "connecting"
-      ? { end: () => Promise.resolve(null), how: "it was being started already" }
+      ? { end: () => Promise.resolve(null), how: STARTED_BY_OTHERS, processId: null }
       : isUnit
       ? await startService(runner, unit)
       : startInBackground(saved.path, command);
@@ -60,7 +61,7 @@ export async function bringUp(
       pause: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
       nowMs: () => performance.now(),
     }, UP_MS);
-    return tell(outcome, begun.how);
+    return tell(outcome, await isOurs(outcome, begun) ? begun.how : STARTED_BY_OTHERS);
   } catch (error) {
     writeTo(Deno.stderr, failureText(CLIENT_PROGRAM, error, "one line"));
     return exitCodeFor(error);
@@ -72,6 +73,14 @@ interface Begun {
   readonly end: () => Promise<string | null>;
   /** How it was started, for people. */
   readonly how: string;
+  /** Null: the service manager knows. */
+  readonly processId: number | null;
+}
+
+/** Of two that start it at once only one has its way; the other one waits for that. */
+async function isOurs(outcome: Outcome, { end, processId }: Begun): Promise<boolean> {
+  if (outcome.state !== "up") return true;
+  return processId === null ? await end() === null : processId === outcome.status.processId;
 }
 
 async function startService(runner: SystemRunner, unit: string): Promise<Begun> {
@@ -79,6 +88,7 @@ async function startService(runner: SystemRunner, unit: string): Promise<Begun> 
   const problem = await startUnit(runner, unit, "in the background");
   return {
     how,
+    processId: null,
     end: async () => await whyUnitEnded(runner, unit) ?? problem,
   };
 }
@@ -113,6 +123,7 @@ function startInBackground(
   });
   return {
     how: `in the background, process ${child.pid}, with ${path}`,
+    processId: child.pid,
     end: async () => {
       await Promise.race([end, Promise.resolve()]);
       return ended ? lastWords(said) : null;

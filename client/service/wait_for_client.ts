@@ -12,7 +12,7 @@ export type Progress =
 
 interface WaitParts {
   readonly look: () => Promise<Progress>;
-  /** Why it has ended, or null while it has not. */
+  /** Why what was started has ended, or null while it has not; another one may run in its place. */
   readonly end: () => Promise<string | null>;
   readonly pause: (ms: number) => Promise<void>;
   /** performance.now() */
@@ -35,7 +35,8 @@ export async function waitForClient(parts: WaitParts, limitMs: number): Promise<
     if (progress.state === "up") return progress;
     if (progress.state === "connecting") why = progress.why ?? why;
     const end = await parts.end();
-    if (end !== null) return { state: "ended", why: end };
+    // One that connects though ours has ended was started by somebody else meanwhile: wait for that.
+    if (end !== null && progress.state === "none") return { state: "ended", why: end };
     if (parts.nowMs() >= deadline) return { state: "still connecting", why };
     await parts.pause(LOOK_EVERY_MS);
   }

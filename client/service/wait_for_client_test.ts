@@ -38,6 +38,19 @@ Deno.test("one that ends is not waited for, and its reason is told", async () =>
   deepEqual(outcome, { state: "ended", why: "the certificate was refused" });
 });
 
+Deno.test("where somebody else started one at the same time, that one is waited for", async () => {
+  const progress: Progress[] = [
+    { state: "none" },
+    { state: "connecting", why: null },
+    { state: "connecting", why: null },
+    { state: "up", status: STATUS },
+  ];
+  const { outcome } = await waited(progress, [null, "the TUN device is busy"]);
+  equal(outcome.state, "up");
+  const ended = await waited([progress[1]!, progress[0]!], [null, "a fault"]);
+  deepEqual(ended.outcome, { state: "ended", why: "a fault" });
+});
+
 Deno.test("one that goes on connecting is given up in time, with the last reason", async () => {
   const progress: Progress[] = [
     { state: "connecting", why: "no name service" },

@@ -83,6 +83,19 @@ topic("e2e up and down", async (scenario) => {
     equal((await client("down")).exitCode, 3);
   });
 
+  await scenario(
+    "of two that start it at once one does, and the other waits for that",
+    async () => {
+      const both = await Promise.all([client("up"), client("up")]);
+      const said = both.map(({ text }) => text).sort().join("\n");
+      deepEqual(both.map(({ exitCode }) => exitCode), [0, 0], said);
+      match(said, /^up, in the background, process \d+, with .*: 10\.8\.0\.2/m);
+      match(said, /^(up, it was being started already|it runs already): 10\.8\.0\.2/m);
+      equal((await client("down")).exitCode, 0);
+      deepEqual(await hostState(lab.client), before);
+    },
+  );
+
   await scenario("a client that cannot start is told of with its own words", async () => {
     await cert(lab, "revoke", "laptop");
     const { exitCode, text } = await client("up");
