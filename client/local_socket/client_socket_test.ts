@@ -4,6 +4,8 @@ import { LOG_CATEGORY, setUpLogging } from "../../lib/cli/log.ts";
 import { plainText } from "../../lib/cli/screen/styled_line.ts";
 import { LocalConnection } from "../../lib/status/local_socket/ask.ts";
 import { pathReport } from "../../lib/status/test_session_report.ts";
+import { summarize } from "../balance/status.ts";
+import { NO_TRAFFIC } from "../../lib/status/traffic_history.ts";
 import { bondStatus } from "../screen/test_bond_status.ts";
 import { CLIENT_SOCKETS, type ClientStatus, openClientSocket } from "./client_socket.ts";
 import { statusLines } from "./status_lines.ts";
@@ -75,4 +77,31 @@ Deno.test("the status as text is what the screen shows, within the width of the 
   for (const columns of [20, 80, 120]) {
     for (const line of lines(columns)) equal(line.length <= columns, true, line);
   }
+});
+
+Deno.test("the status as text has limit and volume of each link that something is prescribed for", () => {
+  const bond = bondStatus(["one", "lte"]);
+  const volume = { month: "2026-11", bytes: 1_234_000_000, capBytes: 20_000_000_000 };
+  const rule = { use: "metered", downRate: 2_500_000, upRate: 250_000, volume } as const;
+  const status: ClientStatus = {
+    ...{ program: "fluxify-client", version: "0.1.0", instance: "home", processId: 7 },
+    ...{ startedAt: "2026-03-01T08:00:00.000Z", uptimeMs: 61_000, mode: "bonding" },
+    phase: "up",
+    bond: { ...bond, links: [bond.links[0]!, { ...bond.links[1]!, rule }] },
+  };
+  const rules = (shown: ClientStatus) =>
+    statusLines(shown, 120).map(plainText).filter((line) => /^(lte|wan1): /.test(line));
+  deepEqual(rules(status), [
+    "lte: limit 20.0 Mbit/s down, 2.0 Mbit/s up   in 2026-11 1.2 GB of 20.0 GB",
+  ]);
+  const { bond: _, ...own } = status;
+  const carried = { volume: { ...volume, capBytes: null }, share: 1, lastMinute: [] };
+  const counted: ClientStatus = {
+    ...own,
+    mode: "load-balance",
+    balance: summarize("spread", [
+      { ...NO_TRAFFIC, ...carried, name: "wan1", families: { 4: null, 6: null } },
+    ]),
+  };
+  deepEqual(rules(counted), ["wan1: in 2026-11 1.2 GB"]);
 });

@@ -4,6 +4,7 @@ import { joinFitting, type Line, span } from "../../lib/cli/screen/styled_line.t
 import { describeDrops } from "../../lib/status/metrics_line.ts";
 import { balanceModel } from "../screen/balance_view.ts";
 import { bondModel } from "../screen/bond_view.ts";
+import { ruleDetails, volumeDetails } from "../screen/rule_details.ts";
 import type { StatusModel } from "../screen/status_model.ts";
 import { headingLine, layOut, rowLine } from "../screen/table.ts";
 import type { ClientStatus } from "./client_socket.ts";
@@ -22,6 +23,7 @@ export function statusLines(status: ClientStatus, columns: number): Line[] {
     ...model.more.map((parts): Line => [span(paragraph(parts), "dim")]),
     headingLine(layout),
     ...model.rows.map((row) => rowLine(row, layout, "not selected")),
+    ...rulesOf(status).map((parts): Line => [span(paragraph(parts), "dim")]),
     [span(paragraph([dropsOf(status)]), "dim")],
   ].filter((line) => line.some(({ text }) => text !== ""));
 }
@@ -36,6 +38,16 @@ function modelOf(status: ClientStatus): StatusModel {
       status satisfies never;
       throw new Error("Cannot show what this client does: it is of another version");
   }
+}
+
+/** For each link that something is prescribed for, its limit and its volume of this month. */
+function rulesOf(status: ClientStatus): string[][] {
+  const links = status.mode === "bonding"
+    ? status.bond.links.map(({ name, rule }) => ({ name, details: ruleDetails(rule) }))
+    : status.balance.uplinks.map(({ name, volume }) => ({ name, details: volumeDetails(volume) }));
+  return links.filter(({ details }) => details.length > 0).map(({ name, details }) =>
+    details.map(([label, value], index) => `${index === 0 ? `${name}: ` : ""}${label} ${value}`)
+  );
 }
 
 function dropsOf(status: ClientStatus): string {

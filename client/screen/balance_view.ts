@@ -13,7 +13,7 @@ import type { Cell, Column, ReadModel, StatusModel, StatusRow } from "./status_m
 import { span, type Tone } from "../../lib/cli/screen/styled_line.ts";
 import { trafficCells } from "./traffic_cells.ts";
 import { LAST_MINUTE } from "./table.ts";
-import { volumeDetails } from "./volume_details.ts";
+import { volumeDetails } from "./rule_details.ts";
 
 const COLUMNS: readonly Column[] = [
   {

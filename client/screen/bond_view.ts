@@ -1,6 +1,6 @@
 /** What the screen shows of bonding: the session, and how each link does. */
 import type { IdleReason, PathReport, SessionReport } from "../../lib/net/engine.ts";
-import type { BondStatus, LinkRuleStatus, LinkStatus } from "../../lib/status/bond_status.ts";
+import type { BondStatus, LinkStatus } from "../../lib/status/bond_status.ts";
 import type { Traffic } from "../../lib/status/traffic_history.ts";
 import {
   formatAge,
@@ -17,7 +17,7 @@ import type { Cell, Column, ReadModel, StatusModel, StatusRow } from "./status_m
 import { span, type Tone } from "../../lib/cli/screen/styled_line.ts";
 import { trafficCells } from "./traffic_cells.ts";
 import { LAST_MINUTE } from "./table.ts";
-import { volumeDetails } from "./volume_details.ts";
+import { limitDetails, volumeDetails } from "./rule_details.ts";
 
 const COLUMNS: readonly Column[] = [
   { key: "link", heading: "LINK", width: 8, align: "left", rank: 1, grows: "to its longest text" },
@@ -159,7 +159,9 @@ function linkRow(
       lastMinute,
       details: [
         ["state", why],
+        ...limitDetails(rule),
         ...trafficDetails(traffic, `down for ${formatUptime(unchangedMs)}`),
+        ...volumeDetails(rule.volume),
       ],
     };
   }
@@ -202,11 +204,6 @@ function linkRow(
       ...volumeDetails(rule.volume),
     ],
   };
-}
-
-function limitDetails({ downRate, upRate }: LinkRuleStatus): [string, string][] {
-  if (downRate === null || upRate === null) return [];
-  return [["limit", `${formatRate(downRate)} down, ${formatRate(upRate)} up`]];
 }
 
 /** A screen of 80x24 has room for what there is. */
