@@ -11,6 +11,7 @@ import type { LoggedLine } from "../../lib/status/local_socket/program_socket.ts
 import type { PathPing } from "../../lib/status/path_ping.ts";
 import type { AskCommand } from "../config/ask_options.ts";
 import { CLIENT_SOCKETS, type ClientStatus, type DownResult } from "./client_socket.ts";
+import type { LinksResult } from "./links_command.ts";
 import { statusLines } from "./status_lines.ts";
 
 const WATCH_EVERY_MS = 1000;
@@ -55,8 +56,12 @@ export function runAsk(command: AskCommand): Promise<number> {
       }
       case "links": {
         const { action, link } = command;
-        const { links } = await connection.ask("links", { action, link }) as { links: string[] };
+        const answer = await connection.ask("links", { action, link });
+        const { links, isPresent } = answer as LinksResult;
         writeTo(Deno.stdout, `links: ${links.join(", ")}\n`);
+        if (action === "add" && isPresent === false) {
+          writeTo(Deno.stdout, `${link} is not there: it is used when it comes\n`);
+        }
         return EXIT_OK;
       }
       default:

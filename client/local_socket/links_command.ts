@@ -1,10 +1,12 @@
 /** `links` at the socket, in either mode: changes links as the screen does, one at a time. */
 import { getLogger } from "@logtape/logtape";
 import { LOG_CATEGORY } from "../../lib/cli/log.ts";
-import { InterfaceError } from "../../lib/host/links/network_interface.ts";
+import { SystemRunner } from "../../lib/host/command/runner.ts";
+import { InterfaceError, listInterfaces } from "../../lib/host/links/network_interface.ts";
 import type { SocketCommand } from "../../lib/status/local_socket/listener.ts";
 import { Refusal } from "../../lib/status/local_socket/message.ts";
 import { textOf, wordOf } from "../../lib/status/local_socket/program_socket.ts";
+import { deviceOf } from "../metering/link_rules.ts";
 
 /** IFNAMSIZ, and a source address in parentheses. */
 const LINK_NAME_MAX = 64;
@@ -19,9 +21,21 @@ export interface RunningLinks {
   useLinks(names: readonly string[]): void;
 }
 
-/** `running` throws the Refusal while nothing can be changed. */
-export function linksCommand(running: () => RunningLinks): SocketCommand {
-  return (args, asker) => {
+/** What `links` answers. */
+export interface LinksResult {
+  readonly links: readonly string[];
+  /** Whether the machine has the link's interface now; null: that cannot be told. */
+  readonly isPresent: boolean | null;
+}
+
+/**
+ * `running` throws the Refusal while nothing can be changed; `devices` are the interfaces there are.
+ */
+export function linksCommand(
+  running: () => RunningLinks,
+  devices = interfaceNames,
+): SocketCommand {
+  return async (args, asker): Promise<LinksResult> => {
     const mode = running();
     const action = wordOf(args, "action", ["add", "remove"]);
     const link = textOf(args, "link");
@@ -45,6 +59,12 @@ export function linksCommand(running: () => RunningLinks): SocketCommand {
     }
     const done = action === "add" ? "added" : "removed";
     log.info("link {link} is {done} by {asker}", { link, done, asker });
-    return { links: mode.links };
+    const { links: after } = mode;
+    const present = await devices().catch(() => null);
+    return { links: after, isPresent: present?.includes(deviceOf(link)) ?? null };
   };
+}
+
+async function interfaceNames(): Promise<string[]> {
+  return (await listInterfaces(new SystemRunner())).map(({ name }) => name);
 }

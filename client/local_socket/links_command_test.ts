@@ -26,17 +26,24 @@ function balancing(): RunningLinks {
 }
 
 for (const [mode, running] of [["bonding", bonding()], ["balancing", balancing()]] as const) {
-  const command = linksCommand(() => running);
+  const present = { isPresent: true };
+  const command = linksCommand(() => running, () => Promise.resolve(["a", "b", "c"]));
   const ask = async (action: unknown, link: unknown) =>
     await command({ action, link }, "user 0, process 1");
 
   Deno.test(`links are added and removed one at a time while ${mode}`, async () => {
-    deepEqual(await ask("add", "c"), { links: ["a", "b", "c"] });
-    deepEqual(await ask("remove", "a"), { links: ["b", "c"] });
+    deepEqual(await ask("add", "c"), { links: ["a", "b", "c"], ...present });
+    deepEqual(await ask("remove", "a"), { links: ["b", "c"], ...present });
     deepEqual(await ask("add", "a"), {
       links: mode === "bonding" ? ["b", "c", "a"] : ["a", "b", "c"],
+      ...present,
     });
-    deepEqual(await ask("remove", "c"), { links: mode === "bonding" ? ["b", "a"] : ["a", "b"] });
+    const links = mode === "bonding" ? ["b", "a"] : ["a", "b"];
+    deepEqual(await ask("remove", "c"), { links, ...present });
+    deepEqual(await ask("add", "wan9"), { links: [...links, "wan9"], isPresent: false });
+    const blind = linksCommand(() => running, () => Promise.reject(new Error("no ip")));
+    const answer = await blind({ action: "remove", link: "wan9" }, "user 0, process 1");
+    deepEqual(answer, { links, isPresent: null });
   });
 
   Deno.test(`what cannot be a link while ${mode}, or is needed, is refused with the reason`, async () => {

@@ -128,6 +128,6 @@ export class LinkRules {
 }
 
 /** Links that share an interface are told apart by a source address behind its name. */
-function deviceOf(name: string): string {
+export function deviceOf(name: string): string {
   return name.split(" (", 1)[0]!;
 }

@@ -130,7 +130,10 @@ topic("e2e commands at the socket", async (scenario) => {
       (await ask(lab, "client", "links", "remove", "two")).text,
       /bonding takes two links at least: add another one before/,
     );
-    equal(await answer(lab, "client", "links", "add", "none"), "links: one, two, none");
+    equal(
+      await answer(lab, "client", "links", "add", "none"),
+      "links: one, two, none\nnone is not there: it is used when it comes",
+    );
     equal(await answer(lab, "client", "links", "remove", "two"), "links: one, none");
     await untilStatus(lab, ({ links }) => links === "one up");
     ok(!/ dev two /.test(await routes()), await routes());
