@@ -43,6 +43,17 @@ export class LinkRules {
       .map(([name]) => deviceOf(name));
   }
 
+  /** By interface, what those with a cap may carry yet this month; 0 or less when that is reached. */
+  get leftBytes(): ReadonlyMap<string, number> {
+    const left = new Map<string, number>();
+    for (const name of this.#uses.keys()) {
+      const volume = this.volumeOf(name);
+      if (volume === null || volume.capBytes === null) continue;
+      left.set(deviceOf(name), volume.capBytes - volume.bytes);
+    }
+    return left;
+  }
+
   /** Takes the volumes as they are. Returns sentences to show to the user. */
   count(volumes: Volumes, month: string): string[] {
     this.#volumes = volumes;

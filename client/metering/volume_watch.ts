@@ -5,11 +5,11 @@ import { messageOf } from "../../lib/ffi/error_text.ts";
 import type { CommandRunner } from "../../lib/host/command/runner.ts";
 import { SerialQueue } from "../../lib/host/serial_queue.ts";
 import { readCounters } from "./interface_counters.ts";
+import { lookIntervalMs } from "./look_interval.ts";
 import type { LinkRules } from "./link_rules.ts";
 import { VolumeFile } from "./volume_file.ts";
 import { monthOf, VolumeMeter } from "./volume_meter.ts";
 
-const LOOK_MS = 2000;
 const WRITE_MS = 10_000;
 const BOOT_ID = "/proc/sys/kernel/random/boot_id";
 
@@ -33,11 +33,14 @@ export class VolumeWatch implements AsyncDisposable {
   /** What was last told. */
   #cannotCount = "";
   #cannotWrite = "";
-  readonly #timer: ReturnType<typeof setInterval>;
+  /** What was left below its cap when it was looked at last, by interface. */
+  #left: ReadonlyMap<string, number> = new Map();
+  #lookedMs = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #hasEnded = false;
 
   private constructor(parts: VolumeWatchParts) {
     this.#parts = parts;
-    this.#timer = setInterval(() => this.look(), LOOK_MS);
   }
 
   /** Costs nothing as long as no link is metered. Resolves when the volumes of before are known. */
@@ -49,7 +52,26 @@ export class VolumeWatch implements AsyncDisposable {
 
   /** Counts now. Never fails: what cannot be counted is told once, and tried again. */
   async look(): Promise<void> {
-    if (this.#parts.rules.metered.length === 0) return;
+    if (this.#parts.rules.metered.length > 0) await this.#lookNow();
+    if (this.#hasEnded) return;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.look(), this.#intervalMs());
+  }
+
+  /** Sooner where a link is near its cap. */
+  #intervalMs(): number {
+    const nowMs = performance.now();
+    const seconds = (nowMs - this.#lookedMs) / 1000;
+    const before = this.#left;
+    this.#left = this.#parts.rules.leftBytes;
+    this.#lookedMs = nowMs;
+    return lookIntervalMs([...this.#left].map(([device, leftBytes]) => ({
+      leftBytes,
+      bytesPerSecond: seconds > 0 ? ((before.get(device) ?? leftBytes) - leftBytes) / seconds : 0,
+    })));
+  }
+
+  async #lookNow(): Promise<void> {
     await this.#look().then(() => this.#cannotCount = "", (error) => {
       const line = messageOf(error);
       const level = line === this.#cannotCount ? "debug" : "warn";
@@ -93,8 +115,9 @@ export class VolumeWatch implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    clearInterval(this.#timer);
-    await this.look();
+    this.#hasEnded = true;
+    clearTimeout(this.#timer);
+    if (this.#parts.rules.metered.length > 0) await this.#lookNow();
     await this.#looks.idle();
     if (this.#meter !== null) await this.#write(this.#meter);
   }
