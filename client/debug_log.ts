@@ -1,9 +1,10 @@
 /** What -v logs, in a file besides: `client_debug.log` beside the settings, 5 MB at most. */
 import { closeSync, fchownSync, openSync, writeSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { addLogReader, formatTextLine } from "../lib/cli/log.ts";
 import type { InvokingUser } from "../lib/cli/user_home.ts";
-import { makeDirectory, settingsPath } from "./config/settings_file.ts";
+import { settingsPath } from "./config/settings_file.ts";
+import { UserFolder } from "./config/user_folder.ts";
 
 const NAME = "client_debug.log";
 const BYTES_MAX = 5 * 1024 * 1024;
@@ -17,16 +18,15 @@ const MODE = 0o600;
 export function openDebugLog(user: InvokingUser, bytesMax = BYTES_MAX): Disposable & {
   readonly path: string;
 } {
-  const directory = join(settingsPath(user), "..");
-  makeDirectory(directory, user);
-  const path = join(directory, NAME);
+  using folder = UserFolder.make(dirname(settingsPath(user)), user);
+  const path = join(folder.path, NAME);
   try {
     // A link in its place leads to a file that is none of ours.
-    Deno.removeSync(path);
+    Deno.removeSync(folder.at(NAME));
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
-  const file = openSync(path, "wx", MODE);
+  const file = openSync(folder.at(NAME), "wx", MODE);
   // Of the file itself: in a folder of the user's another may have its name by now.
   if (user.owner !== null) fchownSync(file, user.owner.uid, user.owner.gid);
   const encoder = new TextEncoder();

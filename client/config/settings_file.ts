@@ -1,21 +1,19 @@
 /** The settings on disk: `config.json` in ~/.fluxify of the user who called sudo. */
 import { messageOf } from "../../lib/ffi/error_text.ts";
-import { closeSync, constants, fchownSync, openSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
 import { UsageError } from "../../lib/cli/exit.ts";
 import type { InvokingUser } from "../../lib/cli/user_home.ts";
-import {
-  readError,
-  SECRET_FILE_MODE,
-  writeError,
-  writeFilesAtomically,
-} from "../../lib/pki/secure_file.ts";
+import { readError } from "../../lib/pki/secure_file.ts";
 import { MODE_KEY, readSettings, type Settings, settingsObject } from "./settings.ts";
+import { readUserFile, UnfitFileError, UserFolder, writeUserFile } from "./user_folder.ts";
 
 const DIRECTORY = ".fluxify";
 const FILE = "config.json";
-const DIRECTORY_MODE = 0o700;
+/** Of the machine's own settings, those a service is started with. */
+export const SYSTEM_FOLDER = "/etc/fluxify";
+/** Behind the name of the file: what was in it when it was read last. */
+const LAST = ".last";
 const FILE_BYTES_MAX = 64 * 1024;
 /** The original's way to write the certificate's path, before it was called cert. */
 const OLD_CERT = "client";
@@ -38,7 +36,8 @@ export function settingsPath(
 }
 
 /**
- * Reads and checks the settings. A file that is no JSON is kept as config.json.bad; the original's
+ * Reads and checks the settings. A file that is no JSON is kept as config.json.bad, and those that were
+ * read last are used, so that a file that was cut short costs nobody the kill switch; the original's
  * is carried over and kept as config.json.original. `path` is the user's own unless given.
  * @throws UsageError that names the field; an Error when the file cannot be read
  */
@@ -47,23 +46,25 @@ export async function loadSettings(
   program: CommandUnknownOpts,
   path = settingsPath(user),
 ): Promise<LoadedSettings> {
-  const text = readText(path);
+  const text = readText(path, user);
   if (text === null) return { path, settings: new Map(), isFirst: true, notices: [] };
   let json: unknown;
   try {
     json = JSON.parse(text);
   } catch {
     // The parser quotes what it read, which need not be ours to show.
-    return { path, settings: new Map(), isFirst: false, notices: [putAside(path)] };
+    return await lastSettings(user, program, path, putAside(path, user));
   }
   const original = fromOriginal(json);
   if (original === null) {
-    return { path, settings: readSettings(json, program, path), isFirst: false, notices: [] };
+    const settings = readSettings(json, program, path);
+    if (isOwnPlace(user, path)) await keepLast(user, path, text);
+    return { path, settings, isFirst: false, notices: [] };
   }
   const settings = readSettings(original, program, path);
   const notices = [`${path} is of the original Fluxify: carried over`];
   try {
-    Deno.renameSync(path, `${path}.original`);
+    rename(path, ".original", user);
     await saveSettings(user, settings, program, path);
     notices[0] += `, and kept as ${path}.original`;
   } catch (error) {
@@ -84,72 +85,72 @@ export async function saveSettings(
   path = settingsPath(user),
 ): Promise<void> {
   const text = JSON.stringify(settingsObject(settings, program), null, 2) + "\n";
-  makeDirectory(dirname(path), user);
-  await writeFilesAtomically([{ path, text, mode: SECRET_FILE_MODE, owner: user.owner }]);
+  await writeUserFile(path, text, user);
 }
 
-/**
- * Makes `directory`, the user's own.
- * @throws PkiError when it cannot be made, Error when root would write where the user could not
- */
-export function makeDirectory(directory: string, { owner }: InvokingUser): void {
+function readText(path: string, user: InvokingUser): string | null {
   try {
-    Deno.mkdirSync(directory, { mode: DIRECTORY_MODE });
-    if (owner !== null) giveFolder(directory, owner);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.AlreadyExists)) throw writeError(directory, error);
-  }
-  // As root, nothing is written where the user could not: a link may lead anywhere.
-  const { uid } = Deno.statSync(directory);
-  if (owner !== null && uid !== owner.uid && uid !== 0) {
-    throw new Error(`${directory} belongs to somebody else`);
-  }
-  if (owner !== null && uid === 0 && Deno.lstatSync(directory).isSymlink) {
-    throw new Error(`${directory} leads to a folder of root`);
-  }
-}
-
-/** A folder and nothing else: in the user's home another thing may have its name by now. */
-function giveFolder(path: string, { uid, gid }: NonNullable<InvokingUser["owner"]>): void {
-  const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW } = constants;
-  const folder = openSync(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-  try {
-    fchownSync(folder, uid, gid);
-  } finally {
-    closeSync(folder);
-  }
-}
-
-function readText(path: string): string | null {
-  const buffer = new Uint8Array(FILE_BYTES_MAX + 1);
-  let length = 0;
-  try {
-    // A pipe or a device in its place would be waited for.
-    if (!Deno.statSync(path).isFile) throw unfit(path, "it is no file");
-    using file = Deno.openSync(path, { read: true });
-    for (let count: number | null; (count = file.readSync(buffer.subarray(length))) !== null;) {
-      length += count;
-      if (length > FILE_BYTES_MAX) throw unfit(path, `it is larger than ${FILE_BYTES_MAX} bytes`);
-    }
+    return readUserFile(path, user, FILE_BYTES_MAX);
   } catch (cause) {
-    if (cause instanceof Deno.errors.NotFound) return null;
-    throw cause instanceof UsageError ? cause : new UsageError(readError(path, cause).message);
+    if (cause instanceof UnfitFileError) throw unfit(path, cause.message);
+    throw new UsageError(readError(path, cause).message);
   }
-  return new TextDecoder().decode(buffer.subarray(0, length));
+}
+
+/** What was read last, put back in the place of a file that cannot be used. */
+async function lastSettings(
+  user: InvokingUser,
+  program: CommandUnknownOpts,
+  path: string,
+  notice: string,
+): Promise<LoadedSettings> {
+  const builtIn = (why: string): LoadedSettings => {
+    const notices = [`${notice}, and the built-in settings are used${why}`];
+    return { path, settings: new Map(), isFirst: false, notices };
+  };
+  try {
+    const text = readText(`${path}${LAST}`, user);
+    if (text === null) return builtIn("");
+    const settings = readSettings(JSON.parse(text), program, `${path}${LAST}`);
+    await writeUserFile(path, text, user);
+    const notices = [`${notice}, and those read last are used and written in its place`];
+    return { path, settings, isFirst: false, notices };
+  } catch {
+    return builtIn(", for those read last cannot be");
+  }
+}
+
+/** Best effort: settings are read where nothing can be written, too. */
+async function keepLast(user: InvokingUser, path: string, text: string): Promise<void> {
+  try {
+    if (readText(`${path}${LAST}`, user) === text) return;
+    await writeUserFile(`${path}${LAST}`, text, user);
+  } catch {
+    // Then the last ones that could be kept are what is there.
+  }
+}
+
+/** A file that is named by hand may be anywhere, and nothing is put beside it. */
+function isOwnPlace(user: InvokingUser, path: string): boolean {
+  return dirname(path) === dirname(settingsPath(user)) || dirname(path) === SYSTEM_FOLDER;
 }
 
 function unfit(path: string, why: string): UsageError {
   return new UsageError(`Cannot read ${path}: ${why}; correct it, or move it away`);
 }
 
-function putAside(path: string): string {
+function rename(path: string, suffix: string, user: InvokingUser): void {
+  using folder = UserFolder.open(dirname(path), user);
+  const name = basename(path);
+  Deno.renameSync(folder.at(name), folder.at(`${name}${suffix}`));
+}
+
+function putAside(path: string, user: InvokingUser): string {
   try {
-    Deno.renameSync(path, `${path}.bad`);
-    return `${path} is no JSON: kept as ${path}.bad, and the built-in settings are used`;
+    rename(path, ".bad", user);
+    return `${path} is no JSON: kept as ${path}.bad`;
   } catch (error) {
-    return `${path} is no JSON, so the built-in settings are used; it cannot be put aside: ${
-      reasonOf(error)
-    }`;
+    return `${path} is no JSON, and cannot be put aside (${reasonOf(error)})`;
   }
 }
 

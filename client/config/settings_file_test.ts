@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { TemporaryDirectory } from "../../testing/pki/temporary_directory.ts";
 import { describeClientProgram } from "./options.ts";
-import { loadSettings, makeDirectory, saveSettings } from "./settings_file.ts";
+import { loadSettings, saveSettings } from "./settings_file.ts";
+import { UserFolder } from "./user_folder.ts";
 
 const MAIN = fileURLToPath(new URL("../main.ts", import.meta.url));
 /** That of the tests, whatever home the program is given. */
@@ -32,7 +33,7 @@ Deno.test("settings are saved for their owner alone, and read again", async () =
   deepEqual(loaded.settings, settings);
   equal(loaded.isFirst, false);
   const names = [...Deno.readDirSync(join(place.file, ".."))].map(({ name }) => name);
-  deepEqual(names, ["config.json"]);
+  deepEqual(names.sort(), ["config.json", "config.json.last"], "and nothing half-written");
 });
 
 Deno.test({
@@ -64,6 +65,37 @@ Deno.test("a file that is no JSON is kept, and its text is not shown", async () 
   match(notices[0]!, /is no JSON: kept as .*config\.json\.bad/);
   ok(!notices[0]!.includes("secret"));
   equal(await Deno.readTextFile(`${place.file}.bad`), "root:secret:0:0");
+});
+
+Deno.test("in the place of a file that was cut short, the settings read last are used", async () => {
+  const text = JSON.stringify({ version: 1, mode: "bonding", "kill-switch": true });
+  await using place = await home(text);
+  const { settings } = await loadSettings(place.user, program);
+  for (let length = 0; length < text.length; length += 10) {
+    await Deno.writeTextFile(place.file, text.slice(0, length));
+    const again = await loadSettings(place.user, program);
+    deepEqual(again.settings, settings);
+    match(
+      again.notices.join(),
+      /is no JSON: kept as .*\.bad, and those read last are used and wri/,
+    );
+    equal(await Deno.readTextFile(place.file), text);
+    equal(await Deno.readTextFile(`${place.file}.bad`), text.slice(0, length));
+    deepEqual((await loadSettings(place.user, program)).notices, []);
+  }
+  // What is no JSON at all was never the last; nor is a file that a flag named.
+  await Deno.writeTextFile(place.file, "{");
+  await Deno.writeTextFile(`${place.file}.last`, "secret");
+  const none = await loadSettings(place.user, program);
+  equal(none.settings.size, 0);
+  match(none.notices.join(), /built-in settings are used, for those read last cannot be$/);
+  const elsewhere = join(place.user.home, "named.json");
+  await Deno.writeTextFile(elsewhere, text);
+  deepEqual((await loadSettings(place.user, program, elsewhere)).settings, settings);
+  deepEqual([...Deno.readDirSync(place.user.home)].map(({ name }) => name).sort(), [
+    ".fluxify",
+    "named.json",
+  ]);
 });
 
 Deno.test("the settings of the original are carried over once", async () => {
@@ -107,9 +139,9 @@ Deno.test("a home that is a file or is not there is said in our words", async ()
   const isFile = /must be a folder is a file; check the path$/;
   const inFile = { ...place.user, home: place.file };
   await rejects(loadSettings(inFile, program), isFile);
-  throws(() => makeDirectory(join(place.file, ".fluxify"), inFile), isFile);
+  throws(() => UserFolder.make(join(place.file, ".fluxify"), inFile), isFile);
   const missing = join(place.user.home, "missing", ".fluxify");
-  throws(() => makeDirectory(missing, place.user), {
+  throws(() => UserFolder.make(missing, place.user), {
     message:
       `Cannot write ${missing}: there is no such folder, and it cannot be made; check the path`,
   });

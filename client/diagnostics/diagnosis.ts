@@ -147,8 +147,12 @@ export async function saveReport(
   { owner }: InvokingUser,
   lines: readonly string[],
 ): Promise<void> {
-  const text = lines.join("\n") + "\n";
+  const text = reportText(lines);
   await writeFilesAtomically([{ path, text, mode: SECRET_FILE_MODE, owner }]);
+}
+
+export function reportText(lines: readonly string[]): string {
+  return lines.join("\n") + "\n";
 }
 
 export function textOf(settings: Settings, key: string): string | undefined {

@@ -9,10 +9,7 @@ import {
 } from "../config/options.ts";
 import type { SavedChoice, ServiceCommand } from "../config/service_options.ts";
 import { MODE_KEY, type Settings } from "../config/settings.ts";
-import { loadSettings, settingsPath } from "../config/settings_file.ts";
-
-/** Of the machine's own settings, those a service is started with. */
-const SYSTEM_FOLDER = "/etc/fluxify";
+import { loadSettings, settingsPath, SYSTEM_FOLDER } from "../config/settings_file.ts";
 
 interface SavedStart {
   /** Runs in one of the two modes, or says what is wrong with the settings. */

@@ -7,24 +7,21 @@ import checkbox from "@inquirer/checkbox";
 import confirm from "@inquirer/confirm";
 import input from "@inquirer/input";
 import select from "@inquirer/select";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { UsageError } from "../../lib/cli/exit.ts";
 import { expandHome, type InvokingUser } from "../../lib/cli/user_home.ts";
 import { calledAs } from "../../lib/cli/called_as.ts";
 import { answerOf, printer, promptText } from "../../lib/cli/screen/terminal_text.ts";
 import { SystemRunner } from "../../lib/host/command/runner.ts";
 import { loadClientCredentials } from "../../lib/pki/client_credentials.ts";
-import {
-  readSmallFile,
-  SECRET_FILE_MODE,
-  writeFilesAtomically,
-} from "../../lib/pki/secure_file.ts";
+import { readSmallFile } from "../../lib/pki/secure_file.ts";
 import { TUN_NAME } from "../config/bond_options.ts";
 import { parseServers } from "../config/link_choice.ts";
 import { CLIENT_PROGRAM, describeClientProgram } from "../config/options.ts";
 import { hostsAndPort } from "../config/server_port.ts";
 import { MODE_KEY, type Settings } from "../config/settings.ts";
-import { makeDirectory, saveSettings, settingsPath } from "../config/settings_file.ts";
+import { saveSettings, settingsPath } from "../config/settings_file.ts";
+import { UserFolder, writeUserFile } from "../config/user_folder.ts";
 import { isHidden, readMachineLinks } from "../screen/form/machine_link.ts";
 import { enableUnit, hasUnit, unitName } from "../../lib/host/service/systemd_unit.ts";
 import { saveForService } from "../service/service_settings.ts";
@@ -91,7 +88,7 @@ export async function runSetup(
   const isService = Deno.uid() === 0 && await hasUnit(runner, unit) &&
     await confirm({ message: "Start now and with the machine, as a service?" }, context);
   const startsNow = !isService && await confirm({ message: "Start now?", default: true }, context);
-  if (bundle !== null) await writeBundle(user, bundle);
+  if (bundle !== null) await writeUserFile(bundle.path, bundle.text, user);
   await saveSettings(user, settings, describeClientProgram());
   print(
     `Saved in ${settingsPath(user)}; "sudo ${calledAs(CLIENT_PROGRAM)}" shows it all on a screen`,
@@ -151,22 +148,17 @@ async function askCertificate(
 
 /** Checks a bundle, and says where it is to be: beside the settings. @throws PkiError */
 async function checkBundle(user: InvokingUser, text: string): Promise<ImportedBundle> {
-  const directory = join(settingsPath(user), "..");
-  makeDirectory(directory, user);
-  const temporary = join(directory, `.${crypto.randomUUID().slice(0, 8)}.bundle`);
-  await writeBundle(user, { path: temporary, text });
+  using folder = UserFolder.make(dirname(settingsPath(user)), user);
+  const name = `.${crypto.randomUUID().slice(0, 8)}.bundle`;
+  await folder.write(name, text);
   try {
-    const { commonName } = await loadClientCredentials(directory, temporary, new Date());
-    const path = join(directory, `${commonName.replaceAll(SHOWN_NAME, "_")}.bundle`);
+    const written = join(folder.path, name);
+    const { commonName } = await loadClientCredentials(folder.path, written, new Date());
+    const path = join(folder.path, `${commonName.replaceAll(SHOWN_NAME, "_")}.bundle`);
     return { path, text };
   } finally {
-    await Deno.remove(temporary).catch(() => {});
+    await Deno.remove(folder.at(name)).catch(() => {});
   }
-}
-
-/** For its user alone. @throws PkiError */
-function writeBundle({ owner }: InvokingUser, { path, text }: ImportedBundle): Promise<void> {
-  return writeFilesAtomically([{ path, text, mode: SECRET_FILE_MODE, owner }]);
 }
 
 async function askLinks(before: Settings, context: { signal: AbortSignal }): Promise<string[]> {

@@ -23,6 +23,8 @@ export interface PendingFile {
   mode: typeof PUBLIC_FILE_MODE | typeof SECRET_FILE_MODE;
   /** Whose it will be; as a rule of the user who runs the program. */
   owner?: { readonly uid: number; readonly gid: number } | null;
+  /** By what name the system finds the folder of `path`, when not by its own. */
+  folder?: string;
 }
 
 /**
@@ -64,24 +66,29 @@ export async function writeFilesAtomically(
   beforeNaming: () => Promise<void> = () => Promise.resolve(),
 ): Promise<void> {
   const suffix = crypto.randomUUID().slice(0, 8);
-  const staged: { temporary: string; path: string }[] = [];
+  const staged: { temporary: string; path: string; place: string }[] = [];
   try {
     for (const file of files) {
-      const temporary = join(dirname(file.path), `.${basename(file.path)}.${suffix}.tmp`);
-      staged.push({ temporary, path: file.path });
+      const name = basename(file.path);
+      const temporary = join(folderOf(file), `.${name}.${suffix}.tmp`);
+      staged.push({ temporary, path: file.path, place: join(folderOf(file), name) });
       await asWrite(file.path, () => writeDurably(temporary, file));
     }
     await beforeNaming();
-    for (const { temporary, path } of staged) {
-      await asWrite(path, () => Deno.rename(temporary, path));
+    for (const { temporary, path, place } of staged) {
+      await asWrite(path, () => Deno.rename(temporary, place));
     }
-    for (const directory of new Set(files.map((file) => dirname(file.path)))) {
+    for (const directory of new Set(files.map(folderOf))) {
       await asWrite(directory, () => syncDirectory(directory));
     }
   } catch (error) {
     for (const { temporary } of staged) await removeIfPresent(temporary);
     throw error;
   }
+}
+
+function folderOf({ path, folder }: PendingFile): string {
+  return folder ?? dirname(path);
 }
 
 /** Creates `path` and its parents; what it creates is for the owner only (mode 0700). */

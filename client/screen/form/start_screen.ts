@@ -16,8 +16,9 @@ import { ControlError } from "../../control/control_error.ts";
 import { TUN_NAME } from "../../config/bond_options.ts";
 import { type ClientCommand, parseClientOptions } from "../../config/options.ts";
 import type { Settings } from "../../config/settings.ts";
-import { makeDirectory, settingsPath } from "../../config/settings_file.ts";
-import { diagnose, diagnosisLines, saveReport, withContents } from "../../diagnostics/diagnosis.ts";
+import { settingsPath } from "../../config/settings_file.ts";
+import { writeUserFile } from "../../config/user_folder.ts";
+import { diagnose, diagnosisLines, reportText, withContents } from "../../diagnostics/diagnosis.ts";
 import { leftBehindLine } from "../../diagnostics/earlier_runs.ts";
 import { balanceModels } from "../balance_view.ts";
 import { balanceKeys, bondKeys } from "../status_keys.ts";
@@ -87,8 +88,7 @@ async function diagnoseFor(
 ): Promise<void> {
   const save = async (lines: readonly string[]) => {
     const path = join(dirname(settingsPath(user)), "diagnosis.txt");
-    makeDirectory(dirname(path), user);
-    await saveReport(path, user, withContents(lines));
+    await writeUserFile(path, reportText(withContents(lines)), user);
     return path;
   };
   const look = (kind: DiagKind) =>
