@@ -1,13 +1,13 @@
-/** Waits until there is no such process, at most half a minute. */
+import { until } from "./until.ts";
+
+const LIMIT_MS = 30_000;
+
+/** Waits until there is no such process. */
 export async function processEnd(process: number): Promise<void> {
-  for (let tries = 0; tries < 600; tries++) {
-    try {
-      await Deno.stat(`/proc/${process}`);
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return;
+  const isGone = () =>
+    Deno.stat(`/proc/${process}`).then(() => false, (error) => {
+      if (error instanceof Deno.errors.NotFound) return true;
       throw error;
-    }
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  throw new Error(`process ${process} does not end`);
+    });
+  await until(`process ${process} ends`, isGone, LIMIT_MS);
 }

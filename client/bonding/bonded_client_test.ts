@@ -13,6 +13,7 @@ import { LiveSession } from "./live_session.ts";
 import { Protection } from "./protection.ts";
 import type { ServerEndpoint, ServerEndpoints } from "./server_endpoints.ts";
 import type { Granted, SessionRequests } from "./session_request.ts";
+import { until } from "../../testing/until.ts";
 
 const KEY_LENGTH = 32;
 const END: ServerEndpoint = { address: "127.0.0.1", family: 4, host: "localhost", routes: null };
@@ -154,14 +155,6 @@ async function makeClient(
   return Object.assign(made, { client });
 }
 
-async function until(state: () => boolean): Promise<void> {
-  for (let attempt = 0; attempt < 4000; attempt++) {
-    if (state()) return;
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-  throw new Error(`It never came to this: ${state}`);
-}
-
 /** The lines of the log while `run` does its work. */
 async function linesOf(
   run: (lines: readonly string[]) => Promise<void>,
@@ -183,7 +176,7 @@ Deno.test("BondedClient.start() ends at once when it is stopped before a path an
   made.silent.add(1);
   const stop = new AbortController();
   const started = made.client.start(stop.signal);
-  await until(() => made.log.includes("open 1"));
+  await until("a session is opened", () => made.log.includes("open 1"));
   stop.abort();
   await started;
   deepEqual(made.log, ["ask", "open 1", "close 1"]);
@@ -198,7 +191,7 @@ Deno.test("BondedClient.start() tries again until there is a session, and says e
   const lines = await linesOf(async (lines) => {
     const started = made.client.start(new AbortController().signal);
     for (let failed = 1; failed <= 2; failed++) {
-      await until(() => failures(lines).length === failed);
+      await until("it has failed", () => failures(lines).length === failed);
       made.session.nudge();
     }
     await started;
@@ -250,7 +243,7 @@ Deno.test("BondedClient.end() does not wait for DNS that is silent", async () =>
   equal(made.lookUps, 1);
   let hasEnded = false;
   made.client.end().then(() => hasEnded = true);
-  await until(() => hasEnded);
+  await until("it has ended", () => hasEnded);
 });
 
 Deno.test("BondedClient.keepAlive() asks for a new session when the server has ended the one", async () => {
@@ -260,7 +253,7 @@ Deno.test("BondedClient.keepAlive() asks for a new session when the server has e
   await made.client.start(stop.signal);
   const kept = made.client.keepAlive(stop.signal);
   made.session.note({ kind: "bye", session: 1 });
-  await until(() => made.session.isPathUp(0));
+  await until("a path is up", () => made.session.isPathUp(0));
   deepEqual([made.log, made.session.id], [["ask", "open 1", "ask", "close 1", "open 2"], 2]);
   stop.abort();
   await kept;
@@ -275,7 +268,10 @@ Deno.test("BondedClient.keepAlive() says once what a session that is ended again
     const kept = made.client.keepAlive(stop.signal);
     for (let times = 1; times <= 4; times++) {
       made.session.note({ kind: "bye", session: made.session.id! });
-      await until(() => lines.filter((line) => /connected again/.test(line)).length >= times);
+      await until(
+        "a line says so",
+        () => lines.filter((line) => /connected again/.test(line)).length >= times,
+      );
     }
     stop.abort();
     await kept;
@@ -306,9 +302,12 @@ Deno.test("BondedClient.keepAlive() goes on when somebody else answers for the s
   await linesOf(async (lines) => {
     const kept = made.client.keepAlive(stop.signal);
     made.session.note({ kind: "bye", session: 1 });
-    await until(() => lines.some((line) => /cannot connect, trying on.*Cannot trust/.test(line)));
+    await until(
+      "a line says so",
+      () => lines.some((line) => /cannot connect, trying on.*Cannot trust/.test(line)),
+    );
     made.session.nudge();
-    await until(() => made.session.id === 2);
+    await until("there is another session", () => made.session.id === 2);
     stop.abort();
     await kept;
   });
@@ -322,9 +321,12 @@ Deno.test("BondedClient.keepAlive() leaves a session alone whose renewal fails, 
   made.refusals.push(REVOKED);
   const lines = await linesOf(async (lines) => {
     const kept = made.client.keepAlive(stop.signal);
-    await until(() => lines.some((line) => /cannot renew the session, trying on/.test(line)));
+    await until(
+      "a line says so",
+      () => lines.some((line) => /cannot renew the session, trying on/.test(line)),
+    );
     deepEqual([made.session.id, made.session.isUp], [1, true]);
-    await until(() => lines.some((line) => /session renewed/.test(line)));
+    await until("a line says so", () => lines.some((line) => /session renewed/.test(line)));
     stop.abort();
     await kept;
   });
@@ -340,7 +342,10 @@ Deno.test("BondedClient.keepAlive() leaves nothing of a session that could not b
   made.obstacles.push(new Error("Cannot read the links"));
   await linesOf(async (lines) => {
     const kept = made.client.keepAlive(stop.signal);
-    await until(() => lines.some((line) => /cannot renew the session, trying on/.test(line)));
+    await until(
+      "a line says so",
+      () => lines.some((line) => /cannot renew the session, trying on/.test(line)),
+    );
     deepEqual([made.session.id, made.session.latestId, made.session.isUp], [1, 1, true]);
     stop.abort();
     await kept;
@@ -358,10 +363,16 @@ Deno.test("BondedClient.keepAlive() goes on until the machine takes the addresse
   const lines = await linesOf(async (lines) => {
     const kept = made.client.keepAlive(stop.signal);
     made.session.note({ kind: "bye", session: 1 });
-    await until(() => lines.some((line) => /cannot connect, trying on.*No buffer/.test(line)));
+    await until(
+      "a line says so",
+      () => lines.some((line) => /cannot connect, trying on.*No buffer/.test(line)),
+    );
     made.runner.on("ip -4 address replace 10.8.0.3", "");
     made.session.nudge();
-    await until(() => lines.some((line) => /connected again as 10\.8\.0\.3/.test(line)));
+    await until(
+      "a line says so",
+      () => lines.some((line) => /connected again as 10\.8\.0\.3/.test(line)),
+    );
     stop.abort();
     await kept;
   });

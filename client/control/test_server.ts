@@ -6,6 +6,8 @@ import { ControlError, type ControlErrorCode } from "./control_error.ts";
 import { type ClientCredentials, exchange, type ExchangeOptions } from "./exchange.ts";
 import { TestAuthority, type TestCertificate } from "../../tests/support/test_certificates.ts";
 
+export { until } from "../../testing/until.ts";
+
 /** The authority, server and client certificates that most cases share. */
 export interface TestPki extends AsyncDisposable {
   readonly authority: TestAuthority;
@@ -99,15 +101,6 @@ export function optionsFor(
   more: Partial<ExchangeOptions> = {},
 ): ExchangeOptions {
   return { server: "127.0.0.1", port, credentials, features: [], clientVersion: "test", ...more };
-}
-
-/** Waits until `state` holds; throws when it never does. */
-export async function until(what: string, state: () => boolean): Promise<void> {
-  for (let attempt = 0; attempt < 2000; attempt++) {
-    if (state()) return;
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-  throw new Error(`It never came to this: ${what}`);
 }
 
 /** A response as it is on the wire. */

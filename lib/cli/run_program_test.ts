@@ -1,4 +1,5 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
+import { until } from "../../testing/until.ts";
 
 const CONFIG = new URL("../../deno.json", import.meta.url).pathname;
 
@@ -57,11 +58,11 @@ class Running implements AsyncDisposable {
 
   /** Waits until the program has said as many words, the last of them `word`. */
   async says(word: string, count = 1): Promise<void> {
-    for (let attempt = 0; attempt < 1500; attempt++) {
-      if (this.said.filter((each) => each === word).length >= count) return;
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-    throw new Error(`"${word}" was never said, but ${this.said.join(", ")}`);
+    await until(
+      `"${word}" is said`,
+      () => this.said.filter((each) => each === word).length >= count,
+      30_000,
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

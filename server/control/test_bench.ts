@@ -9,6 +9,8 @@ import {
 } from "./control_server.ts";
 import { TestAuthority, type TestCertificate } from "../../tests/support/test_certificates.ts";
 
+export { until } from "../../testing/until.ts";
+
 /** A control server on a port of the kernel's choice, with an authority and the client "alice". */
 export interface TestBench extends AsyncDisposable {
   readonly authority: TestAuthority;
@@ -112,15 +114,6 @@ export function ask(
   socket.on("error", () => {});
   socket.on("close", () => resolve(text === "" ? null : JSON.parse(text)));
   return promise;
-}
-
-/** Waits until `state` holds; throws when it never does. */
-export async function until(what: string, state: () => boolean): Promise<void> {
-  for (let attempt = 0; attempt < 2000; attempt++) {
-    if (state()) return;
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-  throw new Error(`It never came to this: ${what}`);
 }
 
 /** Runs `openssl s_client` with `input` on its standard input, and returns what it prints. */

@@ -77,17 +77,11 @@ Deno.test("the process is replaced after so many connections, and when it has di
     for (const pid of await helperPids()) seen.add(pid);
   }
   equal(seen.size, 3);
-  let pids: number[] = [];
-  for (let looks = 0; looks < 100 && pids.length !== 1; looks++) {
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    pids = await helperPids();
-  }
-  equal(pids.length, 1, "those before have ended");
-  Deno.kill(pids[0]!, "SIGKILL");
-  let answer = null;
-  for (let asked = 0; asked < 100 && answer === null; asked++) {
-    answer = await ask(bench, bench.alice);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+  const pid = await until("those before have ended", async () => {
+    const pids = await helperPids();
+    return pids.length === 1 ? pids[0]! : null;
+  });
+  Deno.kill(pid, "SIGKILL");
+  const answer = await until("it answers again", () => ask(bench, bench.alice));
   equal(answer.session_id, 7);
 });

@@ -2,6 +2,7 @@
 import { deepEqual, equal, match } from "node:assert/strict";
 import { type Child, needsRoot } from "../netns/namespace.ts";
 import { addressOf, BalanceLab, equalStates, INTERVAL_MS, SERVER } from "./balance_lab.ts";
+import { until } from "../../testing/until.ts";
 
 const LIMIT_MS = 10_000;
 const STOP_TIMEOUT_MS = 10_000;
@@ -144,16 +145,12 @@ Deno.test({
 });
 
 async function untilSeen(look: () => Promise<string>, expected: RegExp): Promise<void> {
-  for (let attempt = 0; attempt < 50; attempt++) {
-    if (expected.test(await look())) return;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  match(await look(), expected);
+  await until(`${expected} is seen`, async () => expected.test(await look()));
 }
 
 /** The uplink that is used for IPv4 once both have answered. */
 async function chosen(client: Child): Promise<"wan1" | "wan2"> {
-  for (let attempt = 0; attempt < 50; attempt++) {
+  return await until("an uplink is chosen", async () => {
     const from = client.lineCount;
     client.signal("SIGUSR2");
     const lines = [];
@@ -164,10 +161,8 @@ async function chosen(client: Child): Promise<"wan1" | "wan2"> {
     await client.waitForLine(/all uplinks:/, LIMIT_MS, from);
     const best = lines.find(([, , weight]) => weight === "1")?.[1];
     const isKnown = lines.every(([, , , rtt]) => rtt !== "unknown");
-    if (isKnown && (best === "wan1" || best === "wan2")) return best;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  throw new Error("no uplink was chosen");
+    return isKnown && (best === "wan1" || best === "wan2") ? best : null;
+  });
 }
 
 Deno.test({

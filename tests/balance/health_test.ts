@@ -2,13 +2,14 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { type Child, needsRoot } from "../netns/namespace.ts";
 import { BalanceLab, equalStates } from "./balance_lab.ts";
+import { until } from "../../testing/until.ts";
 
 const STATE_TIMEOUT_MS = 20_000;
 const DOWNLOADS = 50;
 const STOP_TIMEOUT_MS = 10_000;
 
 /** Does something and waits until both families say so; prints how long it took. */
-async function until(
+async function untilBoth(
   client: Child,
   what: string,
   pattern: (family: number) => RegExp,
@@ -47,16 +48,16 @@ Deno.test({
       }
     };
     let speak = () => Promise.resolve();
-    await until(client, "silent gateway, out after", isOut, async () => {
+    await untilBoth(client, "silent gateway, out after", isOut, async () => {
       speak = await lab.silence("wan1");
     });
     await onlySecond();
-    await until(client, "answering again, back after", isBack, () => speak());
+    await untilBoth(client, "answering again, back after", isBack, () => speak());
 
     const link = (...words: string[]) => lab.machine.run("ip", "link", "set", "wan1", ...words);
-    await until(client, "link down, out after", isOut, () => link("down"));
+    await untilBoth(client, "link down, out after", isOut, () => link("down"));
     await onlySecond();
-    await until(client, "link up, back after", isBack, async () => {
+    await untilBoth(client, "link up, back after", isBack, async () => {
       await link("up");
       // The kernel drops IPv6 addresses with the link, and nobody but us gives them back here.
       await lab.machine.run("ip", "address", "add", "fd01::2/64", "dev", "wan1", "nodad");
@@ -66,8 +67,8 @@ Deno.test({
     }
 
     const carrier = (state: string) => lab.routers.wan1.run("ip", "link", "set", "lan", state);
-    await until(client, "no carrier, out after", isOut, () => carrier("down"));
-    await until(client, "carrier, back after", isBack, async () => {
+    await untilBoth(client, "no carrier, out after", isOut, () => carrier("down"));
+    await untilBoth(client, "carrier, back after", isBack, async () => {
       await carrier("up");
       await lab.routers.wan1.run("ip", "address", "add", "fd01::1/64", "dev", "lan", "nodad");
     });
@@ -86,11 +87,8 @@ Deno.test({
 });
 
 async function untilShown(lab: BalanceLab, command: string[], text: string): Promise<void> {
-  for (let attempt = 0; attempt < 50; attempt++) {
-    if ((await lab.machine.run(...command)).stdout.includes(text)) return;
-    await new Promise((resolve) => setTimeout(resolve, 200));
-  }
-  throw new Error(`"${command.join(" ")}" never shows "${text}"`);
+  const isShown = async () => (await lab.machine.run(...command)).stdout.includes(text);
+  await until(`"${command.join(" ")}" shows "${text}"`, isShown);
 }
 
 Deno.test({

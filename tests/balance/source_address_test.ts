@@ -2,6 +2,7 @@
 import { equal, ok } from "node:assert/strict";
 import { needsRoot } from "../netns/namespace.ts";
 import { BalanceLab, equalStates, SERVER } from "./balance_lab.ts";
+import { until } from "../../testing/until.ts";
 
 const STATE_TIMEOUT_MS = 10_000;
 const SECOND = { 4: "10.2.0.5", 6: "fd02::5" } as const;
@@ -54,15 +55,13 @@ async function untilNatHas(
   const commands = firewall === "iptables"
     ? [["iptables-save", "-t", "nat"], ["ip6tables-save", "-t", "nat"]]
     : [["nft", "list", "ruleset"]];
-  for (let looks = 0; looks < STATE_TIMEOUT_MS / 50; looks++) {
+  await until("NAT has the new sources", async () => {
     const texts = await Promise.all(commands.map((command) => lab.machine.run(...command)));
     const given = texts.flatMap(({ stdout }) =>
       [...stdout.matchAll(/(?:snat to|--to-source) (\S+)/g)].map(([, source]) => source)
     );
-    if (given.sort().join() === Object.values(sources).sort().join()) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  throw new Error("NAT never got the new sources");
+    return given.sort().join() === Object.values(sources).sort().join();
+  }, STATE_TIMEOUT_MS);
 }
 
 for (const firewall of ["iptables", "nft"] as const) {

@@ -5,6 +5,7 @@ import type { Namespace } from "../netns/namespace.ts";
 import { hostState } from "./host_state.ts";
 import { topic } from "./scenario.ts";
 import { createSmallLab, FAR_ADDRESSES, pingAll, restore } from "./small_lab.ts";
+import { until } from "../../testing/until.ts";
 
 /** On the internet's side of the router, which knows its way back to the client's links. */
 const ROUTER = ["198.51.100.1", "2001:db8:51::1"] as const;
@@ -61,10 +62,10 @@ topic("e2e policy routing", async (scenario) => {
     const from = client.lineCount;
     await lease(lab.client, "10.71.99.2/24", "10.71.99.1");
     await client.waitForLine(/link two: path is up/, STATE_TIMEOUT_MS, from);
-    await until(async () => await answers(lab, "10.71.99.2", ROUTER[0]));
-    await until(async () => !(await rulesOf(lab.client)).includes("10.71.2.2"));
+    await until("it answers", () => answers(lab, "10.71.99.2", ROUTER[0]));
+    await until("the rules go", async () => !(await rulesOf(lab.client)).includes("10.71.2.2"));
     await lease(lab.client, "10.71.2.2/24", "10.71.2.1");
-    await until(async () => await answers(lab, "10.71.2.2", ROUTER[0]));
+    await until("it answers again", () => answers(lab, "10.71.2.2", ROUTER[0]));
     equal(await client.stop("SIGINT"), 0);
     deepEqual(await hostState(lab.client), before);
   });
@@ -99,12 +100,4 @@ async function lease(machine: Namespace, address: string, gateway: string): Prom
   await machine.run(
     ...["ip", "route", "add", "default", "via", gateway, "dev", "two", "metric", "200"],
   );
-}
-
-async function until(isSo: () => Promise<boolean>): Promise<void> {
-  const deadlineMs = performance.now() + STATE_TIMEOUT_MS;
-  while (!await isSo()) {
-    if (performance.now() > deadlineMs) throw new Error(`not so within ${STATE_TIMEOUT_MS} ms`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
 }

@@ -18,6 +18,7 @@ import {
   SERVER_INNER,
   SERVER_INNER6,
 } from "./small_lab.ts";
+import { until } from "../../testing/until.ts";
 
 const STATE_TIMEOUT_MS = 30_000;
 const NAME = "site.fluxify.example";
@@ -107,17 +108,10 @@ topic("e2e destinations beside the tunnel", async (scenario) => {
 
 /** Until both ways leave beside the tunnel. */
 async function untilAway(ways: () => Promise<(string | undefined)[]>): Promise<void> {
-  await until(async () => (await ways()).every((way) => way === LINKS[0]));
+  await untilWay(ways, LINKS[0]);
 }
 
 async function untilWay(ways: () => Promise<(string | undefined)[]>, device: string) {
-  await until(async () => (await ways()).every((way) => way === device));
-}
-
-async function until(holds: () => Promise<boolean>): Promise<void> {
-  const endMs = performance.now() + STATE_TIMEOUT_MS;
-  while (!await holds()) {
-    if (performance.now() > endMs) throw new Error("it never came so far");
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+  const leads = async () => (await ways()).every((way) => way === device);
+  await until(`all goes to ${device}`, leads, STATE_TIMEOUT_MS);
 }

@@ -1,12 +1,12 @@
 import { TestNamespace } from "../../../testing/test_namespace.ts";
 import { TestMachine } from "../journal/test_machine.ts";
+import { until } from "../../../testing/until.ts";
 
 export const CLIENT_SUBNET4 = "10.9.0.0/24";
 export const CLIENT_SUBNET6 = "fd00:9::/64";
 const CLIENT = { v4: "10.9.0.2", v6: "fd00:9::2" };
 const SERVER = { v4: "203.0.113.1", v6: "2001:db8:7::1" };
 const INTERNET = { v4: "203.0.113.7", v6: "2001:db8:7::7" };
-const LISTEN_ATTEMPTS_MAX = 200;
 /** Each takes 0.3 s where nobody answers. */
 const PINGS_MAX = 40;
 
@@ -133,10 +133,12 @@ async function listen(namespace: TestNamespace): Promise<AsyncDisposable> {
       await child.status;
     },
   };
-  for (let attempt = 0; attempt < LISTEN_ATTEMPTS_MAX; attempt++) {
-    if ((await namespace.sh("ss -H -l -t -n sport = 5201")) !== "") return server;
-    await new Promise((resolve) => setTimeout(resolve, 20));
+  try {
+    const listens = async () => (await namespace.sh("ss -H -l -t -n sport = 5201")) !== "";
+    await until("iperf3 listens", listens);
+    return server;
+  } catch (error) {
+    await server[Symbol.asyncDispose]();
+    throw error;
   }
-  await server[Symbol.asyncDispose]();
-  throw new Error("iperf3 never listened");
 }

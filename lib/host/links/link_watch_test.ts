@@ -1,5 +1,6 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { Changes, linkIn, watchLinks } from "./link_watch.ts";
+import { until } from "../../../testing/until.ts";
 
 Deno.test("linkIn() tells links that are off, without carrier or gone from those that are up", () => {
   const cases: [string, string | null][] = [
@@ -119,10 +120,13 @@ Deno.test("watchLinks() leaves no monitor behind a program that is killed", asyn
   const args = ["eval", "--no-lock", program];
   const parent = new Deno.Command(Deno.execPath(), { args, stdout: "null", stderr: "null" })
     .spawn();
-  const pid = await until(async () => (await Deno.readTextFile(pidFile)).trim());
+  const pid = await until(
+    "its process is known",
+    async () => (await Deno.readTextFile(pidFile)).trim(),
+  );
   parent.kill("SIGKILL");
   await parent.status;
-  await until(() => hasEnded(pid));
+  await until("its process has ended", () => hasEnded(pid));
   await Deno.remove(pidFile);
 });
 
@@ -130,13 +134,4 @@ Deno.test("watchLinks() leaves no monitor behind a program that is killed", asyn
 async function hasEnded(pid: string): Promise<boolean> {
   const stat = await Deno.readTextFile(`/proc/${pid}/stat`).catch(() => ") Z");
   return stat.includes(") Z");
-}
-
-async function until<T>(look: () => Promise<T>): Promise<T> {
-  for (let left = 1000; left > 0; left--) {
-    const found = await look();
-    if (found) return found;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  throw new Error("It did not come about");
 }

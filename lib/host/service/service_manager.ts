@@ -69,9 +69,10 @@ export class ServiceManager {
 
   /**
    * Gives signs of life while `isAlive` goes on being answered. One that is not answered is waited
-   * for, so that a part that hangs is noticed, however well the rest does.
+   * for, so that a part that hangs is noticed, however well the rest does. `repeat` calls again and
+   * again, until what it returns is disposed of.
    */
-  watch(isAlive: () => Promise<unknown>): Disposable {
+  watch(isAlive: () => Promise<unknown>, repeat = repeatEvery): Disposable {
     if (this.watchdogMs === null) return { [Symbol.dispose]: () => {} };
     let isAsking = false;
     const ask = async () => {
@@ -87,14 +88,19 @@ export class ServiceManager {
       }
     };
     const everyMs = Math.max(SIGN_EVERY_MIN_MS, this.watchdogMs / SIGNS_PER_LIMIT);
-    const timer = setInterval(ask, everyMs);
+    const repeating = repeat(ask, everyMs);
     void ask();
-    return { [Symbol.dispose]: () => clearInterval(timer) };
+    return repeating;
   }
 
   #tell(...assignments: Assignment[]): void {
     this.#send?.(assignments.join("\n"));
   }
+}
+
+function repeatEvery(action: () => Promise<void>, everyMs: number): Disposable {
+  const timer = setInterval(action, everyMs);
+  return { [Symbol.dispose]: () => clearInterval(timer) };
 }
 
 /** One line. */

@@ -1,6 +1,7 @@
-import { deepEqual, equal, ok } from "node:assert/strict";
+import { deepEqual, equal } from "node:assert/strict";
 import { join } from "node:path";
 import { Libc } from "../../ffi/libc/libc.ts";
+import { until } from "../../../testing/until.ts";
 import { ServiceManager } from "./service_manager.ts";
 
 /** A service manager's socket, and what it was told. */
@@ -39,34 +40,59 @@ Deno.test("the manager is told that the program is ready, how it does, and that 
   libc.unload();
 });
 
+/** Time that passes when it is told to. */
+class Ticks {
+  everyMs = 0;
+  action: (() => Promise<void>) | null = null;
+
+  readonly repeat = (action: () => Promise<void>, everyMs: number): Disposable => {
+    this.action = action;
+    this.everyMs = everyMs;
+    return { [Symbol.dispose]: () => void (this.action = null) };
+  };
+}
+
 Deno.test("signs of life come while the part that is watched answers, and end with it", async () => {
   const told: string[] = [];
+  const ticks = new Ticks();
   const manager = new ServiceManager((text) => void told.push(text), 300);
-  let answers = true;
-  const asked: PromiseWithResolvers<void>[] = [];
-  using _watch = manager.watch(() => {
-    if (answers) return Promise.resolve();
-    asked.push(Promise.withResolvers());
-    return asked.at(-1)!.promise;
-  });
-  while (told.length < 3) await new Promise((resolve) => setTimeout(resolve, 10));
-  deepEqual(new Set(told), new Set(["WATCHDOG=1"]));
-  answers = false;
-  while (asked.length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
-  const before = told.length;
-  await new Promise((resolve) => setTimeout(resolve, 350));
-  deepEqual([told.length, asked.length], [before, 1], "a part that hangs is asked once");
-  answers = true;
-  asked[0]!.resolve();
-  while (told.length < before + 2) await new Promise((resolve) => setTimeout(resolve, 10));
-  answers = false;
-  const failing = new ServiceManager((text) => void told.push(text), 300);
-  const after = told.length;
-  {
-    using _failing = failing.watch(() => Promise.reject(new Error("no engine")));
-    await new Promise((resolve) => setTimeout(resolve, 150));
-  }
-  ok(told.length <= after + 1);
+  let asked = 0;
+  let answer = Promise.resolve();
+  const watch = manager.watch(() => {
+    asked++;
+    return answer;
+  }, ticks.repeat);
+  equal(ticks.everyMs, 100);
+  await until("it is asked at the start", () => told.length === 1);
+  for (let count = 0; count < 2; count++) await ticks.action!();
+  deepEqual([asked, told], [3, Array(3).fill("WATCHDOG=1")]);
+  const hanging = Promise.withResolvers<void>();
+  answer = hanging.promise;
+  const asking = ticks.action!();
+  for (let count = 0; count < 5; count++) await ticks.action!();
+  deepEqual([asked, told.length], [4, 3], "a part that hangs is asked once");
+  hanging.resolve();
+  await asking;
+  await ticks.action!();
+  deepEqual([asked, told.length], [5, 5], "it answers again");
+  watch[Symbol.dispose]();
+  equal(ticks.action, null);
+});
+
+Deno.test("a part that fails to answer gives no sign of life", async () => {
+  const told: string[] = [];
+  const ticks = new Ticks();
+  const manager = new ServiceManager((text) => void told.push(text), 30_000);
+  using _watch = manager.watch(() => Promise.reject(new Error("no engine")), ticks.repeat);
+  for (let count = 0; count < 3; count++) await ticks.action!();
+  deepEqual([told, ticks.everyMs], [[], 10_000]);
+});
+
+Deno.test("without a repeat of their own, signs of life go on by themselves", async () => {
+  let told = 0;
+  const manager = new ServiceManager(() => void told++, 1);
+  using _watch = manager.watch(() => Promise.resolve());
+  await until("three were told", () => told >= 3);
 });
 
 Deno.test("without a manager, or with an address that is none, nothing is told", () => {
