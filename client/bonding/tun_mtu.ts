@@ -1,10 +1,9 @@
 /** The MTU of the TUN device: what fits into one datagram on every link. */
 import { IPV6_MTU_MIN } from "../../lib/protocol/packet/ip.ts";
 import { tunnelOverheadBytes } from "../../lib/protocol/packet/tunnel_overhead.ts";
+import { TUN_MTU_MIN } from "../../lib/protocol/wire/control_message.ts";
 
 export const TUN_MTU_DEFAULT = 1400;
-/** IPv4 needs this much of every link (RFC 791); less is not worth a tunnel. */
-const TUN_MTU_MIN = 576;
 
 /** A link that leads to the server. */
 export interface PathMtu {

@@ -22,7 +22,8 @@ export type LinkUse =
 export type LinkRates = ReadonlyMap<string, LinkRate | null>;
 export type LinkUses = ReadonlyMap<string, LinkUse>;
 
-const LINK_NAME_MAX = 64;
+/** IFNAMSIZ, and a source address in parentheses. */
+export const LINK_NAME_MAX = 64;
 const BITS = new Map([["kbit", 1e3], ["mbit", 1e6], ["gbit", 1e9]]);
 const BYTES = new Map([["MB", 1e6], ["GB", 1e9], ["TB", 1e12]]);
 const CAP_MIN = 1e6;

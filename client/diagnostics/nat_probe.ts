@@ -9,6 +9,7 @@ import {
   decodeMappingAnswer,
   encodeMappingQuery,
   MAPPING_MESSAGE_LENGTH,
+  MAPPING_NONCE_LENGTH,
   type MappingTicket,
 } from "../../lib/protocol/wire/mapping_message.ts";
 
@@ -17,7 +18,6 @@ const ANSWER_TIMEOUT_MS = 700;
 /** The kernel gives a port back soon after the socket is closed, not at once. */
 const PORT_ATTEMPTS = 20;
 const PORT_PAUSE_MS = 25;
-const NONCE_LENGTH = 16;
 
 interface NatProbe {
   readonly device: string;
@@ -65,7 +65,7 @@ async function ask(
   ticket: MappingTicket,
   hostname: string,
 ): Promise<string | null> {
-  const nonce = crypto.getRandomValues(new Uint8Array(NONCE_LENGTH));
+  const nonce = crypto.getRandomValues(new Uint8Array(MAPPING_NONCE_LENGTH));
   const to = { transport: "udp", hostname, port: ticket.port } as const;
   const datagram = encodeMappingQuery(ticket, nonce);
   const answer = answerTo(socket, ticket.key, nonce);

@@ -3,8 +3,8 @@ import { FAMILIES } from "../../lib/host/links/address.ts";
 import { type CommandRunner } from "../../lib/host/command/runner.ts";
 import { isHidden, type MachineLink } from "../screen/form/machine_link.ts";
 import { type Check, checksOf } from "./check.ts";
+import { BONDED_LINKS_MIN } from "../config/link_choice.ts";
 
-const LINKS_MIN = 2;
 /** Devices of other tunnels, as their programs call them. */
 const OTHER_TUNNEL = /^(tun|tap|wg|ppp|tailscale|zt|nordlynx|proton|mullvad)/;
 
@@ -28,9 +28,9 @@ export function linkChecks(links: readonly MachineLink[], wanted: readonly strin
       problem === null && (wanted.length === 0 || wanted.includes(name))
     ).length;
   checks.push(
-    usable >= LINKS_MIN ? ok("links that can be used", String(usable)) : failed(
+    usable >= BONDED_LINKS_MIN ? ok("links that can be used", String(usable)) : failed(
       "links that can be used",
-      `${usable}, and bonding needs ${LINKS_MIN}`,
+      `${usable}, and bonding needs ${BONDED_LINKS_MIN}`,
       "give a second interface an address and a default route, with any metric",
     ),
   );

@@ -4,10 +4,9 @@ import { findObstacle, inspectHost } from "../../lib/cli/preflight.ts";
 import { nativeEngineObstacle } from "../../lib/net/native/native_engine.ts";
 import { formatDate } from "../../lib/pki/certificate.ts";
 import { type Check, checksOf, failedBy } from "./check.ts";
+import { SOCKET_BUFFER_BYTES } from "../../lib/ffi/linux/socket.ts";
 
 const { ok, warning, failed } = checksOf("System");
-/** What the engines ask of the kernel for each socket. */
-const SOCKET_BUFFER_BYTES = 4 * 1024 * 1024;
 const MEMORY_MIN_KB = 128 * 1024;
 /** Of the kernel: UDP GSO came with 4.18, GRO with 5.0, and both for TUN devices with 6.2. */
 const GSO_FROM = version(5, 0);

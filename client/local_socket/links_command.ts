@@ -7,9 +7,7 @@ import type { SocketCommand } from "../../lib/status/local_socket/listener.ts";
 import { Refusal } from "../../lib/status/local_socket/message.ts";
 import { textOf, wordOf } from "../../lib/status/local_socket/program_socket.ts";
 import { deviceOf } from "../metering/link_rules.ts";
-
-/** IFNAMSIZ, and a source address in parentheses. */
-const LINK_NAME_MAX = 64;
+import { LINK_NAME_MAX } from "../config/link_rules.ts";
 
 const log = getLogger([LOG_CATEGORY, "client"]);
 

@@ -16,7 +16,7 @@ import { SystemRunner } from "../../lib/host/command/runner.ts";
 import { loadClientCredentials } from "../../lib/pki/client_credentials.ts";
 import { readSmallFile } from "../../lib/pki/secure_file.ts";
 import { TUN_NAME } from "../config/bond_options.ts";
-import { parseServers } from "../config/link_choice.ts";
+import { BONDED_LINKS_MIN, parseServers } from "../config/link_choice.ts";
 import { CLIENT_PROGRAM, describeClientProgram } from "../config/options.ts";
 import { hostsAndPort } from "../config/server_port.ts";
 import { MODE_KEY, type Settings } from "../config/settings.ts";
@@ -27,7 +27,6 @@ import { enableUnit, hasUnit, unitName } from "../../lib/host/service/systemd_un
 import { saveForService } from "../service/service_settings.ts";
 import { readPasted } from "./pasted_bundle.ts";
 
-const LINKS_MIN = 2;
 const SHOWN_NAME = /[^A-Za-z0-9._-]/g;
 
 /** What was answered, and whether to start with it. */
@@ -166,7 +165,7 @@ async function askLinks(before: Settings, context: { signal: AbortSignal }): Pro
   const chosen = textOf(before, "ifaces")?.split(",") ?? [];
   const shown = links.filter((link) => !isHidden(link) || chosen.includes(link.name));
   const usable = shown.filter(({ problem }) => problem === null).length;
-  if (usable < LINKS_MIN) {
+  if (usable < BONDED_LINKS_MIN) {
     const seen = shown.map(({ name, problem }) => problem === null ? name : `${name} (${problem})`);
     throw new Error(
       `Cannot go on: two links are needed that can be used, and this machine has ${
@@ -180,7 +179,7 @@ async function askLinks(before: Settings, context: { signal: AbortSignal }): Pro
   return await checkbox({
     message: "Which links?",
     required: true,
-    validate: (picked) => picked.length >= LINKS_MIN || "two links at least",
+    validate: (picked) => picked.length >= BONDED_LINKS_MIN || "two links at least",
     choices: shown.map(({ name, kind, addresses, problem }) => ({
       name: `${name}  ${kind}  ${addresses[0] ?? ""}`,
       value: name,

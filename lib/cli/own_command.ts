@@ -1,7 +1,5 @@
 /** How this program is started again, whatever it is: source, one file, or packed around the runtime. */
-
-/** The launcher of a packed program keeps the caller's home here and gives the runtime another. */
-const KEPT_HOME = "FLUXIFY_HOME";
+import { KEPT_HOME } from "./user_home.ts";
 
 interface OwnCommand {
   readonly path: string;

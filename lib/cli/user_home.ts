@@ -6,7 +6,7 @@ const FIELD_GID = 3;
 const FIELD_HOME = 5;
 
 /** The launcher of a program that is built around the runtime keeps the caller's HOME here. */
-const KEPT_HOME = "FLUXIFY_HOME";
+export const KEPT_HOME = "FLUXIFY_HOME";
 
 /**
  * Gives the program, and the commands it runs, the HOME of its caller: the launcher names another

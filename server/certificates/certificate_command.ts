@@ -18,6 +18,7 @@ import { removeForwardsTo } from "../forwards/forward_file.ts";
 import { type SeenClient, withLastSeen } from "./seen_client.ts";
 import { readAuthority } from "./authority_facts.ts";
 import { formatTable } from "../../lib/cli/table.ts";
+import { EXIT_OK } from "../../lib/cli/exit.ts";
 
 /** Options that all commands share. */
 export interface CertificateOptions {
@@ -43,7 +44,6 @@ export interface CommandOutcome {
   errorLines: string[];
 }
 
-const EXIT_OK = 0;
 const EXIT_REFUSED = 1;
 
 /** `cert init`: makes the CA and the server's certificate where there is no CA. */

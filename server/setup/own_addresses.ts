@@ -1,9 +1,7 @@
 /** The addresses of this machine that clients may reach it by. */
 import type { NetworkInterface } from "../../lib/host/links/network_interface.ts";
 import type { TunnelNetwork } from "../../lib/protocol/wire/tunnel_network.ts";
-
-/** Of `tun_flags` in /sys/class/net: the device carries packets of a tunnel (linux/if_tun.h). */
-const IFF_TUN = 0x0001;
+import { IFF_TUN } from "../../lib/ffi/linux/tun.ts";
 
 /**
  * Those of the interfaces that are no tunnel, IPv4 first. An address inside a tunnel is reached

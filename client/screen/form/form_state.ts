@@ -6,8 +6,7 @@ import { type OptionRow } from "../../../lib/cli/option_table.ts";
 import { hostsAndPort } from "../../config/server_port.ts";
 import { MODE_KEY, type Settings } from "../../config/settings.ts";
 import { listLinks, type MachineLink } from "./machine_link.ts";
-
-const LINKS_MIN = 2;
+import { BONDED_LINKS_MIN } from "../../config/link_choice.ts";
 
 /** What the machine, the PKI directory and the options say. */
 export interface FormFacts {
@@ -132,7 +131,7 @@ export function whatIsMissing(state: FormState, facts: FormFacts): string[] {
   }
   const count = usableLinks(state, facts).length;
   if (count === 0) missing.push("two selected links");
-  else if (count < LINKS_MIN) missing.push(`${LINKS_MIN - count} more selected link`);
+  else if (count < BONDED_LINKS_MIN) missing.push(`${BONDED_LINKS_MIN - count} more selected link`);
   return missing;
 }
 

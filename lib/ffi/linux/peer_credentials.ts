@@ -2,9 +2,9 @@
 import type { Socket } from "node:net";
 import { SyscallError } from "../libc/errno.ts";
 import type { Libc } from "../libc/libc.ts";
+import { SOL_SOCKET } from "./socket.ts";
 
 // include/uapi/asm-generic/socket.h
-const SOL_SOCKET = 1;
 const SO_PEERCRED = 17;
 /** struct ucred: pid_t pid, uid_t uid, gid_t gid. */
 const UCRED_LENGTH = 12;

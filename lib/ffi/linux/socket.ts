@@ -9,15 +9,15 @@ import type { Libc } from "../libc/libc.ts";
 
 export const AF_INET = 2;
 export const AF_INET6 = 10;
-const SOCK_DGRAM = 2;
-const SOCK_NONBLOCK = 0o4000;
-const SOCK_CLOEXEC = 0o2000000;
+export const SOCK_DGRAM = 2;
+export const SOCK_NONBLOCK = 0o4000;
+export const SOCK_CLOEXEC = 0o2000000;
 const SERVER_SOCKET_TYPE = SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
 
 export const SOL_SOCKET = 1;
 const SO_SNDBUF = 7;
 export const SO_RCVBUF = 8;
-const SO_BINDTODEVICE = 25;
+export const SO_BINDTODEVICE = 25;
 const SO_SNDBUFFORCE = 32;
 const SO_RCVBUFFORCE = 33;
 
@@ -43,8 +43,8 @@ export const UDP_GRO = 104;
 
 export const MSG_DONTWAIT = 0x40;
 
-/** Room for a burst of 64 KiB super-datagrams. */
-const SOCKET_BUFFER_BYTES = 4 * 1024 * 1024;
+/** Asked of the kernel for each socket: room for a burst of 64 KiB super-datagrams. */
+export const SOCKET_BUFFER_BYTES = 4 * 1024 * 1024;
 
 interface UdpSocket {
   readonly fd: number;

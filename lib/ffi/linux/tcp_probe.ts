@@ -2,11 +2,17 @@
 import { isIPv6 } from "node:net";
 import { SyscallError } from "../libc/errno.ts";
 import type { Libc } from "../libc/libc.ts";
-import { AF_INET, AF_INET6, encodeSockaddr } from "./socket.ts";
+import {
+  AF_INET,
+  AF_INET6,
+  encodeSockaddr,
+  SO_BINDTODEVICE,
+  SOCK_CLOEXEC,
+  SOCK_NONBLOCK,
+  SOL_SOCKET,
+} from "./socket.ts";
 
-const SOCK_STREAM_NONBLOCK_CLOEXEC = 1 | 0o4000 | 0o2000000;
-const SOL_SOCKET = 1;
-const SO_BINDTODEVICE = 25;
+const SOCK_STREAM = 1;
 const EISCONN = 106;
 const EALREADY = 114;
 const EINPROGRESS = 115;
@@ -27,7 +33,10 @@ export async function probeTcp(
     timeoutMs: number;
   },
 ): Promise<number | null> {
-  const fd = libc.socket(isIPv6(address) ? AF_INET6 : AF_INET, SOCK_STREAM_NONBLOCK_CLOEXEC);
+  const fd = libc.socket(
+    isIPv6(address) ? AF_INET6 : AF_INET,
+    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
+  );
   try {
     libc.setOptionString(fd, SOL_SOCKET, SO_BINDTODEVICE, device, `use ${device}`);
     const sockaddr = encodeSockaddr(address, port);

@@ -11,7 +11,7 @@ const O_CLOEXEC = 0o2000000;
 
 const TUNSETIFF = 0x400454ca;
 const TUNSETOFFLOAD = 0x400454d0;
-const IFF_TUN = 0x0001;
+export const IFF_TUN = 0x0001;
 const IFF_NO_PI = 0x1000;
 const IFF_VNET_HDR = 0x4000;
 const TUN_F_CSUM = 0x01;

@@ -3,11 +3,17 @@ import { isIPv6 } from "node:net";
 import { EAGAIN, ECONNREFUSED, SyscallError } from "../libc/errno.ts";
 import type { Libc } from "../libc/libc.ts";
 import { pinnedBytes } from "../memory/arena.ts";
-import { AF_INET, AF_INET6, encodeSockaddr } from "./socket.ts";
+import {
+  AF_INET,
+  AF_INET6,
+  encodeSockaddr,
+  SO_BINDTODEVICE,
+  SOCK_CLOEXEC,
+  SOCK_DGRAM,
+  SOCK_NONBLOCK,
+  SOL_SOCKET,
+} from "./socket.ts";
 
-const SOCK_DGRAM_NONBLOCK_CLOEXEC = 2 | 0o4000 | 0o2000000;
-const SOL_SOCKET = 1;
-const SO_BINDTODEVICE = 25;
 const SO_MARK = 36;
 const ANSWER_BYTES_MAX = 4096;
 /** As often the kernel is asked whether there is an answer. */
@@ -36,7 +42,10 @@ export async function askUdp(
 ): Promise<Uint8Array | null> {
   const { device, address, port } = target;
   const action = `ask ${address} port ${port} over ${device}`;
-  const fd = libc.socket(isIPv6(address) ? AF_INET6 : AF_INET, SOCK_DGRAM_NONBLOCK_CLOEXEC);
+  const fd = libc.socket(
+    isIPv6(address) ? AF_INET6 : AF_INET,
+    SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
+  );
   try {
     libc.setOptionString(fd, SOL_SOCKET, SO_BINDTODEVICE, device, `use ${device}`);
     libc.setOption(fd, SOL_SOCKET, SO_MARK, target.mark, "mark packets");

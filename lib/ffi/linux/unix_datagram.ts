@@ -2,12 +2,10 @@
 import { SyscallError } from "../libc/errno.ts";
 import type { Libc } from "../libc/libc.ts";
 import { pinnedBytes } from "../memory/arena.ts";
+import { SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK } from "./socket.ts";
 
 const AF_UNIX = 1;
 // include/linux/net.h, and the flags of socket(2).
-const SOCK_DGRAM = 2;
-const SOCK_NONBLOCK = 0o4000;
-const SOCK_CLOEXEC = 0o2000000;
 /** sun_path of struct sockaddr_un. */
 const PATH_BYTES_MAX = 108;
 const DATAGRAM_BYTES_MAX = 64 * 1024;

@@ -5,6 +5,7 @@
 import { type CommandRunner, runChecked } from "../command/runner.ts";
 import { familyOf } from "./address.ts";
 import { checkInterfaceName } from "./network_interface.ts";
+import { IPV6_MTU_MIN } from "../../protocol/packet/ip.ts";
 
 export interface TunAddresses {
   ipv4: string;
@@ -18,8 +19,6 @@ export interface TunAddresses {
   txqueuelen?: number;
 }
 
-/** RFC 8200, section 5: a smaller MTU cannot carry IPv6. */
-const IPV6_MTU_MIN = 1280;
 const IPV4_MTU_MIN = 576;
 const MTU_MAX = 65_535;
 

@@ -14,6 +14,7 @@ import {
   isWithin,
   networksOn,
   ofFamily,
+  PREFIXES_MAX,
   type WantedChange,
   WantedChanges,
   wantedRoute,
@@ -22,8 +23,6 @@ import {
 /** Behind those of LinkTables, before the main table's 32766. */
 const PRIORITY_SPECIFIC = 32303;
 const PRIORITY_BESIDE = 32304;
-/** More would be slow to put in place, one command each. */
-const PREFIXES_MAX = 256;
 /** The first free one of these is ours. */
 const TABLES = [7700, 7799] as const;
 /** Default routes that are followed: one for each uplink, and a few to spare. */

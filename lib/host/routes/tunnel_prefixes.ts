@@ -6,14 +6,12 @@ import {
   isWithin,
   networksOn,
   ofFamily,
+  PREFIXES_MAX,
   type WantedChange,
   WantedChanges,
   wantedRoute,
   withLength,
 } from "./wanted_changes.ts";
-
-/** More would be slow to put in place, one command each. */
-const PREFIXES_MAX = 256;
 
 /** Sends some destinations into the tunnel, and leaves all others where they go. */
 export class TunnelPrefixes {

@@ -4,6 +4,9 @@ import { type AddressFamily, familyOf, hostPrefix, prefixContains } from "../lin
 import { type Route, sameNextHop } from "./gateway/routing_table.ts";
 import { routeCommand, type RouteEntry } from "./route_command.ts";
 
+/** Prefixes of one family that are sent somewhere: more would be slow, at one command each. */
+export const PREFIXES_MAX = 256;
+
 /** A route or a rule that is to be there: the commands that add it and take it away. */
 export interface WantedChange {
   readonly add: string[];

@@ -4,6 +4,7 @@
  */
 import type { Libc } from "../../ffi/libc/libc.ts";
 import { UnixDatagrams } from "../../ffi/linux/unix_datagram.ts";
+import { US_PER_MS } from "../../protocol/wire/units.ts";
 
 const SOCKET_VARIABLE = "NOTIFY_SOCKET";
 const WATCHDOG_VARIABLE = "WATCHDOG_USEC";
@@ -12,7 +13,6 @@ const VARIABLES = [SOCKET_VARIABLE, WATCHDOG_VARIABLE, WATCHDOG_PROCESS_VARIABLE
 /** A sign of life that is late once is not missed. */
 const SIGNS_PER_LIMIT = 3;
 const SIGN_EVERY_MIN_MS = 100;
-const US_PER_MS = 1000;
 const STATUS_LENGTH_MAX = 300;
 
 /** What is told; the order of words within one datagram does not matter. */

@@ -6,8 +6,6 @@ import { VNET_HEADER_LENGTH } from "../../ffi/linux/tun.ts";
 import { Arena } from "../../ffi/memory/arena.ts";
 import type { MadeMemory } from "../driver/ends.ts";
 
-/** The longest IP packet, and the longest a UDP datagram of ours is ever made. */
-export const PACKET_BYTES_MAX = 65_535;
 const REGION_BYTES = 65_536 + 64;
 /** As long as a packet of the tunnel may be, whatever its MTU. */
 const MADE_BYTES = 9216;

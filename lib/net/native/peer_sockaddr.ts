@@ -12,7 +12,7 @@ import {
   SOL_IP,
   SOL_IPV6,
 } from "../../ffi/linux/socket.ts";
-import type { PeerAddress } from "../../protocol/path/peer_address.ts";
+import { MAPPED_PREFIX, type PeerAddress } from "../../protocol/path/peer_address.ts";
 
 const SOCKADDR4_LENGTH = 16;
 const SOCKADDR6_LENGTH = 28;
@@ -21,7 +21,6 @@ const PKTINFO6_LENGTH = 20;
 /** ipi_spec_dst, behind the number of the interface. */
 const PKTINFO4_LOCAL = 4;
 const PKTINFO4_DESTINATION = 8;
-const MAPPED_PREFIX = 0x0000ffff;
 
 /** Room for the local address in control data. */
 export const LOCAL_ADDRESS_SPACE = cmsgSpace(PKTINFO6_LENGTH);

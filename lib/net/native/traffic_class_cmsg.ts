@@ -1,10 +1,10 @@
 /** DSCP and ECN of datagrams, as the kernel has them in control messages (ip(7), RFC 3542). */
 import { cmsgSpace, type MessageBuffer } from "../../ffi/linux/message.ts";
 import { IP_TOS, IPV6_TCLASS, SOL_IP, SOL_IPV6 } from "../../ffi/linux/socket.ts";
+import { MAPPED_PREFIX } from "../../protocol/path/peer_address.ts";
 import type { SessionPath } from "../../protocol/path/session_path.ts";
 
 const CLASS_LENGTH = 4;
-const MAPPED_PREFIX = 0x0000ffff;
 
 /** Room for it in control data. */
 export const TRAFFIC_CLASS_SPACE = cmsgSpace(CLASS_LENGTH);

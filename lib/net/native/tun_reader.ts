@@ -2,8 +2,9 @@
 import { type TunDevice, VNET_HEADER_LENGTH } from "../../ffi/linux/tun.ts";
 import type { Libc } from "../../ffi/libc/libc.ts";
 import { Offload } from "../driver/offload.ts";
-import { type MemoryLayout, PACKET_BYTES_MAX } from "./memory_layout.ts";
+import type { MemoryLayout } from "./memory_layout.ts";
 import { readOffload } from "./vnet_header.ts";
+import { PACKET_BYTES_MAX } from "../../protocol/packet/ip.ts";
 
 /** Reads before the other direction gets its turn. */
 const READS_PER_TURN = 32;

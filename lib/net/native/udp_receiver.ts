@@ -7,10 +7,11 @@ import type { Arena } from "../../ffi/memory/arena.ts";
 import { PeerAddress } from "../../protocol/path/peer_address.ts";
 import { HEADER_LENGTH, PAYLOAD_OFFSET } from "../../protocol/wire/header.ts";
 import type { Inbound } from "../driver/inbound.ts";
-import { type MemoryLayout, PACKET_BYTES_MAX } from "./memory_layout.ts";
+import type { MemoryLayout } from "./memory_layout.ts";
 import { LOCAL_ADDRESS_SPACE, readPeer, SOCKADDR_CAPACITY } from "./peer_sockaddr.ts";
 import type { SocketTable } from "./sockets.ts";
 import { readTrafficClass, TRAFFIC_CLASS_SPACE } from "./traffic_class_cmsg.ts";
+import { PACKET_BYTES_MAX } from "../../protocol/packet/ip.ts";
 
 /** A receive that brings so much is written at once, while it is in the processor's cache. */
 const MUCH_BYTES = 8 * 1024;

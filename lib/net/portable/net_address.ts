@@ -4,9 +4,8 @@
  */
 import { isIPv4 } from "node:net";
 import { ipv4Word, ipv6Words } from "../../protocol/packet/inner_address.ts";
-import { PeerAddress } from "../../protocol/path/peer_address.ts";
+import { MAPPED_PREFIX, PeerAddress } from "../../protocol/path/peer_address.ts";
 
-const MAPPED_PREFIX = 0x0000ffff;
 const MAPPED_TEXT = "::ffff:";
 
 /** Where a datagram came from. @throws RangeError when `hostname` is no IP address. */

@@ -4,13 +4,10 @@
  */
 import { SyscallError } from "../../ffi/libc/errno.ts";
 import type { Libc } from "../../ffi/libc/libc.ts";
-import { encodeSockaddr } from "../../ffi/linux/socket.ts";
+import { encodeSockaddr, SO_BINDTODEVICE, SOCK_DGRAM, SOL_SOCKET } from "../../ffi/linux/socket.ts";
 
 // include/uapi/asm-generic/socket.h, include/linux/net.h, include/uapi/linux/in.h and in6.h
-const SOL_SOCKET = 1;
 const SO_TYPE = 3;
-const SO_BINDTODEVICE = 25;
-const SOCK_DGRAM = 2;
 
 /** Family, port, IPv6 flow and address; what follows is padding, or a scope Deno does not show. */
 const SOCKADDR_COMPARED = 24;

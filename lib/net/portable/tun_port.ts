@@ -4,6 +4,7 @@ import { EAGAIN } from "../../ffi/libc/errno.ts";
 import type { FlowKey } from "../../protocol/packet/flow_key.ts";
 import { completeChecksum } from "../../protocol/packet/checksum.ts";
 import {
+  PACKET_BYTES_MAX,
   PROTOCOL_TCP,
   PROTOCOL_UDP,
   TCP_CHECKSUM,
@@ -13,9 +14,6 @@ import type { DropCounters } from "../../protocol/wire/drop_reason.ts";
 import type { PacketSink } from "../driver/ends.ts";
 import type { PacketMemory } from "../driver/memory.ts";
 import { newMemory } from "../driver/packet_cells.ts";
-
-/** The longest IP packet there is. */
-const PACKET_BYTES_MAX = 65_535;
 
 export class TunPort implements PacketSink {
   /** What `read` has read. */

@@ -13,6 +13,7 @@ import {
   IPV4_TOTAL_LENGTH,
   IPV6_HEADER_LENGTH,
   IPV6_PAYLOAD_LENGTH,
+  PACKET_BYTES_MAX,
   PROTOCOL_TCP,
   TCP_CHECKSUM,
   TCP_DATA_OFFSET,
@@ -22,7 +23,7 @@ import {
   TCP_HEADER_LENGTH_MIN,
   TCP_SEQUENCE,
 } from "./ip.ts";
-import { OpenBatch, PACKET_BYTES_MAX } from "./open_batch.ts";
+import { OpenBatch } from "./open_batch.ts";
 
 const TCP_ACKNOWLEDGEMENT = 8;
 /** Data offset, flags and window, as one word. */

@@ -15,13 +15,14 @@ import {
   IPV4_TOTAL_LENGTH,
   IPV6_HEADER_LENGTH,
   IPV6_PAYLOAD_LENGTH,
+  PACKET_BYTES_MAX,
   PROTOCOL_UDP,
   UDP_CHECKSUM,
   UDP_HEADER_LENGTH,
   UDP_LENGTH,
 } from "./ip.ts";
 import { hasSameIpHeader } from "./ip_header.ts";
-import { OpenBatch, PACKET_BYTES_MAX } from "./open_batch.ts";
+import { OpenBatch } from "./open_batch.ts";
 
 /** UDP_MAX_SEGMENTS of older kernels. */
 const PACKETS_MAX = 64;

@@ -2,6 +2,10 @@
  * What we read of the packets inside the tunnel: IPv4 (RFC 791), IPv6 (RFC 8200), TCP (RFC 9293),
  * UDP (RFC 768).
  */
+
+/** The longest packet the length fields of IPv4 can name; IPv6 could 40 more. */
+export const PACKET_BYTES_MAX = 65_535;
+
 export const PROTOCOL_ICMP = 1;
 export const PROTOCOL_TCP = 6;
 export const PROTOCOL_UDP = 17;

@@ -1,8 +1,5 @@
 /** What both kinds of coalescing keep of the packets that will leave as one. */
 
-/** The longest packet the length fields of IPv4 can name; IPv6 could 40 more. */
-export const PACKET_BYTES_MAX = 65_535;
-
 const NOTHING = new DataView(new ArrayBuffer(0));
 
 /** The packets that were taken so far: the first one in place, and how much of the others follows. */

@@ -3,7 +3,8 @@
  * kept as IPv4-mapped IPv6 (RFC 4291, 2.5.5.2), so that one form serves both families and a
  * comparison is a few numbers.
  */
-const MAPPED_PREFIX = 0x0000ffff;
+/** The third word of such an address. */
+export const MAPPED_PREFIX = 0x0000ffff;
 
 export class PeerAddress {
   /** The peer's address as four signed words. */

@@ -1,7 +1,7 @@
+import { NS_PER_MS } from "./units.ts";
+
 /** The payload of a heartbeat: the sender's clock in nanoseconds, u64, echoed unchanged. */
 export const HEARTBEAT_LENGTH = 8;
-
-const NS_PER_MS = 1e6;
 
 /** What the heartbeat of `now` bears: the same in milliseconds, to the nanosecond. */
 export function heartbeatClock(now: number): number {

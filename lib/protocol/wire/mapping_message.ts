@@ -17,7 +17,7 @@ export const FEATURE_MAPPING = "nat-1";
 export const MAPPING_MESSAGE_LENGTH = 56;
 export const MAPPING_TICKET_LENGTH = 16;
 export const MAPPING_KEY_LENGTH = 32;
-const NONCE_LENGTH = 16;
+export const MAPPING_NONCE_LENGTH = 16;
 const MAC_LENGTH = 16;
 const SIGNED_LENGTH = MAPPING_MESSAGE_LENGTH - MAC_LENGTH;
 const QUERY_MAGIC = 0x46584d51;
@@ -97,7 +97,7 @@ export function answerMappingQuery(
   const answer = new Uint8Array(MAPPING_MESSAGE_LENGTH);
   const out = new DataView(answer.buffer);
   out.setUint32(0, ANSWER_MAGIC);
-  answer.set(datagram.subarray(QUERY_NONCE, QUERY_NONCE + NONCE_LENGTH), ANSWER_NONCE);
+  answer.set(datagram.subarray(QUERY_NONCE, QUERY_NONCE + MAPPING_NONCE_LENGTH), ANSWER_NONCE);
   for (const [index, word] of [peer.a0, peer.a1, peer.a2, peer.a3].entries()) {
     out.setInt32(ANSWER_ADDRESS + index * 4, word);
   }
@@ -119,7 +119,7 @@ export function decodeMappingAnswer(
   if (datagram.length !== MAPPING_MESSAGE_LENGTH) return false;
   const view = new DataView(datagram.buffer, datagram.byteOffset, datagram.length);
   if (view.getUint32(0) !== ANSWER_MAGIC || !isAuthentic(datagram, key)) return false;
-  const answered = datagram.subarray(ANSWER_NONCE, ANSWER_NONCE + NONCE_LENGTH);
+  const answered = datagram.subarray(ANSWER_NONCE, ANSWER_NONCE + MAPPING_NONCE_LENGTH);
   if (!timingSafeEqual(answered, nonce)) return false;
   seen.a0 = view.getInt32(ANSWER_ADDRESS);
   seen.a1 = view.getInt32(ANSWER_ADDRESS + 4);
