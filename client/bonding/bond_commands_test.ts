@@ -45,7 +45,8 @@ Deno.test("what is set and added reaches the client", async () => {
   const set = { setting: "scheduler", value: "stripe" };
   deepEqual(await ask("set", set), set);
   await ask("set", { setting: "compression", value: "always" });
-  deepEqual(await ask("links", { action: "add", link: "six" }), { links: ["one", "two"] });
+  const links = ["one", "two"];
+  deepEqual(await ask("links", { action: "add", link: "six" }), { links, isPresent: false });
   for (const value of ["192.0.2.2,2001:db8::1", "off"]) await ask("set", { setting: "dns", value });
   await ask("set", { setting: "rate", value: "one=50/10mbit" });
   await ask("set", { setting: "link", value: "two=metered,cap=1GB" });
