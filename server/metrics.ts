@@ -11,18 +11,21 @@ import type { MetricsPage } from "../lib/status/metrics/metrics_page.ts";
 import { openMetrics } from "../lib/status/metrics/open_metrics.ts";
 import type { ServerMonitor, SessionStatus } from "../lib/status/server_status.ts";
 import { ClientMetrics } from "./client_metrics.ts";
+import type { ControlStats } from "./control/control_journal.ts";
+import type { ControlServer } from "./control/control_server.ts";
 import { SERVER_PROGRAM } from "./options.ts";
 
 interface ServerMetricsParts extends Pick<InstanceOptions, "instance" | "metricsListen"> {
   readonly monitor: ServerMonitor;
   readonly metricsPerClient: boolean;
   readonly tunName: string;
+  readonly control: Pick<ControlServer, "stats">;
   readonly drops: () => Readonly<Record<string, number>>;
 }
 
 /** @throws Error when the address cannot be used. */
 export function openServerMetrics(parts: ServerMetricsParts): Promise<AsyncDisposable> {
-  const { instance, metricsListen, metricsPerClient, monitor, tunName, drops } = parts;
+  const { instance, metricsListen, metricsPerClient, monitor, tunName, control, drops } = parts;
   const clients = metricsPerClient ? new ClientMetrics() : null;
   const own = { program: SERVER_PROGRAM, version: VERSION, instance, processId: Deno.pid };
   const facts = instanceFacts(own, new Date(), () => performance.now());
@@ -30,9 +33,34 @@ export function openServerMetrics(parts: ServerMetricsParts): Promise<AsyncDispo
     const sessions = await monitor.sessions("counters alone");
     addSessions(page, sessions);
     clients?.add(page, sessions, performance.now());
+    addControl(page, control.stats);
     addDrops(page, drops());
     await addTunnel(page, tunName);
   });
+}
+
+/** What has become of the connections to the control port. */
+export function addControl(page: MetricsPage, stats: Readonly<ControlStats>): void {
+  page.counter(
+    "fluxify_control_connections_total",
+    "Connections that the control port has accepted.",
+    stats.accepted,
+  );
+  const results = {
+    "granted": stats.granted,
+    "refused": stats.refused,
+    "handshake failed": stats.handshakesFailed,
+    "timed out": stats.timedOut,
+    "evicted": stats.evicted,
+  };
+  for (const [result, count] of Object.entries(results)) {
+    page.counter(
+      "fluxify_control_results_total",
+      "What has become of connections to the control port.",
+      count,
+      { result },
+    );
+  }
 }
 
 export function addSessions(page: MetricsPage, sessions: readonly SessionStatus[]): void {

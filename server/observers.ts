@@ -14,7 +14,7 @@ interface Observed {
   readonly options: ServeOptions;
   readonly engine: Engine;
   readonly registry: SessionRegistry;
-  readonly control: Pick<ControlServer, "port">;
+  readonly control: Pick<ControlServer, "port" | "stats">;
   readonly recent: RecentLog;
   readonly forwards: Pick<ForwardKeeper, "count">;
 }
@@ -34,7 +34,9 @@ export async function openObservers(observed: Observed): Promise<AsyncDisposable
     ...{ address4, address6 },
   };
   await using stack = new AsyncDisposableStack();
-  stack.use(await openServerMetrics({ ...options, monitor, drops: () => dropCounts(engine) }));
+  stack.use(
+    await openServerMetrics({ ...options, monitor, control, drops: () => dropCounts(engine) }),
+  );
   stack.use(await openServerSocket({ ...options, monitor, recent, registry, facts, forwards }));
   return stack.move();
 }
