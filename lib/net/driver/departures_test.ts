@@ -23,6 +23,7 @@ class EverySecondMs implements Scheduler {
   readonly name = "stripe";
   readonly holdsPackets = true;
   readonly spreadsFlows = false;
+  readonly usesEveryPath = false;
   readonly held: number[] = [];
   /** What becomes of the next packet: it leaves, is given up, or leaves and is kept. */
   next: "leave" | "give up" | "keep" = "leave";

@@ -4,7 +4,7 @@ import type { Cipher } from "../../protocol/crypto/key_epochs.ts";
 import type { Session } from "../../protocol/session/session.ts";
 import type { SessionPath } from "../../protocol/path/session_path.ts";
 import type { PathLoad } from "../../protocol/schedule/path_load.ts";
-import type { SchedulerName } from "../../protocol/wire/scheduler_name.ts";
+import type { Scheduler } from "../../protocol/schedule/scheduler.ts";
 import type { IdleReason, SessionReport } from "../engine.ts";
 
 export function reportSession<S extends Cipher, O extends Cipher>(
@@ -33,7 +33,7 @@ export function reportSession<S extends Cipher, O extends Cipher>(
     deliveryRate: path.quality.deliveryRate,
     mtu: path.mtu,
     heardMsAgo: path.lastHeardAt === -Infinity ? null : now - path.lastHeardAt,
-    idleFor: idleReason(path, session.scheduling.scheduler.name),
+    idleFor: idleReason(path, session.scheduling.scheduler),
     rateLimit: path.rule.sendRate,
     sendingRate: path.quality.sentRate,
     ...loadOf(session.scheduling.scheduler.loadOf(path)),
@@ -58,12 +58,14 @@ function loadOf({ capacity, queuedBytes, queuedMs, retransmitted, reinjected }: 
 }
 
 /** Why the path carries nothing; null: it does. */
-function idleReason(path: SessionPath, scheduler: SchedulerName): IdleReason | null {
+function idleReason(
+  path: SessionPath,
+  { usesEveryPath }: Pick<Scheduler, "usesEveryPath">,
+): IdleReason | null {
   const { state } = path.liveness;
   if (state !== "up") return state;
   if (!path.isUsable) return "peer";
   if (path.isHeldBack && path.rule.use !== "always") return path.rule.use;
-  // Copies go on every path that works.
-  if (path.carriesFlows || scheduler === "redundant") return null;
+  if (path.carriesFlows || usesEveryPath) return null;
   return path.eligibility.reason ?? "standby";
 }

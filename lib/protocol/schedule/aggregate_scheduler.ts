@@ -44,6 +44,7 @@ export class AggregateScheduler implements Scheduler {
   readonly name = "aggregate";
   readonly holdsPackets = true;
   readonly spreadsFlows = true;
+  readonly usesEveryPath = false;
   readonly #paths: PathTable;
   readonly #slots = new PacketSlots(SLOTS, "numbered by the caller");
   readonly #aggregate: Aggregate;

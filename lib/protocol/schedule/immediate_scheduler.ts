@@ -14,6 +14,7 @@ export abstract class ImmediateScheduler implements Scheduler {
   abstract readonly name: SchedulerName;
   readonly holdsPackets = false;
   readonly spreadsFlows = false;
+  readonly usesEveryPath: boolean = false;
   protected readonly paths: PathTable;
   protected readonly departure = new Departure();
   readonly #single: SessionPath[] = [];

@@ -77,6 +77,10 @@ export class LimitedScheduler implements Scheduler {
     return this.#inner.spreadsFlows;
   }
 
+  get usesEveryPath(): boolean {
+    return this.#inner.usesEveryPath;
+  }
+
   pathsChanged(paths: readonly SessionPath[], weighed: readonly WeighedPath[], now: number): void {
     this.#now = now;
     for (const path of paths) {

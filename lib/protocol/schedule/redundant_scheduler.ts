@@ -15,6 +15,7 @@ const STREAM_COPIES = ORDERED_STREAMS + 1;
 
 export class RedundantScheduler extends ImmediateScheduler {
   readonly name = "redundant";
+  override readonly usesEveryPath = true;
   #live: readonly SessionPath[] = [];
 
   pathsChanged(paths: readonly SessionPath[], weighed: readonly WeighedPath[]): void {

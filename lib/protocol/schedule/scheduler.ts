@@ -41,6 +41,8 @@ export interface Scheduler {
   readonly holdsPackets: boolean;
   /** Whether one flow takes several paths, so that its packets bear the order extension. */
   readonly spreadsFlows: boolean;
+  /** Whether each packet leaves on every path that may carry any, good or bad. */
+  readonly usesEveryPath: boolean;
   /**
    * Paths have come, gone, or been judged anew. Sets which of them carry flows.
    * @param weighed what is known of each of `paths`, in their order.
