@@ -23,6 +23,8 @@ export function handleEngineEvent(
     }
     case "path MTU":
       return; // only clients look for it
+    case "asked to leave":
+      return; // what this side says, not what it hears
     case "bye":
       return logEnd(registry.left(event.session), "it left");
     case "idle": {

@@ -244,6 +244,7 @@ function startControlPlane(
       if (found !== null) logShared(found);
       return withMapping(response, peer, mapping);
     },
+    status: () => ({ load: registry.load, isDraining: false }),
     log: logControlEvent,
     handshakesMax: HANDSHAKES_MAX,
     exchangeTimeoutMs: CONTROL_EXCHANGE_TIMEOUT_MS,

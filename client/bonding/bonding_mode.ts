@@ -116,7 +116,7 @@ export async function bond(
     onEvent: (event) => {
       if (event.kind === "fault") fault.abort(new Error(event.message));
       else if (event.kind === "path MTU") client?.pathMtuFound(event);
-      else session.note(event);
+      else if (event.kind !== "asked to leave") session.note(event);
       if (event.kind === "path changed") client?.pathChanged(event);
     },
     workerModule: new URL(Deno.mainModule),

@@ -93,9 +93,9 @@ export class Protection {
     warn(await this.#queue.run(async () => await this.#killSwitch?.letOut(networks) ?? []));
   }
 
-  /** The server has told the port of its data plane. @throws CommandError. */
-  async allowDataPort(port: number): Promise<void> {
-    warn(await this.#queue.run(async () => await this.#killSwitch?.allowDataPort(port) ?? []));
+  /** Servers have told the ports of their data planes: these, and no other. @throws CommandError. */
+  async allowDataPorts(ports: readonly number[]): Promise<void> {
+    warn(await this.#queue.run(async () => await this.#killSwitch?.allowDataPorts(ports) ?? []));
   }
 
   /** The client asks these DNS servers now, or none. @throws CommandError. */

@@ -168,7 +168,7 @@ export class SessionOpening {
       granter: endpoint,
       how: isLost ? "anew" : "renewed",
     });
-    await protection.allowDataPort(grant.udpPort);
+    await protection.allowDataPorts([grant.udpPort]);
     await links.refresh(grant.sessionId);
     const { progress } = this.#parts;
     progress.begin("paths", `UDP ${grant.udpPort} of ${links.serverAddresses}`);

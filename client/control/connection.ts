@@ -3,8 +3,8 @@ import { isIP } from "node:net";
 import { openTls } from "../../lib/pki/tls/open_tls.ts";
 import type { OpenTls, TlsChannel, TlsSide } from "../../lib/pki/tls/tls_side.ts";
 import {
+  type ControlAnswer,
   ControlMessageError,
-  type ControlResponse,
   createResponseReader,
   parseResponse,
   unusable,
@@ -43,7 +43,7 @@ export async function ask(
   target: ConnectionTarget,
   request: Uint8Array<ArrayBuffer>,
   timeoutMs: number,
-): Promise<ControlResponse> {
+): Promise<ControlAnswer> {
   const { signal } = target;
   if (signal?.aborted) throw abortedError();
   const attempt = new Attempt(target);
@@ -88,7 +88,7 @@ class Attempt {
     this.#target.onStage?.(stage);
   }
 
-  async ask(request: Uint8Array<ArrayBuffer>): Promise<ControlResponse> {
+  async ask(request: Uint8Array<ArrayBuffer>): Promise<ControlAnswer> {
     const tcp = await this.#connect();
     this.#reach("TLS handshake");
     const { server, credentials } = this.#target;
@@ -134,7 +134,7 @@ class Attempt {
   async #exchange(
     connection: TlsChannel,
     request: Uint8Array<ArrayBuffer>,
-  ): Promise<ControlResponse> {
+  ): Promise<ControlAnswer> {
     const reader = createResponseReader();
     let hasAnswered = false;
     // A server that refuses the client's certificate may have closed before all is written: what it

@@ -7,8 +7,10 @@
  */
 import {
   CONTROL_EXCHANGE_TIMEOUT_MS,
+  type ControlAnswer,
   type ControlGrant,
-  type ControlResponse,
+  type ControlRefusal,
+  type ControlStatus,
   encodeRequest,
 } from "../../lib/protocol/wire/control_message.ts";
 import type { OpenTls } from "../../lib/pki/tls/tls_side.ts";
@@ -54,10 +56,33 @@ const NEXT_ADDRESS_AFTER: ReadonlySet<string> = new Set([
 
 /** Asks the server for a session. Throws ControlError. */
 export async function exchange(options: ExchangeOptions): Promise<ControlGrant> {
+  const { features, clientVersion, acceptsV1 = false } = options;
+  const request = encodeRequest({ clientName: "", features, clientVersion });
+  return grantFrom(await converse(options, request), acceptsV1);
+}
+
+/**
+ * Asks the server how it is doing. One that does not know the question grants a session, which is
+ * left to fall idle: of it nothing is known. Throws ControlError.
+ */
+export async function askStatus(
+  options: Omit<ExchangeOptions, "features" | "acceptsV1">,
+): Promise<ControlStatus> {
+  const { clientVersion } = options;
+  const request = encodeRequest({ clientName: "", features: [], clientVersion, ask: "status" });
+  const answer = await converse(options, request);
+  if (answer.kind === "refusal") throw refused(answer);
+  if (answer.kind === "status") return answer;
+  answer.sessionKey.fill(0);
+  return { kind: "status", load: null, isDraining: false };
+}
+
+async function converse(
+  options: Omit<ExchangeOptions, "features" | "acceptsV1">,
+  request: Uint8Array<ArrayBuffer>,
+): Promise<ControlAnswer> {
   const { credentials, signal, timeoutMs = CONTROL_EXCHANGE_TIMEOUT_MS } = options;
   checkClientCredentials(credentials, Date.now());
-  const { features, clientVersion } = options;
-  const request = encodeRequest({ clientName: "", features, clientVersion });
   const server = plainHost(options.server);
   const deadlineMs = performance.now() + timeoutMs;
   const addresses = options.addresses ??
@@ -70,7 +95,7 @@ export async function exchange(options: ExchangeOptions): Promise<ControlGrant> 
     const { port, onStage, onSecured, tls } = options;
     const target = { server, address, port, credentials, signal, onStage, onSecured, tls };
     try {
-      return grantFrom(await ask(target, request, shareMs), options.acceptsV1 ?? false);
+      return await ask(target, request, shareMs);
     } catch (error) {
       if (!(error instanceof ControlError)) throw error;
       if (!NEXT_ADDRESS_AFTER.has(error.code)) throw error;
@@ -80,7 +105,7 @@ export async function exchange(options: ExchangeOptions): Promise<ControlGrant> 
   throw unreached(server, failures);
 }
 
-function grantFrom(response: ControlResponse, acceptsV1: boolean): ControlGrant {
+function grantFrom(response: ControlAnswer, acceptsV1: boolean): ControlGrant {
   if (response.kind === "grant") {
     if (acceptsV1 || response.features.includes(FEATURE_X1)) return response;
     response.sessionKey.fill(0);
@@ -91,9 +116,18 @@ function grantFrom(response: ControlResponse, acceptsV1: boolean): ControlGrant 
       { retryable: false },
     );
   }
-  throw new ControlError("refused by the server", `The server refuses: ${response.message}`, {
-    retryable: !FINAL_REFUSALS.has(response.code),
-    serverCode: response.code,
+  if (response.kind === "refusal") throw refused(response);
+  throw new ControlError(
+    "malformed response",
+    "Cannot use the control response: the server tells how it is doing, and was asked for a session",
+    { retryable: false },
+  );
+}
+
+function refused({ code, message }: ControlRefusal): ControlError {
+  return new ControlError("refused by the server", `The server refuses: ${message}`, {
+    retryable: !FINAL_REFUSALS.has(code),
+    serverCode: code,
   });
 }
 

@@ -1,6 +1,6 @@
-import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
 import type { TLSSocket } from "node:tls";
-import { exchange, type ExchangeOptions } from "./exchange.ts";
+import { askStatus, exchange, type ExchangeOptions } from "./exchange.ts";
 import {
   createTestPki,
   failure,
@@ -64,6 +64,20 @@ Deno.test("exchange() connects by name, by IPv6 address and by IPv6 address in b
   for (const server of ["::1", "[::1]"]) {
     equal((await exchange(optionsFor(overIpv6.port, pki.alice, { server }))).sessionId, 7);
   }
+});
+
+Deno.test("askStatus() asks for no session; what an older server grants is dropped", async () => {
+  await using pki = await createTestPki();
+  const ask = async (answer: unknown) => {
+    await using server = await startServer(pki, JSON.stringify(answer));
+    return await askStatus(optionsFor(server.port, pki.alice));
+  };
+  const status = { load: 0.5, draining: true };
+  deepEqual(await ask({ status }), { kind: "status", load: 0.5, isDraining: true });
+  deepEqual(await ask(GRANT), { kind: "status", load: null, isDraining: false });
+  await rejects(ask({ error: { code: "revoked", message: "no" } }), /refuses: no/);
+  await using server = await startServer(pki, JSON.stringify({ status }));
+  await failure("malformed response", optionsFor(server.port, pki.alice));
 });
 
 Deno.test("an error object of the server is passed on, and its code decides about retrying", async () => {

@@ -89,6 +89,8 @@ export type EngineEvent =
   }
   /** The peer ended the session. */
   | { readonly kind: "bye"; readonly session: number }
+  /** On a client: the server is about to stop, and the client should go to another one. */
+  | { readonly kind: "asked to leave"; readonly session: number }
   /** Nothing authentic has come for {@link SESSION_IDLE_MS}; the engine has dropped the session. */
   | { readonly kind: "idle"; readonly session: number }
   /** The session cannot go on, and the engine has dropped it; the others are not touched. */
@@ -196,6 +198,11 @@ export interface Engine extends AsyncDisposable {
   openSession(session: EngineSession): void;
   /** Ends a session: the peer is told, the keys are wiped. Unknown ids are ignored. */
   closeSession(id: number): void;
+  /**
+   * On a server: asks the client of a session to go to another server. The message may get lost, so
+   * say it again until the session is gone. Unknown ids are ignored, and so is it by v1 clients.
+   */
+  askToLeave(id: number): void;
   /**
    * Returns the source port of the path; 0 where it was not made, as for a session that is unknown.
    * @throws SyscallError when the interface cannot be used.

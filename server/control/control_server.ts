@@ -5,7 +5,7 @@
  * the request says. Strangers cost a bounded number of connections, each for a bounded time, and a
  * bounded number of log lines. The exchange itself is section 1 of docs/protocol.md.
  */
-import type { ControlResponse } from "../../lib/protocol/wire/control_message.ts";
+import type { ControlResponse, ControlStatus } from "../../lib/protocol/wire/control_message.ts";
 import type { OpenTls } from "../../lib/pki/tls/tls_side.ts";
 import type { ControlEvent, ControlStats } from "./control_journal.ts";
 import type { ControlPeer } from "./exchange.ts";
@@ -26,6 +26,8 @@ export interface ControlServerOptions extends ServerCredentials {
    * to the client; when it throws, the client is told to try again and the log gets the reason.
    */
   grant(peer: ControlPeer): Promise<ControlResponse> | ControlResponse;
+  /** For who asks for it instead of a session; without it nothing is known. */
+  status?(): Omit<ControlStatus, "kind">;
   log(event: ControlEvent): void;
   /** Handshakes in progress of all strangers; a quarter of them may come from one network. */
   readonly handshakesMax: number;

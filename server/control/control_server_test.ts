@@ -214,6 +214,21 @@ Deno.test("a request does not outlive a revocation that comes while it is read",
   equal(bench.granted.length, 0);
 });
 
+Deno.test("a server tells how it is, and takes nobody while it drains", async () => {
+  let isDraining = false;
+  await using bench = await startBench({ status: () => ({ load: 0.25, isDraining }) });
+  const how = { pieces: ['{"client_name":"alice","ask":"status"}'] };
+  deepEqual(await ask(bench, bench.alice, how), { status: { load: 0.25, draining: false } });
+  deepEqual(bench.granted, []);
+  equal((await ask(bench, bench.alice)).load, 0.25);
+  isDraining = true;
+  equal((await ask(bench, bench.alice, how)).status.draining, true);
+  equal((await ask(bench, bench.alice)).error.code, "draining");
+  equal(bench.granted.length, 1);
+  const stranger = { pieces: ['{"client_name":"mallory","ask":"status"}'] };
+  equal((await ask(bench, bench.alice, stranger)).error.code, "name_mismatch");
+});
+
 Deno.test("a refusal of grant() reaches the client; a fault of it does so without its words", async () => {
   let fault: Error | null = null;
   await using bench = await startBench({

@@ -5,6 +5,7 @@ import {
   type ControlRefusal,
   type ControlRequest,
   type ControlResponse,
+  type ControlStatus,
   createRequestReader,
   encodeResponse,
   parseRequest,
@@ -14,6 +15,7 @@ import type { JsonObject } from "../../lib/protocol/wire/json_object_reader.ts";
 import type { PeerIdentity } from "./peer_certificate.ts";
 import {
   badCertificate,
+  draining,
   nameMismatch,
   nothingAsked,
   revoked,
@@ -34,12 +36,17 @@ export interface ControlPeer extends PeerIdentity {
 interface Policy {
   isRevoked(serialHex: string): boolean;
   grant(peer: ControlPeer): Promise<ControlResponse> | ControlResponse;
+  /** How the server is doing; without it, it is not draining, and its load is not known. */
+  status?(): Omit<ControlStatus, "kind">;
 }
 
 /** An answer as the log and the wire want it. */
 interface Answer {
   readonly bytes: Uint8Array<ArrayBuffer>;
-  readonly outcome: { readonly kind: "granted"; readonly peer: ControlPeer } | ControlRefusal;
+  readonly outcome:
+    | { readonly kind: "granted"; readonly peer: ControlPeer }
+    | ControlStatus
+    | ControlRefusal;
   /** Why the server itself failed, when it did. */
   readonly fault: string | null;
 }
@@ -67,11 +74,17 @@ export async function answerExchange(
     }
     // Again: a slow request must not outlive the revocation that ended its client's session.
     if (policy.isRevoked(identity.serialHex)) return refuse(revoked(identity.commonName));
+    const { load, isDraining } = policy.status?.() ?? { load: null, isDraining: false };
+    if (request.ask === "status") {
+      const outcome: ControlStatus = { kind: "status", load, isDraining };
+      return { bytes: encodeResponse(outcome), outcome, fault: null };
+    }
+    if (isDraining) return refuse(draining());
     const { features, clientVersion } = request;
     const peer: ControlPeer = { ...identity, remoteAddress, features, clientVersion };
     const response = await policy.grant(peer);
     if (response.kind === "refusal") return refuse(response);
-    const bytes = encodeResponse(response);
+    const bytes = encodeResponse(load === null ? response : { ...response, load });
     response.sessionKey.fill(0);
     return { bytes, outcome: { kind: "granted", peer }, fault: null };
   } catch (error) {

@@ -200,6 +200,8 @@ export class Listener implements ControlServer {
     if (outcome.kind === "granted") {
       this.#knownSources.add(source);
       this.#journal.granted(outcome.peer, now());
+    } else if (outcome.kind === "status") {
+      this.#knownSources.add(source);
     } else this.#journal.refused(outcome, commonName, connection.address, now());
     const linger = setTimeout(() => close(connection), LINGER_MS);
     try {

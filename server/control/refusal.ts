@@ -3,13 +3,14 @@ import type {
   ControlRefusal,
 } from "../../lib/protocol/wire/control_message.ts";
 
-/** The codes of this folder; `grant` may refuse with others. Clients retry on none but the last. */
+/** The codes of this folder; `grant` may refuse with others. Clients retry on none but the last two. */
 type RefusalCode =
   | "bad_certificate"
   | "revoked"
   | "malformed"
   | "too_large"
   | "name_mismatch"
+  | "draining"
   | "unavailable";
 
 export function badCertificate(problem: string): ControlRefusal {
@@ -41,6 +42,14 @@ export function nameMismatch(commonName: string): ControlRefusal {
   return refusal(
     "name_mismatch",
     `client_name is not the name in the certificate; leave it empty or send '${commonName}'`,
+  );
+}
+
+/** Who knows another server goes there at once. */
+export function draining(): ControlRefusal {
+  return refusal(
+    "draining",
+    "this server is about to stop and takes no client: use another one, or try again later",
   );
 }
 

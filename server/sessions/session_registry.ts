@@ -78,6 +78,11 @@ export class SessionRegistry {
     return this.#byName.values();
   }
 
+  /** What share of the addresses is in use, 0 to 1. */
+  get load(): number {
+    return this.#byName.size / this.#pool.size;
+  }
+
   /** As AddressPool has it. */
   addressesOf(client: string): InnerAddresses | null {
     return this.#pool.addressesOf(client);

@@ -236,6 +236,23 @@ Deno.test("bye reaches the server on every path that works", () => {
   equal(network.server.events.filter(({ kind }) => kind === "bye").length, 2);
 });
 
+Deno.test("a server asks its client to leave, and the session goes on; a client cannot ask", () => {
+  using network = new VirtualNetwork({ delaysMs: [10, 10] });
+  network.run(1000);
+  const { client, server } = network;
+  server.driver.askToLeave(server.session.id, network.now);
+  server.driver.askToLeave(999, network.now);
+  server.flush(network.now);
+  network.run(100);
+  client.driver.askToLeave(client.session.id, network.now);
+  client.flush(network.now);
+  network.run(100);
+  const asked = { kind: "asked to leave", session: client.session.id };
+  deepEqual(client.events.filter(({ kind }) => kind === "asked to leave"), [asked, asked]);
+  deepEqual(server.events.filter(({ kind }) => kind === "asked to leave"), []);
+  equal(client.session.paths.byId(0)!.liveness.state, "up");
+});
+
 Deno.test("a path that is removed is told to be down", () => {
   using network = new VirtualNetwork({ delaysMs: [10, 10] });
   network.run(1000);

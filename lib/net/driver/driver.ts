@@ -145,6 +145,13 @@ export class Driver<S extends Cipher, O extends Cipher> implements PathObserver<
     this.#timers.schedule(entry, now);
   }
 
+  askToLeave(id: number, now: number): void {
+    const entry = this.sessions.byId(id | 0);
+    if (entry === undefined) return;
+    entry.session.askToLeave();
+    this.touch(entry, now);
+  }
+
   report(now: number): SessionReport[] {
     return [...this.sessions]
       .filter((entry) => entry.closesAt === Infinity)

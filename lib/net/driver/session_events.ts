@@ -13,6 +13,9 @@ export function emitSessionEvents<S extends Cipher, O extends Cipher>(
       case "bye":
         emit({ kind: "bye", session: session.id });
         break;
+      case "asked to leave":
+        emit({ kind: "asked to leave", session: session.id });
+        break;
       case "path changed": {
         const { path: { id, name, peer }, state } = event;
         const path = { session: session.id, path: id, name, state, peer: peer.toString() };

@@ -172,6 +172,10 @@ export class Loop {
     this.#driver.probePaths(session, performance.now());
   }
 
+  askToLeave(session: number): void {
+    this.#driver.askToLeave(session, performance.now());
+  }
+
   report(): SessionReport[] {
     return this.#driver.report(performance.now());
   }

@@ -99,6 +99,10 @@ export class NativeEngine implements Engine {
     this.#command({ kind: "close session", id });
   }
 
+  askToLeave(session: number): void {
+    this.#command({ kind: "ask to leave", session });
+  }
+
   addPath(session: number, path: EnginePath): number {
     if (this.#isStopping) return 0;
     const { id, name } = path;

@@ -34,6 +34,7 @@ export type Command =
     readonly rule: PathRule;
   }
   | { readonly kind: "probe paths"; readonly session: number }
+  | { readonly kind: "ask to leave"; readonly session: number }
   | { readonly kind: "report"; readonly request: number }
   | { readonly kind: "stop" };
 
@@ -107,6 +108,9 @@ function handleMessages(loop: Loop, port: MessagePort, tell: (notice: Notice) =>
         break;
       case "probe paths":
         loop.probePaths(command.session);
+        break;
+      case "ask to leave":
+        loop.askToLeave(command.session);
         break;
       case "report":
         tell({ kind: "report", request: command.request, sessions: loop.report() });

@@ -151,6 +151,10 @@ export class PortableEngine implements Engine {
     this.#guard(sessionId, (now) => this.#driver.probePaths(sessionId, now));
   }
 
+  askToLeave(sessionId: number): void {
+    this.#guard(sessionId, (now) => this.#driver.askToLeave(sessionId, now));
+  }
+
   report(): Promise<SessionReport[]> {
     return Promise.resolve(this.#driver.report(performance.now()));
   }

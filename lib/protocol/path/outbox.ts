@@ -22,7 +22,8 @@ export type SessionEvent =
     readonly mtu: number;
     readonly wasBlackhole: boolean;
   }
-  | { readonly name: "bye" };
+  | { readonly name: "bye" }
+  | { readonly name: "asked to leave" };
 
 export class Outbox {
   readonly #transmits: Transmit[] = [];

@@ -376,6 +376,11 @@ export class Session<S extends Cipher, O extends Cipher> {
     this.wire.sayBye();
   }
 
+  /** On a server: tells the client to go to another one. It may get lost. */
+  askToLeave(): void {
+    this.wire.askToLeave();
+  }
+
   /** Wipes the keys. The session must not be used afterwards. */
   free(): void {
     this.#writer.free();

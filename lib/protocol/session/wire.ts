@@ -115,4 +115,6 @@ export interface Wire<S extends Cipher, O extends Cipher> {
   nextDeadline(): number;
   /** Tells the peer that this side ends the session, where there is a word for it. */
   sayBye(): void;
+  /** Tells the client to go to another server, where there is a word for it. */
+  askToLeave(): void;
 }

@@ -199,6 +199,9 @@ class X1Wire<S extends Cipher, O extends Cipher> implements Wire<S, O> {
       case "bye":
         this.#parts.outbox.emit({ name: "bye" });
         return null;
+      case "leave":
+        this.#parts.outbox.emit({ name: "asked to leave" });
+        return null;
       case "paths":
         this.#receivePaths(message, now);
         return null;
@@ -282,5 +285,9 @@ class X1Wire<S extends Cipher, O extends Cipher> implements Wire<S, O> {
 
   sayBye(): void {
     for (const path of this.#paths.usable()) this.#tell({ type: "bye" }, path);
+  }
+
+  askToLeave(): void {
+    for (const path of this.#paths.usable()) this.#tell({ type: "leave" }, path);
   }
 }

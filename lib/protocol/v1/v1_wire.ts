@@ -149,4 +149,7 @@ class V1Wire<S extends Cipher, O extends Cipher> implements Wire<S, O> {
 
   /** There is no word for it. */
   sayBye(): void {}
+
+  /** Nor for this. */
+  askToLeave(): void {}
 }

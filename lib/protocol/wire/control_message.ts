@@ -25,6 +25,8 @@ export const CLIENT_VERSION_LENGTH_MAX = 64;
 export const FEATURES_MAX = 32;
 export const FEATURE_LENGTH_MAX = 32;
 export const UDP_HOSTS_MAX = 8;
+/** Prefixes behind one client. */
+export const CLIENT_ROUTES_MAX = 32;
 /** Characters of a name (RFC 1035, 2.3.4). */
 const HOST_LENGTH_MAX = 253;
 export const ERROR_CODE_LENGTH_MAX = 64;
@@ -46,6 +48,8 @@ export interface ControlRequest {
   readonly features: readonly string[];
   /** For logs; empty when the client did not say. */
   readonly clientVersion: string;
+  /** "status": how the server is doing, and no session. Servers that do not know it grant one. */
+  readonly ask?: "session" | "status";
 }
 
 export interface ControlGrant {
@@ -70,6 +74,19 @@ export interface ControlGrant {
   readonly mtu: number | null;
   /** To be asked at the second UDP port; missing: it was not wanted, or there is none. */
   readonly mapping?: MappingTicket;
+  /** What share of the server is in use, 0 to 1; missing: it did not say. */
+  readonly load?: number;
+  /** Prefixes behind the client that the server routes to it, canonical; missing: none. */
+  readonly routes?: readonly string[];
+}
+
+/** The answer to who asks for it instead of a session. */
+export interface ControlStatus {
+  readonly kind: "status";
+  /** What share of the server is in use, 0 to 1; null: it does not know. */
+  readonly load: number | null;
+  /** Whether it is about to stop: it takes no client, and asks those it has to leave. */
+  readonly isDraining: boolean;
 }
 
 export interface ControlRefusal {
@@ -80,7 +97,11 @@ export interface ControlRefusal {
   readonly message: string;
 }
 
+/** What who asks for a session is answered. */
 export type ControlResponse = ControlGrant | ControlRefusal;
+
+/** What anybody may be answered. */
+export type ControlAnswer = ControlResponse | ControlStatus;
 
 /** A control message cannot be used. The message is fit for a log and for the peer. */
 export class ControlMessageError extends Error {
@@ -107,7 +128,12 @@ const REQUEST = v.object({
   client_name: v.nullish(v.pipe(PLAIN_TEXT, v.maxLength(CLIENT_NAME_LENGTH_MAX)), ""),
   features: FEATURES,
   client_version: v.nullish(v.pipe(SHOWN_TEXT, v.maxLength(CLIENT_VERSION_LENGTH_MAX)), ""),
+  ask: v.nullish(v.picklist(["session", "status"]), "session"),
 });
+
+const LOAD = v.pipe(v.number(), v.minValue(0), v.maxValue(1));
+/** An address and a length; whether they fit together is the reader's to find out. */
+const PREFIX = v.pipe(v.string(), v.regex(/^[0-9A-Fa-f:.]{2,45}\/\d{1,3}$/));
 
 const GRANT = v.object({
   session_id: integer(1, U32_MAX),
@@ -125,6 +151,12 @@ const GRANT = v.object({
     ticket: base64Of(MAPPING_TICKET_LENGTH),
     key: base64Of(MAPPING_KEY_LENGTH),
   })),
+  load: v.nullish(LOAD),
+  routes: v.nullish(v.pipe(v.array(PREFIX), v.maxLength(CLIENT_ROUTES_MAX)), []),
+});
+
+const STATUS = v.object({
+  status: v.object({ load: v.nullish(LOAD, null), draining: v.nullish(v.boolean(), false) }),
 });
 
 const REFUSAL = v.object({
@@ -141,6 +173,7 @@ const RULES: Readonly<Record<string, string>> = {
   features: `send features as at most ${FEATURES_MAX} words of at most ${FEATURE_LENGTH_MAX} ` +
     `printable ASCII characters`,
   client_version: `send client_version as at most ${CLIENT_VERSION_LENGTH_MAX} characters`,
+  ask: `ask must be session or status`,
   session_id: `session_id must be an integer from 1 to ${U32_MAX}`,
   session_key: `session_key must be the base64 of exactly ${KEY_LENGTH} bytes`,
   udp_port: `udp_port must be an integer from 1 to ${PORT_MAX}`,
@@ -155,6 +188,9 @@ const RULES: Readonly<Record<string, string>> = {
   mapping:
     `mapping must have a port, and the base64 of a ticket of ${MAPPING_TICKET_LENGTH} bytes ` +
     `and of a key of ${MAPPING_KEY_LENGTH}`,
+  load: "load must be a number from 0 to 1",
+  routes: `routes must be at most ${CLIENT_ROUTES_MAX} prefixes such as 192.168.7.0/24`,
+  status: "status must have a load from 0 to 1, and draining as true or false",
   error: `error must have a code of 1 to ${ERROR_CODE_LENGTH_MAX} characters and a message of at ` +
     `most ${ERROR_MESSAGE_LENGTH_MAX}`,
 };
@@ -184,13 +220,18 @@ export function parseRequest(object: JsonObject): ControlRequest {
     clientName: fields.client_name,
     features: fields.features,
     clientVersion: fields.client_version,
+    ...(fields.ask === "status" ? { ask: fields.ask } : {}),
   };
 }
 
 /** Throws ControlMessageError and nothing else. A refusal is an answer, not an error. */
-export function parseResponse(object: JsonObject): ControlResponse {
+export function parseResponse(object: JsonObject): ControlAnswer {
   if (object.error !== undefined && object.error !== null) {
     return { kind: "refusal", ...check(REFUSAL, object, "response").error };
+  }
+  if (object.status !== undefined && object.status !== null) {
+    const { load, draining } = check(STATUS, object, "response").status;
+    return { kind: "status", load, isDraining: draining };
   }
   const fields = check(GRANT, object, "response");
   return {
@@ -206,6 +247,8 @@ export function parseResponse(object: JsonObject): ControlResponse {
     features: fields.features,
     mtu: fields.mtu,
     ...(fields.mapping == null ? {} : { mapping: fields.mapping }),
+    ...(fields.load == null ? {} : { load: fields.load }),
+    ...(fields.routes.length === 0 ? {} : { routes: fields.routes }),
   };
 }
 
@@ -215,7 +258,7 @@ export function decodeRequest(bytes: Uint8Array): ControlRequest {
 }
 
 /** Reads a response that is there as a whole. Throws ControlMessageError and nothing else. */
-export function decodeResponse(bytes: Uint8Array): ControlResponse {
+export function decodeResponse(bytes: Uint8Array): ControlAnswer {
   return parseResponse(readObject(createResponseReader(), bytes, "response"));
 }
 
@@ -225,15 +268,23 @@ export function encodeRequest(request: ControlRequest): Uint8Array<ArrayBuffer> 
     client_name: request.clientName,
     features: request.features,
     client_version: request.clientVersion,
+    ...(request.ask === "status" ? { ask: request.ask } : {}),
   };
   parseRequest(object);
   return encodeObject(object);
 }
 
 /** The bytes to send. Throws ControlMessageError for what a peer would refuse. */
-export function encodeResponse(response: ControlResponse): Uint8Array<ArrayBuffer> {
+export function encodeResponse(response: ControlAnswer): Uint8Array<ArrayBuffer> {
   const object = response.kind === "refusal"
     ? { error: { code: response.code, message: response.message } }
+    : response.kind === "status"
+    ? {
+      status: {
+        ...(response.load === null ? {} : { load: response.load }),
+        draining: response.isDraining,
+      },
+    }
     : {
       session_id: response.sessionId,
       session_key: response.sessionKey.toBase64(),
@@ -252,6 +303,8 @@ export function encodeResponse(response: ControlResponse): Uint8Array<ArrayBuffe
           key: response.mapping.key.toBase64(),
         },
       }),
+      ...(response.load === undefined ? {} : { load: response.load }),
+      ...(response.routes === undefined ? {} : { routes: response.routes }),
     };
   parseResponse(object);
   return encodeObject(object);

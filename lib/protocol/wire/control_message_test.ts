@@ -83,6 +83,26 @@ Deno.test("a refusal on the wire", () => {
   deepEqual(decodeResponse(encodeResponse(refusal)), refusal);
 });
 
+Deno.test("a question for the status, and its answer, on the wire", () => {
+  const question = { clientName: "", features: [], clientVersion: "0.1.0", ask: "status" } as const;
+  const bytes = encodeRequest(question);
+  equal(text(bytes), '{"client_name":"","features":[],"client_version":"0.1.0","ask":"status"}');
+  deepEqual(decodeRequest(bytes), question);
+  const status = { kind: "status", load: 0.25, isDraining: true } as const;
+  equal(text(encodeResponse(status)), '{"status":{"load":0.25,"draining":true}}');
+  deepEqual(decodeResponse(encodeResponse(status)), status);
+  deepEqual(decodeResponse(json({ status: {} })), {
+    kind: "status",
+    load: null,
+    isDraining: false,
+  });
+});
+
+Deno.test("a grant may say how busy the server is, and what is behind the client", () => {
+  const grant = { ...GRANT, load: 0.5, routes: ["192.168.7.0/24", "2001:db8:7::/48"] };
+  deepEqual(decodeResponse(encodeResponse(grant)), grant);
+});
+
 Deno.test("a v1 request has a name only, and unknown fields are ignored", () => {
   const expected = { clientName: "laptop", features: [], clientVersion: "" };
   deepEqual(decodeRequest(json({ client_name: "laptop" })), expected);
@@ -117,6 +137,7 @@ const REQUESTS_REFUSED: readonly (readonly [field: string, values: readonly unkn
   ["features", ["x1", {}, 1, [1], [null], [""], ["a b"], ["\n"], [LONG(FEATURE_LENGTH_MAX + 1)]]],
   ["features", [new Array(FEATURES_MAX + 1).fill("x")]],
   ["client_version", [1, {}, LONG(CLIENT_VERSION_LENGTH_MAX + 1)]],
+  ["ask", ["", "sessions", 1, true]],
 ];
 
 const GRANTS_REFUSED: readonly (readonly [field: string, values: readonly unknown[]])[] = [
@@ -134,6 +155,9 @@ const GRANTS_REFUSED: readonly (readonly [field: string, values: readonly unknow
   ["client_ip6", [undefined, null, "", "fd00:8::1", "fd00:8::", "10.8.0.2", "ff02::2", "x", 2]],
   ["mtu", [TUN_MTU_MIN - 1, TUN_MTU_MAX + 1, 1400.5, "1400", NaN + ""]],
   ["features", ["x1", [1]]],
+  ["load", [-0.1, 1.1, "1", true]],
+  ["routes", ["10.0.0.0/8", [1], ["10.0.0.0"], ["eth0/8"], new Array(33).fill("10.0.0.0/8")]],
+  ["status", [1, "no", true, { load: 2 }, { load: 0, draining: "no" }]],
   ["error", [1, "no", true, [], {}, { code: "a" }, { message: "a" }, { code: "", message: "" }]],
   ["error", [{ code: LONG(ERROR_CODE_LENGTH_MAX + 1), message: "" }, { code: 1, message: "" }]],
   ["error", [{ code: "a", message: LONG(ERROR_MESSAGE_LENGTH_MAX + 1) }]],

@@ -25,6 +25,8 @@ export interface PathRuleMessage {
 export type TunnelMessage =
   /** The sender stops: the session can be ended at once. */
   | { readonly type: "bye" }
+  /** The server is about to stop: the client is to go to another one while this one still works. */
+  | { readonly type: "leave" }
   /** The client's paths that work, by id, each once: the server sends on no other. */
   | {
     readonly type: "paths";
@@ -50,6 +52,7 @@ export type TunnelMessage =
 /** Who may send each; from the other side it is a bad message. */
 export const SENT_BY: Readonly<Record<TunnelMessage["type"], "client" | "server" | "both">> = {
   "bye": "both",
+  "leave": "server",
   "paths": "client",
   "challenge": "server",
   "response": "client",
@@ -80,6 +83,7 @@ const PATH_RULE = v.object({
 
 const MESSAGE = v.variant("type", [
   v.object({ type: v.literal("bye") }),
+  v.object({ type: v.literal("leave") }),
   v.object({
     type: v.literal("paths"),
     usable: v.pipe(

@@ -13,6 +13,7 @@ const ALL_PATHS = Array.from({ length: 256 }, (_, id) => id);
 
 Deno.test("tunnel messages on the wire", () => {
   equal(text(encodeTunnelMessage({ type: "bye" })), '{"type":"bye"}');
+  equal(text(encodeTunnelMessage({ type: "leave" })), '{"type":"leave"}');
   equal(
     text(encodeTunnelMessage({ type: "paths", usable: [0, 2] })),
     '{"type":"paths","usable":[0,2]}',

@@ -58,7 +58,7 @@ Deno.test("KillSwitch changes nothing when nothing has changed, and keeps what i
   await killSwitch.follow();
   assert.deepEqual(changes(runner), ["nft -f -"]);
   runner.on("nft -f", { code: 1, stderr: "busy" });
-  await assert.rejects(killSwitch.allowDataPort(8000), /busy/);
+  await assert.rejects(killSwitch.allowDataPorts([8000]), /busy/);
   runner.on("nft -f", "");
   await killSwitch.follow();
   assert.match(

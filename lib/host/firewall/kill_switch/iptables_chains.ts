@@ -76,11 +76,11 @@ const LINK_LOCAL: Record<AddressFamily, string[][]> = {
 
 function servers(
   family: AddressFamily,
-  { links, servers, controlPort, dataPort }: PermittedTraffic,
+  { links, servers, controlPort, dataPorts }: PermittedTraffic,
 ): string[][] {
   const ports = [
     ["-p", "tcp", "--dport", String(controlPort)],
-    ...dataPort === null ? [] : [["-p", "udp", "--dport", String(dataPort)]],
+    ...dataPorts.map((port) => ["-p", "udp", "--dport", String(port)]),
   ];
   return servers.filter((server) => familyOf(server) === family).flatMap((server) =>
     links.flatMap((link) => ports.map((port) => ["-o", link, "-d", server, ...port]))

@@ -64,7 +64,7 @@ export class KillSwitch {
   readonly #options: KillSwitchOptions;
   #links: readonly string[];
   #addresses: readonly string[];
-  #dataPort: number | null = null;
+  #dataPorts: readonly number[] = [];
   /** What goes beside the tunnel because it is to. */
   #beside: readonly LocalNetwork[] = [];
   #resolvers: PermittedTraffic["resolvers"] = [];
@@ -137,9 +137,9 @@ export class KillSwitch {
     return this.follow();
   }
 
-  /** Lets the data plane through, from when the server has told its port. */
-  allowDataPort(port: number): Promise<string[]> {
-    this.#dataPort = port;
+  /** Lets the data plane through, from when a server has told its port: these, and no other. */
+  allowDataPorts(ports: readonly number[]): Promise<string[]> {
+    this.#dataPorts = [...new Set(ports)];
     return this.follow();
   }
 
@@ -190,7 +190,7 @@ export class KillSwitch {
     this.#noticed = new Set(notices);
     return {
       permitted: {
-        ...{ tun, links, servers: addresses, controlPort, dataPort: this.#dataPort },
+        ...{ tun, links, servers: addresses, controlPort, dataPorts: this.#dataPorts },
         networks: [...networks, ...this.#beside],
         resolvers: this.#resolvers,
       },

@@ -66,13 +66,13 @@ for (const backend of BACKENDS) {
       for (const address of [SERVER, SERVER6]) {
         assert.ok(await site.reaches(namespace, address, CONTROL_PORT, "tcp"), address);
         assert.ok(!await site.reaches(namespace, address, DATA_PORT), `${address} too early`);
-        assert.deepEqual(await killSwitch.allowDataPort(DATA_PORT), []);
+        assert.deepEqual(await killSwitch.allowDataPorts([DATA_PORT]), []);
         assert.ok(await site.reaches(namespace, address, DATA_PORT), address);
         for (const [port, protocol] of [[443, "tcp"], [DATA_PORT, "tcp"], [53, "udp"]] as const) {
           assert.ok(!await site.reaches(namespace, address, port, protocol), `${address} ${port}`);
         }
         assert.ok(!await site.reaches(site.lan, address, DATA_PORT), `${address} for others`);
-        await killSwitch.allowDataPort(9);
+        await killSwitch.allowDataPorts([9]);
       }
       // The links' own networks, neighbours that must be found anew, and the machine itself.
       await namespace.sh("ip neigh flush dev fiber");

@@ -55,10 +55,10 @@ function resolvers(permitted: PermittedTraffic): string[] {
   );
 }
 
-function servers({ links, servers, controlPort, dataPort }: PermittedTraffic): string[] {
+function servers({ links, servers, controlPort, dataPorts }: PermittedTraffic): string[] {
   if (links.length === 0) return [];
   const devices = `oifname { ${links.map((name) => `"${name}"`).join(", ")} }`;
-  const ports = [`tcp dport ${controlPort}`, ...dataPort === null ? [] : [`udp dport ${dataPort}`]];
+  const ports = [`tcp dport ${controlPort}`, ...dataPorts.map((port) => `udp dport ${port}`)];
   return servers.flatMap((server) =>
     ports.map((port) =>
       `    ${devices} ${familyOf(server) === 4 ? "ip" : "ip6"} daddr ${server} ${port} accept`

@@ -10,8 +10,8 @@ export interface PermittedTraffic {
   servers: readonly string[];
   /** TCP port of the control plane. */
   controlPort: number;
-  /** UDP port of the data plane; null as long as the server has not told it. */
-  dataPort: number | null;
+  /** UDP ports of the data plane; none as long as no server has told it. */
+  dataPorts: readonly number[];
   networks: readonly LocalNetwork[];
   /** DNS servers that the client itself may ask for the server's name, each over its link. */
   resolvers: readonly { device: string; address: string }[];

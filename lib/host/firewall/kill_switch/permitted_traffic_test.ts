@@ -23,7 +23,7 @@ const PERMITTED: PermittedTraffic = {
   links: ["eth0", "wlan0"],
   servers: ["203.0.113.7", "2001:db8:9::7"],
   controlPort: 8443,
-  dataPort: 8000,
+  dataPorts: [8000],
   networks: [
     { device: "eth0", family: 4, prefix: "192.168.1.0/24" },
     { device: "eth0", family: 6, prefix: "2001:db8:1::/64" },
@@ -104,7 +104,7 @@ Deno.test("nftTable() replaces the table in one go and names every exception", (
 });
 
 Deno.test("the port of the data plane is closed until it is known", () => {
-  const early = { ...PERMITTED, dataPort: null };
+  const early = { ...PERMITTED, dataPorts: [] };
   assert.doesNotMatch(nftTable(early), /8000|null/);
   for (const chain of CHAINS) {
     for (const family of [4, 6] as const) {
