@@ -13,7 +13,8 @@ import { FirstAnswers } from "./first_answers.ts";
 import type { LinkSet } from "./link_set.ts";
 import type { LiveSession } from "./live_session.ts";
 import type { Protection } from "./protection.ts";
-import type { ServerEndpoints } from "./server_endpoints.ts";
+import type { ServerPool } from "./servers/server_pool.ts";
+import { ServerWatch } from "./servers/server_watch.ts";
 import { SessionKeeper } from "./session_keeper.ts";
 import { SessionOpening } from "./session_opening.ts";
 import type { SessionRequests } from "./session_request.ts";
@@ -33,7 +34,7 @@ export interface BondedClientParts {
   readonly journal: HostJournal;
   readonly session: LiveSession;
   readonly links: LinkSet;
-  readonly endpoints: ServerEndpoints;
+  readonly endpoints: ServerPool;
   readonly requests: SessionRequests;
   readonly protection: Protection;
   readonly progress: ConnectProgress;
@@ -47,6 +48,7 @@ export class BondedClient {
   readonly #mtu: TunMtuKeeper;
   readonly #traffic: TunnelTraffic;
   readonly #opening: SessionOpening;
+  readonly #servers: ServerWatch;
   readonly #keeper: SessionKeeper;
   readonly #firstAnswers = new FirstAnswers();
   readonly #v1Watch = new V1SessionWatch();
@@ -76,7 +78,9 @@ export class BondedClient {
       keepAddresses: () => this.#addresses.keep(() => this.#mtu.current),
     });
     const own = { addresses: this.#addresses, mtu: this.#mtu, tun: options.tunName };
-    const opening = this.#opening = new SessionOpening({ ...parts, ...own });
+    const servers = this.#servers = new ServerWatch({ ...parts, pool: parts.endpoints });
+    const measureServers = () => servers.measure();
+    const opening = this.#opening = new SessionOpening({ ...parts, ...own, measureServers });
     this.#keeper = new SessionKeeper({ ...parts, opening, addresses: this.#addresses });
   }
 
@@ -154,6 +158,11 @@ export class BondedClient {
     if (event.session === this.#parts.session.latestId) this.#mtu.noteFound(event);
   }
 
+  /** The server of a session is about to stop. */
+  askedToLeave(event: EngineEvent & { kind: "asked to leave" }): void {
+    if (event.session === this.#parts.session.id) this.#servers.askedToLeave();
+  }
+
   /** A path works, or does not any more. */
   pathChanged(event: EngineEvent & { kind: "path changed" }): void {
     const { session } = this.#parts;
@@ -171,6 +180,8 @@ export class BondedClient {
     const isUp = (path: number) => session.isPathUp(path);
     // A server that is slow to answer goes on being asked meanwhile.
     if (links.isRefreshDue(nowMs, isUp)) this.#refresh(() => {});
+    this.#servers.check(nowMs);
+    this.#opening.check(nowMs);
     this.#tellOfFirstAnswers(nowMs);
     this.#watchV1(nowMs);
     this.#traffic.check();
@@ -178,6 +189,7 @@ export class BondedClient {
 
   /** Resolves when what was begun beside it is done, or given up where that takes its time. */
   async end(): Promise<void> {
+    await this.#servers.end();
     await this.#opening.end();
     await this.#traffic.settled();
     await this.#parts.links.settled();

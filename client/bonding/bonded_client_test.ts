@@ -11,7 +11,9 @@ import { BondedClient, type BondedClientParts } from "./bonded_client.ts";
 import type { LinkSet } from "./link_set.ts";
 import { LiveSession } from "./live_session.ts";
 import { Protection } from "./protection.ts";
-import type { ServerEndpoint, ServerEndpoints } from "./server_endpoints.ts";
+import type { ServerEndpoint } from "./server_endpoints.ts";
+import { ServerChoice } from "./servers/server_choice.ts";
+import type { ServerPool } from "./servers/server_pool.ts";
 import type { Granted, SessionRequests } from "./session_request.ts";
 import { until } from "../../testing/until.ts";
 
@@ -98,8 +100,10 @@ async function makeClient(
     ...{ refresh: () => Promise.resolve(false), settled: () => Promise.resolve() },
     describeUnusable: () => "",
   };
+  const choice = new ServerChoice(1, "order");
   const endpoints = {
-    ...{ all: [END], data: [END], both: [END] },
+    ...{ all: [END], data: [END], both: [END], size: 1, used: 0, choice },
+    ...{ indexOf: () => 0, use: () => {}, nameOf: () => "localhost", plan: () => [0] },
     useForData: () => {
       const obstacle = obstacles.shift();
       return obstacle === undefined ? Promise.resolve() : Promise.reject(obstacle);
@@ -147,7 +151,7 @@ async function makeClient(
     journal,
     session,
     links: links as unknown as LinkSet,
-    endpoints: endpoints as unknown as ServerEndpoints,
+    endpoints: endpoints as unknown as ServerPool,
     requests: requests as unknown as SessionRequests,
     protection: new Protection(journal, options),
     hasCompany: false,

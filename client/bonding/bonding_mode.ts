@@ -42,8 +42,8 @@ import { readSurroundings } from "./link_state.ts";
 import { LiveSession } from "./live_session.ts";
 import { pause } from "./pause.ts";
 import { findServer, Protection } from "./protection.ts";
-import { ServerEndpoints } from "./server_endpoints.ts";
 import { ServerLookUp } from "./server_lookup.ts";
+import { ServerPool } from "./servers/server_pool.ts";
 import { SessionRequests } from "./session_request.ts";
 import { showStatus } from "./show_status.ts";
 
@@ -93,6 +93,7 @@ export async function bond(
   const signal = AbortSignal.any([stopped, asked.signal]);
   const until = AbortSignal.any([signal, fault.signal]);
   let client: BondedClient | null = null;
+  let pool: ServerPool | null = null;
   let commandParts: BondCommandParts | null = null;
   let readBond: (() => Promise<BondStatus>) | null = null;
   let isUp = false;
@@ -116,7 +117,8 @@ export async function bond(
     onEvent: (event) => {
       if (event.kind === "fault") fault.abort(new Error(event.message));
       else if (event.kind === "path MTU") client?.pathMtuFound(event);
-      else if (event.kind !== "asked to leave") session.note(event);
+      else if (event.kind === "asked to leave") client?.askedToLeave(event);
+      else session.note(event);
       if (event.kind === "path changed") client?.pathChanged(event);
     },
     workerModule: new URL(Deno.mainModule),
@@ -125,7 +127,8 @@ export async function bond(
   stack.use(manager.watch(() => engine.report()));
   const rules = new LinkRules(options.rates, options.uses);
   const monitor = new BondMonitor(engine, () => ({
-    server: options.server,
+    server: pool?.name ?? options.server,
+    servers: pool?.states(performance.now()) ?? [],
     serverAddress: client?.serverAddresses ?? "",
     addresses: client?.addresses ?? "",
     engine: engineName,
@@ -167,9 +170,10 @@ export async function bond(
       changesDns: options.dnsServers.length > 0,
     });
     await lookUp.remember();
-    const endpoints = new ServerEndpoints(journal, options.server, (hosts, until) => {
+    const { servers, serverChoice } = options;
+    const endpoints = pool = new ServerPool(journal, servers, serverChoice, (hosts, until) => {
       const resolve = () => resolveServers(hosts, (name) => lookUp.find(name, until));
-      return hosts === options.server
+      return servers.includes(hosts)
         ? findServer(hosts, journal, until, resolve)
         : answerWithin(resolve(), hosts, DATA_HOSTS_TIMEOUT_MS, until);
     });
@@ -284,7 +288,7 @@ async function makeLinks(
   options: BondOptions,
   journal: HostJournal,
   engine: Engine,
-  endpoints: ServerEndpoints,
+  endpoints: ServerPool,
   rules: LinkRules,
 ): Promise<LinkSet> {
   const { runner } = journal;

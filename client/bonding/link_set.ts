@@ -26,6 +26,7 @@ import {
 } from "./link_state.ts";
 import { LinkPaths } from "./link_paths.ts";
 import type { ServerEndpoint, ServerEndpoints } from "./server_endpoints.ts";
+import { controlRoutes } from "./control_routes.ts";
 import type { ControlRoute } from "./session_request.ts";
 
 const log = getLogger([LOG_CATEGORY, "client"]);
@@ -37,7 +38,10 @@ interface LinkSetParts {
   readonly runner: CommandRunner;
   readonly engine: Pick<Engine, "addPath" | "removePath" | "setPathRule">;
   readonly selection: LinkSelection;
-  readonly endpoints: Pick<ServerEndpoints, "all" | "data" | "both">;
+  readonly endpoints: Pick<ServerEndpoints, "all" | "data" | "both"> & {
+    /** Whether links keep their routes to addresses that are not in use; not unless told. */
+    readonly keepsRoutes?: boolean;
+  };
   /** Null: links have no routing tables of their own. */
   readonly tables: LinkTables | null;
   /** Called before an interface is used that has not been there before. */
@@ -76,6 +80,8 @@ export class LinkSet {
   readonly #paths: LinkPaths;
   readonly #uses = new Map<string, Use>();
   readonly #unusable = new Map<string, string>();
+  /** By link, where it leads: also where the data plane in use is not. */
+  readonly #reach = new Map<string, readonly LinkRoute[]>();
   /** By link, where it led when it last did. */
   readonly #memories = new Map<string, NextHopMemories>();
   /** By interface, the one that was prepared. */
@@ -129,31 +135,12 @@ export class LinkSet {
    * those that are on this machine.
    */
   controlRoutes(): ControlRoute[] {
-    const { all: endpoints } = this.#parts.endpoints;
-    const inUse = (link: string) => this.#uses.get(link)?.endpoint.address;
-    const all = this.#links.flatMap(({ name: link }) =>
-      (this.#uses.get(link)?.routes ?? []).flatMap(({ server, nextHop }): ControlRoute[] => {
-        const endpoint = endpoints.find(({ address }) => address === server.address);
-        if (endpoint === undefined) return [];
-        // The link may change to this address while it is asked.
-        return [{
-          ...{ link, nextHop, endpoint },
-          get isInUse() {
-            return endpoint.address === inUse(link);
-          },
-        }];
-      })
-    );
-    const local = endpoints.filter(({ routes }) => routes === null)
-      .map((endpoint): ControlRoute => {
-        const nextHop = { device: "lo", gateway: undefined };
-        return { link: "lo", nextHop, endpoint, isInUse: true };
-      });
-    const remote = all.filter(({ endpoint }) => endpoint.routes !== null);
-    const [used, others] = [true, false].map((isInUse) =>
-      remote.filter((route) => route.isInUse === isInUse)
-    );
-    return [...used!, ...others!, ...local];
+    const { all, keepsRoutes = false } = this.#parts.endpoints;
+    const reach = this.#links.map(({ name: link }) => ({
+      link,
+      routes: (keepsRoutes ? this.#reach.get(link) : this.#uses.get(link)?.routes) ?? [],
+    }));
+    return controlRoutes(reach, all, keepsRoutes, (link) => this.#uses.get(link)?.endpoint.address);
   }
 
   /** Addresses of the server that are in use, as in `203.0.113.10 and 2001:db8:113::10`. */
@@ -338,10 +325,12 @@ export class LinkSet {
     const use = this.#uses.get(name);
     this.#unusable.delete(name);
     this.#memories.delete(name);
+    this.#reach.delete(name);
     this.#paths.drop(link);
     if (use !== undefined && !this.devices.includes(device)) {
       // Should that fail, it is tried again with the next look.
-      await use.endpoint.routes?.remove(device);
+      const others = this.#parts.endpoints.keepsRoutes ? this.#endpoints : [];
+      for (const { routes } of [use.endpoint, ...others]) await routes?.remove(device);
       log.info(`link ${name} is not used any more`);
     }
     this.#uses.delete(name);
@@ -353,6 +342,7 @@ export class LinkSet {
     if (this.#unusable.get(name) !== why && !isTold) log.warn(`link ${name} ${why}`);
     this.#unusable.set(name, why);
     this.#uses.delete(name);
+    this.#reach.delete(name);
     this.#paths.drop(link);
   }
 
@@ -365,7 +355,10 @@ export class LinkSet {
   ): Promise<void> {
     const { name, device } = link;
     const [first, ...others] = this.#forData(routes);
-    if (first === undefined) return this.#lose(link, this.#lackOfData());
+    if (first === undefined) this.#lose(link, this.#lackOfData());
+    this.#reach.set(name, routes);
+    await this.#keepRoutes(routes, surroundings);
+    if (first === undefined) return;
     const inUse = this.#uses.get(name)?.endpoint.address ?? null;
     const route = this.#choice.choose(name, inUse, [first, ...others]);
     const endpoint = this.#endpointOf(route.server.address);
@@ -379,11 +372,26 @@ export class LinkSet {
     if (session !== null) this.#paths.ensure(session, link, found, route);
   }
 
+  /** So that whichever server is asked, or moved to, is reached over the links at once. */
+  async #keepRoutes(routes: readonly LinkRoute[], surroundings: Surroundings): Promise<void> {
+    if (!this.#parts.endpoints.keepsRoutes) return;
+    for (const { server, nextHop } of routes) {
+      const endpoint = this.#endpoints.find(({ address }) => address === server.address);
+      try {
+        await endpoint?.routes?.ensure(nextHop, surroundings.routes.get(endpoint.family));
+      } catch (error) {
+        this.#isIncomplete = true;
+        log.debug("no route to {server} yet: {error}", { server: server.address, error });
+      }
+    }
+  }
+
   /** Removes the route to the address in use when that is another, unless another link needs it. */
   async #leave({ name, device }: Link, endpoint: ServerEndpoint): Promise<void> {
     const before = this.#uses.get(name)?.endpoint;
     if (before === undefined || before.routes === endpoint.routes) return;
     this.#uses.delete(name);
+    if (this.#parts.endpoints.keepsRoutes) return;
     const isShared = this.#links.some((other) =>
       other.device === device && this.#uses.get(other.name)?.endpoint === before
     );

@@ -157,7 +157,7 @@ export async function findServer(
   } catch (error) {
     const known = adoptedServer(journal);
     if (known === null || !(error instanceof ControlError) || signal.aborted) throw error;
-    if (known.server === server) {
+    if (known.server === server || known.server.split(",").includes(server)) {
       log.warn("the kill switch keeps DNS from answering: using the addresses known from before");
       return known.addresses.map((address) => ({
         address,

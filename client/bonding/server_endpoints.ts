@@ -16,7 +16,10 @@ import { type NamedAddress, SERVER_ADDRESSES_MAX } from "../control/resolve_serv
 const log = getLogger([LOG_CATEGORY, "client"]);
 
 /** Looks up names and addresses with commas between; throws ControlError. */
-type FindAddresses = (hosts: string, signal: AbortSignal) => Promise<readonly NamedAddress[]>;
+export type FindAddresses = (
+  hosts: string,
+  signal: AbortSignal,
+) => Promise<readonly NamedAddress[]>;
 
 /** An address of the server. */
 export interface ServerEndpoint extends NamedAddress {
@@ -28,14 +31,24 @@ export class ServerEndpoints {
   readonly #journal: HostJournal;
   readonly #server: string;
   readonly #find: FindAddresses;
+  readonly #routesTo: (address: string) => ServerRoutes;
   #all: readonly ServerEndpoint[] = [];
   /** What the server said of its data plane; empty: nothing. */
   #dataHosts = "";
   #data: readonly ServerEndpoint[] = [];
 
-  /** @param server names and addresses with commas between, as the user gave them. */
-  constructor(journal: HostJournal, server: string, find: FindAddresses) {
+  /**
+   * @param server names and addresses with commas between, as the user gave them.
+   * @param routesTo the routes to an address, which other servers may have, too.
+   */
+  constructor(
+    journal: HostJournal,
+    server: string,
+    find: FindAddresses,
+    routesTo = (address: string) => new ServerRoutes(journal, address),
+  ) {
     this.#journal = journal;
+    this.#routesTo = routesTo;
     this.#server = server;
     this.#find = find;
   }
@@ -111,7 +124,7 @@ export class ServerEndpoints {
       const isOwn = isLoopback(named.address) || isOwnAddress(interfaces, named.address);
       return {
         ...named,
-        routes: isOwn ? null : same?.routes ?? new ServerRoutes(this.#journal, named.address),
+        routes: isOwn ? null : same?.routes ?? this.#routesTo(named.address),
       };
     });
     const rest = known.filter(({ address }) => !endpoints.some((one) => one.address === address));

@@ -34,6 +34,7 @@ const ROUTE = {
   },
   endpoint: { ...FOUND[0]!, host: "vpn.example.com", routes: null },
   isInUse: true,
+  isKept: false,
 };
 
 Deno.test("who has an answer of the machine's own DNS asks nobody else", async () => {

@@ -14,6 +14,7 @@ import type { LiveSession } from "./live_session.ts";
 import { pause } from "./pause.ts";
 import { RepeatedLoss } from "./repeated_loss.ts";
 import type { ServerEndpoint } from "./server_endpoints.ts";
+import type { ServerPool } from "./servers/server_pool.ts";
 import type { SessionOpening } from "./session_opening.ts";
 
 /** The longest pause between two attempts: with a link that works the server is missed most. */
@@ -28,6 +29,7 @@ interface SessionKeeperParts {
   readonly session: LiveSession;
   readonly links: Pick<LinkSet, "usable">;
   readonly opening: Pick<SessionOpening, "request" | "open">;
+  readonly endpoints: Pick<ServerPool, "choice" | "size">;
   readonly progress: Pick<ConnectProgress, "fail">;
   /** This machine's addresses inside the tunnel. */
   readonly addresses: { toString(): string };
@@ -53,7 +55,7 @@ export class SessionKeeper {
     for (let failures = 1;; failures++) {
       const either = AbortSignal.any([signal, session.interruption()]);
       try {
-        const granted = await opening.request(either);
+        const granted = await opening.request(either, "first");
         await opening.open(granted, signal);
         return signal.aborted ? null : granted.endpoint;
       } catch (error) {
@@ -77,6 +79,7 @@ export class SessionKeeper {
       if (event === "due") {
         if (await this.#renew(signal) !== "lost") continue;
       }
+      this.#parts.endpoints.choice.lost(performance.now());
       if (!session.isOver) log.warn("no path answers: asking the server for a new session");
       await this.#reconnect(signal);
     }
@@ -84,19 +87,27 @@ export class SessionKeeper {
 
   /** Until the session is renewed, or it is lost: a renewal that fails takes nothing away. */
   async #renew(signal: AbortSignal): Promise<"renewed" | "lost" | "stopped"> {
-    const { session, opening } = this.#parts;
+    const { session, opening, endpoints: { choice, size } } = this.#parts;
     for (let failures = 1;; failures++) {
+      const isMove = choice.aim !== null;
       try {
-        await opening.open(await opening.request(signal), signal);
+        await opening.open(await opening.request(signal, "renewal"), signal);
         if (signal.aborted) return "stopped";
         this.#said = "";
         log.info("session renewed");
         return "renewed";
       } catch (error) {
         if (signal.aborted) return "stopped";
+        // The session in use is good, and the server that seemed better is not.
+        if (isMove) {
+          log.info("cannot move there yet: {error}", { error });
+          return "renewed";
+        }
         this.#sayFailure("cannot renew the session, trying on", error);
       }
-      const waitMs = backoffMs(failures, Math.random(), RENEWAL_BACKOFF_MAX_MS);
+      const isUrgent = size > 1 && choice.mustLeave;
+      const maxMs = isUrgent ? BACKOFF_MAX_MS : RENEWAL_BACKOFF_MAX_MS;
+      const waitMs = backoffMs(failures, Math.random(), maxMs);
       const event = await session.lostOr(waitMs, signal);
       if (event !== "due") return event;
     }
@@ -108,7 +119,7 @@ export class SessionKeeper {
       // The session may come back by itself, and the links may change, while the server is asked.
       const either = AbortSignal.any([signal, session.interruption()]);
       try {
-        await opening.open(await opening.request(either), signal);
+        await opening.open(await opening.request(either, "lost"), signal);
         if (signal.aborted) return;
         this.#said = "";
         log.info("connected again as {addresses}", { addresses: String(addresses) });
@@ -124,6 +135,7 @@ export class SessionKeeper {
         }
       }
       if (session.isUp) {
+        this.#parts.endpoints.choice.cameBack();
         log.info("the paths answer again");
         return;
       }

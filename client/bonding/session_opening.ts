@@ -12,7 +12,9 @@ import type { ConnectProgress } from "./connect_progress.ts";
 import type { LinkSet } from "./link_set.ts";
 import type { LiveSession } from "./live_session.ts";
 import type { Protection } from "./protection.ts";
-import type { ServerEndpoints } from "./server_endpoints.ts";
+import { firstGrant } from "./servers/first_grant.ts";
+import type { AskingFor } from "./servers/server_choice.ts";
+import type { ServerPool } from "./servers/server_pool.ts";
 import type { Granted, SessionRequests } from "./session_request.ts";
 import { networkOf, type TunnelAddresses } from "./tunnel_addresses.ts";
 import type { TunMtuKeeper } from "./tun_mtu_keeper.ts";
@@ -21,6 +23,10 @@ import type { TunMtuKeeper } from "./tun_mtu_keeper.ts";
 const FIRST_PATH_TIMEOUT_MS = 10_000;
 /** While the server does not answer, its name is looked up this often at the most. */
 const LOOK_UP_EVERY_MS = 5000;
+/** A server that has not granted a session by then is no longer waited for alone. */
+const STAGGER_MS = 1500;
+/** The session of a server that was moved away from goes on for so long, for what is on the way. */
+const LEAVE_AFTER_MS = 3000;
 
 const log = getLogger([LOG_CATEGORY, "client"]);
 
@@ -31,7 +37,9 @@ interface SessionOpeningParts {
   readonly tun: string;
   readonly session: LiveSession;
   readonly links: LinkSet;
-  readonly endpoints: ServerEndpoints;
+  readonly endpoints: ServerPool;
+  /** Before the first session is asked for: asks the servers how they are. */
+  readonly measureServers?: () => Promise<void>;
   readonly requests: SessionRequests;
   readonly protection: Protection;
   readonly addresses: TunnelAddresses;
@@ -49,6 +57,10 @@ export class SessionOpening {
   #isV1 = false;
   /** The addresses inside the tunnel that nobody on the links reaches. */
   #guarded = "";
+  /** Of the data plane in use. */
+  #dataPorts: readonly number[] = [];
+  /** Sessions of servers that were moved away from, by id, and when they are ended. */
+  readonly #leaving = new Map<number, number>();
 
   constructor(parts: SessionOpeningParts) {
     this.#parts = parts;
@@ -65,9 +77,9 @@ export class SessionOpening {
     await this.#lookUp;
   }
 
-  /** Asks for a session. @throws ControlError, CommandError. */
-  async request(signal: AbortSignal): Promise<Granted> {
-    const { links, endpoints, requests, session } = this.#parts;
+  /** Asks for a session, of the best server that grants one. @throws ControlError, CommandError. */
+  async request(signal: AbortSignal, what: AskingFor): Promise<Granted> {
+    const { links, endpoints, session, measureServers } = this.#parts;
     if (endpoints.all.length === 0) await this.#lookUpFirst(signal);
     // It may have moved, and somebody else answer where it was.
     else if (!session.isUp) this.#lookUpAgain(signal);
@@ -75,9 +87,34 @@ export class SessionOpening {
     // Before the first packet to the server.
     await this.#parts.protection.enable(this.#parts.tun, links.devices, this.#serverAddresses());
     await this.cover();
-    const routes = links.controlRoutes();
-    if (routes.length === 0) throw noLink(links);
-    return await requests.request(routes, signal);
+    if (links.controlRoutes().length === 0) throw noLink(links);
+    if (what === "first") await measureServers?.();
+    return await this.#requestFrom(endpoints.plan(what, performance.now()), signal);
+  }
+
+  async #requestFrom(servers: readonly number[], signal: AbortSignal): Promise<Granted> {
+    const { endpoints, requests, links } = this.#parts;
+    const attempts = servers.map((server) => async (until: AbortSignal) => {
+      const routes = links.controlRoutes()
+        .filter(({ endpoint }) => endpoints.indexOf(endpoint) === server);
+      if (routes.length === 0) throw noLink(links);
+      return await requests.request(routes, until);
+    });
+    return await firstGrant(attempts, {
+      ...{ staggerMs: STAGGER_MS, signal, worst: worstOf },
+      failed: (index, error) => this.#noteFailure(servers[index]!, error),
+    });
+  }
+
+  #noteFailure(server: number, error: unknown): void {
+    const { endpoints } = this.#parts;
+    if (error instanceof ControlError && error.serverCode === "draining") {
+      endpoints.choice.drains(server);
+    } else {
+      endpoints.choice.failed(server, performance.now());
+    }
+    if (endpoints.size === 1) return;
+    log.debug("server {name}: {error}", { name: endpoints.nameOf(server), error });
   }
 
   async #lookUpFirst(signal: AbortSignal): Promise<void> {
@@ -118,19 +155,46 @@ export class SessionOpening {
    * @throws ControlError, CommandError.
    */
   async open(granted: Granted, signal: AbortSignal): Promise<void> {
-    const { session, links } = this.#parts;
+    const { session, links, endpoints } = this.#parts;
     const { grant } = granted;
+    const server = endpoints.indexOf(granted.endpoint);
+    const usedBefore = endpoints.used;
+    // Two servers may choose one number, and the engine would take both sessions for one.
+    if (session.id === grant.sessionId) throw takenId();
     let isInUse = false;
     try {
+      endpoints.use(server);
       isInUse = await this.#use(granted, signal);
     } finally {
-      if (!isInUse) this.#close(grant.sessionId);
+      if (!isInUse) {
+        this.#close(grant.sessionId);
+        endpoints.use(usedBefore);
+      }
     }
+    if (isInUse) this.#noteServer(server);
     if (isInUse || signal.aborted) return;
+    endpoints.choice.failed(server, performance.now());
     if (session.id !== null && session.isUp) await links.refresh(session.id);
     throw links.usable().length === 0
       ? noLink(links)
       : noAnswer(grant.udpPort, links.serverAddresses);
+  }
+
+  #noteServer(server: number): void {
+    const { endpoints } = this.#parts;
+    const before = endpoints.choice.current;
+    endpoints.choice.granted(server, performance.now());
+    if (endpoints.size === 1 || before === server) return;
+    log.info("in use: server {name}", { name: endpoints.nameOf(server) });
+  }
+
+  /** To be called regularly: says good-bye to servers that were moved away from. */
+  check(nowMs: number): void {
+    for (const [id, atMs] of this.#leaving) {
+      if (nowMs < atMs) continue;
+      this.#leaving.delete(id);
+      this.#parts.engine.closeSession(id);
+    }
   }
 
   /** Returns false when no path of it answers. */
@@ -155,7 +219,7 @@ export class SessionOpening {
       reorderFlushTimeoutMs: options.reorderFlushTimeoutMs,
       tuning: options.tuning,
       mtu: mtu.wanted,
-      name: options.server,
+      name: endpoints.nameOf(endpoints.used ?? 0),
     });
     grant.sessionKey.fill(0);
     this.#noteVersion(grant);
@@ -168,13 +232,21 @@ export class SessionOpening {
       granter: endpoint,
       how: isLost ? "anew" : "renewed",
     });
-    await protection.allowDataPorts([grant.udpPort]);
+    const ports = before === null || isLost ? [] : this.#dataPorts;
+    await protection.allowDataPorts([...ports, grant.udpPort]);
     await links.refresh(grant.sessionId);
     const { progress } = this.#parts;
     progress.begin("paths", `UDP ${grant.udpPort} of ${links.serverAddresses}`);
     if (!await session.provenWithin(FIRST_PATH_TIMEOUT_MS, signal)) return false;
     this.#isV1 = !features.x1;
-    if (before !== null && !isLost) links.forget(before);
+    this.#dataPorts = [grant.udpPort];
+    if (before !== null && !isLost) {
+      links.forget(before);
+      // A server takes a session for replaced when the client speaks on the next one of that server.
+      if (endpoints.choice.current !== endpoints.used) {
+        this.#leaving.set(before, performance.now() + LEAVE_AFTER_MS);
+      }
+    }
     progress.begin("TUN", `${grant.clientIp} and ${grant.clientIp6}`);
     // Before the device has them, so that there is no moment in which they answer on the links.
     await this.#guard([grant.clientIp, grant.clientIp6]);
@@ -206,6 +278,22 @@ export class SessionOpening {
     this.#isVersionTold = true;
     log.warn("the server speaks v1, which has no protection against replays: bring it up to date");
   }
+}
+
+/** What trying again may mend is what is told, if there is any. */
+function worstOf(errors: readonly unknown[]): unknown {
+  const isHopeful = (error: unknown) => error instanceof ControlError && error.retryable;
+  return errors.find(isHopeful) ?? errors[0];
+}
+
+function takenId(): ControlError {
+  return new ControlError(
+    "malformed response",
+    "The server has chosen a session's number that is in use",
+    {
+      retryable: true,
+    },
+  );
 }
 
 function noLink(links: Pick<LinkSet, "describeUnusable">): ControlError {

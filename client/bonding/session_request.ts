@@ -10,10 +10,16 @@ import { VERSION } from "../../lib/cli/version.ts";
 import type { NextHop } from "../../lib/host/routes/gateway/routing_table.ts";
 import type { ControlGrant } from "../../lib/protocol/wire/control_message.ts";
 import { ControlError } from "../control/control_error.ts";
-import { type ClientCredentials, exchange } from "../control/exchange.ts";
+import {
+  askStatus,
+  type ClientCredentials,
+  exchange,
+  type ExchangeOptions,
+} from "../control/exchange.ts";
 import type { Stage } from "../control/connection_failure.ts";
 import type { ConnectProgress, ConnectStep } from "./connect_progress.ts";
 import type { ServerEndpoint } from "./server_endpoints.ts";
+import type { ServerFigures } from "./servers/server_choice.ts";
 
 /** For one link and address, at the least: a connection over a slow link takes several round trips. */
 const ATTEMPT_MIN_MS = 2500;
@@ -41,6 +47,8 @@ export interface ControlRoute {
   readonly endpoint: ServerEndpoint;
   /** Whether the link uses this address at present: its route stays whatever comes of asking. */
   readonly isInUse: boolean;
+  /** Whether its route stays though no link uses it. */
+  readonly isKept: boolean;
 }
 
 export interface Granted {
@@ -90,11 +98,43 @@ export class SessionRequests {
     throw failure;
   }
 
-  async #ask(
+  #ask(route: ControlRoute, timeoutMs: number, signal: AbortSignal): Promise<ControlGrant> {
+    const { endpoint: { address }, link } = route;
+    return this.#along(route, (target) =>
+      exchange({
+        ...target,
+        ...{ timeoutMs, signal },
+        onStage: (stage) =>
+          this.#target.progress?.begin(
+            STEP_OF[stage],
+            stage === "connecting" ? `${address} over ${link}` : "",
+          ),
+      }));
+  }
+
+  /** Asks the server at the end of `route` how it is, in `timeoutMs`. @throws ControlError. */
+  async askStatus(
     route: ControlRoute,
     timeoutMs: number,
     signal: AbortSignal,
-  ): Promise<ControlGrant> {
+  ): Promise<ServerFigures> {
+    let beganMs = 0;
+    let rttMs = 0;
+    const onStage = (stage: Stage) => {
+      if (stage === "connecting") beganMs = performance.now();
+      else if (stage === "TLS handshake") rttMs = performance.now() - beganMs;
+    };
+    const { load, isDraining } = await this.#along(
+      route,
+      (target) => askStatus({ ...target, timeoutMs, signal, onStage }),
+    );
+    return { rttMs, load, isDraining };
+  }
+
+  async #along<Answer>(
+    route: ControlRoute,
+    ask: (target: ExchangeOptions) => Promise<Answer>,
+  ): Promise<Answer> {
     const { link, nextHop, endpoint } = route;
     const { routes, host } = endpoint;
     try {
@@ -104,21 +144,10 @@ export class SessionRequests {
       throw cannotPrefer(link, error);
     }
     try {
-      return await exchange({
-        ...this.#target,
-        server: host,
-        addresses: [endpoint],
-        clientVersion: VERSION,
-        timeoutMs,
-        signal,
-        onStage: (stage) =>
-          this.#target.progress?.begin(
-            STEP_OF[stage],
-            stage === "connecting" ? `${endpoint.address} over ${link}` : "",
-          ),
-      });
+      const who = { server: host, addresses: [endpoint], clientVersion: VERSION };
+      return await ask({ ...this.#target, ...who });
     } catch (error) {
-      if (!route.isInUse) {
+      if (!route.isInUse && !route.isKept) {
         await routes?.remove(nextHop.device).catch((error) => log.debug("{error}", { error }));
       }
       throw error;

@@ -34,7 +34,7 @@ function makeEndpoint(log: string[], address = "127.0.0.1"): ServerEndpoint {
 }
 
 const over = (link: string, endpoint: ServerEndpoint, isInUse = true): ControlRoute => ({
-  ...{ link, endpoint, isInUse },
+  ...{ link, endpoint, isInUse, isKept: false },
   nextHop: { device: link, gateway: undefined },
 });
 

@@ -5,6 +5,8 @@ import { durationMsIn } from "../../lib/cli/duration.ts";
 import { UsageError } from "../../lib/cli/exit.ts";
 import { parseAddress, parseInterfaceName } from "../../lib/cli/host_name.ts";
 import { parseList } from "../../lib/cli/list.ts";
+import { SERVER_POLICIES, type ServerPolicy } from "../bonding/servers/server_choice.ts";
+import { parseServerList, parseServers } from "./link_choice.ts";
 import { GROUPS } from "../../lib/cli/tunnel_options.ts";
 import { DNS_SERVERS_MAX } from "../../lib/host/dns/dns.ts";
 import type { ShareMode } from "../../lib/host/firewall/tunnel_share.ts";
@@ -19,6 +21,8 @@ export const TUN_NAME = "fluxify";
 /** Flags, as a user writes them, that only bonding mode knows. */
 export const BOND_FLAGS = [
   "-server",
+  "-servers",
+  "-server-choice",
   "-ctrl",
   "-ips",
   "-pki",
@@ -44,6 +48,28 @@ export const BOND_FLAGS = [
   "-only",
   "-rate",
 ];
+
+export const serverOption = () =>
+  new Option("--server <host>", "name or address of the server, or up to eight, as in v4,v6")
+    .helpGroup(GROUPS.connection)
+    .argParser(parseServers);
+
+export const serversOption = () =>
+  new Option(
+    "--servers <list>",
+    "up to eight servers of one authority, as in a.example,b.example: one is in use, the others are for when it fails",
+  )
+    .helpGroup(GROUPS.connection)
+    .argParser(parseServerList);
+
+export const serverChoiceOption = () =>
+  new Option(
+    "--server-choice <how>",
+    "with -servers: nearest (by round trip and load) or order (the first that works)",
+  )
+    .helpGroup(GROUPS.connection)
+    .choices(SERVER_POLICIES)
+    .default("nearest" as ServerPolicy, "nearest");
 
 export const onceOption = () =>
   new Option("--once", "end with an error when the first attempt fails")

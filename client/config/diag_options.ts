@@ -28,7 +28,7 @@ export type DiagCommand =
   | { command: "netcheck"; options: NetcheckOptions };
 
 /** What both take of the program's own flags. */
-const SHARED = ["server", "ctrl", "ifaces", "pki", "cert"];
+const SHARED = ["server", "servers", "ctrl", "ifaces", "pki", "cert"];
 
 /** `startOptions` are those of the flags before the command, with the given ones before them. */
 export function addDiagCommands(

@@ -17,6 +17,10 @@ Connection:
   -b, --bond                       bonding mode: one tunnel over all links
   -l, --load-balance               load-balance mode: no server, no tunnel
   --server <host>                  name or address of the server, or up to eight, as in v4,v6
+  --servers <list>                 up to eight servers of one authority, as in a.example,b.example:
+                                   one is in use, the others are for when it fails
+  --server-choice <how>            with -servers: nearest (by round trip and load) or order (the
+                                   first that works) (default: nearest)
   --ctrl <port>                    TCP port of the control plane (default: 8443)
   --pki <folder>                   folder of the certificate, in the home of who called sudo
                                    (default: ~/.fluxify)

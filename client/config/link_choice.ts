@@ -32,6 +32,42 @@ export function parseServers(text: string): string {
   return hosts.map((host) => parseHost("-server", host)).join(",");
 }
 
+/** Several servers, each by one name or address. Throws UsageError. */
+export function parseServerList(text: string): string[] {
+  const hosts = parseList("-servers", text, "refuse");
+  if (hosts.length === 0) {
+    throw new UsageError("-servers must name servers, as in a.example,b.example");
+  }
+  if (hosts.length > SERVERS_MAX) {
+    throw new UsageError(`-servers takes at most ${SERVERS_MAX} servers, not ${hosts.length}`);
+  }
+  const withPort = hosts.find((host) => splitPort(host) !== null);
+  if (withPort !== undefined) {
+    throw new UsageError(
+      `-servers takes no port, as in '${withPort}': all of them have the one of -ctrl`,
+    );
+  }
+  const names = hosts.map((host) => parseHost("-servers", host));
+  const twin = names.find((name, index) => names.indexOf(name) !== index);
+  if (twin !== undefined) throw new UsageError(`-servers names '${twin}' twice`);
+  return names;
+}
+
+/** The servers of -server or -servers, one of which must be given. Throws UsageError. */
+export function chosenServers(
+  { server, servers }: { server?: string; servers?: string[] },
+): string[] {
+  if (server !== undefined && servers !== undefined) {
+    throw new UsageError(
+      "-server is one server, by all its names and addresses, and -servers are several: give one " +
+        "of them",
+    );
+  }
+  if (servers !== undefined) return servers;
+  if (server === undefined) throw new UsageError("-b needs -server HOST, or -servers LIST");
+  return [server];
+}
+
 /** A comma at the end does not count, as with earlier programs. */
 export function parseInterfaces(text: string): string[] {
   return parseList("-ifaces", text.replace(/[,\s]+$/, ""), "refuse")

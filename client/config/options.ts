@@ -69,6 +69,9 @@ import {
   onceOption,
   policyRoutingOption,
   renewEveryOption,
+  serverChoiceOption,
+  serverOption,
+  serversOption,
   shareOption,
   TUN_NAME,
   tunOption,
@@ -76,13 +79,14 @@ import {
 import { addDiagCommands, type DiagCommand } from "./diag_options.ts";
 import { bypassOption, checkDestinations, type Destinations, onlyOption } from "./destinations.ts";
 import {
+  chosenServers,
   type LinkChoice,
   pairLinks,
   parseAddresses,
   parseInterfaces,
-  parseServers,
 } from "./link_choice.ts";
 import { linkOption, type LinkRates, linkRules, type LinkUses, rateOption } from "./link_rules.ts";
+import type { ServerPolicy } from "../bonding/servers/server_choice.ts";
 import { EXAMPLES } from "./help_examples.ts";
 import { rewriteServerPort } from "./server_port.ts";
 import { addServiceCommands, type RestoreCommand, type ServiceCommand } from "./service_options.ts";
@@ -98,8 +102,12 @@ import {
 
 export const CLIENT_PROGRAM = "fluxify-client";
 export interface BondOptions extends TunnelOptions, InstanceOptions {
-  /** Name or address of the server; several of one server with commas between. */
+  /** As the user named it, or all of them with commas between. */
   server: string;
+  /** Each is the names and addresses of one server, with commas between; all have one authority. */
+  servers: readonly string[];
+  /** Which of several servers is used. */
+  serverChoice: ServerPolicy;
   /** In the user's order; empty: choose from what the machine has. */
   links: LinkChoice[];
   /** What links carry at most. */
@@ -207,11 +215,9 @@ function buildClientProgram(accept: Accept<ClientCommand>, home: string, file: S
       .helpGroup(GROUPS.connection))
     .addOption(new Option("-l, --load-balance", "load-balance mode: no server, no tunnel")
       .helpGroup(GROUPS.connection))
-    .addOption(
-      new Option("--server <host>", "name or address of the server, or up to eight, as in v4,v6")
-        .helpGroup(GROUPS.connection)
-        .argParser(parseServers),
-    )
+    .addOption(serverOption())
+    .addOption(serversOption())
+    .addOption(serverChoiceOption())
     .addOption(controlPortOption())
     .addOption(
       new Option(
@@ -319,7 +325,7 @@ function buildClientProgram(accept: Accept<ClientCommand>, home: string, file: S
       }
       if (!raw.bond) return accept({ command: "start", options: startOptions() });
       refuseFlags(given, BALANCE_FLAGS, "-b");
-      if (raw.server === undefined) throw new UsageError("-b needs -server HOST");
+      const servers = chosenServers(raw);
       const split = { bypass: raw.bypass ?? null, only: raw.only ?? null };
       const killSwitch = raw.killSwitch === true;
       const policyRouting = raw.policyRouting === true;
@@ -328,7 +334,8 @@ function buildClientProgram(accept: Accept<ClientCommand>, home: string, file: S
       accept({
         command: "bond",
         options: {
-          server: raw.server,
+          server: servers.join(","),
+          ...{ servers, serverChoice: raw.serverChoice },
           links,
           ...linkRules(raw, links.map(({ interfaceName }) => interfaceName)),
           pkiFolder: expandHome(raw.pki, home),

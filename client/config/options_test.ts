@@ -6,6 +6,7 @@ import { refusedText } from "../../testing/command_line.ts";
 const HOME = "/home/mara";
 const DEFAULTS: BondOptions = {
   server: "vpn.example.com",
+  ...{ servers: ["vpn.example.com"], serverChoice: "nearest" },
   links: [],
   rates: new Map(),
   uses: new Map(),
@@ -49,6 +50,7 @@ Deno.test("parseClientOptions() needs -b and -server only", () => {
 Deno.test("parseClientOptions() reads every option, with one dash or two", () => {
   const options: BondOptions = {
     server: "2001:db8::1",
+    ...{ servers: ["2001:db8::1"], serverChoice: "order" },
     links: [
       { interfaceName: "eth0", sourceAddress: "192.0.2.5" },
       { interfaceName: "wlan0", sourceAddress: null },
@@ -93,6 +95,7 @@ Deno.test("parseClientOptions() reads every option, with one dash or two", () =>
   };
   const values = [
     ["server", "[2001:db8::1]"],
+    ["server-choice", "order"],
     ["name", "home"],
     ["socket-group", "100"],
     ["metrics-listen", "9477"],
@@ -155,7 +158,7 @@ Deno.test("parseClientOptions() asks for a mode and a server", () => {
       logFormat: "text",
     },
   });
-  equal(refusal("-b"), "fluxify-client: -b needs -server HOST\n");
+  equal(refusal("-b"), "fluxify-client: -b needs -server HOST, or -servers LIST\n");
 });
 
 Deno.test("parseClientOptions() names the option and what was wrong with it", () => {
@@ -265,4 +268,39 @@ Deno.test("parseClientOptions() names the successor of a flag of earlier program
   const successor = "fluxify-client: -client is called -cert here\n";
   equal(refusal("-client", "mara.pem"), successor);
   equal(refusal("--client=mara.pem"), successor);
+});
+
+Deno.test("-servers are several servers, and -server is one", () => {
+  const parsed = parse("-b", "-servers", "a.example,[2001:db8::2]");
+  ok(parsed.command === "bond");
+  deepEqual(parsed.options.servers, ["a.example", "2001:db8::2"]);
+  equal(parsed.options.server, "a.example,2001:db8::2");
+  const one = parse("-b", "-server", "203.0.113.10,2001:db8::1");
+  ok(one.command === "bond");
+  deepEqual(one.options.servers, ["203.0.113.10,2001:db8::1"]);
+  const refused: [text: string, ...argv: string[]][] = [
+    ["give one of them", "-b", "-server", "a.example", "-servers", "b.example"],
+    ["names 'a.example' twice", "-b", "-servers", "a.example,a.example"],
+    ["the one of -ctrl", "-b", "-servers", "a.example:8443,b.example"],
+    ["must name servers", "-b", "-servers", ""],
+    ["at most 8 servers, not 9", "-b", "-servers", [..."abcdefghi"].join()],
+    ["not 'a b'", "-b", "-servers", "a b"],
+    ["nearest, order", "-b", "-servers", "a,b", "-server-choice", "best"],
+    ["means nothing with -l", "-l", "-servers", "a,b"],
+    ["-server HOST, or -servers LIST", "-b"],
+  ];
+  for (const [text, ...argv] of refused) {
+    const said = refusal(...argv);
+    ok(said.includes(text), said);
+  }
+});
+
+Deno.test("a flag for one server wins over several in the file, and the other way round", () => {
+  const several = new Map([["servers", "a.example,b.example"]]);
+  const one = parseClientOptions(["-b", "-server", "c.example"], HOME, several);
+  ok(one.command === "bond");
+  deepEqual(one.options.servers, ["c.example"]);
+  const other = parseClientOptions(["-b", "-servers", "c,d"], HOME, new Map([["server", "a"]]));
+  ok(other.command === "bond");
+  deepEqual(other.options.servers, ["c", "d"]);
 });

@@ -138,6 +138,8 @@ const SPEAKS_OF: ReadonlyMap<string, string> = new Map([
   ["rate", "ifaces"],
   ["link", "ifaces"],
   ["cert", "pki"],
+  ["server", "servers"],
+  ["servers", "server"],
 ]);
 
 /** What the file still says beside the flags in `given`. */

@@ -1,4 +1,5 @@
 /** All checks in their order, and what is written of them. */
+import { serversOf } from "../config/server_setting.ts";
 import { CONTROL_PORT } from "../../lib/cli/tunnel_options.ts";
 import { messageOf } from "../../lib/ffi/error_text.ts";
 import { escapeControl } from "../../lib/cli/exit.ts";
@@ -56,12 +57,12 @@ async function* wayToServer(
   settings: Settings,
   what: Pick<ServerTarget, "links" | "isClientRunning" | "measuresLoad">,
 ): AsyncGenerator<Check> {
-  const server = textOf(settings, "server");
-  if (server === undefined) {
+  const servers = serversOf(settings);
+  if (servers.length === 0) {
     yield noServer(settings);
     return;
   }
-  yield* serverChecks({ server, ...serverOf(user, settings), ...what });
+  yield* serverChecks({ servers, ...serverOf(user, settings), ...what });
 }
 
 /** How the server is reached, and who asks. */
@@ -86,7 +87,7 @@ function noServer(settings: Settings): Check {
   return failed(
     "server",
     "none is configured, so that the way to it was not tried",
-    "name the server with -server HOST, or let 'sudo fluxify-client setup' ask for server, " +
+    "name the server with -server HOST or -servers LIST, or let 'sudo fluxify-client setup' ask for server, " +
       "certificate and links",
   );
 }

@@ -2,6 +2,7 @@
  * `fluxify-client netcheck`: what each link is worth. Where a client runs it is asked, as it has the
  * session of this certificate; else a session is opened for the moment, which changes no routes.
  */
+import { serversOf } from "../config/server_setting.ts";
 import { EXIT_FAILURE, EXIT_OK, exitCodeFor, failureText, UsageError } from "../../lib/cli/exit.ts";
 import { writeTo } from "../../lib/cli/output.ts";
 import { formatMs } from "../../lib/cli/screen/figures.ts";
@@ -20,7 +21,7 @@ import { TUN_NAME } from "../config/bond_options.ts";
 import type { NetcheckOptions } from "../config/diag_options.ts";
 import { CLIENT_PROGRAM } from "../config/options.ts";
 import { FEATURE_MAPPING } from "../../lib/protocol/wire/mapping_message.ts";
-import { exchange } from "../control/exchange.ts";
+import { exchange, type ExchangeOptions } from "../control/exchange.ts";
 import { resolveServers } from "../control/resolve_server.ts";
 import { CLIENT_SOCKETS, type ClientStatus } from "../local_socket/client_socket.ts";
 import { type MachineLink, readMachineLinks } from "../screen/form/machine_link.ts";
@@ -107,11 +108,29 @@ async function fromRunning({ instance, rate }: NetcheckOptions): Promise<LinkChe
   });
 }
 
+type Request = Pick<ExchangeOptions, "port" | "credentials" | "features" | "clientVersion">;
+
+/** A session of the first server that grants one. @throws ControlError of the last. */
+async function firstThatGrants(servers: readonly string[], request: Request) {
+  for (const [index, server] of servers.entries()) {
+    try {
+      const addresses = await resolveServers(server);
+      const grant = await exchange({ server: addresses[0]!.host, addresses, ...request });
+      return { server, addresses, grant };
+    } catch (error) {
+      if (index === servers.length - 1) throw error;
+    }
+  }
+  throw new RangeError("Cannot ask for a session: no server was given");
+}
+
 /** @throws Error that says what is in the way of all links. */
 async function tryLinks(user: InvokingUser, options: NetcheckOptions): Promise<LinkCheck[]> {
   const { settings, rate } = options;
-  const server = textOf(settings, "server");
-  if (server === undefined) throw new UsageError("netcheck needs -server HOST, or saved settings");
+  const servers = serversOf(settings);
+  if (servers.length === 0) {
+    throw new UsageError("netcheck needs -server HOST or -servers LIST, or saved settings");
+  }
   const { pkiFolder, certFile, controlPort: port } = serverOf(user, settings);
   const wanted = textOf(settings, "ifaces")?.split(",").filter(Boolean) ?? [];
   const all = await readMachineLinks(new SystemRunner(), textOf(settings, "tun") ?? TUN_NAME);
@@ -119,10 +138,9 @@ async function tryLinks(user: InvokingUser, options: NetcheckOptions): Promise<L
     wanted.length === 0 ? problem === null : wanted.includes(name)
   );
   const credentials = await loadClientCredentials(pkiFolder, certFile, new Date());
-  const addresses = await resolveServers(server);
   const features = ["x1", FEATURE_MAPPING];
   const request = { port, credentials, features, clientVersion: VERSION };
-  const grant = await exchange({ server: addresses[0]!.host, addresses, ...request });
+  const { server, addresses, grant } = await firstThatGrants(servers, request);
   const libc = Libc.open();
   await using session = DataSession.open(libc, server, grant);
   const unknown = await session.connect(links.filter(({ problem }) => problem === null), addresses);

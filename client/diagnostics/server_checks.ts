@@ -28,7 +28,8 @@ const REVOKED_CODE = "revoked";
 const FAR_MS = 150;
 
 export interface ServerTarget {
-  readonly server: string;
+  /** Each is the names and addresses of one. */
+  readonly servers: readonly string[];
   readonly controlPort: number;
   readonly pkiFolder: string;
   readonly certFile: string | undefined;
@@ -42,14 +43,25 @@ export interface ServerTarget {
 
 export async function* serverChecks(target: ServerTarget): AsyncGenerator<Check> {
   const credentials = yield* certificateChecks(target);
-  const addresses = yield* nameChecks(target);
-  if (addresses.length === 0) return;
   const libc = Libc.open();
+  for (const server of target.servers) {
+    yield* wayTo(libc, server, target, credentials);
+  }
+}
+
+async function* wayTo(
+  libc: Libc,
+  server: string,
+  target: ServerTarget,
+  credentials: ClientCredentials | null,
+): AsyncGenerator<Check> {
+  const addresses = yield* nameChecks(server);
+  if (addresses.length === 0) return;
   yield* tcpChecks(libc, target, addresses);
   if (credentials === null) return;
   const grant = yield* tlsCheck(target, addresses, credentials);
   if (grant === null) return;
-  yield* dataChecks(libc, target, addresses, grant);
+  yield* dataChecks(libc, server, target, addresses, grant);
 }
 
 async function* certificateChecks(
@@ -79,7 +91,7 @@ async function* certificateChecks(
 }
 
 async function* nameChecks(
-  { server }: ServerTarget,
+  server: string,
 ): AsyncGenerator<Check, readonly NamedAddress[]> {
   const { ok, failed } = checksOf("DNS");
   const startMs = performance.now();
@@ -90,7 +102,11 @@ async function* nameChecks(
     return addresses;
   } catch (error) {
     const message = messageOf(error);
-    yield failed(server, message, "check the name given with -server, and 'getent hosts NAME'");
+    yield failed(
+      server,
+      message,
+      "check the name given with -server or -servers, and 'getent hosts NAME'",
+    );
     return [];
   }
 }
@@ -167,6 +183,7 @@ async function* tlsCheck(
 /** An authenticated round trip, and the size that fits, over each link. */
 async function* dataChecks(
   libc: Libc,
+  server: string,
   target: ServerTarget,
   addresses: readonly NamedAddress[],
   grant: ControlGrant,
@@ -174,7 +191,7 @@ async function* dataChecks(
   const { ok, warning, failed } = checksOf("UDP to the data port");
   let opened: DataSession;
   try {
-    opened = DataSession.open(libc, target.server, grant);
+    opened = DataSession.open(libc, server, grant);
   } catch (error) {
     yield failed("engine", messageOf(error));
     return;

@@ -1,9 +1,11 @@
 /** What a bonding client does, as metrics: one series for each link, of which there are 16 at most. */
-import type { BondStatus } from "../../lib/status/bond_status.ts";
+import type { BondStatus, ServerStatus } from "../../lib/status/bond_status.ts";
 import { IDLE_REASONS, type SessionReport } from "../../lib/net/engine.ts";
 import { addDrops, seconds } from "../../lib/status/metrics/common_metrics.ts";
 import type { MetricsPage } from "../../lib/status/metrics/metrics_page.ts";
 import { SCHEDULERS } from "../../lib/protocol/wire/scheduler_name.ts";
+
+const READY: ReadonlySet<ServerStatus["state"]> = new Set(["in use", "ready", "not trusted yet"]);
 
 export function addBond(page: MetricsPage, status: BondStatus): void {
   const { session, links, drops } = status;
@@ -21,6 +23,14 @@ export function addBond(page: MetricsPage, status: BondStatus): void {
     status.gainOverBest,
   );
   if (session !== null) addSession(page, session);
+  for (const { name: server, state, rttMs, load } of status.servers) {
+    const gauge = (name: string, help: string, value: number | null) =>
+      page.gauge(`fluxify_server_${name}`, help, value, { server });
+    gauge("in_use", "1 for the server of the session in use.", state === "in use" ? 1 : 0);
+    gauge("ready", "Whether it answers and takes clients.", READY.has(state) ? 1 : 0);
+    gauge("rtt_seconds", "Round trip of a connection to it.", seconds(rttMs));
+    gauge("load_ratio", "What share of it is in use, as it says.", load);
+  }
   for (const { name: link, problem, traffic, rule } of links) {
     const path = session?.paths.find(({ name }) => name === link);
     const gauge = (name: string, help: string, value: number | null | undefined) =>

@@ -73,14 +73,29 @@ export function bondModel(status: BondStatus, uptimeMs: number): StatusModel {
       `received ${formatBytes(total("receivedBytes"))}`,
       `sent ${formatBytes(total("sentBytes"))}`,
     ],
-    more: session === null
-      ? []
-      : [linksLine(status, session), ...sessionLines(session, status.gainOverBest)],
+    more: session === null ? serversLine(status) : [
+      ...serversLine(status),
+      linksLine(status, session),
+      ...sessionLines(session, status.gainOverBest),
+    ],
     uptimeMs,
     columns: COLUMNS,
     keys: ["s scheduler", "l links"],
     rows: status.links.map((link) => linkRow(status, link, shareOf(status, link))),
   };
+}
+
+/** None where there is one server alone, nor of a client that knows no others. */
+function serversLine({ servers = [] }: Partial<BondStatus>): string[][] {
+  if (servers.length === 0) return [];
+  return [servers.map(({ name, state, rttMs, load }, index) => {
+    const figures = [
+      ...rttMs === null ? [] : [formatMs(rttMs)],
+      ...load === null ? [] : [`load ${formatPart(load)}`],
+    ];
+    const title = index === 0 ? "servers: " : "";
+    return `${title}${name} ${[state, ...figures].join(" ")}`;
+  })];
 }
 
 function sessionLines(

@@ -12,6 +12,7 @@ export function bondStatus(
 ): BondStatus {
   return {
     server: "vpn.example.org",
+    servers: [],
     serverAddress: "203.0.113.10",
     addresses: "10.8.0.2 and fd00:8::2",
     engine: "native",

@@ -16,9 +16,9 @@ import { SystemRunner } from "../../lib/host/command/runner.ts";
 import { loadClientCredentials } from "../../lib/pki/client_credentials.ts";
 import { readSmallFile } from "../../lib/pki/secure_file.ts";
 import { TUN_NAME } from "../config/bond_options.ts";
-import { BONDED_LINKS_MIN, parseServers } from "../config/link_choice.ts";
+import { BONDED_LINKS_MIN, parseServerList, parseServers } from "../config/link_choice.ts";
 import { CLIENT_PROGRAM, describeClientProgram } from "../config/options.ts";
-import { hostsAndPort } from "../config/server_port.ts";
+import { readServerText, serverText } from "../config/server_setting.ts";
 import { MODE_KEY, type Settings } from "../config/settings.ts";
 import { saveSettings, settingsPath } from "../config/settings_file.ts";
 import { UserFolder, writeUserFile } from "../config/user_folder.ts";
@@ -68,13 +68,14 @@ export async function runSetup(
   settings.set(MODE_KEY, mode);
   if (mode === "bonding") {
     const server = await input({
-      message: "Name or address of the server:",
-      default: textOf(before, "server"),
+      message: "Name or address of the server (several servers with spaces between):",
+      default: serverText(before),
       required: true,
-      validate: (text) => answerOf(() => parseServers(hostsAndPort(text.trim()).hosts), UsageError),
+      validate: (text) => answerOf(() => checkServers(text), UsageError),
     }, context);
-    const { hosts, port } = hostsAndPort(server.trim());
-    settings.set("server", hosts);
+    const { key, value, port } = readServerText(server);
+    for (const one of ["server", "servers"]) settings.delete(one);
+    settings.set(key, value);
     if (port !== null) settings.set("ctrl", port);
     const certificate = await askCertificate(user, settings, print, signal);
     if (certificate !== null) settings.set("cert", certificate.path);
@@ -98,6 +99,13 @@ export async function runSetup(
   if (problem !== null) throw new Error(`Cannot enable ${unit}: ${problem}`);
   print(`Saved for the service in ${saved}; it starts with the machine`);
   return { settings, starts: "as a service" };
+}
+
+/** @throws UsageError */
+function checkServers(text: string): void {
+  const { key, value } = readServerText(text);
+  if (key === "servers") parseServerList(value);
+  else parseServers(value);
 }
 
 /**

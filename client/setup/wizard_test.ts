@@ -31,7 +31,7 @@ Deno.test({
     const imported = join(home, ".fluxify", "laptop.bundle");
     const answerAll = async (terminal: Tmux) => {
       await chooseBonding(terminal);
-      await terminal.type("not a host");
+      await terminal.type("not..a.host");
       await terminal.press("Enter");
       await terminal.waitFor(/must be an IP address or a host name/);
       await terminal.press("C-u");

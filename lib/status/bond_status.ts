@@ -30,9 +30,23 @@ export interface LinkRuleStatus {
   } | null;
 }
 
-export interface BondStatus {
+/** One of several servers. */
+export interface ServerStatus {
   /** As the user named it. */
+  readonly name: string;
+  /** "not trusted yet": it answers, and is gone back to when it has done so for a while. */
+  readonly state: "in use" | "ready" | "not trusted yet" | "draining" | "silent" | "not asked";
+  /** Of a connection to it; null: it was not asked. */
+  readonly rttMs: number | null;
+  /** What share of it is in use, 0 to 1; null: it did not say. */
+  readonly load: number | null;
+}
+
+export interface BondStatus {
+  /** The one in use, as the user named it. */
   readonly server: string;
+  /** In the user's order; empty where there is one alone. */
+  readonly servers: readonly ServerStatus[];
   /** That the links lead to at present; of both families with `and` between; empty: none yet. */
   readonly serverAddress: string;
   /** Those of this machine inside the tunnel, as in `10.8.0.2 and fd00:8::2`; empty: none yet. */
@@ -50,7 +64,7 @@ export interface BondStatus {
 
 /** What is known beside the engine. */
 export interface BondFacts
-  extends Pick<BondStatus, "server" | "serverAddress" | "addresses" | "engine"> {
+  extends Pick<BondStatus, "server" | "servers" | "serverAddress" | "addresses" | "engine"> {
   /** Names of the links. */
   readonly links: readonly string[];
   /** By name, why a link cannot be used; the others do not occur. */

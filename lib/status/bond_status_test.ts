@@ -16,6 +16,7 @@ function setUp(reports: () => SessionReport[], facts: Partial<BondFacts> = {}) {
   };
   const all: BondFacts = {
     server: "vpn.example.org",
+    servers: [],
     serverAddress: "203.0.113.10",
     addresses: "10.8.0.2",
     engine: "portable",

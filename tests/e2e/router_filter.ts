@@ -7,9 +7,9 @@ import { SERVER_ADDRESS, SERVER_ADDRESS6 } from "../../scripts/lab/lab.ts";
 import type { Namespace } from "../netns/namespace.ts";
 
 const TABLES = ["iptables", "ip6tables"] as const;
-const SERVER = { iptables: SERVER_ADDRESS, ip6tables: SERVER_ADDRESS6 };
+const FAMILY_SIGN = { iptables: ".", ip6tables: ":" };
 
-/** Counts packets of a client's links that go anywhere but to the server, from now on. */
+/** Counts packets of a client's links that go anywhere but to the servers, from now on. */
 export class ClearTrafficCounter {
   readonly #router: Namespace;
 
@@ -17,14 +17,21 @@ export class ClearTrafficCounter {
     this.#router = router;
   }
 
-  static async start(router: Namespace, links: readonly string[]): Promise<ClearTrafficCounter> {
+  /** @param others addresses of servers beside the lab's own. */
+  static async start(
+    router: Namespace,
+    links: readonly string[],
+    others: readonly string[] = [],
+  ): Promise<ClearTrafficCounter> {
+    const servers = [SERVER_ADDRESS, SERVER_ADDRESS6, ...others];
     for (const tables of TABLES) {
       const own = [tables, "-w", "-t", "raw"];
       await router.run(...own, "-N", "clear");
       for (const link of links) {
         await router.run(...own, "-I", "PREROUTING", "-i", link, "-j", "clear");
       }
-      for (const what of [["-d", SERVER[tables]], ...localTraffic(tables)]) {
+      const ofFamily = servers.filter((address) => address.includes(FAMILY_SIGN[tables]));
+      for (const what of [...ofFamily.map((address) => ["-d", address]), ...localTraffic(tables)]) {
         await router.run(...own, "-A", "clear", ...what, "-j", "RETURN");
       }
       await router.run(...own, "-A", "clear");

@@ -45,6 +45,7 @@ const NOT_IN_PANEL = [
   "bond",
   "load-balance",
   "server",
+  "servers",
   "ifaces",
   "cert",
   "ui",

@@ -1,4 +1,5 @@
 /** What a key or a click makes of the form. */
+import { serverText } from "../../config/server_setting.ts";
 import type { OptionRow } from "../../../lib/cli/option_table.ts";
 import { rowAfter } from "../../../lib/cli/screen/list_cursor.ts";
 import { MODE_KEY } from "../../config/settings.ts";
@@ -62,7 +63,8 @@ function inForm(
   const calm = calmed(before);
   const isTyping = isTypingServer(calm);
   if (isTyping && (text !== "" || ["backspace", "ctrl+u", "delete"].includes(key))) {
-    return { state: { ...calm, edited: edit(calm.edited ?? textOf(calm, "server"), key, text) } };
+    const typed = calm.edited ?? serverText(calm.settings);
+    return { state: { ...calm, edited: edit(typed, key, text) } };
   }
   if (key === "escape" && calm.edited !== null) return { state: { ...calm, edited: null } };
   if (key === "ctrl+c" || key === "escape") return { state: { ...calm, view: "asking to quit" } };

@@ -3,7 +3,7 @@
  * form_reaction.ts. Nothing here reads the machine: what it found is in FormFacts.
  */
 import { type OptionRow } from "../../../lib/cli/option_table.ts";
-import { hostsAndPort } from "../../config/server_port.ts";
+import { readServerText, serversOf } from "../../config/server_setting.ts";
 import { MODE_KEY, type Settings } from "../../config/settings.ts";
 import { listLinks, type MachineLink } from "./machine_link.ts";
 import { BONDED_LINKS_MIN } from "../../config/link_choice.ts";
@@ -91,7 +91,7 @@ export interface FormStep {
 export function initialForm(settings: Settings): FormState {
   return {
     settings: settings.has(MODE_KEY) ? settings : new Map([...settings, [MODE_KEY, "bonding"]]),
-    focus: settings.has("server") || isBalancing(settings) ? "links" : "server",
+    focus: serversOf(settings).length > 0 || isBalancing(settings) ? "links" : "server",
     row: 0,
     shows: "likely links",
     view: "form",
@@ -125,7 +125,7 @@ export function whatIsMissing(state: FormState, facts: FormFacts): string[] {
   const missing: string[] = [];
   const { settings } = withTypedServer(state);
   if (!isBalancing(settings)) {
-    if (!settings.get("server")) missing.push("a server");
+    if (serversOf(settings).length === 0) missing.push("a server");
     else if (facts.whyRefused(settings) !== null) missing.push("a valid server name");
     if (facts.certificate.state.kind !== "good") missing.push("a client certificate");
   }
@@ -162,7 +162,7 @@ export function calmed<State extends FormState>(state: State): State {
 }
 
 /** What the server has said is over where these settings are others. */
-const SERVER_KEYS = ["server", "ctrl", "cert", "pki", MODE_KEY];
+const SERVER_KEYS = ["server", "servers", "ctrl", "cert", "pki", MODE_KEY];
 
 /** The message of the server goes with the server and the certificate it was about. */
 export function followSettings(state: FormState, before: Settings): FormState {
@@ -179,8 +179,10 @@ export function isTypingServer({ focus, settings, view }: FormState): boolean {
 /** The server that is being typed is taken, with the port of the control plane behind it. */
 export function withTypedServer(state: FormState): FormState {
   if (state.edited === null || state.view === "settings") return state;
-  const { hosts, port } = hostsAndPort(state.edited.trim());
-  const named = withText({ ...state, edited: null }, "server", hosts);
+  const { key, value, port } = readServerText(state.edited);
+  const settings = new Map(state.settings);
+  for (const one of ["server", "servers"]) settings.delete(one);
+  const named = withText({ ...state, settings, edited: null }, key, value);
   return port === null ? named : withText(named, "ctrl", port);
 }
 
@@ -206,6 +208,9 @@ export function withSetting(
   const settings = new Map(state.settings);
   if (value === undefined) settings.delete(key);
   else settings.set(key, value);
+  // One is given, or the other.
+  if (key === "servers" && value !== undefined) settings.delete("server");
+  if (key === "server" && value !== undefined) settings.delete("servers");
   // The addresses and weights belong to the links that were named with them.
   if (key === "ifaces") { for (const name of ["ips", "weights"]) settings.delete(name); }
   return { ...state, settings };

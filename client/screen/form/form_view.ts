@@ -1,4 +1,5 @@
 /** The start screen as a function of what was chosen, what the machine has, and the size. */
+import { serverText } from "../../config/server_setting.ts";
 import { Canvas, type Frame, rule, type Size } from "../../../lib/cli/screen/canvas.ts";
 import { sameUpstreamWarning } from "../../balance/external_address.ts";
 import type { LogLine } from "../../../lib/cli/log_lines.ts";
@@ -94,7 +95,7 @@ function drawChoices(canvas: Canvas<FormTarget>, state: FormState, facts: FormFa
     canvas.add([span(`  ${fit("Certificate", LABEL_WIDTH)}none`, "dim")]);
     return;
   }
-  const server = state.edited ?? String(settings.get("server") ?? "");
+  const server = state.edited ?? serverText(settings);
   const width = Math.max(10, canvas.width - at - 2);
   const isServer = focus === "server";
   // The end of a long one is what is being typed.
@@ -103,7 +104,7 @@ function drawChoices(canvas: Canvas<FormTarget>, state: FormState, facts: FormFa
   canvas.add([
     ...label("Server", "server"),
     server === "" && !isServer
-      ? span("name or address of your fluxify-server", "dim")
+      ? span("name or address of your fluxify-server; several with spaces between", "dim")
       : span(cut(shown, width), isServer ? "strong" : "plain"),
   ]);
   const { choices, state: certificate } = facts.certificate;

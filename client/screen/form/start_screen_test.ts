@@ -1,4 +1,4 @@
-import { equal, match, ok } from "node:assert/strict";
+import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { openServerPki } from "../../../lib/pki/server_pki.ts";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -89,7 +89,7 @@ screenTest("the form by keys: typed, saved at once, refused, and left", async (h
   await terminal.waitFor(/needs a client certificate, two selected links/);
   await terminal.press("Tab", "s");
   await terminal.waitFor(/settings: Enter changes/);
-  await terminal.press("Down", "Down", "Down", "Enter");
+  await terminal.press("Down", "Down", "Down", "Down", "Enter");
   await terminal.waitFor(/MTU of the tunnel, 576 to 9000; 0 is 1400, less when a link is smaller/);
   await terminal.type("12");
   await terminal.press("Enter");
@@ -111,6 +111,37 @@ screenTest("the form by keys: typed, saved at once, refused, and left", async (h
   equal(saved.server, "vpn.example.com");
   equal(saved.mtu, 1300);
 });
+
+screenTest(
+  "several servers are typed with spaces between, saved, and shown again",
+  async (home) => {
+    const path = join(home, ".fluxify", "config.json");
+    await using terminal = await start(home);
+    await terminal.waitFor(LOOKED);
+    await terminal.type("a.example:9443 b.example:9443");
+    await terminal.press("Tab");
+    await terminal.waitFor(/ Server +a\.example b\.example/);
+    await terminal.press("C-c", "y");
+    await endsAsItBegan(terminal, 0);
+    const saved = JSON.parse(await Deno.readTextFile(path));
+    deepEqual([saved.servers, saved.server, saved.ctrl], [
+      ["a.example", "b.example"],
+      undefined,
+      9443,
+    ]);
+    await using again = await start(home);
+    await again.waitFor(/ Server +a\.example b\.example/);
+    await again.waitFor(LOOKED);
+    await again.press("BTab", "BTab", "C-u");
+    await again.type("c.example");
+    await again.press("Tab");
+    await again.waitFor(/ Server +c\.example/);
+    await again.press("C-c", "y");
+    await endsAsItBegan(again, 0);
+    const one = JSON.parse(await Deno.readTextFile(path));
+    deepEqual([one.servers, one.server], [undefined, "c.example"]);
+  },
+);
 
 screenTest("a server that is refused stays in its field, and is never saved", async (home) => {
   const path = join(home, ".fluxify", "config.json");
@@ -153,10 +184,10 @@ screenTest("Home, End and the wheel move in the settings, and each is explained"
   const explained = (screen: string) => /^─ (\S+) ─+\n(?: {2}\S.*\n)+/m.exec(screen)?.[1];
   ok(explained(first) !== undefined, first);
   await terminal.press("End");
-  const last = explained(await terminal.waitFor(/^> (?!ctrl)/m));
+  const last = explained(await terminal.waitFor(/^> (?!server-choice)/m));
   ok(last !== explained(first));
   await terminal.type("\x1b[<64;10;10M");
-  await terminal.waitFor(new RegExp(`^> (?!${last}|ctrl)`, "m"));
+  await terminal.waitFor(new RegExp(`^> (?!${last}|server-choice)`, "m"));
   await terminal.press("Home");
   await terminal.waitFor(new RegExp(`^> ${explained(first)} `, "m"));
   await terminal.type("\x1b[<65;10;10M");

@@ -2,6 +2,7 @@ import { deepEqual, equal, ok, throws } from "node:assert/strict";
 import fc from "fast-check";
 import {
   CLIENT_NAME_LENGTH_MAX,
+  CLIENT_ROUTES_MAX,
   CLIENT_VERSION_LENGTH_MAX,
   CONTROL_EXCHANGE_TIMEOUT_MS,
   CONTROL_REQUEST_BYTES_MAX,
@@ -156,7 +157,13 @@ const GRANTS_REFUSED: readonly (readonly [field: string, values: readonly unknow
   ["mtu", [TUN_MTU_MIN - 1, TUN_MTU_MAX + 1, 1400.5, "1400", NaN + ""]],
   ["features", ["x1", [1]]],
   ["load", [-0.1, 1.1, "1", true]],
-  ["routes", ["10.0.0.0/8", [1], ["10.0.0.0"], ["eth0/8"], new Array(33).fill("10.0.0.0/8")]],
+  ["routes", [
+    "10.0.0.0/8",
+    [1],
+    ["10.0.0.0"],
+    ["eth0/8"],
+    new Array(CLIENT_ROUTES_MAX + 1).fill("10.0.0.0/8"),
+  ]],
   ["status", [1, "no", true, { load: 2 }, { load: 0, draining: "no" }]],
   ["error", [1, "no", true, [], {}, { code: "a" }, { message: "a" }, { code: "", message: "" }]],
   ["error", [{ code: LONG(ERROR_CODE_LENGTH_MAX + 1), message: "" }, { code: 1, message: "" }]],
