@@ -2,14 +2,11 @@
 import { Option } from "@commander-js/extra-typings";
 import { UsageError } from "../../lib/cli/exit.ts";
 import { parseList } from "../../lib/cli/list.ts";
+import { type DownUp, parseDownUp, parseVolume } from "../../lib/cli/traffic_figures.ts";
 import { GROUPS } from "../../lib/cli/tunnel_options.ts";
-import { PATH_RATE_MAX, PATH_RATE_MIN } from "../../lib/protocol/wire/path_rule.ts";
 
-/** Bytes a second, of datagrams with their headers. */
-export interface LinkRate {
-  readonly down: number;
-  readonly up: number;
-}
+/** Of datagrams with their headers. */
+export type LinkRate = DownUp;
 
 /** When a link is used; what a metered one carries is counted. */
 export type LinkUse =
@@ -24,12 +21,6 @@ export type LinkUses = ReadonlyMap<string, LinkUse>;
 
 /** IFNAMSIZ, and a source address in parentheses. */
 export const LINK_NAME_MAX = 64;
-const BITS = new Map([["kbit", 1e3], ["mbit", 1e6], ["gbit", 1e9]]);
-const BYTES = new Map([["MB", 1e6], ["GB", 1e9], ["TB", 1e12]]);
-const CAP_MIN = 1e6;
-const CAP_MAX = 1e15;
-const FIGURE = /^(\d{1,9}(?:\.\d{1,3})?)(kbit|mbit|gbit)?$/i;
-const CAP = /^(\d{1,9}(?:\.\d{1,3})?)(MB|GB|TB)(?:\/month)?$/i;
 const RATE_FORM = "as in fiber=50/10mbit (down/up) or dsl=20mbit, with kbit, mbit or gbit";
 const USE_FORM = "as in lte=backup, lte=metered,cap=20GB/month or lte=always";
 
@@ -62,29 +53,9 @@ export function parseRates(text: string): LinkRates {
   for (const item of parseList("-rate", text, "refuse")) {
     const [name, value] = nameAndValue("-rate", item, RATE_FORM);
     if (rates.has(name)) throw new UsageError(`-rate names '${name}' twice`);
-    rates.set(name, value === "none" ? null : rateOf(name, value));
+    rates.set(name, value === "none" ? null : parseDownUp(`-rate ${name}`, value, RATE_FORM));
   }
   return rates;
-}
-
-function rateOf(name: string, value: string): LinkRate {
-  const figures = value.split("/");
-  const [down = "", up = down] = figures;
-  const unit = FIGURE.exec(up)?.[2] ?? FIGURE.exec(down)?.[2];
-  if (figures.length > 2 || unit === undefined) {
-    throw new UsageError(`-rate ${name} must be ${RATE_FORM}, not '${value}'`);
-  }
-  return { down: bytesPerSecond(name, down, unit), up: bytesPerSecond(name, up, unit) };
-}
-
-function bytesPerSecond(name: string, figure: string, unitOfBoth: string): number {
-  const [, number, unit = unitOfBoth] = FIGURE.exec(figure) ?? [];
-  if (number === undefined) {
-    throw new UsageError(`-rate ${name} must be ${RATE_FORM}, not '${figure}'`);
-  }
-  const rate = Number(number) * BITS.get(unit.toLowerCase())! / 8;
-  if (rate >= PATH_RATE_MIN && rate <= PATH_RATE_MAX) return rate;
-  throw new UsageError(`-rate ${name} must be 100kbit to 100gbit, not '${figure}'`);
 }
 
 /** Throws UsageError. */
@@ -97,7 +68,7 @@ export function parseUses(text: string): LinkUses {
       if (last === null || uses.get(last)?.kind !== "metered") {
         throw new UsageError(`-link: cap= goes behind a metered link, ${USE_FORM}`);
       }
-      uses.set(last, { kind: "metered", capBytes: capOf(last, value) });
+      uses.set(last, { kind: "metered", capBytes: parseVolume(`-link ${last}: cap`, value) });
       last = null;
       continue;
     }
@@ -108,18 +79,6 @@ export function parseUses(text: string): LinkUses {
     last = name;
   }
   return uses;
-}
-
-function capOf(name: string, value: string): number {
-  const [, number, unit] = CAP.exec(value) ?? [];
-  if (number === undefined) {
-    throw new UsageError(
-      `-link ${name}: cap must be as in 20GB/month, with MB, GB or TB, not '${value}'`,
-    );
-  }
-  const bytes = Number(number) * BYTES.get(unit!.toUpperCase())!;
-  if (bytes >= CAP_MIN && bytes <= CAP_MAX) return bytes;
-  throw new UsageError(`-link ${name}: cap must be 1MB to 1000TB, not '${value}'`);
 }
 
 /** A name may have `=` in it; a value has not. */

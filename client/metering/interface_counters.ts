@@ -10,7 +10,7 @@ const LinkSchema = v.object({
   stats64: v.object({ rx: CounterSchema, tx: CounterSchema }),
 });
 
-export interface InterfaceCounters extends Bytes {
+interface InterfaceCounters extends Bytes {
   /** Of the interface: one that was made anew counts from zero. */
   readonly index: number;
 }

@@ -4,11 +4,11 @@ import { LOG_CATEGORY } from "../../lib/cli/log.ts";
 import { messageOf } from "../../lib/ffi/error_text.ts";
 import type { CommandRunner } from "../../lib/host/command/runner.ts";
 import { SerialQueue } from "../../lib/host/serial_queue.ts";
+import { VolumeFile } from "../../lib/status/metering/volume_file.ts";
+import { monthOf, VolumeMeter } from "../../lib/status/metering/volume_meter.ts";
 import { readCounters } from "./interface_counters.ts";
 import { lookIntervalMs } from "./look_interval.ts";
 import type { LinkRules } from "./link_rules.ts";
-import { VolumeFile } from "./volume_file.ts";
-import { monthOf, VolumeMeter } from "./volume_meter.ts";
 
 const WRITE_MS = 10_000;
 const BOOT_ID = "/proc/sys/kernel/random/boot_id";

@@ -32,26 +32,34 @@ export interface PendingFile {
  * @throws {PkiError} "not found", "unreadable" or "damaged" (too large)
  */
 export async function readSmallFile(path: string): Promise<string> {
-  const buffer = new Uint8Array(FILE_BYTES_MAX + 1);
-  let length = 0;
-  try {
-    using file = await Deno.open(path, { read: true });
-    while (length < buffer.length) {
-      const count = await file.read(buffer.subarray(length));
-      if (count === null) break;
-      length += count;
-    }
-  } catch (cause) {
+  const text = await readBounded(path, FILE_BYTES_MAX).catch((cause) => {
     throw readError(path, cause);
-  }
-  if (length > FILE_BYTES_MAX) {
+  });
+  if (text === null) {
     throw new PkiError(
       "damaged",
       path,
       `Cannot use ${path}: it is larger than ${FILE_BYTES_MAX} bytes, so it is no certificate or key; name the right file`,
     );
   }
-  return new TextDecoder().decode(buffer.subarray(0, length));
+  return text;
+}
+
+/** Reads a text file of at most `bytesMax` bytes; null when it is larger. Throws what reading does. */
+export async function readBounded(path: string, bytesMax: number): Promise<string | null> {
+  using file = await Deno.open(path, { read: true });
+  let buffer = new Uint8Array(Math.min(bytesMax, FILE_BYTES_MAX) + 1);
+  let length = 0;
+  for (;;) {
+    const count = await file.read(buffer.subarray(length));
+    if (count === null) return new TextDecoder().decode(buffer.subarray(0, length));
+    length += count;
+    if (length > bytesMax) return null;
+    if (length < buffer.length) continue;
+    const larger = new Uint8Array(Math.min(bytesMax + 1, buffer.length * 2));
+    larger.set(buffer);
+    buffer = larger;
+  }
 }
 
 /**

@@ -27,7 +27,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "server": PROGRAM_PARTS,
   "lib/entry": ["lib/net", "lib/pki", "lib/cli", "lib/ffi", "lib/protocol"],
   "lib/page": ["lib/status", "lib/host", "lib/cli", "lib/ffi", "lib/protocol"],
-  "lib/status": ["lib/net", "lib/host", "lib/cli", "lib/ffi", "lib/protocol"],
+  "lib/status": ["lib/net", "lib/host", "lib/pki", "lib/cli", "lib/ffi", "lib/protocol"],
   "lib/net": ["lib/ffi", "lib/protocol"],
   "lib/host": ["lib/ffi", "lib/protocol"],
   "lib/pki": ["lib/ffi", "lib/protocol"],

@@ -6,7 +6,7 @@
  */
 import { join } from "node:path";
 import * as v from "valibot";
-import { canonicalPrefix } from "../../lib/host/links/address.ts";
+import { isCanonicalPrefix } from "../../lib/host/links/address.ts";
 import { COMMON_NAME_LENGTH_MAX } from "../../lib/pki/revocation_file.ts";
 import { PkiError } from "../../lib/pki/pki_error.ts";
 import {
@@ -105,13 +105,4 @@ export async function removeForwardsTo(
     return removed.length === 0 ? null : forwards.filter(({ client }) => !isGone(client));
   });
   return removed.length === 0 ? null : `No longer forwarded: ${removed.join(", ")}`;
-}
-
-function isCanonicalPrefix(text: string): boolean {
-  try {
-    return canonicalPrefix(text) === text;
-  } catch (error) {
-    if (error instanceof RangeError) return false;
-    throw error;
-  }
 }

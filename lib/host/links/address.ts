@@ -1,5 +1,5 @@
 import { isIP } from "node:net";
-import { containsCidr, normalizeCidr } from "cidr-tools";
+import { containsCidr, normalizeCidr, overlapCidr } from "cidr-tools";
 
 export type AddressFamily = 4 | 6;
 export const FAMILIES = [4, 6] as const;
@@ -37,6 +37,21 @@ export function canonicalPrefix(text: string): string {
   if (length === undefined) return `${canonicalAddress(address)}/${bits}`;
   if (Number(length) > bits) throw new RangeError(`"${text}" is not a prefix`);
   return normalizeCidr(`${address}/${Number(length)}`);
+}
+
+/** Whether `text` is a prefix as the kernel writes it. */
+export function isCanonicalPrefix(text: string): boolean {
+  try {
+    return canonicalPrefix(text) === text;
+  } catch (error) {
+    if (error instanceof RangeError) return false;
+    throw error;
+  }
+}
+
+/** Whether some address is in both. Never across families. */
+export function prefixesOverlap(one: string, other: string): boolean {
+  return one.includes(":") === other.includes(":") && overlapCidr(one, other);
 }
 
 /** The route to one address alone: 192.0.2.1/32, 2001:db8::1/128. */

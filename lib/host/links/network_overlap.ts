@@ -1,8 +1,8 @@
-import { overlapCidr } from "cidr-tools";
+import { prefixesOverlap } from "./address.ts";
 import type { NetworkInterface } from "./network_interface.ts";
 
 /** An address on a link of the machine whose network overlaps one of the tunnel. */
-interface Overlap {
+export interface Overlap {
   readonly device: string;
   /** With its prefix length, such as 10.8.0.5/24. */
   readonly address: string;
@@ -22,13 +22,8 @@ export function findOverlaps(
   return interfaces.filter(({ name }) => name !== tun).flatMap(({ name: device, addresses }) =>
     addresses.filter(({ scope }) => scope !== "link").flatMap(({ address, peer, prefixLength }) =>
       subnets
-        .filter((subnet) => isSameFamily(subnet, address))
-        .filter((subnet) => overlapCidr(`${peer ?? address}/${prefixLength}`, subnet))
+        .filter((subnet) => prefixesOverlap(`${peer ?? address}/${prefixLength}`, subnet))
         .map((subnet) => ({ device, address: `${address}/${prefixLength}`, subnet }))
     )
   );
-}
-
-function isSameFamily(a: string, b: string): boolean {
-  return a.includes(":") === b.includes(":");
 }

@@ -1,16 +1,23 @@
 /**
- * What metered links have carried this month. Counts what the kernel counts for the interface, so that
- * what the program carries while nobody looks, or while it does not run, is in it as well: a provider
- * counts that, too. Pure: counters, month and the machine's start come in.
+ * What metered links, or clients of a server, have carried this month, from counters that begin anew
+ * now and then. Of a link those are the kernel's, so that what passes while nobody looks, or while the
+ * program does not run, is in it as well: a provider counts that, too. Pure: counters, month and what
+ * they count from come in.
  */
-import type { InterfaceCounters } from "./interface_counters.ts";
+import type { Bytes } from "../traffic_history.ts";
 
-/** What is kept of one interface. */
+/** What has been carried since the counters began. */
+interface Counters extends Bytes {
+  /** Of the interface: one that was made anew counts from zero. */
+  readonly index: number;
+}
+
+/** What is kept of one interface, or client. */
 export interface CountedVolume {
   /** As in `2026-11`, of local time. */
   readonly month: string;
   readonly bytes: number;
-  /** The kernel's counter at that moment, of which interface, since which start of the machine. */
+  /** The counter at that moment, of which interface, since which start of what counts. */
   readonly counter: number;
   readonly index: number;
   readonly boot: string;
@@ -21,33 +28,29 @@ export class VolumeMeter {
   readonly #boot: string;
 
   /**
-   * @param saved by interface, as last written to disk.
-   * @param boot what tells one start of the machine from another: counters begin at zero with it.
+   * @param saved by name, as last written to disk.
+   * @param boot what tells one start of what counts from another: counters begin at zero with it.
    */
   constructor(saved: ReadonlyMap<string, CountedVolume>, boot: string) {
     this.#volumes = new Map(saved);
     this.#boot = boot;
   }
 
-  /** Takes the counters of an interface. One that was never counted begins at none. */
-  note(
-    device: string,
-    { index, receivedBytes, sentBytes }: InterfaceCounters,
-    month: string,
-  ): void {
+  /** Takes counters. What was never counted begins at none. */
+  note(name: string, { index, receivedBytes, sentBytes }: Counters, month: string): void {
     const counter = receivedBytes + sentBytes;
-    const before = this.#volumes.get(device);
+    const before = this.#volumes.get(name);
     const goesOn = before?.boot === this.#boot && before.index === index &&
       counter >= before.counter;
     const carried = before === undefined ? 0 : goesOn ? counter - before.counter : counter;
     // What passed since the last look counts for the month in which it is seen.
     const bytes = (before?.month === month ? before.bytes : 0) + carried;
-    this.#volumes.set(device, { month, bytes, counter, index, boot: this.#boot });
+    this.#volumes.set(name, { month, bytes, counter, index, boot: this.#boot });
   }
 
   /** Bytes of `month`, both ways. */
-  bytesOf(device: string, month: string): number {
-    const volume = this.#volumes.get(device);
+  bytesOf(name: string, month: string): number {
+    const volume = this.#volumes.get(name);
     return volume?.month === month ? volume.bytes : 0;
   }
 
