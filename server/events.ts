@@ -25,6 +25,8 @@ export function handleEngineEvent(
       return; // only clients look for it
     case "asked to leave":
       return; // what this side says, not what it hears
+    case "volume":
+      return registry.policy?.carried(event);
     case "bye":
       return logEnd(registry.left(event.session), "it left");
     case "idle": {

@@ -59,6 +59,9 @@ import { VERSION } from "../lib/cli/version.ts";
 /** Timers end at 2^31 ms. */
 const METRICS_MAX_MS = 480 * 3_600_000;
 
+/** Those that the largest network has addresses for. */
+const CLIENTS_MAX = 65_533;
+
 export const SERVER_PROGRAM = "fluxify-server";
 
 export interface ServerOptions extends TunnelOptions, InstanceOptions {
@@ -74,6 +77,8 @@ export interface ServerOptions extends TunnelOptions, InstanceOptions {
   egressInterface: string | null;
   /** Inside the tunnel. */
   network: TunnelNetwork;
+  /** Clients that may be connected at a time. */
+  clientsMax: number;
   /** Folder of the server's own certificate authority, or null: where one is found. */
   pkiFolder: string | null;
   /** `"regenerate"` replaces the authority: every client needs a new certificate. */
@@ -191,6 +196,12 @@ function buildProgram(accept: Accept<ServerCommand>) {
         .helpGroup(GROUPS.links).default(DEFAULT_NETWORK.subnet6)
         .argParser((text) => networkOf(DEFAULT_NETWORK.subnet4, text).subnet6),
     )
+    .addOption(
+      new Option(
+        "--max-clients <count>",
+        "clients that may be connected at a time (default: as many as -network has addresses)",
+      ).helpGroup(GROUPS.safety).argParser(integerIn("-max-clients", 1, CLIENTS_MAX)),
+    )
     .addOption(pkiOption().helpGroup(GROUPS.connection))
     .addOption(new Option(
       "--regen",
@@ -244,6 +255,7 @@ function buildProgram(accept: Accept<ServerCommand>) {
         return accept({ command: "manage", options });
       }
       const { own, device } = instanceOptions(program, "iface", raw, raw.iface);
+      const network = new TunnelNetwork(raw.network, raw.network6);
       accept({
         command: "serve",
         options: {
@@ -253,7 +265,8 @@ function buildProgram(accept: Accept<ServerCommand>) {
           publicHosts: raw.publicHosts ?? [],
           tunName: device,
           egressInterface: raw.uplink ?? null,
-          network: new TunnelNetwork(raw.network, raw.network6),
+          network,
+          clientsMax: raw.maxClients ?? network.clientCount,
           pkiFolder: raw.pki ?? null,
           pki: raw.regen ? "regenerate" : "keep",
           hosts: [...raw.hosts],

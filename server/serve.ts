@@ -208,7 +208,8 @@ async function startDataPlane(
     network: options.network,
     random: (into) => crypto.getRandomValues(into),
     leases,
-    onLeases: (changed) => store.save(changed),
+    clientsMax: options.clientsMax,
+    onLeases: () => store.save(() => registry.leases),
   });
   return { engine, reason, registry };
 }

@@ -18,6 +18,7 @@ import { LinkTables } from "../../lib/host/routes/link_tables.ts";
 import { loosenReversePath } from "../../lib/host/sysctl/reverse_path.ts";
 import { loadClientCredentials } from "../../lib/pki/client_credentials.ts";
 import { tlsNotice } from "../../lib/pki/tls/open_tls.ts";
+import { FEATURE_ANY_HOST } from "../../lib/protocol/wire/tunnel_network.ts";
 import { answerWithin, resolveServers } from "../control/resolve_server.ts";
 import { watchLinks } from "../../lib/host/links/link_watch.ts";
 import { type BondOptions, CLIENT_PROGRAM } from "../config/options.ts";
@@ -118,7 +119,7 @@ export async function bond(
       if (event.kind === "fault") fault.abort(new Error(event.message));
       else if (event.kind === "path MTU") client?.pathMtuFound(event);
       else if (event.kind === "asked to leave") client?.askedToLeave(event);
-      else session.note(event);
+      else if (event.kind !== "volume") session.note(event);
       if (event.kind === "path changed") client?.pathChanged(event);
     },
     workerModule: new URL(Deno.mainModule),
@@ -185,7 +186,7 @@ export async function bond(
     const requests = new SessionRequests({
       port: options.controlPort,
       credentials,
-      features: engine.features,
+      features: [...engine.features, FEATURE_ANY_HOST],
       acceptsV1: options.acceptsV1,
       progress,
     });

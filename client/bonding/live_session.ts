@@ -13,7 +13,10 @@ const LOST_AFTER_MS = 1000;
 
 const log = getLogger([LOG_CATEGORY, "client"]);
 
-type SessionEvent = Exclude<EngineEvent, { kind: "fault" | "path MTU" | "asked to leave" }>;
+type SessionEvent = Exclude<
+  EngineEvent,
+  { kind: "fault" | "path MTU" | "asked to leave" | "volume" }
+>;
 
 /** One session, as the events of the engine tell of it. */
 class PathStates {

@@ -21,6 +21,7 @@ import { TUN_NAME } from "../config/bond_options.ts";
 import type { NetcheckOptions } from "../config/diag_options.ts";
 import { CLIENT_PROGRAM } from "../config/options.ts";
 import { FEATURE_MAPPING } from "../../lib/protocol/wire/mapping_message.ts";
+import { FEATURE_ANY_HOST } from "../../lib/protocol/wire/tunnel_network.ts";
 import { exchange, type ExchangeOptions } from "../control/exchange.ts";
 import { resolveServers } from "../control/resolve_server.ts";
 import { CLIENT_SOCKETS, type ClientStatus } from "../local_socket/client_socket.ts";
@@ -138,7 +139,7 @@ async function tryLinks(user: InvokingUser, options: NetcheckOptions): Promise<L
     wanted.length === 0 ? problem === null : wanted.includes(name)
   );
   const credentials = await loadClientCredentials(pkiFolder, certFile, new Date());
-  const features = ["x1", FEATURE_MAPPING];
+  const features = ["x1", FEATURE_MAPPING, FEATURE_ANY_HOST];
   const request = { port, credentials, features, clientVersion: VERSION };
   const { server, addresses, grant } = await firstThatGrants(servers, request);
   const libc = Libc.open();

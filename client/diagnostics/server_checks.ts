@@ -9,6 +9,7 @@ import { formatDate } from "../../lib/pki/certificate.ts";
 import { type ClientCredentials, loadClientCredentials } from "../../lib/pki/client_credentials.ts";
 import type { ControlGrant } from "../../lib/protocol/wire/control_message.ts";
 import { FEATURE_MAPPING } from "../../lib/protocol/wire/mapping_message.ts";
+import { FEATURE_ANY_HOST } from "../../lib/protocol/wire/tunnel_network.ts";
 import { splitAdvice } from "../control/advice.ts";
 import { ControlError } from "../control/control_error.ts";
 import { exchange } from "../control/exchange.ts";
@@ -159,7 +160,7 @@ async function* tlsCheck(
   const onSecured = (text: string) => negotiated = text;
   try {
     const { host } = addresses[0]!;
-    const features = ["x1", FEATURE_MAPPING];
+    const features = ["x1", FEATURE_MAPPING, FEATURE_ANY_HOST];
     const options = { port, credentials, features, clientVersion: VERSION, onSecured };
     const grant = await exchange({ server: host, addresses, ...options });
     const tookMs = Math.round(performance.now() - startMs);

@@ -44,6 +44,27 @@ export interface EngineSession {
   readonly mtu: number;
   /** What people call the session: the certificate's name. */
   readonly name: string;
+  /** On the server: what the client is held to; nothing unless given. */
+  readonly limits?: SessionLimits;
+}
+
+/**
+ * What the operator of the server has prescribed for a client. A session that takes the place of
+ * another goes on with that one's: a new session brings no new allowance.
+ */
+export interface SessionLimits {
+  /** Bytes a second of packets inside, to the client and from it; null: as much as there is. */
+  readonly rateDown: number | null;
+  readonly rateUp: number | null;
+  /** Prefixes that the client may send to, of both families; null: anywhere. */
+  readonly reach: readonly string[] | null;
+  /** Prefixes behind the client: what goes there is the session's, and may come from there. */
+  readonly routes: readonly string[];
+  /**
+   * Bytes that may be carried until the engine tells at once how many it were ("volume"); null: they
+   * are not counted. While there are some it tells now and then.
+   */
+  readonly volumeLeft: number | null;
 }
 
 /** A link of the client. The engine opens a socket that is bound to it. */
@@ -86,6 +107,13 @@ export type EngineEvent =
     readonly name: string;
     readonly mtu: number;
     readonly wasBlackhole: boolean;
+  }
+  /** What has been carried for a client whose volume counts, both ways, since this was told last. */
+  | {
+    readonly kind: "volume";
+    readonly session: number;
+    readonly name: string;
+    readonly bytes: number;
   }
   /** The peer ended the session. */
   | { readonly kind: "bye"; readonly session: number }
@@ -184,6 +212,8 @@ export interface SessionReport {
     readonly flushes: number;
     readonly maxDepth: number;
   };
+  /** What the limits of the client have dropped: packets beyond its rates, and beyond its reach. */
+  readonly limited: { readonly down: number; readonly up: number; readonly reach: number };
   /** Bytes of packets of the tunnel, both ways together, and as what they were carried. */
   readonly compression: { readonly plainBytes: number; readonly carriedBytes: number };
 }
@@ -214,6 +244,8 @@ export interface Engine extends AsyncDisposable {
    * are ignored. @throws RangeError for a rate that no path is held to.
    */
   setPathRule(session: number, path: number, rule: PathRule): void;
+  /** On a server: what the client of a session is held to from now on. Unknown ids are ignored. */
+  setLimits(session: number, limits: SessionLimits): void;
   /** On a client: asks on every path of the session, now rather than when it is due, for an answer. */
   probePaths(session: number): void;
   report(): Promise<SessionReport[]>;

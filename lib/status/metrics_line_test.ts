@@ -74,6 +74,7 @@ function session(name: string, ...paths: PathReport[]): SessionReport {
     paths,
     mtu: 1322,
     reorder: REORDER,
+    limited: { down: 0, up: 0, reach: 0 },
     compression: { plainBytes: 3000, carriedBytes: 2000 },
   };
 }
@@ -107,6 +108,7 @@ Deno.test("metricsLines() has the values for logs in JSON", () => {
     scheduler: "flow",
     mtu: 1322,
     reorder: REORDER,
+    limited: { down: 0, up: 0, reach: 0 },
     compression: { plainBytes: 3000, carriedBytes: 2000 },
   });
   deepEqual(path, { ...PATH, session: "laptop" });

@@ -53,6 +53,7 @@ export function sessionReport(paths: readonly PathReport[]): SessionReport {
     paths,
     mtu: 1400,
     reorder: { bufferedEvents: 3, reorderedEvents: 2, drops: 0, flushes: 1, maxDepth: 4 },
+    limited: { down: 0, up: 0, reach: 0 },
     compression: { plainBytes: 3000, carriedBytes: 2000 },
   };
 }

@@ -1,6 +1,6 @@
 import { messageOf } from "../../lib/ffi/error_text.ts";
 import { join } from "node:path";
-import { SECRET_FILE_MODE, writeFilesAtomically } from "../../lib/pki/secure_file.ts";
+import { readBounded, SECRET_FILE_MODE, writeFilesAtomically } from "../../lib/pki/secure_file.ts";
 import type { TunnelNetwork } from "../../lib/protocol/wire/tunnel_network.ts";
 import type { Lease } from "./address_pool.ts";
 import { decodeLeases, encodeLeases, LEASE_FILE_BYTES_MAX, LEASE_FILE_NAME } from "./lease_file.ts";
@@ -20,17 +20,26 @@ interface StoredLeases {
   readonly problem: string | null;
 }
 
+/** A write is followed by a rest of so many times what it took, */
+const REST_SHARE = 20;
+/** but no longer than this. */
+const REST_MAX_MS = 10_000;
+
 /**
  * Keeps the leases on disk. A change costs its caller nothing: one write runs at a time, and what
- * changes meanwhile goes into the next. A write that fails is a warning; the server works on, and
- * tries again with the next change and when it stops.
+ * changes meanwhile goes into the next, so however many clients come and go, writing takes a
+ * twentieth of a core at the most. A write that fails is a warning; the server works on, and tries
+ * again with the next change and when it stops.
  */
 export class LeaseStore implements AsyncDisposable {
   readonly path: string;
   readonly #network: TunnelNetwork;
   readonly #warn: (line: string) => void;
-  /** Not written yet. */
-  #pending: readonly Lease[] | null = null;
+  /** Tells what is not written yet. */
+  #pending: (() => readonly Lease[]) | null = null;
+  /** Ends the rest after a write. */
+  #wake: (() => void) | null = null;
+  #isFlushing = false;
   #writing: Promise<void> | null = null;
   #problem: string | null = null;
 
@@ -44,7 +53,7 @@ export class LeaseStore implements AsyncDisposable {
   async load(): Promise<StoredLeases> {
     let text: string | null;
     try {
-      text = await readBounded(this.path);
+      text = await readBounded(this.path, LEASE_FILE_BYTES_MAX);
     } catch (error) {
       if (error instanceof Deno.errors.NotFound) return { leases: [], problem: null };
       return { leases: [], problem: this.#unreadable(error) };
@@ -57,18 +66,21 @@ export class LeaseStore implements AsyncDisposable {
     }
   }
 
-  /** Writes `leases` soon; `flush` waits for it. */
-  save(leases: readonly Lease[]): void {
+  /** Writes soon what `leases` tells by then; `flush` waits for it. */
+  save(leases: () => readonly Lease[]): void {
     this.#pending = leases;
     this.#writing ??= this.#writeAll();
   }
 
   /** Returns when what was saved is on disk, or could not be written. */
   async flush(): Promise<void> {
+    this.#isFlushing = true;
+    this.#wake?.();
     await this.#writing;
     // What failed before may succeed now.
     if (this.#pending !== null) this.save(this.#pending);
     await this.#writing;
+    this.#isFlushing = false;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -79,10 +91,12 @@ export class LeaseStore implements AsyncDisposable {
     while (this.#pending !== null) {
       const leases = this.#pending;
       this.#pending = null;
-      const problem = await this.#write(leases);
+      const startedMs = performance.now();
+      const problem = await this.#write(leases());
       if (problem === null) {
         if (this.#problem !== null) this.#warn(`${this.path} is written again`);
         this.#problem = null;
+        await this.#rest(startedMs);
         continue;
       }
       if (problem !== this.#problem) {
@@ -92,10 +106,23 @@ export class LeaseStore implements AsyncDisposable {
       }
       this.#problem = problem;
       this.#pending ??= leases;
+      await this.#rest(startedMs);
       break;
     }
     // In one step with finding nothing to do: a later change starts the next write.
     this.#writing = null;
+  }
+
+  /** After a write that began at `startedMs`; `flush` waits for no rest. */
+  async #rest(startedMs: number): Promise<void> {
+    if (this.#isFlushing) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#wake = resolve;
+    const tookMs = performance.now() - startedMs;
+    const timer = setTimeout(resolve, Math.min(tookMs * REST_SHARE, REST_MAX_MS));
+    await promise;
+    clearTimeout(timer);
+    this.#wake = null;
   }
 
   async #write(leases: readonly Lease[]): Promise<string | null> {
@@ -123,17 +150,4 @@ export class LeaseStore implements AsyncDisposable {
     return `Cannot read the address leases in ${this.path}: ${messageOf(error)}; check its owner ` +
       "and the disk, until then clients may get other addresses";
   }
-}
-
-/** Null when there is more than a file of leases can hold. */
-async function readBounded(path: string): Promise<string | null> {
-  using file = await Deno.open(path, { read: true });
-  const buffer = new Uint8Array(LEASE_FILE_BYTES_MAX + 1);
-  let length = 0;
-  while (length < buffer.length) {
-    const count = await file.read(buffer.subarray(length));
-    if (count === null) return new TextDecoder().decode(buffer.subarray(0, length));
-    length += count;
-  }
-  return null;
 }

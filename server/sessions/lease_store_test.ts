@@ -21,7 +21,7 @@ Deno.test("LeaseStore keeps leases for the next server, readable by its owner on
   await using directory = await TemporaryDirectory.create();
   const { store, warnings } = storeIn(directory.path);
   deepEqual(await store.load(), { leases: [], problem: null });
-  store.save(LEASES);
+  store.save(() => LEASES);
   await store.flush();
   deepEqual(await storeIn(directory.path).store.load(), { leases: LEASES, problem: null });
   equal((await Deno.stat(store.path)).mode! & 0o777, 0o600);
@@ -32,9 +32,9 @@ Deno.test("LeaseStore keeps leases for the next server, readable by its owner on
 Deno.test("LeaseStore writes what was saved last, however many changes there are", async () => {
   await using directory = await TemporaryDirectory.create();
   const { store } = storeIn(directory.path);
-  for (let host = 2; host < 250; host++) store.save([{ name: "a", host }]);
+  for (let host = 2; host < 250; host++) store.save(() => [{ name: "a", host }]);
   await store.flush();
-  store.save([{ name: "b", host: 7 }]);
+  store.save(() => [{ name: "b", host: 7 }]);
   await store[Symbol.asyncDispose]();
   deepEqual((await store.load()).leases, [{ name: "b", host: 7 }]);
 });
@@ -50,7 +50,7 @@ Deno.test("LeaseStore keeps a damaged file aside and goes on", async () => {
     match(problem!, /Cannot use the address leases in .*leases\.json: (it|leases) is /);
     match(problem!, /kept as .*leases\.json\.damaged/);
     equal(await Deno.readTextFile(`${store.path}.damaged`), text);
-    store.save(LEASES);
+    store.save(() => LEASES);
     await store.flush();
     deepEqual((await store.load()).leases, LEASES);
   }
@@ -62,7 +62,7 @@ Deno.test("LeaseStore warns once when it cannot read or write, and again when it
   await Deno.mkdir(join(store.path, "in the way"), { recursive: true });
   match((await store.load()).problem!, /Cannot read the address leases in .*leases\.json/);
   for (let change = 0; change < 3; change++) {
-    store.save(LEASES);
+    store.save(() => LEASES);
     await store.flush();
   }
   equal(warnings.length, 1);
@@ -81,7 +81,7 @@ import { LeaseStore } from "./lease_store.ts";
   const [directory] = Deno.args, warnings = [], leases = [];
   const store = new LeaseStore({ directory, network: DEFAULT_NETWORK, warn: (line) => warnings.push(line) });
   const saved = async (name) => {
-    store.save([{ name, host: 9 }]);
+    store.save(() => [{ name, host: 9 }]);
     await store.flush();
     leases.push((await store.load()).leases[0].name);
   };

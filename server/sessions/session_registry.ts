@@ -2,11 +2,15 @@
  * Who is connected: one session for each certificate name. Pure but for what it is given: the data
  * plane, and a source of randomness.
  */
-import type { Engine, EngineSession } from "../../lib/net/engine.ts";
+import type { Engine, EngineEvent, EngineSession, SessionLimits } from "../../lib/net/engine.ts";
 import { sessionFeatures } from "../../lib/net/driver/features.ts";
 import type { SessionTuning } from "../../lib/protocol/session/session_tuning.ts";
-import type { ControlResponse } from "../../lib/protocol/wire/control_message.ts";
-import type { InnerAddresses, TunnelNetwork } from "../../lib/protocol/wire/tunnel_network.ts";
+import type { ControlRefusal, ControlResponse } from "../../lib/protocol/wire/control_message.ts";
+import {
+  FEATURE_ANY_HOST,
+  type InnerAddresses,
+  type TunnelNetwork,
+} from "../../lib/protocol/wire/tunnel_network.ts";
 import { AddressPool, type Lease } from "./address_pool.ts";
 
 const SESSION_KEY_LENGTH = 32;
@@ -41,8 +45,27 @@ interface RegistryOptions {
   readonly network?: TunnelNetwork;
   /** Of an earlier server, the least recently used first. */
   readonly leases?: readonly Lease[];
-  /** Told whenever an address is given to a client, or one leaves. */
-  readonly onLeases?: (leases: readonly Lease[]) => void;
+  /** Told whenever an address is given to a client, or one leaves: `leases` are other ones. */
+  readonly onLeases?: () => void;
+  /** Clients that may be connected at a time; as many as there are addresses unless given. */
+  readonly clientsMax?: number;
+}
+
+/** Who is let in, and what for. */
+export interface AccessPolicy {
+  /** What to answer a client that is not let in; null: it is. */
+  refusal(name: string): ControlRefusal | null;
+  /** What a session of the client is held to; undefined: to nothing. */
+  limitsOf(name: string): SessionLimits | undefined;
+  carried(event: EngineEvent & { kind: "volume" }): void;
+}
+
+/** What came of reserving an address. */
+interface Reserved {
+  /** Why the client does not get it; null: it does. */
+  readonly problem: string | null;
+  /** Clients whose sessions had to end for it; they may come back at once. */
+  readonly ended: readonly string[];
 }
 
 export interface LiveSession {
@@ -65,9 +88,14 @@ interface OwnSession extends LiveSession {
 export class SessionRegistry {
   readonly #options: RegistryOptions;
   readonly #pool: AddressPool;
+  /** The present session of each client. */
   readonly #byName = new Map<string, OwnSession>();
+  /** All sessions, those before the present ones as well. */
+  readonly #byId = new Map<number, OwnSession>();
   /** By client name, the sessions before the present one, the oldest first. */
   readonly #replaced = new Map<string, OwnSession[]>();
+  /** Nobody is held to anything before there is one. */
+  policy: AccessPolicy | null = null;
 
   constructor(options: RegistryOptions) {
     this.#options = options;
@@ -88,14 +116,24 @@ export class SessionRegistry {
     return this.#pool.addressesOf(client);
   }
 
+  /** For the next server, the least recently used first. */
+  get leases(): readonly Lease[] {
+    return this.#pool.leases;
+  }
+
+  /** The present session of a client. */
+  byName(name: string): LiveSession | undefined {
+    return this.#byName.get(name);
+  }
+
   byId(id: number): LiveSession | undefined {
-    for (const session of this.#byName.values()) if (session.id === id) return session;
-    return undefined;
+    const session = this.#byId.get(id);
+    return session !== undefined && this.#isPresent(session) ? session : undefined;
   }
 
   /** The client's name, also of a session that a newer one is to replace. */
   nameOf(id: number): string | undefined {
-    return (this.byId(id) ?? this.#replacedById(id))?.name;
+    return this.#byId.get(id)?.name;
   }
 
   /** The client has spoken on a session, so those before it have served. */
@@ -111,21 +149,20 @@ export class SessionRegistry {
   /** Opens a session for a client that has proved who it is, in place of the one it had. */
   grant(client: ClientIdentity): ControlResponse {
     const { commonName, serialHex, notAfterMs } = client;
-    const addresses = this.#pool.lease(commonName);
-    if (addresses === null) {
-      return {
-        kind: "refusal",
-        code: "pool_full",
-        message:
-          `all ${this.#pool.size} addresses of this server are in use: wait until another client ` +
-          "has left, or ask the operator of the server to end one that is not needed",
-      };
+    const refused = this.policy?.refusal(commonName) ?? null;
+    if (refused !== null) return refused;
+    if (this.#isFullFor(commonName)) {
+      return refusal("server_full", `all ${this.#pool.inUse} places`);
     }
+    const takes = client.features.includes(FEATURE_ANY_HOST) ? "any" : "usual";
+    const addresses = this.#pool.lease(commonName, takes);
+    if (addresses === null) return refusal("pool_full", `all ${this.#pool.size} addresses`);
     const { engine, udpPort, udpHosts = [], mtu, random } = this.#options;
     const features = engine.features.filter((feature) => client.features.includes(feature));
     const sessionKey = new Uint8Array(SESSION_KEY_LENGTH);
     random(sessionKey);
     const id = this.#newId();
+    const limits = this.policy?.limitsOf(commonName);
     const session: EngineSession = {
       role: "server",
       id,
@@ -138,13 +175,16 @@ export class SessionRegistry {
       tuning: this.#options.tuning,
       mtu,
       name: commonName,
+      ...(limits === undefined ? {} : { limits }),
     };
     // The engine drops the session this one replaces, once the client speaks on the new one.
     engine.openSession(session);
     this.#noteReplaced(commonName);
     const begun = { id, name: commonName, serialHex, notAfterMs, addresses };
-    this.#byName.set(commonName, { ...begun, isHeard: false, isOutdated: false });
-    this.#options.onLeases?.(this.#pool.leases);
+    const opened = { ...begun, isHeard: false, isOutdated: false };
+    this.#byName.set(commonName, opened);
+    this.#byId.set(id, opened);
+    this.#options.onLeases?.();
     return {
       kind: "grant",
       sessionId: id,
@@ -160,6 +200,29 @@ export class SessionRegistry {
     };
   }
 
+  /** From now on `address`, an IPv4 one, is for the client alone; null: no address is. */
+  reserve(name: string, address: string | null): Reserved {
+    const { network } = this.#pool;
+    const host = address === null ? null : network.numberOf(address);
+    if (host === null || !network.isUsual(host)) {
+      this.#pool.cancel(name);
+      const problem = address === null
+        ? null
+        : host === null
+        ? `it is no address of a client in ${network.subnet4}, the network inside the tunnel`
+        : "not every client takes one that ends in 0, 1 or 255";
+      return { problem, ended: [] };
+    }
+    const holder = this.#pool.reserve(name, host);
+    const present = this.#byName.get(name);
+    const ended = [
+      ...holder === null ? [] : [holder],
+      ...present === undefined || present.addresses.ipv4 === address ? [] : [name],
+    ];
+    for (const each of ended) this.end(this.#byName.get(each)!.id);
+    return { problem: null, ended };
+  }
+
   /**
    * Ends a session now, and those before it that the client may still use: it need not have spoken
    * on the present one. False when it is none of ours, or has been replaced.
@@ -169,11 +232,12 @@ export class SessionRegistry {
     if (session === undefined) return false;
     for (const each of [...this.#replaced.get(session.name) ?? [], session]) {
       this.#options.engine.closeSession(each.id);
+      this.#byId.delete(each.id);
     }
     this.#replaced.delete(session.name);
     this.#byName.delete(session.name);
     this.#pool.release(session.name);
-    this.#options.onLeases?.(this.#pool.leases);
+    this.#options.onLeases?.();
     return true;
   }
 
@@ -182,7 +246,7 @@ export class SessionRegistry {
    * newer one. One that it asked for last and never spoke on is left to fall idle.
    */
   left(id: number): LiveSession | null {
-    const session = this.byId(id) ?? this.#replacedById(id);
+    const session = this.#byId.get(id);
     if (session === undefined) return null;
     if (this.end(id)) return session;
     const wasInUse = this.#inUseBefore(session.name)?.id === id;
@@ -196,16 +260,18 @@ export class SessionRegistry {
    * The answer with a session may be lost, so one that was never spoken on gives its place back.
    */
   fellIdle(id: number): LiveSession | null {
-    const session = this.byId(id);
-    if (session === undefined) {
-      const replaced = this.#replacedById(id);
-      if (replaced !== undefined) this.#forget(replaced);
+    const session = this.#byId.get(id);
+    if (session === undefined) return null;
+    if (!this.#isPresent(session)) {
+      this.#forget(session);
       return null;
     }
     const before = session.isHeard ? undefined : this.#inUseBefore(session.name);
     if (before === undefined) return this.end(id) ? session : null;
     this.#forget(before);
     this.#byName.set(before.name, before);
+    this.#byId.set(before.id, before);
+    this.#byId.delete(id);
     return null;
   }
 
@@ -231,10 +297,11 @@ export class SessionRegistry {
   #endReplaced(name: string, mustEnd: (session: LiveSession) => boolean): boolean {
     const replaced = this.#replaced.get(name) ?? [];
     const ended = replaced.filter(mustEnd);
-    for (const { id } of ended) this.#options.engine.closeSession(id);
-    if (ended.length === 0) return false;
-    this.#replaced.set(name, replaced.filter((session) => !ended.includes(session)));
-    return true;
+    for (const session of ended) {
+      this.#options.engine.closeSession(session.id);
+      this.#forget(session);
+    }
+    return ended.length > 0;
   }
 
   #noteReplaced(name: string): void {
@@ -247,11 +314,18 @@ export class SessionRegistry {
       const inUse = this.#inUseBefore(name);
       const [oldest] = replaced.splice(replaced[0] === inUse ? 1 : 0, 1);
       this.#options.engine.closeSession(oldest!.id);
+      this.#byId.delete(oldest!.id);
     }
   }
 
-  #replacedById(id: number): OwnSession | undefined {
-    return [...this.#replaced.values()].flat().find((session) => session.id === id);
+  #isPresent(session: OwnSession): boolean {
+    return this.#byName.get(session.name) === session;
+  }
+
+  /** A client that is connected has its place. */
+  #isFullFor(name: string): boolean {
+    const { clientsMax = Infinity } = this.#options;
+    return this.#pool.inUse >= clientsMax && !this.#pool.isInUse(name);
   }
 
   /** Of the sessions before the present one, that which the client spoke on last. */
@@ -263,8 +337,10 @@ export class SessionRegistry {
 
   /** It is no longer one of those before the present one. */
   #forget({ id, name }: LiveSession): void {
+    this.#byId.delete(id);
     const replaced = this.#replaced.get(name)?.filter((session) => session.id !== id) ?? [];
-    this.#replaced.set(name, replaced);
+    if (replaced.length > 0) this.#replaced.set(name, replaced);
+    else this.#replaced.delete(name);
   }
 
   #newId(): number {
@@ -275,4 +351,10 @@ export class SessionRegistry {
       if (id !== 0 && this.nameOf(id) === undefined) return id;
     }
   }
+}
+
+function refusal(code: "server_full" | "pool_full", what: string): ControlResponse {
+  const message = `${what} of this server are in use: wait until another client has left, or ask ` +
+    "the operator of the server to end one that is not needed";
+  return { kind: "refusal", code, message };
 }

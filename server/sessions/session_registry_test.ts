@@ -1,5 +1,6 @@
-import { deepEqual, equal, notDeepEqual, notEqual, ok } from "node:assert/strict";
+import { deepEqual, equal, match, notDeepEqual, notEqual, ok } from "node:assert/strict";
 import type { EngineSession } from "../../lib/net/engine.ts";
+import { FEATURE_ANY_HOST, TunnelNetwork } from "../../lib/protocol/wire/tunnel_network.ts";
 import { AddressPool } from "./address_pool.ts";
 import { SessionRegistry } from "./session_registry.ts";
 import { dictionaryFeature } from "../../lib/protocol/compression/dictionary.ts";
@@ -9,7 +10,7 @@ const POOL_SIZE = new AddressPool().size;
 
 const DICTIONARY = dictionaryFeature();
 
-function makeRegistry() {
+function makeRegistry(clientsMax?: number) {
   const opened: EngineSession[] = [];
   const closed: number[] = [];
   const registry = new SessionRegistry({
@@ -23,6 +24,7 @@ function makeRegistry() {
     reorderBufferSize: 128,
     reorderFlushTimeoutMs: 50,
     tuning: DEFAULT_TUNING,
+    ...clientsMax === undefined ? {} : { clientsMax },
     random: (into) => crypto.getRandomValues(into),
   });
   const grant = (
@@ -32,6 +34,24 @@ function makeRegistry() {
     notAfterMs = Infinity,
   ) => registry.grant({ commonName, serialHex, notAfterMs, features });
   return { registry, grant, opened, closed };
+}
+
+/** Of a /16. */
+function largeRegistry() {
+  const registry = new SessionRegistry({
+    engine: { features: ["x1"], openSession: () => {}, closeSession: () => {} },
+    ...{ udpPort: 8000, mtu: 1400, reorderBufferSize: 128, reorderFlushTimeoutMs: 50 },
+    tuning: DEFAULT_TUNING,
+    network: new TunnelNetwork("10.8.0.0/16", "fd00:8::/48"),
+    random: (into) => crypto.getRandomValues(into),
+  });
+  const open = (commonName: string): number => {
+    const features = ["x1", FEATURE_ANY_HOST];
+    const granted = registry.grant({ commonName, serialHex: "01", notAfterMs: Infinity, features });
+    ok(granted.kind === "grant");
+    return granted.sessionId;
+  };
+  return { registry, open };
 }
 
 Deno.test("SessionRegistry grants what the engine was given, and only features it has", () => {
@@ -184,6 +204,32 @@ Deno.test("SessionRegistry ends all sessions, and their clients keep their addre
   equal([...registry.sessions].length, 0);
   const again = grant("bob");
   equal(again.kind === "grant" && again.clientIp, addresses[1]);
+});
+
+Deno.test("SessionRegistry serves no more clients than it may, and those it has go on", () => {
+  const { grant, registry } = makeRegistry(2);
+  const first = grant("anna");
+  equal(grant("bob").kind, "grant");
+  const refused = grant("carl");
+  ok(refused.kind === "refusal");
+  equal(refused.code, "server_full");
+  match(refused.message, /all 2 places of this server are in use: wait until another client/);
+  const renewed = grant("anna");
+  equal(renewed.kind, "grant");
+  ok(first.kind === "grant" && renewed.kind === "grant");
+  registry.end(renewed.sessionId);
+  equal(registry.nameOf(first.sessionId), undefined);
+  equal(grant("carl").kind, "grant");
+});
+
+Deno.test("SessionRegistry knows each of 65,533 clients and their sessions by id", () => {
+  const { registry, open } = largeRegistry();
+  const ids = Array.from({ length: 65_533 }, (_, client) => open(`client ${client}`));
+  equal(new Set(ids).size, 65_533);
+  for (const [client, id] of ids.entries()) equal(registry.nameOf(id), `client ${client}`);
+  for (const id of ids) registry.heard(id);
+  for (const id of ids) ok(registry.left(id) !== null);
+  equal([...registry.sessions].length, 0);
 });
 
 Deno.test("SessionRegistry says what to do when the pool is full", () => {

@@ -14,7 +14,13 @@ import { Session, type SessionOptions } from "../../protocol/session/session.ts"
 import type { NewPath } from "../../protocol/path/path_table.ts";
 import type { SessionPath } from "../../protocol/path/session_path.ts";
 import type { PathRule } from "../../protocol/wire/path_rule.ts";
-import { type EngineSession, SESSION_IDLE_MS, type SessionReport } from "../engine.ts";
+import {
+  type EngineSession,
+  SESSION_IDLE_MS,
+  type SessionLimits,
+  type SessionReport,
+} from "../engine.ts";
+import { ClientLimits } from "./client_limits.ts";
 import { Delivery } from "./delivery.ts";
 import type { DriverEnds, PathObserver } from "./ends.ts";
 import { Inbound } from "./inbound.ts";
@@ -35,6 +41,8 @@ const TICK_BUSY_MS = 20;
 /** and no less often than this when idle. */
 const TICK_MAX_MS = 10_000;
 
+const NOTHING_LIMITED = { down: 0, up: 0, reach: 0 };
+
 /** A scheduler that holds packets back is asked again no sooner than this. */
 const DEPARTURE_MIN_MS = 0.1;
 
@@ -46,6 +54,8 @@ export class Driver<S extends Cipher, O extends Cipher> implements PathObserver<
   readonly #cells = new PacketCells();
   /** Memory of packets that schedulers hold back. */
   readonly #storeCells = new PacketCells();
+  /** Memory of packets that wait for the rate of their client. */
+  readonly #limitCells = new PacketCells();
   readonly #flows: FlowTable;
   readonly #wires: SessionWires;
   readonly #delivery: Delivery<S, O>;
@@ -95,7 +105,27 @@ export class Driver<S extends Cipher, O extends Cipher> implements PathObserver<
     const kept = { ...spec, key: new Uint8Array(0) };
     const entry = new SessionEntry(session, kept, this.#cells, this.#storeCells, firstSequence);
     this.sessions.add(entry);
+    this.#limit(entry, spec.limits);
     this.touch(entry, now);
+  }
+
+  /** What the client of a session is held to from now on, whichever of its sessions carries it. */
+  setLimits(id: number, limits: SessionLimits, now: number): void {
+    const entry = this.sessions.byId(id | 0);
+    if (entry === undefined) return;
+    this.#limit(entry, limits);
+    this.touch(entry, now);
+  }
+
+  #limit(entry: SessionEntry<S, O>, limits: SessionLimits | undefined): void {
+    const [first] = this.sessions.ofPlace(entry);
+    const own = first!.limits ?? (limits === undefined ? null : new ClientLimits(this.#limitCells));
+    if (own === null) return;
+    if (limits !== undefined) {
+      own.apply(limits);
+      this.sessions.setRoutes(entry, limits.routes);
+    }
+    for (const each of this.sessions.ofPlace(entry)) each.limits = own;
   }
 
   /** Ends a session, telling the peer. */
@@ -155,9 +185,10 @@ export class Driver<S extends Cipher, O extends Cipher> implements PathObserver<
   report(now: number): SessionReport[] {
     return [...this.sessions]
       .filter((entry) => entry.closesAt === Infinity)
-      .map(({ session, spec, reordering, compression }) =>
-        reportSession(session, spec.name, reordering.counters(), compression, now)
-      );
+      .map(({ session, spec, reordering, compression, limits }) => ({
+        ...reportSession(session, spec.name, reordering.counters(), compression, now),
+        limited: limits?.counts() ?? NOTHING_LIMITED,
+      }));
   }
 
   /** Ends all sessions, telling the peers. */
@@ -231,6 +262,7 @@ export class Driver<S extends Cipher, O extends Cipher> implements PathObserver<
     if (entry.flushAt <= now) this.#delivery.release(entry, now);
     session.handleTimeout(now);
     this.#say(entry, now);
+    this.#tellVolume(entry, entry.limits?.dueVolume(now) ?? 0);
     if (now >= entry.closesAt) return this.#drop(entry);
     if (now - session.lastHeardAt >= SESSION_IDLE_MS) {
       this.#ends.emit({ kind: "idle", session: session.id });
@@ -262,15 +294,33 @@ export class Driver<S extends Cipher, O extends Cipher> implements PathObserver<
     const dropped = session.takeDropped();
     if (dropped > 0) this.#ends.drops.count("send buffer full", dropped);
     emitSessionEvents(session, emit);
-    const next = this.outbound.release(entry, now);
+    const next = Math.min(this.#releaseLimited(entry, now), this.outbound.release(entry, now));
     if (next === Infinity) this.#departures.remove(entry.departure);
     else this.#departures.schedule(entry.departure, Math.max(next, now + DEPARTURE_MIN_MS));
+  }
+
+  /** Lets go what may pass by the rates of the client. Returns when there is more to let go. */
+  #releaseLimited(entry: SessionEntry<S, O>, now: number): number {
+    const { limits } = entry;
+    if (limits === null) return Infinity;
+    if (entry.isInUse) this.outbound.releaseLimited(entry, now);
+    this.#delivery.releaseLimited(limits, now);
+    return entry.isInUse ? limits.nextAt(now) : limits.up?.nextAt(now) ?? Infinity;
+  }
+
+  #tellVolume({ session, spec }: SessionEntry<S, O>, bytes: number): void {
+    if (bytes === 0) return;
+    this.#ends.emit({ kind: "volume", session: session.id, name: spec.name, bytes });
   }
 
   #drop(entry: SessionEntry<S, O>): void {
     if (entry.isDropped) return;
     entry.isDropped = true;
     this.sessions.remove(entry);
+    if (entry.limits !== null && this.sessions.ofPlace(entry).length === 0) {
+      this.#tellVolume(entry, entry.limits.takeVolume(-Infinity));
+      entry.limits.free();
+    }
     this.#timers.remove(entry);
     this.#departures.remove(entry.departure);
     entry.store.free();

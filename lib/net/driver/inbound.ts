@@ -248,7 +248,7 @@ export class Inbound<S extends Cipher, O extends Cipher> {
     if ((flags & FLAG_ORDERED) !== 0) {
       this.#delivery.reorder(entry, stream, sequence, memory, payload, length, flags, now);
     } else {
-      this.#delivery.deliver(entry, memory, payload, length, flags);
+      this.#delivery.deliver(entry, memory, payload, length, flags, now);
     }
     if (isCompressed) this.#delivery.flush();
   }

@@ -3,8 +3,6 @@
  * The methods stand in the order in which a packet passes them.
  */
 import { US_PER_MS } from "../../protocol/wire/units.ts";
-import type { CompressionMode } from "../../protocol/compression/compression_mode.ts";
-import { FlowCompression } from "../../protocol/compression/flow_compression.ts";
 import type { Cipher } from "../../protocol/crypto/key_epochs.ts";
 import { OutgoingRecord } from "../../protocol/crypto/outgoing_record.ts";
 import { completeChecksum } from "../../protocol/packet/checksum.ts";
@@ -34,8 +32,10 @@ import {
   FLAG_PARTIAL_CHECKSUM,
   TYPE_PACKET,
 } from "../../protocol/wire/header.ts";
+import { Compressor } from "./compressor.ts";
 import { Departures } from "./departures.ts";
-import type { DriverEnds, MadeMemory, PacketCodecs, PacketSink, RecordSink } from "./ends.ts";
+import type { DriverEnds, MadeMemory, PacketSink, RecordSink } from "./ends.ts";
+import type { PacketPlace } from "./flow_ordering.ts";
 import type { PacketMemory } from "./memory.ts";
 import {
   type Offload,
@@ -45,6 +45,8 @@ import {
   OFFLOAD_UDP,
 } from "./offload.ts";
 import { Oversize } from "./oversize.ts";
+import { NO_MEMORY } from "./packet_cells.ts";
+import { NO_SLOT } from "./packet_store.ts";
 import type { SessionEntry, SessionTable } from "./sessions.ts";
 
 /** A super-packet of 64 KiB in the smallest segments that Linux sends, of 48 bytes. */
@@ -61,7 +63,7 @@ export class Outbound<S extends Cipher, O extends Cipher> {
   readonly #view: DataView;
   readonly #sessions: SessionTable<S, O>;
   readonly #drops: DropCounters;
-  readonly #codecs: PacketCodecs;
+  readonly #compressor: Compressor;
   readonly #made: MadeMemory;
   readonly #packets: PacketSink;
   readonly #records: RecordSink<S, O>;
@@ -70,13 +72,11 @@ export class Outbound<S extends Cipher, O extends Cipher> {
   readonly #flow = new FlowKey();
   readonly #departures: Departures<S, O>;
   readonly #segmenter: Segmenter;
-  readonly #compression = new FlowCompression();
   readonly #oversize: Oversize;
   readonly #answerFlow = new FlowKey();
-  /** The session of the packet under way, whether it compresses, and to what. */
+  readonly #place: PacketPlace = { memory: NO_MEMORY, offset: 0, length: 0, flags: 0 };
+  /** The session of the packet under way. */
   #entry: SessionEntry<S, O> | null = null;
-  #compressionMode: CompressionMode = "off";
-  #compressionKind = COMPRESSION_NONE;
   #now = 0;
   #segments = 0;
 
@@ -92,7 +92,7 @@ export class Outbound<S extends Cipher, O extends Cipher> {
     this.#view = memory.view;
     this.#sessions = sessions;
     this.#drops = ends.drops;
-    this.#codecs = ends.codecs;
+    this.#compressor = new Compressor(ends.codecs);
     this.#made = made;
     this.#packets = ends.packets;
     this.#records = ends.records;
@@ -145,22 +145,10 @@ export class Outbound<S extends Cipher, O extends Cipher> {
     offload: Offload,
     now: number,
   ): void {
-    this.#entry = entry;
-    this.#now = now;
-    this.#compressionMode = entry.spec.tuning.compression;
-    this.#compressionKind = this.#codecs.kindFor(entry.spec);
-    this.#outgoing.sendTime = Math.round(now * US_PER_MS) >>> 0;
-    this.#outgoing.trafficClass = outerTrafficClass(
-      trafficClassOf(this.#view, packet),
-      entry.spec.tuning.dscp,
-      entry.spec.carriesEcn === true,
-    );
-    this.#departures.begin();
-    const { scheduler } = entry.session.scheduling;
-    if (scheduler.spreadsFlows) readTcpSegment(this.#view, this.#flow);
-    if (!scheduler.begin(this.#flow, length, now)) {
-      return this.#drops.count("no live path");
-    }
+    this.#prepare(entry, this.#view, packet, now);
+    // What is held to a rate leaves packet by packet.
+    const isWhole = (entry.limits?.down ?? null) === null;
+    if (isWhole && !this.#begin(entry, this.#view, length, now)) return;
     switch (offload.kind) {
       case OFFLOAD_NONE:
         return this.#sendOrAnswer(entry, packet, length, 0, now);
@@ -173,6 +161,29 @@ export class Outbound<S extends Cipher, O extends Cipher> {
       default:
         this.#drops.count("bad offload request");
     }
+  }
+
+  /** Hot. Takes up what all packets of one read have in common. */
+  #prepare(entry: SessionEntry<S, O>, view: DataView, packet: number, now: number): void {
+    this.#entry = entry;
+    this.#now = now;
+    this.#compressor.use(entry.spec);
+    this.#outgoing.sendTime = Math.round(now * US_PER_MS) >>> 0;
+    this.#outgoing.trafficClass = outerTrafficClass(
+      trafficClassOf(view, packet),
+      entry.spec.tuning.dscp,
+      entry.spec.carriesEcn === true,
+    );
+    this.#departures.begin();
+  }
+
+  /** Hot. Shows the scheduler the flow that was read. False: there is no path, which is counted. */
+  #begin(entry: SessionEntry<S, O>, view: DataView, length: number, now: number): boolean {
+    const { scheduler } = entry.session.scheduling;
+    if (scheduler.spreadsFlows) readTcpSegment(view, this.#flow);
+    if (scheduler.begin(this.#flow, length, now)) return true;
+    this.#drops.count("no live path");
+    return false;
   }
 
   /** Sends a packet of ordinary size whose checksum the kernel left incomplete. */
@@ -286,7 +297,7 @@ export class Outbound<S extends Cipher, O extends Cipher> {
     return Math.max(1, Math.min(wanted, mtu - (transport - packet) - tcpHeader));
   }
 
-  /** Hot. Sends one packet, of the tunnel's size, on the paths that the scheduler chooses. */
+  /** Hot. Sends one packet, of the tunnel's size, unless the client has to wait for it. */
   #sendPacket(
     entry: SessionEntry<S, O>,
     memory: PacketMemory,
@@ -295,9 +306,62 @@ export class Outbound<S extends Cipher, O extends Cipher> {
     flags: number,
     now: number,
   ): void {
+    const down = entry.limits?.down ?? null;
+    if (down === null) {
+      entry.limits?.count(length);
+      return this.#dispatch(entry, memory, packet, length, flags, now);
+    }
+    if (!down.pass(length, now)) {
+      if (!down.hold(memory, packet, length, flags)) this.#drops.count("over rate");
+      return;
+    }
+    const at = this.#place;
+    at.memory = memory;
+    at.offset = packet;
+    at.length = length;
+    at.flags = flags;
+    this.#pass(entry, at, now);
+  }
+
+  /** Hot. Sends one packet of a client that is held to a rate. */
+  #pass(entry: SessionEntry<S, O>, at: PacketPlace, now: number): void {
+    const { memory, offset, length, flags } = at;
+    // One that waited may have outlived a session whose peer could complete its checksum.
+    const isPartial = (flags & FLAG_PARTIAL_CHECKSUM) !== 0;
+    if (
+      isPartial && !entry.session.wire.takesPartialChecksums ||
+      !readFlowKey(memory.view, offset, length, this.#flow)
+    ) return this.#drops.count("over rate");
+    entry.limits!.count(length);
+    if (!this.#begin(entry, memory.view, length, now)) return;
+    this.#dispatch(entry, memory, offset, length, flags, now);
+  }
+
+  /** Hot. Sends what had to wait for the client's rate and may leave. */
+  releaseLimited(entry: SessionEntry<S, O>, now: number): void {
+    const down = entry.limits!.down;
+    if (down === null) return;
+    for (let slot = down.take(now); slot !== NO_SLOT; slot = down.take(now)) {
+      const at = down.get(slot);
+      this.#prepare(entry, at.memory.view, at.offset, now);
+      this.#pass(entry, at, now);
+      down.release(slot);
+    }
+  }
+
+  /** Hot. Sends one packet on the paths that the scheduler chooses. */
+  #dispatch(
+    entry: SessionEntry<S, O>,
+    memory: PacketMemory,
+    packet: number,
+    length: number,
+    flags: number,
+    now: number,
+  ): void {
     const outgoing = this.#outgoing;
-    const compressed = this.#compress(memory, packet, length, now);
-    outgoing.compression = compressed > 0 ? this.#compressionKind : COMPRESSION_NONE;
+    const compressor = this.#compressor;
+    const compressed = compressor.compress(this.#flow, memory, packet, length, now);
+    outgoing.compression = compressed > 0 ? compressor.kind : COMPRESSION_NONE;
     entry.compression.plainBytes += length;
     if (compressed > 0) {
       memory = this.#made.memory;
@@ -308,23 +372,7 @@ export class Outbound<S extends Cipher, O extends Cipher> {
     this.#departures.offer(entry, memory, packet, length, flags, now);
   }
 
-  /** Hot. Compresses to `made.compressed`. Returns the length, or 0 to send the packet as it is. */
-  #compress(memory: PacketMemory, packet: number, length: number, now: number): number {
-    const compression = this.#compression;
-    const mode = this.#compressionMode;
-    const { bytes } = memory;
-    const capacity = compression.capacityFor(mode, this.#flow, bytes, packet, length, now);
-    if (capacity === 0) return 0;
-    const kind = this.#compressionKind;
-    const compressed = this.#codecs.compress(kind, memory, packet, length, capacity);
-    compression.noteTry(compressed > 0, this.#codecs.compressionMs);
-    return compressed;
-  }
-
-  /**
-   * Sends the packets that the scheduler of a session held back and that are due. Returns when the next
-   * one is.
-   */
+  /** Sends what the scheduler of a session held back and is due. Returns when the next packet is. */
   release(entry: SessionEntry<S, O>, now: number): number {
     return this.#departures.release(entry, now);
   }

@@ -11,7 +11,7 @@ import { NO_CELL, NO_MEMORY, type PacketCells } from "./packet_cells.ts";
 /** From so many packets of a session on, no more should be read, */
 const STORED_PACKETS_FULL = 2048;
 /** and so many are kept at most, since one read may be many packets. */
-const STORED_PACKETS_MAX = 4096;
+export const STORED_PACKETS_MAX = 4096;
 /** There is no room. */
 export const NO_SLOT = -1;
 

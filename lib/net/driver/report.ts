@@ -13,7 +13,7 @@ export function reportSession<S extends Cipher, O extends Cipher>(
   reorder: ReorderCounters,
   compression: SessionReport["compression"],
   now: number,
-): SessionReport {
+): Omit<SessionReport, "limited"> {
   const paths = [...session.paths].map((path) => ({
     id: path.id,
     name: path.name,

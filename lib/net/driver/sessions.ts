@@ -3,15 +3,20 @@ import type { FlowKey } from "../../protocol/packet/flow_key.ts";
 import type { RouterAddress } from "../../protocol/packet/too_big.ts";
 import { IPV6_MTU_MIN } from "../../protocol/packet/ip.ts";
 import { ipv4Word, ipv6Words } from "../../protocol/packet/inner_address.ts";
+import { PrefixTable } from "../../protocol/packet/prefix_table.ts";
 import type { Cipher } from "../../protocol/crypto/key_epochs.ts";
 import type { Session } from "../../protocol/session/session.ts";
 import { DEFAULT_NETWORK } from "../../protocol/wire/tunnel_network.ts";
 import { type EngineSession, REPLACED_SESSION_MS } from "../engine.ts";
+import type { ClientLimits } from "./client_limits.ts";
 import type { PacketCells } from "./packet_cells.ts";
 import { FlowOrdering, type PacketPlace } from "./flow_ordering.ts";
 import { PacketStore } from "./packet_store.ts";
 import { Reordering } from "./reordering.ts";
 import type { Timed } from "./timer_heap.ts";
+
+/** Of a client's own sessions; no inner address, as a word, is this. */
+const OWN_PLACE = 2 ** 32;
 
 /** A session with the state that the driver keeps for it. */
 export class SessionEntry<S extends Cipher, O extends Cipher> implements Timed {
@@ -39,6 +44,8 @@ export class SessionEntry<S extends Cipher, O extends Cipher> implements Timed {
   heapIndex = -1;
   /** Puts packets of flows that use several paths in order; null before there is one. */
   flowOrdering: FlowOrdering | null = null;
+  /** On a server: what the client is held to; null: nothing is prescribed. */
+  limits: ClientLimits | null = null;
   readonly #cells: PacketCells;
   /**
    * Who answers packets that are too big for the paths: the other end of the tunnel, since a host takes
@@ -90,6 +97,11 @@ export class SessionEntry<S extends Cipher, O extends Cipher> implements Timed {
     return isOwed ? Math.max(packetBytesMax, IPV6_MTU_MIN) : packetBytesMax;
   }
 
+  /** Whether packets to the client go through this session, none before or after it. */
+  get isInUse(): boolean {
+    return !this.isPending && this.closesAt === Infinity;
+  }
+
   get ipv4(): number {
     return this.#ipv4;
   }
@@ -99,9 +111,9 @@ export class SessionEntry<S extends Cipher, O extends Cipher> implements Timed {
     return this.#ipv6[3];
   }
 
-  /** A client has one session in use; on a server each inner address has one. */
-  replaces({ spec, ipv4 }: SessionEntry<S, O>): boolean {
-    return this.spec.role === "client" ? spec.role === "client" : ipv4 === this.#ipv4;
+  /** Sessions of one place replace each other: a client has one; on a server each inner address is one. */
+  get place(): number {
+    return this.spec.role === "client" ? OWN_PLACE : this.#ipv4;
   }
 
   /** Hot. Whether the packet comes from the client's own inner address. */
@@ -125,6 +137,10 @@ export class SessionTable<S extends Cipher, O extends Cipher>
   readonly #byId = new Map<number, SessionEntry<S, O>>();
   readonly #byIpv4 = new Map<number, SessionEntry<S, O>>();
   readonly #byIpv6Tail = new Map<number, SessionEntry<S, O>>();
+  /** The sessions of each place, in the order they were added. */
+  readonly #byPlace = new Map<number, SessionEntry<S, O>[]>();
+  /** The places of prefixes behind clients. */
+  readonly #routes = new PrefixTable<number>();
   /** The client's own session, through which everything goes. */
   #own: SessionEntry<S, O> | null = null;
 
@@ -145,17 +161,33 @@ export class SessionTable<S extends Cipher, O extends Cipher>
    * Adds an entry. An entry that it replaces gets the packets until `promote`: make before break.
    */
   add(entry: SessionEntry<S, O>): void {
-    for (const other of this.#byId.values()) entry.isPending ||= entry.replaces(other);
+    const before = this.#byPlace.get(entry.place);
+    if (before === undefined) this.#byPlace.set(entry.place, [entry]);
+    else before.push(entry);
+    entry.isPending ||= before !== undefined;
     this.#byId.set(entry.session.id | 0, entry);
     if (!entry.isPending) this.#use(entry);
+  }
+
+  /** The sessions that replace each other with this one, itself among them, in the order of `add`. */
+  ofPlace({ place }: SessionEntry<S, O>): readonly SessionEntry<S, O>[] {
+    return this.#byPlace.get(place) ?? [];
+  }
+
+  /**
+   * The prefixes behind the client of a session, in the place of those before, as long as it has a
+   * session. @throws RangeError for what is no prefix, or overlaps that of another client.
+   */
+  setRoutes({ place }: SessionEntry<S, O>, prefixes: readonly string[]): void {
+    this.#routes.remove(place);
+    for (const prefix of prefixes) this.#routes.add(prefix, place);
   }
 
   /** The peer was heard on the entry: it gets the packets now, and the one before is dropped soon. */
   promote(entry: SessionEntry<S, O>, now: number): void {
     // In the order they were added, so a late packet cannot bring back one of those before.
-    for (const older of this.#byId.values()) {
+    for (const older of this.ofPlace(entry)) {
       if (older === entry) break;
-      if (!entry.replaces(older)) continue;
       older.isPending = false;
       older.closesAt = Math.min(older.closesAt, now + REPLACED_SESSION_MS);
     }
@@ -171,6 +203,9 @@ export class SessionTable<S extends Cipher, O extends Cipher>
 
   remove(entry: SessionEntry<S, O>): void {
     this.#byId.delete(entry.session.id | 0);
+    const others = this.ofPlace(entry).filter((other) => other !== entry);
+    if (others.length > 0) this.#byPlace.set(entry.place, others);
+    else this.#forgetPlace(entry.place);
     if (this.#byIpv4.get(entry.ipv4) === entry) this.#byIpv4.delete(entry.ipv4);
     if (this.#byIpv6Tail.get(entry.ipv6Tail) === entry) this.#byIpv6Tail.delete(entry.ipv6Tail);
     if (this.#own === entry) this.#own = null;
@@ -187,6 +222,25 @@ export class SessionTable<S extends Cipher, O extends Cipher>
     const entry = flow.version === 4
       ? this.#byIpv4.get(flow.destination3)
       : this.#byIpv6Tail.get(flow.destination3);
-    return entry !== undefined && entry.isDestination(flow) ? entry : null;
+    return entry !== undefined && entry.isDestination(flow) ? entry : this.#behind(flow);
+  }
+
+  /** Hot. The session whose client has the packet's destination behind it. */
+  #behind(flow: FlowKey): SessionEntry<S, O> | null {
+    if (this.#routes.size === 0) return null;
+    const { version, destination0, destination1, destination2, destination3 } = flow;
+    const place = this.#routes.find(
+      version,
+      destination0,
+      destination1,
+      destination2,
+      destination3,
+    );
+    return place === undefined ? null : this.#byIpv4.get(place) ?? null;
+  }
+
+  #forgetPlace(place: number): void {
+    this.#byPlace.delete(place);
+    if (this.#routes.size > 0) this.#routes.remove(place);
   }
 }

@@ -10,7 +10,7 @@ import type { TunDevice } from "../../ffi/linux/tun.ts";
 import { DropCounters } from "../../protocol/wire/drop_reason.ts";
 import type { PathRule } from "../../protocol/wire/path_rule.ts";
 import { Driver } from "../driver/driver.ts";
-import type { EngineEvent, EngineSession, SessionReport } from "../engine.ts";
+import type { EngineEvent, EngineSession, SessionLimits, SessionReport } from "../engine.ts";
 import { Codecs } from "./codecs.ts";
 import { MemoryLayout } from "./memory_layout.ts";
 import { PollSet } from "./poll_set.ts";
@@ -166,6 +166,15 @@ export class Loop {
 
   setPathRule(session: number, path: number, rule: PathRule): void {
     this.#driver.setPathRule(session, path, rule, performance.now());
+  }
+
+  setLimits(session: number, limits: SessionLimits): void {
+    try {
+      this.#driver.setLimits(session, limits, performance.now());
+    } catch (error) {
+      this.#emitFailed(session, error);
+      this.#driver.closeSession(session, performance.now());
+    }
   }
 
   probePaths(session: number): void {

@@ -14,6 +14,7 @@ import type {
   EngineOptions,
   EnginePath,
   EngineSession,
+  SessionLimits,
   SessionReport,
 } from "../engine.ts";
 import { FEATURE_ORDER, FEATURE_X1 } from "../driver/features.ts";
@@ -119,6 +120,10 @@ export class NativeEngine implements Engine {
   setPathRule(session: number, path: number, rule: PathRule): void {
     checkPathRule(rule);
     this.#command({ kind: "path rule", session, path, rule });
+  }
+
+  setLimits(session: number, limits: SessionLimits): void {
+    this.#command({ kind: "limits", session, limits });
   }
 
   probePaths(session: number): void {

@@ -10,7 +10,7 @@ import { Libc } from "../../ffi/libc/libc.ts";
 import { collectGarbage } from "../../ffi/memory/garbage.ts";
 import type { PathRule } from "../../protocol/wire/path_rule.ts";
 import type { TunDevice } from "../../ffi/linux/tun.ts";
-import type { EngineEvent, EngineSession, SessionReport } from "../engine.ts";
+import type { EngineEvent, EngineSession, SessionLimits, SessionReport } from "../engine.ts";
 import { Loop } from "./loop.ts";
 import type { EngineSocket } from "./sockets.ts";
 
@@ -33,6 +33,7 @@ export type Command =
     readonly path: number;
     readonly rule: PathRule;
   }
+  | { readonly kind: "limits"; readonly session: number; readonly limits: SessionLimits }
   | { readonly kind: "probe paths"; readonly session: number }
   | { readonly kind: "ask to leave"; readonly session: number }
   | { readonly kind: "report"; readonly request: number }
@@ -105,6 +106,9 @@ function handleMessages(loop: Loop, port: MessagePort, tell: (notice: Notice) =>
         break;
       case "path rule":
         loop.setPathRule(command.session, command.path, command.rule);
+        break;
+      case "limits":
+        loop.setLimits(command.session, command.limits);
         break;
       case "probe paths":
         loop.probePaths(command.session);

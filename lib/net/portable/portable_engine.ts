@@ -19,6 +19,7 @@ import type {
   EngineOptions,
   EnginePath,
   EngineSession,
+  SessionLimits,
   SessionReport,
 } from "../engine.ts";
 import { DatagramReceiver } from "./datagram_receiver.ts";
@@ -145,6 +146,10 @@ export class PortableEngine implements Engine {
   setPathRule(sessionId: number, path: number, rule: PathRule): void {
     checkPathRule(rule);
     this.#guard(sessionId, (now) => this.#driver.setPathRule(sessionId, path, rule, now));
+  }
+
+  setLimits(sessionId: number, limits: SessionLimits): void {
+    this.#guard(sessionId, (now) => this.#driver.setLimits(sessionId, limits, now));
   }
 
   probePaths(sessionId: number): void {

@@ -1,13 +1,18 @@
 /**
  * When the next record may leave on a path. Records leave at the path's rate; what was missed while
- * the caller slept may be caught up in a burst of {@link BURST_MS}, no more. Has no clock.
+ * the caller slept may be caught up in a burst, of {@link BURST_MS} unless told, no more. Has no clock.
  */
 
 /** A caller that wakes every few milliseconds, as on a busy machine, still sends at the full rate. */
 export const BURST_MS = 3;
 
 export class Pacer {
+  readonly #burstMs: number;
   #nextAt = -Infinity;
+
+  constructor(burstMs = BURST_MS) {
+    this.#burstMs = burstMs;
+  }
 
   /** When the next record may leave, in milliseconds of the caller's clock. */
   get nextAt(): number {
@@ -24,7 +29,12 @@ export class Pacer {
    * @param rate bytes a millisecond, above 0.
    */
   departed(bytes: number, rate: number, now: number): void {
-    this.#nextAt = Math.max(this.#nextAt, now - BURST_MS) + bytes / rate;
+    this.#nextAt = Math.max(this.#nextAt, now - this.#burstMs) + bytes / rate;
+  }
+
+  /** What has left does not hold back what comes. */
+  forget(): void {
+    this.#nextAt = -Infinity;
   }
 
   /** Hot. How long what has left still occupies the path, in ms. */

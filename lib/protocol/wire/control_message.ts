@@ -135,12 +135,12 @@ const LOAD = v.pipe(v.number(), v.minValue(0), v.maxValue(1));
 /** An address and a length; whether they fit together is the reader's to find out. */
 const PREFIX = v.pipe(v.string(), v.regex(/^[0-9A-Fa-f:.]{2,45}\/\d{1,3}$/));
 
-const GRANT = v.object({
+const GRANT_FIELDS = v.object({
   session_id: integer(1, U32_MAX),
   session_key: base64Of(KEY_LENGTH),
   udp_port: integer(1, PORT_MAX),
   udp_hosts: v.nullish(v.pipe(v.array(HOST), v.maxLength(UDP_HOSTS_MAX)), []),
-  client_ip: v.pipe(v.string(), v.check(isClientIpv4)),
+  client_ip: v.string(),
   client_ip6: v.pipe(v.string(), v.check(isClientIpv6)),
   prefix4: v.nullish(integer(PREFIX4.min, PREFIX4.max), PREFIX4.default),
   prefix6: v.nullish(integer(PREFIX6.min, PREFIX6.max), PREFIX6.default),
@@ -158,6 +158,14 @@ const GRANT = v.object({
 const STATUS = v.object({
   status: v.object({ load: v.nullish(LOAD, null), draining: v.nullish(v.boolean(), false) }),
 });
+
+const GRANT = v.pipe(
+  GRANT_FIELDS,
+  v.forward(
+    v.check(({ client_ip, prefix4 }) => isClientIpv4(client_ip, prefix4)),
+    ["client_ip"],
+  ),
+);
 
 const REFUSAL = v.object({
   error: v.object({
@@ -179,7 +187,7 @@ const RULES: Readonly<Record<string, string>> = {
   udp_port: `udp_port must be an integer from 1 to ${PORT_MAX}`,
   udp_hosts: `udp_hosts must be at most ${UDP_HOSTS_MAX} names or addresses`,
   client_ip: `client_ip must be an IPv4 address such as 10.8.0.2, not the first, last or ` +
-    `server's (.1) of its /24`,
+    `server's (.1) of its network`,
   client_ip6: `client_ip6 must be an IPv6 address such as fd00:8:0::2, not the server's (::1) of ` +
     `its /64`,
   prefix4: `prefix4 must be an integer from ${PREFIX4.min} to ${PREFIX4.max}`,

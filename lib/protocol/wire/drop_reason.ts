@@ -26,6 +26,9 @@ export const DROP_REASONS = [
   // a packet inside the tunnel
   "not IP",
   "foreign source",
+  // what the operator of the server has prescribed for the client
+  "beyond reach",
+  "over rate",
   // it met congestion, and its sender knows no marks (RFC 6040)
   "congestion",
   "no session for destination",

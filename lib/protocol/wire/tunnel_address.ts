@@ -1,20 +1,23 @@
-/**
- * The addresses a client is given inside the tunnel, as text: IPv4 in a /24, IPv6 in a /64, the
- * server being host 1 of both.
- */
+/** The addresses a client is given inside the tunnel, as text; the server is host 1 of both. */
 
 const PREFIX_GROUPS = 4;
 const GROUPS = 8;
 
-/** Whether `text` is a dotted unicast address whose host number in its /24 can be a client's. */
-export function isClientIpv4(text: string): boolean {
+/**
+ * Whether `text` is a dotted unicast address whose host number can be a client's in its network.
+ * @param prefix length of the network's prefix, in bits.
+ */
+export function isClientIpv4(text: string, prefix: number): boolean {
   const match = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(text);
   if (match === null) return false;
   const octets = match.slice(1).map(Number);
   const isCanonical = octets.join(".") === text && octets.every((octet) => octet <= 255);
-  const [network, , , host] = octets as [number, number, number, number];
+  const network = octets[0]!;
   const isUnicast = network >= 1 && network <= 223 && network !== 127;
-  return isCanonical && isUnicast && host >= 2 && host <= 254;
+  const hosts = 2 ** (32 - prefix);
+  const host = octets.reduce((value, octet) => value * 256 + octet, 0) % hosts;
+  // The last one is the broadcast address.
+  return isCanonical && isUnicast && host >= 2 && host < hosts - 1;
 }
 
 /** Whether `text` is an IPv6 unicast address, in colon form, whose host part can be a client's. */

@@ -4,7 +4,7 @@ import { isClientIpv4, isClientIpv6 } from "./tunnel_address.ts";
 
 Deno.test("isClientIpv4() takes hosts 2 to 254 of a unicast /24", () => {
   for (const text of ["10.8.0.2", "10.8.0.254", "192.168.7.9", "1.0.0.2", "223.255.255.254"]) {
-    equal(isClientIpv4(text), true, text);
+    equal(isClientIpv4(text, 24), true, text);
   }
 });
 
@@ -21,7 +21,19 @@ Deno.test("isClientIpv4() refuses anything else", () => {
     "0xa.8.0.2",
   );
   refused.push("10..0.2", "10.8.0.1e1", "168296450", "::2", "fd00::2");
-  for (const text of refused) equal(isClientIpv4(text), false, JSON.stringify(text));
+  for (const text of refused) equal(isClientIpv4(text, 24), false, JSON.stringify(text));
+});
+
+Deno.test("isClientIpv4() takes any host but the first, the server and the last of its network", () => {
+  for (const text of ["10.8.0.0", "10.8.0.1", "10.8.255.255"]) {
+    equal(isClientIpv4(text, 16), false, text);
+  }
+  for (const text of ["10.8.0.2", "10.8.0.255", "10.8.1.0", "10.8.1.1", "10.8.255.254"]) {
+    equal(isClientIpv4(text, 16), true, text);
+  }
+  for (const [host, isTaken] of [[8, false], [9, false], [10, true], [14, true], [15, false]]) {
+    equal(isClientIpv4(`192.168.7.${host}`, 29), isTaken, `${host}`);
+  }
 });
 
 Deno.test("isClientIpv6() takes unicast hosts but the server's", () => {
@@ -63,7 +75,7 @@ Deno.test("property: what isClientIpv4() takes is what the URL parser reads unch
   const octet = fc.oneof(fc.nat({ max: 300 }).map(String), fc.string({ maxLength: 3 }));
   fc.assert(fc.property(fc.tuple(octet, octet, octet, octet), (octets) => {
     const text = octets.join(".");
-    if (isClientIpv4(text)) equal(new URL(`http://${text}/`).hostname, text);
+    if (isClientIpv4(text, 24)) equal(new URL(`http://${text}/`).hostname, text);
   }));
 });
 

@@ -10,8 +10,10 @@ const LENGTH4 = { min: 16, max: 29 } as const;
 const LENGTH6 = { min: 48, max: 120 } as const;
 const GROUP_BITS = 16;
 const GROUPS = 8;
-/** Every client takes such a last octet for a host's, whatever the prefix. */
+/** Every client takes such a last octet for a host's, whatever the prefix, */
 const LAST_OCTET = { min: 2, max: 254 } as const;
+/** and one that lists this feature takes any other but the server's and that of all hosts. */
+export const FEATURE_ANY_HOST = "any-host";
 const OCTETS = 256;
 
 export interface InnerAddresses {
@@ -40,20 +42,31 @@ export class TunnelNetwork {
     return this.addressesOf(1);
   }
 
-  /** The numbers a client may have, the least first. */
-  *clientNumbers(): Generator<number> {
-    const bits = Math.min(32 - this.prefix4, 128 - this.prefix6);
-    // The last number is the broadcast address.
-    for (let number = 2; number < 2 ** bits - 1; number++) {
-      if (this.isClientNumber(number)) yield number;
+  /** How many numbers a client may have. */
+  get clientCount(): number {
+    return this.#end - 2;
+  }
+
+  /** The numbers that every client takes, or those that only some do, the least first. */
+  *clientNumbers(which: "usual" | "unusual"): Generator<number> {
+    for (let number = 2; number < this.#end; number++) {
+      if (this.isUsual(number) === (which === "usual")) yield number;
     }
   }
 
   isClientNumber(number: number): boolean {
-    const bits = Math.min(32 - this.prefix4, 128 - this.prefix6);
-    if (!Number.isInteger(number) || number < 2 || number >= 2 ** bits - 1) return false;
+    return Number.isInteger(number) && number >= 2 && number < this.#end;
+  }
+
+  /** Whether every client takes the number; the others need {@link FEATURE_ANY_HOST}. */
+  isUsual(number: number): boolean {
     const last = (this.#base4 + number) % OCTETS;
     return last >= LAST_OCTET.min && last <= LAST_OCTET.max;
+  }
+
+  /** The number of all hosts, the broadcast address: the first that no client may have. */
+  get #end(): number {
+    return 2 ** Math.min(32 - this.prefix4, 128 - this.prefix6) - 1;
   }
 
   addressesOf(number: number): InnerAddresses {

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { formatIpv6, isClientIpv4, isClientIpv6, parseIpv6 } from "./tunnel_address.ts";
 import { DEFAULT_NETWORK, TunnelNetwork } from "./tunnel_network.ts";
 
-const numbers = (network: TunnelNetwork) => [...network.clientNumbers()];
+const numbers = (network: TunnelNetwork) => [...network.clientNumbers("usual")];
 
 Deno.test("the default network is that of the Go program", () => {
   deepEqual(DEFAULT_NETWORK.server, { ipv4: "10.8.0.1", ipv6: "fd00:8::1" });
@@ -15,6 +15,13 @@ Deno.test("networks of other sizes have the hosts that fit into both families", 
   deepEqual(numbers(new TunnelNetwork("192.168.7.8/29", "fd12::/48")), [2, 3, 4, 5, 6]);
   equal(numbers(new TunnelNetwork("172.20.0.0/16", "fd12:0:0:7::/64")).length, 256 * 253);
   equal(numbers(new TunnelNetwork("172.20.0.0/16", "fd12::/120")).length, 253);
+  const largest = new TunnelNetwork("172.20.0.0/16", "fd12::/48");
+  const unusual = [...largest.clientNumbers("unusual")];
+  deepEqual(unusual.slice(0, 4), [255, 256, 257, 511]);
+  equal(unusual.length + numbers(largest).length, largest.clientCount);
+  equal(largest.clientCount, 65_533);
+  equal(largest.isClientNumber(65_535), false);
+  deepEqual(largest.addressesOf(65_534), { ipv4: "172.20.255.254", ipv6: "fd12::fffe" });
   deepEqual(new TunnelNetwork("172.20.0.0/16", "fd12:3:4::/48").addressesOf(0x1234), {
     ipv4: "172.20.18.52",
     ipv6: "fd12:3:4::1234",
@@ -41,7 +48,8 @@ Deno.test("every client takes the addresses of every network for those of a clie
     const all = numbers(network);
     for (const number of [all[0]!, all[all.length >> 1]!, all.at(-1)!]) {
       const { ipv4, ipv6 } = network.addressesOf(number);
-      equal(isClientIpv4(ipv4), true, ipv4);
+      equal(isClientIpv4(ipv4, 24), true, ipv4);
+      equal(isClientIpv4(ipv4, length4), true, ipv4);
       equal(isClientIpv6(ipv6), true, ipv6);
       equal(network.numberOf(ipv4), number);
     }
