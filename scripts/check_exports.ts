@@ -21,6 +21,7 @@ const EXCEPTIONS: Readonly<Record<string, readonly string[]>> = {
   "server/page/server_page.ts": ["openServerPage", "SERVER_PAGE"],
   "lib/page/page_process.ts": ["runPageProcess"],
   "lib/page/web_command.ts": ["runWeb"],
+  "server/clients/run.ts": ["runClientCommand"],
   "server/forwards/run.ts": ["runForwardCommand"],
   "client/service/up.ts": ["bringUp"],
   "client/diagnostics/netcheck.ts": ["runNetcheck"],

@@ -13,7 +13,8 @@ const ADDRESSES = { ipv4: "10.8.0.2", ipv6: "fd00:8::2" };
 function client(name: string, paths: readonly PathReport[]): SessionStatus {
   return {
     ...{ receivedBytes: 0, sentBytes: 0, receivedBytesPerSecond: 0, sentBytesPerSecond: 0 },
-    ...{ name, addresses: ADDRESSES, isHeard: true, session: sessionReport(paths) },
+    ...{ name, addresses: ADDRESSES, isHeard: true, prescribed: null },
+    session: sessionReport(paths),
   };
 }
 
@@ -80,6 +81,7 @@ Deno.test("a scrape over HTTP has all clients of a reading of its own", async ()
       drops: new Map() as never,
     },
     sessions: () => sessions,
+    prescribed: () => null,
     nowMs: () => nowMs,
     pause: () => Promise.resolve(),
   });

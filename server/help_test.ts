@@ -79,6 +79,7 @@ Commands:
   setup                            ask for names, ports and the first client, and make what is
                                    needed
   cert                             client certificates
+  client                           limits and addresses of clients
   forward                          ports of this machine for clients
   web [options] [address]          serve a page for browsers beside whatever runs, or print the link
                                    of the one served

@@ -5,7 +5,7 @@ import { addControl, addSessions } from "./metrics.ts";
 
 const NOTHING = {
   ...{ receivedBytes: 0, sentBytes: 0, receivedBytesPerSecond: 0, sentBytesPerSecond: 0 },
-  ...{ addresses: { ipv4: "10.8.0.2", ipv6: "fd00:8::2" }, isHeard: true },
+  ...{ addresses: { ipv4: "10.8.0.2", ipv6: "fd00:8::2" }, isHeard: true, prescribed: null },
 };
 
 Deno.test("sessions and paths are counted, and no series has the name of a client", async () => {

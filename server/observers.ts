@@ -3,6 +3,8 @@ import type { RecentLog } from "../lib/cli/log_lines.ts";
 import type { Engine } from "../lib/net/engine.ts";
 import { dropCounts } from "../lib/status/bond_status.ts";
 import { ServerMonitor } from "../lib/status/server_status.ts";
+import type { ClientPolicy } from "./clients/client_policy.ts";
+import type { SettingsStore } from "./clients/settings_store.ts";
 import type { ControlServer } from "./control/control_server.ts";
 import type { ForwardKeeper } from "./forwards/forward_keeper.ts";
 import { openServerSocket } from "./local_socket/server_socket.ts";
@@ -17,14 +19,19 @@ interface Observed {
   readonly control: Pick<ControlServer, "port" | "stats">;
   readonly recent: RecentLog;
   readonly forwards: Pick<ForwardKeeper, "count">;
+  readonly clients: {
+    readonly policy: Pick<ClientPolicy, "prescribed">;
+    readonly settings: Pick<SettingsStore, "problem">;
+  };
 }
 
 /** @throws Error when the group or the address that was asked for cannot be used. */
 export async function openObservers(observed: Observed): Promise<AsyncDisposable> {
-  const { options, engine, registry, control, recent, forwards } = observed;
+  const { options, engine, registry, control, recent, forwards, clients } = observed;
   const monitor = new ServerMonitor({
     engine,
     sessions: () => registry.sessions,
+    prescribed: (name) => clients.policy.prescribed(name),
     nowMs: () => performance.now(),
     pause: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
   });
@@ -37,6 +44,8 @@ export async function openObservers(observed: Observed): Promise<AsyncDisposable
   stack.use(
     await openServerMetrics({ ...options, monitor, control, drops: () => dropCounts(engine) }),
   );
-  stack.use(await openServerSocket({ ...options, monitor, recent, registry, facts, forwards }));
+  const settings = clients.settings;
+  const parts = { ...options, monitor, recent, registry, facts, forwards, settings };
+  stack.use(await openServerSocket(parts));
   return stack.move();
 }

@@ -4,6 +4,16 @@ import { UsageError } from "../lib/cli/exit.ts";
 import { TunnelNetwork } from "../lib/protocol/wire/tunnel_network.ts";
 import { parseHosts } from "./host_lists.ts";
 
+/** What commands about the tree share. */
+export interface SharedOptions {
+  pkiOption(): Option<"--pki <folder>", undefined, undefined, undefined, false, string>;
+  jsonOption(): Option<"--json">;
+  /** Refuses flags before the command that mean nothing to it. */
+  refuseFlags(command: string): void;
+  /** `-pki` may stand before the command, too. */
+  folder(raw: { pki?: string | undefined }): string | null;
+}
+
 /** @throws UsageError */
 export function networkOf(subnet4: string, subnet6: string): TunnelNetwork {
   try {

@@ -49,7 +49,8 @@ import { DEFAULT_NETWORK, TunnelNetwork } from "../lib/protocol/wire/tunnel_netw
 import { noRestore } from "./no_restore.ts";
 import { addAskCommands, type AskCommand } from "./ask_options.ts";
 import { addCertCommands, type CertCommand } from "./certificates/certificate_options.ts";
-import { hostsOption, jsonOption, networkOf } from "./option_values.ts";
+import { addClientCommands, type ClientCommand } from "./clients/client_options.ts";
+import { hostsOption, jsonOption, networkOf, type SharedOptions } from "./option_values.ts";
 import { parsePublicHosts } from "./host_lists.ts";
 import { addForwardCommands, type ForwardCommand } from "./forwards/forward_options.ts";
 import { mssClampOption } from "./mss_clamp_option.ts";
@@ -123,6 +124,7 @@ export type ServerCommand =
   | WebCommand
   | AskCommand
   | ForwardCommand
+  | ClientCommand
   | CompletionCommand
   | Print;
 
@@ -295,12 +297,14 @@ function buildProgram(accept: Accept<ServerCommand>) {
     folder,
     hosts: (raw) => raw.hosts.length > 0 ? [...raw.hosts] : [...program.opts().hosts],
   });
-  addForwardCommands(program, accept, {
+  const shared: SharedOptions = {
     pkiOption,
     jsonOption,
     folder,
     refuseFlags: (command) => refuseFlagsBefore(command, "-pki"),
-  });
+  };
+  addClientCommands(program, accept, shared);
+  addForwardCommands(program, accept, shared);
   addWebCommand(program, "127.0.0.1:8079", ({ name, ...own }) => {
     refuseFlagsBefore("web", "-pki", "-ctrl");
     accept({

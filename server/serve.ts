@@ -23,6 +23,7 @@ import { SerialQueue } from "../lib/host/serial_queue.ts";
 import { openServerPki, type ServerPki } from "../lib/pki/server_pki.ts";
 import { CONTROL_EXCHANGE_TIMEOUT_MS } from "../lib/protocol/wire/control_message.ts";
 import type { HangUps } from "./certificates/hang_ups.ts";
+import { openClients } from "./clients/open_clients.ts";
 import { nextStep } from "./certificates/next_step.ts";
 import { CredentialReload } from "./certificates/reload.ts";
 import { tlsNotice } from "../lib/pki/tls/open_tls.ts";
@@ -98,6 +99,9 @@ export async function serve(
     faults.reject,
   );
   stack.use(manager.watch(() => engine.report()));
+  const clients = stack.use(
+    await openClients({ directory: options.pkiFolder, engine, registry }),
+  );
 
   const journal = await HostJournal.open({ program: SERVER_PROGRAM, runner });
   stack.defer(async () => {
@@ -131,7 +135,9 @@ export async function serve(
   if (options.metricsEveryMs !== null) {
     stack.adopt(setInterval(() => logMetrics(engine), options.metricsEveryMs), clearInterval);
   }
-  stack.use(await openObservers({ options, engine, registry, control, recent, forwards }));
+  stack.use(
+    await openObservers({ options, engine, registry, control, recent, forwards, clients }),
+  );
   log.info("{reason}", { reason });
   const notice = tlsNotice();
   if (notice !== null) log.warn("{notice}", { notice });

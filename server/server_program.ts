@@ -48,6 +48,10 @@ async function main(): Promise<number> {
       const { runForwardCommand } = await import("./forwards/run.ts");
       return await runForwardCommand(parsed);
     }
+    case "client": {
+      const { runClientCommand } = await import("./clients/run.ts");
+      return await runClientCommand(parsed);
+    }
     case "manage":
     case "setup":
       return await runOnTerminal(parsed);

@@ -3,6 +3,7 @@ export type PkiErrorCode =
   | "already revoked"
   | "bad host"
   | "bad name"
+  | "client settings"
   | "damaged"
   | "disk full"
   | "encrypted key"

@@ -20,12 +20,31 @@ export interface ServerStatus extends Carried {
   readonly drops: Readonly<Record<string, number>>;
 }
 
+/** What the operator has prescribed for a client, and what it has used of it. */
+export interface Prescribed {
+  /** Bytes a second inside the tunnel, to the client and from it. */
+  readonly rate: { readonly down: number; readonly up: number } | null;
+  /** A calendar month, and what has been carried of it, both ways together. */
+  readonly quotaBytes: number | null;
+  readonly usedBytes: number | null;
+  /** The last day on which it is let in, as in 2027-01-31. */
+  readonly expires: string | null;
+  /** Prefixes it may send to; null: anywhere. */
+  readonly reach: readonly string[] | null;
+  /** Its IPv4 address inside, which is nobody else's. */
+  readonly address: string | null;
+  /** Prefixes behind it. */
+  readonly routes: readonly string[];
+}
+
 export interface SessionStatus extends Carried {
   /** The client's, as its certificate has it. */
   readonly name: string;
   readonly addresses: InnerAddresses;
   /** Whether the client has spoken on it. */
   readonly isHeard: boolean;
+  /** Null: nothing is prescribed for the client. */
+  readonly prescribed: Prescribed | null;
   /** Null: the engine has none of it (any more). */
   readonly session: SessionReport | null;
 }
@@ -38,6 +57,8 @@ interface KnownSession extends Pick<SessionStatus, "name" | "addresses" | "isHea
 interface MonitorParts {
   readonly engine: Pick<Engine, "report" | "drops">;
   readonly sessions: () => Iterable<KnownSession>;
+  /** Of a client; null: nothing. */
+  readonly prescribed: (name: string) => Prescribed | null;
   /** performance.now() */
   readonly nowMs: () => number;
   readonly pause: (ms: number) => Promise<void>;
@@ -105,7 +126,7 @@ export class ServerMonitor {
   }
 
   async #read(): Promise<SessionStatus[]> {
-    const { engine, sessions, nowMs } = this.#parts;
+    const { engine, sessions, nowMs, prescribed } = this.#parts;
     const reports = new Map((await engine.report()).map((report) => [report.id, report]));
     const atMs = nowMs();
     const keys: string[] = [];
@@ -119,7 +140,8 @@ export class ServerMonitor {
         const { receivedBytes, sentBytes } = path;
         return { receivedBytes, sentBytes, receivedBytesPerSecond, sentBytesPerSecond };
       });
-      return { name, addresses, isHeard, ...sumOf(carried), session };
+      const known = { name, addresses, isHeard, prescribed: prescribed(name) };
+      return { ...known, ...sumOf(carried), session };
     });
     this.#history.keepOnly(keys);
     return read.sort((one, other) => one.name < other.name ? -1 : 1);

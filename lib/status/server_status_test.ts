@@ -5,6 +5,11 @@ import { pathReport, sessionReport } from "./test_session_report.ts";
 
 const ADDRESSES = { ipv4: "10.8.0.2", ipv6: "fd00:8::2" };
 
+const PRESCRIBED = {
+  ...{ rate: { down: 2e6, up: 1e6 }, quotaBytes: 1e9, usedBytes: 4e8, expires: null },
+  ...{ reach: null, address: null, routes: [] },
+};
+
 function setUp() {
   const state = { nowMs: 0, reports: 0, receivedBytes: [0, 0], isPathThere: true };
   const engine = {
@@ -26,6 +31,7 @@ function setUp() {
       { id: 8, name: "tablet", addresses: ADDRESSES, isHeard: false },
       { id: 7, name: "laptop", addresses: ADDRESSES, isHeard: true },
     ],
+    prescribed: (name) => name === "laptop" ? PRESCRIBED : null,
     nowMs: () => state.nowMs,
     pause: (ms) => {
       state.nowMs += ms;
@@ -44,6 +50,7 @@ Deno.test("ServerMonitor: the first reading has rates already, from two of the e
     50_000,
     100_000,
   ]);
+  deepEqual([laptop!.prescribed, tablet!.prescribed], [PRESCRIBED, null]);
   deepEqual([tablet!.name, tablet!.session, tablet!.sentBytes], ["tablet", null, 0]);
   equal(state.reports, 2);
   // All who ask at once get one reading.

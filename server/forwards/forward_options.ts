@@ -5,6 +5,7 @@ import { integerIn, parseInteger } from "../../lib/cli/integer.ts";
 import { canonicalPrefix } from "../../lib/host/links/address.ts";
 import { requireStoredClientName } from "../../lib/pki/client_name.ts";
 import { PkiError } from "../../lib/pki/pki_error.ts";
+import type { SharedOptions } from "../option_values.ts";
 import { PORT_MAX, type PortForward, type Protocol, PROTOCOLS } from "./port_forward.ts";
 
 export type ForwardCommand =
@@ -19,20 +20,10 @@ export type ForwardCommand =
     | { readonly action: "remove"; readonly forward: Pick<PortForward, "protocol" | "port"> }
   );
 
-/** What the commands share with those of `cert`. */
-interface Shared {
-  pkiOption(): Option<"--pki <folder>", undefined, undefined, undefined, false, string>;
-  jsonOption(): Option<"--json">;
-  /** Refuses flags before the command that mean nothing to it. */
-  refuseFlags(command: string): void;
-  /** `-pki` may stand before the command, too. */
-  folder(raw: { pki?: string | undefined }): string | null;
-}
-
 export function addForwardCommands(
   program: Command,
   accept: (command: ForwardCommand) => void,
-  shared: Shared,
+  shared: SharedOptions,
 ): void {
   const forward = program.command("forward").description("ports of this machine for clients");
   const given = (action: string, raw: { pki?: string; json?: true }) => {

@@ -9,9 +9,10 @@ import type { LoggedLine } from "../../lib/status/local_socket/program_socket.ts
 import { describeDrops } from "../../lib/status/metrics_line.ts";
 import type { SessionStatus } from "../../lib/status/server_status.ts";
 import type { AskCommand } from "../ask_options.ts";
+import { prescribedLine } from "../clients/client_text.ts";
 import { SERVER_SOCKETS, type ServerAnswer, type SessionsAnswer } from "./server_socket.ts";
 
-/** More answers than any network has sessions for. */
+/** More answers than the largest network has sessions for. */
 const ANSWERS_MAX = 300;
 
 /** Asks, writes the answer, and returns the exit code. */
@@ -69,6 +70,7 @@ function statusLines(status: ServerAnswer): string[] {
     ["from clients", carried(status.receivedBytesPerSecond, status.receivedBytes)],
     ["to clients", carried(status.sentBytesPerSecond, status.sentBytes)],
     ["port forwards", forwardsText(status.portForwards)],
+    ...status.settingsProblem === null ? [] : [["client settings", status.settingsProblem]],
     ["dropped", describeDrops(drops)],
   ]);
 }
@@ -83,8 +85,13 @@ function carried(bytesPerSecond: number, bytes: number): string {
 
 function sessionTable(sessions: readonly SessionStatus[]): string[] {
   if (sessions.length === 0) return ["no client is connected"];
+  const isLimited = sessions.some(({ prescribed }) => prescribed !== null);
+  const limits = isLimited ? ["LIMITS"] : [];
   return formatTable(
-    ["CLIENT", "ADDRESS", "WIRE", "SCHEDULER", "PATHS UP", "RTT", "FROM CLIENT", "TO CLIENT"],
+    [
+      ...["CLIENT", "ADDRESS", "WIRE", "SCHEDULER", "PATHS UP", "RTT", "FROM CLIENT", "TO CLIENT"],
+      ...limits,
+    ],
     sessions.map((one) => {
       const paths = one.session?.paths ?? [];
       const rtts = paths.flatMap(({ rttMs }) => rttMs === null ? [] : [rttMs]);
@@ -97,6 +104,7 @@ function sessionTable(sessions: readonly SessionStatus[]): string[] {
         formatMs(rtts.length === 0 ? null : Math.min(...rtts)),
         formatRate(one.receivedBytesPerSecond),
         formatRate(one.sentBytesPerSecond),
+        ...isLimited ? [prescribedLine(one.prescribed)] : [],
       ];
     }),
   );

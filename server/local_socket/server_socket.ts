@@ -25,7 +25,11 @@ export const SERVER_SOCKETS: ProgramSockets = { program: "server", usualName: TU
 const SESSIONS_PER_ANSWER = 250;
 
 /** The answer to `status`. */
-export type ServerAnswer = InstanceFacts & ServerStatus & { readonly portForwards: ForwardCount };
+export type ServerAnswer = InstanceFacts & ServerStatus & {
+  readonly portForwards: ForwardCount;
+  /** Why the settings of clients in force may be old; null: they are not. */
+  readonly settingsProblem: string | null;
+};
 
 /** The answer to `sessions`: ask again `after` the last name while there are more. */
 export interface SessionsAnswer {
@@ -38,14 +42,15 @@ interface ServerSocketParts {
   readonly socketGroup: string | null;
   readonly monitor: ServerMonitor;
   readonly recent: RecentLog;
-  readonly registry: Pick<SessionRegistry, "sessions" | "end">;
+  readonly registry: Pick<SessionRegistry, "byName" | "end">;
   readonly facts: Parameters<ServerMonitor["status"]>[0];
   readonly forwards: { readonly count: ForwardCount };
+  readonly settings: { readonly problem: string | null };
 }
 
 /** @throws Error when there is no such group. */
 export function openServerSocket(parts: ServerSocketParts): Promise<AsyncDisposable> {
-  const { instance, socketGroup, monitor, recent, registry, facts, forwards } = parts;
+  const { instance, socketGroup, monitor, recent, registry, facts, forwards, settings } = parts;
   const own = instanceFacts(
     { program: SERVER_PROGRAM, version: VERSION, instance, processId: Deno.pid },
     new Date(),
@@ -62,6 +67,7 @@ export function openServerSocket(parts: ServerSocketParts): Promise<AsyncDisposa
         ...own(),
         ...await monitor.status(facts),
         portForwards: forwards.count,
+        settingsProblem: settings.problem,
       }),
       sessions: async (args): Promise<SessionsAnswer> => {
         const limit = numberOf(args, "limit", 1, SESSIONS_PER_ANSWER, SESSIONS_PER_ANSWER);
@@ -72,7 +78,7 @@ export function openServerSocket(parts: ServerSocketParts): Promise<AsyncDisposa
       },
       kick: (args, asker) => {
         const name = textOf(args, "name");
-        const session = [...registry.sessions].find((one) => one.name === name);
+        const session = registry.byName(name);
         if (session === undefined || !registry.end(session.id)) {
           throw new Refusal("not possible", `no client called '${name}' is connected`);
         }

@@ -25,7 +25,7 @@ import {
 
 const log = getLogger([LOG_CATEGORY, "page"]);
 const LIVE_EVERY_MS = 1000;
-/** Answers of 250 sessions: more than any network has. */
+/** Answers of 250 sessions: more than a page should list. */
 const ANSWERS_MAX = 8;
 
 interface ServerPageOptions {

@@ -15,13 +15,37 @@ export function showSessions(sessions, report) {
     rate(one.receivedBytesPerSecond),
     rate(one.sentBytesPerSecond),
     bytes(one.receivedBytes + one.sentBytes),
+    limits(one.prescribed),
     element("button", {
       type: "button",
       onclick: () => report(`session of ${one.name} ended`, act("kick", { name: one.name })),
     }, `Kick ${one.name}`),
   ]);
-  const headings = ["client", "address", "paths", "from it", "to it", "carried", "action"];
+  const headings = [
+    "client",
+    "address",
+    "paths",
+    "from it",
+    "to it",
+    "carried",
+    "limits",
+    "action",
+  ];
   region.replaceChildren(table(headings, rows, "Connected clients"));
+}
+
+/** What the operator has prescribed for a client, and what it has used of it. */
+function limits(prescribed) {
+  if (prescribed === null) return "–";
+  const { rate: held, quotaBytes, usedBytes, expires, reach, routes } = prescribed;
+  const parts = [
+    held === null ? [] : `${rate(held.down)} down, ${rate(held.up)} up`,
+    quotaBytes === null ? [] : `${bytes(usedBytes)} of ${bytes(quotaBytes)} this month`,
+    expires === null ? [] : `until ${expires}`,
+    reach === null ? [] : `reaches ${reach.join(", ")}`,
+    routes.length === 0 ? [] : `routes ${routes.join(", ")}`,
+  ].flat();
+  return parts.length === 0 ? "address" : parts.join("; ");
 }
 
 function paths(all) {

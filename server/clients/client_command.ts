@@ -1,0 +1,176 @@
+/**
+ * The `fluxify-server client` commands as values: options in, lines and an exit code out. They write
+ * a file in the PKI directory and nothing else; a running server follows it by itself.
+ */
+import { formatTable } from "../../lib/cli/table.ts";
+import type { Overlap } from "../../lib/host/links/network_overlap.ts";
+import { openClientRegistry } from "../../lib/pki/client_registry.ts";
+import { PkiError } from "../../lib/pki/pki_error.ts";
+import { monthOf } from "../../lib/status/metering/volume_meter.ts";
+import type { Prescribed } from "../../lib/status/server_status.ts";
+import {
+  type CertificateOptions,
+  type CommandOutcome,
+  outcomeOf,
+  render,
+} from "../certificates/certificate_command.ts";
+import {
+  type ClientSettings,
+  endOf,
+  isNothing,
+  NO_SETTINGS,
+  SETTING_WORDS,
+  type SettingWord,
+  UNSET,
+} from "./client_settings.ts";
+import { settingTexts } from "./client_text.ts";
+import { usageFile } from "./client_usage.ts";
+import { FileSettings, refusal } from "./settings_file.ts";
+
+interface NamedOptions extends CertificateOptions {
+  readonly name: string;
+}
+
+interface SetOptions extends NamedOptions {
+  readonly settings: Partial<ClientSettings>;
+  /** Networks of this machine that the routes overlap. */
+  readonly overlaps: readonly Overlap[];
+}
+
+/** `client set`: something is prescribed for a client from now on. */
+export function setClient(options: SetOptions): Promise<CommandOutcome> {
+  return outcomeOf(async () => {
+    const { directory, folders, now, name, settings, overlaps } = options;
+    await (await openClientRegistry(directory, folders)).show(name, now);
+    const [overlap] = overlaps;
+    if (overlap !== undefined) {
+      const { device, address, subnet } = overlap;
+      throw refusal(
+        `${subnet} cannot be behind ${name}: ${device} of this machine has ${address}; give ` +
+          "networks that nothing else here has",
+      );
+    }
+    const store = await changed(directory, name, (before) => ({ ...before, ...settings }));
+    const { expires } = settings;
+    const notices = expires !== undefined && expires !== null && endOf(expires) <= now.getTime()
+      ? [`${expires} is over: ${name} is not let in from now on`]
+      : [];
+    const client = await prescribed(options, store, name);
+    const text = [...tableOf(name, client), "A running server sees to it within a second or two"];
+    return { lines: render(options, { name, ...client }, text), errorLines: notices };
+  });
+}
+
+/** `client unset`: what is named is prescribed no longer. */
+export function unsetClient(
+  options: NamedOptions & { readonly which: readonly SettingWord[] },
+): Promise<CommandOutcome> {
+  return outcomeOf(async () => {
+    const { directory, name, which } = options;
+    const store = await changed(directory, name, (before) => {
+      if (isNothing(before)) throw nothingFor(name);
+      return which.reduce<ClientSettings>((rest, word) => ({ ...rest, ...UNSET[word] }), before);
+    });
+    const client = await prescribed(options, store, name);
+    const rest = isNothing(store.get(name))
+      ? [`Nothing is prescribed for ${name} any more`]
+      : tableOf(name, client);
+    return { lines: render(options, { name, ...client }, rest), errorLines: [] };
+  });
+}
+
+/** `client show`. */
+export function showClient(options: NamedOptions): Promise<CommandOutcome> {
+  return outcomeOf(async () => {
+    const { directory, folders, now, name } = options;
+    const store = await opened(directory);
+    const isPrescribed = !isNothing(store.get(name));
+    // A name that nothing is known of is a slip, and no client without limits.
+    if (!isPrescribed) await (await openClientRegistry(directory, folders)).show(name, now);
+    const client = await prescribed(options, store, name);
+    const text = isPrescribed ? tableOf(name, client) : [
+      `Nothing is prescribed for ${name}: "fluxify-server client set ${name} -rate 50mbit" ` +
+      "prescribes something",
+    ];
+    return { lines: render(options, { name, ...client }, text), errorLines: [] };
+  });
+}
+
+/** `client list`. */
+export function listClients(options: CertificateOptions): Promise<CommandOutcome> {
+  return outcomeOf(async () => {
+    const store = await opened(options.directory);
+    const names = [...store.list()].map(([name]) => name).sort();
+    const used = await usedBytes(options);
+    const clients = names.map((name) => ({ name, ...withUsage(store.get(name), used, name) }));
+    const text = clients.length === 0
+      ? ['Nothing is prescribed for any client: "fluxify-server client set NAME" does that']
+      : formatTable(
+        ["NAME", ...SETTING_WORDS.map((word) => word.toUpperCase())],
+        clients.map(({ name, ...client }) => {
+          const texts = settingTexts(client);
+          return [name, ...SETTING_WORDS.map((word) => texts[word] ?? "-")];
+        }),
+      );
+    return { lines: render(options, clients, text), errorLines: [] };
+  });
+}
+
+async function opened(directory: string): Promise<FileSettings> {
+  const store = new FileSettings(directory, () => {});
+  await store.read();
+  return store;
+}
+
+async function changed(
+  directory: string,
+  name: string,
+  change: (before: ClientSettings) => ClientSettings,
+): Promise<FileSettings> {
+  const store = new FileSettings(directory, () => {});
+  await store.change(name, change);
+  return store;
+}
+
+async function prescribed(
+  options: CertificateOptions,
+  store: FileSettings,
+  name: string,
+): Promise<Prescribed> {
+  return withUsage(store.get(name), await usedBytes(options), name);
+}
+
+function withUsage(
+  settings: ClientSettings,
+  used: ReadonlyMap<string, number>,
+  name: string,
+): Prescribed {
+  const usedBytes = settings.quotaBytes === null ? null : used.get(name) ?? 0;
+  return { ...NO_SETTINGS, ...settings, usedBytes };
+}
+
+/** By client, in this month, as a running server wrote it last. */
+async function usedBytes({ directory, now }: CertificateOptions): Promise<Map<string, number>> {
+  const month = monthOf(now);
+  const volumes = await usageFile(directory).peek();
+  return new Map(
+    [...volumes].filter(([, volume]) => volume.month === month).map((
+      [name, { bytes }],
+    ) => [name, bytes]),
+  );
+}
+
+function tableOf(name: string, client: Prescribed): string[] {
+  const texts = settingTexts(client);
+  const rows = SETTING_WORDS.flatMap((word) => {
+    const text = texts[word];
+    return text === null ? [] : [[word, text]];
+  });
+  return formatTable(null, [["client", name], ...rows]);
+}
+
+function nothingFor(name: string): PkiError {
+  return refusal(
+    `nothing is prescribed for ${name}; "fluxify-server client list" shows for whom something is`,
+  );
+}

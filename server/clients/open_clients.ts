@@ -1,0 +1,62 @@
+/** Opens what holds clients to their settings, for a server that runs. */
+import { getLogger } from "@logtape/logtape";
+import { LOG_CATEGORY } from "../../lib/cli/log.ts";
+import type { Engine } from "../../lib/net/engine.ts";
+import type { SessionRegistry } from "../sessions/session_registry.ts";
+import { ClientPolicy } from "./client_policy.ts";
+import { ClientUsage } from "./client_usage.ts";
+import { FileSettings } from "./settings_file.ts";
+
+const LOOK_MS = 1000;
+/** An engine that does not answer by then is not waited for. */
+const LAST_VOLUMES_MS = 1000;
+
+const log = getLogger([LOG_CATEGORY, "server"]);
+
+interface ClientParts {
+  /** The folder of the certificates. */
+  readonly directory: string;
+  readonly engine: Engine;
+  readonly registry: SessionRegistry;
+}
+
+interface OpenClients extends AsyncDisposable {
+  readonly policy: ClientPolicy;
+  readonly settings: FileSettings;
+}
+
+/**
+ * From now on the registry lets in those that the settings let in, and holds them to their limits.
+ * @throws {PkiError} when the settings cannot be read: nobody would be held to them
+ */
+export async function openClients(parts: ClientParts): Promise<OpenClients> {
+  const { directory, engine, registry } = parts;
+  const say = (line: string) => log.info("{line}", { line });
+  const warn = (line: string) => log.warn("{line}", { line });
+  await using stack = new AsyncDisposableStack();
+  const settings = new FileSettings(directory, warn);
+  await settings.read();
+  const now = () => new Date();
+  const usage = stack.use(await ClientUsage.open({ directory, warn, now }));
+  stack.defer(() => lastVolumes(engine));
+  const policy = stack.use(
+    new ClientPolicy({ store: settings, usage, engine, registry, now, say, warn }),
+  );
+  registry.policy = policy;
+  const look = () => {
+    settings.look();
+    policy.look();
+  };
+  stack.adopt(setInterval(look, LOOK_MS), clearInterval);
+  stack.defer(() => settings.idle());
+  const opened = stack.move();
+  return { policy, settings, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+}
+
+/** When the engine answers, it has told what the sessions have carried that ended before. */
+async function lastVolumes(engine: Engine): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, LAST_VOLUMES_MS);
+  await Promise.race([engine.report(), promise]);
+  clearTimeout(timer);
+}
