@@ -77,7 +77,10 @@ export class ClientMetrics {
   }
 }
 
-function addClient(page: MetricsPage, { name: client, session }: SessionStatus): void {
+function addClient(
+  page: MetricsPage,
+  { name: client, session, prescribed }: SessionStatus,
+): void {
   const paths = session?.paths ?? [];
   const up = paths.filter(({ state }) => state === "up");
   const gauge = (name: string, help: string, value: number | null) =>
@@ -91,4 +94,13 @@ function addClient(page: MetricsPage, { name: client, session }: SessionStatus):
   const losses = up.flatMap(({ loss }) => loss === null ? [] : [loss]);
   const loss = losses.length === 0 ? null : Math.max(...losses);
   gauge("loss_ratio", "Loss of the client's worst path that works.", loss);
+  if (prescribed === null) return;
+  const { quotaBytes, usedBytes } = prescribed;
+  gauge("quota_bytes", "What the client may carry in a month.", quotaBytes);
+  gauge("quota_used_bytes", "What it has carried in this one.", usedBytes);
+  for (const [limit, packets] of Object.entries(session?.limited ?? {})) {
+    const name = "fluxify_client_limited_packets_total";
+    const help = "Packets dropped beyond the client's rates and reach; from 0 when it comes anew.";
+    page.counter(name, help, packets, { client, limit });
+  }
 }

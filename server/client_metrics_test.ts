@@ -42,6 +42,23 @@ Deno.test("a client has its paths, the nearest round trip and the worst loss", (
   ]);
 });
 
+Deno.test("a client with limits has what it has used of them", () => {
+  const prescribed = {
+    ...{ rate: null, quotaBytes: 1e9, usedBytes: 4e8, expires: null, reach: null, address: null },
+    routes: [],
+  };
+  const session = { ...sessionReport([]), limited: { down: 3, up: 0, reach: 7 } };
+  const lines = samples(new ClientMetrics(), [{ ...client("cam", []), prescribed, session }]);
+  for (
+    const line of [
+      'fluxify_client_quota_bytes{client="cam"} 1000000000',
+      'fluxify_client_quota_used_bytes{client="cam"} 400000000',
+      'fluxify_client_limited_packets_total{client="cam",limit="down"} 3',
+      'fluxify_client_limited_packets_total{client="cam",limit="reach"} 7',
+    ]
+  ) ok(lines.includes(line), `${line} is not in ${lines.join("\n")}`);
+});
+
 Deno.test("counters never go down: not with a path that goes, nor with one that is made anew", () => {
   const metrics = new ClientMetrics();
   const received = (sessions: SessionStatus[], nowMs: number) =>

@@ -15,6 +15,8 @@ type HostOptions = Pick<
   "tunName" | "egressInterface" | "mssClamp" | "clientsReachEachOther" | "network"
 >;
 
+export type GuardedOptions = Pick<HostOptions, "tunName" | "clientsReachEachOther" | "network">;
+
 /**
  * Makes the machine a router between the tunnel and the internet: what guards the tunnel, its
  * addresses, forwarding, NAT. All but the addresses, which go with the device, is undone by the
@@ -29,13 +31,7 @@ export async function changeHost(
 ): Promise<string[]> {
   refuseOverlap(await listInterfaces(journal.runner), tun, network);
   // Before the device has its addresses and anything is forwarded: there is no unguarded moment.
-  const notices = await guardTunnel(journal, {
-    tun,
-    addresses: [network.server.ipv4, network.server.ipv6],
-    forwarded: clientsReachEachOther
-      ? "what clients asked for, and each other"
-      : "what clients asked for",
-  });
+  const notices = await guardClients(journal, { tunName: tun, clientsReachEachOther, network });
   notices.push(
     ...await keeper.configure({
       ...network.server,
@@ -55,6 +51,25 @@ export async function changeHost(
   notices.push(...nat.notices);
   notices.push(...await clampMss(journal, { tun, clamp, backend: nat.backend }));
   return notices;
+}
+
+/**
+ * Guards the tunnel, in the place of a guard of before. `behindClients`: prefixes behind clients, to
+ * which connections may be opened from this side. As guardTunnel().
+ */
+export function guardClients(
+  journal: HostJournal,
+  { tunName: tun, clientsReachEachOther, network: { server } }: GuardedOptions,
+  behindClients: readonly string[] = [],
+): Promise<string[]> {
+  return guardTunnel(journal, {
+    tun,
+    addresses: [server.ipv4, server.ipv6],
+    forwarded: clientsReachEachOther
+      ? "what clients asked for, and each other"
+      : "what clients asked for",
+    behindClients,
+  });
 }
 
 /** @throws Error when a network of the machine's own would take the clients' packets. */

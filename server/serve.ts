@@ -23,7 +23,7 @@ import { SerialQueue } from "../lib/host/serial_queue.ts";
 import { openServerPki, type ServerPki } from "../lib/pki/server_pki.ts";
 import { CONTROL_EXCHANGE_TIMEOUT_MS } from "../lib/protocol/wire/control_message.ts";
 import type { HangUps } from "./certificates/hang_ups.ts";
-import { openClients } from "./clients/open_clients.ts";
+import { leadToNetworks, openClients } from "./clients/open_clients.ts";
 import { nextStep } from "./certificates/next_step.ts";
 import { CredentialReload } from "./certificates/reload.ts";
 import { tlsNotice } from "../lib/pki/tls/open_tls.ts";
@@ -114,6 +114,7 @@ export async function serve(
   for (const line of await changeHost(journal, tun, options)) log.warn("{line}", { line });
   stack.use(keepTun(tun));
   stack.use(watchRules(journal, warn));
+  stack.use(await leadToNetworks({ ...options, ...clients, journal }));
   stack.defer(() => registry.endAll());
   const mapping = openMapping(options, libc, warn);
   if (mapping !== null) stack.use(mapping);

@@ -27,6 +27,10 @@ export class ClientPolicy implements AccessPolicy, Disposable {
   readonly #watch: Disposable;
   /** By client that has a quota: bytes after which the engine tells at once. */
   readonly #volumesLeft = new Map<string, number>();
+  /** By client, the prefixes behind it that its session was opened with. */
+  readonly #told = new Map<string, string>();
+  /** Prefixes behind clients that lead to them. */
+  #usable: ReadonlySet<string> = new Set();
   /** When the first of those that are let in is so no longer, in ms since 1970. */
   #nextEnd = -Infinity;
 
@@ -49,6 +53,9 @@ export class ClientPolicy implements AccessPolicy, Disposable {
   /** What a session of the client is held to; undefined: nothing is prescribed. */
   limitsOf(name: string): SessionLimits | undefined {
     const settings = this.#parts.store.get(name);
+    const led = this.#ledTo(settings).join();
+    if (led === "") this.#told.delete(name);
+    else this.#told.set(name, led);
     return isNothing(settings) ? undefined : this.#limits(name, settings);
   }
 
@@ -74,6 +81,29 @@ export class ClientPolicy implements AccessPolicy, Disposable {
     if (session !== undefined) engine.setLimits(session.id, this.#limits(name, settings));
   }
 
+  /** From now on these prefixes behind clients lead to them, no others. */
+  useRoutes(usable: ReadonlySet<string>): void {
+    this.#usable = usable;
+    for (const [name, settings] of this.#parts.store.list()) this.#endWhenMoved(name, settings);
+  }
+
+  /**
+   * A client learns with its session which sources it may send as they are, so the session of one
+   * whose networks are other ones ends. False: they are the same.
+   */
+  #endWhenMoved(name: string, settings: ClientSettings): boolean {
+    const { registry, say } = this.#parts;
+    const session = registry.byName(name);
+    if (session === undefined) return false;
+    if (this.#ledTo(settings).join() === (this.#told.get(name) ?? "")) return false;
+    say(`session of ${name} ended: the networks behind it are other ones`);
+    return registry.end(session.id);
+  }
+
+  #ledTo({ routes }: ClientSettings): readonly string[] {
+    return routes.filter((prefix) => this.#usable.has(prefix));
+  }
+
   /** Ends the sessions of clients whose time is over; to be called regularly. */
   look(): void {
     const now = this.#parts.now().getTime();
@@ -91,17 +121,12 @@ export class ClientPolicy implements AccessPolicy, Disposable {
     this.#nextEnd = -Infinity;
     const changed = names.map((name) => ({ name, settings: store.get(name) }));
     // What one client no longer has may be another's by now.
-    for (const { name, settings } of changed) {
-      registry.reserve(name, null);
-      const session = registry.byName(name);
-      if (session === undefined) continue;
-      engine.setLimits(session.id, { ...this.#limits(name, settings), routes: [] });
-    }
+    for (const { name } of changed) registry.reserve(name, null);
     for (const { name, settings } of changed) {
       this.#reserve(name, settings);
-      const session = this.#end(name, settings) ? undefined : registry.byName(name);
-      if (session === undefined) continue;
-      if (settings.routes.length > 0) engine.setLimits(session.id, this.#limits(name, settings));
+      if (this.#end(name, settings) || this.#endWhenMoved(name, settings)) continue;
+      const session = registry.byName(name);
+      if (session !== undefined) engine.setLimits(session.id, this.#limits(name, settings));
     }
     this.look();
   }
@@ -144,14 +169,15 @@ export class ClientPolicy implements AccessPolicy, Disposable {
     return { code: "quota_used_up", message };
   }
 
-  #limits(name: string, { rate, quotaBytes, reach, routes }: ClientSettings): SessionLimits {
+  #limits(name: string, settings: ClientSettings): SessionLimits {
+    const { rate, quotaBytes, reach } = settings;
     const volumeLeft = quotaBytes === null
       ? null
       : Math.max(0, quotaBytes - this.#parts.usage.bytesOf(name));
     if (volumeLeft === null) this.#volumesLeft.delete(name);
     else this.#volumesLeft.set(name, volumeLeft);
     const { down: rateDown, up: rateUp } = rate ?? { down: null, up: null };
-    return { rateDown, rateUp, reach, routes, volumeLeft };
+    return { rateDown, rateUp, reach, routes: this.#ledTo(settings), volumeLeft };
   }
 }
 

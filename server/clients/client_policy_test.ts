@@ -159,3 +159,25 @@ Deno.test("an address that no client can have is told, and the client gets anoth
   match(bench.lines[1]!, /tv does not get 10\.8\.0\.1/);
   equal(bench.grant("cam").kind, "grant");
 });
+
+Deno.test("a session has the networks behind its client that lead to it, and ends with a change", () => {
+  const routes = ["192.168.7.0/24", "fd12::/48"];
+  const bench = new Bench({ branch: { routes } });
+  bench.grant("branch");
+  deepEqual(bench.opened[0]!.limits!.routes, [], "nothing leads there yet");
+  bench.policy.useRoutes(new Set(routes));
+  deepEqual(bench.closed, [bench.opened[0]!.id]);
+  bench.grant("branch");
+  deepEqual(bench.opened[1]!.limits!.routes, routes);
+  bench.policy.useRoutes(new Set([...routes, "10.1.0.0/16"]));
+  bench.set({ branch: { routes, expires: "2027-01-31" } });
+  equal(bench.closed.length, 1, "the same networks");
+  deepEqual(bench.told.at(-1)!.limits.routes, routes);
+  bench.policy.useRoutes(new Set(["fd12::/48"]));
+  equal(bench.closed.length, 2);
+  bench.grant("branch");
+  deepEqual(bench.opened[2]!.limits!.routes, ["fd12::/48"]);
+  bench.set({ branch: {} });
+  equal(bench.closed.length, 3, "it may not send in their name any more");
+  match(bench.lines.join(), /session of branch ended: the networks behind it are other ones/);
+});

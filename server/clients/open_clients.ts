@@ -1,13 +1,19 @@
 /** Opens what holds clients to their settings, for a server that runs. */
 import { getLogger } from "@logtape/logtape";
 import { LOG_CATEGORY } from "../../lib/cli/log.ts";
+import { listInterfaces } from "../../lib/host/links/network_interface.ts";
+import type { HostJournal } from "../../lib/host/journal/host_journal.ts";
+import { TunnelPrefixes } from "../../lib/host/routes/tunnel_prefixes.ts";
 import type { Engine } from "../../lib/net/engine.ts";
+import { guardClients, type GuardedOptions } from "../host_changes.ts";
 import type { SessionRegistry } from "../sessions/session_registry.ts";
 import { ClientPolicy } from "./client_policy.ts";
 import { ClientUsage } from "./client_usage.ts";
+import { RouteKeeper } from "./route_keeper.ts";
 import { FileSettings } from "./settings_file.ts";
 
 const LOOK_MS = 1000;
+const ROUTE_LOOK_MS = 10_000;
 /** An engine that does not answer by then is not waited for. */
 const LAST_VOLUMES_MS = 1000;
 
@@ -51,6 +57,35 @@ export async function openClients(parts: ClientParts): Promise<OpenClients> {
   stack.defer(() => settings.idle());
   const opened = stack.move();
   return { policy, settings, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+}
+
+interface NetworkParts extends GuardedOptions {
+  readonly journal: HostJournal;
+  readonly policy: ClientPolicy;
+  readonly settings: FileSettings;
+}
+
+/** Leads to the networks behind clients, as the settings have them. Undone by the journal. */
+export async function leadToNetworks(parts: NetworkParts): Promise<AsyncDisposable> {
+  const { journal, policy, settings, tunName: tun, network } = parts;
+  const routes = new TunnelPrefixes(journal, tun, "what is behind clients");
+  const keeper = new RouteKeeper({
+    ...{ store: settings, tun },
+    networks: [network.subnet4, network.subnet6],
+    interfaces: () => listInterfaces(journal.runner),
+    routes,
+    permit: (prefixes) => guardClients(journal, parts, prefixes),
+    use: (prefixes) => policy.useRoutes(prefixes),
+    warn: (line) => log.warn("{line}", { line }),
+  });
+  await keeper.look();
+  await using stack = new AsyncDisposableStack();
+  stack.defer(() => keeper.idle());
+  stack.use(settings.watch(() => void keeper.look()));
+  // What another program takes away is put back.
+  stack.adopt(setInterval(keeper.look, ROUTE_LOOK_MS), clearInterval);
+  const opened = stack.move();
+  return { [Symbol.asyncDispose]: () => opened.disposeAsync() };
 }
 
 /** When the engine answers, it has told what the sessions have carried that ended before. */

@@ -2,8 +2,8 @@
 import { PrefixTable } from "../../lib/protocol/packet/prefix_table.ts";
 import type { ClientSettings } from "./client_settings.ts";
 
-/** Of all clients: each is a route of the machine's. */
-export const ALL_ROUTES_MAX = 1024;
+/** Of all clients: each is a route of the machine's, which takes a command. */
+export const ALL_ROUTES_MAX = 256;
 
 /** What is wrong with settings that are each right, for people; null: nothing. */
 export function findConflict(

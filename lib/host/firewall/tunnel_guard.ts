@@ -20,6 +20,8 @@ interface GuardOptions {
   addresses: readonly string[];
   /** What may be forwarded to the tunnel; "anything" leaves that to other firewalls. */
   forwarded: "anything" | "what clients asked for" | "what clients asked for, and each other";
+  /** Prefixes behind clients, to which connections may be opened from this side as well. */
+  behindClients?: readonly string[];
 }
 
 /** Before connections are tracked. */
@@ -30,8 +32,9 @@ const GUARD_TAG = "fluxify-guard";
 
 /**
  * Puts the guard in force, in the place of an earlier one of the same device. Rules of iptables for
- * earlier addresses stay until the end; they drop packets to addresses that nobody has any more. Undone by the journal. Returns
- * notices for people about what could not be guarded.
+ * earlier addresses and prefixes stay until the end: nobody has those addresses any more, and nothing
+ * leads to those prefixes. Undone by the journal. Returns notices for people about what could not be
+ * guarded.
  */
 export async function guardTunnel(
   journal: HostJournal,
@@ -50,7 +53,9 @@ export async function guardTunnel(
 }
 
 /** The chains of the table as nft reads them. */
-export function guardChains({ tun, addresses, forwarded }: GuardOptions): string[] {
+export function guardChains(
+  { tun, addresses, forwarded, behindClients = [] }: GuardOptions,
+): string[] {
   const entering = addresses.map((address) =>
     `iifname != { "${tun}", "lo" } ${familyOf(address) === 4 ? "ip" : "ip6"} daddr ${address} ` +
     "fib saddr type != local drop"
@@ -59,6 +64,9 @@ export function guardChains({ tun, addresses, forwarded }: GuardOptions): string
   const crossing = [
     `oifname "${tun}" ct status dnat accept`,
     `iifname "${tun}" oifname "${tun}" ${among}`,
+    ...behindClients.map((prefix) =>
+      `oifname "${tun}" ${prefix.includes(":") ? "ip6" : "ip"} daddr ${prefix} accept`
+    ),
     `oifname "${tun}" ct state new,invalid drop`,
   ];
   const entry = baseChain(
@@ -73,7 +81,7 @@ export function guardChains({ tun, addresses, forwarded }: GuardOptions): string
 
 /** In the order they are added: each chain ends up with the last of them on top. */
 export function guardRules(family: AddressFamily, options: GuardOptions): Rule[] {
-  const { tun, addresses, forwarded } = options;
+  const { tun, addresses, forwarded, behindClients = [] } = options;
   const entering = addresses.filter((address) => familyOf(address) === family)
     .map((address): Rule => ({
       table: "raw",
@@ -100,5 +108,10 @@ export function guardRules(family: AddressFamily, options: GuardOptions): Rule[]
     ...forwarded === "what clients asked for"
       ? [drop(["-i", tun, "-o", tun, ...notRedirected])]
       : [],
+    ...behindClients.filter((prefix) => familyOf(prefix.split("/")[0]!) === family)
+      .map((prefix) => ({
+        ...drop(["!", "-i", tun, "-o", tun, "-d", prefix]),
+        target: ["ACCEPT"],
+      })),
   ];
 }

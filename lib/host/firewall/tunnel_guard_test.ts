@@ -122,6 +122,26 @@ for (const [name, wrap] of Object.entries(BACKENDS)) {
   });
 
   Deno.test({
+    name: `netns: connections are opened to networks behind clients, and no others (${name})`,
+    ...needs,
+    async fn() {
+      await using crossing = await TestCrossing.create();
+      await using directory = await TestDirectory.create();
+      await untilAll(async () => [await crossing.isReached("v4"), await crossing.isReached("v6")]);
+      const journal = await openJournal(wrap(crossing.server.namespace), directory);
+      const options = { ...SERVER, forwarded: "what clients asked for" } as const;
+      const reached = async (behindClients: string[]) => {
+        assert.deepEqual(await guardTunnel(journal, { ...options, behindClients }), []);
+        return [await crossing.isReached("v4"), await crossing.isReached("v6")];
+      };
+      assert.deepEqual(await reached(["10.77.0.0/16"]), [false, false]);
+      assert.deepEqual(await reached(["10.9.0.2/32", "10.77.0.0/16"]), [true, false]);
+      assert.deepEqual(await reached(["10.9.0.2/32", "fd00:9::2/128"]), [true, true]);
+      assert.deepEqual(await journal.undoAll(), []);
+    },
+  });
+
+  Deno.test({
     name:
       `netns: the guard is put back when another program removes it, and leaves no trace (${name})`,
     ...needs,

@@ -17,12 +17,21 @@ import {
 export class TunnelPrefixes {
   readonly #journal: HostJournal;
   readonly #tun: string;
+  readonly #flag: string;
   readonly #changes: WantedChanges;
+  #elsewhere: ReadonlySet<string> = new Set();
 
-  constructor(journal: HostJournal, tun: string) {
+  /** @param flag by which the prefixes were named. */
+  constructor(journal: HostJournal, tun: string, flag = "-only") {
     this.#journal = journal;
     this.#tun = tun;
+    this.#flag = flag;
     this.#changes = new WantedChanges(journal);
+  }
+
+  /** Of the prefixes followed last, those that lead elsewhere. */
+  get elsewhere(): ReadonlySet<string> {
+    return this.#elsewhere;
   }
 
   /**
@@ -33,8 +42,9 @@ export class TunnelPrefixes {
   async follow(prefixes: readonly string[]): Promise<string[]> {
     const notices: string[] = [];
     const wanted: WantedChange[] = [];
+    const elsewhere = new Set<string>();
     for (const family of FAMILIES) {
-      const { own, notice } = ofFamily(prefixes, family, PREFIXES_MAX, "-only");
+      const { own, notice } = ofFamily(prefixes, family, PREFIXES_MAX, this.#flag);
       if (own.length === 0) continue;
       notices.push(...notice);
       if (family === 6 && await hasNoIpv6(this.#journal, this.#tun)) {
@@ -50,6 +60,7 @@ export class TunnelPrefixes {
         // What is next to this machine stays reachable there, whatever a name server says.
         if (near.some((network) => isWithin(destination, network))) {
           notices.push(`${destination} does not go into the tunnel: it is on a link's own network`);
+          elsewhere.add(destination);
           continue;
         }
         const other = routes.find((route) =>
@@ -59,12 +70,14 @@ export class TunnelPrefixes {
           wanted.push(wantedRoute("add", { destination, nextHop }, present));
         } else {
           const device = other.nextHops[0]?.device ?? "nowhere";
+          elsewhere.add(destination);
           notices.push(
             `${destination} does not go into the tunnel: it has a route to ${device} already`,
           );
         }
       }
     }
+    this.#elsewhere = elsewhere;
     const errors = await this.#changes.follow(wanted);
     return [...notices, ...errors.map(({ message }) => message)];
   }
