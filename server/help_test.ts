@@ -34,10 +34,10 @@ Links:
                                    fd00:8::/64)
 
 Safety:
-  --regen                          make a new certificate authority: old certificates end, the old
-                                   tree is kept
   --max-clients <count>            clients that may be connected at a time (default: as many as
                                    -network has addresses)
+  --regen                          make a new certificate authority: old certificates end, the old
+                                   tree is kept
   --clients-reach-each-other       pass on packets from one client to another
   --rekey-every <time>             use one key for so long at most, 1s to 2m (default: 2m)
   --accept-v1                      take clients that speak v1 only, without protection against
