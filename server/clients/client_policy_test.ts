@@ -167,8 +167,9 @@ Deno.test("a session has the networks behind its client that lead to it, and end
   deepEqual(bench.opened[0]!.limits!.routes, [], "nothing leads there yet");
   bench.policy.useRoutes(new Set(routes));
   deepEqual(bench.closed, [bench.opened[0]!.id]);
-  bench.grant("branch");
+  const granted = bench.grant("branch");
   deepEqual(bench.opened[1]!.limits!.routes, routes);
+  deepEqual(granted.kind === "grant" && granted.routes, routes);
   bench.policy.useRoutes(new Set([...routes, "10.1.0.0/16"]));
   bench.set({ branch: { routes, expires: "2027-01-31" } });
   equal(bench.closed.length, 1, "the same networks");

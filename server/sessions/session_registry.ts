@@ -197,6 +197,7 @@ export class SessionRegistry {
       prefix6: this.#pool.network.prefix6,
       features,
       mtu,
+      ...(limits === undefined || limits.routes.length === 0 ? {} : { routes: limits.routes }),
     };
   }
 
