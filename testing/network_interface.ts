@@ -12,3 +12,18 @@ export function networkInterface(
     ...change,
   };
 }
+
+/** An interface that is up, with these addresses: each with the length of its prefix, and its peer. */
+export function interfaceWith(
+  name: string,
+  ...addresses: [string, number, string?][]
+): NetworkInterface {
+  return networkInterface(name, {
+    loopback: name === "lo",
+    addresses: addresses.map(([address, prefixLength, peer]) => ({
+      family: address.includes(":") ? 6 : 4,
+      ...{ address, prefixLength, peer },
+      scope: address.startsWith("fe80") ? "link" : "global",
+    })),
+  });
+}

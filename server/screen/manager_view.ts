@@ -23,6 +23,7 @@ import {
   type ManagerTarget,
   REGENERATE_WORD,
 } from "./manager_state.ts";
+import { drawQuestion } from "../../lib/cli/screen/question_line.ts";
 
 export const MANAGER_LEAST: Size = { columns: 40, rows: 12 };
 /** From here on the authority stands below the list. */
@@ -305,20 +306,11 @@ const QUESTIONS = {
 function drawFooter(canvas: Canvas<ManagerTarget>, { view }: ManagerState): void {
   if (view.name === "asking" || view.name === "asking to quit") {
     const question = view.name === "asking to quit"
-      ? " Quit? y/n   "
-      : ` ${QUESTIONS[view.action]} ${
+      ? "Quit"
+      : `${QUESTIONS[view.action]} ${
         cut(view.client, canvas.width - QUESTIONS[view.action].length - 21)
-      }? y/n   `;
-    const at = visibleWidth(question);
-    canvas.target(at, at + 5, { kind: "answer", answer: "yes" });
-    canvas.target(at + 7, at + 11, { kind: "answer", answer: "no" });
-    canvas.add([
-      span(question, "warn"),
-      span("[Yes]", "button"),
-      span("  "),
-      span("[No]", "button"),
-    ]);
-    return;
+      }`;
+    return drawQuestion<ManagerTarget>(canvas, question, (answer) => ({ kind: "answer", answer }));
   }
   const parts = view.name === "show"
     ? ["Esc back", "c QR code of the bundle, which holds the key", "up/down"]

@@ -29,6 +29,7 @@ import {
 } from "./form_state.ts";
 import { drawLinkTable } from "./link_table.ts";
 import { drawSettings, messageLines } from "./settings_view.ts";
+import { drawQuestion } from "../../../lib/cli/screen/question_line.ts";
 
 export const FORM_LEAST: Size = { columns: 40, rows: 12 };
 const LABEL_WIDTH = 13;
@@ -204,15 +205,7 @@ function drawButtons(canvas: Canvas<FormTarget>, state: FormState, facts: FormFa
 
 function drawFooter(canvas: Canvas<FormTarget>, state: FormState): void {
   if (state.view === "asking to quit") {
-    canvas.target(13, 18, { kind: "quit", answer: "yes" });
-    canvas.target(20, 24, { kind: "quit", answer: "no" });
-    canvas.add([
-      span(" Quit? y/n   ", "warn"),
-      span("[Yes]", "button"),
-      span("  "),
-      span("[No]", "button"),
-    ]);
-    return;
+    return drawQuestion<FormTarget>(canvas, "Quit", (answer) => ({ kind: "quit", answer }));
   }
   if (state.view === "settings") canvas.target(1, 7, { kind: "back" });
   const parts = state.view === "settings"

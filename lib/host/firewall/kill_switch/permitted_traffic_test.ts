@@ -1,22 +1,10 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { containsCidr, overlapCidr } from "cidr-tools";
-import type { NetworkInterface } from "../../links/network_interface.ts";
 import { localNetworks, type PermittedTraffic } from "./permitted_traffic.ts";
 import { CHAINS, chainText } from "./iptables_chains.ts";
 import { nftTable } from "./nft_table.ts";
-
-function network(name: string, ...addresses: [string, number, string?][]): NetworkInterface {
-  return {
-    ...{ name, index: 2, up: true, lowerUp: true, pointToPoint: false, mtu: 1500 },
-    loopback: name === "lo",
-    addresses: addresses.map(([address, prefixLength, peer]) => ({
-      family: address.includes(":") ? 6 : 4,
-      ...{ address, prefixLength, peer },
-      scope: address.startsWith("fe80") ? "link" : "global",
-    })),
-  };
-}
+import { interfaceWith } from "../../../../testing/network_interface.ts";
 
 const PERMITTED: PermittedTraffic = {
   tun: "fluxify",
@@ -36,12 +24,15 @@ const PERMITTED: PermittedTraffic = {
 
 Deno.test("localNetworks() takes those of all links but loopback and the tunnel", () => {
   const { networks, notices } = localNetworks([
-    network("lo", ["127.0.0.1", 8], ["::1", 128]),
-    network("fluxify", ["10.8.0.2", 24]),
-    network("eth0", ["192.168.1.20", 24], ["192.168.1.21", 24], ["fe80::1", 64], ["fd00::5", 48]),
-    network("ppp0", ["100.64.0.9", 32, "100.64.0.1"]),
-    network('we"ird', ["192.168.9.1", 24]),
-    network("br0", ["10.0.0.1", 8]),
+    interfaceWith("lo", ["127.0.0.1", 8], ["::1", 128]),
+    interfaceWith("fluxify", ["10.8.0.2", 24]),
+    interfaceWith("eth0", ["192.168.1.20", 24], ["192.168.1.21", 24], ["fe80::1", 64], [
+      "fd00::5",
+      48,
+    ]),
+    interfaceWith("ppp0", ["100.64.0.9", 32, "100.64.0.1"]),
+    interfaceWith('we"ird', ["192.168.9.1", 24]),
+    interfaceWith("br0", ["10.0.0.1", 8]),
   ], "fluxify");
   assert.deepEqual(networks.map(({ device, prefix }) => `${device} ${prefix}`), [
     "eth0 192.168.1.0/24",
@@ -53,7 +44,7 @@ Deno.test("localNetworks() takes those of all links but loopback and the tunnel"
 });
 
 Deno.test("localNetworks() takes no public network for local, however small", () => {
-  const wide = network("wlan0", ["8.8.8.1", 1], ["203.0.113.9", 24], ["2001:db8:0:1::1", 64]);
+  const wide = interfaceWith("wlan0", ["8.8.8.1", 1], ["203.0.113.9", 24], ["2001:db8:0:1::1", 64]);
   const { networks, notices } = localNetworks([wide], "fluxify");
   assert.deepEqual(networks, []);
   assert.deepEqual(notices.map((line) => /to (\S+) on wlan0/.exec(line)?.[1]), [
@@ -65,7 +56,7 @@ Deno.test("localNetworks() takes no public network for local, however small", ()
 
 Deno.test("property: localNetworks() lets through the link's network or nothing", () => {
   fc.assert(fc.property(fc.ipV4(), fc.integer({ min: 0, max: 32 }), (address, length) => {
-    const { networks, notices } = localNetworks([network("e", [address, length])], "fluxify");
+    const { networks, notices } = localNetworks([interfaceWith("e", [address, length])], "fluxify");
     assert.equal(networks.length + notices.length, 1);
     for (const { prefix } of networks) {
       assert.ok(containsCidr(prefix, address));
@@ -78,7 +69,7 @@ Deno.test("localNetworks() is bounded", () => {
   const addresses = Array.from({ length: 300 }, (_, i): [string, number] => {
     return [`10.${i >> 8}.${i & 255}.1`, 24];
   });
-  assert.equal(localNetworks([network("e", ...addresses)], "fluxify").networks.length, 256);
+  assert.equal(localNetworks([interfaceWith("e", ...addresses)], "fluxify").networks.length, 256);
 });
 
 Deno.test("nftTable() replaces the table in one go and names every exception", () => {
