@@ -4,6 +4,7 @@ import { messageOf } from "../ffi/error_text.ts";
 
 /** As many as Linux follows in one path. */
 const LINKS_MAX = 40;
+const WRITABLE_FOR_ALL = 0o002;
 const WRITABLE_FOR_OTHERS = 0o022;
 /** Who may write to such a directory renames and removes only what is his own. */
 const STICKY = 0o1000;
@@ -32,15 +33,17 @@ async function checkParents(path: string): Promise<void> {
   const names = resolve(dirname(path)).split("/").filter((name) => name !== "");
   let links = 0;
   let reached = "/";
-  await checkParent(reached);
+  // Its owner, whom a user namespace may show as nobody, can do as he likes anyway.
+  const trusted = [0, Deno.uid(), (await Deno.lstat(reached)).uid];
+  await checkParent(reached, trusted);
   for (let name: string | undefined; (name = names.shift()) !== undefined;) {
     const next = join(reached, name);
     const { isSymlink, uid } = await Deno.lstat(next);
     if (!isSymlink) {
-      await checkParent(reached = next);
+      await checkParent(reached = next, trusted);
       continue;
     }
-    if (!isTrusted(uid)) throw new Error(`${next} is a link that somebody else has made`);
+    if (!trusted.includes(uid)) throw new Error(`${next} is a link that somebody else has made`);
     if (++links > LINKS_MAX) throw new Error(`${next} leads through more than ${LINKS_MAX} links`);
     const target = await Deno.readLink(next);
     if (target.startsWith("/")) reached = "/";
@@ -48,16 +51,14 @@ async function checkParents(path: string): Promise<void> {
   }
 }
 
-async function checkParent(path: string): Promise<void> {
-  const { uid, mode } = await Deno.lstat(path);
-  if (!isTrusted(uid)) throw new Error(`${path}, which it is in, belongs to somebody else`);
-  const others = (mode ?? 0) & WRITABLE_FOR_OTHERS;
+async function checkParent(path: string, trusted: readonly (number | null)[]): Promise<void> {
+  const { uid, gid, mode } = await Deno.lstat(path);
+  if (!trusted.includes(uid)) throw new Error(`${path}, which it is in, belongs to somebody else`);
+  // Some systems give each user a group of his own, which may write.
+  const isOwnGroup = uid !== 0 && uid === Deno.uid() && gid === Deno.gid();
+  const others = (mode ?? 0) & (isOwnGroup ? WRITABLE_FOR_ALL : WRITABLE_FOR_OTHERS);
   if (others === 0 || ((mode ?? 0) & STICKY) !== 0) return;
   throw new Error(`others may write to ${path}, which it is in, and put another one in its place`);
-}
-
-function isTrusted(uid: number | null): boolean {
-  return uid === 0 || uid === Deno.uid();
 }
 
 /**
