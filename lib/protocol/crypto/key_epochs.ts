@@ -67,9 +67,9 @@ export class SendKeys<S extends Cipher> {
   }
 
   /**
-   * Moves to the next epoch when this one has carried its share. To be called once a batch: the
-   * limit of packets is far enough below 2^28, the most a key may carry, for any batch. An epoch
-   * that has carried nothing goes on, for the receiver would not follow over one it never saw.
+   * Moves to the next epoch when this one has reached its limit. Call it once per batch: the limit of
+   * packets is far enough below 2^28, the most a key may carry, for any batch. An unused epoch
+   * continues, since the receiver would not follow past an epoch it never saw.
    */
   advanceIfDue(now: number): void {
     const limits = this.#limits;
@@ -160,12 +160,12 @@ export class ReceiveKeys<O extends Cipher> {
     return this.#ahead[distance - 1]!;
   }
 
-  /** A record of `epoch` was authentic: an epoch ahead becomes the present one. Hot. */
+  /** Hot. A record of `epoch` was authentic: a later epoch becomes the current one. */
   confirm(epoch: ReceiveEpoch<O>, now: number): void {
     if (epoch === this.#current) return;
     const index = this.#ahead.indexOf(epoch);
     if (index < 0) return;
-    // What was passed over may still come late.
+    // Records of the epochs that were skipped may still arrive.
     for (const passed of [this.#current, ...this.#ahead.slice(0, index)]) {
       if (this.#past.length === PAST_EPOCHS_MAX) this.#past.pop()!.epoch.free();
       this.#past.unshift({ epoch: passed, until: now + PAST_EPOCH_KEPT_MS });

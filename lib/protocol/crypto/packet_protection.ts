@@ -43,7 +43,7 @@ export interface RecordWriter<S extends Cipher> {
   /** Of the record written last: its counter on its path, and the low 8 bits of its key's epoch. */
   readonly counter: number;
   readonly epoch: number;
-  /** Moves to the next key when it is time. To be called once a batch. */
+  /** Moves to the next key when it is due. Call it once per batch. */
   advanceIfDue(now: number): void;
   /** Wipes the keys. */
   free(): void;

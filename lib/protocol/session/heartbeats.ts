@@ -23,7 +23,7 @@ export class Heartbeats {
   readonly #clockOffsetMs: number;
   #lastPacketAt = -Infinity;
 
-  /** @param clockOffsetMs added to `now` in what heartbeats bear. */
+  /** @param clockOffsetMs added to `now` in the time that heartbeats carry. */
   constructor(paths: PathTable, outbox: Outbox, role: Role, clockOffsetMs = 0) {
     this.#paths = paths;
     this.#outbox = outbox;

@@ -51,7 +51,7 @@ export class MtuProbes {
     for (const path of this.#paths) {
       const search = path.mtuSearch;
       if (search === null || path.liveness.state !== "up") continue;
-      // What comes in tells of packets that the server sends; it cannot look itself.
+      // What the server sends counts as well: the server does not probe.
       if (path.quality.isVanishing || path.receiveStatistics.isVanishing) {
         search.suspectBlackhole();
       }

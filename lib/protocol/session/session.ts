@@ -28,7 +28,7 @@ import { Heartbeats } from "./heartbeats.ts";
 import type { Role, SessionOptions } from "./session_options.ts";
 import type { Wire } from "./wire.ts";
 
-/** What is judged all the time is judged no more often than this. */
+/** Paths are judged at most this often. */
 const JUDGE_MS = 100;
 const FLUSH_TIMEOUT_MS = 50;
 
@@ -43,7 +43,7 @@ export class Session<S extends Cipher, O extends Cipher> {
   readonly wire: Wire<S, O>;
   /** Null: the peers did not agree on them. */
   readonly acknowledgements: Acknowledgements | null;
-  /** When anything authentic last came, on any path. */
+  /** When the last authentic record arrived, on any path. */
   lastHeardAt: number;
 
   readonly #writer: RecordWriter<S>;
@@ -122,8 +122,8 @@ export class Session<S extends Cipher, O extends Cipher> {
 
   /** Hot. Packets of one read of the TUN device are about to leave on `path`. */
   notePacketSent(path: SessionPath, now: number): void {
-    // The client's packets may be answered sooner than by the next heartbeat. The server has only the
-    // client's heartbeats to go by, and those come while there are packets.
+    // Feedback may answer the client's packets before the next heartbeat does. The server relies on the
+    // client's heartbeats, which are frequent while packets flow.
     if (this.role === "server") path.liveness.sent(now);
     else this.wire.packetSent(path, now);
     this.#heartbeats.notePackets(now);
@@ -244,7 +244,7 @@ export class Session<S extends Cipher, O extends Cipher> {
     this.wire.pathsChanged();
   }
 
-  /** On a client: each path is asked at the next timeout, which is due now, whether it works. */
+  /** On a client: probes each path at the next timeout, which is due at once. */
   probePaths(now: number): void {
     if (this.role === "server") return;
     for (const path of this.paths) path.heartbeatAt = Math.min(path.heartbeatAt, now);
@@ -252,7 +252,7 @@ export class Session<S extends Cipher, O extends Cipher> {
 
   /** The kernel refused to send on the path: its link is gone. */
   linkFailed(path: SessionPath, now: number): void {
-    // An address that is only asked is no path.
+    // An address under validation is no path yet.
     if (this.paths.byId(path.id) !== path) return;
     path.isLinkGone = true;
     path.liveness.linkDown(now);
@@ -282,7 +282,7 @@ export class Session<S extends Cipher, O extends Cipher> {
     return this.wire.packetBytesMax - extension;
   }
 
-  /** Whether the peer can be sent packets: some path works, and leads to it for certain. */
+  /** Whether packets can be sent to the peer: some path works, and its address is validated. */
   get isReady(): boolean {
     for (const path of this.paths) if (path.isUsable) return true;
     return false;
@@ -362,7 +362,7 @@ export class Session<S extends Cipher, O extends Cipher> {
     }
   }
 
-  /** How many records that are no packets had no room to wait since this was asked last. */
+  /** Control records dropped for lack of room since the last call. */
   takeDropped(): number {
     return this.#outbox.takeDropped();
   }

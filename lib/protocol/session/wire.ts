@@ -1,6 +1,6 @@
 /**
- * What x1 and the old wire do in different ways. A session and its driver know these interfaces and
- * ask for no version: `x1_wire.ts` implements them for x1, `v1/v1_wire.ts` for the old wire.
+ * Where x1 and the old wire differ. A session and its driver use these interfaces and never ask for the
+ * version: `x1_wire.ts` implements them for x1, `v1/v1_wire.ts` for the old wire.
  */
 import type { Cipher } from "../crypto/key_epochs.ts";
 import type {
@@ -28,7 +28,7 @@ export interface WireFormat {
   readonly deliversAtOnce: boolean;
   /** Whether both peers know acknowledgements and the order extension. */
   readonly ordersFlows: boolean;
-  /** Added to `now` in what heartbeats bear, in ms. */
+  /** Added to `now` in the time that heartbeats carry, in ms. */
   readonly clockOffsetMs: number;
   /** How the server has a client prove its address. */
   readonly challenge: ChallengeForm;
@@ -60,15 +60,15 @@ export interface Wire<S extends Cipher, O extends Cipher> {
   readonly verifier: RecordVerifier<O>;
   /** Null: the peers did not agree on them. */
   readonly acknowledgements: Acknowledgements | null;
-  /** Whether the receiver may be left to complete TCP and UDP checksums. */
+  /** Whether the receiver completes TCP and UDP checksums. */
   readonly takesPartialChecksums: boolean;
   /** Whether this side's own records, sent back to it, fail to open; else the packet has to tell. */
   readonly tellsDirection: boolean;
   /** Whether each record is accepted once. */
   readonly refusesReplays: boolean;
-  /** Whether all records that bear a sequence number, also those of no packet, are in one order. */
+  /** Whether all records with a sequence number, control records included, share one sequence. */
   readonly hasOneSequence: boolean;
-  /** Stands in for the path of records that belong to none; null: such records are refused. */
+  /** The path of records that name none; null: such records are refused. */
   readonly stray: SessionPath | null;
   /** Why the last `accept` gave null. */
   readonly refusal: DropReason;
@@ -107,13 +107,13 @@ export interface Wire<S extends Cipher, O extends Cipher> {
   judged(): void;
   /** The kernel would not send a packet of `bytes` on the path. */
   packetRefused(path: SessionPath, bytes: number, now: number): void;
-  /** Counts what should have come on `path` by now and has not. */
+  /** Counts the records that are overdue on `path`. */
   noteSilence(path: SessionPath, now: number): void;
   /** Sends what is due at `now`. */
   handleTimeout(now: number): void;
   /** When that is to be called next, in ms. */
   nextDeadline(): number;
-  /** Tells the peer that this side ends the session, where there is a word for it. */
+  /** Tells the peer that this side ends the session, if the wire has a message for it. */
   sayBye(): void;
   /** Tells the client to go to another server, where there is a word for it. */
   askToLeave(): void;

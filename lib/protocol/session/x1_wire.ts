@@ -67,7 +67,7 @@ class X1Wire<S extends Cipher, O extends Cipher> implements Wire<S, O> {
   readonly verifier: RecordVerifier<O>;
   readonly acknowledgements: Acknowledgements | null;
   refusal: DropReason = "not authentic";
-  /** As the paths were found to carry, or as the peer says of them. */
+  /** Found by probes, or told by the peer. */
   packetBytesMax = Infinity;
 
   readonly #role: Role;
@@ -78,7 +78,7 @@ class X1Wire<S extends Cipher, O extends Cipher> implements Wire<S, O> {
   readonly #probes: MtuProbes;
   readonly #feedback: FeedbackExchange;
   readonly #peerPaths: PeerPaths;
-  /** Where the record accepted last came from; null: from where the socket is connected to. */
+  /** Source of the record accepted last; null: the peer that the socket is connected to. */
   #from: PeerAddress | null = null;
   /** When it was sent, by the peer's clock. */
   #sendTime = 0;
@@ -127,7 +127,7 @@ class X1Wire<S extends Cipher, O extends Cipher> implements Wire<S, O> {
       ? this.#paths.byId(header.pathId)
       : this.#peerPaths.of(header, socket, from, age, now);
     if (path === null) return this.#refuse("no room for path");
-    // It has moved: nothing may follow it before the new address has proved to be the peer's.
+    // The path has moved: it carries nothing until the new address has been validated.
     if (path.amplificationCredit !== Infinity && this.#scheduling.live.includes(path)) {
       this.#parts.judge(now);
     }
@@ -159,7 +159,7 @@ class X1Wire<S extends Cipher, O extends Cipher> implements Wire<S, O> {
     this.acknowledgements?.heartbeatArrived(path, now);
   }
 
-  /** Addresses are proved by messages. */
+  /** Addresses are validated by messages. */
   takeProof(): boolean {
     return false;
   }
@@ -211,7 +211,7 @@ class X1Wire<S extends Cipher, O extends Cipher> implements Wire<S, O> {
         return null;
       case "response":
         if (!this.#peerPaths.takeResponse(path, this.#from, message.token)) return "bad message";
-        // What went to the address before is no loss of this one's.
+        // Records sent to the previous address do not count as lost on the new one.
         path.quality.forgetLoss();
         this.#parts.judge(now);
         return null;
