@@ -80,20 +80,31 @@ export class Libcrypto {
   }
 }
 
-/** Encrypts under one key. `free` wipes the key. */
-export class Sealer {
-  readonly #symbols: Library["symbols"];
-  readonly #context: bigint;
+/** A context of libcrypto with one expanded key. */
+class KeyedContext {
+  protected readonly symbols: Library["symbols"];
+  protected readonly context: bigint;
+  /** Where libcrypto writes how much it made; nobody reads it. */
+  protected readonly outLength: bigint;
   readonly #length = pinnedBytes(8);
-  readonly #lengthAddress: bigint;
   #freed = false;
 
   constructor(symbols: Library["symbols"], context: bigint) {
-    this.#symbols = symbols;
-    this.#context = context;
-    this.#lengthAddress = this.#length.address;
+    this.symbols = symbols;
+    this.context = context;
+    this.outLength = this.#length.address;
   }
 
+  /** Wipes the key. */
+  free(): void {
+    if (this.#freed) return;
+    this.#freed = true;
+    this.symbols.EVP_CIPHER_CTX_free(this.context);
+  }
+}
+
+/** Encrypts under one key. `free` wipes the key. */
+export class Sealer extends KeyedContext {
   /**
    * Hot. Writes `length` bytes of ciphertext to `output` and the 16-byte tag to `tag`. All
    * arguments but the lengths are addresses; `input` may equal `output`. False when libcrypto fails.
@@ -107,9 +118,9 @@ export class Sealer {
     output: bigint,
     tag: bigint,
   ): boolean {
-    const symbols = this.#symbols;
-    const context = this.#context;
-    const outLength = this.#lengthAddress;
+    const symbols = this.symbols;
+    const context = this.context;
+    const outLength = this.outLength;
     return symbols.EVP_EncryptInit_ex(context, NULL, NULL, NULL, nonce) === 1 &&
       symbols.EVP_EncryptUpdate(context, NULL, outLength, aad, aadLength) === 1 &&
       (length === 0 ||
@@ -117,28 +128,10 @@ export class Sealer {
       symbols.EVP_EncryptFinal_ex(context, tag, outLength) === 1 &&
       symbols.EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, GCM_TAG_LENGTH, tag) === 1;
   }
-
-  free(): void {
-    if (this.#freed) return;
-    this.#freed = true;
-    this.#symbols.EVP_CIPHER_CTX_free(this.#context);
-  }
 }
 
 /** Decrypts and authenticates under one key. `free` wipes the key. */
-export class Opener {
-  readonly #symbols: Library["symbols"];
-  readonly #context: bigint;
-  readonly #length = pinnedBytes(8);
-  readonly #lengthAddress: bigint;
-  #freed = false;
-
-  constructor(symbols: Library["symbols"], context: bigint) {
-    this.#symbols = symbols;
-    this.#context = context;
-    this.#lengthAddress = this.#length.address;
-  }
-
+export class Opener extends KeyedContext {
   /**
    * Hot. Writes `length` bytes of plaintext to `output`. False when the record is not authentic:
    * what `output` holds then must not be used. `input` may equal `output`.
@@ -152,20 +145,14 @@ export class Opener {
     output: bigint,
     tag: bigint,
   ): boolean {
-    const symbols = this.#symbols;
-    const context = this.#context;
-    const outLength = this.#lengthAddress;
+    const symbols = this.symbols;
+    const context = this.context;
+    const outLength = this.outLength;
     return symbols.EVP_DecryptInit_ex(context, NULL, NULL, NULL, nonce) === 1 &&
       symbols.EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, GCM_TAG_LENGTH, tag) === 1 &&
       symbols.EVP_DecryptUpdate(context, NULL, outLength, aad, aadLength) === 1 &&
       (length === 0 ||
         symbols.EVP_DecryptUpdate(context, output, outLength, input, length) === 1) &&
       symbols.EVP_DecryptFinal_ex(context, tag, outLength) === 1;
-  }
-
-  free(): void {
-    if (this.#freed) return;
-    this.#freed = true;
-    this.#symbols.EVP_CIPHER_CTX_free(this.#context);
   }
 }
