@@ -13,13 +13,10 @@ import { SystemRunner } from "../lib/host/command/runner.ts";
 import type { Engine, EngineEvent } from "../lib/net/engine.ts";
 import { type StartedEngine, startEngine } from "../lib/net/start_engine.ts";
 import { listInterfaces, requireInterface } from "../lib/host/links/network_interface.ts";
-import { PortForwards } from "../lib/host/firewall/port_forwards.ts";
 import { HostJournal, restoreStale } from "../lib/host/journal/host_journal.ts";
 import { ServiceManager } from "../lib/host/service/service_manager.ts";
 import { watchRules } from "../lib/host/journal/rule_watch.ts";
-import { watchLinks } from "../lib/host/links/link_watch.ts";
 import { TunKeeper } from "../lib/host/links/tun_keeper.ts";
-import { SerialQueue } from "../lib/host/serial_queue.ts";
 import { openServerPki, type ServerPki } from "../lib/pki/server_pki.ts";
 import { CONTROL_EXCHANGE_TIMEOUT_MS } from "../lib/protocol/wire/control_message.ts";
 import type { HangUps } from "./certificates/hang_ups.ts";
@@ -32,7 +29,8 @@ import { handleEngineEvent, logControlEvent, logShared, noteMachine } from "./ev
 import { dropCounts } from "../lib/status/bond_status.ts";
 import { describeDrops, metricsLines } from "../lib/status/metrics_line.ts";
 import { removeForwardsTo } from "./forwards/forward_file.ts";
-import { ForwardKeeper } from "./forwards/forward_keeper.ts";
+import { keepForwards } from "./forwards/keep_forwards.ts";
+import { keepTun } from "./keep_tun.ts";
 import { changeHost } from "./host_changes.ts";
 import { openMapping, withMapping } from "./mapping/mapping_grant.ts";
 import type { MappingResponder } from "./mapping/mapping_responder.ts";
@@ -49,12 +47,8 @@ import { TUN_MTU } from "./tun.ts";
 /** A stranger's costs 30 KB until it is over. */
 const HANDSHAKES_MAX = 4096;
 const CERTIFICATE_CHECK_MS = 1000;
-const FORWARD_CHECK_MS = 1000;
 const RENEWAL_CHECK_MS = 86_400_000;
-
 const FOREIGN_CHECK_MS = 10_000;
-/** What the kernel tells of one change comes within so long. */
-const LINKS_SETTLE_MS = 30;
 
 const log = getLogger([LOG_CATEGORY, "server"]);
 
@@ -278,52 +272,6 @@ async function startServerEngine(
       `${error.message}; another program uses it: stop that one, or choose another with -port`,
     );
   }
-}
-
-/** Puts back, as soon as the kernel tells of it, what another program takes from the TUN device. */
-function keepTun(tun: TunKeeper): AsyncDisposable {
-  const queue = new SerialQueue();
-  const look = queue.shared(async () => {
-    for (const line of await tun.look()) log.warn("{line}", { line });
-  });
-  const watch = watchLinks(() => {
-    look().catch((error) => log.warn("cannot keep the TUN device: {error}", { error }));
-  }, { settleMs: LINKS_SETTLE_MS });
-  return {
-    async [Symbol.asyncDispose]() {
-      await watch[Symbol.asyncDispose]();
-      await queue.idle();
-    },
-  };
-}
-
-/** Follows the file of port forwardings, and the clients' addresses. */
-async function keepForwards(
-  { pkiFolder: directory, tunName, port }: ServeOptions,
-  journal: HostJournal,
-  registry: SessionRegistry,
-  control: ControlServer,
-): Promise<AsyncDisposable & Pick<ForwardKeeper, "count">> {
-  const keeper = new ForwardKeeper({
-    directory,
-    addressesOf: (client) => registry.addressesOf(client),
-    ownPorts: new Set([`tcp ${control.port}`, `udp ${port}`]),
-    rules: new PortForwards(journal, tunName),
-    nowMs: () => performance.now(),
-    say: (line) => log.info("{line}", { line }),
-    warn: (line) => log.warn("{line}", { line }),
-  });
-  await keeper.look();
-  const timer = setInterval(keeper.look, FORWARD_CHECK_MS);
-  return {
-    get count() {
-      return keeper.count;
-    },
-    async [Symbol.asyncDispose]() {
-      clearInterval(timer);
-      await keeper.idle();
-    },
-  };
 }
 
 /** Ends the live sessions of certificates that were revoked, or ended, while the server runs. */
