@@ -9,6 +9,7 @@ import type { InvokingUser } from "../../lib/cli/user_home.ts";
 import { SECRET_FILE_MODE, writeError, writeFilesAtomically } from "../../lib/pki/secure_file.ts";
 
 const FOLDER_MODE = 0o700;
+const WRITABLE_FOR_ALL = 0o002;
 
 /** A file that is read is no file, is too large, or is of somebody else. */
 export class UnfitFileError extends Error {
@@ -17,11 +18,12 @@ export class UnfitFileError extends Error {
 
 export class UserFolder implements Disposable {
   readonly #folder: number;
-  readonly #user: InvokingUser;
+  /** Whose the files will be; null: of who runs the program. */
+  readonly #owner: InvokingUser["owner"];
 
-  private constructor(readonly path: string, folder: number, user: InvokingUser) {
+  private constructor(readonly path: string, folder: number, owner: InvokingUser["owner"]) {
     this.#folder = folder;
-    this.#user = user;
+    this.#owner = owner;
   }
 
   /**
@@ -54,14 +56,18 @@ export class UserFolder implements Disposable {
     }
     try {
       if (owner !== null) {
-        const { uid } = fstatSync(folder);
+        const { uid, mode } = fstatSync(folder);
         if (uid !== owner.uid && uid !== 0) throw new Error(`${path} belongs to somebody else`);
         if (uid === 0 && !isWhereItSays(folder, path, user)) {
           throw new Error(`${path} leads to a folder of root`);
         }
         if (isNew) fchownSync(folder, owner.uid, owner.gid);
+        // In a folder of root's elsewhere than at home the user gets nothing he could not have made.
+        if (uid === 0 && !isNew && !isAtHome(path, user) && (mode & WRITABLE_FOR_ALL) === 0) {
+          return new UserFolder(path, folder, null);
+        }
       }
-      return new UserFolder(path, folder, user);
+      return new UserFolder(path, folder, owner);
     } catch (error) {
       closeSync(folder);
       throw error;
@@ -73,11 +79,11 @@ export class UserFolder implements Disposable {
     return `${this.#held}/${name}`;
   }
 
-  /** Writes a file in one step; it belongs to the user, mode 0600. @throws PkiError */
+  /** Writes a file in one step, mode 0600. @throws PkiError */
   async write(name: string, text: string): Promise<void> {
     const path = join(this.path, name);
-    const { owner } = this.#user;
-    const file = { path, text, mode: SECRET_FILE_MODE, owner, folder: this.#held } as const;
+    const own = { owner: this.#owner, folder: this.#held };
+    const file = { path, text, mode: SECRET_FILE_MODE, ...own } as const;
     await writeFilesAtomically([file]);
   }
 
@@ -134,12 +140,16 @@ export function readUserFile(path: string, user: InvokingUser, bytesMax: number)
   }
 }
 
+function isAtHome(path: string, { home }: InvokingUser): boolean {
+  return resolve(path).startsWith(`${resolve(home)}/`);
+}
+
 /** Whether what is open lies where its path says, without a link in the user's hands on the way. */
-function isWhereItSays(descriptor: number, path: string, { home }: InvokingUser): boolean {
+function isWhereItSays(descriptor: number, path: string, user: InvokingUser): boolean {
   const whole = resolve(path);
-  const own = resolve(home);
+  const own = resolve(user.home);
   // What leads to the home itself, as /home on another disk, is not the user's to change.
-  const expected = whole.startsWith(`${own}/`)
+  const expected = isAtHome(path, user)
     ? join(Deno.realPathSync(own), whole.slice(own.length))
     : whole;
   return Deno.readLinkSync(`/proc/self/fd/${descriptor}`) === expected;

@@ -60,6 +60,24 @@ Deno.test({
 });
 
 Deno.test({
+  name: "a file in a folder of root's is root's, unless anybody may write there",
+  ...asRoot,
+  async fn() {
+    await using at = await place();
+    const owners = async (folder: string) => {
+      using own = UserFolder.open(folder, at.user);
+      await own.write("report.txt", "");
+      return (await Deno.stat(join(folder, "report.txt"))).uid;
+    };
+    equal(await owners(at.root), 0);
+    await Deno.chmod(at.root, 0o1777);
+    equal(await owners(at.root), OWNER.uid);
+    equal(await owners(at.home), OWNER.uid);
+    throws(() => UserFolder.open(join(at.home, "none"), at.user), /there is no such folder/);
+  },
+});
+
+Deno.test({
   name: "a file is read where it says it is, or where the user's link leads to one of the user's",
   ...asRoot,
   async fn() {

@@ -1,13 +1,14 @@
 /** All checks in their order, and what is written of them. */
 import { serversOf } from "../config/server_setting.ts";
 import { CONTROL_PORT } from "../../lib/cli/tunnel_options.ts";
+import { basename, dirname, resolve } from "node:path";
 import { messageOf } from "../../lib/ffi/error_text.ts";
 import { escapeControl } from "../../lib/cli/exit.ts";
 import { expandHome, type InvokingUser } from "../../lib/cli/user_home.ts";
 import { VERSION } from "../../lib/cli/version.ts";
 import { type CommandRunner, SystemRunner } from "../../lib/host/command/runner.ts";
 import { formatDate } from "../../lib/pki/certificate.ts";
-import { SECRET_FILE_MODE, writeFilesAtomically } from "../../lib/pki/secure_file.ts";
+import { UserFolder } from "../config/user_folder.ts";
 import { TUN_NAME } from "../config/bond_options.ts";
 import { MODE_KEY, type Settings } from "../config/settings.ts";
 import { readMachineLinks } from "../screen/form/machine_link.ts";
@@ -142,14 +143,17 @@ export function withContents(lines: readonly string[]): string[] {
   return [...REPORT_CONTENTS.map((line) => `# ${line}`), "", ...lines];
 }
 
-/** Writes a report for its user alone. @throws PkiError that says what could not be written */
+/**
+ * Writes a report for its user alone; in a folder of root's it is root's.
+ * @throws PkiError or Error that says what could not be written
+ */
 export async function saveReport(
   path: string,
-  { owner }: InvokingUser,
+  user: InvokingUser,
   lines: readonly string[],
 ): Promise<void> {
-  const text = reportText(lines);
-  await writeFilesAtomically([{ path, text, mode: SECRET_FILE_MODE, owner }]);
+  using folder = UserFolder.open(dirname(resolve(path)), user);
+  await folder.write(basename(path), reportText(lines));
 }
 
 export function reportText(lines: readonly string[]): string {
