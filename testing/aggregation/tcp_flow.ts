@@ -73,6 +73,7 @@ export class TcpFlow {
   #highestSeen = -1;
   #unacknowledged = 0;
   #lastBlock = 0;
+  #told = 0;
   #ackTimer = 0;
 
   constructor(
@@ -348,10 +349,12 @@ export class TcpFlow {
     this.#unacknowledged = 0;
     this.#ackTimer++;
     const ack: Ack = { cumulative: this.#expected, blocks: this.#blocks() };
+    const isPlain = ack.blocks.length === 0 && this.#expected > this.#told;
+    this.#told = this.#expected;
     this.#receiver.send({
       bytes: ACK_BYTES,
       hash: ~this.#hash,
-      traffic: "tcp",
+      traffic: isPlain ? "acknowledgement" : "tcp",
       deliver: (then) => this.#acknowledged(ack, then),
     }, now);
   }

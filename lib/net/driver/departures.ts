@@ -119,7 +119,7 @@ export class Departures<S extends Cipher, O extends Cipher> {
       }
       this.#send(entry, departure, stored.memory, stored.offset, length, now);
     } else if (!stored.hasLeft) {
-      this.#drops.count("queue full");
+      this.#drops.count(departure.reason);
     }
     if (!isKept) store.release(slot);
   }

@@ -16,7 +16,10 @@ import {
   PROTOCOL_ICMP6,
   PROTOCOL_TCP,
   PROTOCOL_UDP,
+  TCP_ACKNOWLEDGEMENT,
   TCP_DATA_OFFSET,
+  TCP_FLAG_ACK,
+  TCP_FLAGS,
   TCP_HEADER_LENGTH_MIN,
   TCP_SEQUENCE,
 } from "./ip.ts";
@@ -26,6 +29,9 @@ const NEXT_ROUTING = 43;
 const NEXT_FRAGMENT = 44;
 const NEXT_AUTHENTICATION = 51;
 const NEXT_DESTINATION_OPTIONS = 60;
+/** Two NOPs and the option of timestamps, as Linux and most others send them (RFC 7323, A). */
+const TCP_TIMESTAMPS = 0x0101080a;
+const TCP_TIMESTAMPS_LENGTH = 12;
 /** More extension headers than any sane packet has; the rest is then taken for the protocol. */
 const EXTENSION_HEADERS_MAX = 8;
 
@@ -56,6 +62,9 @@ export class FlowKey {
   /** Of TCP, where {@link readTcpSegment} was asked: the sequence number, and bytes of payload. */
   sequence = 0;
   payloadBytes = 0;
+  /** Whether it only acknowledges what came in order, and up to where. */
+  isPlainAck = false;
+  acknowledgement = 0;
   /** Two independent hashes of all of the above, signed 32-bit. */
   hashA = 0;
   hashB = 0;
@@ -106,6 +115,7 @@ export function readPacketHeaders(
 /** Hot. Reads what is of TCP alone out of the packet that `key` was read from. */
 export function readTcpSegment(view: DataView, key: FlowKey): void {
   key.sequence = key.payloadBytes = 0;
+  key.isPlainAck = false;
   const { transport, protocol } = key;
   if (protocol !== PROTOCOL_TCP || transport < 0) return;
   const available = key.end - transport;
@@ -113,6 +123,19 @@ export function readTcpSegment(view: DataView, key: FlowKey): void {
   const headerLength = (view.getUint8(transport + TCP_DATA_OFFSET) >>> 4) * 4;
   key.sequence = view.getUint32(transport + TCP_SEQUENCE);
   key.payloadBytes = Math.max(0, available - headerLength);
+  if (key.payloadBytes === 0) readAcknowledgement(view, key, headerLength);
+}
+
+function readAcknowledgement(view: DataView, key: FlowKey, headerLength: number): void {
+  const { transport, end } = key;
+  if (view.getUint8(transport + TCP_FLAGS) !== TCP_FLAG_ACK || transport + headerLength > end) {
+    return;
+  }
+  const options = transport + TCP_HEADER_LENGTH_MIN;
+  key.isPlainAck = headerLength === TCP_HEADER_LENGTH_MIN ||
+    headerLength === TCP_HEADER_LENGTH_MIN + TCP_TIMESTAMPS_LENGTH &&
+      view.getUint32(options) === TCP_TIMESTAMPS;
+  key.acknowledgement = view.getUint32(transport + TCP_ACKNOWLEDGEMENT);
 }
 
 function readIpv4(view: DataView, offset: number, length: number, key: FlowKey): boolean {

@@ -76,6 +76,29 @@ Deno.test("the sequence number and the payload of TCP are read, and only of TCP"
   deepEqual(segmentOf(ipPacket({ protocol: 17, payload: new Uint8Array(40).fill(9) })), [0, 0]);
 });
 
+Deno.test("an acknowledgement is plain that has no payload, no other flag, and no option but times", () => {
+  const times = new Uint8Array([1, 1, 8, 10, 1, 2, 3, 4, 5, 6, 7, 8]);
+  const sack = new Uint8Array([1, 1, 5, 10, 0, 0, 0, 1, 0, 0, 0, 2]);
+  const isPlain = (fields: Parameters<typeof tcpPacket>[0]) => {
+    const packet = tcpPacket(fields);
+    const key = read(packet)!;
+    readTcpSegment(new DataView(packet.buffer), key);
+    return key.isPlainAck && key.acknowledgement === 4_000_000_000;
+  };
+  const acknowledgement = 4_000_000_000;
+  for (const version of [4, 6] as const) {
+    equal(isPlain({ version, acknowledgement }), true);
+    equal(isPlain({ version, acknowledgement, options: times }), true);
+    equal(isPlain({ version, acknowledgement, options: sack }), false);
+    equal(isPlain({ version, acknowledgement, options: new Uint8Array(24) }), false);
+    equal(isPlain({ version, acknowledgement, payload: new Uint8Array(1) }), false);
+    // SYN, FIN, RST, PSH, ECE beside ACK, and no ACK at all.
+    for (const flags of [0x12, 0x11, 0x14, 0x18, 0x50, 0x00]) {
+      equal(isPlain({ version, acknowledgement, flags }), false, `${flags}`);
+    }
+  }
+});
+
 Deno.test("first and later fragments are one flow, whatever their first bytes", () => {
   const udp = (fragment: number, payload: Uint8Array) =>
     flowOf(ipPacket({ protocol: 17, fragment, payload }));

@@ -37,6 +37,7 @@ export const IPV6_MTU_MIN = 1280;
 
 export const TCP_HEADER_LENGTH_MIN = 20;
 export const TCP_SEQUENCE = 4;
+export const TCP_ACKNOWLEDGEMENT = 8;
 export const TCP_DATA_OFFSET = 12;
 export const TCP_FLAGS = 13;
 export const TCP_CHECKSUM = 16;

@@ -24,6 +24,7 @@ import {
   SLOT_PRIORITY,
   SLOT_RECOVERABLE,
   SLOT_REPEATED,
+  SLOT_SUPERSEDED,
 } from "./aggregate/packet_slots.ts";
 import { TcpProgress } from "./aggregate/tcp_progress.ts";
 import type { PathLoad } from "./path_load.ts";
@@ -155,7 +156,8 @@ export class AggregateScheduler implements Scheduler {
 
   #trafficOf(flow: FlowKey): Traffic {
     if (flow.protocol === PROTOCOL_TCP) {
-      return this.#tcpProgress.isRepeated(flow) ? "repeated" : "tcp";
+      if (this.#tcpProgress.isRepeated(flow)) return "repeated";
+      return this.#tcpProgress.acknowledgesMore(flow) ? "acknowledgement" : "tcp";
     }
     return isInteractive(flow) ? "interactive" : "bulk";
   }
@@ -179,7 +181,7 @@ export class AggregateScheduler implements Scheduler {
     }
     for (;;) {
       const released = this.#slots.takeReleased();
-      if (released !== NO_SLOT) return this.#giveUp(released);
+      if (released !== NO_SLOT) return this.#released(released);
       const slot = this.#aggregate.poll(now);
       if (slot === NO_SLOT) return null;
       const path = this.#paths.byId(this.#aggregate.departing!.id);
@@ -201,9 +203,16 @@ export class AggregateScheduler implements Scheduler {
     this.#leaving = NO_SLOT;
   }
 
+  #released(slot: number): Departure {
+    const departure = this.#giveUp(slot);
+    if ((this.#slots.flags[slot]! & SLOT_SUPERSEDED) !== 0) departure.reason = "superseded";
+    return departure;
+  }
+
   #giveUp(slot: number): Departure {
     const departure = this.#departure;
     departure.slot = slot;
+    departure.reason = "queue full";
     departure.paths = this.#none;
     departure.isKept = false;
     departure.flags = departure.stream = 0;

@@ -108,3 +108,31 @@ Deno.test("a record that found no room gives its slot back", () => {
   const { slot, paths, isKept } = scheduler.poll(1)!;
   deepEqual([slot, paths.length, isKept], [3, 0, false]);
 });
+
+Deno.test("an acknowledgement that a newer one makes needless beside other packets is not sent", () => {
+  const test = setUpScheduling([20], "aggregate");
+  const { scheduler } = test.scheduling;
+  scheduler.recordWritten(test.added[0]!, "control", 0, 1, 100);
+  const heard = { from: 1, highest: 1, received: 1, bytes: 100 };
+  equal(scheduler.acknowledged(Object.assign(new Acknowledgement(), heard), 20), true);
+  scheduler.begin(flowOf(PROTOCOL_TCP, 5), 1000, 20);
+  for (let slot = 100; slot < 150; slot++) scheduler.offer(slot, 1400, 20);
+  const ack = Object.assign(flowOf(PROTOCOL_TCP, 6), { isPlainAck: true });
+  for (let slot = 0; slot < 10; slot++) {
+    ack.acknowledgement = 1000 * slot;
+    scheduler.begin(ack, 60, 20);
+    scheduler.offer(slot, 60, 20);
+  }
+  const reasons = new Map<number, string>();
+  const left: number[] = [];
+  for (let now = 20; now < 30; now += 0.1) {
+    for (let next = scheduler.poll(now); next; next = scheduler.poll(now)) {
+      const [path] = next.paths;
+      if (path === undefined) reasons.set(next.slot, next.reason);
+      else scheduler.recordWritten(path, "packet", 0, 1 + left.push(next.slot), 100);
+    }
+  }
+  // The first is no news to compare with, the next one leaves at once, the last one when it is due.
+  deepEqual(left.filter((slot) => slot < 100), [0, 1, 9]);
+  deepEqual([...reasons], [8, 7, 6, 5, 4, 3, 2].map((slot) => [slot, "superseded"]));
+});

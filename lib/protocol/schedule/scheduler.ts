@@ -10,6 +10,7 @@ import type { FlowKey } from "../packet/flow_key.ts";
 import type { SessionPath } from "../path/session_path.ts";
 import type { Acknowledgement } from "../wire/acknowledgement.ts";
 import type { OrderExtension } from "../wire/order_extension.ts";
+import type { DropReason } from "../wire/drop_reason.ts";
 import type { PathFeedback } from "../wire/path_feedback.ts";
 import type { SchedulerName } from "../wire/scheduler_name.ts";
 import type { PathLoad } from "./path_load.ts";
@@ -21,6 +22,8 @@ export class Departure {
   slot = 0;
   /** One record on each of these; empty: no path takes the packet, and it is dropped. */
   paths: readonly SessionPath[] = [];
+  /** Why, where it has never left. */
+  reason: DropReason = "queue full";
   /** FLAG_ bits of each record. */
   flags = 0;
   /** Reorder domain, in which the packet has a sequence number. */

@@ -26,12 +26,14 @@ import { Recovery } from "./recovery.ts";
 import { OrderNumbers, STREAMS } from "./order_numbers.ts";
 import { SpreadPlan } from "./spread_plan.ts";
 import { QueueLimit } from "./queue_limit.ts";
+import { TcpAckFilter } from "./tcp_ack_filter.ts";
 import {
   NO_SLOT,
   type PacketSlots,
   SLOT_ORDERED,
   SLOT_PRIORITY,
   SLOT_RECOVERABLE,
+  SLOT_SUPERSEDED,
   SLOT_TCP,
   SLOT_TCP_REPEATED,
 } from "./packet_slots.ts";
@@ -65,14 +67,19 @@ const UNQUEUED_MS = 100;
 /** What is shorter acknowledges packets of the other direction. */
 const DATA_BYTES_MIN = 600;
 
-/** `repeated` is what its sender, of TCP, sends again; `bulk` is no TCP. */
-export type Traffic = "interactive" | "repeated" | "tcp" | "bulk";
+/**
+ * `repeated` is what its sender, of TCP, sends again; `acknowledgement` says all that the ones before
+ * it said (`TcpProgress`); `bulk` is no TCP.
+ */
+export type Traffic = "interactive" | "repeated" | "acknowledgement" | "tcp" | "bulk";
 
 /** Hot path: nothing is allocated for a packet. */
 export class Aggregate {
   readonly lanes: PathLane[] = [];
   /** Acknowledgements that cannot be true. */
   badAcknowledgements = 0;
+  /** Acknowledgements of TCP that a newer one made needless. */
+  superseded = 0;
   /** The lane that the slot given by `poll` leaves on. */
   departing: PathLane | null = null;
   readonly #slots: PacketSlots;
@@ -87,6 +94,7 @@ export class Aggregate {
   #limitedAt = 0;
   readonly #queueLimit = new QueueLimit();
   readonly #allowance = new InteractiveAllowance();
+  readonly #acks = new TcpAckFilter();
   readonly #numbers: OrderNumbers;
   /** Bytes on the wire besides the payload that acknowledgements count. */
   readonly #overhead: number;
@@ -175,6 +183,10 @@ export class Aggregate {
     const flow = FairQueue.flowOf(hash);
     this.#slots.length[slot] = length;
     this.#slots.flow[slot] = flow;
+    const isAck = traffic === "acknowledgement";
+    if (isAck && this.#mayWait(slot, flow, now)) return;
+    const held = isAck ? NO_SLOT : this.#acks.flush(flow);
+    if (held !== NO_SLOT) this.#enqueue(held, now);
     if (traffic === "repeated") this.#modes.repeated(flow, now);
     const isFirst = traffic === "interactive" ||
       (traffic === "repeated" && now - this.#recovery.gaveBackAt < REPEATED_FIRST_MS);
@@ -185,9 +197,26 @@ export class Aggregate {
     }
     if (traffic === "repeated") this.#slots.flags[slot] = SLOT_TCP_REPEATED;
     else if (traffic === "tcp") this.#slots.flags[slot] = SLOT_TCP;
+    this.#enqueue(slot, now);
+  }
+
+  #enqueue(slot: number, now: number): void {
     this.#queue.push(slot, now);
     this.#schedule(now);
     this.#limit(now);
+  }
+
+  /** Whether an acknowledgement of TCP is held back, in place of the one before. */
+  #mayWait(slot: number, flow: number, now: number): boolean {
+    const roundTripMs = this.#fastest?.roundTripMs ?? 0;
+    const replaced = this.#acks.take(flow, slot, roundTripMs, this.#queue.packets > 0, now);
+    if (replaced === NO_SLOT) return false;
+    if (replaced !== slot) {
+      this.#slots.flags[replaced] = SLOT_SUPERSEDED;
+      this.#slots.release(replaced);
+      this.superseded++;
+    }
+    return true;
   }
 
   #limit(now: number): void {
@@ -371,6 +400,9 @@ export class Aggregate {
     this.#now = now;
     if (this.#recovery.handleTimeout(now)) this.#measureLags();
     this.#releaseWithheld(now);
+    for (let slot = this.#acks.release(now); slot !== NO_SLOT; slot = this.#acks.release(now)) {
+      this.#enqueue(slot, now);
+    }
     this.#schedule(now);
     if (this.#queue.packets > 0 && !this.hasPath) this.#strandAll();
   }
@@ -384,7 +416,7 @@ export class Aggregate {
 
   /** When `poll` or `handleTimeout` is to be called next. */
   nextTimeout(now: number): number {
-    let next = this.#bursts.releaseAt;
+    let next = Math.min(this.#bursts.releaseAt, this.#acks.releaseAt);
     for (const lane of this.lanes) {
       next = Math.min(next, lane.nextDepartureAt());
       if (lane.records.hasOutstanding) next = Math.min(next, now + 10);

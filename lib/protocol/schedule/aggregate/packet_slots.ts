@@ -16,6 +16,8 @@ export const SLOT_PRIORITY = 8;
 export const SLOT_TCP_REPEATED = 16;
 /** It is of TCP. */
 export const SLOT_TCP = 32;
+/** A newer acknowledgement says all that it would have said. */
+export const SLOT_SUPERSEDED = 64;
 
 export class PacketSlots {
   readonly capacity: number;

@@ -1,6 +1,7 @@
 /**
- * Which segments a TCP sender sends again: it has lost something, and its receiver waits for that.
- * Two flows in one place take it from each other, and then nothing of theirs counts as repeated.
+ * Which segments a TCP sender sends again: it has lost something, and its receiver waits for that. And
+ * which do nothing but acknowledge more than the one before. Two flows in one place take it from each
+ * other, and then nothing of theirs counts as either.
  */
 import type { FlowKey } from "../../packet/flow_key.ts";
 import { FairQueue, FLOWS } from "./fair_queue.ts";
@@ -12,6 +13,8 @@ export class TcpProgress {
   readonly #owner = new Int32Array(FLOWS);
   /** The sequence number behind the last byte that was sent. */
   readonly #next = new Uint32Array(FLOWS);
+  readonly #ackOwner = new Int32Array(FLOWS);
+  readonly #acknowledged = new Uint32Array(FLOWS);
 
   /** Hot. Takes a packet in; whether all its bytes were sent before. */
   isRepeated({ hashA, hashB, sequence, payloadBytes }: FlowKey): boolean {
@@ -23,5 +26,16 @@ export class TcpProgress {
     this.#owner[place] = hashB;
     this.#next[place] = end;
     return false;
+  }
+
+  /** Hot. Takes a packet in; whether the one of its flow before it tells nothing that it does not. */
+  acknowledgesMore({ hashA, hashB, isPlainAck, acknowledgement }: FlowKey): boolean {
+    if (!isPlainAck) return false;
+    const place = FairQueue.flowOf(hashA);
+    const ahead = (acknowledgement - this.#acknowledged[place]!) | 0;
+    const isSame = this.#ackOwner[place] === hashB;
+    this.#ackOwner[place] = hashB;
+    this.#acknowledged[place] = acknowledgement;
+    return isSame && ahead > 0;
   }
 }

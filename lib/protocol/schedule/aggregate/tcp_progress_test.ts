@@ -36,3 +36,26 @@ Deno.test("a new connection in the place of an old one is not repeated", () => {
   equal(progress.isRepeated(segment(1000, 100, 1 + 2 ** 25)), false);
   equal(progress.isRepeated(segment(500, 100)), false);
 });
+
+function ack(acknowledgement: number, hashB = 1): FlowKey {
+  const plain = { isPlainAck: true, acknowledgement };
+  return Object.assign(new FlowKey(), { hashA: 1, hashB, ...plain });
+}
+
+Deno.test("an acknowledgement of more than the one before makes that needless, a repeated one does not", () => {
+  const progress = new TcpProgress();
+  equal(progress.acknowledgesMore(ack(1000)), false);
+  equal(progress.acknowledgesMore(ack(2000)), true);
+  equal(progress.acknowledgesMore(ack(2000)), false);
+  equal(progress.acknowledgesMore(ack(1500)), false);
+  equal(progress.acknowledgesMore(Object.assign(ack(9000), { isPlainAck: false })), false);
+  progress.acknowledgesMore(ack(2 ** 32 - 10));
+  equal(progress.acknowledgesMore(ack(10)), true);
+});
+
+Deno.test("one of another flow in the same place makes nothing needless", () => {
+  const progress = new TcpProgress();
+  progress.acknowledgesMore(ack(1000));
+  equal(progress.acknowledgesMore(ack(2000, 2)), false);
+  equal(progress.acknowledgesMore(ack(3000, 1)), false);
+});
