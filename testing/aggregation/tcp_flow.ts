@@ -54,6 +54,10 @@ export class TcpFlow {
   #firstSent = 0;
   #roundEnd = 0;
   #recoverUntil = -1;
+  /** While it recovers, and more is in flight than the window: what was, arrived and was sent since. */
+  #recoverFlight = 1;
+  #recoverDelivered = 0;
+  #recoverSent = 0;
   #rackSentAt = -1;
   #rackRtt = 0;
   #smoothed = 0;
@@ -101,7 +105,7 @@ export class TcpFlow {
 
   #fill(now: number): void {
     const { control } = this;
-    while (this.#inFlight < Math.floor(control.window) && this.#next - this.#una < RING - 64) {
+    while (this.#maySend() && this.#next - this.#una < RING - 64) {
       if (Number.isFinite(control.pacingRate)) {
         if (this.#paceAt > now + 1e-6) return this.#wakeForPacing();
         this.#paceAt = Math.max(now - 1, this.#paceAt) + 1 / control.pacingRate;
@@ -110,6 +114,15 @@ export class TcpFlow {
       if (lost !== -1) this.#transmit(lost, true, now);
       else this.#transmit(this.#next++, false, now);
     }
+  }
+
+  /** Proportional rate reduction (RFC 6937), and the first repetition at once. */
+  #maySend(): boolean {
+    const { window, pacingRate } = this.control;
+    if (this.#inFlight < Math.floor(window)) return true;
+    if (this.#recoverUntil === -1 || Number.isFinite(pacingRate)) return false;
+    const allowed = Math.max(1, this.#recoverDelivered * window / this.#recoverFlight);
+    return this.#lostCount > 0 && this.#recoverSent < Math.ceil(allowed);
   }
 
   #wakeForPacing(): void {
@@ -130,6 +143,7 @@ export class TcpFlow {
 
   #transmit(sequence: number, isRepeat: boolean, now: number): void {
     const place = sequence & MASK;
+    this.#recoverSent++;
     if (this.#inFlight === 0) this.#firstSent = this.#deliveredTime = now;
     if (isRepeat) {
       this.retransmitted++;
@@ -230,6 +244,7 @@ export class TcpFlow {
       for (let each = this.#una; each < ack.cumulative; each++) this.#state[each & MASK] = 0;
       this.#una = ack.cumulative;
     }
+    this.#recoverDelivered += delivered;
     if (delivered > 0) this.#progress(newest, delivered, before, rtt, now);
     this.#detectLoss(now);
     this.#fill(now);
@@ -306,6 +321,8 @@ export class TcpFlow {
     this.#markLost(sequence);
     if (this.#recoverUntil !== -1) return;
     this.#recoverUntil = this.#next;
+    this.#recoverFlight = this.#inFlight + 1;
+    this.#recoverDelivered = this.#recoverSent = 0;
     this.control.lossBegins(now, this.#inFlight);
   }
 

@@ -59,6 +59,8 @@ interface Port {
   counter: number;
   heartbeatAt: number;
   answeredAt: number;
+  /** When its last answer is told again on another path, should nothing come. */
+  lastWordAt: number;
 }
 
 export class TunnelPeer {
@@ -103,6 +105,7 @@ export class TunnelPeer {
       counter: 0,
       heartbeatAt: 0,
       answeredAt: 0,
+      lastWordAt: Infinity,
     });
   }
 
@@ -128,7 +131,7 @@ export class TunnelPeer {
   #plan(now: number): void {
     let next = Math.min(this.aggregate.nextTimeout(now), this.order.nextTimeout());
     for (const port of this.#ports) {
-      next = Math.min(next, port.received.dueAt - SKEW_MS, port.heartbeatAt);
+      next = Math.min(next, port.received.dueAt - SKEW_MS, port.heartbeatAt, port.lastWordAt);
     }
     next = Math.max(next, now + 0.02);
     if (next >= this.#wakeAt - 0.001 && this.#wakeAt > now) return;
@@ -194,12 +197,16 @@ export class TunnelPeer {
 
   #acknowledge(now: number): void {
     for (const port of this.#ports) {
-      if (port.received.dueAt > now + SKEW_MS) continue;
+      const isLastWord = now >= port.lastWordAt;
+      if (isLastWord) port.lastWordAt = Infinity;
+      const quietMs = now + SKEW_MS - port.received.arrivedAt;
+      if (port.received.dueAt > now + SKEW_MS && !(isLastWord && quietMs >= QUIET_MS)) continue;
       const message = new Acknowledgement();
       message.pathId = port.id;
       const isUrgent = port.received.isUrgent(now + SKEW_MS);
       if (!port.received.acknowledge(message, now + SKEW_MS)) continue;
-      const isQuiet = now + SKEW_MS - port.received.arrivedAt > QUIET_MS;
+      const isQuiet = quietMs >= QUIET_MS;
+      port.lastWordAt = isQuiet ? Infinity : port.received.arrivedAt - SKEW_MS + QUIET_MS;
       const fastest = this.#fastestAnswer(port, isQuiet, now);
       const isSlow = this.#answerDelay(port, now) > this.#answerDelay(fastest, now) + SLOW_MS;
       if ((isUrgent || isSlow || isQuiet) && fastest !== port) {

@@ -13,6 +13,7 @@ import {
   encodeAcknowledgement,
 } from "../wire/acknowledgement.ts";
 import type { DropReason } from "../wire/drop_reason.ts";
+import { PATH_IDS } from "../wire/path_id.ts";
 import { type RecordHeader, TYPE_ACKNOWLEDGEMENT } from "../wire/header.ts";
 import type { Outbox } from "../path/outbox.ts";
 
@@ -35,6 +36,11 @@ export class Acknowledgements {
   readonly #outbox: Outbox;
   readonly #scheduling: Scheduling;
   readonly #message = new Acknowledgement();
+  /**
+   * By path, when its last acknowledgement is told again on another one, should nothing come until
+   * then; Infinity: it was. The sender takes for lost what it is not told of, and sends that again.
+   */
+  readonly #lastWordAt = new Float64Array(PATH_IDS).fill(Infinity);
   #askedAt = -Infinity;
 
   constructor(paths: PathTable, outbox: Outbox, scheduling: Scheduling) {
@@ -73,7 +79,8 @@ export class Acknowledgements {
   }
 
   #tell(path: SessionPath, records: ReceivedRecords, now: number): void {
-    const isQuiet = now - records.arrivedAt > QUIET_MS;
+    const isQuiet = now - records.arrivedAt >= QUIET_MS;
+    this.#lastWordAt[path.id] = isQuiet ? Infinity : records.arrivedAt + QUIET_MS;
     const isUrgent = isQuiet || records.isUrgent(now);
     this.#message.pathId = path.id;
     if (!records.acknowledge(this.#message, now)) return;
@@ -142,14 +149,20 @@ export class Acknowledgements {
   handleTimeout(now: number): void {
     for (const path of this.#paths) {
       const records = path.receivedRecords;
-      if (records !== null && now >= records.dueAt) this.#tell(path, records, now);
+      if (records === null) continue;
+      if (now >= records.dueAt) this.#tell(path, records, now);
+      if (now < this.#lastWordAt[path.id]!) continue;
+      // What came meanwhile is told of soon enough.
+      if (now - records.arrivedAt >= QUIET_MS) this.#tell(path, records, now);
+      this.#lastWordAt[path.id] = Infinity;
     }
   }
 
   nextDeadline(): number {
     let next = Infinity;
-    for (const { receivedRecords } of this.#paths) {
-      if (receivedRecords !== null) next = Math.min(next, receivedRecords.dueAt);
+    for (const { id, receivedRecords } of this.#paths) {
+      if (receivedRecords === null) continue;
+      next = Math.min(next, receivedRecords.dueAt, this.#lastWordAt[id]!);
     }
     return next;
   }
