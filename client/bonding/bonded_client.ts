@@ -137,10 +137,12 @@ export class BondedClient {
 
   /** Something about links, addresses or routes has changed. */
   linksChanged(wentDown: ReadonlySet<string>): void {
-    const { protection, session } = this.#parts;
+    const { protection, session, links } = this.#parts;
+    const before = this.#withPath();
+    links.endPaths(wentDown);
     this.#traffic.changed();
     protection.follow();
-    this.#refresh(() => session.nudge(), wentDown);
+    this.#refresh(() => session.nudge(), wentDown, before);
   }
 
   /**
@@ -197,9 +199,12 @@ export class BondedClient {
   }
 
   /** Looks at the links, and calls `onChange` when one came, went or leads elsewhere. */
-  #refresh(onChange: () => void, wentDown?: ReadonlySet<string>): void {
+  #refresh(
+    onChange: () => void,
+    wentDown?: ReadonlySet<string>,
+    before: readonly string[] = this.#withPath(),
+  ): void {
     const { session, links } = this.#parts;
-    const before = links.names.filter((name) => links.hasPath(name));
     links.refresh(session.latestId, wentDown)
       .then(async (isChanged) => {
         if (isChanged) onChange();
@@ -210,6 +215,12 @@ export class BondedClient {
         await this.#opening.cover();
       })
       .catch((error) => log.warn("cannot follow the links: {error}", { error }));
+  }
+
+  /** Names of the links that have a path. */
+  #withPath(): string[] {
+    const { links } = this.#parts;
+    return links.names.filter((name) => links.hasPath(name));
   }
 
   /** `dsl, lte (wan has no carrier; no answer over cable yet)`: names first those that work. */

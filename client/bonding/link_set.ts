@@ -169,6 +169,15 @@ export class LinkSet {
   }
 
   /**
+   * Interfaces were seen away: their links' paths end at once. Reading how things are takes several
+   * commands, and whoever sends on them waits meanwhile; the next refresh makes those anew that are
+   * back.
+   */
+  endPaths(wentDown: ReadonlySet<string>): void {
+    for (const link of this.#links) if (wentDown.has(link.device)) this.#paths.drop(link);
+  }
+
+  /**
    * From now on it is these links, by name: the next refresh makes the paths of those that join, and
    * takes those of the others away. @throws InterfaceError for what cannot be.
    */

@@ -56,6 +56,26 @@ Deno.test("the last news of a path that fell silent takes the fastest of the oth
   deepEqual(told(50), [0, 1]);
 });
 
+Deno.test("what was told on a path just before it fell silent is told again on another, once", () => {
+  const { acknowledgements, paths: [fast, slow], arrive, told } = setUp();
+  for (let now = 0; now < 20; now++) arrive(fast!, now);
+  arrive(slow!, 18);
+  deepEqual(told(20), [0]);
+  equal(acknowledgements.nextDeadline(), 27);
+  deepEqual(told(27).sort(), [0, 1]);
+  equal(acknowledgements.nextDeadline(), 38, "that of the slow one");
+});
+
+Deno.test("what was told is not told again while more comes", () => {
+  const { acknowledgements, paths: [fast, slow], arrive, told } = setUp();
+  for (let now = 0; now < 25; now++) arrive(fast!, now);
+  arrive(slow!, 24);
+  deepEqual(told(25), [0]);
+  for (let now = 25; now < 33; now++) arrive(fast!, now);
+  deepEqual(told(33), []);
+  equal(acknowledgements.nextDeadline(), 41, "20 ms after the first that was not told");
+});
+
 Deno.test("a path that was silent for long tells nobody's news", () => {
   const { paths: [fast, slow], arrive, told } = setUp();
   arrive(slow!, 0);

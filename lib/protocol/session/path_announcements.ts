@@ -25,6 +25,7 @@ export class PathAnnouncements {
   readonly #scheduling: Scheduling;
   readonly #probes: MtuProbes;
   #toldMtu: number | null = null;
+  #toldUsable = "";
   /** When the client sent the newest one that has come, by its clock. */
   #heardSendTime: number | null = null;
 
@@ -43,12 +44,14 @@ export class PathAnnouncements {
     this.nextAt = firstAt;
   }
 
-  /** Something has changed: the server is told on a path that works. */
+  /**
+   * Something has changed: the server is told on a path that works. Which paths do, it is told on all
+   * of them, since it goes on sending on one that does not until then.
+   */
   announce(): void {
     if (this.nextAt === Infinity) return;
     const usable = this.#paths.usable();
-    const path = usable[0];
-    if (path === undefined) return;
+    if (usable.length === 0) return;
     this.#toldMtu = this.#probes.smallest();
     const payload = encodeTunnelMessage({
       type: "paths",
@@ -57,7 +60,10 @@ export class PathAnnouncements {
       mtu: this.#toldMtu ?? undefined,
       rules: this.#rules(),
     });
-    this.#outbox.transmit({ type: TYPE_CONTROL, path, payload });
+    const now = usable.map(({ id }) => id).join();
+    const paths = now === this.#toldUsable ? usable.slice(0, 1) : usable;
+    this.#toldUsable = now;
+    for (const path of paths) this.#outbox.transmit({ type: TYPE_CONTROL, path, payload });
   }
 
   /** Undefined: there are none, and a message of before is void. */

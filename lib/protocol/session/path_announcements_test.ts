@@ -27,17 +27,19 @@ function usable(...ids: number[]): TunnelMessage & { type: "paths" } {
   return { type: "paths", usable: ids };
 }
 
-Deno.test("the paths that work are told on one of them, now and every 2 s", () => {
+Deno.test("the paths that work are told on all of them when they change, and on one every 2 s", () => {
   const { announcements, told, added } = setUp();
   announcements.handleTimeout(0);
   const both = { ...usable(0, 1), scheduler: "flow" };
-  deepEqual(told(), [[0, both]]);
+  deepEqual(told(), [[0, both], [1, both]], "on each of them what is new");
   announcements.handleTimeout(REPEAT_MS - 1);
   deepEqual(told(), []);
-  added[0]!.liveness.linkDown(0);
   announcements.handleTimeout(REPEAT_MS);
-  deepEqual(told(), [[1, { ...both, usable: [1] }]]);
+  deepEqual(told(), [[0, both]]);
   equal(announcements.nextAt, 2 * REPEAT_MS);
+  added[0]!.liveness.linkDown(0);
+  announcements.announce();
+  deepEqual(told(), [[1, { ...both, usable: [1] }]]);
   added[1]!.liveness.linkDown(0);
   announcements.announce();
   deepEqual(told(), [], "there is no path to tell it on");
@@ -46,7 +48,7 @@ Deno.test("the paths that work are told on one of them, now and every 2 s", () =
 Deno.test("the size that all paths carry is told when it has changed", () => {
   const { announcements, told, added } = setUp(0, 1400);
   announcements.announce();
-  deepEqual(told().map(([, message]) => (message as { mtu?: number }).mtu), [1280]);
+  deepEqual(told().map(([, message]) => (message as { mtu?: number }).mtu), [1280, 1280]);
   announcements.announceMtu();
   deepEqual(told(), []);
   for (const path of added) path.mtu = 1400;
