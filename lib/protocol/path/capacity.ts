@@ -182,8 +182,9 @@ export class Capacity {
       (isLong && isGrowing && (isUsed || !this.#isStarting)) ||
       this.#growing >= GROWING_INTERVALS;
     if (this.#queueMs > threshold || isOverflowing) {
-      this.#drainQueue(mayLower, arrived, intervalMs, now, sample);
-    } else if (isPoliced && isFull) this.#lower(arrived);
+      const least = isFlooded && this.#isStarting ? 0 : LOWER_MIN * this.#estimate;
+      this.#drainQueue(mayLower, arrived, least, intervalMs, now, sample);
+    } else if (isPoliced && isFull) this.#lower(arrived, LOWER_MIN * this.#estimate);
     else this.#noQueue(isFull && now >= this.#drainUntil, arrived);
     this.#clamp();
     this.#planDrain(isFull, intervalMs, now);
@@ -192,11 +193,12 @@ export class Capacity {
   #drainQueue(
     isGrowing: boolean,
     arrived: number,
+    least: number,
     intervalMs: number,
     now: number,
     sample: PathSample,
   ): void {
-    if (isGrowing) this.#lower(arrived);
+    if (isGrowing) this.#lower(arrived, least);
     if (this.#drainedMs === 0) this.#queueBeforeMs = this.#queueMs;
     if (this.#drainedMs >= DRAINED_MS_MIN && !isGrowing) {
       const shrunk = this.#queueBeforeMs - this.#queueMs;
@@ -212,11 +214,14 @@ export class Capacity {
     this.#drainedMs += (1 - this.#gain) * intervalMs;
   }
 
-  /** Not by more than a half at once: what arrived may be less than what was wanted to. */
-  #lower(arrived: number): void {
+  /**
+   * Not by more than a half at once, since what arrived may be less than what was wanted to; but a path
+   * that is flooded while it starts carries exactly that.
+   */
+  #lower(arrived: number, least: number): void {
     this.#isStarting = false;
     this.#step = STEP_MIN;
-    this.#estimate = Math.min(this.#estimate, Math.max(arrived, LOWER_MIN * this.#estimate));
+    this.#estimate = Math.min(this.#estimate, Math.max(arrived, least));
   }
 
   #noQueue(mayRaise: boolean, arrived: number): void {
