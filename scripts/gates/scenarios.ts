@@ -9,6 +9,7 @@ import { INTERNET_ADDRESS, Lab, type LabLink } from "../lab/lab.ts";
 import { newClientCertificate, startClient, startServer } from "../lab/programs.ts";
 import type { Child } from "../../tests/netns/namespace.ts";
 import { CASES } from "./cases.ts";
+import { PAYLOAD_SHARE } from "./report.ts";
 import type { Requests } from "./requests.ts";
 import { ping, transfer, type TransferOptions } from "./transfer.ts";
 
@@ -145,8 +146,10 @@ async function comesBack(scheduler: string): Promise<string> {
   });
 }
 
-async function bothWays(scheduler: string): Promise<string> {
-  return await withTunnel(CASES.A, scheduler, async ({ lab }) => {
+async function bothWays(links: readonly LabLink[], scheduler: string): Promise<string> {
+  const rateOf = (direction: "up" | "down") =>
+    links.reduce((sum, link) => sum + (link[direction]?.rateMbit ?? link.rateMbit), 0);
+  return await withTunnel(links, scheduler, async ({ lab }) => {
     const listener = lab.internet.spawn(["iperf3", "-s", "-1", "-p", PORT, "--forceflush"]);
     await listener.waitForLine(/listening/, START_TIMEOUT_MS);
     const { stdout } = await lab.client.runWith(
@@ -158,7 +161,9 @@ async function bothWays(scheduler: string): Promise<string> {
     const { end } = JSON.parse(stdout);
     const up = end.sum_received.bits_per_second / 1e6;
     const down = end.sum_received_bidir_reverse.bits_per_second / 1e6;
-    return `up ${up.toFixed(1)}, down ${down.toFixed(1)} Mbit/s at once`;
+    const told = (mbit: number, rate: number) =>
+      `${mbit.toFixed(1)} Mbit/s (${(100 * mbit / (PAYLOAD_SHARE * rate)).toFixed(0)} %)`;
+    return `up ${told(up, rateOf("up"))}, down ${told(down, rateOf("down"))} at once`;
   });
 }
 
@@ -189,6 +194,11 @@ const BLOATED: LabLink[] = [
   },
 ];
 
+const ASYMMETRIC: LabLink[] = [
+  { name: "cable", rateMbit: 100, rttMs: 20, up: { rateMbit: 1 } },
+  { name: "dsl", rateMbit: 20, rttMs: 20 },
+];
+
 /** What `--gates` names, and what is measured. */
 export const SCENARIOS: Readonly<Record<string, (scheduler: string) => Promise<string>>> = {
   "ping": (scheduler) => pingUnderLoad(CASES.A, scheduler),
@@ -197,7 +207,8 @@ export const SCENARIOS: Readonly<Record<string, (scheduler: string) => Promise<s
   "carrier": (scheduler) => blackout("carrier", scheduler),
   "deleted": (scheduler) => blackout("deleted", scheduler),
   "back": comesBack,
-  "both": bothWays,
+  "both": (scheduler) => bothWays(CASES.A, scheduler),
+  "asymmetric": (scheduler) => bothWays(ASYMMETRIC, scheduler),
   "bufferbloat": (scheduler) => pingUnderLoad(BLOATED, scheduler),
   "cpu": processorTime,
 };
