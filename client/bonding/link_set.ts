@@ -168,11 +168,7 @@ export class LinkSet {
     return [...this.problems].map(([name, why]) => `${name} ${why}`).join(", ");
   }
 
-  /**
-   * Interfaces were seen away: their links' paths end at once. Reading how things are takes several
-   * commands, and whoever sends on them waits meanwhile; the next refresh makes those anew that are
-   * back.
-   */
+  /** Ends the paths of interfaces that were seen away; the next refresh, which is slow, makes them anew. */
   endPaths(wentDown: ReadonlySet<string>): void {
     for (const link of this.#links) if (wentDown.has(link.device)) this.#paths.drop(link);
   }

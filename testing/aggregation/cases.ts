@@ -15,6 +15,9 @@ export const LINKS = {
 
 export type CaseName = keyof typeof LINKS;
 
+/** With each seed, transfers begin so much later, ms: where nothing is chance, that is. */
+const START_MS = 500;
+const START_STEP_MS = 13;
 /** When transfers are looked at, ms: the first seconds are left out. */
 const FROM = 4000;
 const TO = 14_000;
@@ -66,7 +69,8 @@ export function transfers(
     links: isKnown ? links.map((link) => ({ ...link, known: link.rate })) : links,
     seed,
   });
-  for (let each = 0; each < count; each++) lab.addFlow(control);
+  const startAt = START_MS + (seed - 1) * START_STEP_MS;
+  for (let each = 0; each < count; each++) lab.addFlow(control, "down", startAt);
   lab.ping(FROM, TO - 500);
   const rates = lab.measure(FROM, TO);
   return outcomeOf(lab, rates, sumOf(links.map(({ rate }) => rate)));
@@ -120,7 +124,7 @@ export function blackout(count: number, seed = 1): Blackout {
 /** One transfer each way over A. Shares down and up. */
 export function bothWays(seed = 1): { down: number; up: number } {
   const lab = new Lab({ links: LINKS.A, seed });
-  lab.addFlow("cubic", "down");
+  lab.addFlow("cubic", "down", START_MS + (seed - 1) * START_STEP_MS);
   lab.addFlow("cubic", "up");
   const [down, up] = lab.measure(FROM, TO);
   return { down: down! / payloadOf(70), up: up! / payloadOf(70) };
@@ -170,7 +174,7 @@ export function asymmetric(seed = 1): { down: number; up: number } {
     links: [{ rate: 100, rtt: 20, up: { rate: 1, rtt: 20 } }, { rate: 20, rtt: 20 }],
     seed,
   });
-  lab.addFlow("cubic", "down");
+  lab.addFlow("cubic", "down", START_MS + (seed - 1) * START_STEP_MS);
   lab.addFlow("cubic", "up");
   const [down, up] = lab.measure(FROM, TO);
   return { down: down! / payloadOf(120), up: up! / payloadOf(21) };

@@ -60,7 +60,7 @@ Deno.test("8 flows share the sum of the links", () => {
 });
 
 for (
-  const [name, seeds, least] of [["A", [1], 0.85], ["C", SEEDS, 0.77], ["E", [1], 0.75]] as const
+  const [name, seeds, least] of [["A", [1], 0.85], ["C", SEEDS, 0.77], ["E", SEEDS, 0.7]] as const
 ) {
   Deno.test(`${name}: one BBR flow gets most of the sum, and pings keep the fastest`, () => {
     const runs = seeds.map((seed) => transfers(name, "bbr", 1, seed));
@@ -113,5 +113,5 @@ Deno.test("a link with a queue of 2 s does no harm", () => {
 
 Deno.test("a link of 100/1 Mbit/s helps beside one of 20/20", () => {
   const { down, up } = asymmetric();
-  ok(down >= 0.8 && up >= 0.65, `${percent(down)} and ${percent(up)}`);
+  ok(down >= 0.85 && up >= 0.85, `${percent(down)} and ${percent(up)}`);
 });
