@@ -52,6 +52,11 @@ const QUEUE_LAG_SHARE = 0.4;
 /** What may wait for a moment beyond that: acknowledgements come in bursts when a gap is closed. */
 const BURST_MS = 100;
 const FORGET_MS = 1000;
+/**
+ * What all paths carried together is so long no reason to drop packets when one is gone: it may be back
+ * soon, and a sender that has halved its window takes seconds to find the sum again.
+ */
+const STANDING_FORGET_MS = 2000;
 const QUEUE_BYTES_MIN = 30_000;
 /** Records of a path overtake each other by less. */
 const TOLERANCE_MS = 2;
@@ -91,6 +96,7 @@ export class Aggregate {
   /** The path of the least delay. */
   #fastest: PathLane | null = null;
   #burstRate = 0;
+  #standingRate = 0;
   #limitedAt = 0;
   readonly #queueLimit = new QueueLimit();
   readonly #allowance = new InteractiveAllowance();
@@ -221,7 +227,11 @@ export class Aggregate {
 
   #limit(now: number): void {
     this.#queueLimit.note(this.#queue.bytes, now);
-    const rate = this.#upRate();
+    const upRate = this.#upRate();
+    const elapsedMs = now - this.#limitedAt;
+    this.#limitedAt = now;
+    const forgotten = elapsedMs / STANDING_FORGET_MS;
+    const rate = this.#standingRate = remembered(this.#standingRate, upRate, forgotten);
     const waiting = Math.max(
       rate * QUEUE_MS_MIN,
       Math.min(rate * QUEUE_MS / this.#queue.flows, QUEUE_BYTES_MAX),
@@ -229,8 +239,7 @@ export class Aggregate {
     const lagging = rate * QUEUE_LAG_SHARE * this.spreadMs;
     const standing = Math.max(QUEUE_BYTES_MIN, waiting + lagging);
     // When a path goes, what its packets were is still there, and no sender is to blame.
-    this.#burstRate = Math.max(rate, this.#burstRate * (1 - (now - this.#limitedAt) / FORGET_MS));
-    this.#limitedAt = now;
+    this.#burstRate = remembered(this.#burstRate, upRate, elapsedMs / FORGET_MS);
     const burst = standing + this.#burstRate * BURST_MS;
     while (this.#queueLimit.mustDrop(this.#queue.bytes, standing, burst, now)) {
       const slot = this.#queue.dropFattest();
@@ -424,4 +433,9 @@ export class Aggregate {
     if (this.#queue.packets > 0) next = Math.min(next, now + 1);
     return next;
   }
+}
+
+/** Hot. The greater of both, the one of before less what was forgotten of it. */
+function remembered(before: number, now: number, forgotten: number): number {
+  return Math.max(now, before * (1 - forgotten));
 }
