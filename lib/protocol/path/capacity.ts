@@ -138,6 +138,15 @@ export class Capacity {
     return Math.max(this.#least, this.#estimate * Math.min(this.#gain, drain));
   }
 
+  /**
+   * Nothing was sent on the path for long, since so little would be of no use: it may carry that much by
+   * now.
+   */
+  trust(rate: number): void {
+    this.#estimate = Math.max(this.#estimate, rate);
+    this.#clamp();
+  }
+
   /** What records last waited in the network at the least, in ms. */
   get queueMs(): number {
     return this.#queueMs;

@@ -20,7 +20,7 @@ import { Bursts } from "./bursts.ts";
 import { FairQueue } from "./fair_queue.ts";
 import { FlowModes } from "./flow_modes.ts";
 import { InteractiveAllowance } from "./interactive_allowance.ts";
-import { fastestPriority, openReserve, soonestSpread } from "./lane_choice.ts";
+import { fastestPriority, idleSpread, openReserve, soonestSpread } from "./lane_choice.ts";
 import { type LaneOptions, PathLane } from "./path_lane.ts";
 import { Recovery } from "./recovery.ts";
 import { OrderNumbers, STREAMS } from "./order_numbers.ts";
@@ -292,10 +292,16 @@ export class Aggregate {
 
   #bindSpread(slot: number, now: number): boolean {
     const plan = this.#plan;
-    const lane = soonestSpread(this.lanes, this.#slots.length[slot]!, plan, now);
+    const length = this.#slots.length[slot]!;
+    let lane = soonestSpread(this.lanes, length, plan, now);
     if (lane === null) return false;
-    const earlyMs = Math.max(0, plan.holdMs - lane.lagMs);
-    if (lane.bulkStartAt(now) > now + earlyMs + AHEAD_MS) return false;
+    let earlyMs = Math.max(0, plan.holdMs - lane.lagMs);
+    if (lane.bulkStartAt(now) > now + earlyMs + AHEAD_MS) {
+      const backlogMs = this.#queue.bytes / this.#upRate();
+      lane = idleSpread(this.lanes, length, plan, backlogMs, AHEAD_MS, now);
+      if (lane === null) return false;
+      earlyMs = Math.max(0, plan.holdMs - lane.lagMs);
+    }
     this.#queue.take();
     this.#number(slot, plan.paths);
     const isTcp = this.#slots.flags[slot]! & SLOT_TCP;
@@ -413,7 +419,9 @@ export class Aggregate {
       this.#enqueue(slot, now);
     }
     this.#schedule(now);
-    if (this.#queue.packets > 0 && !this.hasPath) this.#strandAll();
+    if (this.#queue.packets === 0) return;
+    if (!this.hasPath) return this.#strandAll();
+    for (const lane of this.lanes) lane.noteDemand(now);
   }
 
   /** No path is left that what waits could hope for. */

@@ -45,6 +45,39 @@ export function soonestSpread(
   return soonest;
 }
 
+/** What waits behind a packet, waits for it no longer: so long 1500 bytes take at 1.5 Mbit/s. */
+const LATER_MS_MAX = 8;
+
+/**
+ * Hot. For a packet whose soonest lane, has enough to do: one that has
+ * not, and where it arrives no later than what waits behind it. A path of few Mbit/s is never the
+ * soonest beside a fast one, and what it carries would never be learned again. Null when there is none.
+ * @param backlogMs how long all paths take for what waits.
+ * @param aheadMs what a lane is given to do ahead.
+ */
+export function idleSpread(
+  lanes: readonly PathLane[],
+  bytes: number,
+  { paths, holdMs }: SpreadPlan,
+  backlogMs: number,
+  aheadMs: number,
+  now: number,
+): PathLane | null {
+  let idle: PathLane | null = null;
+  let least = now + holdMs + Math.min(backlogMs, LATER_MS_MAX);
+  for (const lane of lanes) {
+    if (!lane.isOpen || (lane.bit & paths) === 0) continue;
+    const startAt = lane.bulkStartAt(now);
+    const lagMs = Math.min(lane.lagMs, holdMs);
+    if (startAt > now + holdMs - lagMs + aheadMs) continue;
+    const arrival = Math.max(startAt + lagMs, now + holdMs) + bytes / lane.capacity.rate(now);
+    if (arrival >= least) continue;
+    least = arrival;
+    idle = lane;
+  }
+  return idle;
+}
+
 /** Where no other lane takes packets, those that are kept in reserve do. */
 export function openReserve(lanes: readonly PathLane[]): void {
   for (const lane of lanes) if (lane.isOpen) return;

@@ -19,6 +19,13 @@ const SAMPLE_RECORDS = 10;
 const SAMPLE_MS_MAX = 600;
 const DELAY_BUCKET_MS = 1000;
 const DELAY_BUCKETS = 3;
+/** A path that carries less is not used beside faster ones: bytes a millisecond, 2 Mbit/s. */
+const USEFUL_RATE = 250;
+/** It is tried again after so long, twice that the next time, and so on. */
+const TRY_AGAIN_MS = 2000;
+const TRY_AGAIN_MS_MAX = 32_000;
+/** No less is said of it by what it carries besides packets. */
+const UNUSED_MS = 500;
 
 export interface LaneOptions {
   readonly id: number;
@@ -66,6 +73,8 @@ export class PathLane {
   lagMs = 0;
   /** Least delay beyond clocks, in ms; Infinity when nothing is known. */
   delayMs = Infinity;
+  #neglectedSince = Infinity;
+  #tryAgainMs = TRY_AGAIN_MS;
   readonly #slots: PacketSlots;
   #isMeasured = false;
   readonly #delays = new WindowedMinimum(DELAY_BUCKET_MS, DELAY_BUCKETS);
@@ -134,6 +143,25 @@ export class PathLane {
 
   departed(bytes: number, now: number): void {
     this.pacer.departed(bytes, this.capacity.rate(now), now);
+  }
+
+  /**
+   * Packets wait. A path that once carried too little to be given any would never be seen to carry
+   * more.
+   */
+  noteDemand(now: number): void {
+    if (this.capacity.estimate >= 2 * USEFUL_RATE) this.#tryAgainMs = TRY_AGAIN_MS;
+    const isNeglected = this.isOpen && this.capacity.estimate < USEFUL_RATE &&
+      now - this.sentAt >= UNUSED_MS;
+    if (!isNeglected) {
+      this.#neglectedSince = Infinity;
+      return;
+    }
+    this.#neglectedSince = Math.min(this.#neglectedSince, now);
+    if (now - this.#neglectedSince < this.#tryAgainMs) return;
+    this.#neglectedSince = Infinity;
+    this.#tryAgainMs = Math.min(TRY_AGAIN_MS_MAX, 2 * this.#tryAgainMs);
+    this.capacity.trust(USEFUL_RATE);
   }
 
   /** What has left wants an acknowledgement. */
