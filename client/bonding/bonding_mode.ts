@@ -23,6 +23,7 @@ import { answerWithin, resolveServers } from "../control/resolve_server.ts";
 import { watchLinks } from "../../lib/host/links/link_watch.ts";
 import { type BondOptions, CLIENT_PROGRAM } from "../config/options.ts";
 import { refuseStrangers } from "../config/link_rules.ts";
+import { LearnedRates } from "../metering/learned_rates.ts";
 import { LinkRules } from "../metering/link_rules.ts";
 import { VolumeWatch } from "../metering/volume_watch.ts";
 import { BondMonitor, type BondStatus } from "../../lib/status/bond_status.ts";
@@ -54,6 +55,8 @@ const LINKS_SETTLE_MS = 30;
 const CHECK_MS = 1000;
 /** How often the counters are read, for the rates. */
 const SAMPLE_MS = 2000;
+/** How often what links carry is remembered. */
+const LEARN_MS = 10_000;
 /** The session waits for the names that the server tells of its data plane. */
 const DATA_HOSTS_TIMEOUT_MS = 5000;
 /** Such a look takes two commands. */
@@ -178,7 +181,9 @@ export async function bond(
         ? findServer(hosts, journal, until, resolve)
         : answerWithin(resolve(), hosts, DATA_HOSTS_TIMEOUT_MS, until);
     });
-    const links = await makeLinks(options, journal, engine, endpoints, rules);
+    const learned = stack.use(await LearnedRates.open(options.instance));
+    const links = await makeLinks(options, journal, engine, endpoints, rules, learned);
+    stack.adopt(setInterval(() => learn(monitor, links, learned), LEARN_MS), clearInterval);
     lookUp.follow(links);
     const volumes = stack.use(
       await VolumeWatch.start({ runner, ...options, rules, onCounted: () => links.applyRules() }),
@@ -284,6 +289,18 @@ function sample(monitor: BondMonitor): void {
   monitor.status().catch((error) => log.debug("cannot read the counters: {error}", { error }));
 }
 
+/** Remembers what the paths carry. */
+function learn(monitor: BondMonitor, links: LinkSet, learned: LearnedRates): void {
+  const nowMs = Date.now();
+  monitor.status().then(({ session }) => {
+    for (const { name, capacity, peerCapacity, rateLimit } of session?.paths ?? []) {
+      const place = links.placeOf(name);
+      if (place !== null && rateLimit === null) learned.note(place, capacity, peerCapacity, nowMs);
+    }
+    learned.keep(nowMs);
+  }).catch((error) => log.debug("cannot learn what links carry: {error}", { error }));
+}
+
 /** The links of the bond. @throws InterfaceError where there is nothing to bond. */
 async function makeLinks(
   options: BondOptions,
@@ -291,6 +308,7 @@ async function makeLinks(
   engine: Engine,
   endpoints: ServerPool,
   rules: LinkRules,
+  learned: LearnedRates,
 ): Promise<LinkSet> {
   const { runner } = journal;
   const selection = new LinkSelection(options.links, options.tunName);
@@ -303,7 +321,7 @@ async function makeLinks(
     if (stranger !== undefined) log.warn(`${flag} names ${stranger}, which is no link at present`);
   }
   return new LinkSet({
-    ruleOf: (link) => rules.ruleOf(link),
+    ruleOf: (link, place) => learned.startOf(place, rules.ruleOf(link), Date.now()),
     ...{ runner, engine, selection, endpoints },
     tables: options.policyRouting ? new LinkTables(journal) : null,
     prepare: (device) => loosenReversePath(journal, [device]),

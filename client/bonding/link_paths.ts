@@ -5,11 +5,17 @@ import { NO_RULE, type PathRule } from "../../lib/protocol/wire/path_rule.ts";
 import type { Link } from "./link_selection.ts";
 import { type LinkRoute, sendableAddresses } from "./link_state.ts";
 
+/** What is prescribed for the link of that name, and remembered of the place it leads through. */
+export type RuleOf = (link: string, place: string) => PathRule;
+
 interface Path {
   readonly id: number;
   /** As the engine was told last. */
   rule: PathRule;
+  /** Whether the engine was told what is remembered of it. */
+  isBegun: boolean;
   readonly identity: string;
+  readonly place: string;
   /** The one that is prescribed, or all the interface had: one is the source of what is sent. */
   readonly addresses: readonly string[];
   /** What the interface took when it was last looked at. */
@@ -30,14 +36,13 @@ interface SessionPaths {
 export class LinkPaths {
   readonly #engine: Pick<Engine, "addPath" | "removePath" | "setPathRule">;
   readonly #probesMtu: boolean;
-  readonly #ruleOf: (link: string) => PathRule;
+  readonly #ruleOf: RuleOf;
   readonly #sessions = new Map<number, SessionPaths>();
 
-  /** @param ruleOf what is prescribed for the link of that name. */
   constructor(
     engine: Pick<Engine, "addPath" | "removePath" | "setPathRule">,
     probesMtu: boolean,
-    ruleOf: (link: string) => PathRule = () => NO_RULE,
+    ruleOf: RuleOf = () => NO_RULE,
   ) {
     this.#engine = engine;
     this.#ruleOf = ruleOf;
@@ -68,6 +73,15 @@ export class LinkPaths {
 
   has(name: string): boolean {
     return [...this.#sessions.values()].some(({ paths }) => paths.has(name));
+  }
+
+  /** Interface and gateway that a link leads through; null where it has no path. */
+  placeOf(name: string): string | null {
+    for (const { paths } of this.#sessions.values()) {
+      const path = paths.get(name);
+      if (path !== undefined) return path.place;
+    }
+    return null;
   }
 
   /** Makes sure that the session has a path over the link as it is; one that is over needs none. */
@@ -104,7 +118,17 @@ export class LinkPaths {
       ...(before === undefined ? {} : { sourcePort: before }),
     });
     if (sourcePort !== 0) sourcePorts?.set(name, sourcePort);
-    const made = { id, rule: NO_RULE, identity, addresses, interfaceMtu: found.mtu };
+    const { gateway } = route.nextHop;
+    const place = `${device} via ${gateway?.address ?? "no gateway"}`;
+    const made = {
+      id,
+      rule: NO_RULE,
+      isBegun: false,
+      identity,
+      place,
+      addresses,
+      interfaceMtu: found.mtu,
+    };
     paths.set(name, made);
     this.#tellRule(session, name, made);
   }
@@ -117,11 +141,14 @@ export class LinkPaths {
   }
 
   #tellRule(session: number, name: string, path: Path): void {
-    const rule = this.#ruleOf(name);
+    const rule = this.#ruleOf(name, path.place);
     const { sendRate, receiveRate, use } = path.rule;
     const isKnown = rule.use === use && rule.sendRate === sendRate &&
       rule.receiveRate === receiveRate;
-    if (isKnown) return;
+    // What is remembered counts at the beginning only.
+    const isBegun = path.isBegun;
+    path.isBegun = true;
+    if (isKnown && (isBegun || rule === NO_RULE)) return;
     path.rule = rule;
     this.#engine.setPathRule(session, path.id, rule);
   }

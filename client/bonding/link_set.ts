@@ -11,7 +11,6 @@ import type { CommandRunner } from "../../lib/host/command/runner.ts";
 import type { Engine } from "../../lib/net/engine.ts";
 import type { AddressFamily } from "../../lib/host/links/address.ts";
 import type { NetworkInterface } from "../../lib/host/links/network_interface.ts";
-import type { PathRule } from "../../lib/protocol/wire/path_rule.ts";
 import type { LinkTables } from "../../lib/host/routes/link_tables.ts";
 import { SerialQueue } from "../../lib/host/serial_queue.ts";
 import { EndpointChoice } from "./endpoint_choice.ts";
@@ -24,7 +23,7 @@ import {
   sendableAddresses,
   type Surroundings,
 } from "./link_state.ts";
-import { LinkPaths } from "./link_paths.ts";
+import { LinkPaths, type RuleOf } from "./link_paths.ts";
 import type { ServerEndpoint, ServerEndpoints } from "./server_endpoints.ts";
 import { controlRoutes } from "./control_routes.ts";
 import type { ControlRoute } from "./session_request.ts";
@@ -46,8 +45,7 @@ interface LinkSetParts {
   readonly tables: LinkTables | null;
   /** Called before an interface is used that has not been there before. */
   readonly prepare?: (name: string) => Promise<void>;
-  /** What is prescribed for the link of that name. */
-  readonly ruleOf?: (link: string) => PathRule;
+  readonly ruleOf?: RuleOf;
   /** Whether what is too large for a path is lost rather than fragmented. */
   readonly forbidsFragments?: boolean;
 }
@@ -236,6 +234,11 @@ export class LinkSet {
   /** Whether a link has a path at present. */
   hasPath(name: string): boolean {
     return this.#paths.has(name);
+  }
+
+  /** As LinkPaths.placeOf(). */
+  placeOf(name: string): string | null {
+    return this.#paths.placeOf(name);
   }
 
   get #links(): readonly Link[] {

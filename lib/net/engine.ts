@@ -177,6 +177,8 @@ export interface PathReport {
   readonly rateLimit: number | null;
   /** Bytes a second that it is believed to carry at present; null: that is not known. */
   readonly capacity: number | null;
+  /** On the client: the same of what the server sends on it, as the server tells. */
+  readonly peerCapacity: number | null;
   /** Bytes a second that this side sent on it of late. */
   readonly sendingRate: number;
   /** What waits here to leave on it, and how long what comes last waits, here and in the network. */

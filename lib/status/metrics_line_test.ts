@@ -30,6 +30,7 @@ const PATH: PathReport = {
   idleFor: null,
   rateLimit: 6_250_000,
   capacity: 6_000_000.4,
+  peerCapacity: null,
   sendingRate: 5_500_000.6,
   queuedBytes: 14_000,
   queuedMs: 12.34,

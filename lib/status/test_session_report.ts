@@ -28,6 +28,7 @@ export function pathReport(
     idleFor: null,
     rateLimit: null,
     capacity: 6_250_000,
+    peerCapacity: null,
     sendingRate: 1_250_000,
     queuedBytes: 0,
     queuedMs: 0,

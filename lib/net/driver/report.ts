@@ -35,6 +35,7 @@ export function reportSession<S extends Cipher, O extends Cipher>(
     heardMsAgo: path.lastHeardAt === -Infinity ? null : now - path.lastHeardAt,
     idleFor: idleReason(path, session.scheduling.scheduler),
     rateLimit: path.rule.sendRate,
+    peerCapacity: path.peerRate,
     sendingRate: path.quality.sentRate,
     ...loadOf(session.scheduling.scheduler.loadOf(path)),
     ...path.counters,

@@ -138,6 +138,13 @@ export class Capacity {
     return Math.max(this.#least, this.#estimate * Math.min(this.#gain, drain));
   }
 
+  /** What the path carried before: believed as long as nothing was measured. */
+  startFrom(rate: number): void {
+    if (!this.#isStarting || this.#startupIntervals > 0) return;
+    this.#estimate = rate;
+    this.#clamp();
+  }
+
   /**
    * Nothing was sent on the path for long, since so little would be of no use: it may carry that much by
    * now.

@@ -64,6 +64,12 @@ export class SessionPath {
   carriesFlows = false;
   /** What the operator of the client has prescribed. */
   rule: PathRule = NO_RULE;
+  /** Bytes a second that this side begins to send with, before anything is measured; null: unknown. */
+  startRate: number | null = null;
+  /** What the server has told that the path carries towards the client; null: nothing yet. */
+  peerRate: number | null = null;
+  /** What the peer was last told of that. */
+  toldRate: number | null = null;
   /** Whether its rule keeps it from carrying packets while others can. */
   isHeldBack = false;
   /** When packets last waited because of its rule's rate. */

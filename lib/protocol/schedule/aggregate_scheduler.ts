@@ -16,6 +16,7 @@ import {
   OrderExtension,
 } from "../wire/order_extension.ts";
 import { Aggregate, type Traffic } from "./aggregate/aggregate.ts";
+import type { PathLane } from "./aggregate/path_lane.ts";
 import type { OrderNumbers } from "./aggregate/order_numbers.ts";
 import {
   NO_SLOT,
@@ -76,6 +77,7 @@ export class AggregateScheduler implements Scheduler {
       const ceiling = sendRate === null ? Infinity : sendRate / 1000;
       const lane = this.#aggregate.lane(path.id);
       lane?.capacity.limit(ceiling);
+      if (lane !== null && path.startRate !== null) this.#beginWith(path, lane);
       if (lane === null) {
         if (path.isUsable) this.#addLane(path, ceiling);
       } else if (!path.isUsable) {
@@ -89,9 +91,16 @@ export class AggregateScheduler implements Scheduler {
     this.#keepReserve(paths, now);
   }
 
-  #addLane({ id }: SessionPath, ceiling: number): void {
+  #addLane(path: SessionPath, ceiling: number): void {
     const rate = ceiling < Infinity ? { rate: ceiling } : {};
-    this.#aggregate.addPath({ id, ceiling, ...rate });
+    const lane = this.#aggregate.addPath({ id: path.id, ceiling, ...rate });
+    if (path.startRate !== null) this.#beginWith(path, lane);
+  }
+
+  /** Once: what is measured later counts. */
+  #beginWith(path: SessionPath, { capacity }: PathLane): void {
+    if (!capacity.isLimited) capacity.startFrom(path.startRate! / 1000);
+    path.startRate = null;
   }
 
   /** Paths that are held back keep what they have, and take nothing more. */

@@ -136,3 +136,17 @@ Deno.test("an acknowledgement that a newer one makes needless beside other packe
   deepEqual(left.filter((slot) => slot < 100), [0, 1, 9]);
   deepEqual([...reasons], [8, 7, 6, 5, 4, 3, 2].map((slot) => [slot, "superseded"]));
 });
+
+Deno.test("a path begins with the rate that is remembered of it", () => {
+  const leftIn5Ms = (startRate: number | null) => {
+    const test = setUpScheduling([20], "aggregate");
+    test.added[0]!.startRate = startRate;
+    test.scheduling.judge(0);
+    test.scheduling.scheduler.begin(flowOf(PROTOCOL_TCP, 5), 1000, 0);
+    for (let slot = 0; slot < 200; slot++) test.scheduling.scheduler.offer(slot, 1000, 0);
+    return drain(test, 0, 5).filter(([, path]) => path !== -1).length;
+  };
+  const unknown = leftIn5Ms(null);
+  ok(leftIn5Ms(10_000_000) > 2 * unknown, `${unknown} of 200`);
+  ok(leftIn5Ms(500_000) < unknown / 2, `${unknown} of 200`);
+});

@@ -25,7 +25,7 @@ export class PathAnnouncements {
   readonly #scheduling: Scheduling;
   readonly #probes: MtuProbes;
   #toldMtu: number | null = null;
-  #toldUsable = "";
+  #toldUsable: readonly number[] = [];
   /** When the client sent the newest one that has come, by its clock. */
   #heardSendTime: number | null = null;
 
@@ -45,8 +45,8 @@ export class PathAnnouncements {
   }
 
   /**
-   * Something has changed: the server is told on a path that works. Which paths do, it is told on all
-   * of them, since it goes on sending on one that does not until then.
+   * Something has changed: the server is told on a path that works; on all of them when one does not
+   * any more, since it goes on sending on that until then.
    */
   announce(): void {
     if (this.nextAt === Infinity) return;
@@ -60,9 +60,10 @@ export class PathAnnouncements {
       mtu: this.#toldMtu ?? undefined,
       rules: this.#rules(),
     });
-    const now = usable.map(({ id }) => id).join();
-    const paths = now === this.#toldUsable ? usable.slice(0, 1) : usable;
-    this.#toldUsable = now;
+    const ids = usable.map(({ id }) => id);
+    const hasLost = this.#toldUsable.some((id) => !ids.includes(id));
+    this.#toldUsable = ids;
+    const paths = hasLost ? usable : usable.slice(0, 1);
     for (const path of paths) this.#outbox.transmit({ type: TYPE_CONTROL, path, payload });
   }
 

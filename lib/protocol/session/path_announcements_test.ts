@@ -8,8 +8,8 @@ import { PathAnnouncements } from "./path_announcements.ts";
 
 const REPEAT_MS = 2000;
 
-function setUp(firstAt = 0, ceiling: number | null = null) {
-  const { paths, scheduling, added } = setUpScheduling([10, 20]);
+function setUp(firstAt = 0, ceiling: number | null = null, rttsMs = [10, 20]) {
+  const { paths, scheduling, added } = setUpScheduling(rttsMs);
   const outbox = new Outbox();
   const probes = new MtuProbes(paths, outbox, ceiling);
   const announcements = new PathAnnouncements(paths, outbox, scheduling, probes, firstAt);
@@ -27,11 +27,11 @@ function usable(...ids: number[]): TunnelMessage & { type: "paths" } {
   return { type: "paths", usable: ids };
 }
 
-Deno.test("the paths that work are told on all of them when they change, and on one every 2 s", () => {
+Deno.test("the paths that work are told on one of them, now and every 2 s", () => {
   const { announcements, told, added } = setUp();
   announcements.handleTimeout(0);
   const both = { ...usable(0, 1), scheduler: "flow" };
-  deepEqual(told(), [[0, both], [1, both]], "on each of them what is new");
+  deepEqual(told(), [[0, both]]);
   announcements.handleTimeout(REPEAT_MS - 1);
   deepEqual(told(), []);
   announcements.handleTimeout(REPEAT_MS);
@@ -45,10 +45,24 @@ Deno.test("the paths that work are told on all of them when they change, and on 
   deepEqual(told(), [], "there is no path to tell it on");
 });
 
+Deno.test("that a path does not work any more is told on all that do", () => {
+  const { announcements, told, added } = setUp(0, null, [10, 20, 30]);
+  announcements.announce();
+  deepEqual(told().map(([path]) => path), [0]);
+  added[1]!.liveness.linkDown(0);
+  announcements.announce();
+  const left = { ...usable(0, 2), scheduler: "flow" };
+  deepEqual(told(), [[0, left], [2, left]]);
+  added[1]!.liveness.linkUp(1);
+  added[1]!.liveness.heard(1);
+  announcements.announce();
+  deepEqual(told().map(([path]) => path), [0]);
+});
+
 Deno.test("the size that all paths carry is told when it has changed", () => {
   const { announcements, told, added } = setUp(0, 1400);
   announcements.announce();
-  deepEqual(told().map(([, message]) => (message as { mtu?: number }).mtu), [1280, 1280]);
+  deepEqual(told().map(([, message]) => (message as { mtu?: number }).mtu), [1280]);
   announcements.announceMtu();
   deepEqual(told(), []);
   for (const path of added) path.mtu = 1400;

@@ -240,6 +240,7 @@ export class Session<S extends Cipher, O extends Cipher> {
     const path = this.paths.byId(id);
     if (path === null) return;
     path.rule = rule;
+    path.startRate = rule.sendStart ?? null;
     this.#judge(now);
     this.wire.pathsChanged();
   }

@@ -31,6 +31,7 @@ import {
 import { Acknowledgements } from "./acknowledgements.ts";
 import { FeedbackExchange, PACKET_ANSWERED_MS } from "./feedback_exchange.ts";
 import { HEARTBEAT_ACTIVE_MS } from "./heartbeats.ts";
+import { LearnedRates } from "./learned_rates.ts";
 import { MtuProbes } from "./mtu_probes.ts";
 import { PathAnnouncements } from "./path_announcements.ts";
 import { PeerPaths } from "./peer_paths.ts";
@@ -75,6 +76,7 @@ class X1Wire<S extends Cipher, O extends Cipher> implements Wire<S, O> {
   readonly #paths: PathTable;
   readonly #scheduling: Scheduling;
   readonly #announcements: PathAnnouncements;
+  readonly #rates: LearnedRates;
   readonly #probes: MtuProbes;
   readonly #feedback: FeedbackExchange;
   readonly #peerPaths: PeerPaths;
@@ -107,6 +109,8 @@ class X1Wire<S extends Cipher, O extends Cipher> implements Wire<S, O> {
       this.#probes,
       isClient ? now : Infinity,
     );
+    const ratesAt = ordersFlows ? now : Infinity;
+    this.#rates = new LearnedRates(paths, outbox, scheduling, role, ratesAt);
     this.#feedback = new FeedbackExchange(paths, outbox, scheduling, !isClient);
     this.acknowledgements = ordersFlows ? new Acknowledgements(paths, outbox, scheduling) : null;
     this.#peerPaths = new PeerPaths(paths, opening, challenges);
@@ -205,6 +209,10 @@ class X1Wire<S extends Cipher, O extends Cipher> implements Wire<S, O> {
       case "paths":
         this.#receivePaths(message, now);
         return null;
+      case "rates":
+        this.#rates.receive(message);
+        this.#parts.judgeIfDue(now);
+        return null;
       case "challenge":
         path.seenAs = message.seen ?? path.seenAs;
         this.#tell({ type: "response", token: message.token }, path);
@@ -244,6 +252,7 @@ class X1Wire<S extends Cipher, O extends Cipher> implements Wire<S, O> {
 
   pathUp(path: SessionPath): void {
     this.#probes.begin(path);
+    this.#rates.pathUp();
   }
 
   pathsChanged(): void {
@@ -272,6 +281,7 @@ class X1Wire<S extends Cipher, O extends Cipher> implements Wire<S, O> {
     this.#probes.handleTimeout(now);
     this.judged();
     this.#announcements.handleTimeout(now);
+    this.#rates.handleTimeout(now);
   }
 
   nextDeadline(): number {

@@ -19,13 +19,17 @@ export interface PathRule {
   /** The same of what the peer sends, which the client tells the server; null on the server. */
   readonly receiveRate: number | null;
   readonly use: PathUse;
+  /** What the path carried when it was last used, each way, where that is remembered: no limits. */
+  readonly sendStart?: number;
+  readonly receiveStart?: number;
 }
 
 export const NO_RULE: PathRule = { sendRate: null, receiveRate: null, use: "always" };
 
 /** @throws RangeError for a rate that no path is held to. */
-export function checkPathRule({ sendRate, receiveRate }: PathRule): void {
-  for (const rate of [sendRate, receiveRate]) {
+export function checkPathRule(rule: PathRule): void {
+  const { sendRate, receiveRate, sendStart = null, receiveStart = null } = rule;
+  for (const rate of [sendRate, receiveRate, sendStart, receiveStart]) {
     if (rate === null || rate >= PATH_RATE_MIN && rate <= PATH_RATE_MAX) continue;
     throw new RangeError(
       `Cannot hold a path to ${rate} bytes a second: use ${PATH_RATE_MIN} to ${PATH_RATE_MAX}`,

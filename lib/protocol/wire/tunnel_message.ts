@@ -12,6 +12,7 @@ import { type SchedulerName, SCHEDULERS } from "./scheduler_name.ts";
 export const TUNNEL_MESSAGE_BYTES_MAX = 1024;
 /** As many as a session has paths. */
 const PATH_RULES_MAX = 16;
+export const PATH_RATES_MAX = 16;
 const SPACE = 0x20;
 
 /** A rule for what the server sends on a path of the client's. */
@@ -20,6 +21,12 @@ export interface PathRuleMessage {
   /** Bytes a second at most. */
   readonly rate?: number | undefined;
   readonly use?: PathUse | undefined;
+}
+
+/** What a path was learned to carry from the server to the client, in bytes a second. */
+export interface LearnedRateMessage {
+  readonly id: number;
+  readonly rate: number;
 }
 
 export type TunnelMessage =
@@ -38,6 +45,8 @@ export type TunnelMessage =
     /** What the operator has prescribed for paths; one that is not named has no rule. */
     readonly rules?: readonly PathRuleMessage[] | undefined;
   }
+  /** What the server has learned that paths carry; or what the client remembers of that. */
+  | { readonly type: "rates"; readonly rates: readonly LearnedRateMessage[] }
   /**
    * The server asks whoever is at a new address of a path to prove to be its peer. `seen` is that
    * address, as in `203.0.113.7:40000`; a server need not say it.
@@ -54,6 +63,7 @@ export const SENT_BY: Readonly<Record<TunnelMessage["type"], "client" | "server"
   "bye": "both",
   "leave": "server",
   "paths": "client",
+  "rates": "both",
   "challenge": "server",
   "response": "client",
   "mtu probe": "client",
@@ -73,11 +83,15 @@ const PACKET_SIZE = v.pipe(v.number(), v.integer(), v.minValue(68), v.maxValue(6
 /** Every host takes 576 bytes (RFC 791); less would have us cut packets into tiny fragments. */
 const PATHS_MTU = v.pipe(v.number(), v.integer(), v.minValue(576), v.maxValue(65_535));
 
+const RATE = v.pipe(
+  v.number(),
+  v.integer(),
+  v.minValue(PATH_RATE_MIN),
+  v.maxValue(PATH_RATE_MAX),
+);
 const PATH_RULE = v.object({
   id: PATH_ID,
-  rate: v.optional(
-    v.pipe(v.number(), v.integer(), v.minValue(PATH_RATE_MIN), v.maxValue(PATH_RATE_MAX)),
-  ),
+  rate: v.optional(RATE),
   use: v.optional(v.picklist(PATH_USES)),
 });
 
@@ -98,6 +112,14 @@ const MESSAGE = v.variant("type", [
       v.maxLength(PATH_RULES_MAX),
       v.check((rules) => new Set(rules.map(({ id }) => id)).size === rules.length),
     )),
+  }),
+  v.object({
+    type: v.literal("rates"),
+    rates: v.pipe(
+      v.array(v.object({ id: PATH_ID, rate: RATE })),
+      v.maxLength(PATH_RATES_MAX),
+      v.check((rates) => new Set(rates.map(({ id }) => id)).size === rates.length),
+    ),
   }),
   v.object({ type: v.literal("challenge"), token: TOKEN, seen: v.optional(SEEN) }),
   v.object({ type: v.literal("response"), token: TOKEN }),

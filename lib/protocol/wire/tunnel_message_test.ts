@@ -37,6 +37,21 @@ Deno.test("the longest rules of all paths a client has fit", () => {
   deepEqual(decodeTunnelMessage(encoded), message);
 });
 
+Deno.test("learned rates of all paths a client has fit, and those beyond limits are refused", () => {
+  const rates = ALL_PATHS.slice(0, 16).map((id) => ({ id: 240 + id, rate: 12_500_000_000 }));
+  const encoded = encodeTunnelMessage({ type: "rates", rates });
+  ok(encoded.length <= TUNNEL_MESSAGE_BYTES_MAX, `${encoded.length} bytes`);
+  deepEqual(decodeTunnelMessage(encoded), { type: "rates", rates });
+  for (const rate of ["0", "12499", "1e12", "-1", "20000.5", '"20000"', "null"]) {
+    const text = `{"type":"rates","rates":[{"id":0,"rate":${rate}}]}`;
+    equal(decodeTunnelMessage(bytes(text)), null, rate);
+  }
+  const twice = '{"type":"rates","rates":[{"id":0,"rate":20000},{"id":0,"rate":20000}]}';
+  equal(decodeTunnelMessage(bytes(twice)), null);
+  const many = ALL_PATHS.slice(0, 17).map((id) => ({ id, rate: 20_000 }));
+  equal(decodeTunnelMessage(bytes(JSON.stringify({ type: "rates", rates: many }))), null);
+});
+
 Deno.test("unknown fields are ignored", () => {
   deepEqual(decodeTunnelMessage(bytes('{"type":"bye","reason":"x"}')), { type: "bye" });
   deepEqual(decodeTunnelMessage(bytes(' {"usable":[],"type":"paths","a":{}}')), {
