@@ -53,10 +53,12 @@ const QUEUE_LAG_SHARE = 0.4;
 const BURST_MS = 100;
 const FORGET_MS = 1000;
 /**
- * What all paths carried together is so long no reason to drop packets when one is gone: it may be back
- * soon, and a sender that has halved its window takes seconds to find the sum again.
+ * When a path is gone, more may wait than the others need, by this factor: it may be back soon, and a
+ * sender that has halved its window takes seconds to find the sum again. What a sender repeats waits
+ * behind all of it, so that it is no more.
  */
-const STANDING_FORGET_MS = 2000;
+const STANDING_FORGET_MS = 10_000;
+const STANDING_RATE_MAX = 1.8;
 const QUEUE_BYTES_MIN = 30_000;
 /** Records of a path overtake each other by less. */
 const TOLERANCE_MS = 2;
@@ -231,7 +233,8 @@ export class Aggregate {
     const elapsedMs = now - this.#limitedAt;
     this.#limitedAt = now;
     const forgotten = elapsedMs / STANDING_FORGET_MS;
-    const rate = this.#standingRate = remembered(this.#standingRate, upRate, forgotten);
+    this.#standingRate = remembered(this.#standingRate, upRate, forgotten);
+    const rate = Math.min(this.#standingRate, STANDING_RATE_MAX * upRate);
     const waiting = Math.max(
       rate * QUEUE_MS_MIN,
       Math.min(rate * QUEUE_MS / this.#queue.flows, QUEUE_BYTES_MAX),
