@@ -44,9 +44,13 @@ export function formatHead(schedulers: readonly string[]): string {
   return `| ${columns.join(" | ")} |\n|${" --- |".repeat(columns.length)}`;
 }
 
+/** No scheduler may give less than so much of what the best link gives alone. */
+const FLOOR_SHARE = 0.97;
+
 export function formatRow({ what, sumMbit, bestMbit, tunnel, mptcpMbit }: GateRow): string {
+  const floorMbit = FLOOR_SHARE * TUNNEL_SHARE * bestMbit;
   const figures = tunnel.flatMap(({ mbit, pingMedianMs, ping95Ms }) => [
-    share(mbit, TUNNEL_SHARE * sumMbit),
+    share(mbit, TUNNEL_SHARE * sumMbit) + (mbit < floorMbit ? " BELOW the best link" : ""),
     `${pingMedianMs.toFixed(0)} / ${ping95Ms.toFixed(0)}`,
   ]);
   const mptcp = mptcpMbit === null ? "not measured" : share(mptcpMbit, sumMbit);

@@ -18,6 +18,9 @@ Deno.test("a row has the shares of what the links give without and through the t
     formatRow(row),
     `| A, 1 cubic down | ${(90 * TUNNEL_SHARE).toFixed(1)} (90 %) | 22 / 31 | 95.0 (95 %) | 70.0 |`,
   );
+  const slow = [{ ...row.tunnel[0]!, mbit: 67 * TUNNEL_SHARE }];
+  equal(formatRow(row).includes("BELOW"), false);
+  equal(formatRow({ ...row, tunnel: slow }).includes("BELOW the best link"), true);
   equal(formatRow({ ...row, mptcpMbit: null }).includes("not measured"), true);
   equal(
     formatHead(["aggregate"]).split("\n")[0]!.split("|").length,
