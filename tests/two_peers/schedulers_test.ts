@@ -214,3 +214,28 @@ Deno.test("aggregate: what arrives on a link that is made anew is told, and beli
   for (const peer of bothOf(network)) equal(peer.drops.get("bad message"), 0);
   for (const peer of bothOf(network)) ok(pathsInUse(network, peer, 500).includes(0));
 });
+
+Deno.test("aggregate: of DNS over two links of 5 % loss less than 1 % is lost, and none comes twice", () => {
+  using network = new VirtualNetwork({ delaysMs: [10, 25], scheduler: "aggregate", seed: 3 });
+  network.run(500);
+  for (const link of network.links) link.loss = 0.05;
+  const bulk = new Traffic(network, { flows: 2, everyMs: 5 });
+  network.run(3000);
+  bulk.stop();
+  network.run(500);
+  for (const peer of bothOf(network)) peer.received.length = 0;
+  const copied = bothOf(network).map(({ drops }) => drops.get("copy"));
+  let count = 0;
+  const stop = network.every(50, (now) => {
+    for (const peer of bothOf(network)) peer.sendPacket({ flow: 53, number: count }, now);
+    count++;
+  });
+  network.run(20_000);
+  stop();
+  network.run(500);
+  for (const [index, peer] of bothOf(network).entries()) {
+    const loss = lossOf(peer, count);
+    ok(count >= 400 && loss < 0.01, `${loss} of ${count}`);
+    ok(peer.drops.get("copy") > copied[index]! + 0.8 * count, "each came twice as a rule");
+  }
+});

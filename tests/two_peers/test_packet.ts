@@ -1,4 +1,4 @@
-/** The packets of the tests: TCP, each of a flow and with a number in it. */
+/** The packets of the tests: TCP as a rule, each of a flow and with a number in it. */
 import type { Role } from "../../lib/protocol/session/session.ts";
 
 /** What a packet of the tests carries. */
@@ -15,7 +15,12 @@ const SEQUENCE = 24;
 /** IPv4 and TCP headers. */
 export const HEADERS_BYTES = 40;
 
-/** A packet that `from` sends the other side, of HEADERS_BYTES or more; it has no checksums. */
+const PORT_DNS = 53;
+
+/**
+ * A packet that `from` sends the other side, of HEADERS_BYTES or more; it has no checksums. That of
+ * flow 53 is UDP to the port of DNS.
+ */
 export function writePacket(
   { flow, number }: TestPacket,
   from: Role,
@@ -23,7 +28,8 @@ export function writePacket(
 ): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(length);
   const view = new DataView(bytes.buffer);
-  bytes.set([0x45, 0, length >>> 8, length & 0xff, 0, 0, 0x40, 0, 64, 6]);
+  const protocol = (flow & 0xffff) === PORT_DNS ? 17 : 6;
+  bytes.set([0x45, 0, length >>> 8, length & 0xff, 0, 0, 0x40, 0, 64, protocol]);
   bytes.set(from === "client" ? [...CLIENT, ...SERVER] : [...SERVER, ...CLIENT], ADDRESSES);
   view.setUint32(SOURCE_PORT, flow);
   view.setUint32(SEQUENCE, number);

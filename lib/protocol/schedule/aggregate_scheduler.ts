@@ -7,7 +7,7 @@ import { PROTOCOL_ICMP, PROTOCOL_ICMP6, PROTOCOL_TCP, PROTOCOL_UDP } from "../pa
 import type { PathTable } from "../path/path_table.ts";
 import type { SessionPath } from "../path/session_path.ts";
 import type { Acknowledgement } from "../wire/acknowledgement.ts";
-import { FLAG_ORDER_EXTENSION, RECORD_OVERHEAD } from "../wire/header.ts";
+import { FLAG_COPY, FLAG_ORDER_EXTENSION, RECORD_OVERHEAD } from "../wire/header.ts";
 import {
   ORDER_EXTENSION_LENGTH,
   ORDER_FLAG_PRIORITY,
@@ -28,6 +28,7 @@ import {
   SLOT_SUPERSEDED,
 } from "./aggregate/packet_slots.ts";
 import { TcpProgress } from "./aggregate/tcp_progress.ts";
+import { STREAM_COPIES } from "./ordered_stream.ts";
 import type { PathLoad } from "./path_load.ts";
 import { Departure, type Scheduler } from "./scheduler.ts";
 
@@ -40,6 +41,13 @@ const LENGTH_MAX = 0xffff;
 /** Records are so much longer than what was read at the most. */
 const OVERHEAD_FACTOR = 4;
 const PORT_DNS = 53;
+/**
+ * What waits for an answer is copied to another path where its own loses so much, or is so far that
+ * whoever asked would send it again too late.
+ */
+const COPIED_LOSS = 0.003;
+const COPIED_LOST_MIN = 3;
+const COPIED_ROUND_TRIP_MS = 150;
 const TIMEOUT_MS = 1;
 
 export class AggregateScheduler implements Scheduler {
@@ -54,6 +62,7 @@ export class AggregateScheduler implements Scheduler {
   readonly #departure = new Departure();
   readonly #extension = new OrderExtension();
   readonly #single: SessionPath[] = [];
+  readonly #both: SessionPath[] = [];
   readonly #none: readonly SessionPath[] = [];
   #hash = 0;
   #traffic: Traffic = "bulk";
@@ -240,7 +249,7 @@ export class AggregateScheduler implements Scheduler {
     departure.isKept = true;
     departure.flags = departure.stream = 0;
     departure.extension = null;
-    if ((flags & SLOT_ORDERED) === 0) return departure;
+    if ((flags & SLOT_ORDERED) === 0) return this.#copy(departure, path);
     const extension = this.#extension;
     extension.order = slots.order[slot]!;
     extension.paths = slots.paths[slot]!;
@@ -251,6 +260,25 @@ export class AggregateScheduler implements Scheduler {
     departure.stream = slots.stream[slot]!;
     departure.sequence = slots.sequence[slot]!;
     departure.extension = extension;
+    return departure;
+  }
+
+  /** Hot. Lets a packet that nobody would send again leave on two paths, where its own may lose it. */
+  #copy(departure: Departure, path: SessionPath): Departure {
+    const { quality } = path;
+    const now = this.#now;
+    const isLossy = quality.judgedLostCount(now) >= COPIED_LOST_MIN &&
+      (quality.judgedLoss(now) ?? 0) >= COPIED_LOSS;
+    const isFar = (quality.judgedRttMs(now) ?? 0) >= COPIED_ROUND_TRIP_MS;
+    if (!isLossy && !isFar) return departure;
+    const other = this.#aggregate.fastestBeside(path.id, now);
+    const second = other === null ? null : this.#paths.byId(other.id);
+    if (second === null) return departure;
+    this.#both[0] = path;
+    this.#both[1] = second;
+    departure.paths = this.#both;
+    departure.flags = FLAG_COPY;
+    departure.stream = STREAM_COPIES;
     return departure;
   }
 

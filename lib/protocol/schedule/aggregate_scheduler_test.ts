@@ -2,7 +2,7 @@ import { deepEqual, equal, ok } from "node:assert/strict";
 import { FlowKey } from "../packet/flow_key.ts";
 import { PROTOCOL_ICMP, PROTOCOL_TCP } from "../packet/ip.ts";
 import { Acknowledgement } from "../wire/acknowledgement.ts";
-import { FLAG_ORDER_EXTENSION } from "../wire/header.ts";
+import { FLAG_COPY, FLAG_ORDER_EXTENSION } from "../wire/header.ts";
 import { fail, setUpScheduling, type TestScheduling } from "./test_scheduling.ts";
 
 function flowOf(protocol: number, hash: number): FlowKey {
@@ -149,4 +149,22 @@ Deno.test("a path begins with the rate that is remembered of it", () => {
   const unknown = leftIn5Ms(null);
   ok(leftIn5Ms(10_000_000) > 2 * unknown, `${unknown} of 200`);
   ok(leftIn5Ms(500_000) < unknown / 2, `${unknown} of 200`);
+});
+
+Deno.test("what is interactive leaves on two paths where its own loses packets, as copies", () => {
+  for (const [answered, paths, sent] of [[1, 1, 0], [0.8, 2, FLAG_COPY]] as const) {
+    const { scheduling: { scheduler }, added } = setUpScheduling([20, 40, 60], "aggregate");
+    for (let beat = 0; beat < 40; beat++) {
+      for (const { quality } of added) quality.heartbeatSent(beat * 200);
+      const isAnswered = beat % 5 < 5 * answered;
+      for (const { quality } of isAnswered ? added : []) {
+        quality.heartbeatAnswered(beat * 200, beat * 200 + 20);
+      }
+    }
+    scheduler.begin(flowOf(PROTOCOL_ICMP, 5), 84, 8000);
+    scheduler.offer(1, 84, 8000);
+    const departure = scheduler.poll(8000)!;
+    deepEqual([departure.paths.length, departure.flags], [paths, sent]);
+    equal(new Set(departure.paths).size, paths);
+  }
 });

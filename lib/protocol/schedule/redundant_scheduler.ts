@@ -7,11 +7,8 @@ import { PROTOCOL_TCP } from "../packet/ip.ts";
 import type { SessionPath } from "../path/session_path.ts";
 import { FLAG_COPY, FLAG_ORDERED } from "../wire/header.ts";
 import { ImmediateScheduler } from "./immediate_scheduler.ts";
-import { ORDERED_STREAMS, orderedStream } from "./ordered_stream.ts";
+import { orderedStream, STREAM_COPIES } from "./ordered_stream.ts";
 import { shareOut, type WeighedPath } from "./weights.ts";
-
-/** Numbers copies that are delivered at once. */
-const STREAM_COPIES = ORDERED_STREAMS + 1;
 
 export class RedundantScheduler extends ImmediateScheduler {
   readonly name = "redundant";

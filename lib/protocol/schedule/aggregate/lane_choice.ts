@@ -2,16 +2,20 @@
 import type { PathLane } from "./path_lane.ts";
 import type { SpreadPlan } from "./spread_plan.ts";
 
-/** Hot. For a packet that passes bulk by. Null when no path is up. */
+/**
+ * Hot. For a packet that passes bulk by. Null when no path is up.
+ * @param but the path that is not asked for; -1: there is none.
+ */
 export function fastestPriority(
   lanes: readonly PathLane[],
   bytes: number,
   now: number,
+  but = -1,
 ): PathLane | null {
   let fastest: PathLane | null = null;
   let least = Infinity;
   for (const lane of lanes) {
-    if (!lane.isOpen) continue;
+    if (!lane.isOpen || lane.id === but) continue;
     const arrival = lane.priorityStartAt(now) + bytes / lane.capacity.rate(now) + lane.lagMs;
     if (arrival < least) {
       least = arrival;
