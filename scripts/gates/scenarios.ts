@@ -17,6 +17,8 @@ const PORT = "5201";
 const PORT_DNS = "53";
 const START_TIMEOUT_MS = 10_000;
 const SECONDS = 8;
+/** The client looks every ten seconds. */
+const LEARNING_SECONDS = 12;
 const RAMP_SECONDS = 4;
 const LOOK_MS = 100;
 const BACK_WITHIN_MS = 10_000;
@@ -167,6 +169,24 @@ async function bothWays(links: readonly LabLink[], scheduler: string): Promise<s
   });
 }
 
+/** What a download gets in its first seconds, before and after the client has learned the rates. */
+async function learnedRates(scheduler: string): Promise<string> {
+  await using lab = await Lab.create({ links: CASES.A });
+  const bundle = await newClientCertificate(lab, "gates");
+  const server = await startServer(lab, { args: ["-compression", "off"] });
+  const args = ["-compression", "off", "-scheduler", scheduler];
+  const found: number[] = [];
+  for (let start = 0; start < 2; start++) {
+    const client = await startClient(lab, bundle, { args });
+    found.push((await load(lab, { seconds: 3, rampSeconds: 0 })).mbit);
+    if (start === 0) await load(lab, { seconds: LEARNING_SECONDS });
+    await client.stop("SIGTERM");
+  }
+  await server.stop("SIGTERM");
+  const [first, second] = found.map((mbit) => mbit.toFixed(1));
+  return `first 3 s of a download: ${first} Mbit/s, after a restart ${second}`;
+}
+
 async function processorTime(scheduler: string): Promise<string> {
   const links = [{ name: "one", rateMbit: 50, rttMs: 20 }, {
     name: "two",
@@ -209,6 +229,7 @@ export const SCENARIOS: Readonly<Record<string, (scheduler: string) => Promise<s
   "back": comesBack,
   "both": (scheduler) => bothWays(CASES.A, scheduler),
   "asymmetric": (scheduler) => bothWays(ASYMMETRIC, scheduler),
+  "learned": learnedRates,
   "bufferbloat": (scheduler) => pingUnderLoad(BLOATED, scheduler),
   "cpu": processorTime,
 };
