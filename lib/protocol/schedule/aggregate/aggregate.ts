@@ -51,7 +51,6 @@ const QUEUE_BYTES_MAX = 2_000_000;
 const QUEUE_LAG_SHARE = 0.4;
 /** What may wait for a moment beyond that: acknowledgements come in bursts when a gap is closed. */
 const BURST_MS = 100;
-const FORGET_MS = 1000;
 /**
  * When a path is gone, more may wait than the others need, by this factor: it may be back soon, and a
  * sender that has halved its window takes seconds to find the sum again. What a sender repeats waits
@@ -60,6 +59,8 @@ const FORGET_MS = 1000;
 const STANDING_FORGET_MS = 10_000;
 const STANDING_RATE_MAX = 1.8;
 const QUEUE_BYTES_MIN = 30_000;
+/** Senders answer a loss within a round trip, of which what waits is a part. */
+const ANSWER_MS_MAX = 1000;
 /** Records of a path overtake each other by less. */
 const TOLERANCE_MS = 2;
 
@@ -68,7 +69,7 @@ const TOLERANCE_MS = 2;
  * too much for the others. Not at other times: a sender that sees it overtake the packets before it
  * takes those for lost (RACK, RFC 8985).
  */
-const REPEATED_FIRST_MS = 1000;
+const REPEATED_FIRST_MS = 4000;
 /** Nothing is withheld of a flow whose packets queued within so much. */
 const UNQUEUED_MS = 100;
 /** What is shorter acknowledges packets of the other direction. */
@@ -97,7 +98,6 @@ export class Aggregate {
   readonly #bursts: Bursts;
   /** The path of the least delay. */
   #fastest: PathLane | null = null;
-  #burstRate = 0;
   #standingRate = 0;
   #limitedAt = 0;
   readonly #queueLimit = new QueueLimit();
@@ -246,10 +246,11 @@ export class Aggregate {
     );
     const lagging = rate * QUEUE_LAG_SHARE * this.spreadMs;
     const standing = Math.max(QUEUE_BYTES_MIN, waiting + lagging);
-    // When a path goes, what its packets were is still there, and no sender is to blame.
-    this.#burstRate = remembered(this.#burstRate, upRate, elapsedMs / FORGET_MS);
-    const burst = standing + this.#burstRate * BURST_MS;
-    while (this.#queueLimit.mustDrop(this.#queue.bytes, standing, burst, now)) {
+    const burst = standing + this.#standingRate * BURST_MS;
+    const fastestMs = this.#fastest?.roundTripMs ?? 0;
+    const waitsMs = this.#queue.bytes / upRate + this.spreadMs;
+    const answerMs = Math.min(ANSWER_MS_MAX, waitsMs + fastestMs);
+    while (this.#queueLimit.mustDrop(this.#queue.bytes, standing, burst, answerMs, now)) {
       const slot = this.#queue.dropFattest();
       if (slot === NO_SLOT) return;
       this.#modes.dropped(this.#slots.flow[slot]!, now);

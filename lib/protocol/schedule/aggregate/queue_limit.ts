@@ -2,7 +2,7 @@
  * When a packet that waits is to be dropped, so that its sender slows down. A burst may wait for a
  * while: what counts is the least that waited over {@link INTERVAL_MS}, as in CoDel (RFC 8289). The
  * longer too much waits, the more often one is dropped. A burst that is too large altogether is cut
- * at once.
+ * at once. Where a round trip is longer than that, senders are given as long to answer.
  */
 import { WindowedMinimum } from "../../path/windowed_minimum.ts";
 
@@ -25,8 +25,15 @@ export class QueueLimit {
    * Hot. Whether one packet is to be dropped now.
    * @param standingMax what may always wait.
    * @param burstMax what may wait for a moment.
+   * @param answerMs until a sender that was told to slow down has done so.
    */
-  mustDrop(bytes: number, standingMax: number, burstMax: number, now: number): boolean {
+  mustDrop(
+    bytes: number,
+    standingMax: number,
+    burstMax: number,
+    answerMs: number,
+    now: number,
+  ): boolean {
     if (bytes > burstMax) return true;
     if (bytes <= standingMax || now - this.#startedAt < INTERVAL_MS) return false;
     if (this.#least.least(now) <= standingMax) {
@@ -35,7 +42,7 @@ export class QueueLimit {
     }
     if (now < this.#dropAt) return false;
     this.#drops++;
-    this.#dropAt = now + INTERVAL_MS / Math.sqrt(this.#drops);
+    this.#dropAt = now + Math.max(INTERVAL_MS, answerMs) / Math.sqrt(this.#drops);
     return true;
   }
 }
