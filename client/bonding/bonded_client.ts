@@ -137,12 +137,11 @@ export class BondedClient {
 
   /** Something about links, addresses or routes has changed. */
   linksChanged(wentDown: ReadonlySet<string>): void {
-    const { protection, session, links } = this.#parts;
-    const before = this.#withPath();
-    links.endPaths(wentDown);
+    const { protection, session } = this.#parts;
+    // Paths of links that are gone end with that, at once.
+    this.#refresh(() => session.nudge(), wentDown);
     this.#traffic.changed();
     protection.follow();
-    this.#refresh(() => session.nudge(), wentDown, before);
   }
 
   /**
@@ -199,12 +198,9 @@ export class BondedClient {
   }
 
   /** Looks at the links, and calls `onChange` when one came, went or leads elsewhere. */
-  #refresh(
-    onChange: () => void,
-    wentDown?: ReadonlySet<string>,
-    before: readonly string[] = this.#withPath(),
-  ): void {
+  #refresh(onChange: () => void, wentDown?: ReadonlySet<string>): void {
     const { session, links } = this.#parts;
+    const before = links.names.filter((name) => links.hasPath(name));
     links.refresh(session.latestId, wentDown)
       .then(async (isChanged) => {
         if (isChanged) onChange();
@@ -215,12 +211,6 @@ export class BondedClient {
         await this.#opening.cover();
       })
       .catch((error) => log.warn("cannot follow the links: {error}", { error }));
-  }
-
-  /** Names of the links that have a path. */
-  #withPath(): string[] {
-    const { links } = this.#parts;
-    return links.names.filter((name) => links.hasPath(name));
   }
 
   /** `dsl, lte (wan has no carrier; no answer over cable yet)`: names first those that work. */

@@ -183,7 +183,7 @@ export async function bond(
     });
     const learned = stack.use(await LearnedRates.open(options.instance));
     const links = await makeLinks(options, journal, engine, endpoints, rules, learned);
-    stack.adopt(setInterval(() => learn(monitor, links, learned), LEARN_MS), clearInterval);
+    stack.adopt(setInterval(() => learn(monitor, learned), LEARN_MS), clearInterval);
     lookUp.follow(links);
     const volumes = stack.use(
       await VolumeWatch.start({ runner, ...options, rules, onCounted: () => links.applyRules() }),
@@ -290,12 +290,11 @@ function sample(monitor: BondMonitor): void {
 }
 
 /** Remembers what the paths carry. */
-function learn(monitor: BondMonitor, links: LinkSet, learned: LearnedRates): void {
+function learn(monitor: BondMonitor, learned: LearnedRates): void {
   const nowMs = Date.now();
   monitor.status().then(({ session }) => {
     for (const { name, capacity, peerCapacity, rateLimit } of session?.paths ?? []) {
-      const place = links.placeOf(name);
-      if (place !== null && rateLimit === null) learned.note(place, capacity, peerCapacity, nowMs);
+      if (rateLimit === null) learned.note(name, capacity, peerCapacity, nowMs);
     }
     learned.keep(nowMs);
   }).catch((error) => log.debug("cannot learn what links carry: {error}", { error }));
@@ -321,7 +320,7 @@ async function makeLinks(
     if (stranger !== undefined) log.warn(`${flag} names ${stranger}, which is no link at present`);
   }
   return new LinkSet({
-    ruleOf: (link, place) => learned.startOf(place, rules.ruleOf(link), Date.now()),
+    ruleOf: (link, place) => learned.startOf(link, place, rules.ruleOf(link), Date.now()),
     ...{ runner, engine, selection, endpoints },
     tables: options.policyRouting ? new LinkTables(journal) : null,
     prepare: (device) => loosenReversePath(journal, [device]),

@@ -5,7 +5,10 @@ import { NO_RULE, type PathRule } from "../../lib/protocol/wire/path_rule.ts";
 import type { Link } from "./link_selection.ts";
 import { type LinkRoute, sendableAddresses } from "./link_state.ts";
 
-/** What is prescribed for the link of that name, and remembered of the place it leads through. */
+/**
+ * What is prescribed for the link of that name, and remembered of the place it leads through: its
+ * interface and gateway.
+ */
 export type RuleOf = (link: string, place: string) => PathRule;
 
 interface Path {
@@ -73,15 +76,6 @@ export class LinkPaths {
 
   has(name: string): boolean {
     return [...this.#sessions.values()].some(({ paths }) => paths.has(name));
-  }
-
-  /** Interface and gateway that a link leads through; null where it has no path. */
-  placeOf(name: string): string | null {
-    for (const { paths } of this.#sessions.values()) {
-      const path = paths.get(name);
-      if (path !== undefined) return path.place;
-    }
-    return null;
   }
 
   /** Makes sure that the session has a path over the link as it is; one that is over needs none. */

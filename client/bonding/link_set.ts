@@ -166,11 +166,6 @@ export class LinkSet {
     return [...this.problems].map(([name, why]) => `${name} ${why}`).join(", ");
   }
 
-  /** Ends the paths of interfaces that were seen away; the next refresh, which is slow, makes them anew. */
-  endPaths(wentDown: ReadonlySet<string>): void {
-    for (const link of this.#links) if (wentDown.has(link.device)) this.#paths.drop(link);
-  }
-
   /**
    * From now on it is these links, by name: the next refresh makes the paths of those that join, and
    * takes those of the others away. @throws InterfaceError for what cannot be.
@@ -192,12 +187,14 @@ export class LinkSet {
 
   /**
    * Reads the links again and follows what has changed, with paths for `session` if there is one.
-   * `wentDown` are interfaces that were seen away in the meantime. Returns whether a link came, went or
+   * `wentDown` are interfaces that were seen away in the meantime: their paths end before that, since
+   * reading takes several commands. Returns whether a link came, went or
    * leads elsewhere.
    */
   refresh(session: number | null, wentDown: ReadonlySet<string> = new Set()): Promise<boolean> {
     this.#wantedSession = session ?? this.#wantedSession;
     for (const device of wentDown) this.#wentDown.add(device);
+    for (const link of this.#links) if (wentDown.has(link.device)) this.#paths.drop(link);
     return this.#refreshNext();
   }
 
@@ -234,11 +231,6 @@ export class LinkSet {
   /** Whether a link has a path at present. */
   hasPath(name: string): boolean {
     return this.#paths.has(name);
-  }
-
-  /** As LinkPaths.placeOf(). */
-  placeOf(name: string): string | null {
-    return this.#paths.placeOf(name);
   }
 
   get #links(): readonly Link[] {

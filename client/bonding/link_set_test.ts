@@ -30,14 +30,13 @@ Deno.test("LinkSet drops the path of a link without carrier and makes it anew", 
 Deno.test("LinkSet ends the path of a link that was seen away before it looks, and makes it anew", async () => {
   const { set, usable, refresh, machine, log } = makeMachine();
   await refresh(7);
-  set.endPaths(new Set(["a", "elsewhere"]));
+  const looked = set.refresh(7, new Set(["a", "elsewhere"]));
   deepEqual(log.splice(0), ["remove 0 of 7"]);
-  set.endPaths(new Set(["a"]));
-  deepEqual(log.splice(0), []);
-  deepEqual(await refresh(7), ["add a to 7"], "it was back at once");
-  set.endPaths(new Set(["a"]));
+  await looked;
+  deepEqual(log.splice(0), ["add a to 7"], "it was back at once");
   machine.a.hasCarrier = false;
-  deepEqual(await refresh(7), ["remove 0 of 7"]);
+  await set.refresh(7, new Set(["a"]));
+  deepEqual(log.splice(0), ["remove 0 of 7"]);
   deepEqual(usable(), ["b"]);
 });
 

@@ -16,6 +16,8 @@ const log = getLogger([LOG_CATEGORY, "client"]);
 
 export class LearnedRates implements AsyncDisposable {
   readonly #places: Map<string, PlaceRates>;
+  /** By link, the place it leads through. */
+  readonly #placeOf = new Map<string, string>();
   readonly #file: Pick<RateFile, "write"> | null;
   #isWritten = true;
   #writtenAt = -Infinity;
@@ -39,9 +41,10 @@ export class LearnedRates implements AsyncDisposable {
     }
   }
 
-  /** The rule with what is remembered of the place. `now` in ms since 1970. */
-  startOf(place: string | null, rule: PathRule, now: number): PathRule {
-    const known = place === null ? undefined : this.#places.get(place);
+  /** A link begins to lead through a place: its rule with what is remembered. `now` in ms since 1970. */
+  startOf(link: string, place: string, rule: PathRule, now: number): PathRule {
+    this.#placeOf.set(link, place);
+    const known = this.#places.get(place);
     if (known === undefined || now - known.at > KEPT_MS) return rule;
     return {
       ...rule,
@@ -50,9 +53,10 @@ export class LearnedRates implements AsyncDisposable {
     };
   }
 
-  /** A path over the place is believed to carry so much, in bytes a second; null: not known. */
-  note(place: string, send: number | null, receive: number | null, now: number): void {
-    if (send === null && receive === null) return;
+  /** The path of a link is believed to carry so much, in bytes a second; null: not known. */
+  note(link: string, send: number | null, receive: number | null, now: number): void {
+    const place = this.#placeOf.get(link);
+    if (place === undefined || send === null && receive === null) return;
     const before = this.#places.get(place);
     // Last in the map: the newest.
     this.#places.delete(place);

@@ -21,33 +21,37 @@ class FakeFile {
 
 Deno.test("a place begins with what was learned of it, for thirty days", () => {
   const learned = new LearnedRates(new Map(), null);
-  equal(learned.startOf(WAN, NO_RULE, 0), NO_RULE);
-  learned.note(WAN, null, 5_000_000, 0);
-  deepEqual(learned.startOf(WAN, NO_RULE, DAY_MS), { ...NO_RULE, receiveStart: 5_000_000 });
-  learned.note(WAN, 1_000_000, null, DAY_MS);
+  equal(learned.startOf("wan", WAN, NO_RULE, 0), NO_RULE);
+  learned.note("wan", null, 5_000_000, 0);
+  deepEqual(learned.startOf("wan", WAN, NO_RULE, DAY_MS), { ...NO_RULE, receiveStart: 5_000_000 });
+  learned.note("wan", 1_000_000, null, DAY_MS);
   const both = { ...NO_RULE, sendStart: 1_000_000, receiveStart: 5_000_000 };
-  deepEqual(learned.startOf(WAN, NO_RULE, 2 * DAY_MS), both);
-  equal(learned.startOf("wan via 192.0.2.254", NO_RULE, 2 * DAY_MS), NO_RULE);
-  equal(learned.startOf(null, NO_RULE, 2 * DAY_MS), NO_RULE);
-  equal(learned.startOf(WAN, NO_RULE, 32 * DAY_MS), NO_RULE);
+  deepEqual(learned.startOf("wan", WAN, NO_RULE, 2 * DAY_MS), both);
+  equal(learned.startOf("wan", "wan via 192.0.2.254", NO_RULE, 2 * DAY_MS), NO_RULE);
+  equal(learned.startOf("wan", WAN, NO_RULE, 32 * DAY_MS), NO_RULE);
 });
 
 Deno.test("no more places are remembered than fit, the newest", () => {
   const learned = new LearnedRates(new Map(), null);
-  for (let each = 0; each <= PLACES_MAX; each++) learned.note(`${each}`, 1e6, 1e6, each);
-  equal(learned.startOf("0", NO_RULE, 99), NO_RULE);
-  equal(learned.startOf("1", NO_RULE, 99).sendStart, 1e6);
+  for (let each = 0; each <= PLACES_MAX; each++) {
+    learned.startOf("wan", `${each}`, NO_RULE, each);
+    learned.note("wan", 1e6, 1e6, each);
+  }
+  learned.note("dsl", 1e6, 1e6, 0);
+  equal(learned.startOf("wan", "0", NO_RULE, 99), NO_RULE);
+  equal(learned.startOf("wan", "1", NO_RULE, 99).sendStart, 1e6);
 });
 
 Deno.test("what is new is written once a minute and at the end, and what cannot be is tried again", async () => {
   const file = new FakeFile();
   const learned = new LearnedRates(new Map(), file);
+  learned.startOf("wan", WAN, NO_RULE, 0);
   learned.keep(0);
   equal(file.written, null, "nothing is new");
-  learned.note(WAN, 1e6, Infinity, 0);
+  learned.note("wan", 1e6, Infinity, 0);
   learned.keep(0);
   await settled();
-  learned.note(WAN, 2e6, null, 1);
+  learned.note("wan", 2e6, null, 1);
   learned.keep(30_000);
   equal(file.written!.get(WAN)!.send, 1e6);
   equal(file.written!.get(WAN)!.receive, null, "it is no rate");

@@ -2,7 +2,7 @@
 import type { FlowKey } from "../packet/flow_key.ts";
 
 /** Streams 1 to this many; a power of two. */
-export const ORDERED_STREAMS = 16;
+const ORDERED_STREAMS = 16;
 /** Numbers copies that are delivered at once. */
 export const STREAM_COPIES = ORDERED_STREAMS + 1;
 
