@@ -69,6 +69,8 @@ export class BondedClient {
       dnsServers: options.dnsServers,
       bypass: options.bypass,
       only: options.only,
+      bypassMark: options.bypassMark,
+      bypassCgroups: options.bypassCgroups,
       lookUp: (name) => answerWithin(resolveHost(name, "the destination"), name, NAME_TIMEOUT_MS),
       letOut: (networks) => parts.protection.letOut(networks),
       whenTaken: parts.hasCompany ? "go behind" : "refuse",

@@ -9,12 +9,17 @@ import type { Destinations } from "../config/destinations.ts";
 /** What a name means now. */
 export type LookUp = (name: string) => Promise<readonly { readonly address: string }[]>;
 
-const AGAIN_AFTER_MS = 60_000;
+/**
+ * Where answers change from one to the next, programs may be told addresses that we are not. A cache that
+ * both ask (systemd-resolved, dnsmasq) gives both the same ones for as long as it keeps them, mostly 20 s
+ * and more.
+ */
+const AGAIN_AFTER_MS = 15_000;
 /** After a name was not found. */
 const RETRY_AFTER_MS = 10_000;
 const KEPT_MS = 600_000;
-/** Of one name: the least recent ones make room. */
-const ADDRESSES_MAX = 64;
+/** Of one name: the least recent ones make room, which is said. */
+export const ADDRESSES_MAX = 64;
 
 /** Whatever a name server says: this machine itself, the link alone, and all that is no single host. */
 const NO_DESTINATIONS = [
@@ -27,6 +32,8 @@ interface Named {
   readonly found: Map<string, number>;
   dueAtMs: number;
   problem: string | null;
+  /** Whether some had to make room that still counted. */
+  isCrowded: boolean;
 }
 
 export class DestinationAddresses {
@@ -38,7 +45,9 @@ export class DestinationAddresses {
     this.#destinations = destinations;
     this.#lookUp = lookUp;
     this.#names = new Map(
-      destinations.names.map((name) => [name, { found: new Map(), dueAtMs: 0, problem: null }]),
+      destinations.names.map((
+        name,
+      ) => [name, { found: new Map(), dueAtMs: 0, problem: null, isCrowded: false }]),
     );
   }
 
@@ -54,8 +63,8 @@ export class DestinationAddresses {
   }
 
   /**
-   * Looks up the names that are due. Returns a line for people about each that cannot be found, once
-   * for as long as it is so.
+   * Looks up the names that are due. Returns a line for people about each that cannot be found, or has
+   * too many addresses, once for as long as it is so.
    */
   async refresh(nowMs: number): Promise<string[]> {
     const due = [...this.#names].filter(([, { dueAtMs }]) => dueAtMs <= nowMs);
@@ -71,12 +80,15 @@ export class DestinationAddresses {
         found.delete(address);
         found.set(address, nowMs);
       }
-      for (const [address, atMs] of found) {
-        if (nowMs - atMs > KEPT_MS || found.size > ADDRESSES_MAX) found.delete(address);
-      }
+      for (const [address, atMs] of found) if (nowMs - atMs > KEPT_MS) found.delete(address);
+      const wasCrowded = named.isCrowded;
+      named.isCrowded = found.size > ADDRESSES_MAX;
+      for (const address of found.keys()) if (found.size > ADDRESSES_MAX) found.delete(address);
       named.dueAtMs = nowMs + AGAIN_AFTER_MS;
       named.problem = null;
-      return null;
+      return named.isCrowded && !wasCrowded
+        ? `${name} has more addresses than ${ADDRESSES_MAX}: those found longest ago are left out`
+        : null;
     } catch (error) {
       named.dueAtMs = nowMs + RETRY_AFTER_MS;
       const isNews = named.problem === null;

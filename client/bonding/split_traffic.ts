@@ -7,6 +7,8 @@ import { hostPrefix } from "../../lib/host/links/address.ts";
 import type { LocalNetwork } from "../../lib/host/firewall/kill_switch/permitted_traffic.ts";
 import { BesideTunnel } from "../../lib/host/routes/beside_tunnel.ts";
 import { TunnelPrefixes } from "../../lib/host/routes/tunnel_prefixes.ts";
+import { markText, type TrafficMark } from "../../lib/host/firewall/traffic_mark.ts";
+import { MarkedBypass } from "../../lib/host/routes/marked_bypass.ts";
 import type { Destinations } from "../config/destinations.ts";
 import { DestinationAddresses, type LookUp } from "./destination_addresses.ts";
 
@@ -14,6 +16,9 @@ export interface SplitOptions {
   readonly tun: string;
   readonly bypass: Destinations | null;
   readonly only: Destinations | null;
+  /** What goes beside the tunnel besides, by its mark, and by its cgroup. */
+  readonly bypassMark: TrafficMark | null;
+  readonly bypassCgroups: readonly string[];
   /** Asked through the tunnel, so they belong to what goes there. */
   readonly dnsServers: readonly string[];
   readonly lookUp: LookUp;
@@ -27,6 +32,7 @@ export class SplitTraffic {
   readonly #only: DestinationAddresses | null;
   readonly #beside: BesideTunnel;
   readonly #into: TunnelPrefixes;
+  readonly #marked: MarkedBypass | null;
   /** What was said and still holds. */
   #said = new Set<string>();
 
@@ -37,6 +43,10 @@ export class SplitTraffic {
     this.#only = only === null ? null : new DestinationAddresses(only, lookUp);
     this.#beside = new BesideTunnel(journal, tun);
     this.#into = new TunnelPrefixes(journal, tun);
+    const { bypassMark: mark, bypassCgroups: cgroups } = options;
+    this.#marked = mark === null && cgroups.length === 0
+      ? null
+      : new MarkedBypass(journal, { tun, mark, cgroups });
   }
 
   /** Whether everything goes into the tunnel that does not go beside it. */
@@ -52,16 +62,26 @@ export class SplitTraffic {
   /** For the log; empty where nothing is split. */
   describe(): string[] {
     const text = ({ prefixes, names }: Destinations) => [...prefixes, ...names].join(", ");
-    const { bypass, only } = this.#options;
+    const { bypass, only, bypassMark, bypassCgroups } = this.#options;
+    const marked = [
+      ...bypassMark === null ? [] : [`bears the mark ${markText(bypassMark)}`],
+      ...bypassCgroups.map((path) => `is of the cgroup ${path}`),
+    ];
     return [
       ...only === null ? [] : [`into the tunnel goes what is for ${text(only)}, and nothing else`],
       ...bypass === null ? [] : [`beside the tunnel goes what is for ${text(bypass)}`],
+      ...marked.map((what) => `beside the tunnel goes what ${what}`),
     ];
   }
 
   /** Whether names are to be looked up. */
   isDue(nowMs: number): boolean {
     return [this.#bypass, this.#only].some((one) => one?.isDue(nowMs));
+  }
+
+  /** Whether a cgroup that is named came, went, or was made anew: follow() comes next. */
+  hasOtherCgroups(): boolean {
+    return this.#marked?.hasOtherCgroups() ?? false;
   }
 
   /** Looks up the names that are due; follow() comes next. Returns lines for people. */
@@ -81,11 +101,14 @@ export class SplitTraffic {
       const dns = this.#options.dnsServers.map(hostPrefix);
       lines.push(...await this.#into.follow([...new Set([...dns, ...this.#only.prefixes])]));
     }
-    if (this.#bypass !== null) {
-      const { networks, notices } = await this.#beside.follow(this.#bypass.prefixes);
-      await this.#options.letOut(networks);
-      lines.push(...notices);
+    const followed = [
+      ...this.#bypass === null ? [] : [await this.#beside.follow(this.#bypass.prefixes)],
+      ...this.#marked === null ? [] : [await this.#marked.follow()],
+    ];
+    if (followed.length > 0) {
+      await this.#options.letOut(followed.flatMap(({ networks }) => networks));
     }
+    lines.push(...followed.flatMap(({ notices }) => notices));
     const fresh = lines.filter((line) => !this.#said.has(line));
     this.#said = new Set(lines);
     return fresh;

@@ -24,6 +24,8 @@ interface TunnelTrafficOptions extends SplitOptions {
   readonly killSwitch: boolean;
 }
 
+const NOTHING_BESIDE = { bypass: null, bypassMark: null, bypassCgroups: [] };
+
 export class TunnelTraffic {
   readonly #journal: HostJournal;
   readonly #options: TunnelTrafficOptions;
@@ -47,7 +49,7 @@ export class TunnelTraffic {
     this.#options = options;
     // Rules of the machine are those of the client that has its traffic.
     const isFirst = options.whenTaken === "refuse";
-    this.#split = new SplitTraffic(journal, isFirst ? options : { ...options, bypass: null });
+    this.#split = new SplitTraffic(journal, isFirst ? options : { ...options, ...NOTHING_BESIDE });
     const bypassed = () => this.#split.bypassed;
     this.#leaks = new TunnelLeaks(journal.runner, { ...options, bypassed });
   }
@@ -72,8 +74,10 @@ export class TunnelTraffic {
       for (const line of await this.#split.follow()) log.warn("{line}", { line });
       for (const line of this.#split.describe()) log.info("{line}", { line });
     }
-    if (this.#options.bypass !== null && this.#options.whenTaken !== "refuse") {
-      log.warn("-bypass is left to the client that runs already");
+    const { bypass, bypassMark, bypassCgroups } = this.#options;
+    const goesBeside = bypass !== null || bypassMark !== null || bypassCgroups.length > 0;
+    if (goesBeside && this.#options.whenTaken !== "refuse") {
+      log.warn("what goes beside the tunnel (-bypass) is left to the client that runs already");
     }
     const { isShared, notices } = await shareTunnel(this.#journal, tun, this.#options.share);
     for (const line of notices) log.warn("{line}", { line });
@@ -130,6 +134,7 @@ export class TunnelTraffic {
     if (this.#isSplit && this.#namesLook === null && this.#split.isDue(performance.now())) {
       this.#namesLook = this.#lookUpNames().finally(() => this.#namesLook = null);
     }
+    if (this.#isSplit && this.#split.hasOtherCgroups()) this.#routesMayHaveChanged = true;
     if (this.#isTurnedIn && this.#routesLook === null && this.#routesMayHaveChanged) {
       this.#routesMayHaveChanged = false;
       this.#routesLook = this.#lookAtRoutes().finally(() => this.#routesLook = null);

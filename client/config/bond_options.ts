@@ -45,6 +45,8 @@ export const BOND_FLAGS = [
   "-tun",
   "-share",
   "-bypass",
+  "-bypass-cgroup",
+  "-bypass-mark",
   "-only",
   "-rate",
 ];

@@ -4,6 +4,8 @@ import { UsageError } from "../../lib/cli/exit.ts";
 import { parseHost } from "../../lib/cli/host_name.ts";
 import { parseList } from "../../lib/cli/list.ts";
 import { GROUPS } from "../../lib/cli/tunnel_options.ts";
+import { plainCgroupPath } from "../../lib/host/firewall/cgroup.ts";
+import { parseMark } from "../../lib/host/firewall/traffic_mark.ts";
 import { canonicalPrefix, familyOf } from "../../lib/host/links/address.ts";
 import { PART_PREFIX_LENGTH_MAX } from "../../lib/host/routes/default_route.ts";
 import { prefixLength } from "../../lib/host/routes/gateway/gateway.ts";
@@ -19,6 +21,45 @@ export const bypassOption = () =>
     "--bypass <list>",
     "what goes beside the tunnel, as in 192.0.2.0/24,example.com: prefixes, addresses and names",
   ).helpGroup(GROUPS.links).argParser((text) => parseDestinations("-bypass", text));
+
+export const bypassCgroupOption = () =>
+  new Option(
+    "--bypass-cgroup <list>",
+    "programs beside the tunnel, by cgroup (v2), as in system.slice/backup.service; needs nft",
+  ).helpGroup(GROUPS.links).argParser(parseCgroups);
+
+export const bypassMarkOption = () =>
+  new Option(
+    "--bypass-mark <mark>",
+    "packets beside the tunnel, by the mark they bear, as in 0x10 or 0x10/0xf0",
+  ).helpGroup(GROUPS.links).argParser((text) =>
+    orUsageError("-bypass-mark", () => parseMark(text))
+  );
+
+/** Each costs a rule. */
+const CGROUPS_MAX = 16;
+
+/** Throws UsageError. */
+function parseCgroups(text: string): string[] {
+  const paths = parseList("-bypass-cgroup", text, "refuse")
+    .map((item) => orUsageError("-bypass-cgroup", () => plainCgroupPath(item)));
+  if (paths.length === 0) throw new UsageError("-bypass-cgroup must name a cgroup");
+  if (paths.length > CGROUPS_MAX) {
+    throw new UsageError(
+      `-bypass-cgroup takes at most ${CGROUPS_MAX} cgroups, not ${paths.length}`,
+    );
+  }
+  return [...new Set(paths)];
+}
+
+function orUsageError<Value>(flag: string, read: () => Value): Value {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new UsageError(`${flag}: ${error.message}`);
+  }
+}
 
 export const onlyOption = () =>
   new Option(

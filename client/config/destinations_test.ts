@@ -1,4 +1,5 @@
-import { deepEqual, throws } from "node:assert/strict";
+import { deepEqual, match, ok, throws } from "node:assert/strict";
+import { parseClientOptions } from "./options.ts";
 import { checkDestinations, parseDestinations } from "./destinations.ts";
 
 Deno.test("destinations are prefixes, addresses and names, each once", () => {
@@ -34,4 +35,36 @@ Deno.test("-only goes with neither the kill switch nor policy routing", () => {
   checkDestinations({ only: null, killSwitch: true, policyRouting: true });
   throws(() => checkDestinations({ ...options, killSwitch: true }), /-kill-switch would drop it/);
   throws(() => checkDestinations({ ...options, policyRouting: true }), /cannot be used together/);
+});
+
+Deno.test("cgroups and marks are read as people write them, and refused in words", () => {
+  const parse = (...argv: string[]) =>
+    parseClientOptions(["-b", "-server", "vpn.example.com", ...argv], "/root");
+  const parsed = parse(
+    "-bypass-cgroup",
+    "/a.slice,a.slice,b/c.service",
+    "-bypass-mark",
+    "0x10/0xf0",
+  );
+  ok(parsed.command === "bond");
+  deepEqual(parsed.options.bypassCgroups, ["a.slice", "b/c.service"]);
+  deepEqual(parsed.options.bypassMark, { value: 0x10, mask: 0xf0 });
+  for (
+    const [flag, text, message] of [
+      ["-bypass-cgroup", "/", /-bypass-cgroup: '\/' is every program/],
+      ["-bypass-cgroup", "a/../b", /no path of a cgroup/],
+      ["-bypass-cgroup", "", /must name a cgroup/],
+      [
+        "-bypass-cgroup",
+        Array.from({ length: 17 }, (_, at) => `c${at}`).join(),
+        /at most 16 cgroups/,
+      ],
+      ["-bypass-mark", "0", /-bypass-mark: '0' is no mark/],
+      ["-bypass-mark", "0x11/0x10", /bits outside its mask/],
+    ] as const
+  ) {
+    const refused = parse(flag, text);
+    ok(refused.command === "print");
+    match(refused.text, message);
+  }
 });

@@ -40,6 +40,10 @@ Links:
                                    auto where it forwards anyway (default: auto)
   --bypass <list>                  what goes beside the tunnel, as in 192.0.2.0/24,example.com:
                                    prefixes, addresses and names
+  --bypass-cgroup <list>           programs beside the tunnel, by cgroup (v2), as in
+                                   system.slice/backup.service; needs nft
+  --bypass-mark <mark>             packets beside the tunnel, by the mark they bear, as in 0x10 or
+                                   0x10/0xf0
   --only <list>                    what alone goes into the tunnel (default: everything)
   --rate <list>                    what links carry at most, down/up, as in
                                    fiber=50/10mbit,dsl=20mbit; the server keeps to it, too

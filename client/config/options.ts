@@ -3,7 +3,6 @@
  * into a value; it writes nothing, opens nothing and never exits. A further mode is a further
  * member of ClientCommand.
  */
-import type { ShareMode } from "../../lib/host/firewall/tunnel_share.ts";
 import { Command, Option } from "@commander-js/extra-typings";
 import {
   addCompletionCommands,
@@ -11,7 +10,6 @@ import {
 } from "../../lib/cli/completion_commands.ts";
 import { UsageError } from "../../lib/cli/exit.ts";
 import {
-  type InstanceOptions,
   instanceOptions,
   metricsListenOption,
   nameOption,
@@ -76,17 +74,17 @@ import {
   TUN_NAME,
   tunOption,
 } from "./bond_options.ts";
+import type { BondOptions } from "./bond_option_values.ts";
 import { addDiagCommands, type DiagCommand } from "./diag_options.ts";
-import { bypassOption, checkDestinations, type Destinations, onlyOption } from "./destinations.ts";
 import {
-  chosenServers,
-  type LinkChoice,
-  pairLinks,
-  parseAddresses,
-  parseInterfaces,
-} from "./link_choice.ts";
-import { linkOption, type LinkRates, linkRules, type LinkUses, rateOption } from "./link_rules.ts";
-import type { ServerPolicy } from "../bonding/servers/server_choice.ts";
+  bypassCgroupOption,
+  bypassMarkOption,
+  bypassOption,
+  checkDestinations,
+  onlyOption,
+} from "./destinations.ts";
+import { chosenServers, pairLinks, parseAddresses, parseInterfaces } from "./link_choice.ts";
+import { linkOption, linkRules, rateOption } from "./link_rules.ts";
 import { EXAMPLES } from "./help_examples.ts";
 import { rewriteServerPort } from "./server_port.ts";
 import { addServiceCommands, type RestoreCommand, type ServiceCommand } from "./service_options.ts";
@@ -101,47 +99,8 @@ import {
 } from "./settings.ts";
 
 export const CLIENT_PROGRAM = "fluxify-client";
-export interface BondOptions extends TunnelOptions, InstanceOptions {
-  /** As the user named it, or all of them with commas between. */
-  server: string;
-  /** Each is the names and addresses of one server, with commas between; all have one authority. */
-  servers: readonly string[];
-  /** Which of several servers is used. */
-  serverChoice: ServerPolicy;
-  /** In the user's order; empty: choose from what the machine has. */
-  links: LinkChoice[];
-  /** What links carry at most. */
-  rates: LinkRates;
-  /** Links that are used only when others do not suffice. */
-  uses: LinkUses;
-  pkiFolder: string;
-  /** File of the client's certificate, or null: the one in `pkiFolder`. */
-  certFile: string | null;
-  /** Name of the TUN device. */
-  tunName: string;
-  /** MTU of the TUN device in bytes, or null: as the paths allow. */
-  tunMtu: number | null;
-  /** Whether the first failure to connect ends the program. */
-  once: boolean;
-  /** How often the session is renewed. */
-  renewEveryMs: number;
-  /** Addresses of the servers to ask through the tunnel; empty: DNS stays as it is. */
-  dnsServers: string[];
-  /** Whether what does not go into the tunnel is dropped. */
-  killSwitch: boolean;
-  /** Whether each link gets a routing table of its own. */
-  policyRouting: boolean;
-  /** What goes beside the tunnel; null: nothing but what is near. */
-  bypass: Destinations | null;
-  /** What alone goes into the tunnel; null: everything. */
-  only: Destinations | null;
-  /** Whether a network behind this machine uses the tunnel. */
-  share: ShareMode;
-  /** Whether a live full-screen status is shown. */
-  ui: boolean;
-  /** 0: only on SIGUSR2. */
-  statusEveryMs: number;
-}
+
+export type { BondOptions };
 
 /** What a screen or a wizard begins with: the flags, and what the settings file says besides. */
 export interface StartOptions extends Pick<TunnelOptions, "logLevel" | "logFormat"> {
@@ -271,6 +230,8 @@ function buildClientProgram(accept: Accept<ClientCommand>, home: string, file: S
     .addOption(socketGroupOption())
     .addOption(shareOption())
     .addOption(bypassOption())
+    .addOption(bypassCgroupOption())
+    .addOption(bypassMarkOption())
     .addOption(onlyOption())
     .addOption(rateOption())
     .addOption(linkOption())
@@ -348,7 +309,11 @@ function buildClientProgram(accept: Accept<ClientCommand>, home: string, file: S
           killSwitch,
           policyRouting,
           share: raw.share,
-          ...split,
+          ...{
+            ...split,
+            bypassCgroups: raw.bypassCgroup ?? [],
+            bypassMark: raw.bypassMark ?? null,
+          },
           ui: raw.ui === true,
           statusEveryMs: raw.statusEvery,
           ...own,

@@ -28,7 +28,8 @@ const TABLES = [7700, 7799] as const;
 /** Default routes that are followed: one for each uplink, and a few to spare. */
 const DEFAULTS_MAX = 16;
 
-interface Followed {
+/** What has come of following. */
+export interface Followed {
   /** Where packets may leave now: what a kill switch has to let through. */
   readonly networks: readonly LocalNetwork[];
   /** What could not be done at present, for people. */
@@ -73,7 +74,7 @@ export class BesideTunnel {
         notices.push("-bypass stands for addresses inside the tunnel as well: those stay there");
       }
       const present = routes.filter((route) => route.table === String(table));
-      const defaults = this.#defaults(routes);
+      const defaults = otherDefaults(routes, this.#tun);
       if (defaults.length === 0 && own.length > 0) {
         notices.push(
           `this machine has no other way to IPv${family}: ${own.join(", ")} goes nowhere else`,
@@ -93,17 +94,20 @@ export class BesideTunnel {
     const failures = errors.map(({ message }) => `cannot send it beside the tunnel: ${message}`);
     return { networks, notices: [...notices, ...failures] };
   }
+}
 
-  /** Those of other devices than the tunnel's; of one metric, which can be there once, the first. */
-  #defaults(routes: readonly Route[]): { nextHop: NextHop; metric: number }[] {
-    const byMetric = new Map<number, NextHop>();
-    for (const { table, destination, nextHops, metric } of routes) {
-      if (table !== "main" || !leadsEverywhere(destination)) continue;
-      const nextHop = nextHops.find(({ device }) => device !== this.#tun);
-      if (nextHop !== undefined && !byMetric.has(metric)) byMetric.set(metric, nextHop);
-    }
-    return [...byMetric].map(([metric, nextHop]) => ({ nextHop, metric })).slice(0, DEFAULTS_MAX);
+/** The machine's default routes but those of `tun`; of one metric, which can be there once, the first. */
+export function otherDefaults(
+  routes: readonly Route[],
+  tun: string,
+): { nextHop: NextHop; metric: number }[] {
+  const byMetric = new Map<number, NextHop>();
+  for (const { table, destination, nextHops, metric } of routes) {
+    if (table !== "main" || !leadsEverywhere(destination)) continue;
+    const nextHop = nextHops.find(({ device }) => device !== tun);
+    if (nextHop !== undefined && !byMetric.has(metric)) byMetric.set(metric, nextHop);
   }
+  return [...byMetric].map(([metric, nextHop]) => ({ nextHop, metric })).slice(0, DEFAULTS_MAX);
 }
 
 function rulesOf(family: AddressFamily, table: number): PolicyRule[] {

@@ -1,3 +1,4 @@
+import { markText } from "../traffic_mark.ts";
 import { DNS_PORT, LOOKUP_MARK } from "../../dns/lookup_mark.ts";
 import { type AddressFamily, familyOf } from "../../links/address.ts";
 import type { PermittedTraffic } from "./permitted_traffic.ts";
@@ -97,5 +98,8 @@ function resolvers(family: AddressFamily, permitted: PermittedTraffic): string[]
 
 function networks(family: AddressFamily, permitted: PermittedTraffic): string[][] {
   return permitted.networks.filter((network) => network.family === family)
-    .map(({ device, prefix }) => ["-o", device, "-d", prefix]);
+    .map(({ device, prefix, mark }) => [
+      ...["-o", device, "-d", prefix],
+      ...mark === undefined ? [] : ["-m", "mark", "--mark", markText(mark)],
+    ]);
 }

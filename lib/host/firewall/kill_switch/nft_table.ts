@@ -1,5 +1,6 @@
 import { DNS_PORT, LOOKUP_MARK } from "../../dns/lookup_mark.ts";
 import { familyOf } from "../../links/address.ts";
+import { markMatch } from "../traffic_mark.ts";
 import type { PermittedTraffic } from "./permitted_traffic.ts";
 
 export const NFT_TABLE = ["inet", "fluxify_kill_switch"] as const;
@@ -42,9 +43,14 @@ export function nftTable(permitted: PermittedTraffic): string {
 }
 
 function networks(permitted: PermittedTraffic): string[] {
-  return permitted.networks.map(({ device, family, prefix }) =>
-    `    oifname "${device}" ${family === 4 ? "ip" : "ip6"} daddr ${prefix} accept`
-  );
+  return permitted.networks.map(({ device, family, prefix, mark }) => {
+    // nft takes no prefix that is everything.
+    const where = prefix.endsWith("/0")
+      ? `meta nfproto ipv${family}`
+      : `${family === 4 ? "ip" : "ip6"} daddr ${prefix}`;
+    const marked = mark === undefined ? "" : `${markMatch(mark)} `;
+    return `    oifname "${device}" ${marked}${where} accept`;
+  });
 }
 
 /** Only what bears the client's own mark: no other program's questions. */

@@ -1,4 +1,5 @@
 import { containsCidr, normalizeCidr } from "cidr-tools";
+import type { TrafficMark } from "../traffic_mark.ts";
 import { type AddressFamily, familyOf } from "../../links/address.ts";
 import { checkInterfaceName, type NetworkInterface } from "../../links/network_interface.ts";
 
@@ -23,6 +24,8 @@ export interface LocalNetwork {
   family: AddressFamily;
   /** Such as 192.168.1.0/24. */
   prefix: string;
+  /** Packets with this mark alone; without it, all. */
+  mark?: TrafficMark;
 }
 
 interface LocalNetworks {
