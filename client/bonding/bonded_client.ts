@@ -76,13 +76,17 @@ export class BondedClient {
       whenTaken: parts.hasCompany ? "go behind" : "refuse",
       share: options.share,
       killSwitch: options.killSwitch,
+      routedPrefixes: () => this.#opening.routedPrefixes,
       serverAddresses: () => parts.endpoints.both.map(({ address }) => address),
       keepAddresses: () => this.#addresses.keep(() => this.#mtu.current),
     });
     const own = { addresses: this.#addresses, mtu: this.#mtu, tun: options.tunName };
     const servers = this.#servers = new ServerWatch({ ...parts, pool: parts.endpoints });
     const measureServers = () => servers.measure();
-    const opening = this.#opening = new SessionOpening({ ...parts, ...own, measureServers });
+    const opening = this.#opening = new SessionOpening({
+      ...{ ...parts, ...own, measureServers },
+      onRoutedPrefixes: () => this.#traffic.followRoutedPrefixes(),
+    });
     this.#keeper = new SessionKeeper({ ...parts, opening, addresses: this.#addresses });
   }
 

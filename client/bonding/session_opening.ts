@@ -2,6 +2,7 @@
 import { getLogger } from "@logtape/logtape";
 import { LOG_CATEGORY } from "../../lib/cli/log.ts";
 import { guardTunnel } from "../../lib/host/firewall/tunnel_guard.ts";
+import { canonicalPrefix } from "../../lib/host/links/address.ts";
 import type { HostJournal } from "../../lib/host/journal/host_journal.ts";
 import type { Engine } from "../../lib/net/engine.ts";
 import { sessionFeatures } from "../../lib/net/driver/features.ts";
@@ -40,6 +41,8 @@ interface SessionOpeningParts {
   readonly endpoints: ServerPool;
   /** Before the first session is asked for: asks the servers how they are. */
   readonly measureServers?: () => Promise<void>;
+  /** A session has come with the prefixes that the server routes to this machine. */
+  readonly onRoutedPrefixes: () => Promise<void>;
   readonly requests: SessionRequests;
   readonly protection: Protection;
   readonly addresses: TunnelAddresses;
@@ -61,6 +64,7 @@ export class SessionOpening {
   #dataPorts: readonly number[] = [];
   /** Sessions of servers that were moved away from, by id, and when they are ended. */
   readonly #leaving = new Map<number, number>();
+  #routedPrefixes: readonly string[] = [];
 
   constructor(parts: SessionOpeningParts) {
     this.#parts = parts;
@@ -69,6 +73,11 @@ export class SessionOpening {
   /** Whether the server of the session in use speaks v1. */
   get isV1(): boolean {
     return this.#isV1;
+  }
+
+  /** Prefixes behind this machine that the server of the session in use routes to it. */
+  get routedPrefixes(): readonly string[] {
+    return this.#routedPrefixes;
   }
 
   /** Gives up a look-up that is under way. Resolves when none is. */
@@ -253,6 +262,8 @@ export class SessionOpening {
     for (const line of await addresses.use(grant, () => mtu.current)) {
       log.warn("{line}", { line });
     }
+    this.#routedPrefixes = routedOf(grant);
+    await this.#parts.onRoutedPrefixes();
     return true;
   }
 
@@ -278,6 +289,18 @@ export class SessionOpening {
     this.#isVersionTold = true;
     log.warn("the server speaks v1, which has no protection against replays: bring it up to date");
   }
+}
+
+/** Those that are none are said, and left out. */
+function routedOf({ routes = [] }: ControlGrant): string[] {
+  return routes.flatMap((text) => {
+    try {
+      return [canonicalPrefix(text)];
+    } catch {
+      log.warn("the server routes {text} to this machine, which is no prefix", { text });
+      return [];
+    }
+  });
 }
 
 /** What trying again may mend is what is told, if there is any. */

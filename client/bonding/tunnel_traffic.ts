@@ -6,7 +6,7 @@ import { getLogger } from "@logtape/logtape";
 import { LOG_CATEGORY } from "../../lib/cli/log.ts";
 import { type DnsSetting, setDns } from "../../lib/host/dns/dns.ts";
 import type { HostJournal } from "../../lib/host/journal/host_journal.ts";
-import { type ShareMode, shareTunnel } from "../../lib/host/firewall/tunnel_share.ts";
+import { type ShareMode, TunnelShare } from "../../lib/host/firewall/tunnel_share.ts";
 import { DefaultRoute, type WhenTaken } from "../../lib/host/routes/default_route.ts";
 import { TunnelLeaks } from "../../lib/host/routes/tunnel_leaks.ts";
 import { type SplitOptions, SplitTraffic } from "./split_traffic.ts";
@@ -22,6 +22,8 @@ interface TunnelTrafficOptions extends SplitOptions {
   readonly keepAddresses: () => Promise<string[]>;
   readonly serverAddresses: () => readonly string[];
   readonly killSwitch: boolean;
+  /** Prefixes behind this machine that the server routes to it. */
+  readonly routedPrefixes: () => readonly string[];
 }
 
 const NOTHING_BESIDE = { bypass: null, bypassMark: null, bypassCgroups: [] };
@@ -31,6 +33,7 @@ export class TunnelTraffic {
   readonly #options: TunnelTrafficOptions;
   readonly #leaks: TunnelLeaks;
   readonly #split: SplitTraffic;
+  readonly #share: TunnelShare;
   #defaultRoute: DefaultRoute | null = null;
   /** Whether what goes beside the tunnel, or alone into it, is ours to say. */
   #isSplit = false;
@@ -50,6 +53,7 @@ export class TunnelTraffic {
     // Rules of the machine are those of the client that has its traffic.
     const isFirst = options.whenTaken === "refuse";
     this.#split = new SplitTraffic(journal, isFirst ? options : { ...options, ...NOTHING_BESIDE });
+    this.#share = new TunnelShare(journal, options.tun, options.share);
     const bypassed = () => this.#split.bypassed;
     this.#leaks = new TunnelLeaks(journal.runner, { ...options, bypassed });
   }
@@ -79,20 +83,48 @@ export class TunnelTraffic {
     if (goesBeside && this.#options.whenTaken !== "refuse") {
       log.warn("what goes beside the tunnel (-bypass) is left to the client that runs already");
     }
-    const { isShared, notices } = await shareTunnel(this.#journal, tun, this.#options.share);
-    for (const line of notices) log.warn("{line}", { line });
-    if (isShared) {
-      log.info(
-        "this machine forwards: the network behind it uses the tunnel, with this machine's address " +
-          "(-share off ends that)",
-      );
-    }
+    await this.#shareTunnel();
     this.#isTurnedIn = true;
     this.#routesMayHaveChanged = true;
     if (servers.length === 0) return;
     if (ahead !== null) return log.warn(`-dns is left to the client of ${ahead}`);
     this.#dns = await setDns(this.#journal, { tun, servers });
     log.info(`DNS servers: ${servers.join(", ")} (set in ${this.#dns.place})`);
+  }
+
+  async #shareTunnel(): Promise<void> {
+    const { share, routedPrefixes } = this.#options;
+    const routed = routedPrefixes();
+    const { isShared, notices } = await this.#share.start(routed);
+    for (const line of notices) log.warn("{line}", { line });
+    if (!isShared) {
+      if (routed.length === 0) return;
+      return log.warn(
+        `the server routes ${routed.join(", ")} to this machine, which does not forward: ` +
+          "-share on, or -share INTERFACE, lets it",
+      );
+    }
+    const who = typeof share === "string"
+      ? "the network behind it"
+      : `what is behind ${share.join(", ")}`;
+    log.info(
+      `this machine forwards: ${who} uses the tunnel, with this machine's address ` +
+        "(-share off ends that)",
+    );
+    if (routed.length > 0) {
+      log.info(`${routed.join(", ")} leave as they are: the server routes them here`);
+    }
+  }
+
+  /** Another session may come with other prefixes. Never rejects. */
+  async followRoutedPrefixes(): Promise<void> {
+    if (!this.#isTurnedIn) return;
+    try {
+      const lines = await this.#share.follow(this.#options.routedPrefixes());
+      for (const line of lines) log.warn("{line}", { line });
+    } catch (error) {
+      log.error("cannot follow the prefixes that the server routes here: {error}", { error });
+    }
   }
 
   /**

@@ -103,19 +103,45 @@ export const policyRoutingOption = () =>
   new Option("--policy-routing", "give each link a routing table of its own")
     .helpGroup(GROUPS.links);
 
-const SHARE_MODES: readonly ShareMode[] = ["auto", "on", "off"];
+const SHARE_WORDS = ["auto", "on", "off"] as const;
+/** Networks behind one machine. */
+const SHARED_MAX = 16;
+
+/** Throws UsageError. */
+function parseSharedInterfaces(text: string): string[] {
+  const names = parseList("-share", text, "refuse").map((name) =>
+    parseInterfaceName("-share", name)
+  );
+  const word = names.find((name) => SHARE_WORDS.some((word) => word === name));
+  if (names.length === 0 || word !== undefined) {
+    throw new UsageError(`-share must be on, off, auto or names of interfaces, not '${text}'`);
+  }
+  if (names.length > SHARED_MAX) {
+    throw new UsageError(`-share takes at most ${SHARED_MAX} interfaces, not ${names.length}`);
+  }
+  return [...new Set(names)];
+}
+
+/** A network behind this machine is no way to the server. Throws UsageError. */
+export function checkShare(share: ShareMode, links: readonly string[], tun: string): void {
+  if (typeof share === "string") return;
+  const wrong = share.find((name) => links.includes(name) || name === tun || name === "lo");
+  if (wrong === undefined) return;
+  throw new UsageError(
+    `-share names '${wrong}', which leads to no network behind this machine: give the interface of that`,
+  );
+}
 
 export const shareOption = () =>
   new Option(
     "--share <mode>",
-    "let a network behind this machine use the tunnel: on, off, or auto where it forwards anyway",
+    "let a network behind this machine use the tunnel: the interfaces to it, as in eth1; on for all, off, or auto where it forwards anyway",
   )
     .helpGroup(GROUPS.links)
     .default("auto" as ShareMode, "auto")
     .argParser((text) => {
-      const mode = SHARE_MODES.find((mode) => mode === text);
-      if (mode === undefined) throw new UsageError(`-share must be on, off or auto, not '${text}'`);
-      return mode;
+      const word = SHARE_WORDS.find((word) => word === text);
+      return word ?? parseSharedInterfaces(text);
     });
 
 /** What `set dns` takes: servers as -dns does, or none with "off". @throws UsageError */

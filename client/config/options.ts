@@ -62,6 +62,7 @@ import {
 } from "./balance_options.ts";
 import {
   BOND_FLAGS,
+  checkShare,
   dnsOption,
   killSwitchOption,
   onceOption,
@@ -292,6 +293,7 @@ function buildClientProgram(accept: Accept<ClientCommand>, home: string, file: S
       const policyRouting = raw.policyRouting === true;
       checkDestinations({ ...split, killSwitch, policyRouting });
       const links = pairLinks(raw.ifaces ?? [], raw.ips ?? []);
+      checkShare(raw.share, links.map(({ interfaceName }) => interfaceName), device);
       accept({
         command: "bond",
         options: {

@@ -305,3 +305,26 @@ Deno.test("a flag for one server wins over several in the file, and the other wa
   ok(other.command === "bond");
   deepEqual(other.options.servers, ["c", "d"]);
 });
+
+Deno.test("-share is a word, or the interfaces to networks behind the machine", () => {
+  const shareOf = (text: string) => {
+    const parsed = parse(...BOND, "-ifaces", "eth0,wlan0", "-share", text);
+    ok(parsed.command === "bond", text);
+    return parsed.options.share;
+  };
+  deepEqual([shareOf("on"), shareOf("off"), shareOf("auto")], ["on", "off", "auto"]);
+  deepEqual(shareOf("br-lan,eth1,eth1"), ["br-lan", "eth1"]);
+  for (
+    const [text, share] of [
+      ["which leads to no network behind", "eth0"],
+      ["which leads to no network behind", "fluxify"],
+      ["on, off, auto or names of interfaces", "on,eth1"],
+      ["names of interfaces", ""],
+      ["-share", "no name"],
+      ["at most 16 interfaces", Array.from({ length: 17 }, (_, at) => `lan${at}`).join()],
+    ] as const
+  ) {
+    const said = refusal(...BOND, "-ifaces", "eth0,wlan0", "-share", share);
+    ok(said.includes(text), said);
+  }
+});

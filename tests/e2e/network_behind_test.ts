@@ -1,13 +1,11 @@
-/** "A router for a network behind it" of docs/operations.md, by the commands of the page. */
-import { equal, match } from "node:assert/strict";
-import { join, resolve } from "node:path";
+/** A client as the router of a network behind it, and of that one alone. */
+import { deepEqual, equal, rejects } from "node:assert/strict";
 import { INTERNET_ADDRESS, INTERNET_ADDRESS6 } from "../../scripts/lab/lab.ts";
 import { connect, Namespace } from "../netns/namespace.ts";
+import { hostState } from "./host_state.ts";
 import { topic } from "./scenario.ts";
 import { newClientCertificate, startClient, startServer } from "../../scripts/lab/programs.ts";
 import { createSmallLab } from "./small_lab.ts";
-
-const PAGE = join(resolve(import.meta.dirname!, "../.."), "docs/operations.md");
 
 topic("e2e network behind the client", async (scenario) => {
   await using lab = await createSmallLab();
@@ -20,19 +18,34 @@ topic("e2e network behind the client", async (scenario) => {
   await host.run("ip", "-6", "route", "add", "default", "via", "fd55::1");
   const bundle = await newClientCertificate(lab, "laptop");
   const server = await startServer(lab);
-  const client = await startClient(lab, bundle, { args: ["-share", "on"] });
-  const ping = (address: string) => host.run("ping", "-c1", "-w5", address);
-
-  await scenario("-share on lets its hosts use the tunnel, with the page's commands", async () => {
-    for (const address of [INTERNET_ADDRESS, INTERNET_ADDRESS6]) await ping(address);
-    const [, text = ""] = /### A router for a network behind it\n([^#]*)/.exec(
-      await Deno.readTextFile(PAGE),
-    ) ?? [];
-    const commands = text.split("\n").filter((line) => line.startsWith("    "));
-    match(commands.join(), /maxseg/);
-    for (const line of commands) await lab.client.run("sh", "-c", line);
-    for (const address of [INTERNET_ADDRESS, INTERNET_ADDRESS6]) await ping(address);
+  await using other = await Namespace.create("other");
+  await connect(lab.client, other, {
+    a: { name: "guests", addresses: ["192.168.56.1/24", "fd56::1/64"] },
+    b: { name: "eth0", addresses: ["192.168.56.2/24", "fd56::2/64"] },
   });
-  equal(await client.stop("SIGINT"), 0);
+  await other.run("ip", "route", "add", "default", "via", "192.168.56.1");
+  await other.run("ip", "-6", "route", "add", "default", "via", "fd56::1");
+  const before = await hostState(lab.client);
+  const far = [INTERNET_ADDRESS, INTERNET_ADDRESS6];
+  const ping = (from: Namespace, address: string, patience: string) =>
+    from.run("ping", "-c1", `-w${patience}`, address);
+
+  await scenario("-share on lets all networks use the tunnel", async () => {
+    const client = await startClient(lab, bundle, { args: ["-share", "on"] });
+    for (const address of far) await ping(host, address, "5");
+    for (const address of far) await ping(other, address, "5");
+    equal(await client.stop("SIGINT"), 0);
+    deepEqual(await hostState(lab.client), before);
+  });
+
+  await scenario("-share lan lets that network use it, and no other one by it", async () => {
+    const client = await startClient(lab, bundle, { args: ["-share", "lan", "-kill-switch"] });
+    for (const address of far) await ping(host, address, "5");
+    for (const address of [...far, "192.168.55.2", "fd55::2"]) {
+      await rejects(ping(other, address, "1"));
+    }
+    equal(await client.stop("SIGINT"), 0);
+    deepEqual(await hostState(lab.client), before);
+  });
   equal(await server.stop("SIGINT"), 0);
 });

@@ -43,7 +43,7 @@ export class BesideTable {
 }
 
 /** The chains as nft reads them. */
-export function besideChains(
+function besideChains(
   tun: string,
   marks: readonly TrafficMark[],
   cgroups: readonly Cgroup[],

@@ -27,8 +27,8 @@ export const MSS_MAX = 9000;
  */
 const IPV6_HEADER_EXTRA = 20;
 /** Both directions of the handshake: SYN and SYN-ACK. */
-const SYN_IPTABLES = ["-p", "tcp", "-m", "tcp", "--tcp-flags", "SYN,RST", "SYN"];
-const SYN_NFT = "tcp flags & (syn | rst) == syn";
+export const SYN_IPTABLES = ["-p", "tcp", "-m", "tcp", "--tcp-flags", "SYN,RST", "SYN"];
+export const SYN_NFT = "tcp flags & (syn | rst) == syn";
 const CHAIN = "clamp_mss";
 
 interface MssClampOptions {
