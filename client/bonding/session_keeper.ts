@@ -100,6 +100,7 @@ export class SessionKeeper {
         if (signal.aborted) return "stopped";
         // The session in use is good, and the server that seemed better is not.
         if (isMove) {
+          if (choice.aim !== null) choice.failed(choice.aim, performance.now());
           log.info("cannot move there yet: {error}", { error });
           return "renewed";
         }

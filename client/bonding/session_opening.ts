@@ -103,6 +103,7 @@ export class SessionOpening {
 
   async #requestFrom(servers: readonly number[], signal: AbortSignal): Promise<Granted> {
     const { endpoints, requests, links } = this.#parts;
+    if (servers.length === 0) throw noLink(links);
     const attempts = servers.map((server) => async (until: AbortSignal) => {
       const routes = links.controlRoutes()
         .filter(({ endpoint }) => endpoints.indexOf(endpoint) === server);

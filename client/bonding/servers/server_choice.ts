@@ -68,6 +68,7 @@ export class ServerChoice {
   #current: number | null = null;
   #usedSinceMs = 0;
   #isLost = false;
+  #lostMs = -Infinity;
   #aim: number | null = null;
 
   /** @param count how many servers there are. */
@@ -116,11 +117,18 @@ export class ServerChoice {
     const rank = (index: number) => {
       const { isDraining, failedMs } = this.#servers[index]!;
       if (isDraining) return 3;
-      if (index === current && what === "lost") return 2;
+      if (index === current && what === "lost" && !this.#isNetworksFault) return 2;
       return nowMs - failedMs < FAILED_LATELY_MS ? 1 : 0;
     };
     return [...this.#servers.keys()].sort((one, other) =>
       rank(one) - rank(other) || this.#byPolicy(one, other)
+    );
+  }
+
+  /** Whether others could not be asked either since the session was lost. */
+  get #isNetworksFault(): boolean {
+    return this.#servers.some(({ failedMs }, index) =>
+      index !== this.#current && failedMs >= this.#lostMs
     );
   }
 
@@ -145,7 +153,7 @@ export class ServerChoice {
       left.nearerSinceMs = null;
       left.probeEveryMs = PROBE_SOON_MS;
       left.probeAtMs = nowMs + PROBE_SOON_MS;
-      if (this.#isLost) this.#distrust(before, nowMs);
+      if (this.#isLost && !this.#isNetworksFault) this.#distrust(before, nowMs);
     }
     if (before !== index) this.#usedSinceMs = nowMs;
     this.#current = index;
@@ -166,6 +174,7 @@ export class ServerChoice {
       this.#servers[current]!.trustMs = TRUST_FIRST_MS;
     }
     this.#isLost = true;
+    this.#lostMs = nowMs;
     this.#aim = null;
   }
 

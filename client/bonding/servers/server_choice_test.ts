@@ -21,7 +21,7 @@ Deno.test("in order: the first that works, and the lost one is asked last", () =
   choice.lost(10);
   deepEqual(choice.plan("lost", 10), [1, 2, 0]);
   choice.failed(1, 11);
-  deepEqual(choice.plan("lost", 11), [2, 1, 0]);
+  deepEqual(choice.plan("lost", 11), [0, 2, 1], "it may be the network");
 });
 
 Deno.test("nearest: by round trip and load, those that tell nothing last", () => {
@@ -70,6 +70,19 @@ Deno.test("whose fault a loss is shows when another server grants a session", ()
   choice.granted(1, 300);
   choice.answered(0, at(5), 400);
   equal(choice.better(400 + TRUST_FIRST_MS), 0, "it was the network's: trusted as before");
+});
+
+Deno.test("when no server can be asked, the one that was lost is not to blame", () => {
+  const choice = inOrder(3);
+  choice.lost(100);
+  for (const index of [1, 2, 0]) choice.failed(index, 200);
+  deepEqual(choice.plan("lost", 5000), [0, 1, 2], "as in the beginning");
+  choice.granted(1, 6000);
+  choice.answered(0, at(5), 6000);
+  equal(choice.better(6000 + TRUST_FIRST_MS), 0, "trusted as before");
+  choice.granted(0, 7000);
+  choice.lost(40_000);
+  deepEqual(choice.plan("lost", 40_000), [1, 2, 0]);
 });
 
 Deno.test("a move that fails is not tried again at once", () => {
