@@ -170,12 +170,17 @@ export class SessionOpening {
     const server = endpoints.indexOf(granted.endpoint);
     const usedBefore = endpoints.used;
     // Two servers may choose one number, and the engine would take both sessions for one.
-    if (session.id === grant.sessionId) throw takenId();
+    if (session.id === grant.sessionId) {
+      grant.sessionKey.fill(0);
+      throw takenId();
+    }
     let isInUse = false;
+    let tried = "";
     try {
       endpoints.use(server);
       isInUse = await this.#use(granted, signal);
     } finally {
+      tried = links.serverAddresses;
       if (!isInUse) {
         this.#close(grant.sessionId);
         endpoints.use(usedBefore);
@@ -185,9 +190,7 @@ export class SessionOpening {
     if (isInUse || signal.aborted) return;
     endpoints.choice.failed(server, performance.now());
     if (session.id !== null && session.isUp) await links.refresh(session.id);
-    throw links.usable().length === 0
-      ? noLink(links)
-      : noAnswer(grant.udpPort, links.serverAddresses);
+    throw links.usable().length === 0 ? noLink(links) : noAnswer(grant.udpPort, tried);
   }
 
   #noteServer(server: number): void {
@@ -200,11 +203,15 @@ export class SessionOpening {
 
   /** To be called regularly: says good-bye to servers that were moved away from. */
   check(nowMs: number): void {
-    for (const [id, atMs] of this.#leaving) {
-      if (nowMs < atMs) continue;
+    const due = [...this.#leaving].filter(([, atMs]) => atMs <= nowMs);
+    if (due.length === 0) return;
+    const { engine, protection } = this.#parts;
+    for (const [id] of due) {
       this.#leaving.delete(id);
-      this.#parts.engine.closeSession(id);
+      engine.closeSession(id);
     }
+    protection.allowDataPorts(this.#dataPorts)
+      .catch((error) => log.warn("the kill switch cannot follow the server: {error}", { error }));
   }
 
   /** Returns false when no path of it answers. */
