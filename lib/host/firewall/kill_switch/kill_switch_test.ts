@@ -97,6 +97,15 @@ for (const backend of BACKENDS) {
       `);
 
       assert.ok(!await markedReaches(site), "routed by a mark");
+      for (const [value, isOut] of [[9, true], [8, false]] as const) {
+        const mark = { value, mask: 0xffffffff };
+        const beside = ["fiber", "mobile"].map((device) =>
+          ({ device, family: 4, prefix: "0.0.0.0/0", mark }) as const
+        );
+        assert.deepEqual(await killSwitch.letOut(beside), []);
+        assert.equal(await markedReaches(site), isOut, `let out by the mark ${value}`);
+        assert.ok(!await site.reaches(namespace, STRANGER, 53), "without it");
+      }
       assert.deepEqual(await journal.undoAll(), []);
       assert.equal(await stateOf(site), before);
       assert.ok(await site.reaches(namespace, STRANGER, 53), "afterwards");

@@ -94,6 +94,22 @@ Deno.test("nftTable() replaces the table in one go and names every exception", (
   );
 });
 
+Deno.test("what bears a mark is let out to anywhere, over that link, in its family", () => {
+  const mark = { value: 0x10, mask: 0xf0 };
+  const networks = [
+    { device: "eth0", family: 4 as const, prefix: "0.0.0.0/0", mark },
+    { device: "wlan0", family: 6 as const, prefix: "::/0", mark },
+  ];
+  const text = nftTable({ ...PERMITTED, networks });
+  assert.ok(text.includes('oifname "eth0" meta mark and 0xf0 == 0x10 meta nfproto ipv4 accept'));
+  assert.ok(text.includes('oifname "wlan0" meta mark and 0xf0 == 0x10 meta nfproto ipv6 accept'));
+  for (const chain of CHAINS) {
+    const lines = chainText(chain, 4, { ...PERMITTED, networks });
+    assert.match(lines, /-o eth0 -d 0\.0\.0\.0\/0 -m mark --mark 0x10\/0xf0 -j RETURN/);
+    assert.doesNotMatch(lines, /-o wlan0 .*--mark 0x10/);
+  }
+});
+
 Deno.test("the port of the data plane is closed until it is known", () => {
   const early = { ...PERMITTED, dataPorts: [] };
   assert.doesNotMatch(nftTable(early), /8000|null/);
