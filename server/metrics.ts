@@ -14,6 +14,7 @@ import { ClientMetrics } from "./client_metrics.ts";
 import type { ControlStats } from "./control/control_journal.ts";
 import type { ControlServer } from "./control/control_server.ts";
 import { SERVER_PROGRAM } from "./options.ts";
+import type { DataStreams } from "./transport/data_streams.ts";
 
 interface ServerMetricsParts extends Pick<InstanceOptions, "instance" | "metricsListen"> {
   readonly monitor: ServerMonitor;
@@ -21,17 +22,20 @@ interface ServerMetricsParts extends Pick<InstanceOptions, "instance" | "metrics
   readonly tunName: string;
   readonly control: Pick<ControlServer, "stats">;
   readonly drops: () => Readonly<Record<string, number>>;
+  readonly streams: Pick<DataStreams, "count">;
 }
 
 /** @throws Error when the address cannot be used. */
 export function openServerMetrics(parts: ServerMetricsParts): Promise<AsyncDisposable> {
-  const { instance, metricsListen, metricsPerClient, monitor, tunName, control, drops } = parts;
+  const { instance, metricsListen, metricsPerClient, monitor, tunName, control, drops, streams } =
+    parts;
   const clients = metricsPerClient ? new ClientMetrics() : null;
   const own = { program: SERVER_PROGRAM, version: VERSION, instance, processId: Deno.pid };
   const facts = instanceFacts(own, new Date(), () => performance.now());
   return openMetrics(metricsListen, facts, async (page) => {
     const sessions = await monitor.sessions("counters alone");
     addSessions(page, sessions);
+    page.gauge("fluxify_data_streams", "Paths inside TLS.", streams.count);
     clients?.add(page, sessions, performance.now());
     addControl(page, control.stats);
     addDrops(page, drops());

@@ -11,6 +11,8 @@ import { openServerSocket } from "./local_socket/server_socket.ts";
 import { openServerMetrics } from "./metrics.ts";
 import type { ServeOptions } from "./options.ts";
 import type { SessionRegistry } from "./sessions/session_registry.ts";
+import type { DataStreams } from "./transport/data_streams.ts";
+import { withPeers } from "./transport/relayed_peers.ts";
 
 interface Observed {
   readonly options: ServeOptions;
@@ -23,11 +25,13 @@ interface Observed {
     readonly policy: Pick<ClientPolicy, "prescribed">;
     readonly settings: Pick<SettingsStore, "problem">;
   };
+  readonly streams: DataStreams;
 }
 
 /** @throws Error when the group or the address that was asked for cannot be used. */
 export async function openObservers(observed: Observed): Promise<AsyncDisposable> {
-  const { options, engine, registry, control, recent, forwards, clients } = observed;
+  const { options, registry, control, recent, forwards, clients, streams } = observed;
+  const engine = withPeers(observed.engine, streams);
   const monitor = new ServerMonitor({
     engine,
     sessions: () => registry.sessions,
@@ -42,7 +46,13 @@ export async function openObservers(observed: Observed): Promise<AsyncDisposable
   };
   await using stack = new AsyncDisposableStack();
   stack.use(
-    await openServerMetrics({ ...options, monitor, control, drops: () => dropCounts(engine) }),
+    await openServerMetrics({
+      ...options,
+      monitor,
+      control,
+      streams,
+      drops: () => dropCounts(engine),
+    }),
   );
   const settings = clients.settings;
   const parts = { ...options, monitor, recent, registry, facts, forwards, settings };

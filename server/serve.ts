@@ -42,6 +42,8 @@ import { LeaseStore } from "./sessions/lease_store.ts";
 import { SessionRegistry } from "./sessions/session_registry.ts";
 import { V1Policy } from "./sessions/v1_policy.ts";
 import { SharedCertificates } from "./sessions/shared_certificates.ts";
+import type { DataStreams } from "./transport/data_streams.ts";
+import { nameOfPeer, openDataStreams, withPeers } from "./transport/relayed_peers.ts";
 import { TUN_MTU } from "./tun.ts";
 
 /** A stranger's costs 30 KB until it is over. */
@@ -85,12 +87,9 @@ export async function serve(
   const faults = Promise.withResolvers<never>();
   faults.promise.catch(() => {}); // awaited below, unless the start fails first
   const shared = new SharedCertificates();
+  const streams = openDataStreams(options, libc, stack);
   const { engine, reason, registry } = await startDataPlane(
-    options,
-    libc,
-    stack,
-    shared,
-    faults.reject,
+    ...[options, libc, stack, shared, streams, faults.reject] as const,
   );
   stack.use(manager.watch(() => engine.report()));
   const clients = stack.use(
@@ -112,11 +111,13 @@ export async function serve(
   stack.defer(() => registry.endAll());
   const mapping = openMapping(options, libc, warn);
   if (mapping !== null) stack.use(mapping);
-  const control = stack.use(await startControlPlane(options, pki, registry, shared, mapping));
+  const control = stack.use(
+    await startControlPlane(options, pki, registry, shared, mapping, streams),
+  );
   const forwards = stack.use(await keepForwards(options, journal, registry, control));
 
   stack.use(await watchLastSeen({ directory: options.pkiFolder, engine, warn }));
-  const checkCertificates = certificateCheck(pki, registry);
+  const checkCertificates = certificateCheck(pki, registry, streams);
   stack.adopt(setInterval(checkCertificates, CERTIFICATE_CHECK_MS), clearInterval);
   const reload = new CredentialReload({ ...options, control, revocations: pki.revocations }, pki);
   stack.adopt(setInterval(() => renewCertificate(reload), RENEWAL_CHECK_MS), clearInterval);
@@ -128,11 +129,11 @@ export async function serve(
   };
   stack.adopt(setInterval(lookAtForeign, FOREIGN_CHECK_MS), clearInterval);
   if (options.metricsEveryMs !== null) {
-    stack.adopt(setInterval(() => logMetrics(engine), options.metricsEveryMs), clearInterval);
+    const named = withPeers(engine, streams);
+    stack.adopt(setInterval(() => logMetrics(named), options.metricsEveryMs), clearInterval);
   }
-  stack.use(
-    await openObservers({ options, engine, registry, control, recent, forwards, clients }),
-  );
+  const parts = { options, engine, registry, control, recent, forwards, clients, streams };
+  stack.use(await openObservers(parts));
   log.info("{reason}", { reason });
   const notice = tlsNotice();
   if (notice !== null) log.warn("{notice}", { notice });
@@ -182,6 +183,7 @@ async function startDataPlane(
   libc: Libc,
   stack: AsyncDisposableStack,
   shared: SharedCertificates,
+  streams: DataStreams,
   fail: (error: Error) => void,
 ): Promise<Omit<StartedEngine, "name"> & { registry: SessionRegistry }> {
   const store = new LeaseStore({
@@ -193,8 +195,9 @@ async function startDataPlane(
   if (problem !== null) log.warn("{problem}", { problem });
   stack.use(store);
   const onEvent = (event: EngineEvent) => {
-    noteMachine(event, registry, shared);
-    handleEngineEvent(event, registry, fail);
+    const named = nameOfPeer(event, streams);
+    noteMachine(named, registry, shared);
+    handleEngineEvent(named, registry, fail);
   };
   const { engine, reason } = await startServerEngine(options, libc, onEvent);
   stack.use(engine);
@@ -221,6 +224,7 @@ function startControlPlane(
   registry: SessionRegistry,
   shared: SharedCertificates,
   mapping: MappingResponder | null,
+  dataStreams: DataStreams,
 ): Promise<ControlServer> {
   const v1 = new V1Policy(options.acceptsV1);
   return startControlServer({
@@ -248,6 +252,7 @@ function startControlPlane(
     },
     status: () => ({ load: registry.load, isDraining: false }),
     log: logControlEvent,
+    dataStreams,
     handshakesMax: HANDSHAKES_MAX,
     exchangeTimeoutMs: CONTROL_EXCHANGE_TIMEOUT_MS,
   });
@@ -275,7 +280,11 @@ async function startServerEngine(
 }
 
 /** Ends the live sessions of certificates that were revoked, or ended, while the server runs. */
-function certificateCheck(pki: ServerPki, registry: SessionRegistry): () => void {
+function certificateCheck(
+  pki: ServerPki,
+  registry: SessionRegistry,
+  streams: DataStreams,
+): () => void {
   let problem: string | null = null;
   return () => {
     pki.revocations.poll();
@@ -288,6 +297,9 @@ function certificateCheck(pki: ServerPki, registry: SessionRegistry): () => void
       log.info("session of {name} ended: its certificate was revoked", { name });
     }
     const nowMs = Date.now();
+    streams.endWhere(({ serialHex, notAfterMs }) =>
+      revocations.isRevoked(serialHex) || nowMs > notAfterMs
+    );
     for (const name of registry.endWhere(({ notAfterMs }) => nowMs > notAfterMs)) {
       log.info(
         'session of {name} ended: its certificate has expired; "fluxify-server cert revoke {name}" ' +
@@ -325,7 +337,7 @@ async function renewCertificate(reload: CredentialReload): Promise<void> {
   }
 }
 
-async function logMetrics(engine: Engine): Promise<void> {
+async function logMetrics(engine: Pick<Engine, "report" | "drops">): Promise<void> {
   try {
     for (const session of await engine.report()) {
       for (const entry of metricsLines(session)) log.info("{line}", { ...entry });

@@ -18,9 +18,11 @@ interface Program {
  */
 export async function runEntry(isMain: boolean, load: () => Promise<Program>): Promise<void> {
   if (!isMainThread) {
-    // Of the program only what the thread needs: the rest would cost it some MiB.
+    // Of the program only what a thread needs: the rest would cost it some MiB.
     const { isNativeWorker, runNativeWorker } = await import("../net/native/worker.ts");
-    if (isNativeWorker()) runNativeWorker();
+    if (isNativeWorker()) return runNativeWorker();
+    const { isRelayWorker, runRelayWorker } = await import("../net/relay/worker.ts");
+    if (isRelayWorker()) runRelayWorker();
   } else if (isMain) {
     guardAgainstDebugger();
     if (Deno.args[0] === TLS_HELPER_ARGUMENT) {

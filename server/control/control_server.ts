@@ -7,6 +7,7 @@
  */
 import type { ControlResponse, ControlStatus } from "../../lib/protocol/wire/control_message.ts";
 import type { OpenTls } from "../../lib/pki/tls/tls_side.ts";
+import type { DataStreams } from "../transport/data_streams.ts";
 import type { ControlEvent, ControlStats } from "./control_journal.ts";
 import type { ControlPeer } from "./exchange.ts";
 import { Listener } from "./listener.ts";
@@ -29,6 +30,8 @@ export interface ControlServerOptions extends ServerCredentials {
   /** For who asks for it instead of a session; without it nothing is known. */
   status?(): Omit<ControlStatus, "kind">;
   log(event: ControlEvent): void;
+  /** Takes the connections of clients that ask for the data plane inside TLS; without it there is none. */
+  readonly dataStreams?: Pick<DataStreams, "take">;
   /** Handshakes in progress of all strangers; a quarter of them may come from one network. */
   readonly handshakesMax: number;
   /** From the accepted connection to its end. */

@@ -2,12 +2,14 @@ import { messageOf } from "../../lib/ffi/error_text.ts";
 import { TlsError } from "../../lib/ffi/libssl/tls_session.ts";
 import { openTls } from "../../lib/pki/tls/open_tls.ts";
 import type { OpenTls, TlsChannel, TlsSide } from "../../lib/pki/tls/tls_side.ts";
+import { DATA_STREAM_PROTOCOL } from "../../lib/protocol/wire/stream_frame.ts";
 import { ConnectionTable } from "./connection_table.ts";
 import { ControlJournal, type ControlStats } from "./control_journal.ts";
 import type { ControlServer, ControlServerOptions } from "./control_server.ts";
 import { answerExchange } from "./exchange.ts";
 import { KnownSources } from "./known_sources.ts";
 import type { readPeerIdentity } from "./peer_certificate.ts";
+import { badCertificate, revoked } from "./refusal.ts";
 import { checkServerCredentials, type ServerCredentials } from "./server_credentials.ts";
 import { networkOf, plainAddress, sourceOf } from "./source_address.ts";
 
@@ -65,7 +67,7 @@ export class Listener implements ControlServer {
     this.#strangers = new ConnectionTable(handshakesMax, share(OWNER_SHARE));
     this.#known = new ConnectionTable(share(KNOWN_SHARE), share(KNOWN_SHARE * OWNER_SHARE));
     this.#openTls = options.tls ?? openTls;
-    this.#tlsSide = this.#openTls("server", options);
+    this.#tlsSide = this.#openSide(options);
   }
 
   get port(): number {
@@ -97,9 +99,14 @@ export class Listener implements ControlServer {
   replaceCredentials(credentials: ServerCredentials): void {
     checkServerCredentials(credentials);
     const before = this.#tlsSide;
-    this.#tlsSide = this.#openTls("server", credentials);
+    this.#tlsSide = this.#openSide(credentials);
     const ended = this.#endSide(before).finally(() => this.#ending.delete(ended));
     this.#ending.add(ended);
+  }
+
+  #openSide(credentials: ServerCredentials): TlsSide {
+    const { dataStreams } = this.#options;
+    return this.#openTls("server", credentials, dataStreams && DATA_STREAM_PROTOCOL);
   }
 
   async #endSide(side: TlsSide): Promise<void> {
@@ -168,7 +175,8 @@ export class Listener implements ControlServer {
         handshakes.remove(connection);
         clearTimeout(step);
       }
-      await this.#exchange(connection, tls, source);
+      if (tls.protocol() === DATA_STREAM_PROTOCOL) this.#handOver(connection, tls);
+      else await this.#exchange(connection, tls, source);
     } catch (error) {
       this.#journal.failed("grant", messageOf(error), now());
     } finally {
@@ -179,6 +187,21 @@ export class Listener implements ControlServer {
       this.#countEnd(connection);
       close(connection);
     }
+  }
+
+  /** What comes is records of the data plane: nothing of it is read here. */
+  #handOver({ tcp, address }: Connection, tls: TlsChannel): void {
+    const { dataStreams, isRevoked } = this.#options;
+    const identity = this.#readPeerIdentity(tls.peerCertificate()!);
+    if ("problem" in identity) {
+      return this.#journal.refused(badCertificate(identity.problem), null, address, now());
+    }
+    const { commonName, serialHex } = identity;
+    if (isRevoked(serialHex)) {
+      return this.#journal.refused(revoked(commonName), commonName, address, now());
+    }
+    const remote = tcp.remoteAddr as Deno.NetAddr;
+    dataStreams!.take(tls.detach(), identity, remote);
   }
 
   /** The peer has proved that it has the key of a certificate that our authority signed. */

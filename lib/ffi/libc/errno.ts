@@ -21,9 +21,12 @@ export const EADDRINUSE = 98;
 export const EADDRNOTAVAIL = 99;
 export const ENETDOWN = 100;
 export const ENETUNREACH = 101;
+const ECONNRESET = 104;
 export const ENOBUFS = 105;
+const ETIMEDOUT = 110;
 export const ECONNREFUSED = 111;
 export const EHOSTUNREACH = 113;
+export const EINPROGRESS = 115;
 
 const NAMES: Readonly<Record<number, string>> = {
   [EPERM]: "EPERM, not permitted",
@@ -48,6 +51,8 @@ const NAMES: Readonly<Record<number, string>> = {
   [ENETDOWN]: "ENETDOWN, network is down",
   [ENETUNREACH]: "ENETUNREACH, network is unreachable",
   [ENOBUFS]: "ENOBUFS, no buffer space",
+  [ECONNRESET]: "ECONNRESET, connection reset",
+  [ETIMEDOUT]: "ETIMEDOUT, no answer",
   [ECONNREFUSED]: "ECONNREFUSED, connection refused",
   [EHOSTUNREACH]: "EHOSTUNREACH, no route to host",
 };

@@ -11,6 +11,9 @@ import { LIBC_SYMBOLS } from "./symbols.ts";
 
 type Library = Deno.DynamicLibrary<typeof LIBC_SYMBOLS>;
 
+const F_DUPFD_CLOEXEC = 1030;
+const EPOLL_CLOEXEC = 0o2000000;
+const O_CLOEXEC = 0o2000000;
 const O_NONBLOCK = 0o4000;
 const EFD_CLOEXEC = 0o2000000;
 const EFD_NONBLOCK = O_NONBLOCK;
@@ -82,14 +85,33 @@ export class Libc {
 
   /** The socket's own address as a `struct sockaddr`. */
   socketName(fd: number): Uint8Array {
+    return this.#name(fd, "getsockname");
+  }
+
+  /** The address of a connected socket's peer as a `struct sockaddr`. */
+  peerName(fd: number): Uint8Array {
+    return this.#name(fd, "getpeername");
+  }
+
+  #name(fd: number, call: "getsockname" | "getpeername"): Uint8Array {
     const lengthAt = 256;
     this.#scratchView.setUint32(lengthAt, 128, true);
     const { address } = this.#scratch;
     this.#check(
-      this.#symbols.getsockname(fd, address, address + BigInt(lengthAt)),
+      this.#symbols[call](fd, address, address + BigInt(lengthAt)),
       "read socket address",
     );
     return this.#scratch.bytes.slice(0, this.#scratchView.getUint32(lengthAt, true));
+  }
+
+  /** Another descriptor of what `fd` stands for, which is closed for itself. */
+  duplicate(fd: number): number {
+    return this.#check(this.#symbols.fcntl(fd, F_DUPFD_CLOEXEC, 3n), "duplicate a descriptor");
+  }
+
+  /** Lets the number `fd` stand for what `other` does; what it stood for before is closed. */
+  replace(fd: number, other: number): void {
+    this.#check(this.#symbols.dup3(other, fd, O_CLOEXEC), "replace a descriptor");
   }
 
   setOption(fd: number, level: number, name: number, value: number, action: string): void {
@@ -131,6 +153,26 @@ export class Libc {
     const lengthAddress = address + BigInt(lengthAt);
     this.#check(this.#symbols.getsockopt(fd, level, name, address, lengthAddress), action);
     return this.#scratch.bytes.slice(0, this.#scratchView.getUint32(lengthAt, true));
+  }
+
+  epollCreate(): number {
+    return this.#check(this.#symbols.epoll_create1(EPOLL_CLOEXEC), "open epoll");
+  }
+
+  /** `event` is the address of a `struct epoll_event`. */
+  epollControl(epoll: number, operation: number, fd: number, event: bigint): void {
+    this.#check(this.#symbols.epoll_ctl(epoll, operation, fd, event), "watch a descriptor");
+  }
+
+  /** As epollControl, for what may have gone already. */
+  tryEpollControl(epoll: number, operation: number, fd: number, event: bigint): void {
+    this.#symbols.epoll_ctl(epoll, operation, fd, event);
+  }
+
+  /** Hot. Events that are ready, or the negative errno. Blocks the thread for `ms` at most. */
+  epollWait(epoll: number, events: bigint, count: number, ms: number): number {
+    const result = this.#symbols.epoll_wait(epoll, events, count, ms);
+    return result < 0 ? -this.#errno[0]! : result;
   }
 
   /** An eventfd for waking a thread that blocks in {@link ppoll}. */

@@ -15,6 +15,10 @@ export const LIBC_SYMBOLS = {
   writev: { parameters: ["i32", "usize", "i32"], result: "i32" },
   // int ioctl(int fd, unsigned long request, void *argument);
   ioctl: { parameters: ["i32", "usize", "usize"], result: "i32" },
+  // int fcntl(int fd, int command, long argument);
+  fcntl: { parameters: ["i32", "i32", "isize"], result: "i32" },
+  // int dup3(int oldfd, int newfd, int flags);
+  dup3: { parameters: ["i32", "i32", "i32"], result: "i32" },
   // int socket(int domain, int type, int protocol);
   socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
   // int bind(int fd, const struct sockaddr *address, socklen_t length);
@@ -23,6 +27,8 @@ export const LIBC_SYMBOLS = {
   connect: { parameters: ["i32", "usize", "u32"], result: "i32" },
   // int getsockname(int fd, struct sockaddr *address, socklen_t *length);
   getsockname: { parameters: ["i32", "usize", "usize"], result: "i32" },
+  // int getpeername(int fd, struct sockaddr *address, socklen_t *length);
+  getpeername: { parameters: ["i32", "usize", "usize"], result: "i32" },
   // int setsockopt(int fd, int level, int name, const void *value, socklen_t length);
   setsockopt: { parameters: ["i32", "i32", "i32", "usize", "u32"], result: "i32" },
   // int getsockopt(int fd, int level, int name, void *value, socklen_t *length);
@@ -33,6 +39,12 @@ export const LIBC_SYMBOLS = {
   recvmsg: { parameters: ["i32", "usize", "i32"], result: "i32" },
   // int ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask);
   ppoll: { parameters: ["usize", "usize", "usize", "usize"], result: "i32" },
+  // int epoll_create1(int flags);
+  epoll_create1: { parameters: ["i32"], result: "i32" },
+  // int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event);
+  epoll_ctl: { parameters: ["i32", "i32", "i32", "usize"], result: "i32" },
+  // int epoll_wait(int epfd, struct epoll_event *events, int maxevents, int timeout_ms);
+  epoll_wait: { parameters: ["i32", "usize", "i32", "i32"], result: "i32" },
   // int eventfd(unsigned int initial, int flags);
   eventfd: { parameters: ["u32", "i32"], result: "i32" },
   // int prctl(int option, unsigned long argument, ...);

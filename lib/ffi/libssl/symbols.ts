@@ -31,6 +31,12 @@ export const LIBSSL_SYMBOLS = {
   SSL_CTX_use_PrivateKey: { parameters: ["pointer", "pointer"], result: "i32" },
   // int SSL_CTX_check_private_key(const SSL_CTX *ctx);
   SSL_CTX_check_private_key: { parameters: ["pointer"], result: "i32" },
+  // int SSL_CTX_set_alpn_protos(SSL_CTX *ctx, const unsigned char *protos, unsigned int protos_len);
+  SSL_CTX_set_alpn_protos: { parameters: ["pointer", "buffer", "u32"], result: "i32" },
+  // void SSL_CTX_set_alpn_select_cb(SSL_CTX *ctx, SSL_CTX_alpn_select_cb_func cb, void *arg);
+  SSL_CTX_set_alpn_select_cb: { parameters: ["pointer", "function", "pointer"], result: "void" },
+  // void SSL_get0_alpn_selected(const SSL *ssl, const unsigned char **data, unsigned int *len);
+  SSL_get0_alpn_selected: { parameters: ["pointer", "buffer", "buffer"], result: "void" },
   // SSL *SSL_new(SSL_CTX *ctx);
   SSL_new: { parameters: ["pointer"], result: "pointer" },
   // void SSL_free(SSL *ssl);
@@ -49,6 +55,13 @@ export const LIBSSL_SYMBOLS = {
   SSL_read: { parameters: ["pointer", "buffer", "i32"], result: "i32" },
   // int SSL_write(SSL *ssl, const void *buf, int num);
   SSL_write: { parameters: ["pointer", "buffer", "i32"], result: "i32" },
+  // int SSL_set_fd(SSL *ssl, int fd);
+  SSL_set_fd: { parameters: ["pointer", "i32"], result: "i32" },
+  // int SSL_key_update(SSL *s, int updatetype);
+  SSL_key_update: { parameters: ["pointer", "i32"], result: "i32" },
+  // The same as SSL_read and SSL_write, with plain addresses.
+  SSL_read_at: { name: "SSL_read", parameters: ["pointer", "usize", "i32"], result: "i32" },
+  SSL_write_at: { name: "SSL_write", parameters: ["pointer", "usize", "i32"], result: "i32" },
   // int SSL_shutdown(SSL *ssl);
   SSL_shutdown: { parameters: ["pointer"], result: "i32" },
   // int SSL_get_error(const SSL *ssl, int ret);

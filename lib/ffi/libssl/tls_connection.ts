@@ -13,6 +13,13 @@ export class HandshakeTooLongError extends Error {
   }
 }
 
+/** A connection after its handshake, of whoever has it: to be closed, and the session to be freed. */
+export interface DetachedTls {
+  readonly tcp: Deno.TcpConn;
+  /** As TlsSession.release() has it. */
+  readonly session: bigint;
+}
+
 /**
  * A TLS session over a TCP connection. Ends when the connection does, so whoever sets a limit to its
  * time closes it. Calls are made one after the other.
@@ -67,6 +74,19 @@ export class TlsConnection implements Disposable {
   negotiated(): string {
     this.#refuseClosed();
     return this.#session.negotiated();
+  }
+
+  /** What the two sides have agreed on (ALPN); empty for nothing. */
+  protocol(): string {
+    this.#refuseClosed();
+    return this.#session.protocol();
+  }
+
+  /** Gives both away; closed for whoever has this. Not while a call is under way. */
+  detach(): DetachedTls {
+    this.#refuseClosed();
+    this.#isClosed = true;
+    return { tcp: this.#tcp, session: this.#session.release() };
   }
 
   /** Null at the end of what the peer writes. @throws as handshake(). */

@@ -36,12 +36,20 @@ async function connectPair(server: TlsContext, client: TlsContext): Promise<Pair
   };
 }
 
-async function contexts(authority: TestAuthority, client: TestCertificate) {
+async function contexts(
+  authority: TestAuthority,
+  client: TestCertificate,
+  protocols: { server?: string; client?: string } = {},
+) {
   const { certPem, keyPem } = await authority.issueServer(`server-${crypto.randomUUID()}`);
   const caPem = authority.certPem;
   return {
-    server: new TlsContext("server", { caPem, certPem, keyPem }),
-    client: new TlsContext("client", { caPem, certPem: client.certPem, keyPem: client.keyPem }),
+    server: new TlsContext("server", { caPem, certPem, keyPem }, protocols.server),
+    client: new TlsContext(
+      "client",
+      { caPem, certPem: client.certPem, keyPem: client.keyPem },
+      protocols.client,
+    ),
   };
 }
 
@@ -67,6 +75,24 @@ Deno.test("both sides see each other's certificate, and what is written arrives"
   await pair.server.write(bytesOf("answer"));
   await pair.server.closeWrite();
   equal(await readAll(pair.client), "answer");
+});
+
+Deno.test("a protocol is agreed on where both know it, and the handshake goes on where not", async () => {
+  await using authority = await TestAuthority.create();
+  const alice = await authority.issue("alice");
+  const cases: [string | undefined, string | undefined, string][] = [
+    ["data/1", "data/1", "data/1"],
+    ["data/1", "data/2", ""],
+    ["data/1", undefined, ""],
+    [undefined, "data/1", ""],
+  ];
+  for (const [ofServer, ofClient, agreed] of cases) {
+    const both = { server: ofServer, client: ofClient };
+    const { server, client } = await contexts(authority, alice, both);
+    await using pair = await connectPair(server, client);
+    await Promise.all([pair.server.handshake(), pair.client.handshake()]);
+    deepEqual([pair.server.protocol(), pair.client.protocol()], [agreed, agreed]);
+  }
 });
 
 Deno.test("a client without a good certificate is refused in the handshake, with the reason", async () => {

@@ -1,3 +1,4 @@
+import { offeredProtocols, protocolSelection } from "./alpn.ts";
 import { takeError, type TlsLibrary, tlsLibrary } from "./libssl.ts";
 
 const SSL_CTRL_SET_SESS_CACHE_MODE = 44;
@@ -29,8 +30,16 @@ export class TlsContext implements Disposable {
   readonly role: "server" | "client";
   #pointer: Deno.PointerValue;
 
-  /** @throws Error when the credentials cannot be used; never shows a key. */
-  constructor(role: "server" | "client", { caPem, certPem, keyPem }: TlsCredentials) {
+  /**
+   * @param protocol of the application (ALPN, RFC 7301): a client asks for it, a server agrees to it
+   * where it is asked for; what asks for none is served all the same. Empty: none is agreed on.
+   * @throws Error when the credentials cannot be used; never shows a key.
+   */
+  constructor(
+    role: "server" | "client",
+    { caPem, certPem, keyPem }: TlsCredentials,
+    protocol = "",
+  ) {
     this.role = role;
     const library = this.library = tlsLibrary();
     const { ssl, crypto } = library;
@@ -48,6 +57,7 @@ export class TlsContext implements Disposable {
       ssl.SSL_CTX_set_verify_depth(this.#pointer, INTERMEDIATES_MAX);
       this.#trust(caPem);
       this.#present(certPem, keyPem);
+      if (protocol !== "") this.#agreeOn(protocol);
     } catch (error) {
       this[Symbol.dispose]();
       throw error;
@@ -63,6 +73,18 @@ export class TlsContext implements Disposable {
   [Symbol.dispose](): void {
     if (this.#pointer !== null) this.library.ssl.SSL_CTX_free(this.#pointer);
     this.#pointer = null;
+  }
+
+  #agreeOn(protocol: string): void {
+    const { ssl } = this.library;
+    if (this.role === "server") {
+      ssl.SSL_CTX_set_alpn_select_cb(this.#pointer, protocolSelection(protocol), null);
+      return;
+    }
+    const offered = offeredProtocols(protocol);
+    if (ssl.SSL_CTX_set_alpn_protos(this.#pointer, offered, offered.length) !== 0) {
+      throw new Error("Cannot start TLS: libssl refuses the name of a protocol");
+    }
   }
 
   #trust(caPem: string): void {

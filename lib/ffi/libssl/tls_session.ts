@@ -1,4 +1,6 @@
+import { selectedProtocol } from "./alpn.ts";
 import { takeError, textAt, type TlsLibrary } from "./libssl.ts";
+import { certificateOf } from "./peer_certificate.ts";
 import type { TlsContext } from "./tls_context.ts";
 
 const SSL_ERROR_NONE = 0;
@@ -115,22 +117,7 @@ export class TlsSession implements Disposable {
 
   /** The peer's certificate in DER; null when it has shown none. */
   peerCertificate(): Uint8Array<ArrayBuffer> | null {
-    const { ssl, crypto } = this.#begin();
-    const certificate = ssl.SSL_get1_peer_certificate(this.#ssl);
-    if (certificate === null) return null;
-    try {
-      const length = crypto.i2d_X509(certificate, null);
-      if (length <= 0) return null;
-      const bytes = new Uint8Array(length);
-      // i2d_X509 moves the pointer that it is given the address of.
-      const pointer = BigUint64Array.of(
-        BigInt(Deno.UnsafePointer.value(Deno.UnsafePointer.of(bytes))),
-      );
-      crypto.i2d_X509(certificate, new Uint8Array(pointer.buffer));
-      return bytes;
-    } finally {
-      crypto.X509_free(certificate);
-    }
+    return certificateOf(this.#begin(), this.#ssl);
   }
 
   /** Version and cipher of a handshake that is done: `TLSv1.3 TLS_AES_256_GCM_SHA384`. */
@@ -139,6 +126,23 @@ export class TlsSession implements Disposable {
     const cipher = ssl.SSL_get_current_cipher(this.#ssl);
     const name = cipher === null ? "" : textAt(ssl.SSL_CIPHER_get_name(cipher));
     return `${textAt(ssl.SSL_get_version(this.#ssl))} ${name}`.trim();
+  }
+
+  /** What the two sides have agreed on (ALPN), in a handshake that is done; empty for nothing. */
+  protocol(): string {
+    this.#begin();
+    return selectedProtocol(this.#library, this.#ssl);
+  }
+
+  /**
+   * Gives the session away: its address, for a TlsStream of any thread of this process, which has to
+   * free it. Nothing can be done with it here any more.
+   */
+  release(): bigint {
+    this.#begin();
+    const address = BigInt(Deno.UnsafePointer.value(this.#ssl));
+    this.#ssl = null;
+    return address;
   }
 
   /** Wipes the keys. */

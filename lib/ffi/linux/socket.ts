@@ -43,6 +43,9 @@ export const UDP_GRO = 104;
 
 export const MSG_DONTWAIT = 0x40;
 
+/** Where the parts of a program find each other. */
+export const LOOPBACK = "127.0.0.1";
+
 /** Asked of the kernel for each socket: room for a burst of 64 KiB super-datagrams. */
 export const SOCKET_BUFFER_BYTES = 4 * 1024 * 1024;
 
@@ -195,6 +198,28 @@ export function openIpv4ServerSocket(libc: Libc, port: number): ServerSocket {
 function listen(libc: Libc, fd: number, host: string, port: number): UdpSocket {
   libc.bind(fd, encodeSockaddr(host, port), `listen on UDP port ${port}`);
   return tune(libc, fd);
+}
+
+/** A socket that the programs of this machine reach, and nobody else; on a port of the kernel's choice. */
+export interface LoopbackSocket extends UdpSocket {
+  readonly port: number;
+}
+
+/** @throws SyscallError */
+export function openLoopbackSocket(libc: Libc): LoopbackSocket {
+  const fd = libc.socket(AF_INET, SERVER_SOCKET_TYPE);
+  try {
+    libc.bind(fd, encodeSockaddr(LOOPBACK, 0), "listen on the loopback interface");
+    return { ...tune(libc, fd), port: portIn(libc.socketName(fd)) };
+  } catch (error) {
+    libc.closeFile(fd);
+    throw error;
+  }
+}
+
+/** From now on the socket takes and gives datagrams of that port of this machine only. @throws SyscallError */
+export function connectLoopback(libc: Libc, fd: number, port: number): void {
+  libc.connect(fd, encodeSockaddr(LOOPBACK, port), `reach UDP port ${port} of this machine`);
 }
 
 /** Large buffers, and outer datagrams that may be fragmented: each only where the kernel has it. */

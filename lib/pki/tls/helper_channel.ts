@@ -69,6 +69,14 @@ export class HelperChannel implements TlsChannel, HelperListener {
     return "TLSv1.3";
   }
 
+  protocol(): string {
+    return "";
+  }
+
+  detach(): never {
+    throw new Error("Cannot give away a session of another process");
+  }
+
   async read(): Promise<Uint8Array<ArrayBuffer> | null> {
     await this.#until(() => this.#plain.length > 0 || this.#state === "ended");
     const bytes = this.#plain.shift() ?? null;

@@ -24,10 +24,10 @@ export function tlsNotice(load: () => unknown = tlsLibrary): string | null {
 }
 
 /** TLS by libssl where that can be loaded, else by processes. */
-export const openTls: OpenTls = (role, credentials) =>
-  tlsNotice() === null ? openLibsslTls(role, credentials) : openHelperTls()(role, credentials);
-
-const openLibsslTls: OpenTls = (role, credentials) => new LibsslSide(role, credentials);
+export const openTls: OpenTls = (role, credentials, protocol) =>
+  tlsNotice() === null
+    ? new LibsslSide(role, credentials, protocol)
+    : openHelperTls()(role, credentials);
 
 /** TLS by processes that `command` starts, each for so many connections. */
 export function openHelperTls(
@@ -41,8 +41,8 @@ class LibsslSide implements TlsSide {
   readonly rules: PeerRules;
   readonly #context: TlsContext;
 
-  constructor(role: "server" | "client", credentials: TlsCredentials) {
-    this.#context = new TlsContext(role, credentials);
+  constructor(role: "server" | "client", credentials: TlsCredentials, protocol?: string) {
+    this.#context = new TlsContext(role, credentials, protocol);
     this.rules = new PeerRules(credentials.caPem);
   }
 

@@ -3,6 +3,7 @@
  * missing, `node:tls` in a child process. What decides about a peer is the same code for both:
  * PeerRules here, the common name, usage and revocation where the exchange is.
  */
+import type { DetachedTls } from "../../ffi/libssl/tls_connection.ts";
 import type { PeerRules } from "./peer_rules.ts";
 
 /** PEM texts. `caPem` may hold several authorities. */
@@ -26,6 +27,10 @@ export interface TlsChannel extends Disposable {
   peerCertificate(): Uint8Array<ArrayBuffer> | null;
   /** Of a handshake that is done: `TLSv1.3`, and the cipher behind it where it is known. */
   negotiated(): string;
+  /** What the two sides have agreed on in the handshake (ALPN); empty for nothing. */
+  protocol(): string;
+  /** Gives session and connection away, where a protocol was agreed on. */
+  detach(): DetachedTls;
   /** Null at the end of what the peer writes. */
   read(): Promise<Uint8Array<ArrayBuffer> | null>;
   write(bytes: Uint8Array<ArrayBuffer>): Promise<void>;
@@ -42,5 +47,13 @@ export interface TlsSide extends AsyncDisposable {
   over(tcp: Deno.TcpConn, serverName?: string): TlsChannel;
 }
 
-/** @throws Error when the credentials cannot be used; never shows a key. */
-export type OpenTls = (role: "server" | "client", credentials: TlsCredentials) => TlsSide;
+/**
+ * @param protocol of the application (ALPN): asked for by a client, agreed to by a server that is
+ * asked. Processes agree on none.
+ * @throws Error when the credentials cannot be used; never shows a key.
+ */
+export type OpenTls = (
+  role: "server" | "client",
+  credentials: TlsCredentials,
+  protocol?: string,
+) => TlsSide;
