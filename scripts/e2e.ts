@@ -42,7 +42,7 @@ const USAGE = `Usage: sudo deno task e2e [-- [--json] [--built] [--filter TEXT]]
                  addresses, faults, link cut, untrusted, schedulers, mtu, compression, renewal,
                  policy routing, DNS, kill switch, port forward, two clients, leases,
                  advertisements, up, commands, SIGHUP, page, mss, host state, certificates, refusals, hostile,
-                 spoofed, behind the tunnel, without libssl, idle, uploads
+                 spoofed, behind the tunnel, without libssl, idle, uploads, transport
   --help         this text`;
 
 interface Options {

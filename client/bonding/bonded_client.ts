@@ -4,6 +4,7 @@
  */
 import { getLogger } from "@logtape/logtape";
 import { LOG_CATEGORY } from "../../lib/cli/log.ts";
+import type { LinkTransport } from "../../lib/status/bond_status.ts";
 import type { Engine, EngineEvent } from "../../lib/net/engine.ts";
 import type { HostJournal } from "../../lib/host/journal/host_journal.ts";
 import type { BondOptions } from "../config/options.ts";
@@ -110,6 +111,11 @@ export class BondedClient {
     return this.#parts.links.problems;
   }
 
+  /** As LinkSet.transportOf(). */
+  transportOf(link: string): LinkTransport {
+    return this.#parts.links.transportOf(link);
+  }
+
   /** As TunnelTraffic.useDns(). */
   useDns(servers: readonly string[]): Promise<void> {
     return this.#traffic.useDns(servers);
@@ -162,7 +168,9 @@ export class BondedClient {
 
   /** A path was found to carry packets of a certain size at most. */
   pathMtuFound(event: EngineEvent & { kind: "path MTU" }): void {
-    if (event.session === this.#parts.session.latestId) this.#mtu.noteFound(event);
+    const { session, links } = this.#parts;
+    if (event.session !== session.latestId) return;
+    this.#mtu.noteFound({ ...event, path: links.linkIdOf(event.path) });
   }
 
   /** The server of a session is about to stop. */
@@ -172,8 +180,11 @@ export class BondedClient {
 
   /** A path works, or does not any more. */
   pathChanged(event: EngineEvent & { kind: "path changed" }): void {
-    const { session } = this.#parts;
-    if (event.session === session.latestId) this.#mtu.notePath(event);
+    const { session, links } = this.#parts;
+    const path = links.linkIdOf(event.path);
+    // One of several paths of a link that is gone says nothing of the others.
+    const isNews = path === event.path || event.state === "up";
+    if (event.session === session.latestId && isNews) this.#mtu.notePath({ ...event, path });
     if (event.session === session.id && event.state === "down") this.#pathWentDown(event.name);
   }
 
@@ -223,8 +234,9 @@ export class BondedClient {
   #describeLinks(): string {
     const { links, session } = this.#parts;
     const usable = links.usable();
+    const answering = links.answering((path) => session.isPathUp(path));
     const [up, silent] = [true, false].map((isUp) =>
-      usable.filter(({ id }) => session.isPathUp(id) === isUp).map(({ name }) => name)
+      usable.filter(({ name }) => answering.has(name) === isUp).map(({ name }) => name)
     );
     const notes = [
       ...(silent!.length > 0 ? [`no answer over ${silent!.join(", ")} yet`] : []),
@@ -267,9 +279,10 @@ export class BondedClient {
     const { links, session, endpoints } = this.#parts;
     if (!session.isUp) return;
     for (const name of links.names) if (!links.hasPath(name)) this.#firstAnswers.hasNoPath(name);
-    for (const { id, name, endpoint } of links.usable()) {
+    const answering = links.answering((path) => session.isPathUp(path));
+    for (const { name, endpoint } of links.usable()) {
       if (!links.hasPath(name)) continue;
-      if (!this.#firstAnswers.hasPath(name, session.isPathUp(id), nowMs)) continue;
+      if (!this.#firstAnswers.hasPath(name, answering.has(name), nowMs)) continue;
       const where = endpoints.all.length > 1 ? "the server" : endpoint.address;
       log.warn(
         `link ${name}: ${where} has never answered over it; it may not lead to the internet, or ` +

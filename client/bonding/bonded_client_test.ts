@@ -99,6 +99,8 @@ async function makeClient(
     ...{ begin: () => {}, forget: () => {}, controlRoutes: () => [{}] },
     ...{ refresh: () => Promise.resolve(false), settled: () => Promise.resolve() },
     describeUnusable: () => "",
+    ...{ answering: () => new Set(), linkIdOf: (id: number) => id },
+    transportOf: () => ({ transport: "udp", reason: null }),
   };
   const choice = new ServerChoice(1, "order");
   const endpoints = {

@@ -41,6 +41,8 @@ import { LinkDefaults } from "./link_defaults.ts";
 import { LinkSelection } from "./link_selection.ts";
 import { LinkSet } from "./link_set.ts";
 import { readSurroundings } from "./link_state.ts";
+import { frontAddress, linkStreams, openFront, openTransport } from "./client_transport.ts";
+import type { LinkStreams } from "./link_streams.ts";
 import { LiveSession } from "./live_session.ts";
 import { pause } from "./pause.ts";
 import { findServer, Protection } from "./protection.ts";
@@ -84,6 +86,7 @@ export async function bond(
     new Date(),
   );
   for (const line of credentials.notices) log.warn("{line}", { line });
+  const front = await openFront(options);
   const progress = new ConnectProgress((steps) => observer?.onConnecting(steps));
   if (!options.killSwitch) {
     for (const line of await restoreStale(runner)) log.warn("{line}", { line });
@@ -113,6 +116,9 @@ export async function bond(
       commands: bondCommands(() => whileRunning(commandParts, until)),
     }),
   );
+  // It ends after the engine, whose last words it carries.
+  const transport = openTransport(options, front, libc, credentials);
+  if (transport !== null) stack.use(transport);
   const session = new LiveSession((link) => client?.isUnusable(link) ?? false);
   const { engine, name: engineName, reason } = await startEngine(options.engine, {
     libc,
@@ -131,7 +137,7 @@ export async function bond(
   stack.use(manager.watch(() => engine.report()));
   const rules = new LinkRules(options.rates, options.uses);
   const monitor = new BondMonitor(engine, () => ({
-    server: pool?.name ?? options.server,
+    server: front?.server ?? pool?.name ?? options.server,
     servers: pool?.states(performance.now()) ?? [],
     serverAddress: client?.serverAddresses ?? "",
     addresses: client?.addresses ?? "",
@@ -139,6 +145,7 @@ export async function bond(
     links: client?.links ?? options.links.map(({ interfaceName }) => interfaceName),
     problems: client?.problems ?? new Map(),
     ruleOf: (link) => rules.statusOf(link),
+    transportOf: (link) => client?.transportOf(link) ?? { transport: "udp", reason: null },
     sessionId: session.id,
   }), () => performance.now());
   const readStatus = readBond = () => monitor.status();
@@ -155,7 +162,7 @@ export async function bond(
   const notice = tlsNotice();
   if (notice !== null) log.warn("{notice}", { notice });
   const journal = await HostJournal.open({ program: CLIENT_PROGRAM, runner });
-  const protection = new Protection(journal, options);
+  const protection = new Protection(journal, { ...options, ...frontAddress(options, front) });
   stack.defer(() => protection.end(signal.aborted ? "stopped" : "failed"));
   const company = await runningPrograms(CLIENT_PROGRAM, journal);
   if (company.length > 0 && options.killSwitch) {
@@ -174,7 +181,8 @@ export async function bond(
       changesDns: options.dnsServers.length > 0,
     });
     await lookUp.remember();
-    const { servers, serverChoice } = options;
+    const servers = front === null ? options.servers : [front.proxy.host];
+    const { serverChoice } = options;
     const endpoints = pool = new ServerPool(journal, servers, serverChoice, (hosts, until) => {
       const resolve = () => resolveServers(hosts, (name) => lookUp.find(name, until));
       return servers.includes(hosts)
@@ -182,7 +190,8 @@ export async function bond(
         : answerWithin(resolve(), hosts, DATA_HOSTS_TIMEOUT_MS, until);
     });
     const learned = stack.use(await LearnedRates.open(options.instance));
-    const links = await makeLinks(options, journal, engine, endpoints, rules, learned);
+    const streams = linkStreams(options, front, transport, endpoints);
+    const links = await makeLinks(options, journal, engine, endpoints, { rules, learned, streams });
     stack.adopt(setInterval(() => learn(monitor, learned), LEARN_MS), clearInterval);
     lookUp.follow(links);
     const volumes = stack.use(
@@ -193,6 +202,7 @@ export async function bond(
       credentials,
       features: [...engine.features, FEATURE_ANY_HOST],
       acceptsV1: options.acceptsV1,
+      behindProxy: front,
       progress,
     });
     const bonded = client = new BondedClient({
@@ -306,8 +316,11 @@ async function makeLinks(
   journal: HostJournal,
   engine: Engine,
   endpoints: ServerPool,
-  rules: LinkRules,
-  learned: LearnedRates,
+  { rules, learned, streams }: {
+    rules: LinkRules;
+    learned: LearnedRates;
+    streams: LinkStreams | null;
+  },
 ): Promise<LinkSet> {
   const { runner } = journal;
   const selection = new LinkSelection(options.links, options.tunName);
@@ -320,8 +333,11 @@ async function makeLinks(
     if (stranger !== undefined) log.warn(`${flag} names ${stranger}, which is no link at present`);
   }
   return new LinkSet({
-    ruleOf: (link, place) => learned.startOf(link, place, rules.ruleOf(link), Date.now()),
-    ...{ runner, engine, selection, endpoints },
+    ruleOf: (link, place) => {
+      const rule = rules.ruleOf(link);
+      return place === null ? rule : learned.startOf(link, place, rule, Date.now());
+    },
+    ...{ runner, engine, selection, endpoints, streams },
     tables: options.policyRouting ? new LinkTables(journal) : null,
     prepare: (device) => loosenReversePath(journal, [device]),
     forbidsFragments: options.tuning.probeMtu,

@@ -2,14 +2,16 @@
 import type { Engine } from "../../lib/net/engine.ts";
 import type { NetworkInterface } from "../../lib/host/links/network_interface.ts";
 import { NO_RULE, type PathRule } from "../../lib/protocol/wire/path_rule.ts";
+import type { TlsPath, TlsRoute, TlsTransport } from "../transport/tls_transport.ts";
+import type { TransportChoice } from "../transport/transport_choice.ts";
 import type { Link } from "./link_selection.ts";
 import { type LinkRoute, sendableAddresses } from "./link_state.ts";
 
 /**
  * What is prescribed for the link of that name, and remembered of the place it leads through: its
- * interface and gateway.
+ * interface and gateway; null: of none.
  */
-export type RuleOf = (link: string, place: string) => PathRule;
+export type RuleOf = (link: string, place: string | null) => PathRule;
 
 interface Path {
   readonly id: number;
@@ -25,6 +27,31 @@ interface Path {
   interfaceMtu: number;
 }
 
+/** A path of a link that is inside TLS. */
+interface StreamPath {
+  readonly path: Pick<TlsPath, "id" | "close" | "closeLater">;
+  readonly identity: string;
+  rule: PathRule;
+  isBegun: boolean;
+  /** What TCP carries says little of the link. */
+  readonly place: null;
+}
+
+/** The data plane inside TLS, and what decides which links use it. */
+export interface Streams {
+  readonly transport: Pick<TlsTransport, "open">;
+  readonly choice: Pick<TransportChoice, "wantsUdp" | "wantsTls">;
+}
+
+/** Where a path inside TLS leads, and how the link does there. */
+export interface StreamRoute {
+  readonly tls: TlsRoute;
+  readonly via: LinkRoute;
+}
+
+/** Ids of paths, as the server knows them: each below this. */
+const PATH_IDS = 16;
+
 interface SessionPaths {
   /** The server's data port. */
   readonly port: number;
@@ -34,20 +61,30 @@ interface SessionPaths {
   readonly forbidsFragments: boolean;
   /** By name of the link. */
   readonly paths: Map<string, Path>;
+  /** Those inside TLS, which a v1 server does not know. */
+  readonly streams: Map<string, StreamPath>;
+  readonly isV1: boolean;
 }
 
 export class LinkPaths {
   readonly #engine: Pick<Engine, "addPath" | "removePath" | "setPathRule">;
   readonly #probesMtu: boolean;
   readonly #ruleOf: RuleOf;
+  readonly #streams: Streams | null;
   readonly #sessions = new Map<number, SessionPaths>();
 
+  /**
+   * @param ruleOf what is prescribed for the link of that name.
+   * @param streams null: nothing goes inside TLS.
+   */
   constructor(
     engine: Pick<Engine, "addPath" | "removePath" | "setPathRule">,
     probesMtu: boolean,
     ruleOf: RuleOf = () => NO_RULE,
+    streams: Streams | null = null,
   ) {
     this.#engine = engine;
+    this.#streams = streams;
     this.#ruleOf = ruleOf;
     this.#probesMtu = probesMtu;
   }
@@ -66,24 +103,93 @@ export class LinkPaths {
   begin(session: number, port: number, isV1: boolean): void {
     const sourcePorts = isV1 ? new Map<string, number>() : null;
     const forbidsFragments = this.#probesMtu && !isV1;
-    this.#sessions.set(session, { port, sourcePorts, forbidsFragments, paths: new Map() });
+    const made = { paths: new Map(), streams: new Map() };
+    this.#sessions.set(session, { port, sourcePorts, forbidsFragments, isV1, ...made });
   }
 
   /** The engine ends these paths with their session. */
   forget(session: number): void {
+    for (const { path } of this.#sessions.get(session)?.streams.values() ?? []) path.closeLater();
     this.#sessions.delete(session);
   }
 
   has(name: string): boolean {
-    return [...this.#sessions.values()].some(({ paths }) => paths.has(name));
+    return this.#sessions.values().some(({ paths, streams }) =>
+      paths.has(name) || streams.has(name)
+    );
   }
 
-  /** Makes sure that the session has a path over the link as it is; one that is over needs none. */
-  ensure(session: number, link: Link, found: NetworkInterface, route: LinkRoute): void {
-    const { id, name, device, sourceAddress } = link;
+  /** The id of a link's path inside TLS, in the session begun last; null: there is none. */
+  streamOf(name: string): number | null {
+    return [...this.#sessions.values()].at(-1)?.streams.get(name)?.path.id ?? null;
+  }
+
+  /** The link whose path inside TLS has that id; null: it is none's, or has the link's own id. */
+  linkOfStream(pathId: number): string | null {
+    for (const { streams } of this.#sessions.values()) {
+      for (const [name, { path }] of streams) if (path.id === pathId) return name;
+    }
+    return null;
+  }
+
+  /**
+   * Makes sure that the session has its paths over the link as it is; one that is over needs none.
+   * `stream` leads to the server, or the proxy, by TCP; null: nothing does.
+   */
+  ensure(
+    session: number,
+    link: Link,
+    found: NetworkInterface,
+    route: LinkRoute,
+    stream: StreamRoute | null = null,
+  ): void {
     const its = this.#sessions.get(session);
     // It may have ended while the links were read.
     if (its === undefined) return;
+    const wantsUdp = its.isV1 || (this.#streams?.choice.wantsUdp() ?? true);
+    if (wantsUdp) this.#ensureUdp(session, its, link, found, route);
+    const wantsTls = !its.isV1 && (this.#streams?.choice.wantsTls(link.name) ?? false);
+    if (!wantsTls || stream === null) return this.#removeStream(its, link);
+    const { tls, via } = stream;
+    const identity = `${LinkPaths.identity(found, via)} for ${tls.server}`;
+    this.#ensureStream(session, its, link, { route: tls, identity, isAlone: !wantsUdp });
+  }
+
+  #ensureStream(
+    session: number,
+    its: SessionPaths,
+    link: Link,
+    wanted: { route: TlsRoute; identity: string; isAlone: boolean },
+  ): void {
+    const { route, identity, isAlone } = wanted;
+    if (its.streams.get(link.name)?.identity === identity) return;
+    this.#removeStream(its, link);
+    const id = isAlone ? link.id : freeId(its);
+    if (id === null) return;
+    const { forbidsFragments } = its;
+    const path = this.#streams!.transport.open(
+      this.#engine,
+      { session, id, forbidsFragments },
+      route,
+    );
+    const made = { path, identity, rule: NO_RULE, isBegun: false, place: null };
+    its.streams.set(link.name, made);
+    this.#tellRule(session, link.name, id, made);
+  }
+
+  #removeStream({ streams }: SessionPaths, { name }: Link): void {
+    streams.get(name)?.path.close();
+    streams.delete(name);
+  }
+
+  #ensureUdp(
+    session: number,
+    its: SessionPaths,
+    link: Link,
+    found: NetworkInterface,
+    route: LinkRoute,
+  ): void {
+    const { id, name, device, sourceAddress } = link;
     const { port, sourcePorts, forbidsFragments, paths } = its;
     const identity = LinkPaths.identity(found, route);
     const source = sourceAddress ?? route.nextHop.source;
@@ -98,7 +204,13 @@ export class LinkPaths {
       const takesMore = forbidsFragments && found.mtu > path.interfaceMtu;
       path.interfaceMtu = found.mtu;
       if (path.identity === identity && keepsAddresses && !takesMore) return;
-      this.#remove(session, paths, link);
+      this.#removeUdp(session, paths, link);
+    }
+    // A link that joins has the id that another one's path inside TLS was given meanwhile.
+    for (const [other, stream] of its.streams) {
+      if (stream.path.id !== id) continue;
+      stream.path.close();
+      its.streams.delete(other);
     }
     const before = sourcePorts?.get(name);
     const sourcePort = this.#engine.addPath(session, {
@@ -124,17 +236,20 @@ export class LinkPaths {
       interfaceMtu: found.mtu,
     };
     paths.set(name, made);
-    this.#tellRule(session, name, made);
+    this.#tellRule(session, name, id, made);
   }
 
   /** What is prescribed for links may have changed. */
   applyRules(): void {
-    for (const [session, { paths }] of this.#sessions) {
-      for (const [name, path] of paths) this.#tellRule(session, name, path);
+    for (const [session, { paths, streams }] of this.#sessions) {
+      for (const [name, path] of paths) this.#tellRule(session, name, path.id, path);
+      for (const [name, stream] of streams) {
+        this.#tellRule(session, name, stream.path.id, stream);
+      }
     }
   }
 
-  #tellRule(session: number, name: string, path: Path): void {
+  #tellRule(session: number, name: string, id: number, path: Path | StreamPath): void {
     const rule = this.#ruleOf(name, path.place);
     const { sendRate, receiveRate, use } = path.rule;
     const isKnown = rule.use === use && rule.sendRate === sendRate &&
@@ -144,15 +259,28 @@ export class LinkPaths {
     path.isBegun = true;
     if (isKnown && (isBegun || rule === NO_RULE)) return;
     path.rule = rule;
-    this.#engine.setPathRule(session, path.id, rule);
+    this.#engine.setPathRule(session, id, rule);
   }
 
   /** The link is gone: no session has a path over it. */
   drop(link: Link): void {
-    for (const [session, { paths }] of this.#sessions) this.#remove(session, paths, link);
+    for (const [session, its] of this.#sessions) {
+      this.#removeUdp(session, its.paths, link);
+      this.#removeStream(its, link);
+    }
   }
 
-  #remove(session: number, paths: Map<string, Path>, { id, name }: Link): void {
+  #removeUdp(session: number, paths: Map<string, Path>, { id, name }: Link): void {
     if (paths.delete(name)) this.#engine.removePath(session, id);
   }
+}
+
+/** The highest that no path has, as links have the lowest; null: there is none. */
+function freeId({ paths, streams }: SessionPaths): number | null {
+  const taken = new Set([
+    ...paths.values().map(({ id }) => id),
+    ...streams.values().map(({ path }) => path.id),
+  ]);
+  for (let id = PATH_IDS - 1; id >= 0; id--) if (!taken.has(id)) return id;
+  return null;
 }

@@ -7,14 +7,12 @@
 import { FAMILIES } from "../../lib/host/links/address.ts";
 import { getLogger } from "@logtape/logtape";
 import { LOG_CATEGORY } from "../../lib/cli/log.ts";
-import type { CommandRunner } from "../../lib/host/command/runner.ts";
-import type { Engine } from "../../lib/net/engine.ts";
+import type { LinkTransport } from "../../lib/status/bond_status.ts";
 import type { AddressFamily } from "../../lib/host/links/address.ts";
 import type { NetworkInterface } from "../../lib/host/links/network_interface.ts";
-import type { LinkTables } from "../../lib/host/routes/link_tables.ts";
 import { SerialQueue } from "../../lib/host/serial_queue.ts";
 import { EndpointChoice } from "./endpoint_choice.ts";
-import type { Link, LinkSelection } from "./link_selection.ts";
+import type { Link } from "./link_selection.ts";
 import {
   type LinkRoute,
   type NextHopMemories,
@@ -23,8 +21,9 @@ import {
   sendableAddresses,
   type Surroundings,
 } from "./link_state.ts";
-import { LinkPaths, type RuleOf } from "./link_paths.ts";
-import type { ServerEndpoint, ServerEndpoints } from "./server_endpoints.ts";
+import { LinkPaths } from "./link_paths.ts";
+import type { BegunSession, LinkSetParts, LinkUse } from "./link_set_parts.ts";
+import type { ServerEndpoint } from "./server_endpoints.ts";
 import { controlRoutes } from "./control_routes.ts";
 import type { ControlRoute } from "./session_request.ts";
 
@@ -33,50 +32,10 @@ const log = getLogger([LOG_CATEGORY, "client"]);
 /** How long until what the machine has refused is tried again, should nothing change before. */
 const RETRY_AFTER_MS = 5000;
 
-interface LinkSetParts {
-  readonly runner: CommandRunner;
-  readonly engine: Pick<Engine, "addPath" | "removePath" | "setPathRule">;
-  readonly selection: LinkSelection;
-  readonly endpoints: Pick<ServerEndpoints, "all" | "data" | "both"> & {
-    /** Whether links keep their routes to addresses that are not in use; not unless told. */
-    readonly keepsRoutes?: boolean;
-  };
-  /** Null: links have no routing tables of their own. */
-  readonly tables: LinkTables | null;
-  /** Called before an interface is used that has not been there before. */
-  readonly prepare?: (name: string) => Promise<void>;
-  readonly ruleOf?: RuleOf;
-  /** Whether what is too large for a path is lost rather than fragmented. */
-  readonly forbidsFragments?: boolean;
-}
-
-interface BegunSession {
-  readonly session: number;
-  /** The server's data port. */
-  readonly port: number;
-  readonly isV1: boolean;
-  /** Who granted it. */
-  readonly granter: ServerEndpoint;
-  /**
-   * "anew": nothing of the one before works any more, so links leave addresses of the server that are
-   * in use for the granter's.
-   */
-  readonly how: "anew" | "renewed";
-}
-
-/** A link that leads to the server, and how. */
-interface Use {
-  readonly interface: NetworkInterface;
-  /** The one in use, and all there are. */
-  readonly route: LinkRoute;
-  readonly routes: readonly LinkRoute[];
-  readonly endpoint: ServerEndpoint;
-}
-
 export class LinkSet {
   readonly #parts: LinkSetParts;
   readonly #paths: LinkPaths;
-  readonly #uses = new Map<string, Use>();
+  readonly #uses = new Map<string, LinkUse>();
   readonly #unusable = new Map<string, string>();
   /** By link, where it leads: also where the data plane in use is not. */
   readonly #reach = new Map<string, readonly LinkRoute[]>();
@@ -102,7 +61,8 @@ export class LinkSet {
 
   constructor(parts: LinkSetParts) {
     this.#parts = parts;
-    this.#paths = new LinkPaths(parts.engine, parts.forbidsFragments ?? false, parts.ruleOf);
+    const { engine, forbidsFragments = false, ruleOf, streams } = parts;
+    this.#paths = new LinkPaths(engine, forbidsFragments, ruleOf, streams);
   }
 
   /** Names of the links, whether they can be used or not. */
@@ -128,10 +88,7 @@ export class LinkSet {
     });
   }
 
-  /**
-   * How the server can be asked: over each link at the address it uses, then at the others; at last at
-   * those that are on this machine.
-   */
+  /** How the server can be asked. */
   controlRoutes(): ControlRoute[] {
     const { all, keepsRoutes = false } = this.#parts.endpoints;
     const reach = this.#links.map(({ name: link }) => ({
@@ -209,16 +166,20 @@ export class LinkSet {
    * says whether the path of that id works. To be called regularly.
    */
   isRefreshDue(nowMs: number, isUp: (pathId: number) => boolean): boolean {
+    const { streams } = this.#parts;
     let isDue = this.#isIncomplete && nowMs - this.#triedMs >= RETRY_AFTER_MS;
     if (isDue || !this.#isIncomplete) this.#triedMs = nowMs;
     for (const { id, name } of this.#links) {
       const use = this.#uses.get(name);
       if (use === undefined || !this.#paths.has(name)) {
         this.#choice.hasNoPath(name);
+        streams?.choice.hasNoPath(name);
         continue;
       }
       const { address } = use.endpoint;
+      if (streams?.look(name, isUp(id), nowMs) === true) isDue = true;
       if (isUp(id)) this.#choice.answers(name, address);
+      else if (this.#isLinkUp(id, name, isUp) && !streams!.mayTryOthers(name, nowMs)) continue;
       else if (
         this.#forData(use.routes).length > 1 && this.#choice.isSilent(name, address, nowMs)
       ) {
@@ -226,6 +187,28 @@ export class LinkSet {
       }
     }
     return isDue;
+  }
+
+  #isLinkUp(id: number, name: string, isUp: (pathId: number) => boolean): boolean {
+    const stream = this.#paths.streamOf(name);
+    return isUp(id) || (stream !== null && isUp(stream));
+  }
+
+  /** Names of the links that lead to the server, of which one path or another works. */
+  answering(isUp: (pathId: number) => boolean): Set<string> {
+    const up = this.usable().filter(({ id, name }) => this.#isLinkUp(id, name, isUp));
+    return new Set(up.map(({ name }) => name));
+  }
+
+  /** The id by which everybody knows the link of a path, whatever its transport. */
+  linkIdOf(pathId: number): number {
+    const name = this.#paths.linkOfStream(pathId);
+    return this.#links.find((link) => link.name === name)?.id ?? pathId;
+  }
+
+  /** What carries the data of a link. */
+  transportOf(name: string): LinkTransport {
+    return this.#parts.streams?.transportOf(name) ?? { transport: "udp", reason: null };
   }
 
   /** Whether a link has a path at present. */
@@ -313,6 +296,7 @@ export class LinkSet {
     }
     const addresses = this.#endpoints.map(({ address }) => address);
     this.#choice.keepOnly(this.names, addresses);
+    this.#parts.streams?.choice.keepOnly(this.names);
     if (tables === null) return;
     for (const error of await tables.follow(surroundings, this.devices, addresses)) {
       log.warn("cannot keep the routing tables of the links: {error}", { error });
@@ -369,7 +353,9 @@ export class LinkSet {
     const isNew = !this.#uses.has(name) && this.#hasLooked;
     if (this.#unusable.delete(name) || isNew) log.info(`link ${name} can be used now`);
     this.#uses.set(name, { interface: found, route, routes, endpoint });
-    if (session !== null) this.#paths.ensure(session, link, found, route);
+    if (session === null) return;
+    const stream = await this.#parts.streams?.routeOf(link, route, routes, surroundings);
+    this.#paths.ensure(session, link, found, route, stream);
   }
 
   /** So that whichever server is asked, or moved to, is reached over the links at once. */

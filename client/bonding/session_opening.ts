@@ -176,11 +176,13 @@ export class SessionOpening {
     }
     let isInUse = false;
     let tried = "";
+    let isInsideTls = false;
     try {
       endpoints.use(server);
       isInUse = await this.#use(granted, signal);
     } finally {
       tried = links.serverAddresses;
+      isInsideTls = links.names.some((name) => links.transportOf(name).transport === "tls");
       if (!isInUse) {
         this.#close(grant.sessionId);
         endpoints.use(usedBefore);
@@ -190,7 +192,11 @@ export class SessionOpening {
     if (isInUse || signal.aborted) return;
     endpoints.choice.failed(server, performance.now());
     if (session.id !== null && session.isUp) await links.refresh(session.id);
-    throw links.usable().length === 0 ? noLink(links) : noAnswer(grant.udpPort, tried);
+    throw links.usable().length === 0
+      ? noLink(links)
+      : isInsideTls
+      ? noAnswerInsideTls(tried)
+      : noAnswer(grant.udpPort, tried);
   }
 
   #noteServer(server: number): void {
@@ -240,7 +246,8 @@ export class SessionOpening {
     });
     grant.sessionKey.fill(0);
     this.#noteVersion(grant);
-    await endpoints.useForData(grant.udpHosts, signal);
+    // Behind a proxy there is nothing but the proxy.
+    if (options.proxy === null) await endpoints.useForData(grant.udpHosts, signal);
     await this.cover();
     links.begin({
       session: grant.sessionId,
@@ -331,6 +338,15 @@ function noLink(links: Pick<LinkSet, "describeUnusable">): ControlError {
   return new ControlError(
     "no link",
     `Cannot reach the server over any link: ${links.describeUnusable() || "there is none"}`,
+    { retryable: true },
+  );
+}
+
+function noAnswerInsideTls(addresses: string): ControlError {
+  return new ControlError(
+    "no answer on the data port",
+    `No answer from ${addresses} inside TLS over any link, though it grants sessions; the lines ` +
+      "before say what is in the way, and the log of the server may",
     { retryable: true },
   );
 }

@@ -17,6 +17,7 @@ import {
   type ExchangeOptions,
 } from "../control/exchange.ts";
 import type { Stage } from "../control/connection_failure.ts";
+import type { ProxySetting } from "../transport/proxy_setting.ts";
 import type { ConnectProgress, ConnectStep } from "./connect_progress.ts";
 import type { ServerEndpoint } from "./server_endpoints.ts";
 import type { ServerFigures } from "./servers/server_choice.ts";
@@ -36,6 +37,8 @@ interface ControlTarget {
   readonly features: readonly string[];
   /** Whether a server is taken that speaks v1 only. */
   readonly acceptsV1: boolean;
+  /** The proxy in front of the server, whose addresses the routes lead to, and who is behind it. */
+  readonly behindProxy?: { readonly proxy: ProxySetting; readonly server: string } | null;
   readonly progress?: ConnectProgress;
 }
 
@@ -59,6 +62,7 @@ export interface Granted {
 
 const STEP_OF: Readonly<Record<Stage, ConnectStep>> = {
   "connecting": "TCP",
+  "proxy": "TCP",
   "TLS handshake": "TLS",
   "waiting for the answer": "session",
 };
@@ -107,7 +111,7 @@ export class SessionRequests {
         onStage: (stage) =>
           this.#target.progress?.begin(
             STEP_OF[stage],
-            stage === "connecting" ? `${address} over ${link}` : "",
+            stage === "connecting" || stage === "proxy" ? `${address} over ${link}` : "",
           ),
       }));
   }
@@ -137,6 +141,7 @@ export class SessionRequests {
   ): Promise<Answer> {
     const { link, nextHop, endpoint } = route;
     const { routes, host } = endpoint;
+    const { behindProxy } = this.#target;
     try {
       if (!route.isInUse) await routes?.ensure(nextHop);
       await routes?.prefer(nextHop.device);
@@ -144,7 +149,9 @@ export class SessionRequests {
       throw cannotPrefer(link, error);
     }
     try {
-      const who = { server: host, addresses: [endpoint], clientVersion: VERSION };
+      const server = behindProxy?.server ?? host;
+      const proxy = behindProxy?.proxy ?? null;
+      const who = { server, proxy, addresses: [endpoint], clientVersion: VERSION };
       return await ask({ ...this.#target, ...who });
     } catch (error) {
       if (!route.isInUse && !route.isKept) {

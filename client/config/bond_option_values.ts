@@ -7,8 +7,9 @@ import type { ServerPolicy } from "../bonding/servers/server_choice.ts";
 import type { Destinations } from "./destinations.ts";
 import type { LinkChoice } from "./link_choice.ts";
 import type { LinkRates, LinkUses } from "./link_rules.ts";
+import type { TransportOptions } from "./transport_options.ts";
 
-export interface BondOptions extends TunnelOptions, InstanceOptions {
+export interface BondOptions extends TunnelOptions, InstanceOptions, TransportOptions {
   /** As the user named it, or all of them with commas between. */
   server: string;
   /** Each is the names and addresses of one server, with commas between; all have one authority. */

@@ -49,6 +49,8 @@ export const BOND_FLAGS = [
   "-bypass-mark",
   "-only",
   "-rate",
+  "-transport",
+  "-proxy",
 ];
 
 export const serverOption = () =>

@@ -27,6 +27,10 @@ Connection:
   --cert <file>                    bundle, or certificate with its key and CA beside it (default:
                                    the only one in -pki)
   --once                           end with an error when the first attempt fails
+  --transport <how>                what carries data: udp, tls (TCP, the control port), or auto: tls
+                                   where udp is silent (default: auto)
+  --proxy <url>                    HTTP proxy to reach the server through: http://HOST:PORT,
+                                   file:PATH that holds it, or env
 
 Links:
   --ifaces <list>                  links to use, as in eth0,wlan0: 2 to 16, with -l 2 to 63

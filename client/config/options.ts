@@ -98,6 +98,7 @@ import {
   type Settings,
   settingsSchema,
 } from "./settings.ts";
+import { proxyOption, transportOption, transportOptions } from "./transport_options.ts";
 
 export const CLIENT_PROGRAM = "fluxify-client";
 
@@ -223,6 +224,8 @@ function buildClientProgram(accept: Accept<ClientCommand>, home: string, file: S
     .addOption(onceOption())
     .addOption(renewEveryOption())
     .addOption(acceptV1Option("servers"))
+    .addOption(transportOption())
+    .addOption(proxyOption())
     .addOption(dnsOption())
     .addOption(killSwitchOption())
     .addOption(policyRoutingOption())
@@ -289,8 +292,7 @@ function buildClientProgram(accept: Accept<ClientCommand>, home: string, file: S
       refuseFlags(given, BALANCE_FLAGS, "-b");
       const servers = chosenServers(raw);
       const split = { bypass: raw.bypass ?? null, only: raw.only ?? null };
-      const killSwitch = raw.killSwitch === true;
-      const policyRouting = raw.policyRouting === true;
+      const { killSwitch = false, policyRouting = false } = raw;
       checkDestinations({ ...split, killSwitch, policyRouting });
       const links = pairLinks(raw.ifaces ?? [], raw.ips ?? []);
       checkShare(raw.share, links.map(({ interfaceName }) => interfaceName), device);
@@ -316,6 +318,7 @@ function buildClientProgram(accept: Accept<ClientCommand>, home: string, file: S
             bypassCgroups: raw.bypassCgroup ?? [],
             bypassMark: raw.bypassMark ?? null,
           },
+          ...transportOptions({ ...raw, servers }),
           ui: raw.ui === true,
           statusEveryMs: raw.statusEvery,
           ...own,

@@ -5,6 +5,8 @@ import { refusedText } from "../../testing/command_line.ts";
 
 const HOME = "/home/mara";
 const DEFAULTS: BondOptions = {
+  transport: "auto",
+  proxy: null,
   server: "vpn.example.com",
   ...{ servers: ["vpn.example.com"], serverChoice: "nearest" },
   links: [],
@@ -49,6 +51,8 @@ Deno.test("parseClientOptions() needs -b and -server only", () => {
 
 Deno.test("parseClientOptions() reads every option, with one dash or two", () => {
   const options: BondOptions = {
+    transport: "tls",
+    proxy: { from: "file", path: "~/proxy" },
     server: "2001:db8::1",
     ...{ servers: ["2001:db8::1"], serverChoice: "order" },
     links: [
@@ -110,6 +114,8 @@ Deno.test("parseClientOptions() reads every option, with one dash or two", () =>
     ["tun", "tun7"],
     ["mtu", "1400"],
     ["ctrl", "9443"],
+    ["transport", "tls"],
+    ["proxy", "file:~/proxy"],
     ["reorder-buffer-size", "1"],
     ["reorder-flush-timeout", "0"],
     ["engine", "native"],

@@ -191,7 +191,7 @@ export function settingRows(
   const rowOf = (key: string, otherwise: string): SettingRow => {
     for (const [source, settings] of [["flag", flags], ["file", rest]] as const) {
       const value = settings.get(key);
-      if (value !== undefined) return { key, value: String(value), source };
+      if (value !== undefined) return { key, value: withoutPassword(String(value)), source };
     }
     return { key, value: otherwise, source: "default" };
   };
@@ -201,6 +201,11 @@ export function settingRows(
       rowOf(name, defaultText ?? (value === null ? "false" : ""))
     ),
   ];
+}
+
+/** Of the address of a proxy; other values have nothing of the kind. */
+function withoutPassword(value: string): string {
+  return value.replace(/\/\/[^/@]*@/, "//***@");
 }
 
 /** For people. */

@@ -1,4 +1,3 @@
-import { X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
 import { openTls } from "../../lib/pki/tls/open_tls.ts";
 import type { OpenTls, TlsChannel, TlsSide } from "../../lib/pki/tls/tls_side.ts";
@@ -18,13 +17,15 @@ import {
   place,
   type Stage,
   type Target,
-  untrustedServer,
-  wrongServerName,
 } from "./connection_failure.ts";
 import { abortedError, ControlError } from "./control_error.ts";
+import { openTunnel, type ProxyTunnel, proxyUnreachable } from "./proxy_tunnel.ts";
+import { checkServer } from "./server_identity.ts";
 
 interface ConnectionTarget extends Target {
   readonly credentials: ClientCredentials;
+  /** Where `address` and `port` are those of a proxy: what it is asked for. */
+  readonly tunnel?: ProxyTunnel;
   readonly signal?: AbortSignal;
   /** Who carries out TLS; without it whatever this machine has. */
   readonly tls?: OpenTls;
@@ -104,12 +105,7 @@ class Attempt {
     if (this.#giveUp.signal.aborted) this.close();
     const { rules } = this.#side;
     await this.#explained(this.#connection.handshake());
-    try {
-      rules.check(this.#connection.peerCertificate());
-    } catch (error) {
-      throw this.#explain(error);
-    }
-    await this.#refuseOtherServer(this.#connection);
+    await checkServer(this.#connection.peerCertificate(), rules, this.#target);
     this.#target.onSecured?.(this.#connection.negotiated());
     this.#reach("waiting for the answer");
     return await this.#exchange(this.#connection, request);
@@ -123,12 +119,21 @@ class Attempt {
   }
 
   async #connect(): Promise<Deno.TcpConn> {
-    const { address: hostname, port } = this.#target;
+    const { address: hostname, port, tunnel } = this.#target;
+    const { signal } = this.#giveUp;
+    let tcp: Deno.TcpConn;
     try {
-      return await Deno.connect({ hostname, port, signal: this.#giveUp.signal });
+      tcp = await Deno.connect({ hostname, port, signal });
     } catch (error) {
-      throw explainConnect(error, this.#target);
+      throw tunnel === undefined
+        ? explainConnect(error, this.#target)
+        : proxyUnreachable(error, tunnel);
     }
+    if (tunnel !== undefined) {
+      this.#reach("proxy");
+      await openTunnel(tcp, tunnel, signal);
+    }
+    return tcp;
   }
 
   async #exchange(
@@ -139,7 +144,7 @@ class Attempt {
     let hasAnswered = false;
     // A server that refuses the client's certificate may have closed before all is written: what it
     // had to say about it comes with the next read.
-    await connection.write(request).then(() => connection.closeWrite()).catch(() => {});
+    await this.#send(connection, request).catch(() => {});
     for (;;) {
       let chunk: Uint8Array | null;
       try {
@@ -162,19 +167,10 @@ class Attempt {
     }
   }
 
-  /** The chain is good; the certificate must be this server's, and a server's at all. */
-  async #refuseOtherServer(connection: TlsChannel): Promise<void> {
-    const der = connection.peerCertificate();
-    if (der === null) throw untrustedServer(this.#target, "other authority");
-    const certificate = new X509Certificate(der);
-    // The certificate parser takes a tenth of a second to load: who is not answered does without it.
-    const { isCertificateFor } = await import("../../lib/pki/tls/certificate_usage.ts");
-    if (!isCertificateFor(der, "server")) throw untrustedServer(this.#target, "not for servers");
-    const { server } = this.#target;
-    const isFor = isIP(server) === 0 ? certificate.checkHost(server) : certificate.checkIP(server);
-    if (isFor === undefined) {
-      throw wrongServerName(this.#target, certificate.subjectAltName ?? "");
-    }
+  async #send(connection: TlsChannel, request: Uint8Array<ArrayBuffer>): Promise<void> {
+    await connection.write(request);
+    // Many proxies close both directions when one ends; the server answers what is complete.
+    if (this.#target.tunnel === undefined) await connection.closeWrite();
   }
 
   async #explained<T>(work: Promise<T>): Promise<T> {

@@ -5,7 +5,7 @@ import { TlsError } from "../../lib/ffi/libssl/tls_session.ts";
 import { ControlError, type ControlErrorCode } from "./control_error.ts";
 
 /** How far a connection came. */
-export type Stage = "connecting" | "TLS handshake" | "waiting for the answer";
+export type Stage = "connecting" | "proxy" | "TLS handshake" | "waiting for the answer";
 
 /** Where a connection goes, for messages. */
 export interface Target {
@@ -69,7 +69,10 @@ export function explainClose(stage: Stage, target: Target): ControlError {
 
 export function explainTimeout(stage: Stage, target: Target, timeoutMs: number): ControlError {
   const seconds = `${Math.max(0.1, Math.round(timeoutMs / 100) / 10)} s`;
-  const message = stage === "connecting"
+  const message = stage === "proxy"
+    ? `No answer from the proxy within ${seconds}, though it takes connections; check that -proxy ` +
+      "is the address of an HTTP proxy, and ask who runs it"
+    : stage === "connecting"
     ? `No answer from ${
       place(target)
     } within ${seconds}; check the address, that the server runs, ` +

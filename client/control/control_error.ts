@@ -7,6 +7,7 @@ export type ControlErrorCode =
   | "no link"
   | "unreachable"
   | "connection refused"
+  | "proxy failed"
   | "timed out"
   | "not a control server"
   | "server certificate of another name"

@@ -13,6 +13,7 @@ import {
   type ControlStatus,
   encodeRequest,
 } from "../../lib/protocol/wire/control_message.ts";
+import type { ProxySetting } from "../transport/proxy_setting.ts";
 import type { OpenTls } from "../../lib/pki/tls/tls_side.ts";
 import { FEATURE_X1 } from "../../lib/net/driver/features.ts";
 import { checkClientCredentials, type ClientCredentials } from "./client_credentials.ts";
@@ -36,6 +37,8 @@ export interface ExchangeOptions {
   readonly acceptsV1?: boolean;
   /** Where to connect, in this order; without it what resolveServer() finds. */
   readonly addresses?: readonly ServerAddress[];
+  /** The proxy that is at `addresses` in the place of the server. */
+  readonly proxy?: ProxySetting | null;
   /** For everything together; 10 s by default. */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
@@ -85,15 +88,18 @@ async function converse(
   checkClientCredentials(credentials, Date.now());
   const server = plainHost(options.server);
   const deadlineMs = performance.now() + timeoutMs;
+  const first = options.proxy?.host ?? server;
   const addresses = options.addresses ??
-    await answerWithin(resolveServer(server), server, timeoutMs, signal);
+    await answerWithin(resolveServer(first), first, timeoutMs, signal);
   const leftMs = () => Math.max(1, deadlineMs - performance.now());
   const failures: ControlError[] = [];
   for (const [index, { address }] of addresses.entries()) {
     // What is left is shared out, so that one silent address cannot use up the time of the others.
     const shareMs = leftMs() / (addresses.length - index);
-    const { port, onStage, onSecured, tls } = options;
-    const target = { server, address, port, credentials, signal, onStage, onSecured, tls };
+    const { onStage, onSecured, tls, proxy = null } = options;
+    const port = proxy?.port ?? options.port;
+    const tunnel = proxy === null ? undefined : { proxy, host: server, port: options.port };
+    const target = { server, address, port, tunnel, credentials, signal, onStage, onSecured, tls };
     try {
       return await ask(target, request, shareMs);
     } catch (error) {

@@ -30,6 +30,7 @@ import { DataSession } from "./data_session.ts";
 import { serverOf, textOf } from "./diagnosis.ts";
 import { loadBitsPerSecond, measureLoad } from "./load_checks.ts";
 import { natKinds } from "./nat_kinds.ts";
+import { tlsDataObstacle } from "./tls_data_check.ts";
 
 const BITS_PER_BYTE = 8;
 
@@ -102,8 +103,11 @@ async function fromRunning({ instance, rate }: NetcheckOptions): Promise<LinkChe
     );
   }
   const links = await readMachineLinks(new SystemRunner(), TUN_NAME).catch(() => []);
-  return status.bond.links.map(({ name, problem }) => {
+  return status.bond.links.map(({ name, problem, transport, transportReason }) => {
     const path = status.bond.session?.paths.find((one) => one.name === name);
+    if (transport === "tls") {
+      return linkCheck(name, [], null, problem ?? `data goes inside TLS: ${transportReason}`);
+    }
     const own = links.find((link) => link.name === name)?.addresses ?? [];
     return linkCheck(name, own, path ?? null, problem);
   });
@@ -149,13 +153,17 @@ async function tryLinks(user: InvokingUser, options: NetcheckOptions): Promise<L
   const reports = await session.reports();
   for (const fault of session.faults) throw new Error(fault);
   const answering = reports.filter(({ rttMs }) => rttMs !== null);
+  const isTlsPossible = answering.length < session.ways.size &&
+    await tlsDataObstacle(addresses[0]!, port, credentials) === null;
   const kinds = await natKinds(libc, session, grant.mapping ?? null, answering);
   const rates = rate === "measured" ? await ratesOf(session, answering) : null;
   const missing = wanted.filter((name) => !all.some((link) => link.name === name));
   return [
     ...links.map((link) => {
       const report = reports.find(({ name }) => name === link.name) ?? null;
-      const problem = link.problem ?? session.refused.get(link.name) ?? null;
+      const isSilent = isTlsPossible && !answering.some(({ name }) => name === link.name);
+      const problem = link.problem ?? session.refused.get(link.name) ??
+        (isSilent ? "no answer over UDP; TLS would work (-transport auto)" : null);
       const natKind = kinds.get(link.name)?.text ?? null;
       const found = { ...linkCheck(link.name, link.addresses, report, problem), natKind };
       const measured = rates?.get(link.name) ?? null;

@@ -20,6 +20,7 @@ import { natKinds } from "./nat_kinds.ts";
 import type { MachineLink } from "../screen/form/machine_link.ts";
 import { type Check, checksOf, failedBy } from "./check.ts";
 import { DATA_TIMEOUT_MS, DataSession } from "./data_session.ts";
+import { tlsDataObstacle } from "./tls_data_check.ts";
 
 const TCP_TIMEOUT_MS = 3_000;
 const EXPIRES_SOON_DAYS = 30;
@@ -62,7 +63,12 @@ async function* wayTo(
   if (credentials === null) return;
   const grant = yield* tlsCheck(target, addresses, credentials);
   if (grant === null) return;
-  yield* dataChecks(libc, server, target, addresses, grant);
+  const obstacle = await tlsDataObstacle(addresses[0]!, target.controlPort, credentials);
+  const { ok, warning } = checksOf("TLS and session");
+  yield obstacle === null
+    ? ok("data inside TLS", "the server takes it, where UDP is blocked")
+    : warning("data inside TLS", obstacle, "without it the client needs UDP");
+  yield* dataChecks(libc, server, target, addresses, grant, obstacle === null);
 }
 
 async function* certificateChecks(
@@ -188,6 +194,7 @@ async function* dataChecks(
   target: ServerTarget,
   addresses: readonly NamedAddress[],
   grant: ControlGrant,
+  isTlsPossible: boolean,
 ): AsyncGenerator<Check> {
   const { ok, warning, failed } = checksOf("UDP to the data port");
   let opened: DataSession;
@@ -211,7 +218,9 @@ async function* dataChecks(
     if (report === undefined || report.rttMs === null) {
       yield failed(
         what,
-        `no answer in ${DATA_TIMEOUT_MS / 1000} s`,
+        `no answer in ${DATA_TIMEOUT_MS / 1000} s${
+          isTlsPossible ? ": UDP is blocked, and TLS would work (-transport auto)" : ""
+        }`,
         `open UDP ${grant.udpPort} on the server, and check what the provider of ${
           report?.name ?? what
         } lets through`,

@@ -31,7 +31,7 @@ export function addBond(page: MetricsPage, status: BondStatus): void {
     gauge("rtt_seconds", "Round trip of a connection to it.", seconds(rttMs));
     gauge("load_ratio", "What share of it is in use, as it says.", load);
   }
-  for (const { name: link, problem, traffic, rule } of links) {
+  for (const { name: link, problem, traffic, rule, transport } of links) {
     const path = session?.paths.find(({ name }) => name === link);
     const gauge = (name: string, help: string, value: number | null | undefined) =>
       page.gauge(`fluxify_link_${name}`, help, value, { link });
@@ -53,6 +53,11 @@ export function addBond(page: MetricsPage, status: BondStatus): void {
     gauge("sending_bytes_per_second", "What is sent on it of late.", path?.sendingRate);
     gauge("queue_bytes", "What waits here to leave on it.", path?.queuedBytes);
     gauge("queue_seconds", "How long what comes last would wait.", seconds(path?.queuedMs ?? null));
+    for (const one of ["udp", "tls"] as const) {
+      const help = "1 for what carries the link's data, 0 for the other.";
+      const isIt = one === transport ? 1 : 0;
+      page.gauge("fluxify_link_transport", help, isIt, { link, transport: one });
+    }
     for (const reason of IDLE_REASONS) {
       const help = "1 for why the link carries nothing, 0 for other reasons.";
       const isIt = (path === undefined ? "down" : path.idleFor) === reason ? 1 : 0;

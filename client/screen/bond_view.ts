@@ -130,12 +130,21 @@ function linksLine({ links }: BondStatus, { paths }: SessionReport): string[] {
   const shared = [...sharedHosts(up)].map(([host, names]) => `${names.join(", ")} share ${host}`);
   return [
     `${up.length} of ${links.length} links up`,
+    ...transports(links.filter(({ name }) => up.some((path) => path.name === name))),
     ...shared,
     `on average RTT ${formatMs(average(({ rttMs }) => rttMs))}`,
     `jitter ${formatMs(average(({ jitterMs }) => jitterMs))}`,
     `loss ${formatPart(average(({ loss }) => loss))}`,
     `score ${formatCount(average(({ score }) => score))}`,
   ];
+}
+
+/** `one, two inside TLS: UDP gets no answer`. */
+function transports(links: readonly LinkStatus[]): string[] {
+  const inside = links.filter(({ transport }) => transport === "tls");
+  return [...Map.groupBy(inside, ({ transportReason }) => transportReason)].map(([why, group]) =>
+    `${group.map(({ name }) => name).join(", ")} inside TLS: ${why}`
+  );
 }
 
 /** Of what all links carry now, both ways; null: nothing does. */
@@ -155,7 +164,7 @@ function pathOf({ session }: BondStatus, name: string): PathReport | undefined {
 
 function linkRow(
   status: BondStatus,
-  { name, problem, traffic, unchangedMs, rule }: LinkStatus,
+  { name, problem, traffic, unchangedMs, rule, transport, transportReason }: LinkStatus,
   share: number | null,
 ): StatusRow {
   const path = pathOf(status, name);
@@ -208,6 +217,7 @@ function linkRow(
       ["jitter", `${formatMs(path.jitterMs)}, one way ${formatMs(path.delayVariationMs)}`],
       ["loss", `${formatPart(path.loss)}, score ${formatCount(path.score)}`],
       ["capacity", path.capacity === null ? "not measured" : formatRate(path.capacity)],
+      ...(transport === "udp" ? [] : [["transport", `TLS: ${transportReason}`] as const]),
       ...limitDetails(rule),
       ...queueDetails(path),
       ...repairDetails(path),

@@ -22,6 +22,8 @@ export function bondStatus(
       unchangedMs: 200_000,
       traffic: trafficOf(name),
       rule: { use: "always", downRate: null, upRate: null, volume: null },
+      transport: "udp" as const,
+      transportReason: null,
     })),
     gainOverBest: gainOverBest(links.map(trafficOf)),
     drops: {},

@@ -3,6 +3,13 @@ import type { Engine, EngineName, PathReport, SessionReport } from "../net/engin
 import { gainOverBest } from "./gain.ts";
 import { type Traffic, TrafficHistory } from "./traffic_history.ts";
 
+/** What carries the data of a link. */
+export interface LinkTransport {
+  readonly transport: "udp" | "tls";
+  /** Why it is not UDP, as in "UDP gets no answer"; null: it is. */
+  readonly reason: string | null;
+}
+
 export interface LinkStatus {
   readonly name: string;
   /** Why it cannot be used, such as "has no carrier"; null when nothing is known to be in its way. */
@@ -12,6 +19,8 @@ export interface LinkStatus {
   /** Since the start, over all sessions. Its path, if it has one, is in the session, by its name. */
   readonly traffic: Traffic;
   readonly rule: LinkRuleStatus;
+  readonly transport: LinkTransport["transport"];
+  readonly transportReason: string | null;
 }
 
 /** What the user has prescribed for a link. */
@@ -70,6 +79,7 @@ export interface BondFacts
   /** By name, why a link cannot be used; the others do not occur. */
   readonly problems: ReadonlyMap<string, string>;
   readonly ruleOf: (link: string) => LinkRuleStatus;
+  readonly transportOf: (link: string) => LinkTransport;
   /** The session in use, or null. */
   readonly sessionId: number | null;
 }
@@ -118,8 +128,8 @@ export class BondMonitor {
 
   async #read(nowMs: number): Promise<BondStatus> {
     const reports = await this.#engine.report();
-    const { sessionId, links, problems, ruleOf, ...facts } = this.#facts();
-    const session = reports.find(({ id }) => id === sessionId) ?? null;
+    const { sessionId, links, problems, ruleOf, transportOf, ...facts } = this.#facts();
+    const session = withLinks(reports.find(({ id }) => id === sessionId) ?? null);
     this.#history.keepOnly(links);
     for (const name of links) {
       const path = session?.paths.find((one) => one.name === name);
@@ -136,6 +146,8 @@ export class BondMonitor {
       unchangedMs: nowMs - this.#since.get(name)!.atMs,
       traffic: this.#history.of(name),
       rule: ruleOf(name),
+      transport: transportOf(name).transport,
+      transportReason: transportOf(name).reason,
     }));
     return {
       ...facts,
@@ -145,6 +157,47 @@ export class BondMonitor {
       drops: dropCounts(this.#engine),
     };
   }
+}
+
+/** What the engine's path over a link is called that is inside TLS. */
+export function tlsPathName(link: string): string {
+  return `${link}${TLS_MARK}`;
+}
+
+const TLS_MARK = " (TLS)";
+
+/** One path for each link, by the link's name: the one that works, with what both have carried. */
+function withLinks(session: SessionReport | null): SessionReport | null {
+  if (session === null || !session.paths.some(isInsideTls)) return session;
+  const paths = new Map<string, PathReport>();
+  for (const path of session.paths) {
+    const name = isInsideTls(path) ? path.name.slice(0, -TLS_MARK.length) : path.name;
+    const other = paths.get(name);
+    paths.set(name, other === undefined ? named(path, name) : joined(name, other, path));
+  }
+  return { ...session, paths: [...paths.values()] };
+}
+
+function isInsideTls({ name }: PathReport): boolean {
+  return name.endsWith(TLS_MARK);
+}
+
+/** The address of one inside TLS is of this machine, and tells nothing. */
+function named(path: PathReport, name: string): PathReport {
+  return { ...path, name, seenAs: isInsideTls(path) ? null : path.seenAs };
+}
+
+function joined(name: string, one: PathReport, other: PathReport): PathReport {
+  // Of two that work, UDP is the one that stays; of two that do not, TLS is the one that is tried last.
+  const inside = isInsideTls(other) ? other : one;
+  const udp = inside === one ? other : one;
+  return {
+    ...named(isCarrying(udp) ? udp : inside, name),
+    sentPackets: one.sentPackets + other.sentPackets,
+    sentBytes: one.sentBytes + other.sentBytes,
+    receivedPackets: one.receivedPackets + other.receivedPackets,
+    receivedBytes: one.receivedBytes + other.receivedBytes,
+  };
 }
 
 /** A path whose answers are late is up until it is given up. */

@@ -1,8 +1,8 @@
 import { deepEqual, equal, rejects } from "node:assert/strict";
-import type { SessionReport } from "../net/engine.ts";
+import type { PathReport, SessionReport } from "../net/engine.ts";
 import { DropCounters } from "../protocol/wire/drop_reason.ts";
 import { pathReport, sessionReport } from "./test_session_report.ts";
-import { type BondFacts, BondMonitor } from "./bond_status.ts";
+import { type BondFacts, BondMonitor, tlsPathName } from "./bond_status.ts";
 
 function setUp(reports: () => SessionReport[], facts: Partial<BondFacts> = {}) {
   const clock = { nowMs: 0, reports: 0 };
@@ -23,6 +23,7 @@ function setUp(reports: () => SessionReport[], facts: Partial<BondFacts> = {}) {
     links: ["one", "two"],
     problems: new Map([["two", "has no carrier"]]),
     ruleOf: () => ({ use: "always", downRate: null, upRate: null, volume: null }),
+    transportOf: () => ({ transport: "udp", reason: null }),
     sessionId: 7,
     ...facts,
   };
@@ -89,4 +90,26 @@ Deno.test("BondMonitor reads again at once when a reading has failed", async () 
   await rejects(monitor.status(), /no answer/);
   fails = false;
   deepEqual((await monitor.status()).links.length, 2);
+});
+
+Deno.test("a link with a path by UDP and one inside TLS is one, by what carries it", async () => {
+  const udp = (state: PathReport["state"]) => pathReport(0, "one", { state, sentBytes: 100 });
+  const tls = (state: PathReport["state"]) =>
+    pathReport(15, tlsPathName("one"), { state, sentBytes: 900, seenAs: "127.0.0.1:4" });
+  const cases: [PathReport["state"], PathReport["state"], number][] = [
+    ["up", "up", 0],
+    ["suspect", "up", 0],
+    ["down", "up", 15],
+    ["probing", "down", 15],
+  ];
+  for (const [byUdp, insideTls, shown] of cases) {
+    for (const paths of [[udp(byUdp), tls(insideTls)], [tls(insideTls), udp(byUdp)]]) {
+      const { monitor } = setUp(() => [{ ...sessionReport(paths), id: 7 }]);
+      const { session } = await monitor.status();
+      deepEqual(session!.paths.map(({ id, name, sentBytes }) => [id, name, sentBytes]), [
+        [shown, "one", 1000],
+      ]);
+      equal(session!.paths[0]!.seenAs, null);
+    }
+  }
 });

@@ -216,7 +216,8 @@ async function tryBlocked(
   await lab.router.run("iptables", "-w", ...drop);
   const before = await hostState(site.client);
   const startMs = performance.now();
-  const ended = await ending(spawnClient(site, bundle, { args: ["-once"] }));
+  const args = ["-once", "-transport", "udp"];
+  const ended = await ending(spawnClient(site, bundle, { args }));
   const seconds = (performance.now() - startMs) / 1000;
   return { what, seconds, sentence, ended, isAsBefore: await hostState(site.client) === before };
 }

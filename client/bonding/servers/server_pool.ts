@@ -48,6 +48,11 @@ export class ServerPool {
     return this.#members.flatMap(({ all }) => all);
   }
 
+  /** Those of the server whose data plane links lead to; of all, where that is any. */
+  get control(): readonly ServerEndpoint[] {
+    return this.#used === null ? this.all : this.#of().all;
+  }
+
   /** Addresses of the data plane that links lead to. */
   get data(): readonly ServerEndpoint[] {
     return this.#used === null

@@ -1,0 +1,93 @@
+/**
+ * Which transport each link uses: UDP where it is answered, else TLS beside it, until UDP is answered
+ * again. A decision per link, from what is seen of its path by UDP; has no clock.
+ */
+import type { TransportMode } from "../config/transport_options.ts";
+
+/** UDP that is silent for so long, though the server has granted a session, is taken for blocked. */
+const UDP_SILENT_MS = 3000;
+/** UDP has to be answered for so long before TLS is given up, */
+const UDP_TRUSTED_MS = 2000;
+/** twice that each time it falls silent within this time after it was trusted, */
+const RELAPSE_WITHIN_MS = 60_000;
+/** and at the most so long. */
+const UDP_TRUSTED_MS_MAX = 64_000;
+
+interface LinkTransport {
+  usesTls: boolean;
+  /** Since when UDP is not answered; null: it is, or there is no path. */
+  silentSinceMs: number | null;
+  answeredSinceMs: number | null;
+  /** When UDP took the place of TLS. */
+  returnedMs: number;
+  trustedMs: number;
+}
+
+export class TransportChoice {
+  readonly #mode: TransportMode;
+  readonly #links = new Map<string, LinkTransport>();
+
+  constructor(mode: TransportMode) {
+    this.#mode = mode;
+  }
+
+  /** Whether the link has a path by UDP. */
+  wantsUdp(): boolean {
+    return this.#mode !== "tls";
+  }
+
+  /** Whether the link has a path inside TLS. */
+  wantsTls(link: string): boolean {
+    if (this.#mode !== "auto") return this.#mode === "tls";
+    return this.#links.get(link)?.usesTls ?? false;
+  }
+
+  /** Why the link uses TLS, for people; null: it does not. */
+  reason(link: string): string | null {
+    if (!this.wantsTls(link)) return null;
+    return this.#mode === "tls" ? "as asked for" : "UDP gets no answer";
+  }
+
+  /** The link has no path by UDP at present: nothing is learned of it. */
+  hasNoPath(link: string): void {
+    const state = this.#links.get(link);
+    if (state !== undefined) state.silentSinceMs = state.answeredSinceMs = null;
+  }
+
+  /** The link's path by UDP is answered, or is not. Returns whether what it uses changes. */
+  look(link: string, isUdpUp: boolean, nowMs: number): "to TLS" | "to UDP" | null {
+    if (this.#mode !== "auto") return null;
+    const state = this.#links.getOrInsertComputed(link, (): LinkTransport => ({
+      usesTls: false,
+      silentSinceMs: null,
+      answeredSinceMs: null,
+      returnedMs: -Infinity,
+      trustedMs: UDP_TRUSTED_MS,
+    }));
+    return isUdpUp ? answered(state, nowMs) : silent(state, nowMs);
+  }
+
+  /** Forgets other links than these. */
+  keepOnly(links: readonly string[]): void {
+    for (const link of this.#links.keys()) if (!links.includes(link)) this.#links.delete(link);
+  }
+}
+
+function answered(state: LinkTransport, nowMs: number): "to UDP" | null {
+  state.silentSinceMs = null;
+  state.answeredSinceMs ??= nowMs;
+  if (!state.usesTls || nowMs - state.answeredSinceMs < state.trustedMs) return null;
+  state.usesTls = false;
+  state.returnedMs = nowMs;
+  return "to UDP";
+}
+
+function silent(state: LinkTransport, nowMs: number): "to TLS" | null {
+  state.answeredSinceMs = null;
+  state.silentSinceMs ??= nowMs;
+  if (state.usesTls || nowMs - state.silentSinceMs < UDP_SILENT_MS) return null;
+  state.usesTls = true;
+  const isRelapse = nowMs - state.returnedMs < RELAPSE_WITHIN_MS;
+  state.trustedMs = isRelapse ? Math.min(UDP_TRUSTED_MS_MAX, 2 * state.trustedMs) : UDP_TRUSTED_MS;
+  return "to TLS";
+}
