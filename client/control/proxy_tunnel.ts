@@ -84,7 +84,8 @@ export function proxyRefused(
   { status, reason }: { readonly status: number; readonly reason: string },
 ): ControlError {
   const said = `${status}${reason === "" ? "" : ` ${reason}`}`;
-  const message = status === 407
+  // Some say 401 to who has given a wrong password.
+  const message = status === 407 || status === 401
     ? proxy.authorization === null
       ? "it wants a user and a password: give -proxy http://USER:PASSWORD@HOST:PORT in a file, as " +
         "-proxy file:PATH"

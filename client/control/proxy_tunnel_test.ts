@@ -72,6 +72,7 @@ Deno.test("a proxy that refuses, or is none, is told of with what to do about it
       "",
       /wants a user and a password: .* file:PATH/,
     ],
+    [{ status: "401 No" }, `anna:${SECRET}@`, /does not take the user and the password/],
     [{ status: "407 No" }, `anna:${SECRET}@`, /does not take the user and the password/],
     [
       { status: "403 Forbidden" },

@@ -19,7 +19,7 @@ export function linksOf(status) {
   );
 }
 
-function bonded({ name, problem, traffic, rule }, path, session) {
+function bonded({ name, problem, traffic, rule, transport, transportReason }, path, session) {
   // Of a metered link: what it may carry in a month.
   const common = { name, traffic, cap: rule?.volume?.capBytes, counted: rule?.volume?.bytes };
   const figures = {
@@ -40,7 +40,10 @@ function bonded({ name, problem, traffic, rule }, path, session) {
     return { ...all, level: "bad", state: "in doubt", why: "an answer is overdue" };
   }
   if (path.state !== "up") return { ...all, level: "doubt", state: path.state, why: "" };
-  if (path.isGood) return { ...all, level: "good", state: "up", why: "" };
+  if (path.isGood) {
+    const inside = transport === "tls" ? `inside TLS: ${transportReason}` : "";
+    return { ...all, level: "good", state: "up", why: inside };
+  }
   const why = WORDS[path.isBadFor] ?? path.isBadFor ?? "";
   return { ...all, level: "doubt", state: "avoided", why };
 }

@@ -50,3 +50,13 @@ Deno.test("a link of bonding has the volume that counts against its cap", () => 
   const [used] = linksOf(bond({ use: "metered", volume: { ...volume, bytes: 5e9 } }));
   equal(volumeText(undefined, used), "5.0 GB of 5.0 GB, used up");
 });
+
+Deno.test("a link whose data goes inside TLS says why", () => {
+  const link = {
+    ...{ name: "lte", problem: null, traffic: COUNTERS, rule: { use: "always", volume: null } },
+    ...{ transport: "tls", transportReason: "UDP gets no answer" },
+  };
+  const session = { paths: [{ name: "lte", state: "up", isGood: true }] };
+  const [lane] = linksOf({ mode: "bonding", bond: { links: [link], session } });
+  deepEqual([lane.state, lane.why], ["up", "inside TLS: UDP gets no answer"]);
+});
