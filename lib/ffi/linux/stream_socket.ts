@@ -12,8 +12,8 @@ const SOL_TCP = 6;
 const TCP_NODELAY = 1;
 const TCP_USER_TIMEOUT = 18;
 const TCP_NOTSENT_LOWAT = 25;
-/** What the kernel holds that TCP has not sent for the first time: what waits beyond is the sender's. */
-const NOTSENT_BYTES_MAX = 32 * 1024;
+/** Until it is known how fast a connection is. */
+const UNSENT_BYTES = 32 * 1024;
 /** Sent and not acknowledged for so long: the connection is over. */
 const UNANSWERED_MS_MAX = 10_000;
 
@@ -53,9 +53,14 @@ export function connectResult(libc: Libc, fd: number): number {
 /** For a stream of records: nothing waits in the kernel that could wait in a queue of ours. */
 export function tuneStream(libc: Libc, fd: number): void {
   libc.trySetOption(fd, SOL_TCP, TCP_NODELAY, 1);
-  libc.trySetOption(fd, SOL_TCP, TCP_NOTSENT_LOWAT, NOTSENT_BYTES_MAX);
+  limitUnsent(libc, fd, UNSENT_BYTES);
   libc.trySetOption(fd, SOL_TCP, TCP_USER_TIMEOUT, UNANSWERED_MS_MAX);
   libc.trySetOption(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+}
+
+/** The kernel takes so much that TCP has not sent for the first time: what waits beyond is the sender's. */
+export function limitUnsent(libc: Libc, fd: number, bytes: number): void {
+  libc.trySetOption(fd, SOL_TCP, TCP_NOTSENT_LOWAT, bytes);
 }
 
 /**

@@ -6,7 +6,12 @@
 import { messageOf } from "../../ffi/error_text.ts";
 import { errnoName, SyscallError } from "../../ffi/libc/errno.ts";
 import { EPOLLIN, EPOLLOUT } from "../../ffi/linux/epoll.ts";
-import { beginConnect, connectResult, tuneStream } from "../../ffi/linux/stream_socket.ts";
+import {
+  beginConnect,
+  connectResult,
+  limitUnsent,
+  tuneStream,
+} from "../../ffi/linux/stream_socket.ts";
 import { TLS_ENDED, TLS_WAITS_TO_WRITE, TlsStream } from "../../ffi/libssl/tls_stream.ts";
 import { DATA_STREAM_PROTOCOL, TLS_PLAINTEXT_MAX } from "../../protocol/wire/stream_frame.ts";
 import { DatagramRuns } from "./datagram_runs.ts";
@@ -27,6 +32,11 @@ import { SendQueue } from "./send_queue.ts";
 const OPENING_MS_MAX = 10_000;
 /** A peer that takes nothing for so long, though something waits, is gone or plays dead. */
 const BLOCKED_MS_MAX = 15_000;
+/** In the kernel waits what leaves in so long: TCP must not run dry before this thread is woken. */
+const UNSENT_MS = 10;
+/** Within these bounds. */
+const UNSENT_BYTES_MIN = 16 * 1024;
+const UNSENT_BYTES_MAX = 256 * 1024;
 /** Receives, and buffers full of frames, before other streams get their turn. */
 const RECEIVES_PER_TURN = 16;
 const BUFFERS_PER_TURN = 4;
@@ -55,6 +65,9 @@ export class RelayStream {
   /** Since when the peer has taken nothing of what waits; Infinity: it takes what there is. */
   #blockedAt = Infinity;
   #sentBytes = 0;
+  /** At the last look. */
+  #looked = { at: 0, sentBytes: 0 };
+  #unsentBytes = 0;
   #receivedBytes = 0;
   #undelivered = 0;
 
@@ -162,8 +175,21 @@ export class RelayStream {
       if (now - this.#beganAt > OPENING_MS_MAX) this.end({ kind: "timed out" });
     } else if (now - this.#heardAt > this.#silenceMsMax) this.end({ kind: "silent" });
     else if (now - this.#blockedAt > BLOCKED_MS_MAX) this.end({ kind: "slow reader" });
-    // What waits behind a connection that stalls grows old.
-    else this.#queue.next(now);
+    else {
+      // What waits behind a connection that stalls grows old.
+      this.#queue.next(now);
+      this.#limitUnsent(now);
+    }
+  }
+
+  /** As fast as it was of late: what waits in the kernel cannot be dropped. */
+  #limitUnsent(now: number): void {
+    const rate = (this.#sentBytes - this.#looked.sentBytes) / Math.max(1, now - this.#looked.at);
+    this.#looked = { at: now, sentBytes: this.#sentBytes };
+    const bounded = Math.min(UNSENT_BYTES_MAX, Math.max(UNSENT_BYTES_MIN, rate * UNSENT_MS));
+    const bytes = 2 ** Math.round(Math.log2(bounded));
+    if (bytes !== this.#unsentBytes) limitUnsent(this.#memory.libc, this.#tcp, bytes);
+    this.#unsentBytes = bytes;
   }
 
   /** Closes everything but the UDP socket, and tells. */
