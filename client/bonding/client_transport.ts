@@ -35,7 +35,9 @@ export async function openFront(options: BondOptions): Promise<Front | null> {
   const { proxy: source, transport, server } = options;
   const obstacle = source !== null || transport === "tls" ? tlsObstacle() : null;
   if (obstacle !== null) {
-    throw new Error(`Cannot carry data inside TLS: ${obstacle}, or use -transport udp, no -proxy`);
+    throw new Error(
+      `${obstacle}; without it nothing can go inside TLS, as -transport tls and -proxy want it`,
+    );
   }
   if (source === null) return null;
   const { proxy, notices } = await findProxy(source, {

@@ -49,6 +49,16 @@ topic("e2e without libssl", async (scenario) => {
     });
   }
 
+  await scenario("data inside TLS is refused here, and missed there, with what to do", async () => {
+    const here = await ending(client(hidden, bundle, "-transport", "tls"));
+    equal(here.exitCode, 1);
+    match(here.text, /Cannot load libssl\.so\.3: install .*nothing can go inside TLS/);
+    const there = await ending(client([], bundle, "-once", "-transport", "tls"));
+    equal(there.exitCode, 1);
+    match(there.text, /the server at \S+ does not carry data inside TLS: bring it up to date/);
+    match(there.text, /No answer from \S+ inside TLS over any link/);
+  });
+
   await scenario("a revoked client is refused", async () => {
     equal((await cert(lab, "revoke", "tablet")).exitCode, 0);
     const { exitCode, text } = await ending(client(hidden, other, "-once"));
