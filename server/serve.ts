@@ -280,11 +280,7 @@ async function startServerEngine(
 }
 
 /** Ends the live sessions of certificates that were revoked, or ended, while the server runs. */
-function certificateCheck(
-  pki: ServerPki,
-  registry: SessionRegistry,
-  streams: DataStreams,
-): () => void {
+function certificateCheck(pki: ServerPki, registry: SessionRegistry, streams: DataStreams) {
   let problem: string | null = null;
   return () => {
     pki.revocations.poll();

@@ -96,8 +96,11 @@ export class DataStreams {
    * session it is of.
    */
   endWhere(mustEnd: (identity: PeerIdentity) => boolean): void {
+    // A client has several of one certificate, and to look it up takes a system call.
+    const verdicts = new Map<string, boolean>();
     for (const { id, identity } of this.#streams.values()) {
-      if (mustEnd(identity)) this.#parts.relay.close(id);
+      const isOver = verdicts.getOrInsertComputed(identity.serialHex, () => mustEnd(identity));
+      if (isOver) this.#parts.relay.close(id);
     }
   }
 
