@@ -22,7 +22,7 @@ interface ServerMetricsParts extends Pick<InstanceOptions, "instance" | "metrics
   readonly tunName: string;
   readonly control: Pick<ControlServer, "stats">;
   readonly drops: () => Readonly<Record<string, number>>;
-  readonly streams: Pick<DataStreams, "count">;
+  readonly streams: Pick<DataStreams, "count" | "dropped">;
 }
 
 /** @throws Error when the address cannot be used. */
@@ -36,6 +36,11 @@ export function openServerMetrics(parts: ServerMetricsParts): Promise<AsyncDispo
     const sessions = await monitor.sessions("counters alone");
     addSessions(page, sessions);
     page.gauge("fluxify_data_streams", "Paths inside TLS.", streams.count);
+    page.counter(
+      "fluxify_data_streams_dropped_records_total",
+      "Records that waited too long for a path inside TLS.",
+      await streams.dropped(),
+    );
     clients?.add(page, sessions, performance.now());
     addControl(page, control.stats);
     addDrops(page, drops());

@@ -145,6 +145,7 @@ export async function bond(
     links: client?.links ?? options.links.map(({ interfaceName }) => interfaceName),
     problems: client?.problems ?? new Map(),
     ruleOf: (link) => rules.statusOf(link),
+    droppedInsideTls: () => transport?.dropped() ?? Promise.resolve(0),
     transportOf: (link) => client?.transportOf(link) ?? { transport: "udp", reason: null },
     sessionId: session.id,
   }), () => performance.now());

@@ -103,6 +103,11 @@ export class TlsTransport implements AsyncDisposable {
     return path;
   }
 
+  /** Records that waited too long for a connection, or had no room, since the start. */
+  dropped(): Promise<number> {
+    return this.#relay.dropped();
+  }
+
   /** To be called when the engine has stopped: what it said last is passed on. */
   async [Symbol.asyncDispose](): Promise<void> {
     for (const path of this.#paths) path.abandon();

@@ -80,6 +80,8 @@ export interface BondFacts
   readonly problems: ReadonlyMap<string, string>;
   readonly ruleOf: (link: string) => LinkRuleStatus;
   readonly transportOf: (link: string) => LinkTransport;
+  /** Records that waited too long to go inside TLS. */
+  readonly droppedInsideTls: () => Promise<number>;
   /** The session in use, or null. */
   readonly sessionId: number | null;
 }
@@ -128,7 +130,9 @@ export class BondMonitor {
 
   async #read(nowMs: number): Promise<BondStatus> {
     const reports = await this.#engine.report();
-    const { sessionId, links, problems, ruleOf, transportOf, ...facts } = this.#facts();
+    const { sessionId, links, problems, ruleOf, transportOf, droppedInsideTls, ...facts } = this
+      .#facts();
+    const late = await droppedInsideTls();
     const session = withLinks(reports.find(({ id }) => id === sessionId) ?? null);
     this.#history.keepOnly(links);
     for (const name of links) {
@@ -154,7 +158,7 @@ export class BondMonitor {
       links: statuses,
       gainOverBest: gainOverBest(statuses.map(({ traffic }) => traffic)),
       session,
-      drops: dropCounts(this.#engine),
+      drops: { ...dropCounts(this.#engine), ...(late === 0 ? {} : { "late for TLS": late }) },
     };
   }
 }

@@ -24,6 +24,7 @@ function setUp(reports: () => SessionReport[], facts: Partial<BondFacts> = {}) {
     problems: new Map([["two", "has no carrier"]]),
     ruleOf: () => ({ use: "always", downRate: null, upRate: null, volume: null }),
     transportOf: () => ({ transport: "udp", reason: null }),
+    droppedInsideTls: () => Promise.resolve(0),
     sessionId: 7,
     ...facts,
   };

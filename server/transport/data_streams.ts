@@ -5,7 +5,7 @@
  */
 import { messageOf } from "../../lib/ffi/error_text.ts";
 import type { DetachedTls } from "../../lib/ffi/libssl/tls_connection.ts";
-import type { StreamEnd, StreamReport } from "../../lib/net/relay/message.ts";
+import type { StreamEnd } from "../../lib/net/relay/message.ts";
 import type { Relay } from "../../lib/net/relay/relay.ts";
 import { EventLimiter } from "../control/event_limiter.ts";
 import type { PeerIdentity } from "../control/peer_certificate.ts";
@@ -23,7 +23,7 @@ const LINES_PER_MINUTE = 5;
 const MINUTE_MS = 60_000;
 
 interface DataStreamsParts {
-  readonly relay: Pick<Relay, "adopt" | "close" | "report">;
+  readonly relay: Pick<Relay, "adopt" | "close" | "dropped">;
   /** The data port of the engine. */
   readonly enginePort: number;
   readonly say: (line: string) => void;
@@ -110,8 +110,9 @@ export class DataStreams {
     return port === undefined ? null : this.#byPort.get(Number(port))?.peer ?? null;
   }
 
-  report(): Promise<StreamReport[]> {
-    return this.#parts.relay.report();
+  /** Records for clients that waited too long, or had no room, since the start. */
+  dropped(): Promise<number> {
+    return this.#parts.relay.dropped();
   }
 
   #refusal(source: string): string | null {

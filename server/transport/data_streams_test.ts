@@ -13,6 +13,7 @@ const WORKER = new URL("../../lib/net/relay/test_worker.ts", import.meta.url);
 
 interface StreamBench extends TestBench {
   readonly streams: DataStreams;
+  readonly relay: Relay;
   readonly lines: string[];
   /** What came to the engine's port, in order. */
   readonly received: Uint8Array[];
@@ -52,7 +53,7 @@ async function startStreams(
   const kept = stack.move();
   return {
     ...bench,
-    ...{ streams, lines, received, revoked },
+    ...{ streams, relay, lines, received, revoked },
     async [Symbol.asyncDispose]() {
       await kept.disposeAsync();
       await answering;
@@ -116,7 +117,7 @@ for (const host of ["127.0.0.1", "::1"]) {
     deepEqual(bench.received.map((one) => [one.length, one[0]]), [
       ...[[50, 1], [1400, 2], [1400, 3], [90, 4]],
     ]);
-    const [report] = await bench.streams.report();
+    const [report] = await bench.relay.report();
     equal(report!.stage, "open");
     equal(report!.sentBytes, stream.length);
     equal(report!.receivedBytes, stream.length);
@@ -201,9 +202,13 @@ Deno.test("who reads nothing costs bounded memory, and keeps nobody from anythin
   using good = await connect(bench);
   good.socket.write(frame(70, 2));
   await until("the other was answered", () => good.text().length === 72);
-  const reports = await bench.streams.report();
+  const reports = await bench.relay.report();
   ok(reports.every(({ queuedBytes }) => queuedBytes <= 2 * 1024 * 1024));
   ok(reports.some(({ dropped }) => dropped > 0), "nothing was dropped");
+  const dropped = await bench.streams.dropped();
+  bench.streams.endWhere(() => true);
+  await until("they have ended", () => bench.streams.count === 0);
+  ok(await bench.streams.dropped() >= dropped, "what was dropped is forgotten");
 });
 
 Deno.test("a peer that goes away without a word leaves nothing behind", async () => {
@@ -213,7 +218,7 @@ Deno.test("a peer that goes away without a word leaves nothing behind", async ()
   await until("it was answered", () => peer.text().length === 62);
   peer.socket.destroy();
   await until("the stream has ended", () => bench.streams.count === 0);
-  deepEqual(await bench.streams.report(), []);
+  deepEqual(await bench.relay.report(), []);
 });
 
 Deno.test("hostile certificates and bytes get no stream", async () => {

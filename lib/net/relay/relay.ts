@@ -63,6 +63,8 @@ export class Relay implements AsyncDisposable {
   readonly #streams = new Map<number, OwnStream>();
   readonly #reports = new Map<number, (streams: StreamReport[]) => void>();
   #thread: Thread | null = null;
+  /** Of streams that have ended. */
+  #droppedBefore = 0;
   #lastId = 0;
   #lastRequest = 0;
 
@@ -145,6 +147,12 @@ export class Relay implements AsyncDisposable {
     return promise;
   }
 
+  /** Records that waited too long for a stream, or had no room, since the start. */
+  async dropped(): Promise<number> {
+    const streams = await this.report();
+    return streams.reduce((sum, { dropped }) => sum + dropped, this.#droppedBefore);
+  }
+
   /** Ends all streams. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#thread?.stop();
@@ -176,7 +184,10 @@ export class Relay implements AsyncDisposable {
     const { listener } = stream;
     if (notice.kind === "judge") listener.judge?.(notice.certificate);
     else if (notice.kind === "open") listener.open?.();
-    else this.#ended(notice.id, stream, notice.end, notice.stage);
+    else {
+      this.#droppedBefore += notice.dropped;
+      this.#ended(notice.id, stream, notice.end, notice.stage);
+    }
   }
 
   #ended(id: number, { listener, ownSocket }: OwnStream, end: StreamEnd, stage: StreamStage): void {
