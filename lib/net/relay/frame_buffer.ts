@@ -22,6 +22,7 @@ export class FrameBuffer {
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** Address of the first byte. */
   readonly origin: number;
+  readonly #address: bigint;
   /** Of the record that `next` found. */
   recordAt = 0;
   readonly #view: DataView;
@@ -32,6 +33,7 @@ export class FrameBuffer {
     const { bytes, address } = pinnedBytes(BUFFER_BYTES);
     this.bytes = bytes;
     this.origin = Number(address);
+    this.#address = address;
     this.#view = new DataView(bytes.buffer);
   }
 
@@ -50,6 +52,11 @@ export class FrameBuffer {
   /** Where the next bytes go. */
   get end(): number {
     return this.#end;
+  }
+
+  /** The address of that place. Allocates for another than the first. */
+  get endAddress(): bigint {
+    return this.#end === 0 ? this.#address : BigInt(this.origin + this.#end);
   }
 
   /** So many bytes have come. */

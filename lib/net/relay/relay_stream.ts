@@ -289,7 +289,7 @@ export class RelayStream {
       frames.begin(this.#carry);
       let length = 1;
       while (length > 0 && frames.hasRoom) {
-        length = tls.read(BigInt(frames.origin + frames.end), TLS_PLAINTEXT_MAX);
+        length = tls.read(frames.endAddress, TLS_PLAINTEXT_MAX);
         if (length <= 0) break;
         frames.filled(length);
         this.#receivedBytes += length;

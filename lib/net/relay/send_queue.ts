@@ -28,8 +28,9 @@ const POOL_BLOCKS_MAX = 128;
 interface Block {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly view: DataView;
-  /** Address of the first byte. */
+  /** Address of the first byte, in both forms: making the second one allocates. */
   readonly origin: number;
+  readonly address: bigint;
   start: number;
   end: number;
   /** When its first record came. */
@@ -56,7 +57,7 @@ export class BlockPool {
       this.#made++;
       const { bytes, address } = pinnedBytes(BLOCK_BYTES);
       const view = new DataView(bytes.buffer);
-      return { bytes, view, origin: Number(address), start: 0, end: 0, at: 0 };
+      return { bytes, view, origin: Number(address), address, start: 0, end: 0, at: 0 };
     }
     let longest: SendQueue | null = null;
     for (const queue of this.#queues) {
@@ -154,10 +155,10 @@ export class SendQueue implements Disposable {
     return 0;
   }
 
-  /** Of the bytes that `next` has told of. */
+  /** Of the bytes that `next` has told of. Allocates for what is behind the first piece of a block. */
   get address(): bigint {
-    const head = this.#blocks[0]!;
-    return BigInt(head.origin + head.start);
+    const { address, origin, start } = this.#blocks[0]!;
+    return start === 0 ? address : BigInt(origin + start);
   }
 
   /** The stream has begun with the next `length` bytes, and has to take them all. */
