@@ -38,6 +38,12 @@ export function handleEngineEvent(
     }
     case "session failed":
       return logEnd(registry.fellIdle(event.session), `it cannot go on: ${event.message}`);
+    case "thread ended":
+      return void log.error(
+        "an engine thread has ended, and another takes its place; its {sessions} clients will ask for " +
+          "new sessions: {message}",
+        { ...event },
+      );
     case "fault":
       return fail(new Error(event.message));
     default:

@@ -54,6 +54,7 @@ import { hostsOption, jsonOption, networkOf, type SharedOptions } from "./option
 import { parsePublicHosts } from "./host_lists.ts";
 import { addForwardCommands, type ForwardCommand } from "./forwards/forward_options.ts";
 import { mssClampOption } from "./mss_clamp_option.ts";
+import { type ThreadChoice, threadsOption } from "./threads_option.ts";
 import { TUN_NAME } from "./tun.ts";
 import { VERSION } from "../lib/cli/version.ts";
 
@@ -74,6 +75,8 @@ export interface ServerOptions extends TunnelOptions, InstanceOptions {
   publicHosts: string[];
   /** Name of the TUN device. */
   tunName: string;
+  /** How many threads carry the data plane. */
+  threads: ThreadChoice;
   /** The interface clients may leave by, or null: any but the tunnel. */
   egressInterface: string | null;
   /** Inside the tunnel. */
@@ -236,6 +239,7 @@ function buildProgram(accept: Accept<ServerCommand>) {
     .addOption(webKeyOption())
     .addOption(webHostsOption())
     .addOption(engineOption())
+    .addOption(threadsOption())
     .addOption(schedulerOption("as the client does"))
     .addOption(compressionOption())
     .addOption(compressionSampleSizeOption())
@@ -256,6 +260,10 @@ function buildProgram(accept: Accept<ServerCommand>) {
         const options = { pkiFolder: raw.pki ?? null, hosts: [...raw.hosts], ...logOptions(raw) };
         return accept({ command: "manage", options });
       }
+      const isThreaded = raw.threads !== 1;
+      if (isThreaded && raw.engine === "portable") {
+        throw new UsageError("-threads is of the native engine: leave out -engine portable");
+      }
       const { own, device } = instanceOptions(program, "iface", raw, raw.iface);
       const network = new TunnelNetwork(raw.network, raw.network6);
       accept({
@@ -266,6 +274,7 @@ function buildProgram(accept: Accept<ServerCommand>) {
           publicPort: raw.publicPort ?? raw.port,
           publicHosts: raw.publicHosts ?? [],
           tunName: device,
+          threads: raw.threads,
           egressInterface: raw.uplink ?? null,
           network,
           clientsMax: raw.maxClients ?? network.clientCount,

@@ -25,6 +25,7 @@ const DEFAULTS: ServerOptions = {
   metricsEveryMs: null,
   metricsPerClient: false,
   engine: "auto",
+  threads: 1,
   logLevel: "info",
   logFormat: "text",
   instance: "fluxify-srv",
@@ -69,7 +70,8 @@ Deno.test("parseServerOptions() reads every option, with one dash or two", () =>
     mssClamp: { kind: "fixed", mssBytes: 1360 },
     metricsEveryMs: 1000,
     metricsPerClient: true,
-    engine: "portable",
+    engine: "native",
+    threads: 4,
     logLevel: "debug",
     logFormat: "json",
   };
@@ -91,7 +93,8 @@ Deno.test("parseServerOptions() reads every option, with one dash or two", () =>
     ["reorder-buffer-size", "65536"],
     ["reorder-flush-timeout", "10s"],
     ["metrics-every", "1s"],
-    ["engine", "portable"],
+    ["engine", "native"],
+    ["threads", "4"],
     ["mss-clamp", "fixed:1360"],
     ["scheduler", "stripe"],
     ["compression", "off"],
@@ -184,10 +187,24 @@ Deno.test("parseServerOptions() names the option and what was wrong with it", ()
       `-mss-clamp must be off, pmtu or fixed:N with N from 500 to 9000, not '${text}'`,
     ]),
     ["engine", "fast", "-engine must be native, portable or auto, not 'fast'"],
+    ...["0", "9", "two", "", "1.5"].map((text): [string, string, string] => [
+      "threads",
+      text,
+      `-threads must be auto or 1 to 8, not '${text}'`,
+    ]),
   ];
   for (const [name, value, message] of cases) {
     equal(refusal(`-${name}`, value), `fluxify-server: ${message}\n`);
     equal(refusal(`--${name}=${value}`), `fluxify-server: ${message}\n`);
+  }
+});
+
+Deno.test("parseServerOptions() refuses threads of an engine that has none", () => {
+  for (const threads of ["2", "auto"]) {
+    equal(
+      refusal("-threads", threads, "-engine", "portable"),
+      "fluxify-server: -threads is of the native engine: leave out -engine portable\n",
+    );
   }
 });
 

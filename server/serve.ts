@@ -36,12 +36,14 @@ import { openMapping, withMapping } from "./mapping/mapping_grant.ts";
 import type { MappingResponder } from "./mapping/mapping_responder.ts";
 import { type ServeOptions, SERVER_PROGRAM } from "./options.ts";
 import { openObservers } from "./observers.ts";
+import { certificateCheck } from "./sessions/certificate_check.ts";
 import { ForeignSources } from "./sessions/foreign_sources.ts";
 import { watchLastSeen } from "./sessions/last_seen_watch.ts";
 import { LeaseStore } from "./sessions/lease_store.ts";
 import { SessionRegistry } from "./sessions/session_registry.ts";
 import { V1Policy } from "./sessions/v1_policy.ts";
 import { SharedCertificates } from "./sessions/shared_certificates.ts";
+import { threadsFor } from "./threads_option.ts";
 import type { DataStreams } from "./transport/data_streams.ts";
 import { nameOfPeer, openDataStreams, withPeers } from "./transport/relayed_peers.ts";
 import { TUN_MTU } from "./tun.ts";
@@ -91,7 +93,7 @@ export async function serve(
   const { engine, reason, registry } = await startDataPlane(
     ...[options, libc, stack, shared, streams, faults.reject] as const,
   );
-  stack.use(manager.watch(() => engine.report()));
+  stack.use(manager.watch(() => engine.answer()));
   const clients = stack.use(
     await openClients({ directory: options.pkiFolder, engine, registry }),
   );
@@ -117,7 +119,7 @@ export async function serve(
   const forwards = stack.use(await keepForwards(options, journal, registry, control));
 
   stack.use(await watchLastSeen({ directory: options.pkiFolder, engine, warn }));
-  const checkCertificates = certificateCheck(pki, registry, streams);
+  const checkCertificates = checkOf(pki, registry, streams);
   stack.adopt(setInterval(checkCertificates, CERTIFICATE_CHECK_MS), clearInterval);
   const reload = new CredentialReload({ ...options, control, revocations: pki.revocations }, pki);
   stack.adopt(setInterval(() => renewCertificate(reload), RENEWAL_CHECK_MS), clearInterval);
@@ -268,6 +270,8 @@ async function startServerEngine(
       libc,
       tunName: options.tunName,
       role: { kind: "server", port: options.port },
+      threads: threadsFor(options.threads, navigator.hardwareConcurrency),
+      server: options.network.server,
       onEvent,
       workerModule: new URL(Deno.mainModule),
     });
@@ -279,31 +283,25 @@ async function startServerEngine(
   }
 }
 
-/** Ends the live sessions of certificates that were revoked, or ended, while the server runs. */
-function certificateCheck(pki: ServerPki, registry: SessionRegistry, streams: DataStreams) {
-  let problem: string | null = null;
-  return () => {
-    pki.revocations.poll();
-    if (pki.revocations.problem !== problem) {
-      problem = pki.revocations.problem;
-      if (problem !== null) log.error("{problem}", { problem });
-    }
-    const { revocations } = pki;
-    for (const name of registry.endWhere(({ serialHex }) => revocations.isRevoked(serialHex))) {
-      log.info("session of {name} ended: its certificate was revoked", { name });
-    }
-    const nowMs = Date.now();
-    streams.endWhere(({ serialHex, notAfterMs }) =>
-      revocations.isRevoked(serialHex) || nowMs > notAfterMs
-    );
-    for (const name of registry.endWhere(({ notAfterMs }) => nowMs > notAfterMs)) {
+function checkOf(
+  { revocations }: ServerPki,
+  registry: SessionRegistry,
+  streams: DataStreams,
+): () => void {
+  return certificateCheck({
+    revocations,
+    registry,
+    streams,
+    nowMs: () => Date.now(),
+    problem: (problem) => log.error("{problem}", { problem }),
+    revoked: (name) => log.info("session of {name} ended: its certificate was revoked", { name }),
+    expired: (name) =>
       log.info(
         'session of {name} ended: its certificate has expired; "fluxify-server cert revoke {name}" ' +
           'and "fluxify-server cert new {name}" make a new one',
         { name },
-      );
-    }
-  };
+      ),
+  });
 }
 
 /** Never rejects. */

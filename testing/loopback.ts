@@ -37,9 +37,9 @@ export class Loopback implements Disposable {
     this.#opened = [this.socket.fd];
   }
 
-  /** A socket connected to this one, by way of a loopback address. */
-  connect(server = "127.0.0.1") {
-    const socket = openPathSocket(this.libc, { device: "lo", server, port: this.port });
+  /** A socket connected to this one, or to one at another port, by way of a loopback address. */
+  connect(server = "127.0.0.1", port = this.port) {
+    const socket = openPathSocket(this.libc, { device: "lo", server, port });
     this.#opened.push(socket.fd);
     return { ...socket, port: portOf(this.libc, socket.fd) };
   }
@@ -62,6 +62,14 @@ export class Loopback implements Disposable {
         port: view.getUint16(message.name + 2),
       });
     }
+  }
+
+  /** Sends one datagram over a connected socket. */
+  send(fd: number, bytes: Uint8Array): void {
+    this.#arena.bytes.set(bytes, this.#data);
+    const address = this.#arena.address(this.#data);
+    const sent = this.libc.write(fd, address, BigInt(bytes.length));
+    if (sent !== bytes.length) throw new Error(`Cannot send: errno ${-sent}`);
   }
 
   [Symbol.dispose](): void {

@@ -128,13 +128,13 @@ export async function bond(
       if (event.kind === "fault") fault.abort(new Error(event.message));
       else if (event.kind === "path MTU") client?.pathMtuFound(event);
       else if (event.kind === "asked to leave") client?.askedToLeave(event);
-      else if (event.kind !== "volume") session.note(event);
+      else if (event.kind !== "volume" && event.kind !== "thread ended") session.note(event);
       if (event.kind === "path changed") client?.pathChanged(event);
     },
     workerModule: new URL(Deno.mainModule),
   });
   stack.use(engine);
-  stack.use(manager.watch(() => engine.report()));
+  stack.use(manager.watch(() => engine.answer()));
   const rules = new LinkRules(options.rates, options.uses);
   const monitor = new BondMonitor(engine, () => ({
     server: front?.server ?? pool?.name ?? options.server,

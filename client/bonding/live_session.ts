@@ -15,7 +15,7 @@ const log = getLogger([LOG_CATEGORY, "client"]);
 
 type SessionEvent = Exclude<
   EngineEvent,
-  { kind: "fault" | "path MTU" | "asked to leave" | "volume" }
+  { kind: "fault" | "path MTU" | "asked to leave" | "volume" | "thread ended" }
 >;
 
 /** One session, as the events of the engine tell of it. */

@@ -80,6 +80,13 @@ export interface EngineOptions {
   readonly tunName: string;
   /** A server listens on one port for all; a client's paths bring sockets of their own. */
   readonly role: { readonly kind: "server"; readonly port: number } | { readonly kind: "client" };
+  /**
+   * On a server, of the native engine: how many threads share the TUN device and the port, 1 unless
+   * told. A session lives in one of them.
+   */
+  readonly threads?: number;
+  /** On a server: its addresses inside the tunnel; 10.8.0.1 and fd00:8::1 unless told. */
+  readonly server?: InnerAddresses;
   /** Called on the main thread. */
   readonly onEvent: (event: EngineEvent) => void;
   /** The module that runs `runNativeWorker` when `isNativeWorker`: as a rule the program's entry. */
@@ -123,6 +130,11 @@ export type EngineEvent =
   | { readonly kind: "idle"; readonly session: number }
   /** The session cannot go on, and the engine has dropped it; the others are not touched. */
   | { readonly kind: "session failed"; readonly session: number; readonly message: string }
+  /**
+   * One of several threads has ended, and another takes its place; its sessions have failed, which is
+   * told of each.
+   */
+  | { readonly kind: "thread ended"; readonly message: string; readonly sessions: number }
   /** The engine cannot go on. */
   | { readonly kind: "fault"; readonly message: string };
 
@@ -220,12 +232,23 @@ export interface SessionReport {
   readonly compression: { readonly plainBytes: number; readonly carriedBytes: number };
 }
 
+export interface SessionHeard {
+  readonly name: string;
+  /** Since something authentic has come. */
+  readonly msAgo: number;
+}
+
 export interface Engine extends AsyncDisposable {
   readonly name: EngineName;
   /** What it can do for peers that can, too, by the names of the control exchange. */
   readonly features: readonly string[];
   /** Live counters; reading them costs the data path nothing. */
   readonly drops: DropCounters;
+  /**
+   * A session id near `random` (u32, not 0) for a session of that inner address: all of them have to be
+   * in one thread. Missing: any id will do.
+   */
+  sessionIdFor?(random: number, ipv4: string): number;
   /** A session of the same inner addresses is replaced; its packets are taken a while longer. */
   openSession(session: EngineSession): void;
   /** Ends a session: the peer is told, the keys are wiped. Unknown ids are ignored. */
@@ -251,6 +274,10 @@ export interface Engine extends AsyncDisposable {
   /** On a client: asks on every path of the session, now rather than when it is due, for an answer. */
   probePaths(session: number): void;
   report(): Promise<SessionReport[]>;
+  /** Which sessions were heard, and when: a report costs a hundred times as much. */
+  heard(): Promise<SessionHeard[]>;
+  /** Resolves when the data path has had its turn. */
+  answer(): Promise<void>;
   /** Ends all sessions and returns when the data path has stopped. */
   stop(): Promise<void>;
 }

@@ -19,9 +19,12 @@ export async function startEngine(
     return { engine: await startPortable(options), name: "portable", reason };
   }
   const obstacle = nativeEngineObstacle();
+  const { threads = 1 } = options;
   if (obstacle === null) {
     const why = choice === "native" ? "as asked for" : "libc and libcrypto can be used";
-    return { engine: new NativeEngine(options), name: "native", reason: `native engine: ${why}` };
+    const many = threads === 1 ? "" : `, ${threads} threads`;
+    const reason = `native engine${many}: ${why}`;
+    return { engine: new NativeEngine(options), name: "native", reason };
   }
   if (choice === "native") {
     throw new Error(`Cannot run the native engine: ${obstacle}; try -engine portable`);

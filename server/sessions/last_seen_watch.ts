@@ -12,7 +12,7 @@ const LAST_LOOK_MS = 2_000;
 interface WatchOptions {
   /** The folder of the certificates. */
   readonly directory: string;
-  readonly engine: Pick<Engine, "report">;
+  readonly engine: Pick<Engine, "heard">;
   /** For the operator. */
   readonly warn: (line: string) => void;
   readonly lastLookMs?: number;
@@ -42,9 +42,8 @@ export async function watchLastSeen(
   const look = (how: "in time" | "last") =>
     attempt(async () => {
       const nowMs = Date.now();
-      for (const { name, paths } of await engine.report()) {
-        const heardMsAgo = Math.min(...paths.map((path) => path.heardMsAgo ?? Infinity));
-        if (heardMsAgo !== Infinity) seen.note(name, Math.round(nowMs - heardMsAgo));
+      for (const { name, msAgo } of await engine.heard()) {
+        seen.note(name, Math.round(nowMs - msAgo));
       }
       const due = seen.due(nowMs, how);
       if (due !== null) await writeLastSeen(directory, due);

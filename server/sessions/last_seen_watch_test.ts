@@ -1,5 +1,5 @@
 import { deepEqual } from "node:assert/strict";
-import type { SessionReport } from "../../lib/net/engine.ts";
+import type { SessionHeard } from "../../lib/net/engine.ts";
 import { TemporaryDirectory } from "../../testing/pki/temporary_directory.ts";
 import { watchLastSeen } from "./last_seen_watch.ts";
 
@@ -8,7 +8,7 @@ Deno.test("an engine that never answers does not hold up the end", async () => {
   const warnings: string[] = [];
   const watch = await watchLastSeen({
     directory: directory.path,
-    engine: { report: () => new Promise<SessionReport[]>(() => {}) },
+    engine: { heard: () => new Promise<SessionHeard[]>(() => {}) },
     warn: (line) => warnings.push(line),
     lastLookMs: 1,
   });

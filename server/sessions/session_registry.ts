@@ -31,7 +31,7 @@ interface ClientIdentity {
 }
 
 interface RegistryOptions {
-  readonly engine: Pick<Engine, "features" | "openSession" | "closeSession">;
+  readonly engine: Pick<Engine, "features" | "openSession" | "closeSession" | "sessionIdFor">;
   readonly udpPort: number;
   /** Where clients reach the data plane; none: where they reach the control plane. */
   readonly udpHosts?: readonly string[];
@@ -161,7 +161,7 @@ export class SessionRegistry {
     const features = engine.features.filter((feature) => client.features.includes(feature));
     const sessionKey = new Uint8Array(SESSION_KEY_LENGTH);
     random(sessionKey);
-    const id = this.#newId();
+    const id = this.#newId(addresses.ipv4);
     const limits = this.policy?.limitsOf(commonName);
     const session: EngineSession = {
       role: "server",
@@ -344,11 +344,13 @@ export class SessionRegistry {
     else this.#replaced.delete(name);
   }
 
-  #newId(): number {
+  #newId(ipv4: string): number {
+    const { engine, random } = this.#options;
     const bytes = new Uint8Array(4);
     for (;;) {
-      this.#options.random(bytes);
-      const id = new DataView(bytes.buffer).getUint32(0);
+      random(bytes);
+      const any = new DataView(bytes.buffer).getUint32(0);
+      const id = engine.sessionIdFor?.(any, ipv4) ?? any;
       if (id !== 0 && this.nameOf(id) === undefined) return id;
     }
   }

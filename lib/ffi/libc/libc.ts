@@ -132,6 +132,13 @@ export class Libc {
     this.#check(this.#symbols.setsockopt(fd, level, name, address, value.length + 1), action);
   }
 
+  /** Sets an option that is a structure, such as `struct sock_fprog`. */
+  setOptionBytes(fd: number, level: number, name: number, value: Uint8Array, action: string): void {
+    this.#putBytes(value);
+    const { address } = this.#scratch;
+    this.#check(this.#symbols.setsockopt(fd, level, name, address, value.length), action);
+  }
+
   option(fd: number, level: number, name: number, action: string): number {
     const { address } = this.#scratch;
     this.#scratchView.setUint32(8, 4, true);

@@ -62,6 +62,9 @@ export interface ServerSocket extends UdpSocket {
   readonly isV6: boolean;
 }
 
+/** Sets options of a socket that has no port yet. */
+type Prepare = (fd: number) => void;
+
 /** An address and port as a `struct sockaddr_in` or `sockaddr_in6`. @throws RangeError */
 export function encodeSockaddr(host: string, port: number, scope = 0): Uint8Array {
   if (isIPv4(host)) {
@@ -150,7 +153,7 @@ function bindWhereFree(libc: Libc, fd: number, source: string, port: number): vo
 }
 
 /** Both families have it at the same place. */
-function portIn(sockaddr: Uint8Array): number {
+export function portIn(sockaddr: Uint8Array): number {
   return new DataView(sockaddr.buffer, sockaddr.byteOffset).getUint16(2);
 }
 
@@ -163,17 +166,19 @@ export function forbidFragments(libc: Libc, fd: number): void {
 /**
  * The server's socket: both families on one port, or IPv4 alone where the machine has no IPv6. It
  * reports the local address of each datagram (as IPv6, IPv4 mapped), so that answers leave from there.
+ * @param prepare called before the socket gets its port.
  * @throws SyscallError, EADDRINUSE among them.
  */
-export function openServerSocket(libc: Libc, port: number): ServerSocket {
+export function openServerSocket(libc: Libc, port: number, prepare?: Prepare): ServerSocket {
   let fd: number;
   try {
     fd = libc.socket(AF_INET6, SERVER_SOCKET_TYPE);
   } catch (error) {
     if (!(error instanceof SyscallError && error.errno === EAFNOSUPPORT)) throw error;
-    return openIpv4ServerSocket(libc, port);
+    return openIpv4ServerSocket(libc, port, prepare);
   }
   try {
+    prepare?.(fd);
     libc.setOption(fd, SOL_IPV6, IPV6_V6ONLY, 0, "listen on both IP families");
     libc.setOption(fd, SOL_IPV6, IPV6_RECVPKTINFO, 1, "learn local addresses");
     return { ...listen(libc, fd, "::", port), isV6: true };
@@ -184,9 +189,14 @@ export function openServerSocket(libc: Libc, port: number): ServerSocket {
 }
 
 /** The server's socket of a machine without IPv6. @throws SyscallError */
-export function openIpv4ServerSocket(libc: Libc, port: number): ServerSocket {
+export function openIpv4ServerSocket(
+  libc: Libc,
+  port: number,
+  prepare?: Prepare,
+): ServerSocket {
   const fd = libc.socket(AF_INET, SERVER_SOCKET_TYPE);
   try {
+    prepare?.(fd);
     libc.setOption(fd, SOL_IP, IP_PKTINFO, 1, "learn local addresses");
     return { ...listen(libc, fd, "0.0.0.0", port), isV6: false };
   } catch (error) {

@@ -14,6 +14,7 @@ const TUNSETOFFLOAD = 0x400454d0;
 export const IFF_TUN = 0x0001;
 const IFF_NO_PI = 0x1000;
 const IFF_VNET_HDR = 0x4000;
+const IFF_MULTI_QUEUE = 0x0100;
 const TUN_F_CSUM = 0x01;
 const TUN_F_TSO4 = 0x02;
 const TUN_F_TSO6 = 0x04;
@@ -48,6 +49,27 @@ export class TunError extends Error {
  * @throws TunError
  */
 export function openTun(libc: Libc, name: string, offload: boolean): TunDevice {
+  return openQueue(libc, name, offload, 0);
+}
+
+/**
+ * Makes the TUN device `name` with several queues, each with a descriptor of its own. The kernel gives
+ * the packets of a flow to the queue that the flow's packets were last written to, and to any queue
+ * when there were none. The device goes away when the last descriptor is closed.
+ * @throws TunError
+ */
+export function openTunQueues(libc: Libc, name: string, count: number): TunDevice[] {
+  const queues: TunDevice[] = [];
+  try {
+    while (queues.length < count) queues.push(openQueue(libc, name, true, IFF_MULTI_QUEUE));
+    return queues;
+  } catch (error) {
+    for (const { fd } of queues) libc.closeFile(fd);
+    throw error;
+  }
+}
+
+function openQueue(libc: Libc, name: string, offload: boolean, more: number): TunDevice {
   // The kernel would refuse the rest, or take "%d" for a number to choose.
   if (!INTERFACE_NAME.test(name)) {
     throw new TunError(
@@ -56,7 +78,7 @@ export function openTun(libc: Libc, name: string, offload: boolean): TunDevice {
     );
   }
   if (offload) {
-    const fd = openDevice(libc, name, IFF_TUN | IFF_NO_PI | IFF_VNET_HDR);
+    const fd = openDevice(libc, name, IFF_TUN | IFF_NO_PI | IFF_VNET_HDR | more);
     try {
       const features = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6;
       libc.ioctlNumber(fd, TUNSETOFFLOAD, features, "turn TUN offloads on");
@@ -67,7 +89,7 @@ export function openTun(libc: Libc, name: string, offload: boolean): TunDevice {
     }
   }
   return {
-    fd: openDevice(libc, name, IFF_TUN | IFF_NO_PI),
+    fd: openDevice(libc, name, IFF_TUN | IFF_NO_PI | more),
     name,
     vnetHeader: false,
     udpSegments: false,

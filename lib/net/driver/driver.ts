@@ -13,10 +13,12 @@ import { FlowTable } from "../../protocol/schedule/flow_table.ts";
 import { Session, type SessionOptions } from "../../protocol/session/session.ts";
 import type { NewPath } from "../../protocol/path/path_table.ts";
 import type { SessionPath } from "../../protocol/path/session_path.ts";
+import { TYPE_PACKET } from "../../protocol/wire/header.ts";
 import type { PathRule } from "../../protocol/wire/path_rule.ts";
 import {
   type EngineSession,
   SESSION_IDLE_MS,
+  type SessionHeard,
   type SessionLimits,
   type SessionReport,
 } from "../engine.ts";
@@ -76,7 +78,7 @@ export class Driver<S extends Cipher, O extends Cipher> implements PathObserver<
     this.#delivery = new Delivery(ends.packets, this.#cells, drops);
     this.inbound = new Inbound(this.sessions, this.#delivery, ends.codecs, ends.made, {
       drop: (reason) => drops.count(reason),
-      accepted: touched,
+      accepted: (entry, now) => this.#accepted(entry, now),
       failed,
     });
     this.outbound = new Outbound(read, this.sessions, ends, { sent: touched, failed });
@@ -191,6 +193,17 @@ export class Driver<S extends Cipher, O extends Cipher> implements PathObserver<
       }));
   }
 
+  /** The sessions on which something has come. */
+  heard(now: number): SessionHeard[] {
+    const heard: SessionHeard[] = [];
+    for (const { session, spec, closesAt } of this.sessions) {
+      let at = -Infinity;
+      for (const path of session.paths) at = Math.max(at, path.lastHeardAt);
+      if (closesAt === Infinity && at > -Infinity) heard.push({ name: spec.name, msAgo: now - at });
+    }
+    return heard;
+  }
+
   /** Ends all sessions, telling the peers. */
   close(now: number): void {
     for (const entry of [...this.sessions]) this.closeSession(entry.session.id, now);
@@ -227,7 +240,10 @@ export class Driver<S extends Cipher, O extends Cipher> implements PathObserver<
       const entry = touched[i]!;
       entry.isTouched = false;
       try {
-        if (!entry.isDropped) this.#say(entry, now);
+        if (entry.isDropped) continue;
+        // Nothing but control records has come: its timers have their turn with them, and none later.
+        if (entry.dueAt > now + TICK_BUSY_MS) this.#tickSession(entry, now);
+        else this.#say(entry, now);
       } catch (error) {
         this.#fail(entry, error);
       }
@@ -278,6 +294,16 @@ export class Driver<S extends Cipher, O extends Cipher> implements PathObserver<
     if (entry.isDropped) return;
     const at = Math.min(now + TICK_BUSY_MS, entry.flushAt);
     if (entry.dueAt > at) this.#timers.schedule(entry, at);
+    this.#listTouched(entry);
+  }
+
+  /** Hot. As `touch`, for a record that was accepted: the turn it belongs to ends with `turn`. */
+  #accepted(entry: SessionEntry<S, O>, now: number): void {
+    if (this.inbound.header.type === TYPE_PACKET) this.touch(entry, now);
+    else if (!entry.isDropped) this.#listTouched(entry);
+  }
+
+  #listTouched(entry: SessionEntry<S, O>): void {
     if (entry.isTouched) return;
     entry.isTouched = true;
     this.#touched.push(entry);

@@ -97,6 +97,11 @@ export interface DriverEnds<S extends Cipher, O extends Cipher> {
   readonly codecs: PacketCodecs;
   readonly made: MadeMemory;
   readonly emit: (event: EngineEvent) => void;
+  /**
+   * Hot. Hands a packet over to the engine thread that may have its session, when that is another one;
+   * missing where there is one thread.
+   */
+  readonly handOver?: (flow: FlowKey, packet: number, length: number) => boolean;
 }
 
 /** Told by the sending endpoint what the kernel says of paths. */

@@ -68,6 +68,7 @@ export class Outbound<S extends Cipher, O extends Cipher> {
   readonly #packets: PacketSink;
   readonly #records: RecordSink<S, O>;
   readonly #hooks: OutboundHooks<S, O>;
+  readonly #handOver: DriverEnds<S, O>["handOver"];
   readonly #outgoing = new OutgoingRecord();
   readonly #flow = new FlowKey();
   readonly #departures: Departures<S, O>;
@@ -97,6 +98,7 @@ export class Outbound<S extends Cipher, O extends Cipher> {
     this.#packets = ends.packets;
     this.#records = ends.records;
     this.#hooks = hooks;
+    this.#handOver = ends.handOver;
     this.#departures = new Departures(ends.records, ends.drops, this.#outgoing);
     this.#segmenter = new Segmenter(memory.view);
     const { bytes, view } = made.memory;
@@ -125,7 +127,9 @@ export class Outbound<S extends Cipher, O extends Cipher> {
     const entry = this.#sessions.forPacket(flow);
     if (entry === null) {
       // Multicast is not carried: it is the device's own router solicitations and the like.
-      if (!isMulticast(flow)) this.#drops.count("no session for destination");
+      if (isMulticast(flow)) return 1;
+      const isHandedOver = this.#handOver?.(flow, packet, length) === true;
+      if (!isHandedOver) this.#drops.count("no session for destination");
       return 1;
     }
     this.#segments = 1;

@@ -10,8 +10,15 @@ import type { TunDevice } from "../../ffi/linux/tun.ts";
 import { DropCounters } from "../../protocol/wire/drop_reason.ts";
 import type { PathRule } from "../../protocol/wire/path_rule.ts";
 import { Driver } from "../driver/driver.ts";
-import type { EngineEvent, EngineSession, SessionLimits, SessionReport } from "../engine.ts";
+import type {
+  EngineEvent,
+  EngineSession,
+  SessionHeard,
+  SessionLimits,
+  SessionReport,
+} from "../engine.ts";
 import { Codecs } from "./codecs.ts";
+import { Handover, type HandoverPlan } from "./handover.ts";
 import { MemoryLayout } from "./memory_layout.ts";
 import { PollSet } from "./poll_set.ts";
 import { type EngineSocket, SocketTable } from "./sockets.ts";
@@ -28,6 +35,8 @@ interface LoopOptions {
   /** The socket all sessions share (server), or null: each path brings its own (client). */
   readonly sharedSocket: EngineSocket & { readonly isV6: boolean } | null;
   readonly drops: Float64Array;
+  /** What it shares with other threads of the engine; missing: it is the only one. */
+  readonly handover?: HandoverPlan | null;
   readonly emit: (event: EngineEvent) => void;
   /** Handles the messages that wait; returns false when the loop is to end. */
   readonly handleMessages: (loop: Loop) => boolean;
@@ -53,6 +62,8 @@ export class Loop {
   readonly #reader: TunReader;
   readonly #driver: Driver<Sealer, Opener>;
   readonly #poll: PollSet;
+  /** Null: this is the only thread. */
+  readonly #handover: Handover | null;
 
   constructor(libc: Libc, options: LoopOptions) {
     this.#libc = libc;
@@ -64,6 +75,9 @@ export class Loop {
     this.#sockets = new SocketTable(sharedSocket === null, sharedSocket?.isV6 ?? false);
     if (sharedSocket !== null) this.#sockets.add(sharedSocket);
     this.#codecs = new Codecs(arena, made.compressed, made.inflated);
+    const { handover: plan = null } = options;
+    const handover = plan === null ? null : new Handover(libc, layout, plan, drops);
+    this.#handover = handover;
     this.#sender = new UdpSender(libc, this.#sockets, arena, drops, () => this.#driver);
     this.#driver = new Driver({
       suite: Libcrypto.open(),
@@ -76,6 +90,9 @@ export class Loop {
       codecs: this.#codecs,
       made,
       emit: options.emit,
+      ...(handover === null
+        ? {}
+        : { handOver: (flow, packet, length) => handover.give(flow, packet, length) }),
     }, arena);
     this.#receiver = new UdpReceiver(libc, layout, this.#sockets, this.#driver.inbound);
     this.#reader = new TunReader(libc, tun, layout);
@@ -92,6 +109,9 @@ export class Loop {
     const poll = this.#poll;
     const sender = this.#sender;
     const moderation = new WakeModeration();
+    const handover = this.#handover;
+    const reader = this.#reader;
+    const handOn = (length: number) => void reader.handOn(length, forward);
     for (;;) {
       poll.watch(this.#sockets);
       const wakeAt = Math.min(driver.nextTick, sender.retryAt);
@@ -108,7 +128,7 @@ export class Loop {
       if (count > 0 && poll.isWoken) {
         this.#libc.clearEventfd(this.#options.wakeFd);
         if (!this.#options.handleMessages(this)) return;
-        continue;
+        if (handover === null) continue;
       }
       if (count > 0) {
         if (poll.isTunGone) throw new Error("Cannot go on: the TUN device is gone");
@@ -117,11 +137,16 @@ export class Loop {
           if (poll.isReadable(i)) moderation.moved(this.#receiver.run(poll.socket(i), now));
         }
         if (sender.isBlocked && poll.isWritable) sender.retry(now);
-        if (poll.isTunReadable) moderation.moved(this.#reader.run(forward, mayRead));
+        if (handover !== null) moderation.moved(handover.take(handOn, mayRead));
+        if (poll.isTunReadable) moderation.moved(reader.run(forward, mayRead));
         driver.turn(performance.now());
+        if (handover !== null) handover.flush();
       }
       const after = performance.now();
-      if (after >= sender.retryAt) sender.retry(after);
+      if (after >= sender.retryAt) {
+        sender.retry(after);
+        handover?.resume();
+      }
       if (after >= driver.nextTick) driver.tick(after);
       if (count > 0 && !sender.isBlocked) {
         const pauseMs = Math.min(moderation.pauseMs(after), driver.nextTick - after);
@@ -187,6 +212,10 @@ export class Loop {
 
   report(): SessionReport[] {
     return this.#driver.report(performance.now());
+  }
+
+  heard(): SessionHeard[] {
+    return this.#driver.heard(performance.now());
   }
 
   /** Ends all sessions, telling the peers. */

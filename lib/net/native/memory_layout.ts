@@ -6,7 +6,8 @@ import { VNET_HEADER_LENGTH } from "../../ffi/linux/tun.ts";
 import { Arena } from "../../ffi/memory/arena.ts";
 import type { MadeMemory } from "../driver/ends.ts";
 
-const REGION_BYTES = 65_536 + 64;
+/** Of the region that the TUN device is read to, its virtio header in front. */
+export const REGION_BYTES = 65_536 + 64;
 /** As long as a packet of the tunnel may be, whatever its MTU. */
 const MADE_BYTES = 9216;
 /** Message headers, iovecs and poll entries. */

@@ -1,29 +1,49 @@
-/** The native engine, seen from the main thread: starts the worker and steers it. */
+/**
+ * The native engine, seen from the main thread: one thread, or several that share the TUN device and the
+ * port. Each session lives in one of them, which its id tells; so does each client, since the ids of its
+ * sessions are chosen so.
+ */
 import { messageOf } from "../../ffi/error_text.ts";
 import { isIPv6 } from "node:net";
-import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { Libc } from "../../ffi/libc/libc.ts";
 import { Libcrypto } from "../../ffi/libcrypto/aes_gcm.ts";
-import { openPathSocket, openServerSocket } from "../../ffi/linux/socket.ts";
-import { openTun } from "../../ffi/linux/tun.ts";
+import { openPathSocket, openServerSocket, type ServerSocket } from "../../ffi/linux/socket.ts";
+import { openSteeredSockets } from "../../ffi/linux/steered_sockets.ts";
+import { openTun, openTunQueues, type TunDevice } from "../../ffi/linux/tun.ts";
 import { checkPathRule, type PathRule } from "../../protocol/wire/path_rule.ts";
 import { DropCounters } from "../../protocol/wire/drop_reason.ts";
+import { OFFSET_SESSION } from "../../protocol/wire/header.ts";
+import { DEFAULT_NETWORK } from "../../protocol/wire/tunnel_network.ts";
 import type {
   Engine,
-  EngineEvent,
   EngineOptions,
   EnginePath,
   EngineSession,
+  SessionHeard,
   SessionLimits,
   SessionReport,
 } from "../engine.ts";
 import { FEATURE_ORDER, FEATURE_X1 } from "../driver/features.ts";
 import { nativeFeatures } from "./codecs.ts";
-import type { Command, NativeWorkerData, Notice } from "./worker.ts";
+import { EngineThread } from "./engine_thread.ts";
+import type { Answers, Question } from "./worker.ts";
+import { type HandoverPlan, planHandover, sessionIdFor } from "./handover.ts";
 
-/** A worker that does not end by itself is ended after this. */
-const STOP_TIMEOUT_MS = 2000;
-const REPORTS_WAITING_MAX = 16;
+/** A thread that ends is started again, but so many times in so long: it is no accident then. */
+const RESTARTS_MAX = 4;
+const RESTARTS_WITHIN_MS = 60_000;
+
+/** What stays when a thread ends and another takes its place. */
+interface ThreadPlace {
+  readonly tun: TunDevice;
+  readonly wakeFd: number;
+  readonly sharedSocket: ServerSocket | null;
+  readonly drops: SharedArrayBuffer;
+  readonly handover: HandoverPlan | null;
+  /** The sessions that were opened in it and have not ended, as far as it is known. */
+  readonly sessions: Set<number>;
+  thread: EngineThread;
+}
 
 /** Why this machine cannot run the native engine, or null when it can. */
 export function nativeEngineObstacle(): string | null {
@@ -42,119 +62,175 @@ export class NativeEngine implements Engine {
   readonly features = [FEATURE_X1, FEATURE_ORDER, ...nativeFeatures()];
   readonly drops: DropCounters;
   readonly #libc: Libc;
-  readonly #wakeFd: number;
-  readonly #port: MessagePort;
-  readonly #worker: Worker;
-  readonly #onEvent: (event: EngineEvent) => void;
-  readonly #reports = new Map<number, (sessions: SessionReport[]) => void>();
-  readonly #stopped = Promise.withResolvers<void>();
-  #lastRequest = 0;
-  #isStopping = false;
-  /** The worker will not answer any more. */
-  #hasStopped = false;
-
-  readonly #fds: number[];
+  readonly #options: EngineOptions;
+  readonly #places: ThreadPlace[];
+  readonly #fds: number[] = [];
+  readonly #restartedAt: number[] = [];
+  #stopping: Promise<void> | null = null;
+  #hasFailed = false;
 
   /** @throws SyscallError (EADDRINUSE among them) and TunError. */
   constructor(options: EngineOptions) {
-    const { libc, role } = options;
+    const { libc, role, threads = 1 } = options;
     this.#libc = libc;
-    this.#onEvent = options.onEvent;
-    const sharedSocket = role.kind === "server" ? openServerSocket(libc, role.port) : null;
-    this.#fds = sharedSocket === null ? [] : [sharedSocket.fd];
-    const tun = this.#orClose(() => openTun(libc, options.tunName, true));
-    this.#fds.push(tun.fd);
-    this.#wakeFd = this.#orClose(() => libc.eventfd());
-    this.#fds.push(this.#wakeFd);
-    const drops = new SharedArrayBuffer(DropCounters.BYTES);
-    this.drops = new DropCounters(new Float64Array(drops));
-    const { port1, port2 } = new MessageChannel();
-    this.#port = port1;
-    const data: NativeWorkerData = {
-      fluxifyEngine: "native",
-      port: port2,
-      tun,
-      wakeFd: this.#wakeFd,
-      sharedSocket,
-      drops,
-    };
-    port1.on("message", (notice: Notice) => this.#receive(notice));
-    this.#worker = new Worker(options.workerModule, { workerData: data, transferList: [port2] });
-    this.#worker.on("error", (error: Error) => {
-      this.#onEvent({ kind: "fault", message: error.message });
-      this.#noteStopped();
+    this.#options = options;
+    const count = role.kind === "server" ? threads : 1;
+    const sockets = role.kind === "server" ? this.#openSockets(role.port, count) : [null];
+    const queues = this.#orClose(() =>
+      count === 1
+        ? [openTun(libc, options.tunName, true)]
+        : openTunQueues(libc, options.tunName, count)
+    );
+    this.#fds.push(...queues.map(({ fd }) => fd));
+    const wakeFds = queues.map(() => {
+      const fd = this.#orClose(() => libc.eventfd());
+      this.#fds.push(fd);
+      return fd;
     });
-    this.#worker.on("exit", () => {
-      if (!this.#hasStopped && !this.#isStopping) {
-        this.#onEvent({ kind: "fault", message: "Cannot go on: the engine's thread has ended" });
-      }
-      this.#noteStopped();
+    const drops = queues.map(() => new SharedArrayBuffer(DropCounters.BYTES));
+    this.drops = DropCounters.sumOf(drops.map((counts) => new Float64Array(counts)));
+    const { server = DEFAULT_NETWORK.server } = options;
+    const plans = count === 1 ? [null] : planHandover(wakeFds, server);
+    this.#places = queues.map((tun, index) => {
+      const place = {
+        tun,
+        wakeFd: wakeFds[index]!,
+        sharedSocket: sockets[index]!,
+        drops: drops[index]!,
+        handover: plans[index]!,
+        sessions: new Set<number>(),
+      };
+      return { ...place, thread: this.#start(place, index) };
     });
   }
 
   openSession(session: EngineSession): void {
-    this.#command({ kind: "open session", session });
+    const place = this.#placeOf(session.id);
+    place.sessions.add(session.id);
+    place.thread.command({ kind: "open session", session });
   }
 
   closeSession(id: number): void {
-    this.#command({ kind: "close session", id });
+    const place = this.#placeOf(id);
+    place.sessions.delete(id);
+    place.thread.command({ kind: "close session", id });
+  }
+
+  sessionIdFor(random: number, ipv4: string): number {
+    return this.#places.length === 1 ? random : sessionIdFor(random, ipv4, this.#places.length);
   }
 
   askToLeave(session: number): void {
-    this.#command({ kind: "ask to leave", session });
+    this.#placeOf(session).thread.command({ kind: "ask to leave", session });
   }
 
   addPath(session: number, path: EnginePath): number {
-    if (this.#isStopping) return 0;
+    if (this.#stopping !== null) return 0;
     const { id, name } = path;
     const { fd, gso, sourcePort } = openPathSocket(this.#libc, path);
     const family = isIPv6(path.server) ? 6 : 4;
-    this.#command({ kind: "add path", session, id, name, family, socket: { fd, gso } });
+    const socket = { fd, gso };
+    this.#placeOf(session).thread.command({ kind: "add path", session, id, name, family, socket });
     return sourcePort;
   }
 
   removePath(session: number, path: number): void {
-    this.#command({ kind: "remove path", session, path });
+    this.#placeOf(session).thread.command({ kind: "remove path", session, path });
   }
 
   setPathRule(session: number, path: number, rule: PathRule): void {
     checkPathRule(rule);
-    this.#command({ kind: "path rule", session, path, rule });
+    this.#placeOf(session).thread.command({ kind: "path rule", session, path, rule });
   }
 
   setLimits(session: number, limits: SessionLimits): void {
-    this.#command({ kind: "limits", session, limits });
+    this.#placeOf(session).thread.command({ kind: "limits", session, limits });
   }
 
   probePaths(session: number): void {
-    this.#command({ kind: "probe paths", session });
+    this.#placeOf(session).thread.command({ kind: "probe paths", session });
   }
 
   report(): Promise<SessionReport[]> {
-    if (this.#hasStopped || this.#reports.size >= REPORTS_WAITING_MAX) return Promise.resolve([]);
-    const request = ++this.#lastRequest;
-    const { promise, resolve } = Promise.withResolvers<SessionReport[]>();
-    this.#reports.set(request, resolve);
-    this.#command({ kind: "report", request });
-    return promise;
+    return this.#askAll("report");
+  }
+
+  heard(): Promise<SessionHeard[]> {
+    return this.#askAll("heard");
+  }
+
+  async answer(): Promise<void> {
+    await this.#askAll("alive");
+  }
+
+  async #askAll<Q extends Question>(question: Q): Promise<Answers[Q]> {
+    const answers = await Promise.all(this.#places.map(({ thread }) => thread.ask(question)));
+    return answers.flat() as Answers[Q];
   }
 
   async stop(): Promise<void> {
-    if (!this.#isStopping) {
-      this.#isStopping = true;
-      this.#command({ kind: "stop" });
-      const timer = setTimeout(() => this.#noteStopped(), STOP_TIMEOUT_MS);
-      await this.#stopped.promise;
-      clearTimeout(timer);
-      await this.#worker.terminate();
-      this.#port.close();
-      this.#closeFds();
-    }
-    await this.#stopped.promise;
+    this.#stopping ??= this.#stop();
+    await this.#stopping;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop();
+  }
+
+  async #stop(): Promise<void> {
+    await Promise.all(this.#places.map(({ thread }) => thread.stop()));
+    this.#closeFds();
+  }
+
+  #placeOf(session: number): ThreadPlace {
+    return this.#places[(session >>> 0) % this.#places.length]!;
+  }
+
+  #openSockets(port: number, count: number): ServerSocket[] {
+    const sockets = count === 1
+      ? [openServerSocket(this.#libc, port)]
+      : openSteeredSockets(this.#libc, port, count, OFFSET_SESSION);
+    this.#fds.push(...sockets.map(({ fd }) => fd));
+    return sockets;
+  }
+
+  #start(place: Omit<ThreadPlace, "thread">, index: number): EngineThread {
+    const { libc, workerModule } = this.#options;
+    const { tun, wakeFd, sharedSocket, drops, handover, sessions } = place;
+    return new EngineThread({
+      ...{ libc, workerModule, tun, wakeFd, sharedSocket, drops, handover },
+      onEvent: (event) => {
+        if (event.kind === "idle" || event.kind === "session failed") {
+          sessions.delete(event.session);
+        }
+        this.#options.onEvent(event);
+      },
+      onFault: (message) => void this.#threadFailed(index, message),
+    });
+  }
+
+  /** A thread takes only its sessions along: the clients ask for new ones, which another thread gets. */
+  async #threadFailed(index: number, message: string): Promise<void> {
+    const place = this.#places[index]!;
+    const now = performance.now();
+    this.#restartedAt.push(now);
+    const lately = this.#restartedAt.filter((at) => now - at < RESTARTS_WITHIN_MS).length;
+    if (this.#places.length === 1 || lately > RESTARTS_MAX) return this.#fail(message);
+    const ended = [...place.sessions];
+    place.sessions.clear();
+    await place.thread.stop();
+    if (this.#stopping !== null) return;
+    this.#options.onEvent({ kind: "thread ended", message, sessions: ended.length });
+    place.thread = this.#start(place, index);
+    for (const session of ended) {
+      this.#options.onEvent({ kind: "session failed", session, message: "its thread has ended" });
+    }
+  }
+
+  #fail(message: string): void {
+    if (this.#hasFailed) return;
+    this.#hasFailed = true;
+    this.#options.onEvent({ kind: "fault", message });
   }
 
   #orClose<T>(open: () => T): T {
@@ -168,32 +244,5 @@ export class NativeEngine implements Engine {
 
   #closeFds(): void {
     for (const fd of this.#fds.splice(0)) this.#libc.closeFile(fd);
-  }
-
-  #command(command: Command): void {
-    if (this.#fds.length === 0) return;
-    this.#port.postMessage(command);
-    this.#libc.signalEventfd(this.#wakeFd);
-  }
-
-  #noteStopped(): void {
-    this.#hasStopped = true;
-    this.#stopped.resolve();
-    for (const resolve of this.#reports.values()) resolve([]);
-    this.#reports.clear();
-  }
-
-  #receive(notice: Notice): void {
-    switch (notice.kind) {
-      case "report":
-        this.#reports.get(notice.request)?.(notice.sessions);
-        this.#reports.delete(notice.request);
-        break;
-      case "stopped":
-        this.#noteStopped();
-        break;
-      default:
-        this.#onEvent(notice);
-    }
   }
 }

@@ -40,7 +40,6 @@ export class TunReader {
    * @param mayRead asked before each: whether there is room for more.
    */
   run(forward: Forward, mayRead: () => boolean): number {
-    const offload = this.#offload;
     let packets = 0;
     let bytes = 0;
     for (let reads = 0; reads < READS_PER_TURN; reads++) {
@@ -48,14 +47,20 @@ export class TunReader {
       const length = this.#libc.read(this.#tun.fd, this.#startAddress, READ_LENGTH);
       if (length <= 0) break;
       bytes += length;
-      if (this.#tun.vnetHeader) readOffload(this.#view, this.#start, offload);
-      packets += forward(
-        this.#packet,
-        this.#start + length - this.#packet,
-        offload,
-        performance.now(),
-      );
+      packets += this.handOn(length, forward);
     }
     return bytes;
+  }
+
+  /** Hot. Hands on the packet whose `length` bytes lie where a read puts them. Returns what it made. */
+  handOn(length: number, forward: Forward): number {
+    const offload = this.#offload;
+    if (this.#tun.vnetHeader) readOffload(this.#view, this.#start, offload);
+    return forward(
+      this.#packet,
+      this.#start + length - this.#packet,
+      offload,
+      performance.now(),
+    );
   }
 }

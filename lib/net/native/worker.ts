@@ -10,9 +10,24 @@ import { Libc } from "../../ffi/libc/libc.ts";
 import { collectGarbage } from "../../ffi/memory/garbage.ts";
 import type { PathRule } from "../../protocol/wire/path_rule.ts";
 import type { TunDevice } from "../../ffi/linux/tun.ts";
-import type { EngineEvent, EngineSession, SessionLimits, SessionReport } from "../engine.ts";
+import type {
+  EngineEvent,
+  EngineSession,
+  SessionHeard,
+  SessionLimits,
+  SessionReport,
+} from "../engine.ts";
+import type { HandoverPlan } from "./handover.ts";
 import { Loop } from "./loop.ts";
 import type { EngineSocket } from "./sockets.ts";
+
+/** What is answered with a value. */
+export interface Answers {
+  readonly report: SessionReport[];
+  readonly heard: SessionHeard[];
+  readonly alive: never[];
+}
+export type Question = keyof Answers;
 
 /** Main thread to worker. */
 export type Command =
@@ -36,13 +51,17 @@ export type Command =
   | { readonly kind: "limits"; readonly session: number; readonly limits: SessionLimits }
   | { readonly kind: "probe paths"; readonly session: number }
   | { readonly kind: "ask to leave"; readonly session: number }
-  | { readonly kind: "report"; readonly request: number }
+  | { readonly kind: Question; readonly request: number }
   | { readonly kind: "stop" };
 
 /** Worker to main thread. */
 export type Notice =
   | EngineEvent
-  | { readonly kind: "report"; readonly request: number; readonly sessions: SessionReport[] }
+  | {
+    readonly kind: "answer";
+    readonly request: number;
+    readonly value: Answers[Question];
+  }
   | { readonly kind: "stopped" };
 
 export interface NativeWorkerData {
@@ -52,6 +71,8 @@ export interface NativeWorkerData {
   readonly wakeFd: number;
   readonly sharedSocket: EngineSocket & { readonly isV6: boolean } | null;
   readonly drops: SharedArrayBuffer;
+  /** Null: it is the engine's only thread. */
+  readonly handover: HandoverPlan | null;
 }
 
 /** Whether this thread was started to be the native engine. */
@@ -62,7 +83,7 @@ export function isNativeWorker(): boolean {
 
 /** Runs the engine in this thread until it is told to stop. */
 export function runNativeWorker(): void {
-  const { port, tun, wakeFd, sharedSocket, drops } = workerData as NativeWorkerData;
+  const { port, tun, wakeFd, sharedSocket, drops, handover } = workerData as NativeWorkerData;
   const tell = (notice: Notice) => port.postMessage(notice);
   try {
     const loop = new Loop(Libc.open(), {
@@ -70,6 +91,7 @@ export function runNativeWorker(): void {
       wakeFd,
       sharedSocket,
       drops: new Float64Array(drops),
+      handover,
       emit: tell,
       handleMessages: (loop) => handleMessages(loop, port, tell),
     });
@@ -117,7 +139,13 @@ function handleMessages(loop: Loop, port: MessagePort, tell: (notice: Notice) =>
         loop.askToLeave(command.session);
         break;
       case "report":
-        tell({ kind: "report", request: command.request, sessions: loop.report() });
+        tell({ kind: "answer", request: command.request, value: loop.report() });
+        break;
+      case "heard":
+        tell({ kind: "answer", request: command.request, value: loop.heard() });
+        break;
+      case "alive":
+        tell({ kind: "answer", request: command.request, value: [] });
         break;
       case "stop":
         return false;

@@ -19,6 +19,7 @@ import type {
   EngineOptions,
   EnginePath,
   EngineSession,
+  SessionHeard,
   SessionLimits,
   SessionReport,
 } from "../engine.ts";
@@ -162,6 +163,15 @@ export class PortableEngine implements Engine {
 
   report(): Promise<SessionReport[]> {
     return Promise.resolve(this.#driver.report(performance.now()));
+  }
+
+  heard(): Promise<SessionHeard[]> {
+    return Promise.resolve(this.#driver.heard(performance.now()));
+  }
+
+  /** It has no thread of its own: who asks is answered. */
+  answer(): Promise<void> {
+    return Promise.resolve();
   }
 
   stop(): Promise<void> {

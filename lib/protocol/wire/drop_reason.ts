@@ -32,6 +32,8 @@ export const DROP_REASONS = [
   // it met congestion, and its sender knows no marks (RFC 6040)
   "congestion",
   "no session for destination",
+  // the session is another thread's, which has not taken what was handed over before
+  "handover full",
   "no live path",
   // held back by a scheduler, and there is no room, or its time is over
   "queue full",
@@ -62,6 +64,11 @@ export class DropCounters {
     this.#counts = counts;
   }
 
+  /** Counters that count nothing, but tell what several others have counted together. */
+  static sumOf(counts: readonly Float64Array[]): DropCounters {
+    return new DropSums(counts.map((each) => new DropCounters(each)));
+  }
+
   count(reason: DropReason, packets = 1): void {
     this.#counts[INDEX.get(reason)!]! += packets;
   }
@@ -71,12 +78,25 @@ export class DropCounters {
   }
 
   get total(): number {
-    return this.#counts.reduce((sum, count) => sum + count, 0);
+    return DROP_REASONS.reduce((sum, reason) => sum + this.get(reason), 0);
   }
 
   /** The reasons that occurred, with their counts. */
   entries(): [DropReason, number][] {
     return DROP_REASONS.map((reason): [DropReason, number] => [reason, this.get(reason)])
       .filter(([, count]) => count > 0);
+  }
+}
+
+class DropSums extends DropCounters {
+  readonly #parts: readonly DropCounters[];
+
+  constructor(parts: readonly DropCounters[]) {
+    super();
+    this.#parts = parts;
+  }
+
+  override get(reason: DropReason): number {
+    return this.#parts.reduce((sum, part) => sum + part.get(reason), super.get(reason));
   }
 }

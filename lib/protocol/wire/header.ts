@@ -56,7 +56,8 @@ export const DIRECTION_CLIENT_TO_SERVER = 0;
 export const DIRECTION_SERVER_TO_CLIENT = 1;
 
 const OFFSET_TYPE = 1;
-const OFFSET_SESSION = 2;
+/** Of x1 and v1. */
+export const OFFSET_SESSION = 2;
 const OFFSET_SEQUENCE = 6;
 const OFFSET_LENGTH = 10;
 const OFFSET_RESERVED = 12;
