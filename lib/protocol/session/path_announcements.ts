@@ -16,6 +16,8 @@ import type { Outbox } from "../path/outbox.ts";
 import type { PathTable } from "../path/path_table.ts";
 
 const REPEAT_MS = 2000;
+/** What is repeated waits so long for a heartbeat to leave with: one wake-up of the server less. */
+const COMPANY_MS = 500;
 
 export class PathAnnouncements {
   /** When it is due again; Infinity on the server. */
@@ -42,6 +44,11 @@ export class PathAnnouncements {
     this.#scheduling = scheduling;
     this.#probes = probes;
     this.nextAt = firstAt;
+  }
+
+  /** When it is repeated at the latest. */
+  get deadline(): number {
+    return this.nextAt + COMPANY_MS;
   }
 
   /**

@@ -37,6 +37,7 @@ Deno.test("the paths that work are told on one of them, now and every 2 s", () =
   announcements.handleTimeout(REPEAT_MS);
   deepEqual(told(), [[0, both]]);
   equal(announcements.nextAt, 2 * REPEAT_MS);
+  equal(announcements.deadline, 2 * REPEAT_MS + 500, "a heartbeat leaves before that as a rule");
   added[0]!.liveness.linkDown(0);
   announcements.announce();
   deepEqual(told(), [[1, { ...both, usable: [1] }]]);

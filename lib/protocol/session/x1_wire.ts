@@ -289,7 +289,7 @@ class X1Wire<S extends Cipher, O extends Cipher> implements Wire<S, O> {
       this.#feedback.nextDeadline(),
       this.acknowledgements?.nextDeadline() ?? Infinity,
       this.#probes.nextDeadline(),
-      this.#announcements.nextAt,
+      this.#announcements.deadline,
     );
   }
 
