@@ -12,7 +12,7 @@ import { openPathSocket, SOL_UDP, UDP_GRO } from "../../lib/ffi/linux/socket.ts"
 import { Arena } from "../../lib/ffi/memory/arena.ts";
 import { TimerHeap } from "../../lib/net/driver/timer_heap.ts";
 import { PollSet } from "../../lib/net/native/poll_set.ts";
-import { SOCKETS_MAX, SocketTable } from "../../lib/net/native/sockets.ts";
+import { SocketTable } from "../../lib/net/native/sockets.ts";
 import { OutgoingRecord } from "../../lib/protocol/crypto/outgoing_record.ts";
 import { FlowKey, readFlowKey } from "../../lib/protocol/packet/flow_key.ts";
 import type { SessionPath } from "../../lib/protocol/path/session_path.ts";
@@ -30,6 +30,12 @@ import type { ControlGrant } from "../../lib/protocol/wire/control_message.ts";
 import { readEchoReply, writeEchoRequest } from "./echo_packet.ts";
 import { SimulatedClient } from "./simulated_client.ts";
 
+/** Each wait of the kernel's looks at every socket. */
+const SOCKETS_PER_LINK = 8;
+/** Between turns of clients that have much to do: what comes meanwhile is taken together. */
+const COLLECT_MS = 1;
+/** Much is so many records in the last turn, which is a thousand a second and more. */
+const MUCH_RECORDS = 4;
 /** Datagrams taken from one socket before the others get their turn. */
 const RECEIVES_PER_TURN = 64;
 const RECORD_BYTES_MAX = 2048;
@@ -89,6 +95,8 @@ export class Fleet implements Disposable {
   #answered = 0;
   #unasked = 0;
   #refused = 0;
+  /** Of this turn. */
+  #records = 0;
   /** Of each ping, in bytes. */
   #pingBytes = 0;
 
@@ -97,9 +105,8 @@ export class Fleet implements Disposable {
     this.#libc = libc;
     this.#links = links;
     this.#serverAddress = serverAddress;
-    const socketsPerLink = Math.floor(SOCKETS_MAX / links.length);
     this.#byLink = links.map(({ device, server }) =>
-      Array.from({ length: socketsPerLink }, () => {
+      Array.from({ length: SOCKETS_PER_LINK }, () => {
         const { fd, gso } = openPathSocket(libc, { device, server, port });
         // One datagram a read: what the server sends together is taken apart by the kernel.
         libc.setOption(fd, SOL_UDP, UDP_GRO, 0, "take datagrams one by one");
@@ -168,6 +175,8 @@ export class Fleet implements Disposable {
 
   /** Waits `waitMs` at most, and does what is to be done. */
   turn(waitMs: number): void {
+    if (this.#records >= MUCH_RECORDS) this.#poll.pause(COLLECT_MS);
+    this.#records = 0;
     const before = performance.now();
     const count = this.#poll.wait(Math.min(waitMs, this.#timers.nextAt - before), null, false);
     if (count > 0) {
@@ -212,6 +221,7 @@ export class Fleet implements Disposable {
       const length = this.#libc.read(fd, address, RECORD_LENGTH);
       if (length <= 0) return;
       const now = performance.now();
+      this.#records++;
       if (!this.#accept(record, length, socket, now)) this.#refused++;
     }
   }

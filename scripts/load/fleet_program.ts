@@ -124,6 +124,7 @@ class Exchanges {
       EXCHANGE_TIMEOUT_MS,
     );
     if (answer.kind === "refusal") throw new Error(`refused: ${answer.message}`);
+    if (answer.kind !== "grant") throw new Error(`there is no session in a ${answer.kind}`);
     return answer;
   }
 }

@@ -1,4 +1,5 @@
 /** Control records and events of a session that wait for its driver. */
+import { TYPE_HEARTBEAT } from "../wire/header.ts";
 import type { PathState } from "./liveness.ts";
 import type { SessionPath } from "./session_path.ts";
 
@@ -33,6 +34,20 @@ export class Outbox {
   transmit(transmit: Transmit): void {
     if (this.#transmits.length < TRANSMITS_MAX) this.#transmits.push(transmit);
     else this.#dropped++;
+  }
+
+  /**
+   * As `transmit`, but in front of the last heartbeat that waits for the same path, which is shorter:
+   * records that do not become longer leave in one send (UDP_SEGMENT).
+   */
+  transmitBeforeHeartbeat(transmit: Transmit): void {
+    const index = this.#transmits.findLastIndex(({ path }) => path === transmit.path);
+    const last = this.#transmits[index];
+    const isShorter = last !== undefined && last.payload.length < transmit.payload.length;
+    if (!isShorter || last.type !== TYPE_HEARTBEAT || this.#transmits.length >= TRANSMITS_MAX) {
+      return this.transmit(transmit);
+    }
+    this.#transmits.splice(index, 0, transmit);
   }
 
   /** How many records had no room since this was asked last. */

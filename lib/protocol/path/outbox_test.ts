@@ -1,5 +1,5 @@
 import { deepEqual, equal } from "node:assert/strict";
-import { TYPE_HEARTBEAT } from "../wire/header.ts";
+import { TYPE_HEARTBEAT, TYPE_PATH_FEEDBACK } from "../wire/header.ts";
 import { Outbox } from "./outbox.ts";
 import { SessionPath } from "./session_path.ts";
 
@@ -24,6 +24,28 @@ Deno.test("records come out as they were put in, 64 at most, and the others are 
   for (let number = 0; number < TRANSMITS_MAX + 3; number++) outbox.transmit(record(path, number));
   deepEqual(numbers(outbox), Array.from({ length: TRANSMITS_MAX }, (_, number) => number));
   deepEqual([outbox.takeDropped(), outbox.takeDropped()], [3, 0]);
+});
+
+Deno.test("a longer record goes in front of the heartbeat that its path waits with, and no other", () => {
+  const [one, two] = [1, 2].map((id) => new SessionPath(id, `link ${id}`, 0, 0));
+  const longer = (path: SessionPath, number: number) => ({
+    type: TYPE_PATH_FEEDBACK,
+    path,
+    payload: new Uint8Array([number, 0]),
+  });
+  const outbox = new Outbox();
+  outbox.transmitBeforeHeartbeat(longer(one!, 1));
+  for (const [number, path] of [[2, one], [3, two]] as const) {
+    outbox.transmit(record(path!, number));
+  }
+  outbox.transmitBeforeHeartbeat(longer(one!, 4));
+  outbox.transmitBeforeHeartbeat({ ...longer(two!, 5), payload: new Uint8Array([5]) });
+  outbox.transmit(longer(two!, 6));
+  outbox.transmitBeforeHeartbeat(longer(two!, 7));
+  deepEqual(numbers(outbox), [1, 4, 2, 3, 5, 6, 7]);
+  for (let number = 0; number < TRANSMITS_MAX; number++) outbox.transmit(record(one!, number));
+  outbox.transmitBeforeHeartbeat(longer(one!, 99));
+  equal(outbox.takeDropped(), 1);
 });
 
 Deno.test("what waits for a path that is gone is dropped, and nothing else", () => {

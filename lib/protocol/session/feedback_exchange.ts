@@ -61,7 +61,7 @@ export class FeedbackExchange {
       const feedback = path.receiveStatistics.feedback(now);
       if (feedback === null) continue;
       const payload = encodePathFeedback(feedback);
-      this.#outbox.transmit({ type: TYPE_PATH_FEEDBACK, path, payload });
+      this.#outbox.transmitBeforeHeartbeat({ type: TYPE_PATH_FEEDBACK, path, payload });
     }
   }
 
