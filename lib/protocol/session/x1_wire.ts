@@ -22,12 +22,7 @@ import {
   TYPE_HANDSHAKE,
   TYPE_PATH_FEEDBACK,
 } from "../wire/header.ts";
-import {
-  decodeTunnelMessage,
-  encodeTunnelMessage,
-  SENT_BY,
-  type TunnelMessage,
-} from "../wire/tunnel_message.ts";
+import { encodeTunnelMessage, SENT_BY, type TunnelMessage } from "../wire/tunnel_message.ts";
 import { Acknowledgements } from "./acknowledgements.ts";
 import { FeedbackExchange, PACKET_ANSWERED_MS } from "./feedback_exchange.ts";
 import { HEARTBEAT_ACTIVE_MS } from "./heartbeats.ts";
@@ -35,6 +30,7 @@ import { LearnedRates } from "./learned_rates.ts";
 import { MtuProbes } from "./mtu_probes.ts";
 import { PathAnnouncements } from "./path_announcements.ts";
 import { PeerPaths } from "./peer_paths.ts";
+import { RepeatedMessage } from "./repeated_message.ts";
 import type { Role } from "./session_options.ts";
 import type { SessionParts, Wire, WireFormat } from "./wire.ts";
 
@@ -75,6 +71,7 @@ class X1Wire<S extends Cipher, O extends Cipher> implements Wire<S, O> {
   readonly #parts: SessionParts;
   readonly #paths: PathTable;
   readonly #scheduling: Scheduling;
+  readonly #messages = new RepeatedMessage();
   readonly #announcements: PathAnnouncements;
   readonly #rates: LearnedRates;
   readonly #probes: MtuProbes;
@@ -197,7 +194,7 @@ class X1Wire<S extends Cipher, O extends Cipher> implements Wire<S, O> {
   }
 
   #receiveMessage(payload: Uint8Array, path: SessionPath, now: number): DropReason | null {
-    const message = decodeTunnelMessage(payload);
+    const message = this.#messages.decode(payload);
     if (message === null || SENT_BY[message.type] === this.#role) return "bad message";
     switch (message.type) {
       case "bye":

@@ -29,11 +29,23 @@ export interface PathFeedback {
 
 export function encodePathFeedback(feedback: PathFeedback): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(PATH_FEEDBACK_LENGTH);
-  const view = new DataView(bytes.buffer);
-  const { received, expected, echo, hold, clock, queueDelay, jitter } = feedback;
-  const fields = [received, expected, feedback.bytes, echo, hold, clock, queueDelay, jitter];
-  for (const [index, field] of fields.entries()) view.setUint32(4 * index, field);
+  putUint32(bytes, 0, feedback.received);
+  putUint32(bytes, 4, feedback.expected);
+  putUint32(bytes, 8, feedback.bytes);
+  putUint32(bytes, 12, feedback.echo);
+  putUint32(bytes, 16, feedback.hold);
+  putUint32(bytes, 20, feedback.clock);
+  putUint32(bytes, 24, feedback.queueDelay);
+  putUint32(bytes, 28, feedback.jitter);
   return bytes;
+}
+
+/** Without a DataView, for which the runtime would move the bytes out of its heap. */
+function putUint32(bytes: Uint8Array, offset: number, value: number): void {
+  bytes[offset] = value >>> 24;
+  bytes[offset + 1] = value >>> 16;
+  bytes[offset + 2] = value >>> 8;
+  bytes[offset + 3] = value;
 }
 
 /** Null for anything of another length: a later version may say more, and means something else. */
