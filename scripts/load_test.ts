@@ -8,7 +8,16 @@ import { drawScaling } from "./load/scaling_picture.ts";
 import { Site } from "./load/site.ts";
 
 const IDLE: SessionsFigure = {
-  ...{ kind: "idle", sessions: 1000, busy: 0, percent: 3, mib: 200, answered: 1, pathsUp: 1 },
+  ...{
+    kind: "idle",
+    sessions: 1000,
+    paths: 2,
+    busy: 0,
+    percent: 3,
+    mib: 200,
+    answered: 1,
+    pathsUp: 1,
+  },
   ...{ pingMs: { median: 0.3, p99: 2 }, openedPerSecond: 100 },
 };
 const EXCHANGES = { tried: 3000, served: 3000, perSecond: 200, medianMs: 5, longestMs: 50 };
@@ -81,7 +90,7 @@ Deno.test({
     await using site = await Site.create(1, { revoked: 1 });
     const server = await site.startServer(["-threads", "2"]);
     const step = { clients: 5, pinging: 5, bytes: 500, everyMs: 50, restSeconds: 1, seconds: 1 };
-    await site.runFleet({ kind: "sessions", steps: [step] }, 5, 30_000, (notice) => {
+    await site.runFleet({ kind: "sessions", paths: 2, steps: [step] }, 5, 30_000, (notice) => {
       notices.push(notice);
     });
     equal(await server.stop("SIGTERM"), 0);

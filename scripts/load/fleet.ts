@@ -53,6 +53,15 @@ export interface FleetLink {
   readonly server: string;
 }
 
+/** What a client sends. */
+export interface Pings {
+  /** Of each, in bytes. */
+  readonly bytes: number;
+  readonly everyMs: number;
+  /** So many at a time; 1 unless told. */
+  readonly pings?: number;
+}
+
 /** What came of a while. */
 export interface FleetFigures {
   readonly sent: number;
@@ -99,6 +108,7 @@ export class Fleet implements Disposable {
   #records = 0;
   /** Of each ping, in bytes. */
   #pingBytes = 0;
+  #pingsTogether = 1;
 
   /** @throws SyscallError when a link cannot be used. */
   constructor(libc: Libc, links: readonly FleetLink[], port: number, serverAddress: string) {
@@ -134,9 +144,13 @@ export class Fleet implements Disposable {
     this.#timers.schedule(client, now);
   }
 
-  /** From now on the first `clients` clients send a ping of `bytes` every `everyMs`; the others rest. */
-  ping(clients: number, bytes: number, everyMs: number): void {
+  /**
+   * From now on the first `clients` clients send `pings` of `bytes` together every `everyMs`; the others
+   * rest.
+   */
+  ping(clients: number, { bytes, everyMs, pings = 1 }: Pings): void {
     this.#pingBytes = bytes;
+    this.#pingsTogether = pings;
     let index = 0;
     for (const client of this.#clients.values()) {
       const now = performance.now();
@@ -187,7 +201,7 @@ export class Fleet implements Disposable {
     }
     const now = performance.now();
     for (let due = this.#timers.due(now); due !== null; due = this.#timers.due(now)) {
-      if (now >= due.pingAt) this.#sendPing(due, now);
+      if (now >= due.pingAt) this.#sendPings(due, now);
       if (now >= due.timeoutAt) due.session.handleTimeout(now);
       this.#say(due, now);
     }
@@ -288,12 +302,16 @@ export class Fleet implements Disposable {
     this.#timers.schedule(client, Math.max(now + 1, Math.min(client.timeoutAt, client.pingAt)));
   }
 
+  #sendPings(client: SimulatedClient, now: number): void {
+    client.pingAt = Math.max(client.pingAt + client.pingEveryMs, now);
+    for (let count = 0; count < this.#pingsTogether; count++) this.#sendPing(client, now);
+  }
+
   #sendPing(client: SimulatedClient, now: number): void {
     const { session } = client;
     const { bytes, view } = this.#arena;
     const packet = this.#packet;
     const length = this.#pingBytes;
-    client.pingAt = Math.max(client.pingAt + client.pingEveryMs, now);
     const sequence = client.pings++;
     writeEchoRequest(view, packet, length, client.ipv4, this.#serverAddress, sequence, now);
     readFlowKey(view, packet, length, this.#flow);

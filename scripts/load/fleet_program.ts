@@ -6,7 +6,7 @@ import { ask } from "../../client/control/connection.ts";
 import { Libc } from "../../lib/ffi/libc/libc.ts";
 import { FEATURE_ORDER, FEATURE_X1 } from "../../lib/net/driver/features.ts";
 import { type ControlGrant, encodeRequest } from "../../lib/protocol/wire/control_message.ts";
-import { ANSWERS_MS, Fleet, type FleetFigures, type FleetLink } from "./fleet.ts";
+import { ANSWERS_MS, Fleet, type FleetFigures, type FleetLink, type Pings } from "./fleet.ts";
 
 /** Keys of a client, in PEM. */
 export interface FleetCredentials {
@@ -14,13 +14,11 @@ export interface FleetCredentials {
   readonly keyPem: string;
 }
 
-export interface SessionStep {
+export interface SessionStep extends Pings {
   /** Sessions there shall be; never fewer than before. */
   readonly clients: number;
-  /** So many of them send a ping of `bytes` every `everyMs`; the others have nothing to say. */
+  /** So many of them send pings; the others have nothing to say. */
   readonly pinging: number;
-  readonly bytes: number;
-  readonly everyMs: number;
   /** Measured for so long, after a rest. */
   readonly seconds: number;
   readonly restSeconds: number;
@@ -39,7 +37,12 @@ interface FleetPlace {
 export type FleetTask =
   & FleetPlace
   & (
-    | { readonly kind: "sessions"; readonly steps: readonly SessionStep[] }
+    | {
+      readonly kind: "sessions";
+      /** Of each session. */
+      readonly paths: number;
+      readonly steps: readonly SessionStep[];
+    }
     | { readonly kind: "exchanges"; readonly perSecond: number; readonly seconds: number }
     | { readonly kind: "half open"; readonly connections: number; readonly exchanges: number }
   );
@@ -129,14 +132,22 @@ class Exchanges {
   }
 }
 
-async function runSessions(place: FleetPlace, steps: readonly SessionStep[]): Promise<void> {
-  const { links, dataPort, serverAddress } = place;
+const NO_PINGS: Pings = { bytes: 0, everyMs: Infinity };
+
+async function runSessions(
+  place: FleetPlace,
+  paths: number,
+  steps: readonly SessionStep[],
+): Promise<void> {
+  const { dataPort, serverAddress } = place;
+  const links = place.links.slice(0, paths);
   using fleet = new Fleet(Libc.open(), links, dataPort, serverAddress);
   let asked = 0;
-  for (const { clients, pinging, bytes, everyMs, seconds, restSeconds } of steps) {
+  for (const step of steps) {
+    const { clients, pinging, seconds, restSeconds } = step;
     const startMs = performance.now();
     const exchanges = new Exchanges(place);
-    fleet.ping(0, 0, Infinity);
+    fleet.ping(0, NO_PINGS);
     while (fleet.size < clients) {
       while (asked < clients && exchanges.underWay < OPENING_MAX) {
         exchanges.start(asked++, (grant) => fleet.admit(grant));
@@ -147,13 +158,13 @@ async function runSessions(place: FleetPlace, steps: readonly SessionStep[]): Pr
     }
     tell({ event: "opened", clients, seconds: (performance.now() - startMs) / 1000 });
     await runFor(fleet, restSeconds);
-    fleet.ping(pinging, bytes, everyMs);
+    fleet.ping(pinging, step);
     await runFor(fleet, Math.min(2, restSeconds));
     fleet.takeFigures();
     tell({ event: "begin" });
     await runFor(fleet, seconds);
     tell({ event: "measured" });
-    fleet.ping(0, 0, Infinity);
+    fleet.ping(0, NO_PINGS);
     await runFor(fleet, ANSWERS_MS / 1000);
     tell({ event: "end", figures: fleet.takeFigures() });
   }
@@ -221,7 +232,7 @@ function tell(notice: FleetNotice): void {
 
 if (import.meta.main) {
   const task = JSON.parse(await new Response(Deno.stdin.readable).text()) as FleetTask;
-  if (task.kind === "sessions") await runSessions(task, task.steps);
+  if (task.kind === "sessions") await runSessions(task, task.paths, task.steps);
   else if (task.kind === "exchanges") await runExchanges(task, task.perSecond, task.seconds);
   else await runHalfOpen(task, task.connections, task.exchanges);
   tell({ event: "done" });

@@ -1,10 +1,12 @@
 /** What was measured, what it is held against, and how it is shown. */
 import type { ExchangeFigures } from "./fleet_program.ts";
 
-/** Sessions of two paths each, at rest or busy. */
+/** Sessions at rest or busy. */
 export interface SessionsFigure {
   readonly kind: "idle" | "busy";
   readonly sessions: number;
+  /** Of each session. */
+  readonly paths: number;
   /** Of those, how many carry 100 kbit/s each way. */
   readonly busy: number;
   /** Processor time of the server, of one core. */
@@ -102,9 +104,18 @@ export function describe({ sessions, exchanges, halfOpen }: LoadReport): string[
 
 /** As Markdown has tables. */
 function tableOf(figures: readonly SessionsFigure[]): string[] {
-  const head = ["sessions", "of them busy", "of one core", "memory", "ping", "99 % of pings"];
-  const rows = figures.map(({ sessions, busy, percent, mib, pingMs }) => [
+  const head = [
+    "sessions",
+    "paths each",
+    "of them busy",
+    "of one core",
+    "memory",
+    "ping",
+    "99 % of pings",
+  ];
+  const rows = figures.map(({ sessions, paths, busy, percent, mib, pingMs }) => [
     String(sessions),
+    String(paths),
     String(busy),
     `${percent.toFixed(1)} %`,
     `${mib.toFixed(0)} MiB`,

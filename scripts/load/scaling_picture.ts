@@ -49,7 +49,7 @@ export function drawScaling(figures: readonly SessionsFigure[]): string {
     ...grid,
     ...yTicks.map((tick) => text(MARGIN.left - 6, y(tick) + 4, String(tick), "end")),
     ...xTicks.map((tick) => text(x(tick), HEIGHT - MARGIN.bottom + 18, String(tick))),
-    text(WIDTH / 2, HEIGHT - 8, "sessions of two paths"),
+    text(WIDTH / 2, HEIGHT - 8, "sessions"),
     text(MARGIN.left, 16, "% of a core, idle", "start", CPU),
     text(MARGIN.left + 130, 16, "% of a core, 100 kbit/s each way", "start", BUSY_CPU),
     text(MARGIN.left + 350, 16, "MiB of the server", "start", MEMORY),

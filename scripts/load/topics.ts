@@ -8,8 +8,8 @@ import { Site } from "./site.ts";
 export const TOPICS = ["idle", "busy", "many", "exchanges", "half-open"] as const;
 export type TopicName = (typeof TOPICS)[number];
 
-/** 100 kbit/s each way: ten pings of 1250 bytes a second, each answered by as many bytes. */
-const BUSY = { bytes: 1250, everyMs: 100 } as const;
+/** 100 kbit/s each way: ten pings of 1250 bytes a second, four at a time, each answered by as many. */
+const BUSY = { bytes: 1250, everyMs: 400, pings: 4 } as const;
 /** Who tells of the delay on an idle server. */
 const SAMPLE = { bytes: 84, everyMs: 200 } as const;
 const SAMPLES = 2;
@@ -21,6 +21,9 @@ const MANY = [3000, 10_000] as const;
 const EXCHANGE_SECONDS = 15;
 const EXCHANGE_CLIENTS = 500;
 const HALF_OPEN_TRIES = 20;
+const IDLE_PATHS = 2;
+/** The clients have one core here, and each path costs them as much as it costs the server. */
+const BUSY_PATHS = 1;
 const FLEET_TIMEOUT_MS = 230_000;
 
 export async function runLoad(
@@ -38,13 +41,15 @@ export async function runLoad(
     const server = await site.startServer(args);
     switch (topic) {
       case "idle":
-        sessions.push(...await measureSessions(site, server, IDLE.map(idle), progress));
+        sessions.push(...await measureSessions(site, server, IDLE_PATHS, IDLE.map(idle), progress));
         break;
       case "busy":
-        sessions.push(...await measureSessions(site, server, BUSY_OF_1000.map(busy), progress));
+        sessions.push(
+          ...await measureSessions(site, server, BUSY_PATHS, BUSY_OF_1000.map(busy), progress),
+        );
         break;
       case "many":
-        sessions.push(...await measureSessions(site, server, MANY.map(idle), progress));
+        sessions.push(...await measureSessions(site, server, IDLE_PATHS, MANY.map(idle), progress));
         break;
       case "exchanges":
         exchanges = await measureExchanges(site, server);
@@ -78,6 +83,7 @@ function busy(pinging: number): SessionStep {
 async function measureSessions(
   site: Site,
   server: Child,
+  paths: number,
   steps: readonly SessionStep[],
   progress: (line: string) => void,
 ): Promise<SessionsFigure[]> {
@@ -87,7 +93,7 @@ async function measureSessions(
   let before = 0;
   let openedPerSecond: number | null = null;
   let used = { percent: 0, mib: 0 };
-  await site.runFleet({ kind: "sessions", steps }, clients, FLEET_TIMEOUT_MS, (notice) => {
+  await site.runFleet({ kind: "sessions", paths, steps }, clients, FLEET_TIMEOUT_MS, (notice) => {
     if (notice.event === "opened") {
       const { clients, seconds } = notice;
       openedPerSecond = clients > before ? (clients - before) / seconds : null;
@@ -97,7 +103,7 @@ async function measureSessions(
     if (notice.event === "begin") usage.begin();
     if (notice.event === "measured") used = usage.end();
     if (notice.event !== "end") return;
-    const { sent, answered, pathsUp, paths, roundTripMs } = notice.figures;
+    const { sent, answered, roundTripMs } = notice.figures;
     const { clients, pinging, bytes } = steps[figures.length]!;
     const isBusy = bytes === BUSY.bytes;
     figures.push({
@@ -107,7 +113,8 @@ async function measureSessions(
       ...used,
       pingMs: roundTripMs,
       answered: sent === 0 ? 1 : Math.min(1, answered / sent),
-      pathsUp: pathsUp / paths,
+      pathsUp: notice.figures.pathsUp / notice.figures.paths,
+      paths,
       openedPerSecond,
     });
     progress(JSON.stringify(figures.at(-1)));

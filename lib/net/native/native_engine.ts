@@ -30,8 +30,8 @@ import type { Answers, Question } from "./worker.ts";
 import { type HandoverPlan, planHandover, sessionIdFor } from "./handover.ts";
 
 /** A thread that ends is started again, but so many times in so long: it is no accident then. */
-const RESTARTS_MAX = 4;
-const RESTARTS_WITHIN_MS = 60_000;
+const FAILURES_MAX = 4;
+const FAILURES_WITHIN_MS = 60_000;
 
 /** What stays when a thread ends and another takes its place. */
 interface ThreadPlace {
@@ -65,7 +65,10 @@ export class NativeEngine implements Engine {
   readonly #options: EngineOptions;
   readonly #places: ThreadPlace[];
   readonly #fds: number[] = [];
-  readonly #restartedAt: number[] = [];
+  /** When threads ended, of late. */
+  #failedAt: readonly number[] = [];
+  /** Threads that have ended and been replaced. */
+  readonly #ending = new Set<Promise<void>>();
   #stopping: Promise<void> | null = null;
   #hasFailed = false;
 
@@ -178,7 +181,7 @@ export class NativeEngine implements Engine {
   }
 
   async #stop(): Promise<void> {
-    await Promise.all(this.#places.map(({ thread }) => thread.stop()));
+    await Promise.all([...this.#places.map(({ thread }) => thread.stop()), ...this.#ending]);
     this.#closeFds();
   }
 
@@ -205,23 +208,26 @@ export class NativeEngine implements Engine {
         }
         this.#options.onEvent(event);
       },
-      onFault: (message) => void this.#threadFailed(index, message),
+      onFault: (message) => this.#threadFailed(index, message),
     });
   }
 
-  /** A thread takes only its sessions along: the clients ask for new ones, which another thread gets. */
-  async #threadFailed(index: number, message: string): Promise<void> {
+  /** A thread takes only its sessions along: their clients ask for new ones. */
+  #threadFailed(index: number, message: string): void {
     const place = this.#places[index]!;
     const now = performance.now();
-    this.#restartedAt.push(now);
-    const lately = this.#restartedAt.filter((at) => now - at < RESTARTS_WITHIN_MS).length;
-    if (this.#places.length === 1 || lately > RESTARTS_MAX) return this.#fail(message);
+    this.#failedAt = [...this.#failedAt, now].filter((at) => now - at < FAILURES_WITHIN_MS);
+    if (this.#places.length === 1 || this.#failedAt.length > FAILURES_MAX) {
+      return this.#fail(message);
+    }
+    if (this.#stopping !== null) return;
     const ended = [...place.sessions];
     place.sessions.clear();
-    await place.thread.stop();
-    if (this.#stopping !== null) return;
-    this.#options.onEvent({ kind: "thread ended", message, sessions: ended.length });
+    // It has left its loop, so the descriptors are free for the next one, which misses no command.
+    const ending = place.thread.stop().finally(() => this.#ending.delete(ending));
+    this.#ending.add(ending);
     place.thread = this.#start(place, index);
+    this.#options.onEvent({ kind: "thread ended", message, sessions: ended.length });
     for (const session of ended) {
       this.#options.onEvent({ kind: "session failed", session, message: "its thread has ended" });
     }

@@ -16,6 +16,7 @@ import { Fleet } from ${module("../../../scripts/load/fleet.ts")};
 const THREADS = 2;
 const FIRST = 2;
 const CLIENTS = 8;
+const PINGS = { bytes: 500, everyMs: 20 };
 
 if (isNativeWorker()) {
   // The second thread breaks once, when it finds the file.
@@ -72,7 +73,7 @@ if (isNativeWorker()) {
   const ids = numbers.map(open);
 
   // Every client reaches the server, and is answered.
-  fleet.ping(CLIENTS, 500, 20);
+  fleet.ping(CLIENTS, PINGS);
   let answered = 0;
   const isServed = (pings) => {
     answered = 0;
@@ -82,7 +83,7 @@ if (isNativeWorker()) {
   const threads = (await engine.report()).map(({ id }) => id % THREADS).toSorted();
 
   // Packets of flows that no client has begun come to any thread, and reach their clients all the same.
-  fleet.ping(0, 500, 20);
+  fleet.ping(0, PINGS);
   fleet.takeFigures();
   let sent = 0;
   for (let port = 0; port < 8; port++) {
@@ -105,7 +106,7 @@ if (isNativeWorker()) {
   const failed = told.flatMap((event) => event.kind === "session failed" ? [event.session] : []);
   const left = (await engine.report()).map(({ id }) => id).toSorted();
   for (const number of numbers.filter((_, index) => failed.includes(ids[index]))) open(number);
-  fleet.ping(2 * CLIENTS, 500, 20);
+  fleet.ping(2 * CLIENTS, PINGS);
   const servedAgain = await isServed(200);
   const again = (await engine.report()).map(({ id, paths }) => paths[0]?.state + " " + id % THREADS);
   await engine.stop();

@@ -85,8 +85,9 @@ export function isNativeWorker(): boolean {
 export function runNativeWorker(): void {
   const { port, tun, wakeFd, sharedSocket, drops, handover } = workerData as NativeWorkerData;
   const tell = (notice: Notice) => port.postMessage(notice);
+  let loop: Loop | null = null;
   try {
-    const loop = new Loop(Libc.open(), {
+    loop = new Loop(Libc.open(), {
       tun,
       wakeFd,
       sharedSocket,
@@ -100,10 +101,20 @@ export function runNativeWorker(): void {
     loop.run();
     loop.close();
   } catch (error) {
+    closeAfter(loop);
     tell({ kind: "fault", message: messageOf(error) });
   }
   tell({ kind: "stopped" });
   port.close();
+}
+
+/** The loop cannot go on, but as a rule it can tell the peers, who then lose no time, and wipe the keys. */
+function closeAfter(loop: Loop | null): void {
+  try {
+    loop?.close();
+  } catch {
+    // What ended it keeps it from that, too.
+  }
 }
 
 function handleMessages(loop: Loop, port: MessagePort, tell: (notice: Notice) => void): boolean {
