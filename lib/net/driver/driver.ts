@@ -8,6 +8,7 @@
  * something to do.
  */
 import { messageOf } from "../../ffi/error_text.ts";
+import { type FlowKey, isMulticast } from "../../protocol/packet/flow_key.ts";
 import type { Cipher } from "../../protocol/crypto/key_epochs.ts";
 import { FlowTable } from "../../protocol/schedule/flow_table.ts";
 import { Session, type SessionOptions } from "../../protocol/session/session.ts";
@@ -81,7 +82,11 @@ export class Driver<S extends Cipher, O extends Cipher> implements PathObserver<
       accepted: (entry, now) => this.#accepted(entry, now),
       failed,
     });
-    this.outbound = new Outbound(read, this.sessions, ends, { sent: touched, failed });
+    this.outbound = new Outbound(read, this.sessions, ends, {
+      sent: touched,
+      unclaimed: (flow, packet, length) => this.#unclaimed(flow, packet, length),
+      failed,
+    });
   }
 
   // Sessions and paths
@@ -231,6 +236,13 @@ export class Driver<S extends Cipher, O extends Cipher> implements PathObserver<
   /** When `tick` is to be called next; Infinity without sessions. */
   get nextTick(): number {
     return Math.min(this.#timers.nextAt, this.#departures.nextAt);
+  }
+
+  #unclaimed(flow: FlowKey, packet: number, length: number): void {
+    // Multicast is not carried: it is the device's own router solicitations and the like.
+    if (isMulticast(flow)) return;
+    const { handOver, drops } = this.#ends;
+    if (handOver?.(flow, packet, length) !== true) drops.count("no session for destination");
   }
 
   /** Hot. Sends heartbeats, echoes and messages that wait, and passes events on. */

@@ -6,12 +6,7 @@ import { US_PER_MS } from "../../protocol/wire/units.ts";
 import type { Cipher } from "../../protocol/crypto/key_epochs.ts";
 import { OutgoingRecord } from "../../protocol/crypto/outgoing_record.ts";
 import { completeChecksum } from "../../protocol/packet/checksum.ts";
-import {
-  FlowKey,
-  isMulticast,
-  readFlowKey,
-  readTcpSegment,
-} from "../../protocol/packet/flow_key.ts";
+import { FlowKey, readFlowKey, readTcpSegment } from "../../protocol/packet/flow_key.ts";
 import {
   PROTOCOL_TCP,
   PROTOCOL_UDP,
@@ -55,6 +50,8 @@ const SEGMENTS_MAX = 1366;
 interface OutboundHooks<S extends Cipher, O extends Cipher> {
   /** Packets of a session were sent: its timers may have moved. */
   readonly sent: (entry: SessionEntry<S, O>, now: number) => void;
+  /** None of the sessions here is that of the packet. */
+  readonly unclaimed: (flow: FlowKey, packet: number, length: number) => void;
   readonly failed: (entry: SessionEntry<S, O>, error: unknown) => void;
 }
 
@@ -68,7 +65,6 @@ export class Outbound<S extends Cipher, O extends Cipher> {
   readonly #packets: PacketSink;
   readonly #records: RecordSink<S, O>;
   readonly #hooks: OutboundHooks<S, O>;
-  readonly #handOver: DriverEnds<S, O>["handOver"];
   readonly #outgoing = new OutgoingRecord();
   readonly #flow = new FlowKey();
   readonly #departures: Departures<S, O>;
@@ -98,7 +94,6 @@ export class Outbound<S extends Cipher, O extends Cipher> {
     this.#packets = ends.packets;
     this.#records = ends.records;
     this.#hooks = hooks;
-    this.#handOver = ends.handOver;
     this.#departures = new Departures(ends.records, ends.drops, this.#outgoing);
     this.#segmenter = new Segmenter(memory.view);
     const { bytes, view } = made.memory;
@@ -126,10 +121,7 @@ export class Outbound<S extends Cipher, O extends Cipher> {
     }
     const entry = this.#sessions.forPacket(flow);
     if (entry === null) {
-      // Multicast is not carried: it is the device's own router solicitations and the like.
-      if (isMulticast(flow)) return 1;
-      const isHandedOver = this.#handOver?.(flow, packet, length) === true;
-      if (!isHandedOver) this.#drops.count("no session for destination");
+      this.#hooks.unclaimed(flow, packet, length);
       return 1;
     }
     this.#segments = 1;

@@ -7,6 +7,7 @@
  */
 import type { Libc } from "../../ffi/libc/libc.ts";
 import { ipv4Word, ipv6Words } from "../../protocol/packet/inner_address.ts";
+import { PrefixTable } from "../../protocol/packet/prefix_table.ts";
 import type { FlowKey } from "../../protocol/packet/flow_key.ts";
 import type { DropCounters } from "../../protocol/wire/drop_reason.ts";
 import type { InnerAddresses } from "../../protocol/wire/tunnel_network.ts";
@@ -59,6 +60,8 @@ export class Handover {
   /** By thread; null for its own. */
   readonly #incoming: readonly (PacketRing | null)[];
   readonly #outgoing: readonly (PacketRing | null)[];
+  /** The inner IPv4 addresses of clients by the networks behind them. */
+  readonly #routes = new PrefixTable<number>();
   /** Threads that have to be woken. */
   readonly #isOwed: boolean[];
   #isAnyOwed = false;
@@ -83,9 +86,8 @@ export class Handover {
    * its session would be this thread's own: then false.
    */
   give(flow: FlowKey, packet: number, length: number): boolean {
-    const { thread, threads, familyOffset } = this.#plan;
-    const host = flow.version === 4 ? flow.destination3 : flow.destination3 + familyOffset;
-    const to = threadOfAddress(host, threads);
+    const { thread, threads } = this.#plan;
+    const to = threadOfAddress(this.#clientOf(flow), threads);
     const ring = this.#outgoing[to]!;
     if (to === thread || ring === null) return false;
     const { arena, tunRead } = this.#layout;
@@ -96,6 +98,34 @@ export class Handover {
     }
     this.#isOwed[to] = this.#isAnyOwed = true;
     return true;
+  }
+
+  /** Hot. The inner IPv4 address of the client that a packet goes to, if it goes to one. */
+  #clientOf(flow: FlowKey): number {
+    const { version, destination0, destination1, destination2, destination3 } = flow;
+    const behind = this.#routes.size === 0 ? undefined : this.#routes.find(
+      version,
+      destination0,
+      destination1,
+      destination2,
+      destination3,
+    );
+    if (behind !== undefined) return behind;
+    return version === 4 ? destination3 : destination3 + this.#plan.familyOffset;
+  }
+
+  /** The networks behind a client, in the place of those before. */
+  setRoutes(ipv4: string, prefixes: readonly string[]): void {
+    const client = ipv4Word(ipv4);
+    this.#routes.remove(client);
+    for (const prefix of prefixes) {
+      try {
+        this.#routes.add(prefix, client);
+      } catch (error) {
+        // It overlaps another client's: the thread that has the session refuses it and says so.
+        if (!(error instanceof RangeError)) throw error;
+      }
+    }
   }
 
   /** Hot. Wakes the threads that were given packets since this was called last. */

@@ -81,6 +81,30 @@ Deno.test("a packet goes to the thread of its client, whole, by either address, 
   }
 });
 
+Deno.test("a packet for a network behind a client goes to the client's thread, until that has none", () => {
+  using threads = new Threads();
+  const { layout, handover } = threads.all[0]!;
+  const client = (thread: number) => [2, 3, 4].find((each) => threadOf(each) === thread)!;
+  const flow = new FlowKey();
+  flow.destination3 = ipv4Word("192.168.7.9");
+  const give = () => {
+    handover.give(flow, layout.tunRead + HEADER, 50);
+    return [1, 2].find((thread) => threads.take(thread).length > 0) ?? 0;
+  };
+  const before = give();
+  for (const thread of [1, 2]) {
+    const { ipv4 } = network.addressesOf(client(thread));
+    handover.setRoutes(ipv4, ["192.168.7.0/24", "fd77::/48"]);
+    equal(give(), thread);
+    // What another client has already is left to it.
+    handover.setRoutes(network.addressesOf(client(3 - thread)).ipv4, ["192.168.0.0/16"]);
+    equal(give(), thread);
+    handover.setRoutes(network.addressesOf(client(3 - thread)).ipv4, []);
+    handover.setRoutes(ipv4, []);
+    equal(give(), before);
+  }
+});
+
 Deno.test("what a thread does not take is bounded, and counted by name", () => {
   using threads = new Threads();
   const number = [2, 3, 4].find((each) => threadOf(each) === 1)!;

@@ -214,6 +214,11 @@ export class Loop {
     return this.#driver.report(performance.now());
   }
 
+  /** The networks behind a client of another thread. */
+  setRoutesElsewhere(ipv4: string, prefixes: readonly string[]): void {
+    this.#handover?.setRoutes(ipv4, prefixes);
+  }
+
   heard(): SessionHeard[] {
     return this.#driver.heard(performance.now());
   }

@@ -40,8 +40,8 @@ interface ThreadPlace {
   readonly sharedSocket: ServerSocket | null;
   readonly drops: SharedArrayBuffer;
   readonly handover: HandoverPlan | null;
-  /** The sessions that were opened in it and have not ended, as far as it is known. */
-  readonly sessions: Set<number>;
+  /** The client's address of each session that was opened in it and has not ended, as far as is known. */
+  readonly sessions: Map<number, string>;
   thread: EngineThread;
 }
 
@@ -67,6 +67,8 @@ export class NativeEngine implements Engine {
   readonly #fds: number[] = [];
   /** When threads ended, of late. */
   #failedAt: readonly number[] = [];
+  /** By a client's address, the networks behind it; only those that have some. */
+  readonly #routes = new Map<string, readonly string[]>();
   /** Threads that have ended and been replaced. */
   readonly #ending = new Set<Promise<void>>();
   #stopping: Promise<void> | null = null;
@@ -101,21 +103,23 @@ export class NativeEngine implements Engine {
         sharedSocket: sockets[index]!,
         drops: drops[index]!,
         handover: plans[index]!,
-        sessions: new Set<number>(),
+        sessions: new Map<number, string>(),
       };
       return { ...place, thread: this.#start(place, index) };
     });
   }
 
   openSession(session: EngineSession): void {
-    const place = this.#placeOf(session.id);
-    place.sessions.add(session.id);
+    const { id, ipv4, limits } = session;
+    const place = this.#placeOf(id);
+    place.sessions.set(id, ipv4);
     place.thread.command({ kind: "open session", session });
+    if (limits !== undefined) this.#routeTo(ipv4, limits.routes, place);
   }
 
   closeSession(id: number): void {
     const place = this.#placeOf(id);
-    place.sessions.delete(id);
+    this.#forget(place, id);
     place.thread.command({ kind: "close session", id });
   }
 
@@ -147,7 +151,10 @@ export class NativeEngine implements Engine {
   }
 
   setLimits(session: number, limits: SessionLimits): void {
-    this.#placeOf(session).thread.command({ kind: "limits", session, limits });
+    const place = this.#placeOf(session);
+    place.thread.command({ kind: "limits", session, limits });
+    const ipv4 = place.sessions.get(session);
+    if (ipv4 !== undefined) this.#routeTo(ipv4, limits.routes, place);
   }
 
   probePaths(session: number): void {
@@ -199,17 +206,35 @@ export class NativeEngine implements Engine {
 
   #start(place: Omit<ThreadPlace, "thread">, index: number): EngineThread {
     const { libc, workerModule } = this.#options;
-    const { tun, wakeFd, sharedSocket, drops, handover, sessions } = place;
+    const { tun, wakeFd, sharedSocket, drops, handover } = place;
     return new EngineThread({
       ...{ libc, workerModule, tun, wakeFd, sharedSocket, drops, handover },
       onEvent: (event) => {
         if (event.kind === "idle" || event.kind === "session failed") {
-          sessions.delete(event.session);
+          this.#forget(this.#places[index]!, event.session);
         }
         this.#options.onEvent(event);
       },
       onFault: (message) => this.#threadFailed(index, message),
     });
+  }
+
+  /** The networks behind a client are known to the other threads, too, which hand its packets over. */
+  #routeTo(ipv4: string, prefixes: readonly string[], place: ThreadPlace): void {
+    if (this.#places.length === 1 || prefixes.length === 0 && !this.#routes.has(ipv4)) return;
+    if (prefixes.length === 0) this.#routes.delete(ipv4);
+    else this.#routes.set(ipv4, prefixes);
+    for (const other of this.#places) {
+      if (other !== place) other.thread.command({ kind: "routes elsewhere", ipv4, prefixes });
+    }
+  }
+
+  /** A session has ended; with the last one of a client end the routes to what is behind it. */
+  #forget(place: ThreadPlace, session: number): void {
+    const ipv4 = place.sessions.get(session);
+    place.sessions.delete(session);
+    if (ipv4 === undefined || !this.#routes.has(ipv4)) return;
+    if (![...place.sessions.values()].includes(ipv4)) this.#routeTo(ipv4, [], place);
   }
 
   /** A thread takes only its sessions along: their clients ask for new ones. */
@@ -221,12 +246,15 @@ export class NativeEngine implements Engine {
       return this.#fail(message);
     }
     if (this.#stopping !== null) return;
-    const ended = [...place.sessions];
-    place.sessions.clear();
+    const ended = [...place.sessions.keys()];
+    for (const session of ended) this.#forget(place, session);
     // It has left its loop, so the descriptors are free for the next one, which misses no command.
     const ending = place.thread.stop().finally(() => this.#ending.delete(ending));
     this.#ending.add(ending);
     place.thread = this.#start(place, index);
+    for (const [ipv4, prefixes] of this.#routes) {
+      place.thread.command({ kind: "routes elsewhere", ipv4, prefixes });
+    }
     this.#options.onEvent({ kind: "thread ended", message, sessions: ended.length });
     for (const session of ended) {
       this.#options.onEvent({ kind: "session failed", session, message: "its thread has ended" });

@@ -43,7 +43,13 @@ if (isNativeWorker()) {
     onEvent: (event) => told.push(event),
     workerModule: new URL(import.meta.url),
   });
-  for (const words of ["link set flux0 up mtu 1400", "address add 10.8.0.1/24 dev flux0"]) {
+  for (
+    const words of [
+      "link set flux0 up mtu 1400",
+      "address add 10.8.0.1/24 dev flux0",
+      "route add 192.168.0.0/16 dev flux0",
+    ]
+  ) {
     await new Deno.Command("ip", { args: words.split(" ") }).output();
   }
   using fleet = new Fleet(Libc.open(), [{ device: "lo", server: "127.0.0.1" }], 8000, "10.8.0.1");
@@ -55,6 +61,7 @@ if (isNativeWorker()) {
       role: "server", id, key: key.slice(), x1: true, name: "client " + number, mtu: 1400,
       ipv4, ipv6: "fd00:8::" + number.toString(16),
       reorderBufferSize: 16, reorderFlushTimeoutMs: 50, tuning: DEFAULT_TUNING,
+      limits: { rateDown: null, rateUp: null, reach: null, routes: ["192.168." + number + ".0/24"] },
     });
     fleet.admit({
       kind: "grant", sessionId: id, sessionKey: key, udpPort: 8000, udpHosts: [], clientIp: ipv4,
@@ -89,8 +96,10 @@ if (isNativeWorker()) {
   for (let port = 0; port < 8; port++) {
     const socket = Deno.listenDatagram({ transport: "udp", hostname: "10.8.0.1", port: 0 });
     for (const number of numbers) {
-      await socket.send(new Uint8Array(100), { transport: "udp", hostname: "10.8.0." + number, port: 9 });
-      sent++;
+      for (const hostname of ["10.8.0." + number, "192.168." + number + ".7"]) {
+        await socket.send(new Uint8Array(100), { transport: "udp", hostname, port: 9 });
+        sent++;
+      }
     }
     socket.close();
   }

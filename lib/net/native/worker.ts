@@ -51,6 +51,11 @@ export type Command =
   | { readonly kind: "limits"; readonly session: number; readonly limits: SessionLimits }
   | { readonly kind: "probe paths"; readonly session: number }
   | { readonly kind: "ask to leave"; readonly session: number }
+  | {
+    readonly kind: "routes elsewhere";
+    readonly ipv4: string;
+    readonly prefixes: readonly string[];
+  }
   | { readonly kind: Question; readonly request: number }
   | { readonly kind: "stop" };
 
@@ -142,6 +147,9 @@ function handleMessages(loop: Loop, port: MessagePort, tell: (notice: Notice) =>
         break;
       case "limits":
         loop.setLimits(command.session, command.limits);
+        break;
+      case "routes elsewhere":
+        loop.setRoutesElsewhere(command.ipv4, command.prefixes);
         break;
       case "probe paths":
         loop.probePaths(command.session);
