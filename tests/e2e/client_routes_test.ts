@@ -96,6 +96,31 @@ topic("e2e networks routed to a client", async (scenario) => {
     equal(await client.stop("SIGINT"), 0);
     equal(await server.stop("SIGINT"), 0);
   }
+
+  await scenario("with -share all leave with the client's address but what is routed", async () => {
+    const server = await startServer(lab);
+    const client = await startClient(lab, bundle, { args: ["-share", "lan"] });
+    for (const address of OFFICE) equal(await answers(behind, address, "20"), true, address);
+    const { exitCode, text } = await settings("set", "laptop", "-routes", "192.168.55.0/24");
+    equal(exitCode, 0, text);
+    await client.waitForLine(/connected again/, STATE_TIMEOUT_MS);
+    for (const address of OFFICE) equal(await answers(behind, address, "20"), true, address);
+    // Whom the office hears: the host behind by IPv4, the client by IPv6.
+    for (
+      const [tables, source, isHeard] of [
+        ["iptables", BEHIND[0]!, false],
+        ["ip6tables", BEHIND[1]!, true],
+      ] as const
+    ) {
+      const drop = ["INPUT", "-s", source, "-j", "DROP"];
+      await office.run(tables, "-A", ...drop);
+      const [ipv4, ipv6] = OFFICE;
+      equal(await answers(behind, tables === "iptables" ? ipv4! : ipv6!, "1"), isHeard, source);
+      await office.run(tables, "-D", ...drop);
+    }
+    equal(await client.stop("SIGINT"), 0);
+    equal(await server.stop("SIGINT"), 0);
+  });
 });
 
 function lengthOf(address: string): string {
