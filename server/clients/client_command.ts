@@ -23,7 +23,7 @@ import {
   type SettingWord,
   UNSET,
 } from "./client_settings.ts";
-import { settingTexts } from "./client_text.ts";
+import { settingRows, settingTexts } from "./client_text.ts";
 import { usageFile } from "./client_usage.ts";
 import { FileSettings, refusal } from "./settings_file.ts";
 
@@ -116,6 +116,18 @@ export function listClients(options: CertificateOptions): Promise<CommandOutcome
   });
 }
 
+/**
+ * What is prescribed for a client; null: nothing.
+ * @throws PkiError when that cannot be read
+ */
+export async function prescribedFor(
+  options: Pick<CertificateOptions, "directory" | "now">,
+  name: string,
+): Promise<Prescribed | null> {
+  const store = await opened(options.directory);
+  return isNothing(store.get(name)) ? null : await prescribed(options, store, name);
+}
+
 async function opened(directory: string): Promise<FileSettings> {
   const store = new FileSettings(directory, () => {});
   await store.read();
@@ -133,7 +145,7 @@ async function changed(
 }
 
 async function prescribed(
-  options: CertificateOptions,
+  options: Pick<CertificateOptions, "directory" | "now">,
   store: FileSettings,
   name: string,
 ): Promise<Prescribed> {
@@ -150,7 +162,9 @@ function withUsage(
 }
 
 /** By client, in this month, as a running server wrote it last. */
-async function usedBytes({ directory, now }: CertificateOptions): Promise<Map<string, number>> {
+async function usedBytes(
+  { directory, now }: Pick<CertificateOptions, "directory" | "now">,
+): Promise<Map<string, number>> {
   const month = monthOf(now);
   const volumes = await usageFile(directory).peek();
   return new Map(
@@ -161,12 +175,7 @@ async function usedBytes({ directory, now }: CertificateOptions): Promise<Map<st
 }
 
 function tableOf(name: string, client: Prescribed): string[] {
-  const texts = settingTexts(client);
-  const rows = SETTING_WORDS.flatMap((word) => {
-    const text = texts[word];
-    return text === null ? [] : [[word, text]];
-  });
-  return formatTable(null, [["client", name], ...rows]);
+  return formatTable(null, [["client", name], ...settingRows(client)]);
 }
 
 function nothingFor(name: string): PkiError {

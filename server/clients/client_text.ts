@@ -1,7 +1,7 @@
 /** What is prescribed for a client, as people read it. */
 import { formatBytes, formatRate } from "../../lib/cli/screen/figures.ts";
 import type { Prescribed } from "../../lib/status/server_status.ts";
-import type { SettingWord } from "./client_settings.ts";
+import { SETTING_WORDS, type SettingWord } from "./client_settings.ts";
 
 /** As in `50.0 Mbit/s down, 10.0 Mbit/s up`; null for what is not prescribed. */
 export function settingTexts(prescribed: Prescribed): Record<SettingWord, string | null> {
@@ -15,6 +15,15 @@ export function settingTexts(prescribed: Prescribed): Record<SettingWord, string
     address,
     routes: routes.length === 0 ? null : routes.join(", "),
   };
+}
+
+/** What is prescribed, by its word. */
+export function settingRows(prescribed: Prescribed): [SettingWord, string][] {
+  const texts = settingTexts(prescribed);
+  return SETTING_WORDS.flatMap((word) => {
+    const text = texts[word];
+    return text === null ? [] : [[word, text]];
+  });
 }
 
 /** In one line, for tables of sessions; a dash where nothing is prescribed. */

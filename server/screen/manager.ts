@@ -12,6 +12,7 @@ import { openClientRegistry } from "../../lib/pki/client_registry.ts";
 import { PkiError } from "../../lib/pki/pki_error.ts";
 import { readSmallFile } from "../../lib/pki/secure_file.ts";
 import { readAuthority } from "../certificates/authority_facts.ts";
+import { prescribedFor } from "../clients/client_command.ts";
 import { withLastSeen } from "../certificates/seen_client.ts";
 import {
   type CommandOutcome,
@@ -89,6 +90,7 @@ class ManagerPage implements Page<ManagerTarget> {
       authority: null,
       problem: null,
       details: null,
+      prescribed: null,
       qrCode: null,
     };
   }
@@ -190,12 +192,13 @@ class ManagerPage implements Page<ManagerTarget> {
   }
 
   async #show(client: string): Promise<void> {
-    this.#facts = { ...this.#facts, details: null, qrCode: null };
+    this.#facts = { ...this.#facts, details: null, prescribed: null, qrCode: null };
     try {
       const registry = await openClientRegistry(this.#options.directory, this.#options.folders);
       const details = await registry.show(client, new Date());
+      const prescribed = await prescribedFor({ ...this.#options, now: new Date() }, client);
       const bundle = details.bundlePath === null ? "" : await readSmallFile(details.bundlePath);
-      this.#facts = { ...this.#facts, details, qrCode: qrCodeOf(bundle) };
+      this.#facts = { ...this.#facts, details, prescribed, qrCode: qrCodeOf(bundle) };
     } catch (error) {
       if (!(error instanceof PkiError)) throw error;
       const message = { kind: "error", lines: [error.message] } as const;

@@ -7,6 +7,7 @@ import { requireNewClientName } from "../../lib/pki/client_name.ts";
 import type { ClientDetails } from "../../lib/pki/client_registry.ts";
 import { PkiError } from "../../lib/pki/pki_error.ts";
 import type { SeenClient } from "../certificates/seen_client.ts";
+import type { Prescribed } from "../../lib/status/server_status.ts";
 import type { AuthorityFacts } from "../certificates/authority_facts.ts";
 
 export interface ManagerFacts {
@@ -17,6 +18,8 @@ export interface ManagerFacts {
   readonly problem: string | null;
   /** Of the client that is shown or selected; null for none. */
   readonly details: ClientDetails | null;
+  /** What is prescribed for the client that is shown; null: nothing. */
+  readonly prescribed: Prescribed | null;
   /** The bundle of the client that is shown, as lines of a QR code; null where it does not fit. */
   readonly qrCode: readonly string[] | null;
 }

@@ -15,6 +15,8 @@ import {
 import { drawTooSmall, isTooSmall } from "../../lib/cli/screen/too_small.ts";
 import { formatDate } from "../../lib/pki/certificate.ts";
 import type { ClientDetails, ClientSummary } from "../../lib/pki/client_registry.ts";
+import type { Prescribed } from "../../lib/status/server_status.ts";
+import { settingRows } from "../clients/client_text.ts";
 import type { SeenClient } from "../certificates/seen_client.ts";
 import {
   type ManagerButton,
@@ -241,7 +243,7 @@ function drawAuthority(
 function drawClient(
   canvas: Canvas<ManagerTarget>,
   { as, first }: ManagerState["view"] & { name: "show" },
-  { details, qrCode, clients }: ManagerFacts,
+  { details, prescribed, qrCode, clients }: ManagerFacts,
 ): void {
   if (details === null) {
     canvas.add([span("  reading ...", "dim")]);
@@ -249,7 +251,7 @@ function drawClient(
   }
   const lastSeen = clients.find(({ serial }) => serial === details.serial)?.lastSeen ?? null;
   const lines = as === "text"
-    ? detailLines(details, lastSeen, canvas.width)
+    ? detailLines(details, lastSeen, prescribed, canvas.width)
     : qrLines(canvas, qrCode);
   const from = Math.max(0, Math.min(first, lines.length - canvas.room));
   for (const line of lines.slice(from, from + canvas.room)) canvas.add(line);
@@ -270,6 +272,7 @@ function qrLines(canvas: Canvas<ManagerTarget>, qrCode: readonly string[] | null
 function detailLines(
   details: ClientDetails,
   lastSeen: Date | null,
+  prescribed: Prescribed | null,
   width: number,
 ): Line[] {
   const rows: [string, string][] = [
@@ -280,6 +283,7 @@ function detailLines(
     ["valid from", formatDate(details.notBefore)],
     ["expires", formatDate(details.notAfter)],
     ["last seen", lastSeen === null ? "not known" : formatDate(lastSeen)],
+    ...prescribed === null ? [] : limitRows(prescribed),
     ["revoked", details.revokedAt === null ? "no" : formatDate(details.revokedAt)],
     ["SHA-256", details.fingerprint],
     ["certificate", details.certPath],
@@ -293,6 +297,13 @@ function detailLines(
       ...rest.map((line) => [span(`${" ".repeat(18)}${line}`)]),
     ];
   });
+}
+
+/** The day a certificate expires is another one than the last on which its client is let in. */
+function limitRows(prescribed: Prescribed): [string, string][] {
+  return settingRows(prescribed).map((
+    [word, text],
+  ) => [word === "expires" ? "last day" : word, text]);
 }
 
 const QUESTIONS = {

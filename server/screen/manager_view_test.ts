@@ -81,6 +81,13 @@ Deno.test("what was done is shown whole, a sentence a line; a digest is broken b
   for (const columns of [40, 60, 80]) {
     const page = textOf(shown, managerFacts({ details }), columns, 40);
     const digest = /SHA-256 +([^]*?)\n {2}certificate/.exec(page)![1]!;
+    const prescribed = {
+      ...{ rate: { down: 6_250_000, up: 1_250_000 }, quotaBytes: 1e11, usedBytes: 42e9 },
+      ...{ expires: "2027-01-31", reach: ["10.1.0.0/16"], address: null, routes: [] },
+    };
+    const limited = textOf(shown, managerFacts({ details, prescribed }), columns, 40);
+    ok(/\n +quota +42\.0 GB of 100 GB/.test(limited), limited);
+    ok(/\n +last day +2027-01-31/.test(limited) && !/\n +routes/.test(limited), limited);
     for (const line of digest.split("\n")) ok(/^\s*([0-9A-F]{2}:?)+$/.test(line), digest);
   }
 });

@@ -42,6 +42,7 @@ export function managerFacts(more: Partial<ManagerFacts> = {}): ManagerFacts {
     },
     problem: null,
     details: null,
+    prescribed: null,
     qrCode: null,
     ...more,
   };

@@ -41,8 +41,6 @@ topic("e2e networks routed to a client", async (scenario) => {
   ) {
     for (const gateway of gateways) await host.run("ip", "route", "add", "default", "via", gateway);
   }
-  await lab.client.sysctl("net.ipv4.ip_forward", 1);
-  await lab.client.sysctl("net.ipv6.conf.all.forwarding", 1);
   const bundle = await newClientCertificate(lab, "laptop");
   const settings = (...args: string[]): Promise<Ending> => {
     const command = [...program("server"), "client", ...args, "-pki", join(lab.directory, "pki")];
@@ -58,10 +56,12 @@ topic("e2e networks routed to a client", async (scenario) => {
 
   for (const engine of ["native", "portable"]) {
     const server = await startServer(lab, { args: ["-engine", engine] });
-    const client = await startClient(lab, bundle, { args: ["-share", "off"] });
+    const client = await startClient(lab, bundle, { args: ["-share", "lan"] });
 
     await scenario(`is reached, and reaches, by its own addresses (${engine})`, async () => {
-      for (const address of OFFICE) equal(await answers(behind, address, "1"), false, address);
+      // Masqueraded, it gets an answer, and nobody gets at it.
+      for (const address of OFFICE) equal(await answers(behind, address, "20"), true, address);
+      for (const address of BEHIND) equal(await answers(office, address, "1"), false, address);
       const { exitCode, text } = await settings("set", "laptop", "-routes", ROUTES);
       equal(exitCode, 0, text);
       await client.waitForLine(/connected again/, STATE_TIMEOUT_MS);
@@ -88,7 +88,7 @@ topic("e2e networks routed to a client", async (scenario) => {
       await settings("unset", "laptop", "routes");
       await server.waitForLine(/the networks behind it are other ones/, STATE_TIMEOUT_MS);
       await client.waitForLine(/connected again/, STATE_TIMEOUT_MS);
-      for (const address of OFFICE) equal(await answers(behind, address, "1"), false, address);
+      for (const address of OFFICE) equal(await answers(behind, address, "20"), true, address);
       for (const address of BEHIND) equal(await answers(office, address, "1"), false, address);
       const { stdout } = await lab.server.run("ip", "route", "show", "table", "main");
       equal(stdout.includes("192.168.55"), false, stdout);
