@@ -1,12 +1,10 @@
 import { deepEqual, match } from "node:assert/strict";
 import { parseClientOptions } from "./options.ts";
+import { refusedText } from "../../testing/command_line.ts";
 
 const parse = (...argv: string[]) => parseClientOptions(argv, "/root");
 
-function refusal(...argv: string[]): string {
-  const parsed = parse(...argv);
-  return parsed.command === "print" && parsed.exitCode === 2 ? parsed.text : "not refused";
-}
+const refusal = (...argv: string[]) => refusedText(parse(...argv), argv);
 
 Deno.test("restore undoes all, and where it is told so leaves the kill switch", () => {
   deepEqual(parse("restore"), {

@@ -1,14 +1,10 @@
-import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { deepEqual, match } from "node:assert/strict";
 import { parseServerOptions } from "../options.ts";
+import { refusedText } from "../../testing/command_line.ts";
 
 const SHARED = { command: "client", pkiFolder: null, format: "text" };
 
-function refusal(...argv: string[]): string {
-  const parsed = parseServerOptions(argv);
-  ok(parsed.command === "print", `${argv.join(" ")} was accepted`);
-  equal(parsed.exitCode, 2);
-  return parsed.text;
-}
+const refusal = (...argv: string[]) => refusedText(parseServerOptions(argv), argv);
 
 Deno.test("client commands say what is prescribed for whom", () => {
   const all = "client set laptop -rate 50/10mbit -quota 100GB/month -expires 2027-01-31 " +

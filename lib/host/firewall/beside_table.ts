@@ -6,12 +6,11 @@
 import type { ChangeId, HostJournal } from "../journal/host_journal.ts";
 import { checkInterfaceName } from "../links/network_interface.ts";
 import type { Cgroup } from "./cgroup.ts";
-import { applyOwnTable, baseChain, type OwnTable } from "./own_table.ts";
+import { applyOwnTable, baseChain, type OwnTable, SOURCE_NAT_PRIORITY } from "./own_table.ts";
 import { BESIDE_MARK, markMatch, type TrafficMark } from "./traffic_mark.ts";
 
 /** Before the routes of what is sent are looked up anew. */
 const MARK_PRIORITY = -150;
-const SOURCE_NAT_PRIORITY = 100;
 
 export class BesideTable {
   readonly #journal: HostJournal;

@@ -1,5 +1,10 @@
 import type { ChangeId, HostJournal } from "../journal/host_journal.ts";
 
+/** After destinations were translated, before the firewalls' own chains. */
+export const FORWARD_PRIORITY = -10;
+/** That of the kernel's own source NAT. */
+export const SOURCE_NAT_PRIORITY = 100;
+
 /** A table of nft of our own: family and name. */
 export type OwnTable = readonly [family: "inet" | "ip" | "ip6", name: string];
 

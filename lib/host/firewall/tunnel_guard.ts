@@ -11,7 +11,7 @@ import { type AddressFamily, familyOf } from "../links/address.ts";
 import { checkInterfaceName } from "../links/network_interface.ts";
 import type { HostJournal } from "../journal/host_journal.ts";
 import type { Rule } from "./iptables.ts";
-import { baseChain } from "./own_table.ts";
+import { baseChain, FORWARD_PRIORITY } from "./own_table.ts";
 import { applyTableOrRules } from "./table_or_rules.ts";
 
 interface GuardOptions {
@@ -26,8 +26,6 @@ interface GuardOptions {
 
 /** Before connections are tracked. */
 const RAW_PRIORITY = -300;
-/** After destinations were translated, before the firewalls' own chains. */
-const FORWARD_PRIORITY = -10;
 const GUARD_TAG = "fluxify-guard";
 
 /**

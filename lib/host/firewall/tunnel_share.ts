@@ -9,7 +9,7 @@ import type { ChangeId, HostJournal } from "../journal/host_journal.ts";
 import { enableForwarding } from "../sysctl/forwarding.ts";
 import type { Rule } from "./iptables.ts";
 import { SYN_IPTABLES, SYN_NFT } from "./mss_clamp.ts";
-import { baseChain } from "./own_table.ts";
+import { baseChain, FORWARD_PRIORITY, SOURCE_NAT_PRIORITY } from "./own_table.ts";
 import { applyTableOrRules } from "./table_or_rules.ts";
 
 /** "auto" shares where the machine forwards anyway; names: with the networks of these interfaces. */
@@ -20,10 +20,7 @@ const FORWARDING: Record<AddressFamily, string> = {
   4: "net/ipv4/ip_forward",
   6: "net/ipv6/conf/all/forwarding",
 };
-/** Before the firewalls' own chains. */
-const FORWARD_PRIORITY = -10;
 const MANGLE_PRIORITY = -150;
-const SOURCE_NAT_PRIORITY = 100;
 
 interface Shared {
   isShared: boolean;

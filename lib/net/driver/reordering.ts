@@ -6,9 +6,8 @@ import { CopyFilter } from "../../protocol/receive/copy_filter.ts";
 import { ReorderBuffer, type ReorderOptions } from "../../protocol/receive/reorder_buffer.ts";
 import type { PacketMemory } from "./memory.ts";
 import { cellBytesFor, NO_CELL, NO_MEMORY, type PacketCells } from "./packet_cells.ts";
+import { STREAMS_MAX } from "../../protocol/wire/header.ts";
 
-/** Streams of one x1 session that may need order. */
-const STREAMS_MAX = 64;
 /** Of one session, in all its streams. */
 const HELD_BYTES_MAX = 8 * 1024 * 1024;
 

@@ -1,11 +1,8 @@
 /** Writes the records of x1: each path counts its own, and the counter is the nonce. */
-import { encodeHeader, encodeNonce, RecordHeader } from "../wire/header.ts";
+import { encodeHeader, encodeNonce, RecordHeader, STREAMS_MAX } from "../wire/header.ts";
 import type { Cipher, SendKeys } from "./key_epochs.ts";
 import type { OutgoingRecord } from "./outgoing_record.ts";
 import type { RecordWriter } from "./packet_protection.ts";
-
-/** Streams a session sends in. */
-const STREAMS_MAX = 64;
 
 export class CounterRecordWriter<S extends Cipher> implements RecordWriter<S> {
   counter = 0;

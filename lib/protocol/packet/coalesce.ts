@@ -15,6 +15,7 @@ import {
   IPV6_PAYLOAD_LENGTH,
   PACKET_BYTES_MAX,
   PROTOCOL_TCP,
+  TCP_ACKNOWLEDGEMENT,
   TCP_CHECKSUM,
   TCP_DATA_OFFSET,
   TCP_FLAG_ACK,
@@ -25,7 +26,6 @@ import {
 } from "./ip.ts";
 import { OpenBatch } from "./open_batch.ts";
 
-const TCP_ACKNOWLEDGEMENT = 8;
 /** Data offset, flags and window, as one word. */
 const TCP_OFFSET_FLAGS_WINDOW = 12;
 const PSH_IN_WORD = TCP_FLAG_PSH << 16;

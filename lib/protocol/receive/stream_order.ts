@@ -10,8 +10,8 @@ import {
   ORDER_FLAG_RECOVERABLE,
   ORDER_FLAG_REPEATED,
 } from "../wire/order_extension.ts";
+import { STREAMS_MAX } from "../wire/header.ts";
 
-const STREAMS = 64;
 const RING = 2048;
 const RING_MASK = RING - 1;
 const PATHS = 16;
@@ -53,7 +53,7 @@ export class StreamOrder {
   recoveryMs = WAIT_MS_MAX;
   heldPackets = 0;
   skipped = 0;
-  readonly #streams: (Stream | null)[] = new Array(STREAMS).fill(null);
+  readonly #streams: (Stream | null)[] = new Array(STREAMS_MAX).fill(null);
   readonly #holding: Stream[] = [];
   readonly #sink: OrderedSink;
   /** The highest order that each path delivered. */
@@ -78,7 +78,7 @@ export class StreamOrder {
     slot: number,
     now: number,
   ): PushResult {
-    if (streamId >= STREAMS) return "unknown stream";
+    if (streamId >= STREAMS_MAX) return "unknown stream";
     if ((flags & ORDER_FLAG_REPEATED) !== 0) this.#repeatedAt = now;
     if ((flags & (ORDER_FLAG_REPEATED | ORDER_FLAG_PRIORITY)) === 0) this.#note(pathId, order, now);
     const stream = this.#streams[streamId] ??= new Stream(sequence);

@@ -66,6 +66,9 @@ const OFFSET_STREAM = 20;
 const OFFSET_NONCE = HEADER_LENGTH;
 const OFFSET_COUNTER = OFFSET_NONCE + 4;
 
+/** Streams of one session and direction that a receiver tells apart (x1). A power of 2. */
+export const STREAMS_MAX = 64;
+
 /** The fields of a header and its nonce; one is reused for every datagram. */
 export class RecordHeader {
   type = 0;

@@ -23,7 +23,7 @@ import { InteractiveAllowance } from "./interactive_allowance.ts";
 import { fastestPriority, idleSpread, openReserve, soonestSpread } from "./lane_choice.ts";
 import { type LaneOptions, PathLane } from "./path_lane.ts";
 import { Recovery } from "./recovery.ts";
-import { OrderNumbers, STREAMS } from "./order_numbers.ts";
+import { OrderNumbers } from "./order_numbers.ts";
 import { SpreadPlan } from "./spread_plan.ts";
 import { QueueLimit } from "./queue_limit.ts";
 import { TcpAckFilter } from "./tcp_ack_filter.ts";
@@ -37,6 +37,7 @@ import {
   SLOT_TCP,
   SLOT_TCP_REPEATED,
 } from "./packet_slots.ts";
+import { STREAMS_MAX } from "../../wire/header.ts";
 
 /** Paths are given so much work ahead. */
 const AHEAD_MS = 3;
@@ -337,7 +338,7 @@ export class Aggregate {
   }
 
   #number(slot: number, paths: number): void {
-    const stream = this.#slots.flow[slot]! & (STREAMS - 1);
+    const stream = this.#slots.flow[slot]! & (STREAMS_MAX - 1);
     this.#slots.stream[slot] = stream;
     this.#slots.sequence[slot] = this.#numbers.nextSequence(stream);
     this.#slots.order[slot] = this.#numbers.nextOrder();

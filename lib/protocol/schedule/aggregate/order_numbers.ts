@@ -2,11 +2,11 @@
  * The numbers that packets of spread flows bear. They belong to the session: the receiver takes what
  * is numbered anew for what it has had.
  */
-export const STREAMS = 64;
+import { STREAMS_MAX } from "../../wire/header.ts";
 
 export class OrderNumbers {
   #order = 0;
-  readonly #sequences = new Uint32Array(STREAMS);
+  readonly #sequences = new Uint32Array(STREAMS_MAX);
 
   /** Hot. The next place in the one order of all packets. */
   nextOrder(): number {
