@@ -13,8 +13,8 @@ import { readError } from "./secure_file.ts";
 const IN_FORCE_MAX = 2 * REVOCATIONS_MAX;
 
 /**
- * The revoked certificates as `revoked.json` lists them at the moment of the question: each
- * question looks at the file's identity (some 10 us) and reads it again when that has changed, so
+ * The revoked certificates as `revoked.json` lists them at the moment of the question: the first
+ * question of a piece of work looks at the file's identity (some 10 us) and reads it again when that has changed, so
  * `cert revoke` in another process takes effect without a signal.
  *
  * Fails closed: while the file cannot be read, the last list that could be read stays in force and
@@ -29,6 +29,8 @@ export class RevocationList {
   #inForce: ReadonlyMap<string, Revocation> = new Map();
   readonly #unreported = new Map<string, Revocation>();
   #problem: string | null = null;
+  /** The file has been looked at since the program last waited for anything. */
+  #isFresh = false;
 
   private constructor(path: string) {
     this.path = path;
@@ -74,7 +76,11 @@ export class RevocationList {
     return this.#problem;
   }
 
+  /** Who asks of thousands of sessions in one go looks at the file once. */
   #refresh(): void {
+    if (this.#isFresh) return;
+    this.#isFresh = true;
+    queueMicrotask(() => this.#isFresh = false);
     try {
       const identity = fileIdentity(this.path);
       if (identity === null) {

@@ -99,6 +99,20 @@ Deno.test("RevocationList follows the file: none, written, replaced, shortened",
   assert.equal(list.problem, null);
 });
 
+Deno.test("RevocationList looks at the file once for all that is asked in one go", async () => {
+  await using directory = await TemporaryDirectory.create();
+  const path = join(directory.path, "revoked.json");
+  const list = RevocationList.open(path);
+  await write(path, [entry("1A")]);
+  const text = Deno.readTextFileSync(path);
+  Deno.removeSync(path);
+  assert.equal(list.isRevoked("1A"), false);
+  Deno.writeTextFileSync(path, text);
+  assert.equal(list.isRevoked("1A"), false, "a server asks so of each of its sessions");
+  await Promise.resolve();
+  assert.equal(list.isRevoked("1A"), true);
+});
+
 Deno.test("RevocationList notices a file written in place", async () => {
   await using directory = await TemporaryDirectory.create();
   const path = join(directory.path, "revoked.json");
