@@ -22,6 +22,13 @@ Connection:
                                    /etc/fluxify/pki)
   --hosts <list>                   names and addresses clients reach this server by (default:
                                    127.0.0.1,localhost)
+  --store <where>                  what servers share: file (nothing), or nats://HOST,HOST,... or
+                                   tls://HOST,HOST,... (default: file)
+  --store-credentials <file>       for -store: a file of credentials (.creds), or one with
+                                   USER:PASSWORD
+  --store-ca <file>                for -store: the authority of its certificates; asks for TLS
+  --store-cert <file>              for -store: this server's certificate for it
+  --store-key <file>               for -store: the key of -store-cert
 
 Links:
   --iface <name>                   name of the TUN device (default: fluxify-srv)
@@ -89,6 +96,8 @@ Commands:
   logs [options]                   show the last lines of a running server's log
   kick [options] <name>            end a client's session now; it may connect again, unless it is
                                    revoked
+  drain [options]                  move the clients to other servers, and take no new ones, before
+                                   an update
   completion <shell>               print a script that completes words in a shell: bash, zsh or fish
   help [command]                   show a command's help
 

@@ -6,15 +6,20 @@ import type { InstanceOptions } from "../lib/cli/instance_options.ts";
 import { VERSION } from "../lib/cli/version.ts";
 import { PATH_STATES } from "../lib/protocol/path/liveness.ts";
 import { instanceFacts } from "../lib/status/instance_facts.ts";
-import { addDrops, addTunnel } from "../lib/status/metrics/common_metrics.ts";
+import { addDrops, addTunnel, seconds } from "../lib/status/metrics/common_metrics.ts";
 import type { MetricsPage } from "../lib/status/metrics/metrics_page.ts";
 import { openMetrics } from "../lib/status/metrics/open_metrics.ts";
 import type { ServerMonitor, SessionStatus } from "../lib/status/server_status.ts";
 import { ClientMetrics } from "./client_metrics.ts";
 import type { ControlStats } from "./control/control_journal.ts";
 import type { ControlServer } from "./control/control_server.ts";
+import type { Drain } from "./drain.ts";
 import { SERVER_PROGRAM } from "./options.ts";
+import type { ServerStore, StoreStatus } from "./store/server_store.ts";
 import type { DataStreams } from "./transport/data_streams.ts";
+
+/** A server tells of itself every two seconds. */
+const SERVER_SILENT_MS = 10_000;
 
 interface ServerMetricsParts extends Pick<InstanceOptions, "instance" | "metricsListen"> {
   readonly monitor: ServerMonitor;
@@ -23,12 +28,14 @@ interface ServerMetricsParts extends Pick<InstanceOptions, "instance" | "metrics
   readonly control: Pick<ControlServer, "stats">;
   readonly drops: () => Readonly<Record<string, number>>;
   readonly streams: Pick<DataStreams, "count" | "dropped">;
+  readonly store: Pick<ServerStore, "status">;
+  readonly drain: Pick<Drain, "isDraining">;
 }
 
 /** @throws Error when the address cannot be used. */
 export function openServerMetrics(parts: ServerMetricsParts): Promise<AsyncDisposable> {
-  const { instance, metricsListen, metricsPerClient, monitor, tunName, control, drops, streams } =
-    parts;
+  const { instance, metricsListen, metricsPerClient, monitor, tunName } = parts;
+  const { control, drops, streams, store, drain } = parts;
   const clients = metricsPerClient ? new ClientMetrics() : null;
   const own = { program: SERVER_PROGRAM, version: VERSION, instance, processId: Deno.pid };
   const facts = instanceFacts(own, new Date(), () => performance.now());
@@ -44,6 +51,9 @@ export function openServerMetrics(parts: ServerMetricsParts): Promise<AsyncDispo
     clients?.add(page, sessions, performance.now());
     addControl(page, control.stats);
     addDrops(page, drops());
+    addStore(page, store.status);
+    const draining = drain.isDraining ? 1 : 0;
+    page.gauge("fluxify_draining", "Whether clients are moved to other servers.", draining);
     await addTunnel(page, tunName);
   });
 }
@@ -70,6 +80,25 @@ export function addControl(page: MetricsPage, stats: Readonly<ControlStats>): vo
       { result },
     );
   }
+}
+
+export function addStore(page: MetricsPage, store: StoreStatus): void {
+  if (store.kind === "file") return;
+  const { isReachable, reachedMsAgo, refusedEntries, pendingWrites, servers } = store;
+  page.gauge("fluxify_store_up", "Whether the shared store is reached.", isReachable ? 1 : 0);
+  page.gauge(
+    "fluxify_store_reached_seconds",
+    "How long ago the shared store was reached last.",
+    seconds(reachedMsAgo),
+  );
+  page.gauge("fluxify_store_pending", "Changes that the store does not know yet.", pendingWrites);
+  page.counter(
+    "fluxify_store_refused_entries_total",
+    "Entries of the store that were not what they should be.",
+    refusedEntries,
+  );
+  const heard = servers.filter(({ heardMsAgo }) => heardMsAgo < SERVER_SILENT_MS);
+  page.gauge("fluxify_store_servers", "Servers that share the store.", heard.length);
 }
 
 export function addSessions(page: MetricsPage, sessions: readonly SessionStatus[]): void {

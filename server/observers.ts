@@ -6,10 +6,12 @@ import { ServerMonitor } from "../lib/status/server_status.ts";
 import type { ClientPolicy } from "./clients/client_policy.ts";
 import type { SettingsStore } from "./clients/settings_store.ts";
 import type { ControlServer } from "./control/control_server.ts";
+import type { Drain } from "./drain.ts";
 import type { ForwardKeeper } from "./forwards/forward_keeper.ts";
 import { openServerSocket } from "./local_socket/server_socket.ts";
 import { openServerMetrics } from "./metrics.ts";
 import type { ServeOptions } from "./options.ts";
+import type { ServerStore } from "./store/server_store.ts";
 import type { SessionRegistry } from "./sessions/session_registry.ts";
 import type { DataStreams } from "./transport/data_streams.ts";
 import { withPeers } from "./transport/relayed_peers.ts";
@@ -26,11 +28,14 @@ interface Observed {
     readonly settings: Pick<SettingsStore, "problem">;
   };
   readonly streams: DataStreams;
+  readonly store: Pick<ServerStore, "status" | "present">;
+  readonly drain: Drain;
 }
 
 /** @throws Error when the group or the address that was asked for cannot be used. */
 export async function openObservers(observed: Observed): Promise<AsyncDisposable> {
   const { options, registry, control, recent, forwards, clients, streams } = observed;
+  const { store, drain } = observed;
   const engine = withPeers(observed.engine, streams);
   const monitor = new ServerMonitor({
     engine,
@@ -48,14 +53,12 @@ export async function openObservers(observed: Observed): Promise<AsyncDisposable
   stack.use(
     await openServerMetrics({
       ...options,
-      monitor,
-      control,
-      streams,
+      ...{ monitor, control, streams, store, drain },
       drops: () => dropCounts(engine),
     }),
   );
   const settings = clients.settings;
-  const parts = { ...options, monitor, recent, registry, facts, forwards, settings };
+  const parts = { ...options, monitor, recent, registry, facts, forwards, settings, store, drain };
   stack.use(await openServerSocket(parts));
   return stack.move();
 }

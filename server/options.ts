@@ -54,6 +54,15 @@ import { hostsOption, jsonOption, networkOf, type SharedOptions } from "./option
 import { parsePublicHosts } from "./host_lists.ts";
 import { addForwardCommands, type ForwardCommand } from "./forwards/forward_options.ts";
 import { mssClampOption } from "./mss_clamp_option.ts";
+import {
+  type NatsOptions,
+  natsOptions,
+  storeCaOption,
+  storeCertOption,
+  storeCredentialsOption,
+  storeKeyOption,
+  storeOption,
+} from "./store/nats/nats_options.ts";
 import { type ThreadChoice, threadsOption } from "./threads_option.ts";
 import { TUN_NAME } from "./tun.ts";
 import { VERSION } from "../lib/cli/version.ts";
@@ -100,6 +109,8 @@ export interface ServerOptions extends TunnelOptions, InstanceOptions {
   metricsEveryMs: number | null;
   /** Whether metrics have the names of clients. */
   metricsPerClient: boolean;
+  /** What it shares with other servers is kept there; null: it shares nothing. */
+  store: NatsOptions | null;
 }
 
 /** The options of a server that knows where its authority lies. */
@@ -213,6 +224,11 @@ function buildProgram(accept: Accept<ServerCommand>) {
       "make a new certificate authority: old certificates end, the old tree is kept",
     ).helpGroup(GROUPS.safety))
     .addOption(hostsOption().helpGroup(GROUPS.connection))
+    .addOption(storeOption())
+    .addOption(storeCredentialsOption())
+    .addOption(storeCaOption())
+    .addOption(storeCertOption())
+    .addOption(storeKeyOption())
     .addOption(
       new Option("--clients-reach-each-other", "pass on packets from one client to another")
         .helpGroup(GROUPS.safety),
@@ -285,6 +301,7 @@ function buildProgram(accept: Accept<ServerCommand>) {
           mssClamp: raw.mssClamp,
           metricsEveryMs: raw.metricsEvery === 0 ? null : raw.metricsEvery,
           metricsPerClient: raw.metricsPerClient ?? false,
+          store: natsOptions(raw),
           ...tunnelOptions(raw),
         },
       });

@@ -1,4 +1,4 @@
-import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { deepEqual, doesNotMatch, equal, match, ok } from "node:assert/strict";
 import { DEFAULT_NETWORK, TunnelNetwork } from "../lib/protocol/wire/tunnel_network.ts";
 import { parseServerOptions, type ServerOptions } from "./options.ts";
 import { DEFAULT_TUNING } from "../lib/protocol/session/session_tuning.ts";
@@ -24,6 +24,7 @@ const DEFAULTS: ServerOptions = {
   mssClamp: { kind: "pmtu" },
   metricsEveryMs: null,
   metricsPerClient: false,
+  store: null,
   engine: "auto",
   threads: 1,
   logLevel: "info",
@@ -70,6 +71,14 @@ Deno.test("parseServerOptions() reads every option, with one dash or two", () =>
     mssClamp: { kind: "fixed", mssBytes: 1360 },
     metricsEveryMs: 1000,
     metricsPerClient: true,
+    store: {
+      machines: [{ host: "n1.example", port: 4222 }, { host: "2001:db8::2", port: 4300 }],
+      transport: "tls",
+      credentials: "/etc/store.creds",
+      ca: "/etc/ca.pem",
+      certificate: "/etc/cert.pem",
+      key: "/etc/key.pem",
+    },
     engine: "native",
     threads: 4,
     logLevel: "debug",
@@ -100,6 +109,11 @@ Deno.test("parseServerOptions() reads every option, with one dash or two", () =>
     ["compression", "off"],
     ["dscp", "46"],
     ["rekey-every", "1m"],
+    ["store", "nats://n1.example,[2001:db8::2]:4300"],
+    ["store-credentials", "/etc/store.creds"],
+    ["store-ca", "/etc/ca.pem"],
+    ["store-cert", "/etc/cert.pem"],
+    ["store-key", "/etc/key.pem"],
   ];
   for (const dashes of ["-", "--"]) {
     const switches = ["regen", "clients-reach-each-other", "verbose", "log-json", "accept-v1"]
@@ -284,4 +298,17 @@ Deno.test("parseServerOptions() says how to undo what a killed server left", () 
   ok(parsed.command === "print");
   equal(parsed.exitCode, 2);
   match(parsed.text, /the next start of the server undoes .* 'fluxify-client restore' does so/);
+});
+
+Deno.test("parseServerOptions() refuses what -store cannot be, and repeats no password", () => {
+  const refused = (expected: RegExp, ...argv: string[]) => match(refusal(...argv), expected);
+  refused(/must be file, nats:\/\/HOST/, "-store", "redis://a");
+  refused(/must be an IP address or a host name, not ''/, "-store", "nats://a,,b");
+  refused(/has no port from 1 to 65535/, "-store", "nats://a:70000");
+  refused(/takes at most 16 machines, not 17/, "-store", `nats://${"a,".repeat(16)}a`);
+  refused(/belong together: give both/, "-store", "tls://a", "-store-key", "k.pem");
+  refused(/-store-ca means nothing without -store/, "-store-ca", "ca.pem");
+  const secret = refusal("-store", "nats://user:hunter2@a");
+  match(secret, /takes no names and passwords/);
+  doesNotMatch(secret, /hunter2/);
 });

@@ -18,39 +18,37 @@ import { ServiceManager } from "../lib/host/service/service_manager.ts";
 import { watchRules } from "../lib/host/journal/rule_watch.ts";
 import { TunKeeper } from "../lib/host/links/tun_keeper.ts";
 import { openServerPki, type ServerPki } from "../lib/pki/server_pki.ts";
-import { CONTROL_EXCHANGE_TIMEOUT_MS } from "../lib/protocol/wire/control_message.ts";
 import type { HangUps } from "./certificates/hang_ups.ts";
 import { leadToNetworks, openClients } from "./clients/open_clients.ts";
 import { nextStep } from "./certificates/next_step.ts";
 import { CredentialReload } from "./certificates/reload.ts";
 import { tlsNotice } from "../lib/pki/tls/open_tls.ts";
-import { type ControlServer, startControlServer } from "./control/control_server.ts";
-import { handleEngineEvent, logControlEvent, logShared, noteMachine } from "./events.ts";
+import { startControlPlane } from "./control_plane.ts";
+import { Drain } from "./drain.ts";
+import { handleEngineEvent, noteMachine } from "./events.ts";
 import { dropCounts } from "../lib/status/bond_status.ts";
 import { describeDrops, metricsLines } from "../lib/status/metrics_line.ts";
 import { removeForwardsTo } from "./forwards/forward_file.ts";
 import { keepForwards } from "./forwards/keep_forwards.ts";
 import { keepTun } from "./keep_tun.ts";
 import { changeHost } from "./host_changes.ts";
-import { openMapping, withMapping } from "./mapping/mapping_grant.ts";
-import type { MappingResponder } from "./mapping/mapping_responder.ts";
+import { openMapping } from "./mapping/mapping_grant.ts";
 import { type ServeOptions, SERVER_PROGRAM } from "./options.ts";
 import { openObservers } from "./observers.ts";
-import { certificateCheck } from "./sessions/certificate_check.ts";
+import { certificateCheck, withStore } from "./sessions/certificate_check.ts";
 import { ForeignSources } from "./sessions/foreign_sources.ts";
 import { watchLastSeen } from "./sessions/last_seen_watch.ts";
-import { LeaseStore } from "./sessions/lease_store.ts";
 import { SessionRegistry } from "./sessions/session_registry.ts";
-import { V1Policy } from "./sessions/v1_policy.ts";
 import { SharedCertificates } from "./sessions/shared_certificates.ts";
 import { threadsFor } from "./threads_option.ts";
 import type { DataStreams } from "./transport/data_streams.ts";
 import { nameOfPeer, openDataStreams, withPeers } from "./transport/relayed_peers.ts";
-import { TUN_MTU } from "./tun.ts";
+import { openStore } from "./store/open_store.ts";
+import type { ServerStore } from "./store/server_store.ts";
+import { TUN_MTU, TUN_NAME } from "./tun.ts";
 
-/** A stranger's costs 30 KB until it is over. */
-const HANDSHAKES_MAX = 4096;
-const CERTIFICATE_CHECK_MS = 1000;
+/** Other servers are to know what is revoked here within a second. */
+const CERTIFICATE_CHECK_MS = 250;
 const RENEWAL_CHECK_MS = 86_400_000;
 const FOREIGN_CHECK_MS = 10_000;
 
@@ -90,8 +88,8 @@ export async function serve(
   faults.promise.catch(() => {}); // awaited below, unless the start fails first
   const shared = new SharedCertificates();
   const streams = openDataStreams(options, libc, stack);
-  const { engine, reason, registry } = await startDataPlane(
-    ...[options, libc, stack, shared, streams, faults.reject] as const,
+  const { engine, reason, registry, store, checkCertificates } = await startDataPlane(
+    ...[options, libc, pki, stack, shared, streams, faults.reject] as const,
   );
   stack.use(manager.watch(() => engine.answer()));
   const clients = stack.use(
@@ -111,15 +109,18 @@ export async function serve(
   stack.use(watchRules(journal, warn));
   stack.use(await leadToNetworks({ ...options, ...clients, journal }));
   stack.defer(() => registry.endAll());
+  const sessions = () => registry.sessions;
+  const drain = stack.use(
+    new Drain({ engine, sessions, changed: (isDraining) => store.setDraining(isDraining) }),
+  );
   const mapping = openMapping(options, libc, warn);
   if (mapping !== null) stack.use(mapping);
   const control = stack.use(
-    await startControlPlane(options, pki, registry, shared, mapping, streams),
+    await startControlPlane(options, pki, { registry, store, shared, mapping, streams, drain }),
   );
   const forwards = stack.use(await keepForwards(options, journal, registry, control));
 
   stack.use(await watchLastSeen({ directory: options.pkiFolder, engine, warn }));
-  const checkCertificates = checkOf(pki, registry, streams);
   stack.adopt(setInterval(checkCertificates, CERTIFICATE_CHECK_MS), clearInterval);
   const reload = new CredentialReload({ ...options, control, revocations: pki.revocations }, pki);
   stack.adopt(setInterval(() => renewCertificate(reload), RENEWAL_CHECK_MS), clearInterval);
@@ -135,7 +136,7 @@ export async function serve(
     stack.adopt(setInterval(() => logMetrics(named), options.metricsEveryMs), clearInterval);
   }
   const parts = { options, engine, registry, control, recent, forwards, clients, streams };
-  stack.use(await openObservers(parts));
+  stack.use(await openObservers({ ...parts, store, drain }));
   log.info("{reason}", { reason });
   const notice = tlsNotice();
   if (notice !== null) log.warn("{notice}", { notice });
@@ -183,19 +184,28 @@ async function openPki(options: ServeOptions): Promise<ServerPki> {
 async function startDataPlane(
   options: ServeOptions,
   libc: Libc,
+  { revocations }: ServerPki,
   stack: AsyncDisposableStack,
   shared: SharedCertificates,
   streams: DataStreams,
   fail: (error: Error) => void,
-): Promise<Omit<StartedEngine, "name"> & { registry: SessionRegistry }> {
-  const store = new LeaseStore({
-    directory: options.pkiFolder,
-    network: options.network,
-    warn: (line) => log.warn("{line}", { line }),
-  });
-  const { leases, problem } = await store.load();
-  if (problem !== null) log.warn("{problem}", { problem });
-  stack.use(store);
+): Promise<
+  Omit<StartedEngine, "name"> & {
+    registry: SessionRegistry;
+    store: ServerStore;
+    checkCertificates: () => void;
+  }
+> {
+  const store = stack.use(
+    await openStore({
+      directory: options.pkiFolder,
+      network: options.network,
+      revocations,
+      nats: options.store,
+      instance: options.instance === TUN_NAME ? null : options.instance,
+      warn: (line) => log.warn("{line}", { line }),
+    }),
+  );
   const onEvent = (event: EngineEvent) => {
     const named = nameOfPeer(event, streams);
     noteMachine(named, registry, shared);
@@ -213,51 +223,20 @@ async function startDataPlane(
     tuning: options.tuning,
     network: options.network,
     random: (into) => crypto.getRandomValues(into),
-    leases,
+    addresses: store.addresses,
     clientsMax: options.clientsMax,
-    onLeases: () => store.save(() => registry.leases),
+    onLeases: () => store.leasesChanged(),
+    onHeard: (name) => store.heard(name),
   });
-  return { engine, reason, registry };
-}
-
-function startControlPlane(
-  options: ServeOptions,
-  { caPem, certPem, keyPem, revocations }: ServerPki,
-  registry: SessionRegistry,
-  shared: SharedCertificates,
-  mapping: MappingResponder | null,
-  dataStreams: DataStreams,
-): Promise<ControlServer> {
-  const v1 = new V1Policy(options.acceptsV1);
-  return startControlServer({
-    port: options.controlPort,
-    caPem,
-    certPem,
-    keyPem,
-    isRevoked: (serialHex) => revocations.isRevoked(serialHex),
-    grant: (peer) => {
-      const response = v1.refusal(peer) ?? registry.grant(peer);
-      const { commonName, remoteAddress } = peer;
-      if (response.kind === "grant" && v1.isNews(peer)) {
-        log.warn(
-          "{commonName} speaks v1, which has no protection against replays: bring it up to date",
-          {
-            commonName,
-          },
-        );
-      }
-      const found = response.kind === "grant"
-        ? shared.given(commonName, remoteAddress, performance.now())
-        : null;
-      if (found !== null) logShared(found);
-      return withMapping(response, peer, mapping);
+  const checkCertificates = checkOf({ revocations }, registry, streams, store);
+  store.follow({
+    sessions: () => registry.size,
+    end: (name, why) => {
+      if (registry.endOf(name)) log.info("session of {name} ended: {why}", { name, why });
     },
-    status: () => ({ load: registry.load, isDraining: false }),
-    log: logControlEvent,
-    dataStreams,
-    handshakesMax: HANDSHAKES_MAX,
-    exchangeTimeoutMs: CONTROL_EXCHANGE_TIMEOUT_MS,
+    endRevoked: checkCertificates,
   });
+  return { engine, reason, registry, store, checkCertificates };
 }
 
 async function startServerEngine(
@@ -284,12 +263,13 @@ async function startServerEngine(
 }
 
 function checkOf(
-  { revocations }: ServerPki,
+  { revocations }: Pick<ServerPki, "revocations">,
   registry: SessionRegistry,
   streams: DataStreams,
+  store: ServerStore,
 ): () => void {
   return certificateCheck({
-    revocations,
+    revocations: withStore(revocations, store),
     registry,
     streams,
     nowMs: () => Date.now(),

@@ -24,18 +24,23 @@ const Instant = v.pipe(
   v.check((date) => !Number.isNaN(date.getTime())),
 );
 
+const RevocationSchema = v.object({
+  serial: v.pipe(v.string(), v.regex(/^(0|[1-9A-F][0-9A-F]{0,63})$/)),
+  commonName: v.pipe(v.string(), v.maxLength(COMMON_NAME_LENGTH_MAX)),
+  revokedAt: Instant,
+  notAfter: Instant,
+});
+
 const RevocationFile = v.object({
   version: v.literal(1),
-  revoked: v.pipe(
-    v.array(v.object({
-      serial: v.pipe(v.string(), v.regex(/^(0|[1-9A-F][0-9A-F]{0,63})$/)),
-      commonName: v.pipe(v.string(), v.maxLength(COMMON_NAME_LENGTH_MAX)),
-      revokedAt: Instant,
-      notAfter: Instant,
-    })),
-    v.maxLength(REVOCATIONS_MAX),
-  ),
+  revoked: v.pipe(v.array(RevocationSchema), v.maxLength(REVOCATIONS_MAX)),
 });
+
+/** One revocation, as JSON has it; null when it is none. */
+export function decodeRevocation(value: unknown): Revocation | null {
+  const parsed = v.safeParse(RevocationSchema, value);
+  return parsed.success ? parsed.output : null;
+}
 
 /** @throws {PkiError} "damaged" for anything but what {@link encodeRevocations} writes */
 export function decodeRevocations(text: string, path: string): Revocation[] {

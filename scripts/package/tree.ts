@@ -101,6 +101,8 @@ function copyright(license: string): string {
     `Copyright: ${holder.replace(/^Copyright \(c\) /, "")}`,
     "License: Expat",
     "Comment: Both programs hold the Deno runtime, under the same license, Copyright the Deno authors.",
+    "         The server holds the client of NATS, Copyright The NATS Authors, under the Apache License",
+    "         2.0: /usr/share/common-licenses/Apache-2.0.",
     "",
     "License: Expat",
     ...text.map((line) => line === "" ? " ." : ` ${line}`),

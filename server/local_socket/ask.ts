@@ -10,8 +10,17 @@ import { describeDrops } from "../../lib/status/metrics_line.ts";
 import type { SessionStatus } from "../../lib/status/server_status.ts";
 import type { AskCommand } from "../ask_options.ts";
 import { prescribedLine } from "../clients/client_text.ts";
-import { SERVER_SOCKETS, type ServerAnswer, type SessionsAnswer } from "./server_socket.ts";
+import type { PresentClient } from "../store/server_store.ts";
+import { storeRows } from "../store/store_text.ts";
+import {
+  type DrainAnswer,
+  type PresentAnswer,
+  SERVER_SOCKETS,
+  type ServerAnswer,
+  type SessionsAnswer,
+} from "./server_socket.ts";
 
+const DRAIN_LOOK_MS = 500;
 /** More answers than the largest network has sessions for. */
 const ANSWERS_MAX = 300;
 
@@ -29,6 +38,11 @@ export function runAsk(command: AskCommand): Promise<number> {
         writeAnswer(command.format, sessions, () => sessionTable(sessions));
         return EXIT_OK;
       }
+      case "present": {
+        const clients = await allPresent(connection);
+        writeAnswer(command.format, clients, () => presentTable(clients));
+        return EXIT_OK;
+      }
       case "logs": {
         const lines = await connection.ask("logs", { lines: command.lines }) as LoggedLine[];
         writeAnswer(command.format, lines, () => lines.map(logLine));
@@ -41,10 +55,59 @@ export function runAsk(command: AskCommand): Promise<number> {
           `the session of ${command.client} has ended; to keep it out, revoke its certificate\n`,
         );
         return EXIT_OK;
+      case "drain":
+        return await waitForDrain(connection, command.limitMs);
+      case "end drain":
+        await connection.ask("drain", { stop: true });
+        writeTo(Deno.stdout, "the server takes clients again\n");
+        return EXIT_OK;
       default:
         return command satisfies never;
     }
   });
+}
+
+/** Returns when no client is left, or not in time. Ending this command ends no drain. */
+async function waitForDrain(connection: LocalConnection, limitMs: number): Promise<number> {
+  const endMs = performance.now() + limitMs;
+  for (;;) {
+    const { sessions } = await connection.ask("drain") as DrainAnswer;
+    if (sessions === 0) {
+      writeTo(Deno.stdout, "no client is connected any more: the server may be stopped\n");
+      return EXIT_OK;
+    }
+    if (performance.now() >= endMs) {
+      throw new Error(
+        `Cannot move all clients away: ${sessions} are still connected, and know no other server, ` +
+          "it seems; stopping the server ends their sessions, 'drain --stop' takes clients again",
+      );
+    }
+    await new Promise((resolve) => setTimeout(resolve, DRAIN_LOOK_MS));
+  }
+}
+
+async function allPresent(connection: LocalConnection): Promise<PresentClient[]> {
+  const all: PresentClient[] = [];
+  for (let answers = 0; answers < ANSWERS_MAX; answers++) {
+    const after = all.at(-1)?.name;
+    const asked = after === undefined ? {} : { after };
+    const { clients, isMore } = await connection.ask("present", asked) as PresentAnswer;
+    all.push(...clients);
+    if (!isMore) break;
+  }
+  return all;
+}
+
+function presentTable(clients: readonly PresentClient[]): string[] {
+  if (clients.length === 0) return ["no client is known to be connected to servers with -store"];
+  return formatTable(
+    ["CLIENT", "ADDRESS", "SERVER"],
+    clients.map(({ name, ipv4, server, isThis }) => [
+      name,
+      ipv4,
+      isThis ? `${server} (this one)` : server,
+    ]),
+  );
 }
 
 async function allSessions(connection: LocalConnection): Promise<SessionStatus[]> {
@@ -67,10 +130,14 @@ function statusLines(status: ServerAnswer): string[] {
     ["ports", `UDP ${status.udpPort}, TCP ${status.controlPort}`],
     ["inside", `${status.tun} has ${status.address4} and ${status.address6}`],
     ["sessions", `${status.sessions}, with ${status.pathsUp} of ${status.paths} paths up`],
+    ...status.isDraining
+      ? [["draining", "clients are asked to go to other servers, and none is taken"]]
+      : [],
     ["from clients", carried(status.receivedBytesPerSecond, status.receivedBytes)],
     ["to clients", carried(status.sentBytesPerSecond, status.sentBytes)],
     ["port forwards", forwardsText(status.portForwards)],
     ...status.settingsProblem === null ? [] : [["client settings", status.settingsProblem]],
+    ...storeRows(status.store),
     ["dropped", describeDrops(drops)],
   ]);
 }

@@ -16,7 +16,7 @@ export interface Lease {
 }
 
 /** What numbers a client takes: see FEATURE_ANY_HOST. */
-type TakenHosts = "usual" | "any";
+export type TakenHosts = "usual" | "any";
 
 export class AddressPool {
   readonly #usual: Shelf;

@@ -1,6 +1,7 @@
 /** Ends the live sessions and streams of certificates that were revoked, or ended, while the server runs. */
 import { normalizeSerial } from "../../lib/pki/certificate.ts";
 import type { RevocationList } from "../../lib/pki/revocation_list.ts";
+import type { ServerStore } from "../store/server_store.ts";
 import type { DataStreams } from "../transport/data_streams.ts";
 import type { SessionRegistry } from "./session_registry.ts";
 
@@ -19,8 +20,25 @@ interface CheckParts {
   readonly problem: (problem: string) => void;
 }
 
+/** The list, and what other servers have revoked; what is new on the list is told to them. */
+export function withStore(
+  list: Pick<RevocationList, "poll" | "problem">,
+  store: Pick<ServerStore, "pollRevoked" | "revocationsChanged">,
+): Pick<RevocationList, "poll" | "problem"> {
+  return {
+    poll: () => {
+      const own = list.poll();
+      if (own.length > 0) store.revocationsChanged();
+      return [...own, ...store.pollRevoked()];
+    },
+    get problem() {
+      return list.problem;
+    },
+  };
+}
+
 /**
- * To be called each second. Sessions are looked through when a certificate has been revoked, since
+ * To be called several times a second. Sessions are looked through when a certificate has been revoked, since
  * whose was revoked before was refused, and for those that end every five seconds.
  */
 export function certificateCheck(parts: CheckParts): () => void {

@@ -11,6 +11,7 @@ import {
   type InnerAddresses,
   type TunnelNetwork,
 } from "../../lib/protocol/wire/tunnel_network.ts";
+import type { AddressBook } from "../store/server_store.ts";
 import { AddressPool, type Lease } from "./address_pool.ts";
 
 const SESSION_KEY_LENGTH = 32;
@@ -43,10 +44,12 @@ interface RegistryOptions {
   readonly random: (into: Uint8Array<ArrayBuffer>) => void;
   /** 10.8.0.0/24 and fd00:8::/64 unless given. */
   readonly network?: TunnelNetwork;
-  /** Of an earlier server, the least recently used first. */
-  readonly leases?: readonly Lease[];
-  /** Told whenever an address is given to a client, or one leaves: `leases` are other ones. */
+  /** The addresses of clients; those of a pool of its own unless given. */
+  readonly addresses?: AddressBook;
+  /** Told whenever an address is given to a client, or one leaves. */
   readonly onLeases?: () => void;
+  /** Told when a client has spoken on its session, now and then again. */
+  readonly onHeard?: (name: string) => void;
   /** Clients that may be connected at a time; as many as there are addresses unless given. */
   readonly clientsMax?: number;
 }
@@ -87,7 +90,7 @@ interface OwnSession extends LiveSession {
 
 export class SessionRegistry {
   readonly #options: RegistryOptions;
-  readonly #pool: AddressPool;
+  readonly #pool: AddressBook;
   /** The present session of each client. */
   readonly #byName = new Map<string, OwnSession>();
   /** All sessions, those before the present ones as well. */
@@ -99,7 +102,7 @@ export class SessionRegistry {
 
   constructor(options: RegistryOptions) {
     this.#options = options;
-    this.#pool = new AddressPool(options.leases, options.network);
+    this.#pool = options.addresses ?? new AddressPool([], options.network);
   }
 
   get sessions(): Iterable<LiveSession> {
@@ -111,7 +114,12 @@ export class SessionRegistry {
     return this.#byName.size / this.#pool.size;
   }
 
-  /** As AddressPool has it. */
+  /** Clients that are connected. */
+  get size(): number {
+    return this.#byName.size;
+  }
+
+  /** As AddressBook has it. */
   addressesOf(client: string): InnerAddresses | null {
     return this.#pool.addressesOf(client);
   }
@@ -141,8 +149,12 @@ export class SessionRegistry {
     const name = this.nameOf(id);
     if (name === undefined) return;
     for (const session of [...this.#replaced.get(name) ?? [], this.#byName.get(name)!]) {
-      if (session.id === id) return void (session.isHeard = true);
-      session.isOutdated = true;
+      if (session.id !== id) {
+        session.isOutdated = true;
+        continue;
+      }
+      session.isHeard = true;
+      return this.#options.onHeard?.(name);
     }
   }
 
@@ -240,6 +252,12 @@ export class SessionRegistry {
     this.#pool.release(session.name);
     this.#options.onLeases?.();
     return true;
+  }
+
+  /** Ends whatever session the client has; false when it has none. */
+  endOf(name: string): boolean {
+    const session = this.#byName.get(name);
+    return session !== undefined && this.end(session.id);
   }
 
   /**

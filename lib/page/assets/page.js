@@ -95,15 +95,30 @@ function take(live) {
 }
 
 function takeServer(status, sessions) {
-  setState("good", "running");
+  const { store, isDraining } = status;
+  const isStoreAway = store.kind !== "file" && !store.isReachable;
+  if (isDraining) setState("doubt", "draining");
+  else if (isStoreAway) setState("doubt", "running, the shared store is away");
+  else setState("good", "running");
+  const notice = byId("notice");
+  notice.hidden = !isStoreAway;
+  notice.textContent = isStoreAway ? `${store.place}: ${store.problem}` : "";
   totals([
     ["from clients", rate(status.receivedBytesPerSecond)],
     ["to clients", rate(status.sentBytesPerSecond)],
     ["clients", String(status.sessions)],
     ["paths up", `${status.pathsUp} of ${status.paths}`],
     ["ports", `UDP ${status.udpPort}, TCP ${status.controlPort}`],
+    ...store.kind === "file" ? [] : [["servers", serversText(store.servers)]],
   ]);
   showSessions(sessions, report);
+}
+
+/** Those that share what this one does, and their clients. */
+function serversText(servers) {
+  const heard = servers.filter(({ heardMsAgo }) => heardMsAgo < 10_000);
+  const sessions = heard.reduce((all, { sessions }) => all + sessions, 0);
+  return `${heard.length} of ${servers.length}, ${sessions} clients`;
 }
 
 function takeClient(status) {

@@ -1,0 +1,117 @@
+/** Opens the store of a server: its own files, or what it shares with others. */
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { VERSION } from "../../lib/cli/version.ts";
+import { importRevocations } from "../../lib/pki/revocation_import.ts";
+import type { RevocationList } from "../../lib/pki/revocation_list.ts";
+import {
+  exists,
+  removeFile,
+  SECRET_FILE_MODE,
+  writeFilesAtomically,
+} from "../../lib/pki/secure_file.ts";
+import { messageOf } from "../../lib/ffi/error_text.ts";
+import type { TunnelNetwork } from "../../lib/protocol/wire/tunnel_network.ts";
+import { readLastSeen } from "../sessions/last_seen_file.ts";
+import { LeaseStore } from "../sessions/lease_store.ts";
+import { FileStore } from "./file_store.ts";
+import type { NatsOptions } from "./nats/nats_options.ts";
+import type { ServerStore } from "./server_store.ts";
+
+/** Beside the leases: says that they are a copy of what several servers have agreed on. */
+const AGREED_FILE = "leases-agreed";
+
+interface StoreOptions {
+  /** The folder of the certificates. */
+  readonly directory: string;
+  readonly network: TunnelNetwork;
+  readonly revocations: RevocationList;
+  /** Null: files alone. */
+  readonly nats: NatsOptions | null;
+  /** The instance's, should there be several on this machine. */
+  readonly instance: string | null;
+  /** For the operator. */
+  readonly warn: (line: string) => void;
+}
+
+/** @throws PkiError */
+export async function openStore(options: StoreOptions): Promise<ServerStore> {
+  if (options.nats !== null) return await openShared({ ...options, nats: options.nats });
+  const agreed = join(options.directory, AGREED_FILE);
+  // What this server gives away from now on, nobody else knows of.
+  if (await exists(agreed)) await removeFile(agreed);
+  return await FileStore.open(options);
+}
+
+async function openShared(
+  { directory, network, revocations, nats, instance, warn }: StoreOptions & { nats: NatsOptions },
+): Promise<ServerStore> {
+  // A server that keeps files loads nothing of it.
+  const { NatsService } = await import("./nats/nats_service.ts");
+  const { SharedStore } = await import("./shared/shared_store.ts");
+  const copy = new LeaseStore({ directory, network, warn });
+  const { leases, problem } = await copy.load();
+  if (problem !== null) warn(problem);
+  const seen = await readLastSeen(directory).catch((error) => {
+    warn(messageOf(error));
+    return new Map<string, number>();
+  });
+  const agreed = join(directory, AGREED_FILE);
+  const areAgreed = await exists(agreed);
+  let isMarked = areAgreed;
+  const mark = async () => {
+    isMarked = true;
+    const text = "these leases are a copy of what several servers have agreed on\n";
+    await writeFilesAtomically([{ path: agreed, text, mode: SECRET_FILE_MODE }]);
+  };
+  const id = new Uint8Array(8);
+  crypto.getRandomValues(id);
+  const store: ServerStore = new SharedStore({
+    ...{ network, leases, areAgreed, warn },
+    service: new NatsService(nats, id[0]!),
+    serverId: id.toHex(),
+    serverName: nameOf(instance),
+    version: VERSION,
+    usedAtMs: (name) => seen.get(name) ?? 0,
+    list: revocations,
+    add: (added) => importRevocations(directory, added, new Date()),
+    saveCopy: (isAgreed) => {
+      copy.save(() => store.addresses.leases);
+      if (isAgreed && !isMarked) mark().catch((error) => warn(messageOf(error)));
+    },
+    nowMs: () => Date.now(),
+    pause,
+    random: Math.random,
+  });
+  return withCopy(store, copy);
+}
+
+/** The copy is written when the store has ended. */
+function withCopy(store: ServerStore, copy: LeaseStore): ServerStore {
+  const end = store[Symbol.asyncDispose].bind(store);
+  return Object.assign(store, {
+    async [Symbol.asyncDispose]() {
+      await end();
+      await copy[Symbol.asyncDispose]();
+    },
+  });
+}
+
+/** For people, who have several servers: the machine's. */
+function nameOf(instance: string | null): string {
+  const machine = hostname().replaceAll(/[^\w.-]/g, "-").slice(0, 40) || "server";
+  return instance === null ? machine : `${machine}/${instance}`.slice(0, 64);
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  if (signal.aborted) return Promise.resolve();
+  const end = () => {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", end);
+    resolve();
+  };
+  const timer = setTimeout(end, ms);
+  signal.addEventListener("abort", end);
+  return promise;
+}

@@ -1,0 +1,153 @@
+/**
+ * What servers keep in the store they share, as keys and values. Values are JSON:
+ *
+ *   lease.10.8.0.77      {"name":"laptop","server":"9f0c...","at":"2026-11-28T13:05:00.000Z"}
+ *   revoked.3A5F         {"serial":"3A5F","commonName":"laptop","revokedAt":"...","notAfter":"..."}
+ *   server.9f0c...       {"name":"vpn1","at":"...","sessions":12,"isDraining":false,"version":"..."}
+ *
+ * Whoever may write to the store may write anything: what is not of these forms is refused, and what
+ * is larger is not even looked at.
+ */
+import * as v from "valibot";
+import {
+  COMMON_NAME_LENGTH_MAX,
+  decodeRevocation,
+  type Revocation,
+} from "../../../lib/pki/revocation_file.ts";
+
+export const KEY_LENGTH_MAX = 128;
+export const VALUE_BYTES_MAX = 4096;
+
+/** The address of one client. */
+export interface LeaseValue {
+  readonly name: string;
+  /** The server that it was last heard on, by id, as long as it has not left there; else null. */
+  readonly server: string | null;
+  /** When that was noted, in milliseconds since 1970. */
+  readonly atMs: number;
+}
+
+/** What a server tells of itself, every few seconds. */
+export interface ServerValue {
+  /** For people: of the machine. */
+  readonly name: string;
+  readonly atMs: number;
+  readonly sessions: number;
+  readonly isDraining: boolean;
+  readonly version: string;
+}
+
+export type StoreEntry =
+  | { readonly kind: "lease"; readonly ipv4: string; readonly value: LeaseValue }
+  | { readonly kind: "revoked"; readonly value: Revocation }
+  | { readonly kind: "server"; readonly id: string; readonly value: ServerValue };
+
+/** One entry, as it is kept. */
+export interface EncodedEntry {
+  readonly key: string;
+  readonly value: Uint8Array;
+}
+
+const SERVER_ID = /^[0-9a-f]{16}$/;
+const Instant = v.pipe(
+  v.string(),
+  v.isoTimestamp(),
+  v.transform((text) => Date.parse(text)),
+  v.check((ms) => !Number.isNaN(ms)),
+);
+
+const LeaseSchema = v.strictObject({
+  name: v.pipe(v.string(), v.minLength(1), v.maxLength(COMMON_NAME_LENGTH_MAX)),
+  server: v.nullable(v.pipe(v.string(), v.regex(SERVER_ID))),
+  at: Instant,
+});
+
+const ServerSchema = v.strictObject({
+  name: v.pipe(v.string(), v.minLength(1), v.maxLength(64), v.regex(/^[\w./-]+$/)),
+  at: Instant,
+  sessions: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(1_000_000)),
+  isDraining: v.boolean(),
+  version: v.pipe(v.string(), v.maxLength(32), v.regex(/^[\w.+-]*$/)),
+});
+
+export const leaseKey = (ipv4: string) => `lease.${ipv4}`;
+export const serverKey = (id: string) => `server.${id}`;
+const revocationKey = (serial: string) => `revoked.${serial}`;
+
+export function encodeLease(ipv4: string, { name, server, atMs }: LeaseValue): EncodedEntry {
+  return encoded(leaseKey(ipv4), { name, server, at: new Date(atMs).toISOString() });
+}
+
+export function encodeServer(id: string, value: ServerValue): EncodedEntry {
+  const { name, atMs, sessions, isDraining, version } = value;
+  const at = new Date(atMs).toISOString();
+  return encoded(serverKey(id), { name, at, sessions, isDraining, version });
+}
+
+export function encodeRevocation(revocation: Revocation): EncodedEntry {
+  return encoded(revocationKey(revocation.serial), revocation);
+}
+
+/** What a key stands for, whatever its value; null: none of ours. */
+export function parseKey(
+  key: string,
+): { readonly kind: StoreEntry["kind"]; readonly id: string } | null {
+  if (key.length > KEY_LENGTH_MAX) return null;
+  const at = key.indexOf(".");
+  const kind = key.slice(0, at);
+  const id = key.slice(at + 1);
+  if (kind === "lease" && v.is(v.pipe(v.string(), v.ipv4()), id)) return { kind, id };
+  if (kind === "server" && SERVER_ID.test(id)) return { kind, id };
+  if (kind === "revoked" && /^(0|[1-9A-F][0-9A-F]{0,63})$/.test(id)) return { kind, id };
+  return null;
+}
+
+/** Throws an Error that says what is wrong with it. */
+export function decodeEntry(key: string, bytes: Uint8Array): StoreEntry {
+  const parsed = parseKey(key);
+  if (parsed === null) throw new Error("its key is none of ours");
+  if (bytes.length > VALUE_BYTES_MAX) {
+    throw new Error(`it has ${bytes.length} bytes, more than ${VALUE_BYTES_MAX}`);
+  }
+  const value = parseJson(bytes);
+  switch (parsed.kind) {
+    case "lease": {
+      const { name, server, at: atMs } = checked(LeaseSchema, value);
+      return { kind: "lease", ipv4: parsed.id, value: { name, server, atMs } };
+    }
+    case "server": {
+      const { at: atMs, ...rest } = checked(ServerSchema, value);
+      return { kind: "server", id: parsed.id, value: { ...rest, atMs } };
+    }
+    case "revoked": {
+      const revocation = decodeRevocation(value);
+      if (revocation === null) throw new Error("it is no revocation");
+      if (revocation.serial !== parsed.id) throw new Error("its key has another serial");
+      return { kind: "revoked", value: revocation };
+    }
+    default:
+      return parsed.kind satisfies never;
+  }
+}
+
+function encoded(key: string, value: unknown): EncodedEntry {
+  return { key, value: new TextEncoder().encode(JSON.stringify(value)) };
+}
+
+function parseJson(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch {
+    throw new Error("it is not JSON");
+  }
+}
+
+function checked<Schema extends v.GenericSchema>(
+  schema: Schema,
+  value: unknown,
+): v.InferOutput<Schema> {
+  const parsed = v.safeParse(schema, value);
+  if (parsed.success) return parsed.output;
+  const where = v.getDotPath(parsed.issues[0]);
+  throw new Error(where === null ? "it is no object" : `its '${where}' is not what it should be`);
+}
