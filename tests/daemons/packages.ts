@@ -1,5 +1,6 @@
 /**
- * Daemons of other people that tests run for real: DHCP clients and servers, radvd, systemd-resolved.
+ * Daemons of other people that tests run for real: DHCP clients and servers, radvd, systemd-resolved,
+ * nats-server.
  * Installing them would change the machine (systemd-resolved takes over its DNS, others start), so
  * Debian's packages are only unpacked, into a folder that machines of tests lay over their /usr.
  */
@@ -9,7 +10,7 @@ import { needsRoot, run } from "../netns/namespace.ts";
 /** Beside what they need and this machine lacks. */
 const PACKAGES = [
   ...["dbus-daemon", "dhcpcd-base", "dnsmasq-base", "isc-dhcp-client"],
-  ...["libnss-resolve", "radvd", "systemd-resolved"],
+  ...["libnss-resolve", "nats-server", "radvd", "systemd-resolved"],
 ];
 const CACHE = "/var/cache/fluxify-tests";
 const DOWNLOAD_TIMEOUT_MS = 120_000;
@@ -32,6 +33,25 @@ export async function needsDaemons(): Promise<{ ignore: boolean }> {
     console.error(`tests with real daemons are skipped: ${(error as Error).message}`);
     return { ignore: true };
   }
+}
+
+/** As {@link needsDaemons}, for tests that run the store of several servers; CI has to have it. */
+export async function needsNatsServer(): Promise<{ ignore: boolean }> {
+  if (needsRoot().ignore) return needsRoot();
+  try {
+    await run(await natsServer(), "--version");
+    return { ignore: false };
+  } catch (error) {
+    if (Deno.env.get("CI") === "true") throw error;
+    console.error(`tests with a shared store are skipped: ${(error as Error).message}`);
+    return { ignore: true };
+  }
+}
+
+/** The path of nats-server: of this machine, else unpacked. @throws Error when it cannot be had */
+export async function natsServer(): Promise<string> {
+  const installed = "/usr/sbin/nats-server";
+  return await exists(installed) ? installed : join(await unpackDaemons(), "usr/sbin/nats-server");
 }
 
 /**
