@@ -46,7 +46,9 @@ export function startControlPlane(
     isRevoked,
     grant: async (peer) => {
       const { commonName, serialHex, remoteAddress } = peer;
-      const refusal = v1.refusal(peer) ?? await store.admit(commonName);
+      // Who is not let in anyway is given no address in the store.
+      const refusal = v1.refusal(peer) ?? registry.policy?.refusal(commonName) ??
+        await store.admit(commonName);
       if (refusal !== null) return refusal;
       // The store may have taken its time.
       if (isRevoked(serialHex)) return revoked(commonName);
