@@ -45,6 +45,7 @@ Deno.test("the contents of docs/operations.md are headings of it, in their order
   const path = "docs/operations.md";
   const contents = TEXTS.get(path)!.split("\n## ")[0]!;
   const listed = [...contents.matchAll(LINK)].map(([, text]) => text!);
+  // One that stood twice would be two places of one name.
   deepEqual(listed, headingsOf(path).filter((heading) => listed.includes(heading)));
   const parts = [...TEXTS.get(path)!.matchAll(/^## (.*)$/gm)].map(([, heading]) => heading!);
   deepEqual(parts.filter((heading) => !listed.includes(heading)), []);
