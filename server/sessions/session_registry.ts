@@ -344,6 +344,8 @@ export class SessionRegistry {
   /** A client that is connected has its place. */
   #isFullFor(name: string): boolean {
     const { clientsMax = Infinity } = this.#options;
+    // Where there are no more addresses than that, it is they that are used up.
+    if (clientsMax >= this.#pool.size) return false;
     return this.#pool.inUse >= clientsMax && !this.#pool.isInUse(name);
   }
 

@@ -233,7 +233,7 @@ Deno.test("SessionRegistry knows each of 65,533 clients and their sessions by id
 });
 
 Deno.test("SessionRegistry says what to do when the pool is full", () => {
-  const { grant } = makeRegistry();
+  const { grant } = makeRegistry(POOL_SIZE);
   for (let client = 0; client < POOL_SIZE; client++) {
     equal(grant(`client ${client}`).kind, "grant");
   }
