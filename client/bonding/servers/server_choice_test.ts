@@ -173,33 +173,50 @@ Deno.test("property: each server is planned once, and those that drain are last"
   }));
 });
 
-Deno.test("property: a server that comes and goes, whatever its rhythm, moves nobody for long", () => {
+const DAY_S = 24 * 3600;
+
+/** How often a client leaves the first of two servers in a day, which is up and down for so long in turn. */
+function movesInADay(upS: number, downS: number): number {
+  const choice = inOrder(2);
+  let moves = 0;
+  for (let second = 1; second <= DAY_S; second++) {
+    const nowMs = second * 1000;
+    const isUp = second % (upS + downS) < upS;
+    if (choice.current === 0 && !isUp) {
+      choice.lost(nowMs);
+      choice.granted(1, nowMs);
+      moves++;
+    }
+    for (const index of choice.probesDue(nowMs)) {
+      if (isUp) choice.answered(index, at(5), nowMs);
+      else choice.silent(index, nowMs);
+    }
+    const better = choice.better(nowMs);
+    if (better !== null) choice.granted(better, nowMs);
+  }
+  return moves;
+}
+
+/** It is trusted after 15 s, 30 s, 1 min, ... 16 min without a break, then after half an hour. */
+const DOUBLINGS = 8;
+
+Deno.test("property: a server that is away for minutes moves nobody for long, whatever its rhythm", () => {
+  const rhythm = [fc.integer({ min: 20, max: 600 }), fc.integer({ min: 61, max: 300 })] as const;
   fc.assert(
-    fc.property(
-      fc.integer({ min: 20, max: 600 }),
-      fc.integer({ min: 1, max: 300 }),
-      (upS, downS) => {
-        const choice = inOrder(2);
-        let moves = 0;
-        for (let second = 1; second <= 24 * 3600; second++) {
-          const nowMs = second * 1000;
-          const isUp = second % (upS + downS) < upS;
-          if (choice.current === 0 && !isUp) {
-            choice.lost(nowMs);
-            choice.granted(1, nowMs);
-            moves++;
-          }
-          for (const index of choice.probesDue(nowMs)) {
-            if (isUp) choice.answered(index, at(5), nowMs);
-            else choice.silent(index, nowMs);
-          }
-          const better = choice.better(nowMs);
-          if (better !== null) choice.granted(better, nowMs);
-        }
-        // It is trusted after 15 s, 30 s, 1 min, ... 10 min without a break: then its rhythm is too fast.
-        ok(moves <= 8, `${moves} moves in a day at ${upS} s up, ${downS} s down`);
-      },
-    ),
-    { numRuns: 30 },
+    fc.property(...rhythm, (upS, downS) => {
+      ok(movesInADay(upS, downS) <= DOUBLINGS, `${upS} s up, ${downS} s down`);
+    }),
+    { numRuns: 20 },
+  );
+});
+
+Deno.test("property: one whose breaks are too short to be seen moves it each half an hour at most", () => {
+  const rhythm = [fc.integer({ min: 20, max: 600 }), fc.integer({ min: 1, max: 60 })] as const;
+  const movesMax = DOUBLINGS + DAY_S * 1000 / TRUST_MAX_MS;
+  fc.assert(
+    fc.property(...rhythm, (upS, downS) => {
+      ok(movesInADay(upS, downS) <= movesMax, `${upS} s up, ${downS} s down`);
+    }),
+    { numRuns: 20, examples: [[361, 1]] },
   );
 });
