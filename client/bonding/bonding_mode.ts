@@ -303,9 +303,12 @@ function sample(monitor: BondMonitor): void {
 /** Remembers what the paths carry. */
 function learn(monitor: BondMonitor, learned: LearnedRates): void {
   const nowMs = Date.now();
-  monitor.status().then(({ session }) => {
+  monitor.status().then(({ session, links }) => {
+    // What TCP carries says little of the link.
+    const isByUdp = (link: string) =>
+      links.some(({ name, transport }) => name === link && transport === "udp");
     for (const { name, capacity, peerCapacity, rateLimit } of session?.paths ?? []) {
-      if (rateLimit === null) learned.note(name, capacity, peerCapacity, nowMs);
+      if (rateLimit === null && isByUdp(name)) learned.note(name, capacity, peerCapacity, nowMs);
     }
     learned.keep(nowMs);
   }).catch((error) => log.debug("cannot learn what links carry: {error}", { error }));
