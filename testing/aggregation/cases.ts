@@ -121,6 +121,19 @@ export function blackout(count: number, seed = 1): Blackout {
   return { foundMs: found - cutAt, gapMs, after: sumOf(lab.measure(cutAt + 6000, cutAt + 10_000)) };
 }
 
+/** The fast link of A loses its carrier, and the client knows. The longest gap of one flow, ms. */
+export function carrierLoss(seed = 1): number {
+  const lab = new Lab({ links: LINKS.A, seed });
+  const lostAt = 8000 + (seed - 1) * CUT_STEP_MS;
+  const flow = lab.addFlow("cubic");
+  lab.events.run(lostAt);
+  lab.down[0]!.isCut = lab.up[0]!.isCut = true;
+  flow.gapsFrom = lostAt;
+  lab.client.linkFailed(0, lostAt);
+  lab.events.run(lostAt + CUT_MS);
+  return flow.longestGapMs;
+}
+
 /** One transfer each way over A. Shares down and up. */
 export function bothWays(seed = 1): { down: number; up: number } {
   const lab = new Lab({ links: LINKS.A, seed });

@@ -109,6 +109,24 @@ export class TunnelPeer {
     });
   }
 
+  /** The link of a path is gone, and this end knows: it tells the peer what came last, and that. */
+  linkFailed(id: number, now: number): void {
+    const port = this.#ports.find((each) => each.id === id)!;
+    const fastest = this.#fastestAnswer(port, true, now);
+    const message = new Acknowledgement();
+    message.pathId = id;
+    if (port.received.acknowledge(message, now + SKEW_MS)) {
+      this.#sendAnswer(fastest, message, now);
+    }
+    this.aggregate.linkFailed(port.lane, now);
+    this.#sendControl(fastest, now, (then) => {
+      const peer = this.#peer!;
+      peer.aggregate.linkFailed(peer.aggregate.lane(id)!, then);
+      peer.pump(then);
+    });
+    this.pump(now);
+  }
+
   send(packet: InnerPacket, now: number): void {
     const slot = this.slots.take();
     if (slot === NO_SLOT) return;

@@ -9,6 +9,7 @@ import {
   blackout,
   bothWays,
   bufferbloat,
+  carrierLoss,
   type CaseName,
   changingRate,
   pacedUdp,
@@ -93,6 +94,12 @@ for (const flows of [1, 4]) {
     ok(runs.every(({ after }) => after > 30), "the link does not carry its share again");
   });
 }
+
+Deno.test("a link whose carrier is lost costs a flow one round trip of the other", () => {
+  const gaps = SEEDS.map((seed) => carrierLoss(seed));
+  const gapMs = median(gaps, (gap) => gap);
+  ok(gapMs <= 120, `${gaps} ms`);
+});
 
 Deno.test("both directions at once get the sum of the links", () => {
   const { down, up } = bothWays();

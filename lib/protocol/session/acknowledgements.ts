@@ -92,6 +92,20 @@ export class Acknowledgements {
     this.#outbox.transmit({ type: TYPE_ACKNOWLEDGEMENT, path: fastest, payload });
   }
 
+  /** The path ends: what came on it last is told on another one, or it would be sent again. */
+  pathEnds(path: SessionPath, now: number): void {
+    const { receivedRecords: records } = path;
+    const isTold = records === null ||
+      records.dueAt === Infinity && this.#lastWordAt[path.id] === Infinity;
+    const fastest = this.#fastest(path, true, now);
+    if (isTold || fastest === path) return;
+    this.#lastWordAt[path.id] = Infinity;
+    this.#message.pathId = path.id;
+    if (!records.acknowledge(this.#message, now)) return;
+    const payload = encodeAcknowledgement(this.#message);
+    this.#outbox.transmit({ type: TYPE_ACKNOWLEDGEMENT, path: fastest, payload });
+  }
+
   /**
    * The path that is there first, of those that work and were heard lately; for news of a path that
    * may be gone, the first of the others.

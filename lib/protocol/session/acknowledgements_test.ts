@@ -66,6 +66,18 @@ Deno.test("what was told on a path just before it fell silent is told again on a
   equal(acknowledgements.nextDeadline(), 38, "that of the slow one");
 });
 
+Deno.test("what came last on a path that ends is told on another one", () => {
+  const { acknowledgements, paths: [fast, slow], arrive, told } = setUp();
+  arrive(slow!, 0);
+  for (let now = 0; now < 5; now++) arrive(fast!, now);
+  acknowledgements.pathEnds(fast!, 5);
+  deepEqual(told(5), [1]);
+  acknowledgements.pathEnds(fast!, 6);
+  deepEqual(told(6), [], "nothing has come since");
+  acknowledgements.pathEnds(slow!, 7);
+  deepEqual(told(7), [0]);
+});
+
 Deno.test("what was told is not told again while more comes", () => {
   const { acknowledgements, paths: [fast, slow], arrive, told } = setUp();
   for (let now = 0; now < 25; now++) arrive(fast!, now);

@@ -220,6 +220,7 @@ export class Session<S extends Cipher, O extends Cipher> {
   removePath(id: number, now: number): void {
     const path = this.paths.byId(id);
     if (path === null) return;
+    this.acknowledgements?.pathEnds(path, now);
     if (path.reportedState !== "down") {
       path.reportedState = "down";
       this.#outbox.emit({ name: "path changed", path, state: "down" });
@@ -255,6 +256,7 @@ export class Session<S extends Cipher, O extends Cipher> {
   linkFailed(path: SessionPath, now: number): void {
     // An address under validation is no path yet.
     if (this.paths.byId(path.id) !== path) return;
+    this.acknowledgements?.pathEnds(path, now);
     path.isLinkGone = true;
     path.liveness.linkDown(now);
     this.#noteState(path, now);
