@@ -95,6 +95,7 @@ export async function serve(
   const clients = stack.use(
     await openClients({ directory: options.pkiFolder, engine, registry }),
   );
+  stack.use(store.shareSettings(clients.settings));
 
   const journal = await HostJournal.open({ program: SERVER_PROGRAM, runner });
   stack.defer(async () => {

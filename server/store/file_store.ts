@@ -52,6 +52,10 @@ export class FileStore implements ServerStore {
 
   revocationsChanged(): void {}
 
+  shareSettings(): Disposable {
+    return { [Symbol.dispose]: () => {} };
+  }
+
   setDraining(): void {}
 
   [Symbol.asyncDispose](): Promise<void> {

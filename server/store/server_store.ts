@@ -5,6 +5,7 @@
 import type { Revocation } from "../../lib/pki/revocation_file.ts";
 import type { ControlRefusal } from "../../lib/protocol/wire/control_message.ts";
 import type { InnerAddresses, TunnelNetwork } from "../../lib/protocol/wire/tunnel_network.ts";
+import type { SettingsStore } from "../clients/settings_store.ts";
 import type { Lease, TakenHosts } from "../sessions/address_pool.ts";
 
 /** The addresses of clients inside the tunnel. */
@@ -100,6 +101,8 @@ export interface ServerStore extends AsyncDisposable {
   heard(name: string): void;
   /** This server's own list of revocations has. */
   revocationsChanged(): void;
+  /** What is prescribed for clients is the same on all servers from now on, until disposed of. */
+  shareSettings(local: SettingsStore): Disposable;
   /** Whether this server moves its clients away. */
   setDraining(isDraining: boolean): void;
 }

@@ -3,20 +3,25 @@
  *
  *   lease.10.8.0.77      {"name":"laptop","server":"9f0c...","at":"2026-11-28T13:05:00.000Z"}
  *   revoked.3A5F         {"serial":"3A5F","commonName":"laptop","revokedAt":"...","notAfter":"..."}
+ *   client.bGFwdG9w      {"name":"laptop","at":"...","settings":{"rate":{"down":6250000,"up":1250000}}}
  *   server.9f0c...       {"name":"vpn1","at":"...","sessions":12,"isDraining":false,"version":"..."}
  *
  * Whoever may write to the store may write anything: what is not of these forms is refused, and what
  * is larger is not even looked at.
  */
 import * as v from "valibot";
+import { isStoredClientName } from "../../../lib/pki/client_name.ts";
 import {
   COMMON_NAME_LENGTH_MAX,
   decodeRevocation,
   type Revocation,
 } from "../../../lib/pki/revocation_file.ts";
+import type { ClientSettings } from "../../clients/client_settings.ts";
+import { encodeSettings, settingsFrom } from "../../clients/settings_text.ts";
 
-export const KEY_LENGTH_MAX = 128;
-export const VALUE_BYTES_MAX = 4096;
+export const KEY_LENGTH_MAX = 512;
+/** The settings of a client with as many prefixes as may be take the most. */
+export const VALUE_BYTES_MAX = 8192;
 
 /** The address of one client. */
 export interface LeaseValue {
@@ -24,6 +29,13 @@ export interface LeaseValue {
   /** The server that it was last heard on, by id, as long as it has not left there; else null. */
   readonly server: string | null;
   /** When that was noted, in milliseconds since 1970. */
+  readonly atMs: number;
+}
+
+/** What is prescribed for a client, of a name in base64url as its key. */
+interface ClientValue {
+  readonly settings: ClientSettings;
+  /** When that was changed, in milliseconds since 1970. */
   readonly atMs: number;
 }
 
@@ -40,6 +52,7 @@ export interface ServerValue {
 export type StoreEntry =
   | { readonly kind: "lease"; readonly ipv4: string; readonly value: LeaseValue }
   | { readonly kind: "revoked"; readonly value: Revocation }
+  | { readonly kind: "client"; readonly name: string; readonly value: ClientValue }
   | { readonly kind: "server"; readonly id: string; readonly value: ServerValue };
 
 /** One entry, as it is kept. */
@@ -62,6 +75,12 @@ const LeaseSchema = v.strictObject({
   at: Instant,
 });
 
+const ClientSchema = v.strictObject({
+  name: v.pipe(v.string(), v.check(isStoredClientName)),
+  at: Instant,
+  settings: v.unknown(),
+});
+
 const ServerSchema = v.strictObject({
   name: v.pipe(v.string(), v.minLength(1), v.maxLength(64), v.regex(/^[\w./-]+$/)),
   at: Instant,
@@ -72,10 +91,19 @@ const ServerSchema = v.strictObject({
 
 export const leaseKey = (ipv4: string) => `lease.${ipv4}`;
 export const serverKey = (id: string) => `server.${id}`;
+const clientKey = (name: string) => {
+  const bytes = new TextEncoder().encode(name);
+  return `client.${bytes.toBase64({ alphabet: "base64url", omitPadding: true })}`;
+};
 const revocationKey = (serial: string) => `revoked.${serial}`;
 
 export function encodeLease(ipv4: string, { name, server, atMs }: LeaseValue): EncodedEntry {
   return encoded(leaseKey(ipv4), { name, server, at: new Date(atMs).toISOString() });
+}
+
+export function encodeClient(name: string, { settings, atMs }: ClientValue): EncodedEntry {
+  const own = JSON.parse(encodeSettings(settings));
+  return encoded(clientKey(name), { name, at: new Date(atMs).toISOString(), settings: own });
 }
 
 export function encodeServer(id: string, value: ServerValue): EncodedEntry {
@@ -88,6 +116,15 @@ export function encodeRevocation(revocation: Revocation): EncodedEntry {
   return encoded(revocationKey(revocation.serial), revocation);
 }
 
+/** Of the last part of a client's key; what is none leads to no name. */
+export function nameOfClient(id: string): string {
+  try {
+    return new TextDecoder().decode(Uint8Array.fromBase64(id, { alphabet: "base64url" }));
+  } catch {
+    return "";
+  }
+}
+
 /** What a key stands for, whatever its value; null: none of ours. */
 export function parseKey(
   key: string,
@@ -97,6 +134,7 @@ export function parseKey(
   const kind = key.slice(0, at);
   const id = key.slice(at + 1);
   if (kind === "lease" && v.is(v.pipe(v.string(), v.ipv4()), id)) return { kind, id };
+  if (kind === "client" && /^[\w-]+$/.test(id)) return { kind, id };
   if (kind === "server" && SERVER_ID.test(id)) return { kind, id };
   if (kind === "revoked" && /^(0|[1-9A-F][0-9A-F]{0,63})$/.test(id)) return { kind, id };
   return null;
@@ -114,6 +152,11 @@ export function decodeEntry(key: string, bytes: Uint8Array): StoreEntry {
     case "lease": {
       const { name, server, at: atMs } = checked(LeaseSchema, value);
       return { kind: "lease", ipv4: parsed.id, value: { name, server, atMs } };
+    }
+    case "client": {
+      const { name, at: atMs, settings } = checked(ClientSchema, value);
+      if (clientKey(name) !== key) throw new Error("its key has another name");
+      return { kind: "client", name, value: { settings: settingsFrom(settings), atMs } };
     }
     case "server": {
       const { at: atMs, ...rest } = checked(ServerSchema, value);

@@ -39,7 +39,7 @@ Deno.test("entries: what is none of ours is refused by name", () => {
   refused("lease.10.8.0.7", `{"name":"a","server":null,"at":"soon"}`, /its 'at'/);
   refused("lease.10.8.0.7", `{"name":"a","server":null,"more":1,${at}}`, /its 'more'/);
   refused("lease.10.8.0.300", `{"name":"a","server":null,${at}}`, /its key is none of ours/);
-  refused("lease.10.8.0.7", `"${"x".repeat(VALUE_BYTES_MAX)}"`, /more than 4096/);
+  refused("lease.10.8.0.7", `"${"x".repeat(VALUE_BYTES_MAX)}"`, /more than 8192/);
   refused(`server.${ID}`, `{"name":"\\u001b[2J","sessions":1}`, /its 'name'/);
   refused("revoked.3A", `{"serial":"3B"}`, /it is no revocation/);
   const other = encodeRevocation({

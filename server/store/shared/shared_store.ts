@@ -14,6 +14,7 @@ import {
   decodeEntry,
   encodeServer,
   KEY_LENGTH_MAX,
+  nameOfClient,
   parseKey,
   serverKey,
   type ServerValue,
@@ -22,6 +23,8 @@ import {
 import type { KeyValueService, StoredValue } from "./key_value.ts";
 import { HOLD_MARGIN_MS } from "./lease_table.ts";
 import { SharedAddresses, type SharedAddressesParts } from "./shared_addresses.ts";
+import type { SettingsStore } from "../../clients/settings_store.ts";
+import { SharedSettings } from "./shared_settings.ts";
 import { SharedRevocations } from "./shared_revocations.ts";
 import { StoreLink } from "./store_link.ts";
 
@@ -55,6 +58,7 @@ type SharedStoreParts =
 export class SharedStore implements ServerStore {
   readonly addresses: SharedAddresses;
   readonly #revocations: SharedRevocations;
+  readonly #settings: SharedSettings;
   readonly #parts: SharedStoreParts;
   #link: StoreLink | null = null;
   #holder: SessionHolder | null = null;
@@ -82,6 +86,11 @@ export class SharedStore implements ServerStore {
       failed: (error) => this.#link?.suspect(error),
       revoked: () => this.#endRevoked(),
     });
+    this.#settings = new SharedSettings({
+      ...{ warn, nowMs, store },
+      take: (value) => this.#take(value),
+      failed: (error) => this.#link?.suspect(error),
+    });
   }
 
   get status(): StoreStatus {
@@ -97,7 +106,8 @@ export class SharedStore implements ServerStore {
       servers: this.#servers(),
       refusedEntries: this.#refused,
       lastRefused: this.#lastRefused,
-      pendingWrites: this.addresses.pendingWrites + this.#revocations.pendingWrites,
+      pendingWrites: this.addresses.pendingWrites + this.#revocations.pendingWrites +
+        this.#settings.pendingWrites,
     };
   }
 
@@ -132,6 +142,7 @@ export class SharedStore implements ServerStore {
       begin: () => {
         this.addresses.begin();
         this.#revocations.begin();
+        this.#settings.begin();
       },
       changed: (value) => this.#take(value),
       current: () => void this.#publish(),
@@ -153,6 +164,10 @@ export class SharedStore implements ServerStore {
 
   revocationsChanged(): void {
     void this.#revocations.publish();
+  }
+
+  shareSettings(local: SettingsStore): Disposable {
+    return this.#settings.share(local);
   }
 
   setDraining(isDraining: boolean): void {
@@ -185,7 +200,11 @@ export class SharedStore implements ServerStore {
 
   async #publish(): Promise<void> {
     this.addresses.table.current();
-    await Promise.all([this.addresses.publish(), this.#revocations.publish()]);
+    await Promise.all([
+      this.addresses.publish(),
+      this.#revocations.publish(),
+      this.#settings.publish(),
+    ]);
     const store = this.#link?.store ?? null;
     if (store === null) return;
     this.#saveCopy();
@@ -224,6 +243,9 @@ export class SharedStore implements ServerStore {
       case "revoked":
         if (!this.#revocations.take(entry.value)) throw new Error("there are too many");
         return;
+      case "client":
+        if (entry.value.atMs > latestMs) throw new Error("its time has not come yet");
+        return this.#settings.take(entry.name, entry.value, revision);
       case "server": {
         const { table } = this.addresses;
         if (entry.value.atMs > latestMs) throw new Error("its time has not come yet");
@@ -241,6 +263,7 @@ export class SharedStore implements ServerStore {
     const parsed = parseKey(key);
     if (parsed === null) return;
     if (parsed.kind === "server") return this.addresses.table.removeServer(parsed.id);
+    if (parsed.kind === "client") return this.#settings.takeRemoval(nameOfClient(parsed.id));
     if (parsed.kind === "revoked") return this.#revocations.takeRemoval(parsed.id);
     const host = this.#hostOf(parsed.id);
     if (host !== null) this.addresses.takeRemoval(host);
