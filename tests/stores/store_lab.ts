@@ -21,6 +21,9 @@ import type { Joined } from "./joining_program.ts";
 import { TestAuthority } from "../support/test_certificates.ts";
 
 const START_TIMEOUT_MS = 30_000;
+const STATE_TIMEOUT_MS = 60_000;
+/** How long a client may ask; a busy machine takes its time. */
+const JOIN_SECONDS = 60;
 const CLIENT_MACHINES = 4;
 const NUMBERS = [1, 2, 3];
 /** A default route for clients; nothing is behind it. */
@@ -218,14 +221,17 @@ export class StoreLab implements AsyncDisposable {
   /** Clients ask the servers at once, from several machines. What became of each, in no order. */
   async join(
     bundles: readonly string[],
-    { servers = NUMBERS, seconds = 20 }: { servers?: readonly number[]; seconds?: number } = {},
+    { servers = NUMBERS, seconds = JOIN_SECONDS }: {
+      servers?: readonly number[];
+      seconds?: number;
+    } = {},
   ): Promise<Joined[]> {
     const program = new URL("joining_program.ts", import.meta.url).pathname;
     const command = [Deno.execPath(), "run", "-A", "--no-lock", program, String(seconds)];
     const outputs = await Promise.all(this.clients.map(async ({ namespace }, index) => {
       const own = bundles.filter((_, number) => number % this.clients.length === index);
       if (own.length === 0) return "";
-      const options = { input: own.join("\n"), timeoutMs: 120_000 };
+      const options = { input: own.join("\n"), timeoutMs: (JOIN_SECONDS + 60) * 1000 };
       const addresses = servers.map(serverAddress);
       return (await namespace.runWith(options, ...command, ...addresses)).stdout;
     }));
@@ -253,7 +259,11 @@ export class StoreLab implements AsyncDisposable {
     });
   }
 
-  async until(what: string, state: () => Promise<boolean>, timeoutMs = 30_000): Promise<void> {
+  async until(
+    what: string,
+    state: () => Promise<boolean>,
+    timeoutMs = STATE_TIMEOUT_MS,
+  ): Promise<void> {
     const endMs = performance.now() + timeoutMs;
     while (!await state()) {
       if (performance.now() > endMs) throw new Error(`It never came to this: ${what}`);
