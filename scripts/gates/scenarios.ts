@@ -7,6 +7,8 @@ import { cpuSeconds } from "../bench/process_usage.ts";
 import { measureGap } from "../demo/measure.ts";
 import { INTERNET_ADDRESS, Lab, type LabLink } from "../lab/lab.ts";
 import { newClientCertificate, startClient, startServer } from "../lab/programs.ts";
+import { udpRun } from "../bench/iperf.ts";
+import { SERVER_TUNNEL_ADDRESS } from "../bench/testbed.ts";
 import type { Child } from "../../tests/netns/namespace.ts";
 import { CASES } from "./cases.ts";
 import { PAYLOAD_SHARE } from "./report.ts";
@@ -23,6 +25,10 @@ const RAMP_SECONDS = 4;
 const LOOK_MS = 100;
 const BACK_WITHIN_MS = 10_000;
 const REQUESTS = new URL("requests.ts", import.meta.url).pathname;
+const UNSHAPED_SECONDS = 4;
+/** 45 Mbit/s. */
+const SMALL_PACKETS_PER_SECOND = 4100;
+const SMALL_PAYLOAD_BYTES = 1372;
 const LOAD = { control: "cubic", flows: 1, direction: "down" } as const;
 
 interface Tunnel {
@@ -34,8 +40,9 @@ async function withTunnel(
   links: readonly LabLink[],
   scheduler: string,
   measure: (tunnel: Tunnel) => Promise<string>,
+  shaping: "emulated" | "none" = "emulated",
 ): Promise<string> {
-  await using lab = await Lab.create({ links });
+  await using lab = await Lab.create({ links, shaping });
   const bundle = await newClientCertificate(lab, "gates");
   const args = ["-compression", "off", "-scheduler", scheduler];
   const programs = [
@@ -194,12 +201,66 @@ async function processorTime(scheduler: string): Promise<string> {
     rttMs: 20,
   }];
   return await withTunnel(links, scheduler, async ({ lab, programs }) => {
-    const used = () => programs.reduce((sum, { pid }) => sum + cpuSeconds(pid), 0);
+    const used = () => usedSeconds(programs);
     const [before, received] = [used(), await bothReceived(lab)];
     const { mbit } = await load(lab, { flows: 8 });
     const [seconds, bytes] = [used() - before, await bothReceived(lab) - received];
     return `${(seconds / (bytes / 1e9)).toFixed(1)} s a GB at ${mbit.toFixed(1)} Mbit/s, both ends`;
   });
+}
+
+function usedSeconds(programs: readonly Child[]): number {
+  return programs.reduce((sum, { pid }) => sum + cpuSeconds(pid), 0);
+}
+
+/** Nothing but the processor limits these. */
+const UNSHAPED: LabLink[] = [{ name: "one", rateMbit: 0, rttMs: 0 }, {
+  name: "two",
+  rateMbit: 0,
+  rttMs: 0,
+}];
+
+/** One and eight flows both ways between client and server, after a warm-up, in Mbit/s. */
+async function unshaped(scheduler: string): Promise<string> {
+  return await withTunnel(UNSHAPED, scheduler, async ({ lab, programs }) => {
+    const run = (flows: number, direction: "up" | "down") =>
+      transfer(lab.client, lab.server, SERVER_TUNNEL_ADDRESS, {
+        ...{ control: "cubic", flows, direction, rampSeconds: 1, seconds: UNSHAPED_SECONDS },
+      });
+    await run(1, "up");
+    await run(1, "down");
+    const found: string[] = [];
+    for (const flows of [1, 8]) {
+      const used = usedSeconds(programs);
+      const [up, down] = [await run(flows, "up"), await run(flows, "down")];
+      // About, as what the ramps carried is reckoned at the rate of what followed.
+      const bytes = (up.mbit + down.mbit) / 8000 * (UNSHAPED_SECONDS + 1);
+      found.push(
+        `${flows} flows: up ${up.mbit.toFixed(0)}, down ${down.mbit.toFixed(0)} Mbit/s, ` +
+          `${((usedSeconds(programs) - used) / bytes).toFixed(2)} s a GB`,
+      );
+    }
+    return found.join("; ");
+  }, "none");
+}
+
+/** UDP from the client to the server, each packet sent by itself. */
+async function smallSends(scheduler: string): Promise<string> {
+  return await withTunnel(UNSHAPED, scheduler, async ({ lab, programs }) => {
+    const run = (seconds: number) =>
+      udpRun(lab, SERVER_TUNNEL_ADDRESS, { packetsPerSecond: SMALL_PACKETS_PER_SECOND, seconds });
+    await run(2);
+    const idle = await ping(lab.client, SERVER_TUNNEL_ADDRESS, 2);
+    const used = usedSeconds(programs);
+    const [{ receivedPerSecond, loss }, beside] = await Promise.all([
+      run(SECONDS),
+      ping(lab.client, SERVER_TUNNEL_ADDRESS, SECONDS - 1),
+    ]);
+    const bytes = receivedPerSecond * SMALL_PAYLOAD_BYTES * SECONDS / 1e9;
+    return `${((usedSeconds(programs) - used) / bytes).toFixed(1)} s a GB, both ends; ping idle ` +
+      `${idle.pingMedianMs.toFixed(2)} ms, beside it ${beside.pingMedianMs.toFixed(2)} ms; ` +
+      `${(100 * loss).toFixed(2)} % lost`;
+  }, "none");
 }
 
 async function bothReceived(lab: Lab): Promise<number> {
@@ -232,4 +293,6 @@ export const SCENARIOS: Readonly<Record<string, (scheduler: string) => Promise<s
   "learned": learnedRates,
   "bufferbloat": (scheduler) => pingUnderLoad(BLOATED, scheduler),
   "cpu": processorTime,
+  "unshaped": unshaped,
+  "small": smallSends,
 };
