@@ -48,7 +48,7 @@ export class Departures<S extends Cipher, O extends Cipher> {
   ): void {
     const { session } = entry;
     const { scheduler } = session.scheduling;
-    if (scheduler.holdsPackets) {
+    if (scheduler.storesPackets) {
       return this.#hold(entry, scheduler, memory, packet, length, flags, now);
     }
     const departure = scheduler.offer(NO_SLOT, length, now);

@@ -22,6 +22,7 @@ class EverySecondMs implements Scheduler {
   recordWritten(): void {}
   readonly name = "stripe";
   readonly holdsPackets = true;
+  readonly storesPackets = true;
   readonly spreadsFlows = false;
   readonly usesEveryPath = false;
   readonly held: number[] = [];

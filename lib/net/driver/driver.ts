@@ -238,6 +238,11 @@ export class Driver<S extends Cipher, O extends Cipher> implements PathObserver<
     return Math.min(this.#timers.nextAt, this.#departures.nextAt);
   }
 
+  /** When the next packet that is held back may leave; Infinity: none is. */
+  get nextDeparture(): number {
+    return this.#departures.nextAt;
+  }
+
   #unclaimed(flow: FlowKey, packet: number, length: number): void {
     // Multicast is not carried: it is the device's own router solicitations and the like.
     if (isMulticast(flow)) return;

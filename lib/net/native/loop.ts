@@ -28,6 +28,9 @@ import { UdpReceiver } from "./udp_receiver.ts";
 import { UdpSender } from "./udp_sender.ts";
 import { WakeModeration } from "./wake_moderation.ts";
 
+/** Packets that leave so soon are held back by a pacer. */
+const HELD_MS = 1.5;
+
 interface LoopOptions {
   readonly tun: TunDevice;
   /** Becomes readable when the loop has to look at its messages. */
@@ -148,8 +151,9 @@ export class Loop {
         handover?.resume();
       }
       if (after >= driver.nextTick) driver.tick(after);
-      if (count > 0 && !sender.isBlocked) {
-        const pauseMs = Math.min(moderation.pauseMs(after), driver.nextTick - after);
+      const isHolding = driver.nextDeparture - after <= HELD_MS;
+      if ((count > 0 || isHolding) && !sender.isBlocked) {
+        const pauseMs = Math.min(moderation.pauseMs(after, isHolding), driver.nextTick - after);
         if (pauseMs > 0) poll.pause(pauseMs);
       }
     }

@@ -1,14 +1,17 @@
 /**
  * How long to let packets collect before the next turn. In a slow stream, the wake-up for each packet
  * costs more than the packet. So once packets arrive fast and few at a time, each turn is followed by
- * half a millisecond in which they collect, as with interrupt moderation (NAPI). Single packets,
- * packets after a rest, and turns that are long or bring much do not wait. Nor does a turn that brings
- * little amid much, such as one of acknowledgements: a fast flow has only a few hundred KiB on their way
- * into the TUN device (TCP small queues of Linux) and stands still while nobody takes them.
+ * half a millisecond in which they collect, as with interrupt moderation (NAPI), and up to a whole one
+ * while others are held back anyway. Single packets, packets after a rest, and turns that are long or
+ * bring much do not wait. Nor does a turn that brings little amid much, such as one of
+ * acknowledgements: a fast flow has only a few hundred KiB on their way into the TUN device (TCP small
+ * queues of Linux) and stands still while nobody takes them.
  */
 
 /** Between the end of a turn and the next one; a turn that takes as long is not followed by it. */
 export const COLLECT_MS = 0.5;
+/** The same while packets are held back: what comes would wait behind them. */
+export const COLLECT_HELD_MS = 1;
 /** Packets come fast when so many waits in a row were no longer than this. */
 const FAST_WAITS = 8;
 const FAST_WAIT_MS = 1;
@@ -46,9 +49,13 @@ export class WakeModeration {
     if (this.#windowBytes >= MUCH_BYTES) this.#isMuch = true;
   }
 
-  /** Hot. For how long after `now` nothing should be looked at; 0: at once. */
-  pauseMs(now: number): number {
+  /**
+   * Hot. For how long after `now` nothing should be looked at; 0: at once.
+   * @param isHolding whether packets are held back that leave shortly.
+   */
+  pauseMs(now: number, isHolding = false): number {
     if (this.#fastWaits < FAST_WAITS || this.#bytes > FEW_BYTES || this.#isMuch) return 0;
-    return now - this.#startedAt < COLLECT_MS ? COLLECT_MS : 0;
+    const pauseMs = isHolding ? COLLECT_HELD_MS : COLLECT_MS;
+    return now - this.#startedAt < pauseMs ? pauseMs : 0;
   }
 }

@@ -1,5 +1,5 @@
 import { equal, ok } from "node:assert/strict";
-import { COLLECT_MS, WakeModeration } from "./wake_moderation.ts";
+import { COLLECT_HELD_MS, COLLECT_MS, WakeModeration } from "./wake_moderation.ts";
 
 /** Lets packets of `bytes` come every `everyMs` for `forMs`; returns wake-ups and the longest delay. */
 function run(
@@ -81,4 +81,12 @@ Deno.test("a turn that brings little amid much waits for nothing", () => {
     moderation.moved(1000);
   }
   equal(moderation.pauseMs(now), COLLECT_MS, "and collects again when that is over");
+});
+
+Deno.test("while packets are held back, others collect for longer", () => {
+  const moderation = new WakeModeration();
+  for (let turn = 0; turn < 20; turn++) moderation.turnStarted(0, turn / 10);
+  moderation.moved(1000);
+  equal(moderation.pauseMs(1.95, true), COLLECT_HELD_MS);
+  equal(moderation.pauseMs(1.95), COLLECT_MS);
 });

@@ -1,27 +1,34 @@
 /**
- * When the next record may leave on a path. Records leave at the path's rate; what was missed while
- * the caller slept may be caught up in a burst, of {@link BURST_MS} unless told, no more. Has no clock.
+ * When the next record may leave on a path. Records leave at the path's rate, those of half a
+ * millisecond together: one send and one wake-up for all of them. What was missed while the caller
+ * slept may be caught up in a burst, of {@link BURST_MS} unless told, no more. Has no clock.
  */
 
 /** A caller that wakes every few milliseconds, as on a busy machine, still sends at the full rate. */
 export const BURST_MS = 3;
+/** What is due within so much leaves with the first record. */
+export const BATCH_MS = 0.5;
+/** A batch may begin so much early, so that the batches of several paths leave at the same time. */
+const EARLY_MS = 0.25;
 
 export class Pacer {
   readonly #burstMs: number;
   #nextAt = -Infinity;
+  /** When the last record left. */
+  #leftAt = -Infinity;
 
   constructor(burstMs = BURST_MS) {
     this.#burstMs = burstMs;
   }
 
-  /** When the next record may leave, in milliseconds of the caller's clock. */
+  /** When the next batch of records is due, in milliseconds of the caller's clock. */
   get nextAt(): number {
     return this.#nextAt;
   }
 
   /** Hot. */
   mayDepart(now: number): boolean {
-    return this.#nextAt <= now;
+    return this.#nextAt <= now + (now === this.#leftAt ? BATCH_MS : EARLY_MS);
   }
 
   /**
@@ -30,6 +37,7 @@ export class Pacer {
    */
   departed(bytes: number, rate: number, now: number): void {
     this.#nextAt = Math.max(this.#nextAt, now - this.#burstMs) + bytes / rate;
+    this.#leftAt = now;
   }
 
   /** What has left does not hold back what comes. */

@@ -91,6 +91,13 @@ export class PathTable implements Iterable<SessionPath> {
     return best;
   }
 
+  /** Bytes of payload that came on all paths there are. */
+  receivedBytes(): number {
+    let bytes = 0;
+    for (const { counters } of this.#paths) bytes += counters.receivedBytes;
+    return bytes;
+  }
+
   /**
    * The path heard from longest ago, or null without any. One that brought no more than
    * `strangerRecords` comes before those that brought more.

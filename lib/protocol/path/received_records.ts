@@ -11,8 +11,10 @@ const WINDOW_MASK = WINDOW - 1;
 const GAP_MS = 300;
 const GAIN = 1 / 16;
 const U32 = 0x1_0000_0000;
-/** While data flows. */
+/** While data flows; */
 const ACKNOWLEDGE_MS = 20;
+/** and after so many records: the sender keeps them until then, and has room for a few thousand. */
+const ACKNOWLEDGE_RECORDS = 512;
 /** A gap is told at once, but with those that follow on its heels. */
 const GAP_BATCH_MS = 2;
 const URGENT_MS = 100;
@@ -27,7 +29,11 @@ export class ReceivedRecords {
   #from = 1;
   #received = 0;
   #bytes = 0;
+  /** What `#received` was when the last acknowledgement was written. */
+  #acknowledged = 0;
   #arrivedAt = -Infinity;
+  /** Of the first record of those that were sent last: what leaves together waits for each other. */
+  #measuredAt = -Infinity;
   #sendTime = 0;
   /** Delays relative to the first one, in microseconds. */
   #origin = 0;
@@ -86,7 +92,8 @@ export class ReceivedRecords {
 
   /** Hot. A packet or heartbeat arrived, which is to be acknowledged. */
   expectAcknowledgement(now: number): void {
-    const delay = this.#hasNewGap ? GAP_BATCH_MS : ACKNOWLEDGE_MS;
+    const isMuch = this.#received - this.#acknowledged >= ACKNOWLEDGE_RECORDS;
+    const delay = isMuch ? 0 : this.#hasNewGap ? GAP_BATCH_MS : ACKNOWLEDGE_MS;
     this.dueAt = Math.min(this.dueAt, now + delay);
   }
 
@@ -110,6 +117,10 @@ export class ReceivedRecords {
   }
 
   #measure(sendTime: number, now: number): void {
+    if (sendTime === this.#sendTime && this.#arrivedAt !== -Infinity) {
+      this.#arrivedAt = now;
+      return;
+    }
     const delay = Math.round(now * US_PER_MS) - sendTime;
     if (this.#arrivedAt === -Infinity) this.#origin = delay;
     const relative = (delay - this.#origin) | 0;
@@ -120,13 +131,14 @@ export class ReceivedRecords {
     this.#relative = relative;
     if (relative < this.#least) this.#least = relative;
     this.#sendTime = sendTime;
-    this.#arrivedAt = now;
+    this.#arrivedAt = this.#measuredAt = now;
   }
 
   /** Writes what there is to tell. False when nothing has arrived yet. */
   acknowledge(message: Acknowledgement, now: number): boolean {
     this.dueAt = Infinity;
     this.#hasNewGap = false;
+    this.#acknowledged = this.#received;
     if (this.#arrivedAt === -Infinity) return false;
     this.#settle(now);
     message.epoch = this.#epoch;
@@ -135,7 +147,7 @@ export class ReceivedRecords {
     message.bytes = this.#bytes % U32;
     message.clock = Math.round(now * US_PER_MS) % U32;
     message.echo = this.#sendTime;
-    message.hold = Math.round((now - this.#arrivedAt) * US_PER_MS) >>> 0;
+    message.hold = Math.round((now - this.#measuredAt) * US_PER_MS) >>> 0;
     if (this.#least === Infinity) this.#least = this.#mean;
     message.delay = (this.#origin + Math.round(this.#least)) >>> 0;
     message.jitter = Math.round(this.#jitter);

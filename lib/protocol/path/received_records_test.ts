@@ -42,6 +42,30 @@ Deno.test("what arrives is acknowledged after 20 ms, a gap after 2", () => {
   equal(records.dueAt, Infinity);
 });
 
+Deno.test("much is acknowledged at once, before the sender has no room for more", () => {
+  const records = new ReceivedRecords();
+  for (let counter = 1; counter <= 512; counter++) {
+    records.arrived(0, counter, 100, counter, 100);
+    records.expectAcknowledgement(100);
+    equal(records.dueAt, counter < 512 ? 120 : 100);
+  }
+  acknowledge(records, 100);
+  records.arrived(0, 513, 100, 600, 101);
+  records.expectAcknowledgement(101);
+  equal(records.dueAt, 121);
+});
+
+Deno.test("delays are those of the first of the records that left together", () => {
+  const records = new ReceivedRecords();
+  for (let counter = 1; counter <= 4; counter++) {
+    records.arrived(0, counter, 100, 5000, 50 + counter / 4);
+  }
+  const message = acknowledge(records, 60);
+  deepEqual([message.echo, message.hold, message.jitter], [5000, 9750, 0]);
+  equal(message.delay, 45_250);
+  equal(records.arrivedAt, 51);
+});
+
 Deno.test("records of a new key begin anew; those of the key before do not confuse", () => {
   const records = new ReceivedRecords();
   records.arrived(7, 100, 10, 0, 1);

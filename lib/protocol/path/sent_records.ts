@@ -16,6 +16,8 @@ const EARLIER_RECORDS = 64;
 const EARLIER_BYTES = 65_536;
 /** A record of another kind than packets: it is never sent again. */
 export const NO_PACKET = -1;
+/** A packet that nobody keeps: its arrival matters, but it is never sent again. */
+export const NOT_KEPT = -2;
 const ROUND_TRIP_MS_MAX = 60_000;
 
 /** Gets each slot that was recorded back, once. */
@@ -58,6 +60,8 @@ export class SentRecords {
   #anewFrom = 0;
   #believed = 0;
   #believedBytes = 0;
+  /** The highest counter of a packet that nobody keeps; 0: there is none. */
+  #notKept = 0;
 
   /** Counters of the present epoch that were used: an acknowledgement speaks of no others. */
   get highest(): number {
@@ -65,13 +69,13 @@ export class SentRecords {
   }
 
   get hasOutstanding(): boolean {
-    return this.bytesInFlight > 0;
+    return this.bytesInFlight > 0 || this.#notKept > this.#acknowledged;
   }
 
   /**
    * Hot. A record leaves.
    * @param epoch low 8 bits of the key's.
-   * @param slot or {@link NO_PACKET}.
+   * @param slot or {@link NO_PACKET}, or {@link NOT_KEPT}.
    */
   record(
     epoch: number,
@@ -84,11 +88,13 @@ export class SentRecords {
     if (epoch !== this.#epoch) this.#turn(epoch, counter, owner);
     const index = counter & MASK;
     if (this.#slot[index] !== NO_PACKET) owner.expired(this.#forget(index));
+    const isKept = slot >= 0;
+    if (slot === NOT_KEPT) this.#notKept = counter;
     this.#counter[index] = counter;
-    this.#slot[index] = slot;
+    this.#slot[index] = isKept ? slot : NO_PACKET;
     this.#sentAt[index] = now;
-    this.#bytes[index] = slot === NO_PACKET ? 0 : bytes;
-    if (slot !== NO_PACKET) this.bytesInFlight += bytes;
+    this.#bytes[index] = isKept ? bytes : 0;
+    if (isKept) this.bytesInFlight += bytes;
     this.#sent++;
     this.#sentBytes += bytes;
     this.#next = counter + 1;
@@ -99,7 +105,7 @@ export class SentRecords {
     this.expireAll(owner);
     this.#epoch = epoch;
     this.#oldest = this.#next = counter;
-    this.#acknowledged = this.#anewFrom = 0;
+    this.#acknowledged = this.#anewFrom = this.#notKept = 0;
   }
 
   #forget(index: number): number {
@@ -220,6 +226,7 @@ export class SentRecords {
   /** The path is silent: what nothing is known of counts as lost, `countMax` records at most. */
   loseAll(owner: SentRecordsOwner, countMax = Infinity): number {
     let count = 0;
+    if (countMax === Infinity) this.#notKept = 0;
     for (; this.#oldest < this.#next && count < countMax; this.#oldest++) {
       const index = this.#oldest & MASK;
       if (this.#slot[index] === NO_PACKET || this.#counter[index] !== this.#oldest) continue;
@@ -235,5 +242,6 @@ export class SentRecords {
       if (this.#slot[index] !== NO_PACKET) owner.expired(this.#forget(index));
     }
     this.#oldest = this.#next;
+    this.#notKept = 0;
   }
 }

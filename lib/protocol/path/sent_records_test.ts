@@ -1,7 +1,7 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import fc from "fast-check";
 import { Acknowledgement } from "../wire/acknowledgement.ts";
-import { NO_PACKET, RECORDS_MAX, SentRecords } from "./sent_records.ts";
+import { NO_PACKET, NOT_KEPT, RECORDS_MAX, SentRecords } from "./sent_records.ts";
 
 class Owner {
   readonly got: string[] = [];
@@ -60,6 +60,22 @@ Deno.test("records are kept for 300 ms, and 4096 of them", () => {
   }
   deepEqual(owner.got.slice(2), ["expired 103"]);
   equal(records.hasOutstanding, false);
+});
+
+Deno.test("a packet that nobody keeps is waited for, and goes back to nobody", () => {
+  const records = new SentRecords();
+  const owner = new Owner();
+  for (let counter = 1; counter <= 3; counter++) {
+    records.record(0, counter, NOT_KEPT, 1000, counter, owner);
+  }
+  deepEqual([records.hasOutstanding, records.bytesInFlight], [true, 0]);
+  records.acknowledge(message({ highest: 2, received: 2 }), 2, 30, owner);
+  equal(records.hasOutstanding, true);
+  records.acknowledge(message({ highest: 3, received: 3 }), 2, 31, owner);
+  equal(records.hasOutstanding, false);
+  records.record(0, 4, NOT_KEPT, 1000, 40, owner);
+  records.loseAll(owner);
+  deepEqual([records.hasOutstanding, owner.got], [false, []]);
 });
 
 Deno.test("a path that is gone keeps nothing, and a new key neither", () => {

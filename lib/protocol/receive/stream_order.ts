@@ -84,6 +84,7 @@ export class StreamOrder {
     const stream = this.#streams[streamId] ??= new Stream(sequence);
     const ahead = (sequence - stream.next) | 0;
     if (ahead < 0) return this.#pushLate(stream, sequence, slot);
+    if (ahead === 0 && stream.held === 0) return this.#pass(stream, sequence, slot);
     if (ahead >= RING) this.#restart(stream, sequence);
     const place = sequence & RING_MASK;
     if (stream.slot[place] !== NONE) return "duplicate";
@@ -97,6 +98,15 @@ export class StreamOrder {
     if (stream.held++ === 0) this.#holding.push(stream);
     this.#advance(stream, now);
     return ((sequence - stream.next) | 0) < 0 ? "delivered" : "held";
+  }
+
+  /** It is the next one, and none waits for it. */
+  #pass(stream: Stream, sequence: number, slot: number): PushResult {
+    stream.seen[sequence & RING_MASK] = sequence + 1;
+    stream.next = (sequence + 1) >>> 0;
+    stream.provedAt = Infinity;
+    this.#sink.deliver(slot);
+    return "delivered";
   }
 
   #note(pathId: number, order: number, now: number): void {

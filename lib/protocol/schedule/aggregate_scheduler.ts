@@ -1,6 +1,7 @@
 /**
  * One flow over all paths (`aggregate/`), as a scheduler: packets are held until a path's pacer lets
- * them leave, and kept until they are acknowledged.
+ * them leave, and kept until they are acknowledged; or they leave at once where no path could be
+ * filled.
  */
 import { type FlowKey } from "../packet/flow_key.ts";
 import { PROTOCOL_ICMP, PROTOCOL_ICMP6, PROTOCOL_TCP, PROTOCOL_UDP } from "../packet/ip.ts";
@@ -16,6 +17,7 @@ import {
   OrderExtension,
 } from "../wire/order_extension.ts";
 import { Aggregate, type Traffic } from "./aggregate/aggregate.ts";
+import { CutThrough } from "./aggregate/cut_through.ts";
 import type { PathLane } from "./aggregate/path_lane.ts";
 import type { OrderNumbers } from "./aggregate/order_numbers.ts";
 import {
@@ -49,6 +51,8 @@ const COPIED_LOSS = 0.003;
 const COPIED_LOST_MIN = 3;
 const COPIED_ROUND_TRIP_MS = 150;
 const TIMEOUT_MS = 1;
+/** So often a packet is numbered: the peer acknowledges for thirty seconds after one. */
+const NUMBERED_EVERY_MS = 10_000;
 
 export class AggregateScheduler implements Scheduler {
   readonly name = "aggregate";
@@ -58,6 +62,7 @@ export class AggregateScheduler implements Scheduler {
   readonly #paths: PathTable;
   readonly #slots = new PacketSlots(SLOTS, "numbered by the caller");
   readonly #aggregate: Aggregate;
+  readonly #cutThrough: CutThrough;
   readonly #tcpProgress = new TcpProgress();
   readonly #departure = new Departure();
   readonly #extension = new OrderExtension();
@@ -72,11 +77,19 @@ export class AggregateScheduler implements Scheduler {
   /** Where packets of this read go when no path works; null: as the paths have it. */
   #lastResort: SessionPath | null = null;
   #isStranded = false;
+  /** Where packets of this read leave at once; null: they are held. */
+  #through: SessionPath | null = null;
+  #numberedAt = -Infinity;
   #handledAt = -Infinity;
 
   constructor(paths: PathTable, numbers: OrderNumbers) {
     this.#paths = paths;
     this.#aggregate = new Aggregate(this.#slots, OVERHEAD, numbers);
+    this.#cutThrough = new CutThrough(this.#aggregate.lanes, () => paths.receivedBytes());
+  }
+
+  get storesPackets(): boolean {
+    return this.#through === null;
   }
 
   pathsChanged(paths: readonly SessionPath[], _weighed: unknown, now: number): void {
@@ -94,10 +107,10 @@ export class AggregateScheduler implements Scheduler {
         lane.isBarred = true;
       } else if (lane.isBarred) {
         lane.isBarred = false;
-        this.#aggregate.linkWorks(lane, now);
+        this.#aggregate.linkWorks(lane);
       }
     }
-    this.#keepReserve(paths, now);
+    this.#keepReserve(paths);
   }
 
   #addLane(path: SessionPath, ceiling: number): void {
@@ -113,7 +126,7 @@ export class AggregateScheduler implements Scheduler {
   }
 
   /** Paths that are held back keep what they have, and take nothing more. */
-  #keepReserve(paths: readonly SessionPath[], now: number): void {
+  #keepReserve(paths: readonly SessionPath[]): void {
     let hasChanged = false;
     for (const { id, isHeldBack } of paths) {
       const lane = this.#aggregate.lane(id);
@@ -121,7 +134,7 @@ export class AggregateScheduler implements Scheduler {
       lane.isReserve = isHeldBack;
       hasChanged = true;
     }
-    if (hasChanged) this.#aggregate.reserveChanged(now);
+    if (hasChanged) this.#aggregate.reserveChanged();
   }
 
   loadOf({ id, knownRate }: SessionPath): PathLoad {
@@ -153,13 +166,17 @@ export class AggregateScheduler implements Scheduler {
     // A path that takes no packets yet is acknowledged, too.
     const { pathId } = message;
     if (this.#aggregate.lane(pathId) === null && this.#paths.byId(pathId) !== null) return true;
-    return this.#aggregate.acknowledge(message, now) === null;
+    if (this.#aggregate.acknowledge(message, now) !== null) return false;
+    this.#cutThrough.heard(this.#aggregate.lane(pathId)!, now);
+    return true;
   }
 
   begin(flow: FlowKey, bytes: number, now: number): boolean {
     this.#lastResort = null;
     this.#now = now;
     this.#isStranded = false;
+    this.#through = this.#pathThrough(bytes, now);
+    if (this.#through !== null) return true;
     this.#hash = flow.hashA;
     this.#traffic = this.#trafficOf(flow);
     if (this.#aggregate.hasPath) return true;
@@ -172,6 +189,13 @@ export class AggregateScheduler implements Scheduler {
     return !this.#isStranded;
   }
 
+  /** Where packets leave at once, once those that waited have left; null: nowhere. */
+  #pathThrough(bytes: number, now: number): SessionPath | null {
+    const lane = this.#cutThrough.laneFor(bytes, now);
+    if (lane === null || !this.#aggregate.isEmpty) return null;
+    return now - this.#numberedAt < NUMBERED_EVERY_MS ? this.#paths.byId(lane.id) : null;
+  }
+
   #trafficOf(flow: FlowKey): Traffic {
     if (flow.protocol === PROTOCOL_TCP) {
       if (this.#tcpProgress.isRepeated(flow)) return "repeated";
@@ -182,6 +206,7 @@ export class AggregateScheduler implements Scheduler {
 
   offer(slot: number, bytes: number, now: number): Departure | null {
     this.#now = now;
+    if (this.#through !== null) return this.#leaveAtOnce(slot, this.#through);
     if (this.#isStranded) return this.#giveUp(slot);
     if (this.#lastResort !== null) return this.#leaveAtOnce(slot, this.#lastResort);
     this.#slots.adopt(slot);
@@ -250,6 +275,7 @@ export class AggregateScheduler implements Scheduler {
     departure.flags = departure.stream = 0;
     departure.extension = null;
     if ((flags & SLOT_ORDERED) === 0) return this.#copy(departure, path);
+    this.#numberedAt = this.#now;
     const extension = this.#extension;
     extension.order = slots.order[slot]!;
     extension.paths = slots.paths[slot]!;
@@ -296,9 +322,12 @@ export class AggregateScheduler implements Scheduler {
       return;
     }
     const lane = this.#aggregate.lane(path.id);
-    if (lane !== null) {
-      this.#aggregate.sentOther(lane, epoch, counter, bytes + OVERHEAD, this.#now);
-    }
+    if (lane === null) return;
+    const { recovery } = this.#aggregate;
+    const length = bytes + OVERHEAD;
+    if (kind === "packet" && this.#through === path) {
+      recovery.sentThrough(lane, epoch, counter, length, this.#now);
+    } else recovery.sentOther(lane, epoch, counter, length, this.#now);
   }
 
   nextDeparture(now: number): number {

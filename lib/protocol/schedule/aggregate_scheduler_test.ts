@@ -168,3 +168,34 @@ Deno.test("what is interactive leaves on two paths where its own loses packets, 
     equal(new Set(departure.paths).size, paths);
   }
 });
+
+Deno.test("where much flows and nothing queues, packets leave at once, and one is numbered at times", () => {
+  const { scheduling } = setUpScheduling([20], "aggregate");
+  const { scheduler } = scheduling;
+  const flow = flowOf(PROTOCOL_TCP, 5);
+  let counter = 0;
+  let [stored, through, numbered] = [0, 0, 0];
+  let free = Array.from({ length: 4096 }, (_, slot) => slot);
+  for (let now = 0; now < 30_000; now++) {
+    scheduler.begin(flow, 60_000, now);
+    const { storesPackets } = scheduler;
+    const departure = scheduler.offer(storesPackets ? free.pop()! : -1, 60_000, now);
+    if (storesPackets) stored++;
+    else {
+      through++;
+      deepEqual([departure!.paths.length, departure!.flags, departure!.isKept], [1, 0, false]);
+      scheduler.recordWritten(departure!.paths[0]!, "packet", 0, ++counter, 60_000);
+    }
+    for (let next = scheduler.poll(now); next !== null; next = scheduler.poll(now)) {
+      if (next.paths.length === 0) free = [...free, next.slot];
+      else {
+        if (next.extension !== null && now > 1000) numbered++;
+        scheduler.recordWritten(next.paths[0]!, "packet", 0, ++counter, 60_000);
+      }
+    }
+    const told = { from: 1, highest: counter, received: counter, echo: now * 1000 };
+    if (now % 20 === 0) scheduler.acknowledged(Object.assign(new Acknowledgement(), told), now);
+  }
+  ok(through > 29_000, `${through} through, ${stored} stored`);
+  ok(numbered >= 2 && numbered < 20, `${numbered} numbered`);
+});

@@ -13,6 +13,7 @@ const OVERHEAD_FACTOR = 4;
 export abstract class ImmediateScheduler implements Scheduler {
   abstract readonly name: SchedulerName;
   readonly holdsPackets = false;
+  readonly storesPackets = false;
   readonly spreadsFlows = false;
   readonly usesEveryPath: boolean = false;
   protected readonly paths: PathTable;

@@ -39,6 +39,7 @@ class Lane {
 
 export class LimitedScheduler implements Scheduler {
   readonly holdsPackets = true;
+  readonly storesPackets = true;
   readonly #inner: Scheduler;
   readonly #slots = new PacketSlots(SLOTS, "numbered by the caller");
   /** Of the packet in a slot that waits. */

@@ -40,8 +40,13 @@ export class Departure {
 
 export interface Scheduler {
   readonly name: SchedulerName;
-  /** Whether `offer` may hold packets, so that they have to lie where they are not written over. */
+  /** Whether `offer` may hold packets. */
   readonly holdsPackets: boolean;
+  /**
+   * Whether it may hold those of the flow `begin` was told of last, so that they have to lie where
+   * they are not written over.
+   */
+  readonly storesPackets: boolean;
   /** Whether one flow takes several paths, so that its packets bear the order extension. */
   readonly spreadsFlows: boolean;
   /** Whether each packet leaves on every path that may carry any, good or bad. */

@@ -20,7 +20,14 @@ import { Bursts } from "./bursts.ts";
 import { FairQueue } from "./fair_queue.ts";
 import { FlowModes } from "./flow_modes.ts";
 import { InteractiveAllowance } from "./interactive_allowance.ts";
-import { fastestPriority, idleSpread, openReserve, soonestSpread } from "./lane_choice.ts";
+import {
+  fastestPriority,
+  idleSpread,
+  isIdle,
+  openRate,
+  openReserve,
+  soonestSpread,
+} from "./lane_choice.ts";
 import { type LaneOptions, PathLane } from "./path_lane.ts";
 import { Recovery } from "./recovery.ts";
 import { OrderNumbers } from "./order_numbers.ts";
@@ -41,6 +48,10 @@ import { STREAMS_MAX } from "../../wire/header.ts";
 
 /** Paths are given so much work ahead. */
 const AHEAD_MS = 3;
+/** What a flow sends before the next has its turn, in ms of all paths. */
+const TURN_MS = 0.5;
+/** What waits is looked at so often though nothing leaves. */
+const LOOK_MS = 1.5;
 /**
  * What may wait for a path, beyond what makes up for different delays: much for one flow, so that it
  * fills the paths when it has halved its window; flows together fill each other's gaps.
@@ -109,7 +120,6 @@ export class Aggregate {
   readonly #overhead: number;
   #delayOrigin: number | null = null;
   #turn = 0;
-  #now = 0;
 
   constructor(slots: PacketSlots, overhead: number, numbers = new OrderNumbers()) {
     this.#slots = slots;
@@ -149,6 +159,12 @@ export class Aggregate {
     return fastestPriority(this.lanes, 0, now, id);
   }
 
+  /** Hot. Whether nothing waits to leave. */
+  get isEmpty(): boolean {
+    const isHeld = this.#bursts.releaseAt < Infinity || this.#acks.releaseAt < Infinity;
+    return this.#queue.packets === 0 && !isHeld && isIdle(this.lanes);
+  }
+
   /** Whether a path works, or may do so yet. */
   get hasPath(): boolean {
     for (const lane of this.lanes) if (lane.state !== "down") return true;
@@ -166,21 +182,18 @@ export class Aggregate {
 
   /** The kernel says that the link is gone: what it had goes to the others at once. */
   linkFailed(lane: PathLane, now: number): void {
-    this.#now = now;
     this.#recovery.linkFailed(lane, now);
     this.#measureLags();
   }
 
   /** Which lanes are kept in reserve has changed. */
-  reserveChanged(now: number): void {
-    this.#now = now;
+  reserveChanged(): void {
     openReserve(this.lanes);
     this.#measureLags();
   }
 
   /** The session says that the path works. */
-  linkWorks(lane: PathLane, now: number): void {
-    this.#now = now;
+  linkWorks(lane: PathLane): void {
     lane.state = "up";
     lane.waitingSince = Infinity;
     this.#measureLags();
@@ -193,7 +206,6 @@ export class Aggregate {
    * @param length bytes on the wire.
    */
   offer(slot: number, length: number, hash: number, traffic: Traffic, now: number): void {
-    this.#now = now;
     const flow = FairQueue.flowOf(hash);
     this.#slots.length[slot] = length;
     this.#slots.flow[slot] = flow;
@@ -235,7 +247,8 @@ export class Aggregate {
 
   #limit(now: number): void {
     this.#queueLimit.note(this.#queue.bytes, now);
-    const upRate = this.#upRate();
+    const upRate = openRate(this.lanes, now);
+    this.#queue.turnBytes = upRate * TURN_MS;
     const elapsedMs = now - this.#limitedAt;
     this.#limitedAt = now;
     const forgotten = elapsedMs / STANDING_FORGET_MS;
@@ -257,18 +270,6 @@ export class Aggregate {
       this.#modes.dropped(this.#slots.flow[slot]!, now);
       this.#slots.release(slot);
     }
-  }
-
-  /**
-   * What all paths that work carry, in bytes a millisecond. A path that sends less for a moment, so
-   * that its queue runs empty, carries no less.
-   */
-  #upRate(): number {
-    let rate = 0;
-    for (const { isOpen, capacity } of this.lanes) {
-      if (isOpen) rate += Math.max(capacity.estimate, capacity.rate(this.#now));
-    }
-    return rate;
   }
 
   /** Hot. Chooses paths for what waits, as far as paths have room. */
@@ -307,7 +308,7 @@ export class Aggregate {
     if (lane === null) return false;
     let earlyMs = Math.max(0, plan.holdMs - lane.lagMs);
     if (lane.bulkStartAt(now) > now + earlyMs + AHEAD_MS) {
-      const backlogMs = this.#queue.bytes / this.#upRate();
+      const backlogMs = this.#queue.bytes / openRate(this.lanes, now);
       lane = idleSpread(this.lanes, length, plan, backlogMs, AHEAD_MS, now);
       if (lane === null) return false;
       earlyMs = Math.max(0, plan.holdMs - lane.lagMs);
@@ -357,7 +358,6 @@ export class Aggregate {
    * record and calls `sent` with its counter.
    */
   poll(now: number): number {
-    this.#now = now;
     for (let tried = 0; tried < this.lanes.length; tried++) {
       const lane = this.lanes[this.#turn++ % this.lanes.length]!;
       const slot = lane.depart(now);
@@ -385,7 +385,6 @@ export class Aggregate {
 
   /** An acknowledgement of the peer's. One that cannot be true changes nothing, and is counted. */
   acknowledge(message: Acknowledgement, now: number): AcknowledgementFault | "unknown path" | null {
-    this.#now = now;
     this.#recovery.begin(now);
     const lane = this.lane(message.pathId);
     const fault = lane === null
@@ -422,7 +421,6 @@ export class Aggregate {
 
   /** Does what is due. */
   handleTimeout(now: number): void {
-    this.#now = now;
     if (this.#recovery.handleTimeout(now)) this.#measureLags();
     this.#releaseWithheld(now);
     for (let slot = this.#acks.release(now); slot !== NO_SLOT; slot = this.#acks.release(now)) {
@@ -448,7 +446,7 @@ export class Aggregate {
       next = Math.min(next, lane.nextDepartureAt());
       if (lane.records.hasOutstanding) next = Math.min(next, now + 10);
     }
-    if (this.#queue.packets > 0) next = Math.min(next, now + 1);
+    if (this.#queue.packets > 0) next = Math.min(next, now + LOOK_MS);
     return next;
   }
 }

@@ -18,6 +18,8 @@ const BEYOND_MS = 30;
 const BURST_MS_MAX = 100;
 /** Window that is there besides what is needed at least. */
 const SPARE_MS = 10;
+/** Paths that are apart by less need nothing, however short they are. */
+const HOLD_MS_MIN = 2;
 
 export class Bursts {
   readonly #withheld: ReleasedQueue;
@@ -37,7 +39,7 @@ export class Bursts {
   withhold(slot: number, roundTripMs: number, holdMs: number, now: number): boolean {
     const missingMs = holdMs - roundTripMs;
     const flow = this.#slots.flow[slot]!;
-    if (missingMs < -SPARE_MS || now < this.#nextAt[flow]!) return false;
+    if (holdMs < HOLD_MS_MIN || missingMs < -SPARE_MS || now < this.#nextAt[flow]!) return false;
     const burstMs = Math.min(BURST_MS_MAX, missingMs + BEYOND_MS);
     this.#nextAt[flow] = now + ROUND_TRIPS * (roundTripMs + holdMs);
     const releaseAt = now + holdMs + burstMs;

@@ -33,4 +33,5 @@ Deno.test("nothing is withheld where twice the least delay is enough, and nothin
   equal(bursts.withhold(slots.take(), 40, 15, 1000), false);
   equal(bursts.withhold(slots.take(), 10, 150, 1000), true);
   equal(bursts.releaseAt, 1000 + 150 + 100);
+  equal(bursts.withhold(slots.take(), 0.2, 0.1, 1000), false);
 });

@@ -8,7 +8,9 @@ import { NO_SLOT, type PacketSlots, SlotQueue } from "./packet_slots.ts";
 
 export const FLOWS = 512;
 const FLOW_MASK = FLOWS - 1;
-const QUANTUM = 1600;
+/** What a flow may send in a turn: one packet, or more where paths carry much. */
+const QUANTUM_MIN = 1600;
+const QUANTUM_MAX = 65_536;
 const NONE = -1;
 
 const IDLE = 0;
@@ -45,6 +47,7 @@ export class FairQueue {
   packets = 0;
   /** That have something waiting, or had until it was their turn. */
   flows = 0;
+  #quantum = QUANTUM_MIN;
   readonly #slots: PacketSlots;
   readonly #queues: SlotQueue[] = [];
   readonly #row = new Uint8Array(FLOWS);
@@ -60,6 +63,14 @@ export class FairQueue {
 
   static flowOf(hash: number): number {
     return (hash ^ (hash >>> 16)) & FLOW_MASK;
+  }
+
+  /**
+   * A flow sends so many bytes in a turn, within bounds. What leaves together is cheap to send and to
+   * deliver, and others wait for it.
+   */
+  set turnBytes(bytes: number) {
+    this.#quantum = Math.max(QUANTUM_MIN, Math.min(bytes, QUANTUM_MAX));
   }
 
   /** Bytes of a flow that wait. */
@@ -78,7 +89,7 @@ export class FairQueue {
     if (this.#row[flow] !== IDLE) return;
     this.#row[flow] = NEW;
     this.flows++;
-    this.#deficit[flow] = QUANTUM;
+    this.#deficit[flow] = this.#quantum;
     this.#new.push(flow);
   }
 
@@ -96,7 +107,7 @@ export class FairQueue {
         this.flows--;
         continue;
       }
-      if (head !== NO_SLOT) this.#deficit[flow]! += QUANTUM;
+      if (head !== NO_SLOT) this.#deficit[flow]! += this.#quantum;
       this.#row[flow] = OLD;
       this.#old.push(flow);
     }

@@ -33,6 +33,17 @@ Deno.test("a sparse flow goes before bulk, and bulk flows share by bytes", () =>
   ok(Math.abs(bytes[1]! - bytes[2]!) <= 3200, `${bytes}`);
 });
 
+Deno.test("where paths carry much, a flow sends several packets in a turn", () => {
+  const { slots, queue, push } = make();
+  queue.turnBytes = 6000;
+  for (let each = 0; each < 8; each++) {
+    push(1, 1500);
+    push(2, 1500);
+  }
+  const turns = Array.from({ length: 16 }, () => slots.flow[queue.take()]);
+  deepEqual(turns, [1, 1, 1, 1, 2, 2, 2, 2, 1, 1, 1, 1, 2, 2, 2, 2]);
+});
+
 Deno.test("flows count while they have something waiting", () => {
   const { queue, push } = make();
   push(1, 1000);

@@ -87,3 +87,21 @@ export function openReserve(lanes: readonly PathLane[]): void {
   for (const lane of lanes) if (lane.isOpen) return;
   for (const lane of lanes) lane.isReserve = false;
 }
+
+/**
+ * What all lanes that take packets carry, in bytes a millisecond. One that sends less for a moment, so
+ * that its queue runs empty, carries no less.
+ */
+export function openRate(lanes: readonly PathLane[], now: number): number {
+  let rate = 0;
+  for (const { isOpen, capacity } of lanes) {
+    if (isOpen) rate += Math.max(capacity.estimate, capacity.rate(now));
+  }
+  return rate;
+}
+
+/** Hot. Whether nothing waits to leave on any lane. */
+export function isIdle(lanes: readonly PathLane[]): boolean {
+  for (const lane of lanes) if (lane.waitingPackets > 0) return false;
+  return true;
+}

@@ -5,7 +5,7 @@
  */
 import { US_PER_MS } from "../../wire/units.ts";
 import { Capacity } from "../../path/capacity.ts";
-import { Pacer } from "../../path/pacer.ts";
+import { BATCH_MS, Pacer } from "../../path/pacer.ts";
 import { WindowedMinimum } from "../../path/windowed_minimum.ts";
 import { SentRecords } from "../../path/sent_records.ts";
 import type { Acknowledgement } from "../../wire/acknowledgement.ts";
@@ -56,6 +56,8 @@ export class PathLane {
   isBarred = false;
   /** Whether it takes new packets only when no other path does. */
   isReserve = false;
+  /** Whether packets leave as they come: nothing is known that they could fill. */
+  isUnpaced = false;
   /** Packets sent on it again: those that were lost, and those of a path that fell silent or went. */
   retransmitted = 0;
   reinjected = 0;
@@ -67,6 +69,8 @@ export class PathLane {
   sentAt = -Infinity;
   answers = 0;
   jitterMs = 0;
+  /** Share of the records of the last sample that did not arrive. */
+  loss = 0;
   /** Smoothed, in ms. */
   roundTripMs = ROUND_TRIP_UNKNOWN_MS;
   /** Least of the last while, beyond that of the fastest path. */
@@ -97,11 +101,13 @@ export class PathLane {
 
   /** Hot. When a priority packet that comes now would begin to leave. */
   priorityStartAt(now: number): number {
+    if (this.isUnpaced) return now;
     return now + this.pacer.debt(now) + this.priority.bytes / this.capacity.rate(now);
   }
 
   /** Hot. When a bulk packet that comes now would begin to leave. */
   bulkStartAt(now: number): number {
+    if (this.isUnpaced) return now;
     const bytes = this.priority.bytes + this.bulk.queue.bytes;
     const free = now + this.pacer.debt(now) + bytes / this.capacity.rate(now);
     return Math.max(free, this.bulk.finishAt);
@@ -123,9 +129,9 @@ export class PathLane {
 
   /** Hot. The slot that may leave now, which is taken out, or NO_SLOT. */
   depart(now: number): number {
-    if (this.state === "down" || !this.pacer.mayDepart(now)) return NO_SLOT;
+    if (this.state === "down" || !(this.isUnpaced || this.pacer.mayDepart(now))) return NO_SLOT;
     if (this.priority.head !== NO_SLOT) return this.priority.shift();
-    return this.bulk.releaseAt <= now ? this.bulk.shift() : NO_SLOT;
+    return this.isUnpaced || this.bulk.releaseAt <= now + BATCH_MS ? this.bulk.shift() : NO_SLOT;
   }
 
   /** Takes out what waits, one after the other, whether it may leave or not. */
@@ -137,12 +143,19 @@ export class PathLane {
   /** When `depart` has something next; Infinity when nothing waits. */
   nextDepartureAt(): number {
     if (this.state === "down") return Infinity;
+    if (this.isUnpaced && this.waitingPackets > 0) return -Infinity;
     if (this.priority.head !== NO_SLOT) return this.pacer.nextAt;
     return Math.max(this.pacer.nextAt, this.bulk.releaseAt);
   }
 
   departed(bytes: number, now: number): void {
-    this.pacer.departed(bytes, this.capacity.rate(now), now);
+    if (!this.isUnpaced) this.pacer.departed(bytes, this.capacity.rate(now), now);
+  }
+
+  /** Whether packets leave at the pace of the path, or as they come. */
+  pace(isPaced: boolean): void {
+    this.isUnpaced = !isPaced;
+    this.pacer.forget();
   }
 
   /**
@@ -209,13 +222,14 @@ export class PathLane {
     // The peer counts from the start, too, when it has made the path anew.
     const isFirst = mark.at === -Infinity || records < 0;
     const { jitterMs } = this;
+    this.loss = isFirst ? 0 : Math.min(1, Math.max(0, 1 - records / expected));
     this.capacity.update(
       {
         records: isFirst ? 0 : records,
         bytes: Math.max(0, ((message.bytes - mark.bytes) | 0) + overhead * records),
         sentMs: ((message.echo - mark.echo) | 0) / US_PER_MS,
         arrivedMs: ((arrivedUs - mark.arrivedUs) | 0) / US_PER_MS,
-        loss: Math.min(1, Math.max(0, 1 - records / expected)),
+        loss: this.loss,
         delayMs: this.#least,
         jitterMs,
       },

@@ -4,7 +4,7 @@
  * path on which they arrive soonest, under a new counter. Loss may take a tenth of what is sent, so
  * that a path that loses much does not fill the others with repetitions.
  */
-import { NO_PACKET, type SentRecordsOwner } from "../../path/sent_records.ts";
+import { NO_PACKET, NOT_KEPT, type SentRecordsOwner } from "../../path/sent_records.ts";
 import { fastestPriority, openReserve } from "./lane_choice.ts";
 import type { PathLane } from "./path_lane.ts";
 import { NO_SLOT, type PacketSlots, SLOT_RECOVERABLE, SLOT_REPEATED } from "./packet_slots.ts";
@@ -53,6 +53,13 @@ export class Recovery implements SentRecordsOwner {
     lane.sentAt = now;
     this.#credit = Math.min(REPEAT_BYTES_MAX, this.#credit + REPEAT_SHARE * length);
     lane.records.record(epoch, counter, slot, length, now, this);
+  }
+
+  /** Hot. A packet leaves that nobody keeps. */
+  sentThrough(lane: PathLane, epoch: number, counter: number, bytes: number, now: number): void {
+    lane.expectAcknowledgement(now);
+    lane.sentAt = now;
+    lane.records.record(epoch, counter, NOT_KEPT, bytes, now, this);
   }
 
   /** A record of another kind leaves: it uses a counter, too. */
