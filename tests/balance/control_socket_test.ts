@@ -41,7 +41,10 @@ Deno.test({
     equal((await answer("set", "link", "wan2=always")).exitCode, 0);
     await client.waitForLine(/IPv4 goes over wan1 \(\d+\), wan2 \(\d+\)$/, 15_000, from);
     match((await answer("links", "remove", "wan2")).text, /two links at least/);
-    equal((await answer("links", "add", "wan9")).text.trim(), "links: wan1, wan2, wan9");
+    equal(
+      (await answer("links", "add", "wan9")).text.trim(),
+      "links: wan1, wan2, wan9\nwan9 is not there: it is used when it comes",
+    );
     equal((await answer("links", "remove", "wan2")).text.trim(), "links: wan1, wan9");
     match((await answer("status")).text, /^ *wan9 +IPv4 +.*is not there/m);
     match((await answer("down")).text, /^stopped, and everything is undone/);
