@@ -108,10 +108,10 @@ topic("e2e programs beside the tunnel", async (scenario) => {
     "-bypass-mark: marked packets leave in clear, and nothing is left behind",
     async () => {
       const client = await start("-bypass-mark", "0x10/0xf0", "-kill-switch");
-      ok(await inClear(() => pingMarked("0x10")) >= 2);
-      ok(await inClear(() => pingMarked("0x11")) >= 2, "other bits do not count");
+      ok(await inClear(() => pingMarked(0x10)) >= 2);
+      ok(await inClear(() => pingMarked(0x11)) >= 2, "other bits do not count");
       equal(await inClear(() => pings()), 0);
-      equal(await inClear(() => pingMarked("0x30")), 0);
+      equal(await inClear(() => pingMarked(0x30)), 0);
       await client.stop("SIGKILL");
       ok((await lab.client.run("ip", "rule")).stdout.includes("fwmark 0x10/0xf0"));
       await lab.client.runWith(environment(lab, "client"), ...program("client"), "restore");
@@ -133,7 +133,7 @@ topic("e2e programs beside the tunnel", async (scenario) => {
   await ping(lab.client, SERVER_ADDRESS);
   equal(await server.stop("SIGINT"), 0);
 
-  async function pingMarked(mark: string): Promise<void> {
+  async function pingMarked(mark: number): Promise<void> {
     await pings("env", `MARK=${mark}`, "sh", "-c", 'shift; exec ping -m "$MARK" "$@"', "sh");
   }
 });
