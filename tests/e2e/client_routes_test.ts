@@ -85,9 +85,11 @@ topic("e2e networks routed to a client", async (scenario) => {
     });
 
     await scenario(`leads there no longer, and leaves nothing (${engine})`, async () => {
+      const said = { server: server.lineCount, client: client.lineCount };
       await settings("unset", "laptop", "routes");
-      await server.waitForLine(/the networks behind it are other ones/, STATE_TIMEOUT_MS);
-      await client.waitForLine(/connected again/, STATE_TIMEOUT_MS);
+      const ended = /the networks behind it are other ones/;
+      await server.waitForLine(ended, STATE_TIMEOUT_MS, said.server);
+      await client.waitForLine(/connected again/, STATE_TIMEOUT_MS, said.client);
       for (const address of OFFICE) equal(await answers(behind, address, "20"), true, address);
       for (const address of BEHIND) equal(await answers(office, address, "1"), false, address);
       const { stdout } = await lab.server.run("ip", "route", "show", "table", "main");
