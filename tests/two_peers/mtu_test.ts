@@ -2,13 +2,16 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { tunnelOverheadBytes } from "../../lib/protocol/packet/tunnel_overhead.ts";
 import { MTU_STEP_BYTES } from "../../lib/protocol/path/mtu_search.ts";
+import { ORDER_EXTENSION_LENGTH } from "../../lib/protocol/wire/order_extension.ts";
 import { START_BYTES } from "../../lib/protocol/session/mtu_probes.ts";
 import { TYPE_CONTROL } from "../../lib/protocol/wire/header.ts";
 import type { Peer } from "./peer.ts";
 import { bothOf, pathOf, timeUntil, Traffic } from "./traffic.ts";
 import { VirtualNetwork } from "../../testing/virtual_network.ts";
 
-const CEILING = 1400;
+const TUNNEL_MTU = 1392;
+/** What is probed for: packets of the tunnel's MTU, with their place in the order behind them. */
+const CEILING = TUNNEL_MTU + ORDER_EXTENSION_LENGTH;
 const LIMIT_MS = 3000;
 /** The client tells what it found at once; it has to get there. */
 const TOLD_MS = 100;
@@ -48,7 +51,7 @@ function sendAsLargeAsFits(network: VirtualNetwork, peers: readonly Peer[], larg
 
 for (const mtu of [1500, 1492, 1420, 1337, 1280, 1100, 700]) {
   Deno.test(`a link of ${mtu} bytes is known within 3 s of the start`, () => {
-    using network = new VirtualNetwork({ delaysMs: [20], mtuCeiling: CEILING });
+    using network = new VirtualNetwork({ delaysMs: [20], mtuCeiling: TUNNEL_MTU });
     network.links[0]!.mtu = mtu;
     network.run(LIMIT_MS);
     assertFound(network, 0);
@@ -62,7 +65,7 @@ for (const mtu of [1500, 1492, 1420, 1337, 1280, 1100, 700]) {
 }
 
 Deno.test("the server is told of the smallest of the paths that work", () => {
-  using network = new VirtualNetwork({ delaysMs: [20, 30], mtuCeiling: CEILING });
+  using network = new VirtualNetwork({ delaysMs: [20, 30], mtuCeiling: TUNNEL_MTU });
   network.links[1]!.mtu = 1380;
   network.run(LIMIT_MS + TOLD_MS);
   for (const path of [0, 1]) assertFound(network, path);
@@ -74,7 +77,7 @@ Deno.test("the server is told of the smallest of the paths that work", () => {
 });
 
 Deno.test("a narrow path that is avoided for its quality still counts", () => {
-  using network = new VirtualNetwork({ delaysMs: [20, 30], mtuCeiling: CEILING });
+  using network = new VirtualNetwork({ delaysMs: [20, 30], mtuCeiling: TUNNEL_MTU });
   network.links[1]!.mtu = 1380;
   network.run(LIMIT_MS + TOLD_MS);
   const { client, server } = network;
@@ -95,7 +98,7 @@ Deno.test("a narrow path that is avoided for its quality still counts", () => {
 
 Deno.test("packets are small until a size is proved, so that they arrive from the start", () => {
   for (const index of [0, 1]) {
-    using network = new VirtualNetwork({ delaysMs: [20], mtuCeiling: CEILING });
+    using network = new VirtualNetwork({ delaysMs: [20], mtuCeiling: TUNNEL_MTU });
     const peer = bothOf(network)[index]!;
     network.links[0]!.mtu = 1380;
     // Nothing is answered that is as large as a probe.
@@ -109,7 +112,7 @@ Deno.test("packets are small until a size is proved, so that they arrive from th
 });
 
 Deno.test("a path that joins makes packets small until its size is proved", () => {
-  using network = new VirtualNetwork({ delaysMs: [20, 20], mtuCeiling: CEILING });
+  using network = new VirtualNetwork({ delaysMs: [20, 20], mtuCeiling: TUNNEL_MTU });
   network.links[1]!.cut = new Set(["up", "down"]);
   network.run(LIMIT_MS);
   equal(network.client.session.packetBytesMax, CEILING);
@@ -124,7 +127,7 @@ Deno.test("a path that joins makes packets small until its size is proved", () =
 });
 
 Deno.test("a path whose probes never arrive holds packets small", () => {
-  using network = new VirtualNetwork({ delaysMs: [20, 20], mtuCeiling: CEILING });
+  using network = new VirtualNetwork({ delaysMs: [20, 20], mtuCeiling: TUNNEL_MTU });
   network.links[0]!.mtu = 1380;
   // Its small packets arrive, its probes never do.
   network.links[1]!.tap = (datagram) => datagram.length < 576;
@@ -135,7 +138,7 @@ Deno.test("a path whose probes never arrive holds packets small", () => {
 });
 
 Deno.test("a path too narrow for IPv6 is left alone while there is another", () => {
-  using network = new VirtualNetwork({ delaysMs: [20, 20], mtuCeiling: CEILING });
+  using network = new VirtualNetwork({ delaysMs: [20, 20], mtuCeiling: TUNNEL_MTU });
   network.links[1]!.mtu = 1300;
   network.run(LIMIT_MS + TOLD_MS);
   assertFound(network, 1);
@@ -152,7 +155,7 @@ Deno.test("a path too narrow for IPv6 is left alone while there is another", () 
 });
 
 Deno.test("the server is told with the answer that settles it", () => {
-  using network = new VirtualNetwork({ delaysMs: [20], mtuCeiling: CEILING });
+  using network = new VirtualNetwork({ delaysMs: [20], mtuCeiling: TUNNEL_MTU });
   const answers: Uint8Array[] = [];
   network.links[0]!.tap = (datagram, way) => {
     if (way === "up" || datagram.length < CEILING) return true;
@@ -174,7 +177,7 @@ Deno.test("unasked, nothing is probed, and nothing known", () => {
   for (const x1 of [true, false]) {
     using network = new VirtualNetwork({
       ...{ delaysMs: [20], x1 },
-      ...(x1 ? {} : { mtuCeiling: CEILING }),
+      ...(x1 ? {} : { mtuCeiling: TUNNEL_MTU }),
     });
     network.links[0]!.mtu = 1300;
     network.run(5000);
@@ -186,7 +189,7 @@ Deno.test("unasked, nothing is probed, and nothing known", () => {
 
 for (const seed of [1, 2, 3, 4, 5, 6]) {
   Deno.test(`loss of 5 % does not fool it: seed ${seed}`, () => {
-    using network = new VirtualNetwork({ delaysMs: [20, 20], mtuCeiling: CEILING, seed });
+    using network = new VirtualNetwork({ delaysMs: [20, 20], mtuCeiling: TUNNEL_MTU, seed });
     network.links[0]!.mtu = 1337;
     for (const link of network.links) link.loss = 0.05;
     network.run(2 * LIMIT_MS);
@@ -199,7 +202,7 @@ for (const seed of [1, 2, 3, 4, 5, 6]) {
 
 for (const from of ["client", "server"] as const) {
   Deno.test(`a path that shrinks under the traffic of the ${from} is noticed within 3 s`, () => {
-    using network = new VirtualNetwork({ delaysMs: [20], mtuCeiling: CEILING });
+    using network = new VirtualNetwork({ delaysMs: [20], mtuCeiling: TUNNEL_MTU });
     network.run(LIMIT_MS);
     sendAsLargeAsFits(network, [network[from]], CEILING);
     network.run(1000);
@@ -219,7 +222,7 @@ for (const from of ["client", "server"] as const) {
 }
 
 Deno.test("a size the kernel refuses is given up at once", () => {
-  using network = new VirtualNetwork({ delaysMs: [20], mtuCeiling: CEILING });
+  using network = new VirtualNetwork({ delaysMs: [20], mtuCeiling: TUNNEL_MTU });
   network.run(LIMIT_MS);
   network.links[0]!.mtu = 1300;
   const { session } = network.client;
@@ -231,7 +234,7 @@ Deno.test("a size the kernel refuses is given up at once", () => {
 });
 
 Deno.test("a link that leads elsewhere is searched anew", () => {
-  using network = new VirtualNetwork({ delaysMs: [20], mtuCeiling: CEILING });
+  using network = new VirtualNetwork({ delaysMs: [20], mtuCeiling: TUNNEL_MTU });
   network.links[0]!.mtu = 1300;
   network.run(LIMIT_MS);
   assertFound(network, 0);

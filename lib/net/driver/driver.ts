@@ -193,7 +193,7 @@ export class Driver<S extends Cipher, O extends Cipher> implements PathObserver<
     return [...this.sessions]
       .filter((entry) => entry.closesAt === Infinity)
       .map(({ session, spec, reordering, compression, limits }) => ({
-        ...reportSession(session, spec.name, reordering.counters(), compression, now),
+        ...reportSession(session, spec, reordering.counters(), compression, now),
         limited: limits?.counts() ?? NOTHING_LIMITED,
       }));
   }

@@ -1,15 +1,18 @@
-/** What an engine reports of a session. */
+/**
+ * What an engine reports of a session. Sizes of packets are those of the tunnel's, without what may be
+ * put behind them.
+ */
 import type { ReorderCounters } from "../../protocol/receive/reorder_buffer.ts";
 import type { Cipher } from "../../protocol/crypto/key_epochs.ts";
 import type { Session } from "../../protocol/session/session.ts";
 import type { SessionPath } from "../../protocol/path/session_path.ts";
 import type { PathLoad } from "../../protocol/schedule/path_load.ts";
 import type { Scheduler } from "../../protocol/schedule/scheduler.ts";
-import type { IdleReason, SessionReport } from "../engine.ts";
+import type { EngineSession, IdleReason, SessionReport } from "../engine.ts";
 
 export function reportSession<S extends Cipher, O extends Cipher>(
   session: Session<S, O>,
-  name: string,
+  { name, mtu: mtuMax }: Pick<EngineSession, "name" | "mtu">,
   reorder: ReorderCounters,
   compression: SessionReport["compression"],
   now: number,
@@ -31,7 +34,7 @@ export function reportSession<S extends Cipher, O extends Cipher>(
     // What was measured before says nothing of a path that is down.
     score: path.liveness.state === "down" ? null : path.quality.score(now),
     deliveryRate: path.quality.deliveryRate,
-    mtu: path.mtu,
+    mtu: path.mtu === null ? null : Math.min(path.mtu, mtuMax),
     heardMsAgo: path.lastHeardAt === -Infinity ? null : now - path.lastHeardAt,
     idleFor: idleReason(path, session.scheduling.scheduler),
     rateLimit: path.rule.sendRate,
@@ -41,7 +44,7 @@ export function reportSession<S extends Cipher, O extends Cipher>(
     ...path.counters,
   }));
   const scheduler = session.scheduling.scheduler.name;
-  const mtu = session.packetBytesMax === Infinity ? null : session.packetBytesMax;
+  const mtu = session.packetBytesMax === Infinity ? null : Math.min(session.packetBytesMax, mtuMax);
   const wire = session.wire.name;
   return {
     ...{ id: session.id, name, wire, scheduler, paths, mtu },

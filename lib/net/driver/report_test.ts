@@ -40,7 +40,8 @@ function sessionWith(state: string): Session<Cipher, Cipher> {
 
 Deno.test("a path that is down has no score: what was measured before says nothing of it", () => {
   const scores = ["probing", "up", "suspect", "down"].map((state) =>
-    reportSession(sessionWith(state), "alice", {} as never, {} as never, 1000).paths[0]!.score
+    reportSession(sessionWith(state), { name: "alice", mtu: 1400 }, {} as never, {} as never, 1000)
+      .paths[0]!.score
   );
   deepEqual(scores, [90, 90, 90, null]);
 });

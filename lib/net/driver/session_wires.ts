@@ -3,6 +3,7 @@ import { v1Wire } from "../../protocol/v1/v1_wire.ts";
 import { SequenceCounters } from "../../protocol/v1/sequence_counters.ts";
 import type { WireFormat } from "../../protocol/session/wire.ts";
 import { x1Wire } from "../../protocol/session/x1_wire.ts";
+import { ORDER_EXTENSION_LENGTH } from "../../protocol/wire/order_extension.ts";
 import type { EngineSession } from "../engine.ts";
 import { addressProof } from "./address_proof.ts";
 
@@ -21,7 +22,8 @@ export class SessionWires {
     if (x1) {
       return x1Wire({
         ordersFlows: ordersFlows === true,
-        mtuCeiling: tuning.probeMtu ? mtu : null,
+        // A packet that is put in order is longer by that, and the tunnel's largest has to pass.
+        mtuCeiling: tuning.probeMtu ? mtu + (ordersFlows ? ORDER_EXTENSION_LENGTH : 0) : null,
       });
     }
     const unixOffsetMs = this.#unixOffsetMs;
