@@ -1,3 +1,4 @@
+import { withRequire } from "./bundle_require.ts";
 import { join } from "node:path";
 import { BUILD_VARIABLE, readCommit, writeBuildInfo } from "../../lib/cli/build_info.ts";
 import { CompileError, runDeno } from "./deno_command.ts";
@@ -58,11 +59,12 @@ export async function pack(
     const bundle = join(folder, "program.js");
     const args = ["bundle", "--quiet", "--frozen", "--platform", "deno", "--minify"];
     await runDeno([...args, "-o", bundle, program.entry], root, STEP_LIMIT_MS);
+    const text = withRequire(await Deno.readTextFile(bundle));
     const file = buildLauncher({
       name: program.name,
       names,
       runtime,
-      program: packFile(await Deno.readFile(bundle), 9),
+      program: packFile(new TextEncoder().encode(text), 9),
       runtimeArguments: await runtimeArguments(root),
       build: buildVariable(root, "packed"),
     });
