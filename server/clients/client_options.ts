@@ -9,7 +9,7 @@ import { requireStoredClientName } from "../../lib/pki/client_name.ts";
 import { PkiError } from "../../lib/pki/pki_error.ts";
 import type { SharedOptions } from "../option_values.ts";
 import { type ClientSettings, SETTING_WORDS, type SettingWord } from "./client_settings.ts";
-import { areApart, isDay, REACH_MAX, ROUTES_MAX } from "./settings_text.ts";
+import { areApart, isDay, REACH_MAX, reservedIn, ROUTES_MAX } from "./settings_text.ts";
 
 export type ClientCommand =
   & {
@@ -150,6 +150,13 @@ function parseRoutes(text: string): readonly string[] {
   const whole = routes.find((prefix) => prefix.endsWith("/0"));
   if (whole !== undefined) {
     throw new UsageError(`-routes cannot be ${whole}: name the networks behind the client`);
+  }
+  for (const prefix of routes) {
+    const reserved = reservedIn(prefix);
+    if (reserved === null) continue;
+    throw new UsageError(
+      `-routes cannot have ${prefix}: addresses of ${reserved} are of no network behind a client`,
+    );
   }
   if (areApart(routes)) return routes;
   throw new UsageError("-routes has prefixes that overlap: give the larger one alone");

@@ -57,6 +57,9 @@ Deno.test("what cannot be prescribed is refused in words", () => {
   match(set("-address", "fd00:8::77"), /-address must be an IPv4 address/);
   match(set("-routes", "0.0.0.0/0"), /-routes cannot be 0\.0\.0\.0\/0/);
   match(set("-routes", "10.0.0.0/8,10.1.0.0/16"), /-routes has prefixes that overlap/);
+  for (const prefix of ["224.0.0.0/4", "169.254.169.254/32", "255.255.255.255/32", "ff00::/8"]) {
+    match(set("-routes", `192.168.7.0/24,${prefix}`), /-routes cannot have .*: addresses of .* no/);
+  }
   const many = Array.from({ length: 17 }, (_, net) => `10.${net}.0.0/16`).join(",");
   match(set("-routes", many), /-routes takes 16 prefixes, not 17/);
   match(refusal("client", "unset", "laptop", "colour"), /there is no setting 'colour'; there are/);

@@ -1,7 +1,8 @@
 /**
  * Leads to the networks behind clients: the machine's routes into the tunnel, and connections that are
  * opened from this side. A prefix that is in use elsewhere on the machine is left out, so that no
- * client can speak for the machine's own networks. What stays out, is said once.
+ * client can speak for the machine's own networks, and so is what no network has, such as multicast.
+ * What stays out, is said once.
  */
 import { messageOf } from "../../lib/ffi/error_text.ts";
 import { prefixesOverlap } from "../../lib/host/links/address.ts";
@@ -10,6 +11,7 @@ import { findOverlaps } from "../../lib/host/links/network_overlap.ts";
 import type { TunnelPrefixes } from "../../lib/host/routes/tunnel_prefixes.ts";
 import { SerialQueue } from "../../lib/host/serial_queue.ts";
 import type { SettingsStore } from "./settings_store.ts";
+import { reservedIn } from "./settings_text.ts";
 
 interface RouteKeeperParts {
   readonly store: Pick<SettingsStore, "list">;
@@ -66,7 +68,8 @@ export class RouteKeeper {
     for (const { name, prefix } of wanted) {
       const inside = networks.find((network) => prefixesOverlap(network, prefix));
       const [overlap] = findOverlaps(own, tun, [prefix]);
-      const taken = inside ?? (overlap && `${overlap.address} of ${overlap.device}`);
+      const reserved = reservedIn(prefix) ?? undefined;
+      const taken = inside ?? reserved ?? (overlap && `${overlap.address} of ${overlap.device}`);
       if (taken === undefined) free.push(prefix);
       else lines.push(`${prefix} does not lead to ${name}: it overlaps ${taken}`);
     }

@@ -63,13 +63,14 @@ Deno.test("networks behind clients are led to, permitted and used, and no longer
 
 Deno.test("what the tunnel or the machine itself has leads to no client, and is said once", async () => {
   const { keeper, state } = keep();
-  state.routes.set("cam", ["10.8.0.128/25", "192.0.0.0/16", "172.16.0.0/16"]);
+  state.routes.set("cam", ["10.8.0.128/25", "192.0.0.0/16", "224.0.0.0/4", "172.16.0.0/16"]);
   await keeper.look();
   await keeper.look();
   deepEqual(state.used.at(-1), ["172.16.0.0/16"]);
-  equal(state.lines.length, 2);
+  equal(state.lines.length, 3);
   match(state.lines[0]!, /10\.8\.0\.128\/25 does not lead to cam: it overlaps 10\.8\.0\.0\/24/);
   match(state.lines[1]!, /192\.0\.0\.0\/16 .* overlaps 192\.0\.2\.2\/24 of eth0/);
+  match(state.lines[2]!, /224\.0\.0\.0\/4 .* overlaps 224\.0\.0\.0\/3/);
 });
 
 Deno.test("what cannot be done is said once, and tried again", async () => {

@@ -15,6 +15,12 @@ export const REACH_MAX = 64;
 /** Of one client: each is a route of the machine's. */
 export const ROUTES_MAX = 16;
 
+/** Loopback, link-local, multicast, broadcast: no network behind a client has any of these. */
+const NOBODYS = [
+  ...["0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3"],
+  ...["::/96", "::ffff:0:0/96", "fe80::/10", "ff00::/8"],
+];
+
 const DAY = /^(\d{4})-(\d{2})-(\d{2})$/;
 
 const rate = v.pipe(
@@ -77,4 +83,9 @@ export function areApart(prefixes: readonly string[]): boolean {
   return prefixes.every((one, index) =>
     prefixes.slice(index + 1).every((other) => !prefixesOverlap(one, other))
   );
+}
+
+/** What a prefix overlaps that can be behind no client, such as 224.0.0.0/3; null: nothing. */
+export function reservedIn(prefix: string): string | null {
+  return NOBODYS.find((reserved) => prefixesOverlap(reserved, prefix)) ?? null;
 }
