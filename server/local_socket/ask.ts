@@ -67,11 +67,23 @@ export function runAsk(command: AskCommand): Promise<number> {
   });
 }
 
-/** Returns when no client is left, or not in time. Ending this command ends no drain. */
-async function waitForDrain(connection: LocalConnection, limitMs: number): Promise<number> {
+/**
+ * Returns when no client is left, or not in time. Ending this command ends no drain, and waiting begins
+ * none anew: who said 'drain --stop' meanwhile is not overruled. `nextLook` resolves when it is time to look again.
+ */
+export async function waitForDrain(
+  connection: Pick<LocalConnection, "ask">,
+  limitMs: number,
+  nextLook = () => new Promise<void>((resolve) => setTimeout(resolve, DRAIN_LOOK_MS)),
+): Promise<number> {
   const endMs = performance.now() + limitMs;
+  let { isDraining, sessions } = await connection.ask("drain") as DrainAnswer;
   for (;;) {
-    const { sessions } = await connection.ask("drain") as DrainAnswer;
+    if (!isDraining) {
+      throw new Error(
+        `Cannot wait any longer: the server takes clients again ('drain --stop'); ${sessions} are connected`,
+      );
+    }
     if (sessions === 0) {
       writeTo(Deno.stdout, "no client is connected any more: the server may be stopped\n");
       return EXIT_OK;
@@ -82,7 +94,8 @@ async function waitForDrain(connection: LocalConnection, limitMs: number): Promi
           "it seems; stopping the server ends their sessions, 'drain --stop' takes clients again",
       );
     }
-    await new Promise((resolve) => setTimeout(resolve, DRAIN_LOOK_MS));
+    await nextLook();
+    ({ isDraining, sessions } = await connection.ask("status") as ServerAnswer);
   }
 }
 
