@@ -7,7 +7,6 @@ import { jetstream, JetStreamApiError } from "@nats-io/jetstream";
 import { type KV, Kvm } from "@nats-io/kv";
 import {
   AuthorizationError,
-  connect,
   type ConnectionOptions,
   credsAuthenticator,
   type NatsConnection,
@@ -20,6 +19,7 @@ import { readSmallFile } from "../../../lib/pki/secure_file.ts";
 import { VALUE_BYTES_MAX } from "../shared/entries.ts";
 import type { Expected, KeyValue, KeyValueService, StoredValue } from "../shared/key_value.ts";
 import { type NatsOptions, placeOf } from "./nats_options.ts";
+import { connectSteadily } from "./steady_transport.ts";
 
 const BUCKET = "fluxify";
 const CONNECT_MS = 3_000;
@@ -62,7 +62,7 @@ export class NatsService implements KeyValueService {
     { host, port }: NatsOptions["machines"][number],
     signal: AbortSignal,
   ): Promise<KeyValue> {
-    const connection = await connect({
+    const connection = await connectSteadily({
       servers: `${host.includes(":") ? `[${host}]` : host}:${port}`,
       ...await securityOf(this.#options, host),
       name: "fluxify-server",
