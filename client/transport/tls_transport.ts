@@ -169,6 +169,8 @@ export class TlsPath {
 
   /** Its session was replaced: what is in flight still comes. */
   closeLater(): void {
+    // What is not there yet is not made for a session that is over.
+    clearTimeout(this.#retry);
     this.#later ??= setTimeout(() => this.close(), REPLACED_SESSION_MS);
   }
 

@@ -110,13 +110,16 @@ export class FileSettings implements SettingsStore {
 
   /**
    * Reads the file where it is another one than before.
-   * @throws {PkiError} "damaged" for what is none of ours, and what reading throws
+   * @throws {PkiError} "damaged" for what is none of ours, "not found" when it has disappeared, and
+   * what reading throws
    */
   async read(): Promise<void> {
     const path = settingsFile(this.#directory);
     const identity = fileIdentity(path);
     if (isSameFile(identity, this.#identity)) return;
     const before = this.#clients;
+    // Whoever loses it, in a restore say, does not mean to lift all limits.
+    if (identity === null && before.size > 0) throw disappeared(path);
     const clients = identity === null ? new Map<string, Known>() : await readClients(path, before);
     this.#clients = clients;
     // Taken before reading: a change in between is found the next time.
@@ -178,6 +181,12 @@ async function readClients(
 
 function* settingsOf(clients: ReadonlyMap<string, Known>): Generator<[string, ClientSettings]> {
   for (const [name, { settings }] of clients) yield [name, settings];
+}
+
+function disappeared(path: string): PkiError {
+  const message = `${path} has disappeared: restore it, or write it anew with ` +
+    '"fluxify-server client set"';
+  return new PkiError("not found", path, message);
 }
 
 function damaged(path: string, what: string): PkiError {

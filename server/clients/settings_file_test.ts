@@ -32,10 +32,29 @@ Deno.test("a change is on disk, readable by its owner only, and seen by who foll
   await store.look();
   deepEqual(changed, [["laptop", "cam"], ["laptop"]]);
   deepEqual([...store.list()].map(([name]) => name), ["cam"]);
-  await Deno.remove(settingsFile(directory.path));
+  await other.store.change("cam", () => NO_SETTINGS);
   await store.look();
   deepEqual(changed.at(-1), ["cam"]);
   deepEqual([warnings, store.problem], [[], null]);
+});
+
+Deno.test("a file that disappears lifts no limits, and that is said until it is back", async () => {
+  await using directory = await TemporaryDirectory.create();
+  const { store, warnings, changed } = open(directory.path);
+  await open(directory.path).store.change("cam", (before) => ({ ...before, rate: RATE }));
+  await store.look();
+  await Deno.remove(settingsFile(directory.path));
+  await Deno.symlink("nowhere", settingsFile(directory.path));
+  await store.look();
+  deepEqual(store.get("cam").rate, RATE);
+  match(store.problem!, /has disappeared: restore it.* those read before stay in force/);
+  await Deno.remove(settingsFile(directory.path));
+  await store.look();
+  deepEqual([changed.length, warnings.length], [1, 1]);
+  await open(directory.path).store.change("tv", (before) => ({ ...before, rate: RATE }));
+  await store.look();
+  deepEqual(changed.at(-1), ["cam", "tv"]);
+  equal(store.problem, null);
 });
 
 Deno.test("what others have is refused, whoever asked first", async () => {
