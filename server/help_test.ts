@@ -59,7 +59,7 @@ Tuning:
   --reorder-flush-timeout <time>   how long a packet waits for those before it, 10s at most; also a
                                    measure of what paths are good (default: 50ms)
   --engine <name>                  data plane: native, portable or auto (default: auto)
-  --threads <count>                engine threads, 1 to 8; auto: one for two cores (default: 1)
+  --threads <count>                engine threads, 1 to 8; auto: one per two cores (default: 1)
   --scheduler <name>               how packets are spread: flow, stripe, redundant, failover,
                                    aggregate (default: as the client does)
   --compression <mode>             compress packets: auto, off or always (default: auto)

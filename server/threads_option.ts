@@ -14,7 +14,7 @@ export type ThreadChoice = number | "auto";
 export const threadsOption = () =>
   new Option(
     "--threads <count>",
-    `engine threads, 1 to ${THREADS_MAX}; auto: one for two cores`,
+    `engine threads, 1 to ${THREADS_MAX}; auto: one per two cores`,
   ).helpGroup(GROUPS.tuning).default(1 as ThreadChoice, "1").argParser(parseThreads);
 
 function parseThreads(text: string): ThreadChoice {

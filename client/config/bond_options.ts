@@ -137,7 +137,7 @@ export function checkShare(share: ShareMode, links: readonly string[], tun: stri
 export const shareOption = () =>
   new Option(
     "--share <mode>",
-    "let a network behind this machine use the tunnel: the interfaces to it, as in eth1; on for all, off, or auto where it forwards anyway",
+    "let a network behind this machine use the tunnel: the interfaces to it, as in eth1; on (all), off, or auto (where it forwards anyway)",
   )
     .helpGroup(GROUPS.links)
     .default("auto" as ShareMode, "auto")

@@ -41,8 +41,8 @@ Links:
   --name <name>                    name of this instance, for its socket and TUN device (default:
                                    that of -tun)
   --share <mode>                   let a network behind this machine use the tunnel: the interfaces
-                                   to it, as in eth1; on for all, off, or auto where it forwards
-                                   anyway (default: auto)
+                                   to it, as in eth1; on (all), off, or auto (where it forwards
+                                   anyway) (default: auto)
   --bypass <list>                  what goes beside the tunnel, as in 192.0.2.0/24,example.com:
                                    prefixes, addresses and names
   --bypass-cgroup <list>           programs beside the tunnel, by cgroup (v2), as in
