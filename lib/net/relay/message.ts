@@ -11,28 +11,33 @@ export interface RelaySocket {
 export type StreamStage = "connecting" | "proxy" | "handshake" | "judged" | "open";
 
 /** A proxy in front of the server, and what it is asked for. */
-export interface ProxyRequest {
+interface ProxyRequest {
   /** The request as it is sent; it may hold a password. */
   readonly head: Uint8Array<ArrayBuffer>;
+}
+
+/** Where a client's stream leads. */
+export interface DialTarget {
+  readonly device: string | null;
+  readonly address: string;
+  readonly port: number;
+  readonly source: string | null;
+  readonly proxy: ProxyRequest | null;
+  /** Address of an SSL_CTX, which is there as long as the relay. */
+  readonly context: bigint;
+  /** Sent to the server when it has a name; else empty. */
+  readonly serverName: string;
+  /** Nothing heard for so long ends it. */
+  readonly silenceMsMax: number;
 }
 
 /** Main thread to relay. `id` is from 1, below 2^30. */
 export type RelayCommand =
   /** A client connects. */
-  | {
+  | DialTarget & {
     readonly kind: "dial";
     readonly id: number;
-    readonly device: string | null;
-    readonly address: string;
-    readonly port: number;
-    readonly source: string | null;
-    readonly proxy: ProxyRequest | null;
-    /** Address of an SSL_CTX, which is there as long as the relay. */
-    readonly context: bigint;
-    /** Sent to the server when it has a name; else empty. */
-    readonly serverName: string;
     readonly socket: RelaySocket;
-    readonly silenceMsMax: number;
   }
   /** A server has taken a connection whose handshake is done; both are the relay's from here on. */
   | {

@@ -16,7 +16,7 @@ import {
 } from "../../ffi/linux/socket.ts";
 import { takeOver } from "../../ffi/linux/stream_socket.ts";
 import type {
-  ProxyRequest,
+  DialTarget,
   RelayCommand,
   RelayNotice,
   StreamEnd,
@@ -36,19 +36,6 @@ interface StreamListener {
   open?(): void;
   /** It is over, and the last that is heard of it. */
   ended(end: StreamEnd, stage: StreamStage): void;
-}
-
-/** Where a client's stream leads. */
-interface DialTarget {
-  readonly device: string | null;
-  readonly address: string;
-  readonly port: number;
-  readonly source: string | null;
-  readonly proxy: ProxyRequest | null;
-  readonly context: bigint;
-  readonly serverName: string;
-  /** Nothing heard for so long ends it. */
-  readonly silenceMsMax: number;
 }
 
 interface OwnStream {
