@@ -14,8 +14,8 @@ const IN_FORCE_MAX = 2 * REVOCATIONS_MAX;
 
 /**
  * The revoked certificates as `revoked.json` lists them at the moment of the question: the first
- * question of a piece of work looks at the file's identity (some 10 us) and reads it again when that has changed, so
- * `cert revoke` in another process takes effect without a signal.
+ * question of a piece of work looks at the file's identity (some 10 us) and reads it again when that
+ * has changed, so `cert revoke` in another process takes effect without a signal.
  *
  * Fails closed: while the file cannot be read, the last list that could be read stays in force and
  * {@link problem} says so; and what has left the file stays revoked until the process ends, because

@@ -69,7 +69,8 @@ export function runAsk(command: AskCommand): Promise<number> {
 
 /**
  * Returns when no client is left, or not in time. Ending this command ends no drain, and waiting begins
- * none anew: who said 'drain --stop' meanwhile is not overruled. `nextLook` resolves when it is time to look again.
+ * none anew: who said 'drain --stop' meanwhile is not overruled. `nextLook` resolves when it is time to
+ * look again.
  */
 export async function waitForDrain(
   connection: Pick<LocalConnection, "ask">,

@@ -38,11 +38,16 @@ Deno.test("one that is silent holds nobody up, is aborted, and has not failed", 
 });
 
 Deno.test("one that is slow may still be the first", async () => {
+  const other = Promise.withResolvers<void>();
   const slow = async () => {
-    await new Promise((resolve) => setTimeout(resolve, 60));
+    await other.promise;
     return "a";
   };
-  const { granted, failures } = ask([slow, () => Promise.reject(new Error("no"))]);
+  const refuse = () => {
+    setTimeout(other.resolve);
+    return Promise.reject(new Error("no"));
+  };
+  const { granted, failures } = ask([slow, refuse]);
   equal(await granted, "a");
   deepEqual(failures, ["1 no"]);
 });

@@ -1,7 +1,7 @@
 /**
  * Tells the server about the client's paths as a whole (x1): which of them work, which scheduler to
- * use, what packet size all of them carry, and what rules the server is to send by. The client learns of link changes first, so it tells
- * the server. The message is repeated, since it may get lost.
+ * use, what packet size all of them carry, and what rules the server is to send by. The client learns
+ * of link changes first, so it tells the server. The message is repeated, since it may get lost.
  */
 import type { Scheduling } from "../schedule/scheduling.ts";
 import { TYPE_CONTROL } from "../wire/header.ts";
