@@ -13,15 +13,15 @@ import type { Child } from "../../tests/netns/namespace.ts";
 import { CASES } from "./cases.ts";
 import { PAYLOAD_SHARE } from "./report.ts";
 import type { Requests } from "./requests.ts";
-import { ping, transfer, type TransferOptions } from "./transfer.ts";
+import { CHANGING } from "./changing_links.ts";
+import { ping, transfer } from "./transfer.ts";
+import { load, RAMP_SECONDS, SECONDS, withTunnel } from "./tunnel.ts";
 
 const PORT = "5201";
 const PORT_DNS = "53";
 const START_TIMEOUT_MS = 10_000;
-const SECONDS = 8;
 /** The client looks every ten seconds. */
 const LEARNING_SECONDS = 12;
-const RAMP_SECONDS = 4;
 const LOOK_MS = 100;
 const BACK_WITHIN_MS = 10_000;
 const REQUESTS = new URL("requests.ts", import.meta.url).pathname;
@@ -29,35 +29,6 @@ const UNSHAPED_SECONDS = 4;
 /** 45 Mbit/s. */
 const SMALL_PACKETS_PER_SECOND = 4100;
 const SMALL_PAYLOAD_BYTES = 1372;
-const LOAD = { control: "cubic", flows: 1, direction: "down" } as const;
-
-interface Tunnel {
-  readonly lab: Lab;
-  readonly programs: readonly Child[];
-}
-
-async function withTunnel(
-  links: readonly LabLink[],
-  scheduler: string,
-  measure: (tunnel: Tunnel) => Promise<string>,
-  shaping: "emulated" | "none" = "emulated",
-): Promise<string> {
-  await using lab = await Lab.create({ links, shaping });
-  const bundle = await newClientCertificate(lab, "gates");
-  const args = ["-compression", "off", "-scheduler", scheduler];
-  const programs = [
-    await startServer(lab, { args: ["-compression", "off"] }),
-    await startClient(lab, bundle, { args }),
-  ];
-  const found = await measure({ lab, programs });
-  for (const program of programs.toReversed()) await program.stop("SIGTERM");
-  return found;
-}
-
-function load(lab: Lab, more: Partial<TransferOptions> = {}) {
-  const timing = { seconds: SECONDS, rampSeconds: RAMP_SECONDS };
-  return transfer(lab.client, lab.internet, INTERNET_ADDRESS, { ...LOAD, ...timing, ...more });
-}
 
 async function pingUnderLoad(links: readonly LabLink[], scheduler: string): Promise<string> {
   return await withTunnel(links, scheduler, async ({ lab }) => {
@@ -241,7 +212,7 @@ async function unshaped(scheduler: string): Promise<string> {
       );
     }
     return found.join("; ");
-  }, "none");
+  }, { shaping: "none" });
 }
 
 /** UDP from the client to the server, each packet sent by itself. */
@@ -260,7 +231,7 @@ async function smallSends(scheduler: string): Promise<string> {
     return `${((usedSeconds(programs) - used) / bytes).toFixed(1)} s a GB, both ends; ping idle ` +
       `${idle.pingMedianMs.toFixed(2)} ms, beside it ${beside.pingMedianMs.toFixed(2)} ms; ` +
       `${(100 * loss).toFixed(2)} % lost`;
-  }, "none");
+  }, { shaping: "none" });
 }
 
 async function bothReceived(lab: Lab): Promise<number> {
@@ -295,4 +266,5 @@ export const SCENARIOS: Readonly<Record<string, (scheduler: string) => Promise<s
   "cpu": processorTime,
   "unshaped": unshaped,
   "small": smallSends,
+  ...CHANGING,
 };

@@ -5,6 +5,8 @@ const PORT = "5201";
 const START_TIMEOUT_MS = 10_000;
 const PATIENCE_MS = 20_000;
 const PING_INTERVAL_SECONDS = 0.1;
+/** Of packets of 1400 bytes. */
+const UDP_PAYLOAD_BYTES = 1372;
 
 export interface TransferOptions {
   readonly control: string;
@@ -51,6 +53,30 @@ export async function transfer(
     const bits: unknown = JSON.parse(stdout)?.end?.sum_received?.bits_per_second;
     if (typeof bits !== "number") throw new Error("iperf3 reported no received rate");
     return { mbit: bits / 1e6, ...await pings ?? { pingMedianMs: NaN, ping95Ms: NaN } };
+  } finally {
+    await listener.stop("SIGKILL");
+  }
+}
+
+/** UDP from `server` at an even pace. Shares that did not arrive, and that overtook others. */
+export async function pacedUdp(
+  client: Namespace,
+  server: Namespace,
+  address: string,
+  { mbit, seconds }: { readonly mbit: number; readonly seconds: number },
+): Promise<{ lost: number; reordered: number }> {
+  const listener = server.spawn(["iperf3", "-s", "-1", "-p", PORT, "--forceflush"]);
+  try {
+    await listener.waitForLine(/listening/, START_TIMEOUT_MS);
+    const { stdout } = await client.runWith(
+      { timeoutMs: seconds * 1000 + PATIENCE_MS },
+      ...["iperf3", "-c", address, "-p", PORT, "--json", "--connect-timeout", "9000", "--reverse"],
+      ...["--udp", "--bandwidth", `${mbit}M`, "--length", String(UDP_PAYLOAD_BYTES)],
+      ...["--window", "2M", "--time", String(seconds)],
+    );
+    const { packets, lost_packets, out_of_order } = JSON.parse(stdout).end.streams[0].udp;
+    if (!(packets > 0)) throw new Error("iperf3 reported no packets");
+    return { lost: lost_packets / packets, reordered: out_of_order / packets };
   } finally {
     await listener.stop("SIGKILL");
   }

@@ -1,5 +1,6 @@
 /** The runs of docs/aggregation.md: links, traffic, and what is measured of them. */
 import { type ControlName, Lab, type LabLink, payloadOf } from "./lab.ts";
+import { RADIO_STEP_MS, radioRates } from "./radio_rates.ts";
 
 export const LINKS = {
   A: [{ rate: 50, rtt: 20 }, { rate: 20, rtt: 80 }],
@@ -159,13 +160,10 @@ export function changingRate(seed = 1): Outcome {
 export function radioTrace(seed = 1): Outcome {
   const lab = new Lab({ links: [{ rate: 20, rtt: 30 }, { rate: 30, rtt: 50, queue: 300 }], seed });
   lab.addFlow("cubic");
-  let state = seed * 7919;
-  let level = Math.log(20);
+  const rates = radioRates(seed);
   let offered = 0;
-  for (let at = 100; at < 24_000; at += 100) {
-    state = (Math.imul(state, 1103515245) + 12345) >>> 0;
-    level += 0.35 * (state / 2 ** 31 - 1) + 0.02 * (Math.log(20) - level);
-    const rate = Math.min(60, Math.max(1, Math.exp(level)));
+  for (let at = RADIO_STEP_MS; at < 24_000; at += RADIO_STEP_MS) {
+    const rate = rates.next().value;
     if (at >= FROM) offered += rate / 200;
     lab.events.at(at, () => lab.down[1]!.rate = rate);
   }
