@@ -50,3 +50,15 @@ Deno.test("the contents of docs/operations.md are headings of it, in their order
   const parts = [...TEXTS.get(path)!.matchAll(/^## (.*)$/gm)].map(([, heading]) => heading!);
   deepEqual(parts.filter((heading) => !listed.includes(heading)), []);
 });
+
+Deno.test("no span of code is broken by the end of a line", () => {
+  const broken = [...TEXTS].flatMap(([path, text]) =>
+    text.replaceAll(/^ *```.*?^ *```/gms, "").split(/\n\s*\n/).flatMap((paragraph) =>
+      [...paragraph.matchAll(/`[^`]+`/g)].map(([span]) => span).filter((span) =>
+        span.includes("\n")
+      )
+        .map((span) => `${path}: ${span}`)
+    )
+  );
+  deepEqual(broken, []);
+});

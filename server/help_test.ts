@@ -22,8 +22,8 @@ Connection:
                                    /etc/fluxify/pki)
   --hosts <list>                   names and addresses clients reach this server by (default:
                                    127.0.0.1,localhost)
-  --store <where>                  what servers share: file (nothing), or nats://HOST,HOST,... or
-                                   tls://HOST,HOST,... (default: file)
+  --store <where>                  where servers keep what they share: file (this server alone), or
+                                   nats://HOST,HOST,... or tls://HOST,HOST,... (default: file)
   --store-credentials <file>       for -store: a file of credentials (.creds), or one with
                                    USER:PASSWORD
   --store-ca <file>                for -store: the authority of its certificates; asks for TLS
@@ -46,7 +46,7 @@ Safety:
   --regen                          make a new certificate authority: old certificates end, the old
                                    tree is kept
   --clients-reach-each-other       pass on packets from one client to another
-  --rekey-every <time>             use one key for so long at most, 1s to 2m (default: 2m)
+  --rekey-every <time>             change keys at least this often, 1s to 2m (default: 2m)
   --accept-v1                      take clients that speak v1 only, without protection against
                                    replays
   --socket-group <group>           group whose members may ask and steer this program at its socket
@@ -56,8 +56,8 @@ Tuning:
   --mss-clamp <what>               clamp the MSS of TCP: off, pmtu or fixed:N, N from 500 to 9000
                                    (default: pmtu)
   --reorder-buffer-size <packets>  packets a reorder buffer tells apart, 1 to 65536 (default: 2048)
-  --reorder-flush-timeout <time>   how long a packet waits for those before it, 10s at most; also a
-                                   measure of what paths are good (default: 50ms)
+  --reorder-flush-timeout <time>   how long a packet waits for those before it, 10s at most; also
+                                   decides which paths count as good (default: 50ms)
   --engine <name>                  data plane: native, portable or auto (default: auto)
   --threads <count>                engine threads, 1 to 8; auto: one per two cores (default: 1)
   --scheduler <name>               how packets are spread: flow, stripe, redundant, failover,
@@ -67,7 +67,7 @@ Tuning:
                                    (default: copy)
 
 Output:
-  --metrics-every <time>           log a line per session this often, up to 480h; 0 is never
+  --metrics-every <time>           how often to log a line per session, up to 480h; 0: never
                                    (default: 0)
   --metrics-listen <address>       serve metrics for Prometheus, as in 127.0.0.1:9477 (default:
                                    nowhere)

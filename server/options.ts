@@ -239,7 +239,7 @@ function buildProgram(accept: Accept<ServerCommand>) {
     .addOption(
       new Option(
         "--metrics-every <time>",
-        "log a line per session this often, up to 480h; 0 is never",
+        "how often to log a line per session, up to 480h; 0: never",
       )
         .helpGroup(GROUPS.output).default(0, "0").argParser(
           durationMsIn("-metrics-every", 0, METRICS_MAX_MS),

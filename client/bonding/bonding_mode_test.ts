@@ -50,7 +50,10 @@ Deno.test({
     equal(await hostState(machine), before);
 
     const client = start();
-    await client.waitForLine(/cannot connect, trying on: .*203\.0\.113\.10/, LINE_TIMEOUT_MS);
+    await client.waitForLine(
+      /cannot connect yet, trying again: .*203\.0\.113\.10/,
+      LINE_TIMEOUT_MS,
+    );
     deepEqual([await client.stop("SIGTERM"), await hostState(machine)], [0, before]);
   },
 });

@@ -64,7 +64,7 @@ export class SessionKeeper {
         this.#parts.progress.fail(messageOf(error));
         const isHopeless = !(error instanceof ControlError) || !error.retryable;
         if (options.once || isHopeless) throw error;
-        this.#sayFailure("cannot connect, trying on", error);
+        this.#sayFailure("cannot connect yet, trying again", error);
         await pause(this.#backoffMs(failures), either);
       }
     }
@@ -104,7 +104,7 @@ export class SessionKeeper {
           log.info("cannot move there yet: {error}", { error });
           return "renewed";
         }
-        this.#sayFailure("cannot renew the session, trying on", error);
+        this.#sayFailure("cannot renew the session yet; the one in use goes on", error);
       }
       const isUrgent = size > 1 && choice.mustLeave;
       const maxMs = isUrgent ? BACKOFF_MAX_MS : RENEWAL_BACKOFF_MAX_MS;
@@ -131,7 +131,7 @@ export class SessionKeeper {
         this.#repeatedLoss.isNetwork();
         if (!either.aborted) {
           if (error instanceof ControlError && error.isFinal) throw error;
-          this.#sayFailure("cannot connect, trying on", error);
+          this.#sayFailure("cannot connect yet, trying again", error);
           await pause(this.#backoffMs(failures), either);
         }
       }

@@ -64,13 +64,13 @@ export class SplitTraffic {
     const text = ({ prefixes, names }: Destinations) => [...prefixes, ...names].join(", ");
     const { bypass, only, bypassMark, bypassCgroups } = this.#options;
     const marked = [
-      ...bypassMark === null ? [] : [`bears the mark ${markText(bypassMark)}`],
-      ...bypassCgroups.map((path) => `is of the cgroup ${path}`),
+      ...bypassMark === null ? [] : [`packets with the mark ${markText(bypassMark)}`],
+      ...bypassCgroups.map((path) => `packets of the cgroup ${path}`),
     ];
     return [
-      ...only === null ? [] : [`into the tunnel goes what is for ${text(only)}, and nothing else`],
-      ...bypass === null ? [] : [`beside the tunnel goes what is for ${text(bypass)}`],
-      ...marked.map((what) => `beside the tunnel goes what ${what}`),
+      ...only === null ? [] : [`only packets to ${text(only)} go through the tunnel`],
+      ...bypass === null ? [] : [`packets to ${text(bypass)} go outside the tunnel`],
+      ...marked.map((what) => `${what} go outside the tunnel`),
     ];
   }
 

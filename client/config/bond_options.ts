@@ -61,7 +61,7 @@ export const serverOption = () =>
 export const serversOption = () =>
   new Option(
     "--servers <list>",
-    "up to eight servers of one authority, as in a.example,b.example: one is in use, the others are for when it fails",
+    "up to eight servers of one authority, as in a.example,b.example: one is in use, the others are spares",
   )
     .helpGroup(GROUPS.connection)
     .argParser(parseServerList);

@@ -64,7 +64,7 @@ function orUsageError<Value>(flag: string, read: () => Value): Value {
 export const onlyOption = () =>
   new Option(
     "--only <list>",
-    "what alone goes into the tunnel (default: everything)",
+    "send only this through the tunnel (default: everything)",
   ).helpGroup(GROUPS.links).argParser((text) => parseDestinations("-only", text));
 
 /** Throws UsageError. */

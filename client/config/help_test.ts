@@ -18,7 +18,7 @@ Connection:
   -l, --load-balance               load-balance mode: no server, no tunnel
   --server <host>                  name or address of the server, or up to eight, as in v4,v6
   --servers <list>                 up to eight servers of one authority, as in a.example,b.example:
-                                   one is in use, the others are for when it fails
+                                   one is in use, the others are spares
   --server-choice <how>            with -servers: nearest (by round trip and load) or order (the
                                    first that works) (default: nearest)
   --ctrl <port>                    TCP port of the control plane (default: 8443)
@@ -49,11 +49,11 @@ Links:
                                    system.slice/backup.service; needs nft
   --bypass-mark <mark>             packets beside the tunnel, by the mark they bear, as in 0x10 or
                                    0x10/0xf0
-  --only <list>                    what alone goes into the tunnel (default: everything)
+  --only <list>                    send only this through the tunnel (default: everything)
   --rate <list>                    what links carry at most, down/up, as in
                                    fiber=50/10mbit,dsl=20mbit; the server keeps to it, too
-  --link <list>                    links for when others are full or down: lte=backup, or
-                                   lte=metered,cap=20GB/month
+  --link <list>                    links to use only while the others are full or down: lte=backup,
+                                   or lte=metered,cap=20GB/month
   --balance <kind>                 with -l: spread over all uplinks, or best for the nearest one
                                    (default: spread)
   --weights <list>                 with -l: as in wan1=3,wan2=1 (default: by link quality)
@@ -67,8 +67,8 @@ Tuning:
   --mtu <bytes>                    MTU of the tunnel, 576 to 9000; 0 is 1400, less when a link is
                                    smaller (default: 0)
   --reorder-buffer-size <packets>  packets a reorder buffer tells apart, 1 to 65536 (default: 2048)
-  --reorder-flush-timeout <time>   how long a packet waits for those before it, 10s at most; also a
-                                   measure of what paths are good (default: 50ms)
+  --reorder-flush-timeout <time>   how long a packet waits for those before it, 10s at most; also
+                                   decides which paths count as good (default: 50ms)
   --engine <name>                  data plane: native, portable or auto (default: auto)
   --scheduler <name>               how packets are spread: flow, stripe, redundant, failover,
                                    aggregate (default: flow)
@@ -79,7 +79,7 @@ Tuning:
                                    (default: auto)
 
 Safety:
-  --rekey-every <time>             use one key for so long at most, 1s to 2m (default: 2m)
+  --rekey-every <time>             change keys at least this often, 1s to 2m (default: 2m)
   --renew-every <time>             renew the session this often, 5s to 24h (default: 60m)
   --accept-v1                      take servers that speak v1 only, without protection against
                                    replays

@@ -35,7 +35,7 @@ export const rateOption = () =>
 export const linkOption = () =>
   new Option(
     "--link <list>",
-    "links for when others are full or down: lte=backup, or lte=metered,cap=20GB/month",
+    "links to use only while the others are full or down: lte=backup, or lte=metered,cap=20GB/month",
   )
     .helpGroup(GROUPS.links)
     .argParser(repeatable(parseUses));

@@ -107,7 +107,7 @@ export function refusedCommands(names: readonly string[]): Record<string, Socket
   return Object.fromEntries(names.map((name) => [name, () => {
     throw new Refusal(
       "not possible",
-      `'${name}' is for bonding: in load-balance mode start again with other flags`,
+      `'${name}' is for bonding only: load-balance mode has no server; start again with other flags to change it`,
     );
   }]));
 }

@@ -69,11 +69,11 @@ export class LinkRules {
     const stage = `${month} ${isReached ? "reached" : bytes >= CAP_NEAR * capBytes ? "near" : ""}`;
     if (this.#told.get(name) === stage) return null;
     this.#told.set(name, stage);
-    const share = `${Math.floor(100 * bytes / capBytes)} % of its cap for ${month}`;
-    if (isReached) {
-      return `link ${name} has carried ${share}: it carries nothing more, unless no other link works`;
-    }
-    return bytes >= CAP_NEAR * capBytes ? `link ${name} has carried ${share}` : null;
+    const carried = `link ${name} has carried ${formatBytes(bytes)} of its ${
+      formatBytes(capBytes)
+    } in ${month}`;
+    if (isReached) return `${carried}: it carries nothing more, unless no other link works`;
+    return bytes >= CAP_NEAR * capBytes ? carried : null;
   }
 
   /** Null: the link is not metered. */

@@ -38,8 +38,8 @@ Deno.test("80 % and 100 % of a cap are told once each, every month", () => {
   const rules = new LinkRules(new Map(), CAP);
   const told = [799, 800, 900, 1000, 1200].map((bytes) => rules.count(volumes(bytes), "2026-11"));
   deepEqual(told.map((lines) => lines.length), [0, 1, 0, 1, 0]);
-  match(told[1]![0]!, /^link lte has carried 80 % of its cap for 2026-11$/);
-  match(told[3]![0]!, /100 % .* carries nothing more, unless no other link works/);
+  match(told[1]![0]!, /^link lte has carried 800 B of its 1.0 kB in 2026-11$/);
+  match(told[3]![0]!, /1.0 kB of its 1.0 kB .* carries nothing more, unless no other link works/);
   equal(rules.count(volumes(850), "2026-12").length, 1);
 });
 

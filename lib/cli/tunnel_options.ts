@@ -63,7 +63,7 @@ export const reorderBufferSizeOption = () =>
 export const reorderFlushTimeoutOption = () =>
   new Option(
     "--reorder-flush-timeout <time>",
-    "how long a packet waits for those before it, 10s at most; also a measure of what paths are good",
+    "how long a packet waits for those before it, 10s at most; also decides which paths count as good",
   )
     .helpGroup(GROUPS.tuning)
     // The original takes any duration: what is too long is cut, and said, in tunnelOptions().
@@ -107,7 +107,7 @@ export const probePmtudOption = () =>
     .argParser(oneOf("-probe-pmtud", PROBING));
 
 export const rekeyEveryOption = () =>
-  new Option("--rekey-every <time>", "use one key for so long at most, 1s to 2m")
+  new Option("--rekey-every <time>", "change keys at least this often, 1s to 2m")
     .helpGroup(GROUPS.safety)
     .default(120_000, "2m").argParser(durationMsIn("-rekey-every", 1000, 120_000));
 

@@ -91,8 +91,11 @@ export async function waitForDrain(
     }
     if (performance.now() >= endMs) {
       throw new Error(
-        `Cannot move all clients away: ${sessions} are still connected, and know no other server, ` +
-          "it seems; stopping the server ends their sessions, 'drain --stop' takes clients again",
+        `Cannot move all clients away: ${sessions} ${
+          sessions === 1 ? "is" : "are"
+        } still connected, ` +
+          "probably without another server to go to; stopping the server ends their sessions, " +
+          "'drain --stop' takes clients again",
       );
     }
     await nextLook();

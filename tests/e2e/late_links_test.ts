@@ -121,7 +121,7 @@ topic("e2e links that come late", async (scenario) => {
     for (const link of ["one", "two"]) await lab.client.run("ip", "link", "set", link, "down");
     const before = await hostState(lab.client);
     const stopped = spawnClient(lab, bundle);
-    const why = /cannot connect, trying on: .*over any link: one is down, two is down/;
+    const why = /cannot connect yet, trying again: .*over any link: one is down, two is down/;
     await stopped.waitForLine(why, STATE_TIMEOUT_MS);
     equal(await stopped.stop("SIGINT"), 0);
     equal(await hostState(lab.client), before);

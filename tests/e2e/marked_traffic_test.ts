@@ -75,7 +75,7 @@ topic("e2e programs beside the tunnel", async (scenario) => {
         const client = await start("-bypass-cgroup", CGROUP, ...killSwitch);
         match(
           client.tail(50),
-          new RegExp(`beside the tunnel goes what is of the cgroup ${CGROUP}`),
+          new RegExp(`packets of the cgroup ${CGROUP} go outside the tunnel`),
         );
         ok(await inClear(() => pings(...IN_CGROUP)) >= 2, "in clear");
         equal(await inClear(() => pings()), 0, "in the tunnel");

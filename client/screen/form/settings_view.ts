@@ -15,7 +15,7 @@ export function drawSettings(
   { options }: FormFacts,
 ): void {
   canvas.add(
-    rule("settings: Enter changes, Del takes what is built in, Esc goes back", canvas.width),
+    rule("settings: Enter changes, Del restores the default, Esc goes back", canvas.width),
   );
   const row = Math.min(state.row, options.length - 1);
   const said = state.message === null ? [] : messageLines(canvas, state.message);

@@ -77,7 +77,9 @@ export class BesideTunnel {
       const defaults = otherDefaults(routes, this.#tun);
       if (defaults.length === 0 && own.length > 0) {
         notices.push(
-          `this machine has no other way to IPv${family}: ${own.join(", ")} goes nowhere else`,
+          `no IPv${family} route outside the tunnel: packets to ${
+            own.join(", ")
+          } go where all others go`,
         );
       }
       for (const { nextHop, metric } of defaults) {

@@ -152,7 +152,7 @@ Deno.test({
     const { notices } = await beside.follow([...many, "2001:db8:99::/48"]);
     assert.deepEqual(notices, [
       "-bypass stands for more IPv4 prefixes than 256: 2 are left out",
-      "this machine has no other way to IPv6: 2001:db8:99::/48 goes nowhere else",
+      "no IPv6 route outside the tunnel: packets to 2001:db8:99::/48 go where all others go",
     ]);
     assert.deepEqual(await journal.undoAll(), []);
   },

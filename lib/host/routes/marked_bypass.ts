@@ -54,7 +54,7 @@ export class MarkedBypass {
     const found = cgroups.map((path) => this.#read(path));
     const lines = cgroups.filter((_path, index) => found[index] === null)
       .map((path) =>
-        `the cgroup ${path} is not there: what is of it goes beside the tunnel when it is`
+        `there is no cgroup ${path} yet: its packets go outside the tunnel once there is`
       );
     try {
       await this.#table.follow(this.#marks, found.filter((cgroup) => cgroup !== null));

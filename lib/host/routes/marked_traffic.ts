@@ -55,8 +55,8 @@ export class MarkedTraffic {
       const defaults = otherDefaults(routes, this.#tun);
       if (defaults.length === 0) {
         notices.push(
-          `this machine has no other way to IPv${family}: what -bypass-mark and -bypass-cgroup name ` +
-            "goes where all goes",
+          `no IPv${family} route outside the tunnel: IPv${family} packets that -bypass-mark and ` +
+            "-bypass-cgroup name go where all others go",
         );
         continue;
       }

@@ -37,7 +37,7 @@ interface RawStoreOptions {
 export const storeOption = () =>
   new Option(
     "--store <where>",
-    "what servers share: file (nothing), or nats://HOST,HOST,... or tls://HOST,HOST,...",
+    "where servers keep what they share: file (this server alone), or nats://HOST,HOST,... or tls://HOST,HOST,...",
   ).helpGroup(GROUPS.connection).default("file");
 
 export const storeCredentialsOption = () =>
