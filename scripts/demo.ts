@@ -67,7 +67,7 @@ async function runDemo({ json, hold }: Options): Promise<boolean> {
   progress("starting fluxify-server and fluxify-client");
   const bundle = await newClientCertificate(lab, "demo");
   await startServer(lab);
-  await startClient(lab, bundle, { args: ["-scheduler", "aggregate"] });
+  await startClient(lab, bundle);
 
   progress(`one download over all ${lab.links.length} links through the tunnel`);
   const oneFlowMbit = await measureBonded(lab, "one flow");

@@ -60,8 +60,8 @@ Tuning:
                                    decides which paths count as good (default: 50ms)
   --engine <name>                  data plane: native, portable or auto (default: auto)
   --threads <count>                engine threads, 1 to 8; auto: one per two cores (default: 1)
-  --scheduler <name>               how packets are spread: flow, stripe, redundant, failover,
-                                   aggregate (default: as the client does)
+  --scheduler <name>               how packets are spread: aggregate, flow, stripe, redundant,
+                                   failover (default: as the client does)
   --compression <mode>             compress packets: auto, off or always (default: auto)
   --dscp <value>                   DSCP of datagrams: copy (of the packet inside), off, or 0 to 63
                                    (default: copy)

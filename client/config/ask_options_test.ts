@@ -34,7 +34,7 @@ Deno.test("the commands that ask a client read what they are given", () => {
 Deno.test("the commands that ask a client refuse what they cannot do", () => {
   equal(
     refusal("set scheduler fast"),
-    "fluxify-client: scheduler must be one of flow, stripe, redundant, failover, aggregate, " +
+    "fluxify-client: scheduler must be one of aggregate, flow, stripe, redundant, failover, " +
       "not 'fast'",
   );
   equal(refusal("-b status"), "fluxify-client: -b means nothing before 'status'");

@@ -70,8 +70,8 @@ Tuning:
   --reorder-flush-timeout <time>   how long a packet waits for those before it, 10s at most; also
                                    decides which paths count as good (default: 50ms)
   --engine <name>                  data plane: native, portable or auto (default: auto)
-  --scheduler <name>               how packets are spread: flow, stripe, redundant, failover,
-                                   aggregate (default: flow)
+  --scheduler <name>               how packets are spread: aggregate, flow, stripe, redundant,
+                                   failover (default: aggregate)
   --compression <mode>             compress packets: auto, off or always (default: auto)
   --dscp <value>                   DSCP of datagrams: copy (of the packet inside), off, or 0 to 63
                                    (default: copy)

@@ -215,7 +215,7 @@ function buildClientProgram(accept: Accept<ClientCommand>, home: string, file: S
     .addOption(reorderBufferSizeOption())
     .addOption(reorderFlushTimeoutOption())
     .addOption(engineOption())
-    .addOption(schedulerOption("flow"))
+    .addOption(schedulerOption("aggregate"))
     .addOption(compressionOption())
     .addOption(compressionSampleSizeOption())
     .addOption(dscpOption())

@@ -207,7 +207,7 @@ Deno.test("parseClientOptions() names the option and what was wrong with it", ()
     [
       "scheduler",
       "x",
-      "-scheduler must be flow, stripe, redundant, failover or aggregate, not 'x'",
+      "-scheduler must be aggregate, flow, stripe, redundant or failover, not 'x'",
     ],
     ["dscp", "64", "-dscp must be copy, off or 0 to 63, not '64'"],
     ["dscp", "-1", "-dscp must be copy, off or 0 to 63, not '-1'"],

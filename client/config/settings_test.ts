@@ -47,7 +47,7 @@ Deno.test("readSettings() names the field it refuses", () => {
     [{ ifaces: ["eth0", 1] }, /"ifaces" must be a text/],
     [{ ifaces: ["x".repeat(5000)] }, /"ifaces" must be a text/],
     [{ "kill-switch": "yes" }, /"kill-switch" must be true or false/],
-    [{ scheduler: "fast" }, /"scheduler" is not right: -scheduler must be flow/],
+    [{ scheduler: "fast" }, /"scheduler" is not right: -scheduler must be aggregate/],
     [{ "reorder-flush-timeout": 80 }, /"reorder-flush-timeout" is not right/],
   ];
   for (const [json, message] of cases) {
@@ -138,7 +138,7 @@ Deno.test("parseClientOptions() tells where each setting comes from", () => {
   deepEqual(row("mode"), { key: "mode", value: "bonding", source: "file" });
   deepEqual(row("mtu"), { key: "mtu", value: "1350", source: "flag" });
   deepEqual(row("ctrl"), { key: "ctrl", value: "9443", source: "file" });
-  deepEqual(row("scheduler"), { key: "scheduler", value: "flow", source: "default" });
+  deepEqual(row("scheduler"), { key: "scheduler", value: "aggregate", source: "default" });
   deepEqual(row("kill-switch"), { key: "kill-switch", value: "false", source: "default" });
   equal(row("bond"), undefined);
 });

@@ -55,7 +55,7 @@ export function formatReport(report: DemoReport, cutLink: string, megabytes: num
     row("Fluxify", `all ${links.length}, one download`, oneFlowMbit),
     row("", "eight together", bondedMbit),
     "",
-    `  one download (-scheduler aggregate) is ${gain.toFixed(2)} times as fast as on the best link`,
+    `  one download is ${gain.toFixed(2)} times as fast as on the best link`,
     lossFreeAfterCut
       ? `  ${cutLink} pulled out during a download: it went on, longest gap ${longestGapMs} ms,\n` +
         `  all ${size} arrived intact`

@@ -204,7 +204,7 @@ Deno.test("settings are turned, chosen from and edited, and put back", () => {
   let state = press(initialForm(chosen()), ["s", "enter", ..."1300", "enter"]);
   equal(state.settings.get("mtu"), "1300");
   state = press(state, ["down", "enter"]);
-  equal(state.settings.get("scheduler"), "stripe");
+  equal(state.settings.get("scheduler"), "flow");
   state = press(state, ["down", "down", "space"]);
   equal(state.settings.get("kill-switch"), true);
   equal(press(state, ["space"]).settings.has("kill-switch"), false);
