@@ -38,6 +38,8 @@ interface Link {
 interface NetworkOptions {
   readonly delaysMs: readonly number[];
   readonly x1?: boolean;
+  /** Whether both sides know repair records; as `x1` unless told. */
+  readonly repairs?: boolean;
   readonly seed?: number;
   readonly epochLimits?: EpochLimits;
   /** The client's choice, which the server follows unless it has its own. */
@@ -74,7 +76,7 @@ export class VirtualNetwork implements Disposable {
 
   constructor(options: NetworkOptions) {
     const { x1 = true, epochLimits, firstSequence, scheduler = "flow" } = options;
-    const { serverScheduler = null, mtuCeiling = null } = options;
+    const { serverScheduler = null, mtuCeiling = null, repairs } = options;
     this.random = randomNumbers(options.seed ?? 1);
     const { suite, random } = this;
     this.links = options.delaysMs.map((delayMs, index) => ({
@@ -90,10 +92,12 @@ export class VirtualNetwork implements Disposable {
     }));
     this.client = new Peer({
       ...{ role: "client", x1, suite, random, epochLimits, firstSequence, scheduler, mtuCeiling },
+      repairs,
       send: (datagram, path) => this.#send(datagram, "up", this.links[path.socket]!),
     });
     this.server = new Peer({
       ...{ role: "server", x1, suite, random, epochLimits, firstSequence },
+      repairs,
       scheduler: serverScheduler,
       send: (datagram, path) => {
         const link = this.links.find(({ address }) => address.equals(path.peer));

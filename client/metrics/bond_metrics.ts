@@ -70,6 +70,11 @@ export function addBond(page: MetricsPage, status: BondStatus): void {
         "Packets of links that fell silent or went, sent again on it.",
         path.reinjectedPackets,
       );
+      counter(
+        "repaired_packets_total",
+        "Lost packets of the server's, had back from repair records.",
+        path.repairedPackets,
+      );
     }
     gauge("volume_bytes", "What a metered link has carried this month.", rule.volume?.bytes);
     gauge("volume_cap_bytes", "What it may carry in a month.", rule.volume?.capBytes);

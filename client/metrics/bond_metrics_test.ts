@@ -19,7 +19,7 @@ Deno.test("a bond has a series for each link, in base units, without what is not
   };
   const paths = [
     pathReport(0, "one", { rttMs: 20, loss: 0.05, jitterMs: null }),
-    pathReport(1, "two", { state: "down", isGood: true }),
+    pathReport(1, "two", { state: "down", isGood: true, repairedPackets: 4 }),
   ];
   const status = { ...bondStatus(["one", "two"], paths, () => traffic), drops: { replayed: 2 } };
   const samples = await samplesOf((page) => addBond(page, status));
@@ -34,6 +34,7 @@ Deno.test("a bond has a series for each link, in base units, without what is not
       'fluxify_link_rtt_seconds{link="one"} 0.02',
       'fluxify_link_loss_ratio{link="one"} 0.05',
       'fluxify_link_received_bytes_total{link="two"} 2000',
+      'fluxify_link_repaired_packets_total{link="two"} 4',
       "fluxify_session_plain_bytes_total 3000",
       "fluxify_session_carried_bytes_total 2000",
       "fluxify_session_reorder_reordered_total 2",

@@ -237,9 +237,14 @@ function queueDetails({ queuedBytes, queuedMs }: PathReport): [string, string][]
 }
 
 function repairDetails(path: PathReport): [string, string][] {
-  const { retransmittedPackets, reinjectedPackets } = path;
-  if (retransmittedPackets + reinjectedPackets === 0) return [];
-  return [["sent again", `${retransmittedPackets} lost, ${reinjectedPackets} of other links`]];
+  const { retransmittedPackets, reinjectedPackets, repairedPackets } = path;
+  const details: [string, string][] = [];
+  if (retransmittedPackets + reinjectedPackets > 0) {
+    const again = `${retransmittedPackets} lost, ${reinjectedPackets} of other links`;
+    details.push(["sent again", again]);
+  }
+  if (repairedPackets > 0) details.push(["repaired", `${repairedPackets} lost packets`]);
+  return details;
 }
 
 /** Why the path carries nothing. */

@@ -46,6 +46,19 @@ Deno.test("bondModel() tells session and engine, shares, averages, and links tha
   );
 });
 
+Deno.test("bondModel() tells what was sent again and repaired, once there is some", () => {
+  const counts = { retransmittedPackets: 7, reinjectedPackets: 2, repairedPackets: 3 };
+  const paths = [pathReport(0, "one"), pathReport(1, "two", counts)];
+  const { rows } = bondModel(bondStatus(["one", "two"], paths), 0);
+  const told = rows.map(({ details }) =>
+    details.filter(([name]) => name === "sent again" || name === "repaired")
+  );
+  deepEqual(told, [
+    [],
+    [["sent again", "7 lost, 2 of other links"], ["repaired", "3 lost packets"]],
+  ]);
+});
+
 Deno.test("bondModel() shows a link without a path, and that there is no session", () => {
   const { rows } = bondModel(bondStatus(["one", "two"], []), 0);
   deepEqual(rows.map(({ cells }) => cells.state), [

@@ -27,6 +27,8 @@ export interface EngineSession {
   readonly usesDictionary?: boolean;
   /** x1: whether both sides know acknowledgements and the order extension; not unless told. */
   readonly ordersFlows?: boolean;
+  /** Whether both sides know repair records, too; not unless told. */
+  readonly repairs?: boolean;
   /** x1: whether both sides pass congestion on to the packet inside; not unless told. */
   readonly carriesEcn?: boolean;
   /** On the server: the address that the client's control connection came from. */
@@ -199,6 +201,8 @@ export interface PathReport {
   /** Packets sent again on it: those that were lost, and those of paths that fell silent or went. */
   readonly retransmittedPackets: number;
   readonly reinjectedPackets: number;
+  /** Packets of the peer's that got lost on it, and were had back from repair records. */
+  readonly repairedPackets: number;
   readonly sentPackets: number;
   readonly sentBytes: number;
   readonly receivedPackets: number;

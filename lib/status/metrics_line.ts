@@ -86,6 +86,7 @@ function pathFields(path: PathReport): Field[] {
     ["queueTime", `${path.queuedMs.toFixed(1)}ms`],
     ["retransmitted", `${path.retransmittedPackets}packets`],
     ["reinjected", `${path.reinjectedPackets}packets`],
+    ["repaired", `${path.repairedPackets}packets`],
   ];
 }
 

@@ -36,6 +36,7 @@ const PATH: PathReport = {
   queuedMs: 12.34,
   retransmittedPackets: 7,
   reinjectedPackets: 2,
+  repairedPackets: 3,
 };
 
 const UNKNOWN: PathReport = {
@@ -91,12 +92,12 @@ Deno.test("metricsLines() has a line for each path, a key for everything, a unit
     "rtt=20.0ms rttLast=21.0ms rttMin=19.5ms jitter=1.3ms delayVariation=0.4ms loss=1.5% " +
     "score=87/100 lastSeen=120ms in=67890B out=12345B rate=6250000B/s mtu=1400B " +
     "idleFor=- limit=6250000B/s capacity=6000000B/s sending=5500001B/s queue=14000B " +
-    "queueTime=12.3ms retransmitted=7packets reinjected=2packets",
+    "queueTime=12.3ms retransmitted=7packets reinjected=2packets repaired=3packets",
     'session=laptop path=7 name="path 0" address=[2001:db8::7]:40001 state=down good=no ' +
     "badFor=loss rtt=- rttLast=- rttMin=- jitter=- delayVariation=- loss=- score=- lastSeen=- " +
     "in=67890B out=12345B rate=- mtu=- " +
     'idleFor="cap reached" limit=- capacity=- sending=5500001B/s queue=14000B queueTime=12.3ms ' +
-    "retransmitted=7packets reinjected=2packets",
+    "retransmitted=7packets reinjected=2packets repaired=3packets",
   ]);
 });
 

@@ -34,6 +34,7 @@ export function pathReport(
     queuedMs: 0,
     retransmittedPackets: 0,
     reinjectedPackets: 0,
+    repairedPackets: 0,
     sentPackets: 10,
     sentBytes: 1000,
     receivedPackets: 10,

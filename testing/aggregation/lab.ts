@@ -5,7 +5,8 @@ import { EventQueue } from "./event_queue.ts";
 import { randomNumbers } from "../random_numbers.ts";
 import { Link, type LinkShape } from "./link.ts";
 import { PAYLOAD_BYTES, TcpFlow } from "./tcp_flow.ts";
-import { OVERHEAD, TunnelPeer } from "./tunnel_peer.ts";
+import { RecordBook } from "./repair_model.ts";
+import { type InnerPacket, OVERHEAD, TunnelPeer } from "./tunnel_peer.ts";
 
 export type ControlName = "cubic" | "bbr";
 
@@ -19,6 +20,8 @@ export interface LabLink extends LinkShape {
 interface LabOptions {
   readonly links: readonly LabLink[];
   readonly seed?: number;
+  /** Whether the peers use repair records; they do unless told. */
+  readonly repairs?: boolean;
 }
 
 /** Mbit/s of payload in bytes a ms of the wire. */
@@ -37,9 +40,10 @@ export class Lab {
   pingsSent = 0;
   #hashes = 1;
 
-  constructor({ links, seed = 1 }: LabOptions) {
-    this.client = new TunnelPeer(this.events);
-    this.server = new TunnelPeer(this.events);
+  constructor({ links, seed = 1, repairs = true }: LabOptions) {
+    const book = repairs ? new RecordBook<InnerPacket>() : null;
+    this.client = new TunnelPeer(this.events, book);
+    this.server = new TunnelPeer(this.events, book);
     this.client.connect(this.server);
     this.server.connect(this.client);
     for (const [id, shape] of links.entries()) {
@@ -88,7 +92,7 @@ export class Lab {
 
   /** UDP of one pace from the server. Counts what is lost and what is out of order. */
   udp(mbit: number, from: number, to: number): UdpCount {
-    const count: UdpCount = { sent: 0, received: 0, reordered: 0 };
+    const count: UdpCount = { sent: 0, received: 0, reordered: 0, delays: [] };
     const bytes = 1300;
     let highest = -1;
     const step = (now: number) => {
@@ -96,8 +100,9 @@ export class Lab {
       const number = count.sent++;
       this.server.send({
         ...{ bytes, hash: 4242, traffic: "bulk" },
-        deliver: () => {
+        deliver: (then) => {
           count.received++;
+          count.delays.push(then - now);
           if (number < highest) count.reordered++;
           else highest = number;
         },
@@ -121,6 +126,8 @@ interface UdpCount {
   sent: number;
   received: number;
   reordered: number;
+  /** Of those that arrived, ms. */
+  readonly delays: number[];
 }
 
 /** The most payload that a link of `mbit` carries for TCP in the tunnel, Mbit/s. */

@@ -24,6 +24,12 @@ import {
 import { RECORD_OVERHEAD } from "../../lib/protocol/wire/header.ts";
 import type { EventQueue } from "./event_queue.ts";
 import type { Link } from "./link.ts";
+import {
+  type OrderedRecord,
+  type RecordBook,
+  RepairModel,
+  type RepairOnWire,
+} from "./repair_model.ts";
 
 /** IPv4 and UDP, the record, and the order extension. */
 export const OVERHEAD = 28 + RECORD_OVERHEAD + ORDER_EXTENSION_LENGTH;
@@ -42,7 +48,7 @@ const SKEW_MS = 12_345.678;
 const CONTROL_BYTES = 40 + OVERHEAD;
 
 /** A packet inside the tunnel. */
-interface InnerPacket {
+export interface InnerPacket {
   /** Without the tunnel's overhead. */
   readonly bytes: number;
   readonly hash: number;
@@ -76,9 +82,13 @@ export class TunnelPeer {
   readonly #freeHeld: number[] = [];
   #peer: TunnelPeer | null = null;
   #wakeAt = Infinity;
+  /** Null: nothing is repaired. */
+  readonly repairs: RepairModel<InnerPacket> | null;
 
-  constructor(events: EventQueue) {
+  /** @param book of both peers, where they use repair records; else null. */
+  constructor(events: EventQueue, book: RecordBook<InnerPacket> | null = null) {
     this.#events = events;
+    this.repairs = book === null ? null : new RepairModel(book);
     this.aggregate = new Aggregate(this.slots, OVERHEAD);
     this.order = new StreamOrder({
       deliver: (slot) => {
@@ -141,6 +151,7 @@ export class TunnelPeer {
     for (let slot = this.aggregate.poll(now); slot !== NO_SLOT; slot = this.aggregate.poll(now)) {
       this.#transmit(slot, now);
     }
+    if (this.repairs !== null) this.#repair(this.repairs, now);
     this.#acknowledge(now);
     this.#heartbeats(now);
     this.#plan(now);
@@ -151,6 +162,7 @@ export class TunnelPeer {
     for (const port of this.#ports) {
       next = Math.min(next, port.received.dueAt - SKEW_MS, port.heartbeatAt, port.lastWordAt);
     }
+    next = Math.min(next, this.repairs?.nextTimeout(this.order.waitMs) ?? Infinity);
     next = Math.max(next, now + 0.02);
     if (next >= this.#wakeAt - 0.001 && this.#wakeAt > now) return;
     this.#wakeAt = next;
@@ -177,12 +189,51 @@ export class TunnelPeer {
     this.aggregate.sent(slot, 0, counter, now);
     port.heartbeatAt = now + HEARTBEAT_MS;
     const sendTime = Math.round(now * 1000) >>> 0;
+    const record = { packet, stream, sequence, order, paths, flags };
+    const number = stream === -1 ? -1 : this.repairs?.enter(record) ?? -1;
     port.link.send(packet.bytes + OVERHEAD, now, (then) => {
       const received = this.#peer!.#arrived(port.id, counter, packet.bytes, sendTime, then);
       received.expectAcknowledgement(then + SKEW_MS);
-      this.#peer!.#receive(packet, stream, sequence, order, paths, flags, port.id, then);
+      this.#peer!.#receive(record, port.id, then);
+      if (number !== -1) this.#peer!.#cameNumbered(port, counter, number, then);
       this.#peer!.pump(then);
     });
+    if (number === -1) return;
+    for (const repair of this.repairs!.left(port.id, counter, number, now)) {
+      this.#sendRepair(repair, now);
+    }
+  }
+
+  /** Repair records, and what is had back from them. */
+  #repair(repairs: RepairModel<InnerPacket>, now: number): void {
+    const up = this.#ports.filter(({ lane }) => lane.isOpen);
+    const fastestMs = Math.min(...up.map(({ lane }) => lane.roundTripMs));
+    const rateOf = (id: number) => this.aggregate.lane(id)!.capacity.estimate;
+    repairs.judge(fastestMs, up.map(({ id }) => id), rateOf, now);
+    for (const repair of repairs.due(now)) this.#sendRepair(repair, now);
+    for (const { id, record } of repairs.timeout(this.order.waitMs, now)) {
+      this.#receive(record, id, now);
+    }
+  }
+
+  #sendRepair(repair: RepairOnWire, now: number): void {
+    const { pathId } = repair.prefix;
+    const lane = this.aggregate.fastestBeside(pathId, now);
+    const port = this.#ports.find((each) => each.lane === lane);
+    if (port === undefined) return;
+    this.#sendControl(port, now, (then) => {
+      const peer = this.#peer!;
+      for (const record of peer.repairs!.repairCame(repair, peer.order.waitMs, then)) {
+        peer.#receive(record, pathId, then);
+      }
+      peer.pump(then);
+    }, repair.bytes + OVERHEAD);
+  }
+
+  #cameNumbered({ id }: Port, counter: number, number: number, now: number): void {
+    for (const record of this.repairs!.came(id, counter, number, this.order.waitMs, now)) {
+      this.#receive(record, id, now);
+    }
   }
 
   #arrived(id: number, counter: number, bytes: number, sendTime: number, now: number) {
@@ -191,16 +242,8 @@ export class TunnelPeer {
     return received;
   }
 
-  #receive(
-    packet: InnerPacket,
-    stream: number,
-    sequence: number,
-    order: number,
-    paths: number,
-    flags: number,
-    path: number,
-    now: number,
-  ): void {
+  #receive(record: OrderedRecord<InnerPacket>, path: number, now: number): void {
+    const { packet, stream, sequence, order, paths, flags } = record;
     if (stream === -1) return packet.deliver(now);
     const slot = this.#freeHeld.pop() ?? this.#held.push(null) - 1;
     this.#held[slot] = packet;
@@ -240,6 +283,7 @@ export class TunnelPeer {
   #sendAnswer(over: Port, message: Acknowledgement, now: number): void {
     this.#sendControl(over, now, (then) => {
       this.#peer!.aggregate.acknowledge(message, then);
+      this.#peer!.repairs?.acknowledged(message, then);
       this.#peer!.#tune();
       this.#peer!.pump(then);
     });
@@ -298,12 +342,17 @@ export class TunnelPeer {
     }
   }
 
-  #sendControl(port: Port, now: number, arrive: (now: number, id: number) => void): void {
+  #sendControl(
+    port: Port,
+    now: number,
+    arrive: (now: number, id: number) => void,
+    bytes = CONTROL_BYTES,
+  ): void {
     const counter = ++port.counter;
-    this.aggregate.sentOther(port.lane, 0, counter, CONTROL_BYTES, now);
+    this.aggregate.sentOther(port.lane, 0, counter, bytes, now);
     const sendTime = Math.round(now * 1000) >>> 0;
-    port.link.send(CONTROL_BYTES, now, (then) => {
-      this.#peer!.#arrived(port.id, counter, CONTROL_BYTES - OVERHEAD, sendTime, then);
+    port.link.send(bytes, now, (then) => {
+      this.#peer!.#arrived(port.id, counter, bytes - OVERHEAD, sendTime, then);
       arrive(then, port.id);
     });
   }

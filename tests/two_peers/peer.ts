@@ -38,6 +38,8 @@ const REORDER_FLUSH_MS = 50;
 interface PeerOptions {
   readonly role: Role;
   readonly x1: boolean;
+  /** Whether both sides know repair records; as `x1` unless told. */
+  readonly repairs?: boolean | undefined;
   readonly suite: RecordingSuite;
   readonly random: () => number;
   readonly epochLimits?: EpochLimits | undefined;
@@ -112,6 +114,7 @@ export class Peer {
         ...{ role, x1, id: SESSION_ID, key: SESSION_KEY, name: role, mtu: mtuCeiling ?? 1400 },
         ...(controlHost === undefined ? {} : { controlHost }),
         ordersFlows: x1,
+        repairs: options.repairs ?? x1,
         ipv4: "10.8.0.2",
         ipv6: "fd00:8::2",
         reorderBufferSize: REORDER_BUFFER_SIZE,

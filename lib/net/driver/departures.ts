@@ -13,21 +13,29 @@ import {
   ORDER_EXTENSION_LENGTH,
 } from "../../protocol/wire/order_extension.ts";
 import { TYPE_PACKET } from "../../protocol/wire/header.ts";
-import type { RecordSink } from "./ends.ts";
+import type { MadeMemory, RecordSink } from "./ends.ts";
 import type { PacketMemory } from "./memory.ts";
 import { NO_SLOT } from "./packet_store.ts";
+import { RepairSending } from "./repair_sending.ts";
 import type { SessionEntry } from "./sessions.ts";
 
 export class Departures<S extends Cipher, O extends Cipher> {
   readonly #records: RecordSink<S, O>;
   readonly #drops: DropCounters;
   readonly #outgoing: OutgoingRecord;
+  readonly #repairs: RepairSending<S, O>;
   /** The path last reported to the session, which is told once per read of the TUN device. */
   #announced: SessionPath | null = null;
 
   /** @param outgoing bears the compression and the traffic class of the packet offered. */
-  constructor(records: RecordSink<S, O>, drops: DropCounters, outgoing: OutgoingRecord) {
+  constructor(
+    records: RecordSink<S, O>,
+    drops: DropCounters,
+    outgoing: OutgoingRecord,
+    made: MadeMemory,
+  ) {
     this.#records = records;
+    this.#repairs = new RepairSending(records, made);
     this.#drops = drops;
     this.#outgoing = outgoing;
   }
@@ -92,7 +100,9 @@ export class Departures<S extends Cipher, O extends Cipher> {
     for (let next = scheduler.poll(now); next !== null; next = scheduler.poll(now)) {
       this.#depart(entry, next, now);
     }
-    return scheduler.nextDeparture(now);
+    const next = scheduler.nextDeparture(now);
+    const { repairs } = entry.session.wire;
+    return repairs?.isOn === true ? Math.min(next, this.#repairs.release(entry, now)) : next;
   }
 
   #depart(entry: SessionEntry<S, O>, departure: Departure, now: number): void {
@@ -126,7 +136,7 @@ export class Departures<S extends Cipher, O extends Cipher> {
 
   #send(
     entry: SessionEntry<S, O>,
-    { paths, stream }: Departure,
+    { paths, stream, extension }: Departure,
     memory: PacketMemory,
     packet: number,
     length: number,
@@ -139,7 +149,9 @@ export class Departures<S extends Cipher, O extends Cipher> {
       const path = paths[copy]!;
       if (path !== this.#announced) entry.session.notePacketSent(path, now);
       this.#announced = path;
-      this.#records.send(entry, path, memory, packet, length, outgoing, now);
+      if (path.repairGroup === null || extension === null) {
+        this.#records.send(entry, path, memory, packet, length, outgoing, now);
+      } else this.#repairs.send(entry, path, memory, packet, length, outgoing, now);
     }
   }
 }

@@ -292,6 +292,7 @@ export class Driver<S extends Cipher, O extends Cipher> implements PathObserver<
 
   #tickSession(entry: SessionEntry<S, O>, now: number): void {
     const { session } = entry;
+    if (entry.repairAt <= now) this.inbound.repair(entry, now);
     if (entry.flushAt <= now) this.#delivery.release(entry, now);
     session.handleTimeout(now);
     this.#say(entry, now);
@@ -301,7 +302,7 @@ export class Driver<S extends Cipher, O extends Cipher> implements PathObserver<
       this.#ends.emit({ kind: "idle", session: session.id });
       return this.#drop(entry);
     }
-    const next = Math.min(session.nextTimeout(), entry.closesAt, entry.flushAt);
+    const next = Math.min(session.nextTimeout(), entry.closesAt, entry.flushAt, entry.repairAt);
     const latest = Math.min(now + TICK_MAX_MS, session.lastHeardAt + SESSION_IDLE_MS);
     this.#timers.schedule(entry, Math.max(now + TICK_MIN_MS, Math.min(next, latest)));
   }
@@ -370,6 +371,7 @@ export class Driver<S extends Cipher, O extends Cipher> implements PathObserver<
     for (const path of entry.session.paths) this.#ends.records.close(path);
     entry.reordering.free();
     entry.flowOrdering?.free();
+    entry.repairing?.free();
     entry.session.free();
   }
 

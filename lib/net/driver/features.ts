@@ -10,15 +10,19 @@ export const FEATURE_ECN = "ecn";
 /** Acknowledgements and the order extension: one flow over several paths. */
 export const FEATURE_ORDER = "order-1";
 
+/** Repair records, for flows over several paths. */
+export const FEATURE_REPAIR = "repair-1";
+
 /** The part of a session that follows from the features the server has enabled. */
 export function sessionFeatures(
   features: readonly string[],
-): Pick<EngineSession, "x1" | "usesDictionary" | "carriesEcn" | "ordersFlows"> {
+): Pick<EngineSession, "x1" | "usesDictionary" | "carriesEcn" | "ordersFlows" | "repairs"> {
   const x1 = features.includes(FEATURE_X1);
   return {
     x1,
     usesDictionary: x1 && features.includes(dictionaryFeature()),
     ordersFlows: x1 && features.includes(FEATURE_ORDER),
+    repairs: x1 && features.includes(FEATURE_ORDER) && features.includes(FEATURE_REPAIR),
     carriesEcn: x1 && features.includes(FEATURE_ECN),
   };
 }

@@ -20,6 +20,7 @@ import {
   PAYLOAD_OFFSET,
   RecordHeader,
   TYPE_PACKET,
+  TYPE_REPAIR,
 } from "../../protocol/wire/header.ts";
 import {
   decodeOrderExtension,
@@ -32,6 +33,7 @@ import { FlowKey, readPacketHeaders } from "../../protocol/packet/flow_key.ts";
 import type { Delivery } from "./delivery.ts";
 import type { MadeMemory, PacketCodecs } from "./ends.ts";
 import type { PacketMemory } from "./memory.ts";
+import { Repairing, RepairMemory } from "./repairing.ts";
 import type { SessionEntry, SessionTable } from "./sessions.ts";
 
 interface InboundHooks<S extends Cipher, O extends Cipher> {
@@ -54,6 +56,7 @@ export class Inbound<S extends Cipher, O extends Cipher> {
   readonly #flow = new FlowKey();
   readonly #extension = new OrderExtension();
   readonly #place: PacketPlace = { memory: NO_MEMORY, offset: 0, length: 0, flags: 0 };
+  readonly #repairMemory = new RepairMemory();
   #entry: SessionEntry<S, O> | null = null;
   /** Of the packet inflated last, in bytes. */
   #length = 0;
@@ -135,7 +138,13 @@ export class Inbound<S extends Cipher, O extends Cipher> {
     }
     const path = session.accept(header, memory.view, record, socket, from, now);
     if (path === null) return this.#hooks.drop(session.refusal);
-    if (header.type === TYPE_PACKET) this.#acceptPacket(entry, path, memory, payload, now);
+    if (header.type === TYPE_PACKET) {
+      const { repairing } = entry;
+      // As it was sent: its ECN may be changed below.
+      repairing?.keep(path.id, session.wire.verifier.counter, header, memory.bytes, payload);
+      this.#acceptPacket(entry, path, memory, payload, now);
+      if (repairing !== null) this.#repairPath(entry, repairing, path.id, now);
+    } else if (header.type === TYPE_REPAIR) this.#acceptRepair(entry, memory, payload, now);
     else this.#acceptControl(entry, path, memory, payload, now);
     if (entry.isPending && session.isReady) this.#sessions.promote(entry, now);
     this.#hooks.accepted(entry, now);
@@ -181,6 +190,56 @@ export class Inbound<S extends Cipher, O extends Cipher> {
     // Packets must not wait for the number of a record that is none, such as an old server's echo.
     const isCounted = sequence !== 0 && entry.session.wire.hasOneSequence;
     if (isCounted) this.#delivery.skip(entry, sequence, now);
+  }
+
+  #acceptRepair(
+    entry: SessionEntry<S, O>,
+    { bytes }: PacketMemory,
+    payload: number,
+    now: number,
+  ): void {
+    const { session } = entry;
+    if (session.wire.repairs === null) return this.#hooks.drop("unknown type");
+    const repairing = entry.repairing ??= new Repairing(this.#repairMemory);
+    const message = bytes.subarray(payload, payload + this.header.payloadLength);
+    const pathId = repairing.receive(message, this.header, session.paths, now);
+    if (pathId === null) return this.#hooks.drop("bad repair");
+    this.#repairPath(entry, repairing, pathId, now);
+  }
+
+  /** Does what is due of the packets that the peer covers by repair records. */
+  repair(entry: SessionEntry<S, O>, now: number): void {
+    const { repairing } = entry;
+    entry.repairAt = Infinity;
+    if (repairing === null) return;
+    repairing.forgetUnused(entry.session.paths, now);
+    for (const pathId of repairing.paths()) this.#repairPath(entry, repairing, pathId, now);
+    if (!repairing.isUsed) entry.repairing = null;
+    this.#delivery.flush();
+  }
+
+  /** Delivers what can be had back of a path: from there on it is a packet that came on it. */
+  #repairPath(
+    entry: SessionEntry<S, O>,
+    repairing: Repairing,
+    pathId: number,
+    now: number,
+  ): void {
+    const path = entry.session.paths.byId(pathId);
+    const { acknowledgements } = entry.session;
+    if (path === null || acknowledgements === null) return;
+    const patienceMs = acknowledgements.waitMs();
+    const { trafficClass } = this;
+    while (repairing.next(path, patienceMs, this.header, now)) {
+      this.trafficClass = 0;
+      this.#acceptPacket(entry, path, repairing.memory, 0, now);
+      // The next one lies in the same place.
+      this.#delivery.flush();
+    }
+    this.trafficClass = trafficClass;
+    const faults = repairing.takeFaults(pathId);
+    for (let fault = 0; fault < faults; fault++) this.#hooks.drop("bad repair");
+    entry.repairAt = repairing.nextTimeout(patienceMs);
   }
 
   /** Strips the order extension off the payload. False: it is missing, or was not agreed on. */

@@ -94,7 +94,7 @@ export class Outbound<S extends Cipher, O extends Cipher> {
     this.#packets = ends.packets;
     this.#records = ends.records;
     this.#hooks = hooks;
-    this.#departures = new Departures(ends.records, ends.drops, this.#outgoing);
+    this.#departures = new Departures(ends.records, ends.drops, this.#outgoing, made);
     this.#segmenter = new Segmenter(memory.view);
     const { bytes, view } = made.memory;
     const region = new DataView(

@@ -18,10 +18,11 @@ export class SessionWires {
   }
 
   of(spec: EngineSession, now: number): WireFormat {
-    const { role, x1, name, tuning, mtu, ordersFlows } = spec;
+    const { role, x1, name, tuning, mtu, ordersFlows, repairs } = spec;
     if (x1) {
       return x1Wire({
         ordersFlows: ordersFlows === true,
+        repairs: repairs === true,
         // A packet that is put in order is longer by that, and the tunnel's largest has to pass.
         mtuCeiling: tuning.probeMtu ? mtu + (ordersFlows ? ORDER_EXTENSION_LENGTH : 0) : null,
       });

@@ -34,6 +34,12 @@ Deno.test("a session speaks x1 or v1 as was agreed, and orders flows where that 
   const orders = (more: Partial<EngineSession>) => open(wires, more).acknowledgements !== null;
   deepEqual([orders({}), orders({ ordersFlows: true })], [false, true]);
   equal(orders({ x1: false, ordersFlows: true }), false);
+  const repairs = (more: Partial<EngineSession>) => open(wires, more).wire.repairs !== null;
+  deepEqual([repairs({ ordersFlows: true }), repairs({ ordersFlows: true, repairs: true })], [
+    false,
+    true,
+  ]);
+  equal(repairs({ x1: false, ordersFlows: true, repairs: true }), false);
 });
 
 Deno.test("a client probes for the size that is wanted on x1 alone", () => {
@@ -48,6 +54,7 @@ Deno.test("a client probes for the size that is wanted on x1 alone", () => {
   equal(probes({ tuning: { ...DEFAULT_TUNING, probeMtu: false } }), null);
   // So that a packet of the tunnel's MTU passes with its place in the order.
   equal(probes({ ordersFlows: true }), 1408);
+  equal(probes({ ordersFlows: true, repairs: true }), 1408);
 });
 
 Deno.test("v1: a client's sessions go on counting, the first from the time of day", () => {

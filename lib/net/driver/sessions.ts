@@ -13,6 +13,7 @@ import type { PacketCells } from "./packet_cells.ts";
 import { FlowOrdering, type PacketPlace } from "./flow_ordering.ts";
 import { PacketStore } from "./packet_store.ts";
 import { Reordering } from "./reordering.ts";
+import type { Repairing } from "./repairing.ts";
 import type { Timed } from "./timer_heap.ts";
 
 /** Of a client's own sessions; no inner address, as a word, is this. */
@@ -35,6 +36,10 @@ export class SessionEntry<S extends Cipher, O extends Cipher> implements Timed {
   isPending = false;
   /** When packets that wait for others are to be delivered at the latest. */
   flushAt = Infinity;
+  /** What the peer covers by repair records; null: nothing at present. */
+  repairing: Repairing | null = null;
+  /** When that is to be looked at. */
+  repairAt = Infinity;
   /** Whether it may have control records to send in this turn. */
   isTouched = false;
   isDropped = false;

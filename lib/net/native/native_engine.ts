@@ -23,7 +23,7 @@ import type {
   SessionLimits,
   SessionReport,
 } from "../engine.ts";
-import { FEATURE_ORDER, FEATURE_X1 } from "../driver/features.ts";
+import { FEATURE_ORDER, FEATURE_REPAIR, FEATURE_X1 } from "../driver/features.ts";
 import { nativeFeatures } from "./codecs.ts";
 import { EngineThread } from "./engine_thread.ts";
 import type { Answers, Question } from "./worker.ts";
@@ -59,7 +59,7 @@ export function nativeEngineObstacle(): string | null {
 
 export class NativeEngine implements Engine {
   readonly name = "native";
-  readonly features = [FEATURE_X1, FEATURE_ORDER, ...nativeFeatures()];
+  readonly features = [FEATURE_X1, FEATURE_ORDER, FEATURE_REPAIR, ...nativeFeatures()];
   readonly drops: DropCounters;
   readonly #libc: Libc;
   readonly #options: EngineOptions;

@@ -11,7 +11,7 @@ import { openTun } from "../../ffi/linux/tun.ts";
 import { DropCounters } from "../../protocol/wire/drop_reason.ts";
 import { checkPathRule, type PathRule } from "../../protocol/wire/path_rule.ts";
 import { Driver } from "../driver/driver.ts";
-import { FEATURE_ORDER, FEATURE_X1 } from "../driver/features.ts";
+import { FEATURE_ORDER, FEATURE_REPAIR, FEATURE_X1 } from "../driver/features.ts";
 import { Offload } from "../driver/offload.ts";
 import type {
   Engine,
@@ -42,7 +42,7 @@ type PortableEngineOptions = Omit<EngineOptions, "workerModule">;
 
 export class PortableEngine implements Engine {
   readonly name = "portable";
-  readonly features = [FEATURE_X1, FEATURE_ORDER];
+  readonly features = [FEATURE_X1, FEATURE_ORDER, FEATURE_REPAIR];
   readonly drops = new DropCounters();
   readonly #libc: Libc;
   readonly #onEvent: (event: EngineEvent) => void;

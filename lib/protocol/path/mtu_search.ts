@@ -67,8 +67,7 @@ type MtuSearchState = "searching" | "done" | "disabled";
 
 export class MtuSearch {
   readonly #overheadBytes: number;
-  /** The size that is wanted. */
-  readonly ceiling: number;
+  #ceiling: number;
   #state: MtuSearchState = "searching";
   #mtu: number | null = null;
   #wasBlackhole = false;
@@ -104,8 +103,13 @@ export class MtuSearch {
     const { ceiling, overheadBytes } = options;
     this.#overheadBytes = overheadBytes;
     checkCeiling(ceiling);
-    this.ceiling = ceiling;
+    this.#ceiling = ceiling;
     this.#begin("find", ceiling, 0);
+  }
+
+  /** The size that is wanted. */
+  get ceiling(): number {
+    return this.#ceiling;
   }
 
   /** As of the last call of any kind. */
@@ -154,10 +158,10 @@ export class MtuSearch {
 
   /** The peer got a probe of this size, sent since the last reset. */
   acknowledged(size: number, now: number): void {
-    if (size < FLOOR_BYTES || size > this.#largestSent || size > this.ceiling) return;
+    if (size < FLOOR_BYTES || size > this.#largestSent || size > this.#ceiling) return;
     if (this.#state !== "searching") {
       // So late that the search gave it up: the round trip has grown, and the size fits after all.
-      if (size > (this.#mtu ?? 0)) this.#begin("find", this.ceiling, size);
+      if (size > (this.#mtu ?? 0)) this.#begin("find", this.#ceiling, size);
       return;
     }
     this.#pauseMs = PAUSE_MIN_MS;
@@ -188,6 +192,15 @@ export class MtuSearch {
     if (this.#state === "done" && this.#mtu !== null) this.#begin("doubt", this.#mtu, 0);
   }
 
+  /** A larger size is wanted from now on. It is looked for at once, and what is known stays until then. */
+  raise(ceiling: number): void {
+    checkCeiling(ceiling);
+    if (ceiling <= this.#ceiling) return;
+    this.#ceiling = ceiling;
+    this.#raiseMs = MTU_RAISE_FIRST_MS;
+    this.#raiseAt = -Infinity;
+  }
+
   /** There is traffic on the path, so that its size is worth confirming. Hot. */
   trafficSeen(): void {
     this.#hasTraffic = true;
@@ -200,7 +213,7 @@ export class MtuSearch {
     this.#largestSent = 0;
     this.#pauseMs = PAUSE_MIN_MS;
     this.#raiseMs = MTU_RAISE_FIRST_MS;
-    this.#begin("find", this.ceiling, 0);
+    this.#begin("find", this.#ceiling, 0);
   }
 
   /** When nextProbe() may have one next; Infinity: not before something is called. May be past. */
@@ -219,9 +232,9 @@ export class MtuSearch {
 
   #startWhatIsDue(now: number): void {
     if (this.#state === "disabled") {
-      if (now >= this.#resumeAt) this.#begin("find", this.ceiling, 0);
+      if (now >= this.#resumeAt) this.#begin("find", this.#ceiling, 0);
     } else if (this.#state === "done") {
-      if (now >= this.#raiseAt) this.#begin("find", this.ceiling, this.#mtu!);
+      if (now >= this.#raiseAt) this.#begin("find", this.#ceiling, this.#mtu!);
       else if (this.#hasTraffic && now >= this.#confirmAt) this.#begin("confirm", this.#mtu!, 0);
     }
   }
@@ -305,13 +318,13 @@ export class MtuSearch {
 
   #finish(now: number): void {
     if (this.#low < this.#target) this.#wasBlackhole = this.#refusals !== Infinity;
-    else if (this.#low >= this.ceiling) this.#wasBlackhole = false;
+    else if (this.#low >= this.#ceiling) this.#wasBlackhole = false;
     this.#mtu = this.#low;
     this.#state = "done";
     this.#hasTraffic = false;
     this.#confirmAt = now + MTU_CONFIRM_EVERY_MS;
     const isSame = this.#purpose !== "find" && this.#low === this.#target;
-    if (this.#low >= this.ceiling) {
+    if (this.#low >= this.#ceiling) {
       this.#raiseAt = Infinity;
       this.#raiseMs = MTU_RAISE_FIRST_MS;
     } else if (!isSame) {

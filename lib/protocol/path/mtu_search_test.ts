@@ -249,6 +249,28 @@ Deno.test("attempts to raise go on while there is traffic, and cost little", () 
   ok(lab.sent.length - before < 600 + 15 * 25, `${lab.sent.length} probes`);
 });
 
+Deno.test("a larger size that is wanted later is looked for at once, and what is known stays", () => {
+  for (const mtu of [1408, 1414, 1418, 1430]) {
+    const lab = new Laboratory({ mtu, rttMs: 200 }, 1408);
+    lab.finish();
+    equal(lab.search.mtu, 1408);
+    lab.search.raise(1418);
+    lab.run(lab.nowMs + 1);
+    equal(lab.search.state, "searching");
+    lab.run(lab.nowMs + 60_000, () => {
+      ok(lab.search.mtu! >= 1408, `${lab.search.mtu}`);
+      return lab.search.state === "done";
+    });
+    assertFound(lab.search.mtu, Math.min(mtu, 1418));
+    lab.search.raise(1400);
+    equal(lab.search.ceiling, 1418);
+  }
+  const lab = new Laboratory({ mtu: 1414, rttMs: 200 }, 1408);
+  lab.search.raise(1418);
+  lab.run(60_000);
+  assertFound(lab.search.mtu, 1414, "raised in the middle of a search");
+});
+
 Deno.test("answers that are later than their time still count", () => {
   // The owner thinks the round trip is short; it is not.
   const search = new MtuSearch({ ceiling: 1400, overheadBytes: OVERHEAD });

@@ -102,6 +102,12 @@ export class ReceivedRecords {
     return now - this.#gapAt < URGENT_MS;
   }
 
+  /** The record got lost, and was had back: it need not be sent again. */
+  repaired(epoch: number, counter: number): void {
+    const isKnown = epoch === this.#epoch && counter >= this.#from && counter <= this.#highest;
+    if (isKnown) this.#arrived[counter & WINDOW_MASK] = 1;
+  }
+
   #advance(counter: number, now: number): void {
     if (counter > this.#highest + 1) {
       this.#gapAt = now;

@@ -10,6 +10,7 @@ import type { MtuSearch } from "./mtu_search.ts";
 import { NO_RULE, type PathRule } from "../wire/path_rule.ts";
 import { PathQuality } from "./quality.ts";
 import { Eligibility } from "./eligibility.ts";
+import type { RepairGroup } from "./repair_group.ts";
 import { PeerAddress } from "./peer_address.ts";
 
 /** A path at whose rate packets had to wait within this is full. */
@@ -22,6 +23,8 @@ interface PathCounters {
   receivedBytes: number;
   /** Packets that came with "congestion experienced". */
   congestionMarks: number;
+  /** Packets that got lost on it, and were had back from repair records. */
+  repairedPackets: number;
   /** On a client. */
   heartbeatsSent: number;
   heartbeatsAnswered: number;
@@ -36,6 +39,8 @@ export class SessionPath {
   readonly receiveStatistics = new ReceiveStatistics();
   /** What of that the peer is told of, when it asked; null: it did not. */
   receivedRecords: ReceivedRecords | null = null;
+  /** Packet records of this side that the next repair record covers; null: none are covered. */
+  repairGroup: RepairGroup | null = null;
   /** Where the path leads. The engine reads it; the session moves it when the peer roams. */
   readonly peer = new PeerAddress();
   readonly counters: PathCounters = {
@@ -44,6 +49,7 @@ export class SessionPath {
     receivedPackets: 0,
     receivedBytes: 0,
     congestionMarks: 0,
+    repairedPackets: 0,
     heartbeatsSent: 0,
     heartbeatsAnswered: 0,
   };

@@ -17,7 +17,10 @@ export const START_BYTES = IPV6_MTU_MIN;
 export class MtuProbes {
   readonly #paths: PathTable;
   readonly #outbox: Outbox;
-  readonly #ceiling: number | null;
+  #ceiling: number | null;
+
+  /** How much more is wanted than at first. */
+  #added = 0;
 
   /** @param ceiling the size that is wanted, in bytes; null: nothing is probed. */
   constructor(paths: PathTable, outbox: Outbox, ceiling: number | null) {
@@ -32,6 +35,14 @@ export class MtuProbes {
     if (path.mtuSearch !== null) return path.mtuSearch.reset();
     const overheadBytes = tunnelOverheadBytes(path.family);
     path.mtuSearch = new MtuSearch({ ceiling: this.#ceiling, overheadBytes });
+  }
+
+  /** Looks for `bytes` more than the size that was wanted at first. */
+  raise(bytes: number): void {
+    if (this.#ceiling === null || this.#added >= bytes) return;
+    this.#ceiling += bytes - this.#added;
+    this.#added = bytes;
+    for (const { mtuSearch } of this.#paths) mtuSearch?.raise(this.#ceiling);
   }
 
   /** A probe of `size` has been answered. */

@@ -76,3 +76,18 @@ Deno.test("without a size that is wanted nothing is probed, and no size is known
   deepEqual(sizes(), []);
   deepEqual([probes.smallest(), probes.nextDeadline()], [null, Infinity]);
 });
+
+Deno.test("more is looked for once, on each path, and what was found stays until then", () => {
+  const { probes, sizes, path, other } = setUp();
+  probes.handleTimeout(0);
+  for (const each of [path, other]) probes.answered(each, CEILING, 10);
+  sizes();
+  probes.raise(10);
+  probes.raise(10);
+  probes.handleTimeout(20);
+  deepEqual(sizes(), [[0, CEILING + 10], [1, CEILING + 10]]);
+  equal(probes.smallest(), CEILING);
+  probes.answered(path, CEILING + 10, 30);
+  probes.answered(other, CEILING + 10, 30);
+  equal(probes.smallest(), CEILING + 10);
+});

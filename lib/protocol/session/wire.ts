@@ -19,6 +19,7 @@ import type { Scheduling } from "../schedule/scheduling.ts";
 import type { DropReason } from "../wire/drop_reason.ts";
 import type { RecordHeader } from "../wire/header.ts";
 import type { Acknowledgements } from "./acknowledgements.ts";
+import type { Repairs } from "./repairs.ts";
 
 /** What is known of a wire before there is a session. */
 export interface WireFormat {
@@ -60,6 +61,8 @@ export interface Wire<S extends Cipher, O extends Cipher> {
   readonly verifier: RecordVerifier<O>;
   /** Null: the peers did not agree on them. */
   readonly acknowledgements: Acknowledgements | null;
+  /** Null: the peers did not agree on repair records. */
+  readonly repairs: Repairs | null;
   /** Whether the receiver completes TCP and UDP checksums. */
   readonly takesPartialChecksums: boolean;
   /** Whether this side's own records, sent back to it, fail to open; else the packet has to tell. */

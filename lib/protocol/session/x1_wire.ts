@@ -22,6 +22,7 @@ import {
   TYPE_HANDSHAKE,
   TYPE_PATH_FEEDBACK,
 } from "../wire/header.ts";
+import { REPAIR_PREFIX_LENGTH } from "../wire/repair.ts";
 import { encodeTunnelMessage, SENT_BY, type TunnelMessage } from "../wire/tunnel_message.ts";
 import { Acknowledgements } from "./acknowledgements.ts";
 import { FeedbackExchange, PACKET_ANSWERED_MS } from "./feedback_exchange.ts";
@@ -30,6 +31,7 @@ import { LearnedRates } from "./learned_rates.ts";
 import { MtuProbes } from "./mtu_probes.ts";
 import { PathAnnouncements } from "./path_announcements.ts";
 import { PeerPaths } from "./peer_paths.ts";
+import { Repairs } from "./repairs.ts";
 import { RepeatedMessage } from "./repeated_message.ts";
 import type { Role } from "./session_options.ts";
 import type { SessionParts, Wire, WireFormat } from "./wire.ts";
@@ -37,11 +39,14 @@ import type { SessionParts, Wire, WireFormat } from "./wire.ts";
 interface X1WireOptions {
   /** Whether both sides know acknowledgements and the order extension; not unless told. */
   readonly ordersFlows?: boolean;
+  /** Whether both know repair records, besides; not unless told. */
+  readonly repairs?: boolean;
   /** On the client: the size of packets that is wanted, to be probed for; null: not probed. */
   readonly mtuCeiling?: number | null;
 }
 
-export function x1Wire({ ordersFlows = false, mtuCeiling = null }: X1WireOptions = {}): WireFormat {
+export function x1Wire(options: X1WireOptions = {}): WireFormat {
+  const { ordersFlows = false } = options;
   return {
     // Packets are answered by feedback, and a client that sends some has heartbeats to match.
     clientSilenceMs: 2 * HEARTBEAT_ACTIVE_MS,
@@ -49,7 +54,7 @@ export function x1Wire({ ordersFlows = false, mtuCeiling = null }: X1WireOptions
     ordersFlows,
     clockOffsetMs: 0,
     challenge: CHALLENGE_MESSAGE,
-    open: (options, parts) => new X1Wire(options, parts, ordersFlows, mtuCeiling),
+    open: (protection, parts) => new X1Wire(protection, parts, options),
   };
 }
 
@@ -63,6 +68,7 @@ class X1Wire<S extends Cipher, O extends Cipher> implements Wire<S, O> {
   readonly writer: RecordWriter<S>;
   readonly verifier: RecordVerifier<O>;
   readonly acknowledgements: Acknowledgements | null;
+  readonly repairs: Repairs | null;
   refusal: DropReason = "not authentic";
   /** Found by probes, or told by the peer. */
   packetBytesMax = Infinity;
@@ -85,8 +91,7 @@ class X1Wire<S extends Cipher, O extends Cipher> implements Wire<S, O> {
   constructor(
     options: PacketProtectionOptions<S, O>,
     parts: SessionParts,
-    ordersFlows: boolean,
-    mtuCeiling: number | null,
+    { ordersFlows = false, repairs = false, mtuCeiling = null }: X1WireOptions,
   ) {
     const { role, now } = options;
     const { paths, outbox, scheduling, challenges, opening } = parts;
@@ -110,6 +115,7 @@ class X1Wire<S extends Cipher, O extends Cipher> implements Wire<S, O> {
     this.#rates = new LearnedRates(paths, outbox, scheduling, role, ratesAt);
     this.#feedback = new FeedbackExchange(paths, outbox, scheduling, !isClient);
     this.acknowledgements = ordersFlows ? new Acknowledgements(paths, outbox, scheduling) : null;
+    this.repairs = ordersFlows && repairs ? new Repairs(paths, scheduling) : null;
     this.#peerPaths = new PeerPaths(paths, opening, challenges);
   }
 
@@ -275,6 +281,9 @@ class X1Wire<S extends Cipher, O extends Cipher> implements Wire<S, O> {
   handleTimeout(now: number): void {
     this.#feedback.handleTimeout(now);
     this.acknowledgements?.handleTimeout(now);
+    this.repairs?.handleTimeout(now);
+    // A parity is longer than what it covers.
+    if (this.repairs?.isFar === true) this.#probes.raise(REPAIR_PREFIX_LENGTH);
     this.#probes.handleTimeout(now);
     this.judged();
     this.#announcements.handleTimeout(now);

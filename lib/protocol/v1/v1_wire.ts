@@ -52,6 +52,7 @@ class V1Wire<S extends Cipher, O extends Cipher> implements Wire<S, O> {
   readonly refusesReplays = false;
   readonly hasOneSequence = true;
   readonly acknowledgements = null;
+  readonly repairs = null;
   readonly packetBytesMax = Infinity;
   readonly stray: SessionPath;
   readonly writer: RecordWriter<S>;

@@ -19,6 +19,8 @@ export const DROP_REASONS = [
   "bad gzip",
   "bad zstd",
   "bad message",
+  // a repair record that cannot be true
+  "bad repair",
   "late",
   "duplicate",
   // one of several of the same packet, and not the first: as it should be

@@ -37,6 +37,8 @@ export const TYPE_CONTROL = 4;
 export const TYPE_PATH_FEEDBACK = 5;
 /** x1, between peers that agreed on it: which records of a path arrived. */
 export const TYPE_ACKNOWLEDGEMENT = 6;
+/** x1, between peers that agreed on it: the parity of packet records of another path. */
+export const TYPE_REPAIR = 7;
 
 export const COMPRESSION_NONE = 0;
 export const COMPRESSION_GZIP = 1;
@@ -108,7 +110,7 @@ export function decodeHeader(
   if (length < RECORD_OVERHEAD) return "too short";
   if (view.getUint8(offset) !== VERSION) return "unknown version";
   const type = view.getUint8(offset + OFFSET_TYPE);
-  if (type < TYPE_PACKET || type > TYPE_ACKNOWLEDGEMENT) return "unknown type";
+  if (type < TYPE_PACKET || type > TYPE_REPAIR) return "unknown type";
   if (view.getUint16(offset + OFFSET_LENGTH) !== length - HEADER_LENGTH) return "length mismatch";
   header.type = type;
   header.session = view.getInt32(offset + OFFSET_SESSION);

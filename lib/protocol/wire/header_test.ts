@@ -78,7 +78,7 @@ Deno.test("each refusal has its name", () => {
   equal(decode(viewOf(""), 0).refusal, "too short");
   equal(decode(viewOf(X1), 0, RECORD_OVERHEAD - 1).refusal, "too short");
   for (const version of [0, 2, 255]) equal(changed(0, version), "unknown version");
-  for (const type of [0, 7, 255]) equal(changed(1, type), "unknown type");
+  for (const type of [0, 8, 255]) equal(changed(1, type), "unknown type");
   equal(changed(11, 0x23), "length mismatch");
   equal(changed(10, 0x01), "length mismatch");
   equal(decode(viewOf(X1 + "00")).refusal, "length mismatch");
