@@ -13,6 +13,8 @@ import {
   bufferbloat,
   type CaseName,
   changingRate,
+  farStream,
+  farTransfer,
   LINKS,
   type Outcome,
   pacedUdp,
@@ -103,5 +105,17 @@ for (const count of [1, 4]) {
   console.log(
     `Fast link of A cut, ${count} flows: found in ${cut.foundMs} ms, longest gap ` +
       `${cut.gapMs.toFixed(0)} ms, ${cut.after.toFixed(1)} Mbit/s from 3 s after it is back`,
+  );
+}
+for (const repairs of [false, true]) {
+  const told = `30@200 + 20@250 with 1 % loss, ${repairs ? "repaired" : "not repaired"}`;
+  for (const control of ["cubic", "bbr"] as const) {
+    const goodput = median(SEEDS.map((seed) => farTransfer(control, repairs, seed)));
+    console.log(`${told}, 1 ${control}: ${goodput.toFixed(1)} Mbit/s`);
+  }
+  const { lost, late50, late100 } = medians((seed) => farStream(repairs, seed));
+  console.log(
+    `${told}, 300 packets a second: ${percent(lost)} lost, ${percent(late50)} and ` +
+      `${percent(late100)} later than 50 and 100 ms`,
   );
 }

@@ -14,6 +14,7 @@ import { CASES } from "./cases.ts";
 import { PAYLOAD_SHARE } from "./report.ts";
 import type { Requests } from "./requests.ts";
 import { CHANGING } from "./changing_links.ts";
+import { FAR_LINKS } from "./far_links.ts";
 import { ping, transfer } from "./transfer.ts";
 import { load, RAMP_SECONDS, SECONDS, withTunnel } from "./tunnel.ts";
 
@@ -267,4 +268,5 @@ export const SCENARIOS: Readonly<Record<string, (scheduler: string) => Promise<s
   "unshaped": unshaped,
   "small": smallSends,
   ...CHANGING,
+  ...FAR_LINKS,
 };

@@ -19,6 +19,8 @@ export type CaseName = keyof typeof LINKS;
 /** With each seed, transfers begin so much later, ms: where nothing is chance, that is. */
 const START_MS = 500;
 const START_STEP_MS = 13;
+/** 300 packets a second. */
+const STREAM_MBIT = 300 * 1300 * 8 / 1e6;
 /** When transfers are looked at, ms: the first seconds are left out. */
 const FROM = 4000;
 const TO = 14_000;
@@ -189,4 +191,34 @@ export function asymmetric(seed = 1): { down: number; up: number } {
   lab.addFlow("cubic", "up");
   const [down, up] = lab.measure(FROM, TO);
   return { down: down! / payloadOf(120), up: up! / payloadOf(21) };
+}
+
+/** On which what is sent again comes too late. */
+const FAR: LabLink[] = [{ rate: 30, rtt: 200, loss: 0.01 }, { rate: 20, rtt: 250, loss: 0.01 }];
+const FAR_FROM = 10_000;
+const FAR_TO = 30_000;
+
+/** One transfer over far links that lose 1 %, Mbit/s. */
+export function farTransfer(control: ControlName, repairs: boolean, seed = 1): number {
+  const lab = new Lab({ links: FAR, seed, repairs });
+  lab.addFlow(control);
+  return sumOf(lab.measure(FAR_FROM, FAR_TO));
+}
+
+/** 300 packets a second over the same. Shares that were lost, and that came 50, 100 ms late or never. */
+export function farStream(
+  repairs: boolean,
+  seed = 1,
+): { lost: number; late50: number; late100: number; reordered: number } {
+  const lab = new Lab({ links: FAR, seed, repairs });
+  lab.udp(STREAM_MBIT, 500, FAR_FROM);
+  const count = lab.udp(STREAM_MBIT, FAR_FROM, FAR_TO);
+  lab.events.run(FAR_TO + 2000);
+  const { sent, received, reordered, delays } = count;
+  const least = Math.min(...delays);
+  const late = (ms: number) => 1 - delays.filter((delay) => delay <= least + ms).length / sent;
+  return {
+    ...{ lost: 1 - received / sent, reordered: reordered / sent },
+    ...{ late50: late(50), late100: late(100) },
+  };
 }
