@@ -32,8 +32,19 @@ export class RelayLoop {
     this.#epoll.add(wakeFd, WAKE_KEY, EPOLLIN);
   }
 
-  /** Runs until it is told to stop. @param takeCommands handles those that wait. */
+  /**
+   * Runs until it is told to stop. Whatever ends it, no descriptor of its own stays open.
+   * @param takeCommands handles those that wait.
+   */
   run(takeCommands: (loop: RelayLoop) => void): void {
+    try {
+      this.#run(takeCommands);
+    } finally {
+      this.#closeAll();
+    }
+  }
+
+  #run(takeCommands: (loop: RelayLoop) => void): void {
     let lookAt = performance.now() + LOOK_EVERY_MS;
     while (!this.#isStopping) {
       const waitMs = Math.max(0, Math.ceil(lookAt - performance.now()));
@@ -48,13 +59,24 @@ export class RelayLoop {
       }
       if (now < lookAt) continue;
       lookAt = now + LOOK_EVERY_MS;
-      for (const stream of [...this.#streams.values()]) stream.look(now);
+      for (const id of [...this.#streams.keys()]) this.#of(id, (stream) => stream.look(now));
     }
     for (const id of [...this.#streams.keys()]) {
       this.#of(id, (stream) => {
         stream.lastWords(performance.now());
         stream.end({ kind: "closed" });
       });
+    }
+  }
+
+  /** Those are left that a failure of the loop itself has left: one that cannot be ended holds up no other. */
+  #closeAll(): void {
+    for (const stream of [...this.#streams.values()]) {
+      try {
+        stream.end({ kind: "fault", message: "the thread of the relay has failed" });
+      } catch {
+        // What ended the loop is the error to tell.
+      }
     }
     this.#epoll[Symbol.dispose]();
   }
@@ -80,16 +102,20 @@ export class RelayLoop {
     }
   }
 
+  /** A command that comes when the loop has ended: what belongs to the relay with it, is closed. */
+  refuse(command: RelayCommand): void {
+    if (command.kind !== "adopt") return;
+    TlsStream.adopt(command.session)[Symbol.dispose]();
+    this.#libc.closeFile(command.tcp);
+  }
+
   #begin(command: Extract<RelayCommand, { kind: "dial" | "adopt" }>): void {
     const { id } = command;
     let stream: RelayStream;
     try {
       stream = new RelayStream(this.#memory, command, this.#tell, performance.now());
     } catch (error) {
-      if (command.kind === "adopt") {
-        TlsStream.adopt(command.session)[Symbol.dispose]();
-        this.#libc.closeFile(command.tcp);
-      }
+      this.refuse(command);
       const end = couldNotBegin(error);
       return this.#tell({ kind: "ended", id, stage: "connecting", end, dropped: 0 });
     }

@@ -91,9 +91,14 @@ export class RelayStream {
       this.#tcp = command.tcp;
       this.#tls = TlsStream.adopt(command.session);
     }
-    tuneStream(memory.libc, this.#tcp);
     this.#interest = this.#dial === null ? EPOLLIN : EPOLLOUT;
-    memory.epoll.add(this.#tcp, this.#id * 2, this.#interest);
+    try {
+      tuneStream(memory.libc, this.#tcp);
+      memory.epoll.add(this.#tcp, this.#id * 2, this.#interest);
+    } catch (error) {
+      if (this.#dial !== null) memory.libc.closeFile(this.#tcp);
+      throw error;
+    }
     this.#queue = new SendQueue(memory.pool);
   }
 
@@ -197,10 +202,13 @@ export class RelayStream {
     if (this.#isOver) return;
     this.#isOver = true;
     const { epoll, libc } = this.#memory;
-    epoll.remove(this.#tcp);
-    if (this.#stage === "open") epoll.remove(this.#socket.fd);
-    this.#tls?.[Symbol.dispose]();
-    libc.closeFile(this.#tcp);
+    try {
+      epoll.remove(this.#tcp);
+      if (this.#stage === "open") epoll.remove(this.#socket.fd);
+      this.#tls?.[Symbol.dispose]();
+    } finally {
+      libc.closeFile(this.#tcp);
+    }
     this.#tell({
       kind: "ended",
       id: this.#id,

@@ -25,13 +25,18 @@ export function runRelayWorker(): void {
   const { port, wakeFd } = workerData as RelayWorkerData;
   const tell = (notice: RelayNotice) => port.postMessage(notice);
   const loop = new RelayLoop(Libc.open(), wakeFd, tell);
-  loop.run((loop) => {
+  const takeCommands = (take: (command: RelayCommand) => void) => {
     for (
       let received = receiveMessageOnPort(port);
       received !== undefined;
       received = receiveMessageOnPort(port)
-    ) loop.obey(received.message as RelayCommand);
-  });
+    ) take(received.message as RelayCommand);
+  };
+  try {
+    loop.run((loop) => takeCommands((command) => loop.obey(command)));
+  } finally {
+    takeCommands((command) => loop.refuse(command));
+  }
   tell({ kind: "stopped" });
   port.close();
 }
