@@ -30,3 +30,37 @@ export function findConflict(
   }
   return null;
 }
+
+/**
+ * Makes `changes` to `all`, but for those that conflict with what others have: these are returned, with
+ * what is wrong. All at once where that can be, so that two clients may exchange what nobody else may
+ * have; else each half by itself.
+ */
+export function changeWithoutConflict<Value extends Pick<ClientSettings, "address" | "routes">>(
+  all: Map<string, Value>,
+  changes: readonly (readonly [name: string, value: Value])[],
+): Map<string, string> {
+  let refused = changeHalves(all, changes);
+  // What one has given up meanwhile, another may have.
+  for (let before = Infinity; refused.size > 0 && refused.size < before;) {
+    before = refused.size;
+    const waiting = refused;
+    refused = changeHalves(all, changes.filter(([name]) => waiting.has(name)));
+  }
+  return refused;
+}
+
+function changeHalves<Value extends Pick<ClientSettings, "address" | "routes">>(
+  all: Map<string, Value>,
+  changes: readonly (readonly [name: string, value: Value])[],
+): Map<string, string> {
+  const conflict = findConflict(new Map([...all, ...changes]));
+  if (conflict === null) {
+    for (const [name, value] of changes) all.set(name, value);
+    return new Map();
+  }
+  if (changes.length <= 1) return new Map(changes.map(([name]) => [name, conflict]));
+  const half = changes.length >> 1;
+  const first = changeHalves(all, changes.slice(0, half));
+  return new Map([...first, ...changeHalves(all, changes.slice(half))]);
+}

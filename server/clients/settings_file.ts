@@ -22,7 +22,7 @@ import {
   writeFilesAtomically,
 } from "../../lib/pki/secure_file.ts";
 import { type ClientSettings, isNothing, NO_SETTINGS } from "./client_settings.ts";
-import { findConflict } from "./settings_conflict.ts";
+import { changeWithoutConflict, findConflict } from "./settings_conflict.ts";
 import type { SettingsStore } from "./settings_store.ts";
 import { encodeSettings, settingsFrom } from "./settings_text.ts";
 
@@ -90,12 +90,35 @@ export class FileSettings implements SettingsStore {
       }
       const conflict = findConflict(settingsOf(clients));
       if (conflict !== null) throw refusal(`${conflict}; choose another one, or unset that`);
-      const lines = [...clients].map(([each, { text }]) => `${JSON.stringify(each)}:${text}`);
-      const text = `{"version":1,"clients":{\n${lines.join(",\n")}\n}}\n`;
-      const path = settingsFile(this.#directory);
-      await writeFilesAtomically([{ path, text, mode: SECRET_FILE_MODE }]);
-      await this.read();
+      await this.#write(clients);
     });
+  }
+
+  replace(settings: ReadonlyMap<string, ClientSettings>): Promise<ReadonlyMap<string, string>> {
+    return withDirectoryLock(this.#directory, async () => {
+      await this.read();
+      const all = new Map(settingsOf(this.#clients));
+      const refused = changeWithoutConflict(all, [...settings]);
+      const clients = new Map(this.#clients);
+      for (const name of settings.keys()) {
+        const own = all.get(name) ?? NO_SETTINGS;
+        if (isNothing(own)) clients.delete(name);
+        else clients.set(name, { text: encodeSettings(own), settings: own });
+      }
+      if (clients.size > CLIENTS_MAX) {
+        throw refusal(`${FILE_NAME} holds ${CLIENTS_MAX} clients, which is the limit`);
+      }
+      await this.#write(clients);
+      return refused;
+    });
+  }
+
+  async #write(clients: ReadonlyMap<string, Known>): Promise<void> {
+    const lines = [...clients].map(([name, { text }]) => `${JSON.stringify(name)}:${text}`);
+    const text = `{"version":1,"clients":{\n${lines.join(",\n")}\n}}\n`;
+    const path = settingsFile(this.#directory);
+    await writeFilesAtomically([{ path, text, mode: SECRET_FILE_MODE }]);
+    await this.read();
   }
 
   watch(changed: (names: readonly string[]) => void): Disposable {

@@ -128,3 +128,29 @@ Deno.test("a client may be called __proto__, and 65,000 clients may have an addr
   await store.change("client 64999", (before) => ({ ...before, address: "10.9.0.1" }));
   deepEqual(changed.at(-1), ["client 64999"]);
 });
+
+Deno.test("many settings are replaced in one step, but for those that others' stand against", async () => {
+  await using directory = await TemporaryDirectory.create();
+  const { store, changed } = open(directory.path);
+  const address = (ipv4: string) => ({ ...NO_SETTINGS, address: ipv4 });
+  await store.change("a", () => address("10.8.0.7"));
+  await store.change("b", () => address("10.8.0.8"));
+  await store.change("old", () => ({ ...NO_SETTINGS, rate: RATE }));
+  changed.length = 0;
+  const refused = await store.replace(
+    new Map([
+      ["a", address("10.8.0.8")],
+      ["b", address("10.8.0.7")],
+      ["c", address("10.8.0.7")],
+      ["old", NO_SETTINGS],
+      ["tv", { ...NO_SETTINGS, rate: RATE }],
+    ]),
+  );
+  match(refused.get("c")!, /10\.8\.0\.7 is prescribed for both/);
+  equal(changed.length, 1);
+  deepEqual(store.get("tv").rate, RATE);
+  deepEqual([...store.list()].map(([name]) => name).sort(), ["a", "b", "tv"]);
+  const again = open(directory.path);
+  await again.store.look();
+  deepEqual(again.store.get("tv").rate, RATE);
+});

@@ -13,6 +13,12 @@ export interface SettingsStore {
    * and whatever `change` throws
    */
   change(name: string, change: (before: ClientSettings) => ClientSettings): Promise<void>;
+  /**
+   * Replaces the settings of several clients in one step; NO_SETTINGS: nothing is prescribed any more.
+   * Returns those that were left as they were, as they conflict with the settings of others, and why.
+   * @throws {PkiError} what reading and writing throw
+   */
+  replace(settings: ReadonlyMap<string, ClientSettings>): Promise<ReadonlyMap<string, string>>;
   /** `changed` is told of clients whose settings in the copy at hand are other ones. */
   watch(changed: (names: readonly string[]) => void): Disposable;
   /** Why the copy at hand may be old, and what to do; null when it is not. */

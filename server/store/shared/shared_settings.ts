@@ -12,6 +12,8 @@ import type { KeyValue, StoredValue } from "./key_value.ts";
 
 /** A write that another server was faster with is tried again. */
 const ATTEMPTS_MAX = 8;
+/** As many as the file of a server holds. */
+const CLIENTS_MAX = 65_536;
 
 interface SharedSettingsParts {
   readonly store: () => KeyValue | null;
@@ -40,6 +42,8 @@ export class SharedSettings {
   /** Clients whose settings here are not yet those of the store. */
   readonly #unapplied = new Set<string>();
   #isApplying = false;
+  /** Whether all that the store has is known: what it has, is then applied in one step. */
+  #isCurrent = false;
   #isPublishing = false;
   #isPublishingWanted = false;
   #saidProblem: string | null = null;
@@ -68,15 +72,26 @@ export class SharedSettings {
 
   /** The store is about to be read anew. */
   begin(): void {
+    this.#isCurrent = false;
     for (const [name, known] of this.#known) this.#known.set(name, { ...known, revision: 0 });
   }
 
-  take(name: string, { settings, atMs }: Omit<Known, "revision">, revision: number): void {
+  /** False: there are too many to keep one more. */
+  take(name: string, { settings, atMs }: Omit<Known, "revision">, revision: number): boolean {
     const before = this.#known.get(name);
-    if (before !== undefined && before.revision > revision) return;
+    if (before === undefined && this.#known.size >= CLIENTS_MAX) return false;
+    if (before !== undefined && before.revision > revision) return true;
     const known = { settings, atMs, revision };
     this.#known.set(name, known);
     this.#compare(name, known);
+    return true;
+  }
+
+  /** All that the store has, has been told. */
+  current(): Promise<void> {
+    this.#isCurrent = true;
+    void this.#apply();
+    return this.publish();
   }
 
   /** Somebody has deleted an entry: it is made again. */
@@ -168,26 +183,28 @@ export class SharedSettings {
     }
   }
 
-  /** Writes what the store has into the file. Two clients may exchange what nobody else may have. */
+  /** Writes what the store has into the file. */
   async #apply(): Promise<void> {
-    if (this.#isApplying) return;
+    if (this.#isApplying || !this.#isCurrent) return;
     this.#isApplying = true;
     let problem: string | null = null;
-    for (let left = -1; left !== this.#unapplied.size;) {
-      left = this.#unapplied.size;
-      problem = null;
-      for (const name of [...this.#unapplied]) {
-        const known = this.#known.get(name);
-        if (known === undefined || this.#local === null) continue;
-        try {
-          await this.#local.change(name, () => known.settings);
-          if (this.#known.get(name) === known) this.#unapplied.delete(name);
-        } catch (error) {
-          problem = messageOf(error);
+    try {
+      let refused: ReadonlyMap<string, string> = new Map();
+      // What comes meanwhile is looked at as well; what is refused waits for the next change.
+      while (this.#local !== null && [...this.#unapplied].some((name) => !refused.has(name))) {
+        const wanted = new Map([...this.#unapplied].map((name) => [name, this.#known.get(name)!]));
+        const settings = [...wanted].map(([name, known]) => [name, known.settings] as const);
+        refused = await this.#local.replace(new Map(settings));
+        for (const [name, known] of wanted) {
+          if (!refused.has(name) && this.#known.get(name) === known) this.#unapplied.delete(name);
         }
+        problem = [...refused.values()][0] ?? null;
       }
+    } catch (error) {
+      problem = messageOf(error);
+    } finally {
+      this.#isApplying = false;
     }
-    this.#isApplying = false;
     if (problem !== null && problem !== this.#saidProblem) {
       this.#parts.warn(`cannot follow the settings of ${this.#unapplied.size} clients: ${problem}`);
     }

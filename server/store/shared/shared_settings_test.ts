@@ -1,6 +1,6 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { type ClientSettings, isNothing, NO_SETTINGS } from "../../clients/client_settings.ts";
-import { findConflict } from "../../clients/settings_conflict.ts";
+import { changeWithoutConflict, findConflict } from "../../clients/settings_conflict.ts";
 import type { SettingsStore } from "../../clients/settings_store.ts";
 import { decodeEntry } from "./entries.ts";
 import type { KeyValue, StoredValue } from "./key_value.ts";
@@ -9,6 +9,8 @@ import { TestCluster, TestLine } from "./test_key_value.ts";
 
 /** The file of one server, in memory. */
 class LocalSettings implements SettingsStore {
+  /** Times that it was written for what others have changed. */
+  writes = 0;
   readonly problem = null;
   readonly #clients = new Map<string, ClientSettings>();
   readonly #watchers = new Set<(names: readonly string[]) => void>();
@@ -32,6 +34,18 @@ class LocalSettings implements SettingsStore {
     this.#clients.delete(name);
     if (!isNothing(settings)) this.#clients.set(name, settings);
     for (const told of this.#watchers) told([name]);
+  }
+
+  async replace(settings: ReadonlyMap<string, ClientSettings>): Promise<Map<string, string>> {
+    await Promise.resolve();
+    this.writes++;
+    const clients = new Map(this.#clients);
+    const refused = changeWithoutConflict(clients, [...settings]);
+    const names = [...settings.keys()].filter((name) => !refused.has(name));
+    this.#clients.clear();
+    for (const [name, own] of clients) if (!isNothing(own)) this.#clients.set(name, own);
+    for (const told of this.#watchers) told(names);
+    return refused;
   }
 
   watch(changed: (names: readonly string[]) => void): Disposable {
@@ -68,7 +82,7 @@ class Side {
     store.watch((value) => this.#take(value), this.#end.signal);
     await settled();
     this.#store = store;
-    await this.settings.publish();
+    await this.settings.current();
     await settled();
   }
 
@@ -156,4 +170,36 @@ Deno.test("SharedSettings: what a store has lost is put into it again", async ()
   one.cluster.restore([]);
   await one.connect();
   equal(one.cluster.entries.length, 1);
+});
+
+Deno.test("SharedSettings: however much a store has, it is written in one step", async () => {
+  const cluster = new TestCluster();
+  const [one, two] = [new Side(cluster), new Side(cluster)];
+  for (let number = 0; number < 100; number++) {
+    await one.local.change(`client${number}`, () => rate(number + 1));
+  }
+  await one.connect();
+  await two.connect();
+  deepEqual(two.local.get("client99"), rate(100));
+  equal(two.local.writes, 1);
+});
+
+Deno.test("SharedSettings: one that conflicts with what is set here holds up no other", async () => {
+  const cluster = new TestCluster();
+  const [one, two] = [new Side(cluster), new Side(cluster)];
+  await one.local.change("a", () => address("10.8.0.7"));
+  for (let number = 0; number < 20; number++) {
+    await one.local.change(`client${number}`, () => rate(number + 1));
+  }
+  await one.connect();
+  await two.local.change("b", () => address("10.8.0.7"));
+  await two.connect();
+  deepEqual(two.local.get("client19"), rate(20));
+  equal(isNothing(two.local.get("a")), true);
+  deepEqual(two.local.get("b"), address("10.8.0.7"));
+  // It is taken in as soon as it can be.
+  await two.local.change("b", () => NO_SETTINGS);
+  await one.local.change("client0", () => rate(50));
+  await settled();
+  deepEqual(two.local.get("a"), address("10.8.0.7"));
 });

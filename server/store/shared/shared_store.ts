@@ -203,7 +203,7 @@ export class SharedStore implements ServerStore {
     await Promise.all([
       this.addresses.publish(),
       this.#revocations.publish(),
-      this.#settings.publish(),
+      this.#settings.current(),
     ]);
     const store = this.#link?.store ?? null;
     if (store === null) return;
@@ -245,7 +245,8 @@ export class SharedStore implements ServerStore {
         return;
       case "client":
         if (entry.value.atMs > latestMs) throw new Error("its time has not come yet");
-        return this.#settings.take(entry.name, entry.value, revision);
+        if (this.#settings.take(entry.name, entry.value, revision)) return;
+        throw new Error("there are too many");
       case "server": {
         const { table } = this.addresses;
         if (entry.value.atMs > latestMs) throw new Error("its time has not come yet");
