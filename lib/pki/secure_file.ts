@@ -161,11 +161,14 @@ export async function refuseForeignLink(path: string): Promise<void> {
   );
 }
 
-/** A sentence for the operator when others than the owner may use the key file, else null. */
-export async function looseModeNotice(path: string): Promise<string | null> {
+/** A sentence for the operator when others than the owner may use a file with a secret, else null. */
+export async function looseModeNotice(
+  path: string,
+  secret: "a private key" | "credentials" = "a private key",
+): Promise<string | null> {
   const mode = await modeOf(path);
   if (mode === null || (mode & 0o077) === 0) return null;
-  return `${path} holds a private key and other users of this machine have access to it (mode ${
+  return `${path} holds ${secret} and other users of this machine have access to it (mode ${
     octal(mode)
   }): run "chmod 600 ${path}"`;
 }

@@ -36,8 +36,11 @@ const SOCKETS_PER_LINK = 8;
 const COLLECT_MS = 1;
 /** Much is so many records in the last turn, which is a thousand a second and more. */
 const MUCH_RECORDS = 4;
-/** Datagrams taken from one socket before the others get their turn. */
-const RECEIVES_PER_TURN = 64;
+/**
+ * Datagrams taken from one socket before the others get their turn. In a turn each client may send: if
+ * less were taken than comes meanwhile, clients that are answered would take themselves for unanswered.
+ */
+const RECEIVES_PER_TURN = 4096;
 const RECORD_BYTES_MAX = 2048;
 const RECORD_LENGTH = BigInt(RECORD_BYTES_MAX);
 const CONTROL_BYTES = 8192;

@@ -6,6 +6,7 @@ import { importRevocations } from "../../lib/pki/revocation_import.ts";
 import type { RevocationList } from "../../lib/pki/revocation_list.ts";
 import {
   exists,
+  looseModeNotice,
   removeFile,
   SECRET_FILE_MODE,
   writeFilesAtomically,
@@ -49,6 +50,7 @@ async function openShared(
   // A server that keeps files loads nothing of it.
   const { NatsService } = await import("./nats/nats_service.ts");
   const { SharedStore } = await import("./shared/shared_store.ts");
+  for (const line of await looseSecrets(nats)) warn(line);
   const copy = new LeaseStore({ directory, network, warn });
   const { leases, problem } = await copy.load();
   if (problem !== null) warn(problem);
@@ -68,7 +70,7 @@ async function openShared(
   crypto.getRandomValues(id);
   const store: ServerStore = new SharedStore({
     ...{ network, leases, areAgreed, warn },
-    service: new NatsService(nats, id[0]!),
+    service: new NatsService(nats, id[0]!, warn),
     serverId: id.toHex(),
     serverName: nameOf(instance),
     version: VERSION,
@@ -84,6 +86,17 @@ async function openShared(
     random: Math.random,
   });
   return withCopy(store, copy);
+}
+
+/** As for the keys of certificates: what others may read, is said. */
+async function looseSecrets({ credentials, key }: NatsOptions): Promise<string[]> {
+  const looks = [
+    ...credentials === null ? [] : [looseModeNotice(credentials, "credentials")],
+    ...key === null ? [] : [looseModeNotice(key)],
+  ];
+  // One that is not there may come; until then the store says so.
+  const notices = await Promise.all(looks.map((look) => look.catch(messageOf)));
+  return notices.filter((notice) => notice !== null);
 }
 
 /** The copy is written when the store has ended. */

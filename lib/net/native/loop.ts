@@ -114,6 +114,7 @@ export class Loop {
     const moderation = new WakeModeration();
     const handover = this.#handover;
     const reader = this.#reader;
+    const receiver = this.#receiver;
     const handOn = (length: number) => void reader.handOn(length, forward);
     for (;;) {
       poll.watch(this.#sockets);
@@ -137,11 +138,16 @@ export class Loop {
         if (poll.isTunGone) throw new Error("Cannot go on: the TUN device is gone");
         moderation.turnStarted(now - waitFrom, now);
         for (let i = 0; i < poll.sockets; i++) {
-          if (poll.isReadable(i)) moderation.moved(this.#receiver.run(poll.socket(i), now));
+          if (!poll.isReadable(i)) continue;
+          moderation.moved(receiver.run(poll.socket(i), now));
+          if (receiver.isMoreLeft) moderation.leftMore();
         }
         if (sender.isBlocked && poll.isWritable) sender.retry(now);
         if (handover !== null) moderation.moved(handover.take(handOn, mayRead));
-        if (poll.isTunReadable) moderation.moved(reader.run(forward, mayRead));
+        if (poll.isTunReadable) {
+          moderation.moved(reader.run(forward, mayRead));
+          if (reader.isMoreLeft) moderation.leftMore();
+        }
         driver.turn(performance.now());
         if (handover !== null) handover.flush();
       }

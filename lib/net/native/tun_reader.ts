@@ -24,6 +24,8 @@ export class TunReader {
   readonly #startAddress: bigint;
   readonly #packet: number;
   readonly #offload = new Offload();
+  /** Whether the last run ended with its turn, and more may wait. */
+  isMoreLeft = false;
 
   constructor(libc: Libc, tun: TunDevice, { arena, tunRead }: MemoryLayout) {
     this.#libc = libc;
@@ -42,12 +44,14 @@ export class TunReader {
   run(forward: Forward, mayRead: () => boolean): number {
     let packets = 0;
     let bytes = 0;
+    this.isMoreLeft = false;
     for (let reads = 0; reads < READS_PER_TURN; reads++) {
       if (packets >= PACKETS_PER_TURN || !mayRead()) break;
       const length = this.#libc.read(this.#tun.fd, this.#startAddress, READ_LENGTH);
       if (length <= 0) break;
       bytes += length;
       packets += this.handOn(length, forward);
+      this.isMoreLeft = reads === READS_PER_TURN - 1;
     }
     return bytes;
   }

@@ -31,6 +31,8 @@ export class UdpReceiver {
   readonly #inbound: Inbound<Sealer, Opener>;
   readonly #message: MessageBuffer;
   readonly #peer = new PeerAddress();
+  /** Whether the last run ended with its turn, and more may wait. */
+  isMoreLeft = false;
 
   constructor(
     libc: Libc,
@@ -50,6 +52,7 @@ export class UdpReceiver {
 
   /** Hot. Takes what waits in a socket, up to a turn's worth. Returns how many bytes came. */
   run(socket: number, now: number): number {
+    this.isMoreLeft = false;
     // Its session may have ended in this turn.
     if (!this.#sockets.has(socket)) return 0;
     const message = this.#message;
@@ -78,6 +81,7 @@ export class UdpReceiver {
         at = this.#start;
       }
       if (!this.#sockets.has(socket)) break;
+      this.isMoreLeft = receives === RECEIVES_PER_TURN - 1;
     }
     this.#inbound.flush();
     return bytes;

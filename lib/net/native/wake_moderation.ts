@@ -3,7 +3,7 @@
  * costs more than the packet. So once packets arrive fast and few at a time, each turn is followed by
  * half a millisecond in which they collect, as with interrupt moderation (NAPI), and up to a whole one
  * while others are held back anyway. Single packets, packets after a rest, and turns that are long or
- * bring much do not wait. Nor does a turn that brings little amid much, such as one of
+ * bring much do not wait, nor those that leave something behind. Nor does a turn that brings little amid much, such as one of
  * acknowledgements: a fast flow has only a few hundred KiB on their way into the TUN device (TCP small
  * queues of Linux) and stands still while nobody takes them.
  */
@@ -29,12 +29,14 @@ export class WakeModeration {
   #windowBytes = 0;
   /** Whether much came in the window before, or has come in this one. */
   #isMuch = false;
+  #isMoreLeft = false;
 
   /** Hot. A wait of `waitedMs` has ended at `now` because something came; a turn begins. */
   turnStarted(waitedMs: number, now: number): void {
     this.#fastWaits = waitedMs > FAST_WAIT_MS ? 0 : Math.min(this.#fastWaits + 1, FAST_WAITS);
     this.#startedAt = now;
     this.#bytes = 0;
+    this.#isMoreLeft = false;
     if (now - this.#windowStartedAt < RATE_WINDOW_MS) return;
     this.#isMuch = this.#windowBytes >= MUCH_BYTES &&
       now - this.#windowStartedAt < 2 * RATE_WINDOW_MS;
@@ -50,11 +52,20 @@ export class WakeModeration {
   }
 
   /**
+   * Hot. The turn has ended before all that waits was taken. Many small records are few bytes: whoever
+   * paused after each turn's worth of them would take no more than that in each half millisecond.
+   */
+  leftMore(): void {
+    this.#isMoreLeft = true;
+  }
+
+  /**
    * Hot. For how long after `now` nothing should be looked at; 0: at once.
    * @param isHolding whether packets are held back that leave shortly.
    */
   pauseMs(now: number, isHolding = false): number {
-    if (this.#fastWaits < FAST_WAITS || this.#bytes > FEW_BYTES || this.#isMuch) return 0;
+    if (this.#isMoreLeft || this.#fastWaits < FAST_WAITS) return 0;
+    if (this.#bytes > FEW_BYTES || this.#isMuch) return 0;
     const pauseMs = isHolding ? COLLECT_HELD_MS : COLLECT_MS;
     return now - this.#startedAt < pauseMs ? pauseMs : 0;
   }

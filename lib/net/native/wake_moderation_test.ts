@@ -90,3 +90,14 @@ Deno.test("while packets are held back, others collect for longer", () => {
   equal(moderation.pauseMs(1.95, true), COLLECT_HELD_MS);
   equal(moderation.pauseMs(1.95), COLLECT_MS);
 });
+
+Deno.test("small records that come faster than turns take them wait for no next turn", () => {
+  const moderation = new WakeModeration();
+  for (let turn = 0; turn < 20; turn++) moderation.turnStarted(0, turn / 10);
+  moderation.moved(16 * 100);
+  moderation.leftMore();
+  equal(moderation.pauseMs(1.95), 0);
+  moderation.turnStarted(0, 2);
+  moderation.moved(15 * 100);
+  equal(moderation.pauseMs(2.05), COLLECT_MS, "until all is taken");
+});

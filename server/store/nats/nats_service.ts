@@ -6,20 +6,17 @@ import { isIP } from "node:net";
 import { jetstream, JetStreamApiError } from "@nats-io/jetstream";
 import { type KV, Kvm } from "@nats-io/kv";
 import {
-  AuthorizationError,
   type ConnectionOptions,
   credsAuthenticator,
   type NatsConnection,
-  NoRespondersError,
-  TimeoutError,
   usernamePasswordAuthenticator,
 } from "@nats-io/transport-node";
-import { messageOf } from "../../../lib/ffi/error_text.ts";
 import { readSmallFile } from "../../../lib/pki/secure_file.ts";
 import { VALUE_BYTES_MAX } from "../shared/entries.ts";
 import type { Expected, KeyValue, KeyValueService, StoredValue } from "../shared/key_value.ts";
 import { type NatsOptions, placeOf } from "./nats_options.ts";
-import { connectSteadily } from "./steady_transport.ts";
+import { connectSteadily, lineOf, warningOfLine } from "./steady_transport.ts";
+import { reasonOf } from "./store_failure.ts";
 
 const BUCKET = "fluxify";
 const CONNECT_MS = 3_000;
@@ -34,28 +31,38 @@ const WRONG_LAST_SEQUENCE = new Set([10071, 10164]);
 export class NatsService implements KeyValueService {
   readonly place: string;
   readonly #options: NatsOptions;
+  readonly #warn: (line: string) => void;
+  /** Machines of which it was said that they are reached without TLS. */
+  readonly #saidPlain = new Set<string>();
   #next: number;
 
-  /** `first`: which machine is asked first, so that servers spread over them. */
-  constructor(options: NatsOptions, first: number) {
+  /**
+   * @param first which machine is asked first, so that servers spread over them.
+   * @param warn takes lines for the operator.
+   */
+  constructor(options: NatsOptions, first: number, warn: (line: string) => void) {
     this.#options = options;
+    this.#warn = warn;
     this.place = placeOf(options);
     this.#next = first % options.machines.length;
   }
 
   async connect(signal: AbortSignal): Promise<KeyValue> {
     const { machines } = this.#options;
-    const failures: string[] = [];
+    /** By reason, the machines. */
+    const failures = new Map<string, string[]>();
     for (let tried = 0; tried < machines.length && !signal.aborted; tried++) {
       const machine = machines[this.#next]!;
       this.#next = (this.#next + 1) % machines.length;
       try {
         return await this.#connectTo(machine, signal);
       } catch (error) {
-        failures.push(`${placeOf({ machines: [machine] })}: ${reasonOf(error)}`);
+        const places = failures.getOrInsertComputed(reasonOf(error), () => []);
+        places.push(placeOf({ machines: [machine] }));
       }
     }
-    throw new Error(failures.join(", "));
+    const lines = [...failures].map(([reason, places]) => `${places.join(", ")}: ${reason}`);
+    throw new Error(lines.join("; "));
   }
 
   async #connectTo(
@@ -77,6 +84,7 @@ export class NatsService implements KeyValueService {
     });
     try {
       signal.throwIfAborted();
+      this.#lookAtLine(connection, placeOf({ machines: [{ host, port }] }));
       const options = { timeout: REQUEST_MS };
       const bucket = await new Kvm(jetstream(connection, options)).create(BUCKET, {
         ...options,
@@ -92,6 +100,13 @@ export class NatsService implements KeyValueService {
       await connection.close();
       throw error;
     }
+  }
+
+  #lookAtLine(connection: NatsConnection, place: string): void {
+    const warning = warningOfLine(lineOf(connection), place);
+    if (warning === null || this.#saidPlain.has(place)) return;
+    this.#saidPlain.add(place);
+    this.#warn(warning);
   }
 }
 
@@ -134,7 +149,9 @@ class NatsKeyValue implements KeyValue {
   }
 
   async watch(changed: (value: StoredValue) => void, signal: AbortSignal): Promise<void> {
-    const entries = await this.#bucket.watch();
+    const entries = await this.#bucket.watch().catch((error) => {
+      throw new Error(reasonOf(error), { cause: error });
+    });
     const stop = () => entries.stop();
     signal.addEventListener("abort", stop, { once: true });
     try {
@@ -189,17 +206,4 @@ async function securityOf(options: NatsOptions, host: string): Promise<Connectio
     throw new Error(`${credentials} is neither a .creds file nor one line USER:PASSWORD`);
   }
   return { ...tls, authenticator: usernamePasswordAuthenticator(user, password) };
-}
-
-/** In words that say what to look at; never what was sent. */
-function reasonOf(error: unknown): string {
-  if (error instanceof AuthorizationError) {
-    return "it does not take these credentials; check -store-credentials";
-  }
-  if (error instanceof TimeoutError) return "no answer in time";
-  const cause = error instanceof Error ? error.cause : undefined;
-  if (error instanceof NoRespondersError || cause instanceof NoRespondersError) {
-    return "it has no leader for the moment, or JetStream is off there";
-  }
-  return messageOf(error);
 }

@@ -10,6 +10,7 @@ import {
   NatsConnectionImpl,
   setTransportFactory,
 } from "@nats-io/transport-node";
+import { isPrivateAddress } from "../../../lib/host/links/private_networks.ts";
 import { nodeResolveHost, NodeTransport } from "@nats-io/transport-node/lib/node_transport.js";
 
 class SteadyTransport extends NodeTransport {
@@ -24,6 +25,26 @@ class SteadyTransport extends NodeTransport {
   override async startTLS() {
     return steady(await super.startTLS());
   }
+}
+
+/** How a connection gets to its machine. */
+interface Line {
+  readonly isEncrypted: boolean;
+  /** The machine's address; null when it is not known any more. */
+  readonly peer: string | null;
+}
+
+export function lineOf(connection: NatsConnection): Line {
+  const { transport } = (connection as NatsConnectionImpl).protocol;
+  const { socket } = transport as NodeTransport;
+  return { isEncrypted: transport.isEncrypted(), peer: socket?.remoteAddress ?? null };
+}
+
+/** What the operator should know of a line to `place`; null: nothing. */
+export function warningOfLine({ isEncrypted, peer }: Line, place: string): string | null {
+  if (isEncrypted || (peer !== null && isPrivateAddress(peer))) return null;
+  return `the shared store at ${place} is reached without TLS: whoever is on the way can read its ` +
+    "credentials and change what servers share; give -store-ca FILE, or -store tls://...";
 }
 
 /** As the client's own `connect`. */

@@ -3,7 +3,7 @@ import net from "node:net";
 import { once } from "node:events";
 import { usernamePasswordAuthenticator } from "@nats-io/transport-node";
 import { until } from "../../../testing/until.ts";
-import { connectSteadily, steady } from "./steady_transport.ts";
+import { connectSteadily, steady, warningOfLine } from "./steady_transport.ts";
 
 const INFO = { server_id: "A", version: "2.9.10", auth_required: true, max_payload: 1024 };
 
@@ -56,5 +56,17 @@ Deno.test("a machine of the store that refuses and resets is an answer, each tim
         return true;
       },
     );
+  }
+});
+
+Deno.test("a line without TLS is warned of, unless it stays at home", () => {
+  const warned = (isEncrypted: boolean, peer: string | null) =>
+    warningOfLine({ isEncrypted, peer }, "n1.example.com");
+  for (const peer of ["127.0.0.1", "::1", "10.90.0.11", "fd00::1"]) {
+    equal(warned(false, peer), null);
+  }
+  equal(warned(true, "203.0.113.5"), null);
+  for (const peer of ["203.0.113.5", "2001:db8::5", null]) {
+    match(warned(false, peer)!, /at n1\.example\.com is reached without TLS.*give -store-ca FILE/);
   }
 });

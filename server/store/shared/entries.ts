@@ -19,7 +19,7 @@ import {
 import type { ClientSettings } from "../../clients/client_settings.ts";
 import { encodeSettings, settingsFrom } from "../../clients/settings_text.ts";
 
-export const KEY_LENGTH_MAX = 512;
+const KEY_LENGTH_MAX = 512;
 /** The settings of a client with as many prefixes as may be take the most. */
 export const VALUE_BYTES_MAX = 8192;
 

@@ -13,7 +13,6 @@ import type {
 import {
   decodeEntry,
   encodeServer,
-  KEY_LENGTH_MAX,
   nameOfClient,
   parseKey,
   serverKey,
@@ -37,6 +36,8 @@ const SERVER_SILENT_MS = 60_000;
 const LAST_WRITES_MS = 3_000;
 const COPY_EVERY_MS = 5_000;
 const SAY_EVERY_MS = 60_000;
+/** Of a key that is refused: none of ours for a name of usual length is longer. */
+const KEY_SHOWN_MAX = 64;
 
 type SharedStoreParts =
   & Pick<SharedAddressesParts, "network" | "serverId" | "leases" | "areAgreed" | "usedAtMs">
@@ -274,7 +275,8 @@ export class SharedStore implements ServerStore {
   #refuse(key: string, why: string): void {
     const { nowMs, warn } = this.#parts;
     this.#refused++;
-    const shown = key.slice(0, KEY_LENGTH_MAX).replaceAll(/[^\w.=/-]/g, "?");
+    const start = key.slice(0, KEY_SHOWN_MAX).replaceAll(/[^\w.=/-]/g, "?");
+    const shown = key.length > KEY_SHOWN_MAX ? `${start}... (${key.length} characters)` : start;
     this.#lastRefused = `${shown}: ${why}`;
     const parsed = parseKey(key);
     const host = parsed?.kind === "lease" ? this.#hostOf(parsed.id) : null;

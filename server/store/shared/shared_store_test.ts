@@ -129,6 +129,15 @@ Deno.test("SharedStore counts and names entries that are not what they should be
   const { status } = one.store;
   ok(status.kind === "nats");
   match(status.lastRefused!, /^\?\?2J: its key is none of ours$/);
+  fleet.cluster.writeText("x".repeat(5000), "{}");
+  await fleet.until("that one, too", () => {
+    return one.store.status.kind === "nats" && one.store.status.refusedEntries >= 5;
+  });
+  ok(one.store.status.kind === "nats");
+  match(
+    one.store.status.lastRefused!,
+    /^x{64}\.\.\. \(5000 characters\): its key is none of ours$/,
+  );
   // Addresses with such an entry are nobody's: three of five are left.
   const outcomes = [];
   for (const name of ["a", "b", "c", "d"]) outcomes.push(await joined(fleet, one, name));

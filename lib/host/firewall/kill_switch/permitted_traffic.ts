@@ -1,6 +1,7 @@
 import { containsCidr, normalizeCidr } from "cidr-tools";
 import type { TrafficMark } from "../traffic_mark.ts";
 import { type AddressFamily, familyOf } from "../../links/address.ts";
+import { PRIVATE_NETWORKS } from "../../links/private_networks.ts";
 import { checkInterfaceName, type NetworkInterface } from "../../links/network_interface.ts";
 
 /** What may leave the machine outside the tunnel. */
@@ -36,20 +37,6 @@ interface LocalNetworks {
 
 const NETWORKS_MAX = 256;
 
-/**
- * Networks nobody on the Internet has: of any size they are local. No other is: who gives out
- * addresses on a link chooses its prefix, and could have the address of a server that the user talks
- * to count as local (TunnelCrack, LocalNet).
- */
-const PRIVATE = [
-  "10.0.0.0/8",
-  "100.64.0.0/10",
-  "169.254.0.0/16",
-  "172.16.0.0/12",
-  "192.168.0.0/16",
-  "fc00::/7",
-];
-
 /** The networks on this machine's links. Link-local addresses are allowed anyway and not among them. */
 export function localNetworks(
   interfaces: readonly NetworkInterface[],
@@ -64,7 +51,10 @@ export function localNetworks(
       const family = familyOf(address);
       const prefix = normalizeCidr(`${peer ?? address}/${prefixLength}`);
       if (networks.has(`${name} ${prefix}`)) continue;
-      if (!PRIVATE.some((network) => containsCidr(network, prefix))) {
+      // Networks nobody on the Internet has, of any size, are local. No other is: who gives out addresses
+      // on a link chooses its prefix, and could have the address of a server that the user talks to count
+      // as local (TunnelCrack, LocalNet).
+      if (!PRIVATE_NETWORKS.some((network) => containsCidr(network, prefix))) {
         notices.push(
           `the kill switch drops what goes to ${prefix} on ${name}: these are public addresses, and ` +
             "whoever gives them out chooses which",
