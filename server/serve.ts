@@ -93,7 +93,7 @@ export async function serve(
   );
   stack.use(manager.watch(() => engine.answer()));
   const clients = stack.use(
-    await openClients({ directory: options.pkiFolder, engine, registry }),
+    await openClients({ directory: options.pkiFolder, engine, registry, store }),
   );
   stack.use(store.shareSettings(clients.settings));
 

@@ -109,6 +109,7 @@ export class Fleet implements Disposable {
   #refused = 0;
   /** Of this turn. */
   #records = 0;
+  #lateMs = 0;
   /** Of each ping, in bytes. */
   #pingBytes = 0;
   #pingsTogether = 1;
@@ -128,6 +129,11 @@ export class Fleet implements Disposable {
     );
     this.#poll = new PollSet(libc, this.#arena, NO_FD, NO_FD);
     this.#poll.watch(this.#sockets);
+  }
+
+  /** How late the last turn was for the client that had waited longest. */
+  get lateMs(): number {
+    return this.#lateMs;
   }
 
   get size(): number {
@@ -203,6 +209,7 @@ export class Fleet implements Disposable {
       this.#answer(performance.now());
     }
     const now = performance.now();
+    this.#lateMs = Math.max(0, now - this.#timers.nextAt);
     for (let due = this.#timers.due(now); due !== null; due = this.#timers.due(now)) {
       if (now >= due.pingAt) this.#sendPings(due, now);
       if (now >= due.timeoutAt) due.session.handleTimeout(now);

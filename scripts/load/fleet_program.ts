@@ -70,6 +70,13 @@ const OPENING_MAX = 8;
 const EXCHANGES_MAX = 256;
 const EXCHANGE_TIMEOUT_MS = 10_000;
 const FLEET_WAIT_MS = 20;
+/**
+ * Clients that are this late have no core to spare: no more exchanges are begun meanwhile. Later still,
+ * they would take paths for down whose answers they have not read, and ask for more than can be answered.
+ */
+const LATE_MS_MAX = 30;
+/** While exchanges are under way. */
+const OPENING_WAIT_MS = 1;
 /** The event loop gets its turn as often. */
 const TURNS_MS = 50;
 
@@ -149,11 +156,13 @@ async function runSessions(
     const exchanges = new Exchanges(place);
     fleet.ping(0, NO_PINGS);
     while (fleet.size < clients) {
-      while (asked < clients && exchanges.underWay < OPENING_MAX) {
-        exchanges.start(asked++, (grant) => fleet.admit(grant));
+      if (asked === clients && exchanges.underWay === 0) {
+        throw new Error("Cannot open all sessions: some were refused");
       }
-      if (exchanges.underWay === 0) throw new Error("Cannot open all sessions: some were refused");
-      fleet.turn(0);
+      while (
+        asked < clients && exchanges.underWay < OPENING_MAX && fleet.lateMs < LATE_MS_MAX
+      ) exchanges.start(asked++, (grant) => fleet.admit(grant));
+      fleet.turn(exchanges.underWay === 0 ? FLEET_WAIT_MS : OPENING_WAIT_MS);
       await turnOfEventLoop();
     }
     tell({ event: "opened", clients, seconds: (performance.now() - startMs) / 1000 });

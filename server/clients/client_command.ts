@@ -26,6 +26,8 @@ import {
 import { settingRows, settingTexts } from "./client_text.ts";
 import { usageFile } from "./client_usage.ts";
 import { FileSettings, refusal } from "./settings_file.ts";
+import { readUsageCopy } from "../store/shared/usage_copy.ts";
+import { UsageCounters } from "../store/shared/usage_counters.ts";
 
 interface NamedOptions extends CertificateOptions {
   readonly name: string;
@@ -161,17 +163,23 @@ function withUsage(
   return { ...NO_SETTINGS, ...settings, usedBytes };
 }
 
-/** By client, in this month, as a running server wrote it last. */
+/** By client, in this month, on all servers, as a running server wrote it last. */
 async function usedBytes(
   { directory, now }: Pick<CertificateOptions, "directory" | "now">,
 ): Promise<Map<string, number>> {
   const month = monthOf(now);
-  const volumes = await usageFile(directory).peek();
-  return new Map(
-    [...volumes].filter(([, volume]) => volume.month === month).map((
-      [name, { bytes }],
-    ) => [name, bytes]),
-  );
+  const used = new Map<string, number>();
+  for (const [name, volume] of await usageFile(directory).peek()) {
+    if (volume.month === month) used.set(name, volume.bytes);
+  }
+  const copy = await readUsageCopy(directory);
+  if (copy === null) return used;
+  const counters = new UsageCounters(copy, copy.run);
+  for (const name of copy.clients.keys()) {
+    const local = used.get(name) ?? 0;
+    used.set(name, local + counters.elsewhere(name, month, local));
+  }
+  return used;
 }
 
 function tableOf(name: string, client: Prescribed): string[] {

@@ -81,6 +81,15 @@ export class ClientPolicy implements AccessPolicy, Disposable {
     if (session !== undefined) engine.setLimits(session.id, this.#limits(name, settings));
   }
 
+  /** Other servers have counted more of a client: what is left for it here is less. */
+  carriedElsewhere(name: string): void {
+    const { store, registry, engine } = this.#parts;
+    const settings = store.get(name);
+    if (settings.quotaBytes === null || this.#end(name, settings)) return;
+    const session = registry.byName(name);
+    if (session !== undefined) engine.setLimits(session.id, this.#limits(name, settings));
+  }
+
   /** From now on these prefixes behind clients lead to them, no others. */
   useRoutes(usable: ReadonlySet<string>): void {
     this.#usable = usable;

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { messageOf } from "../../lib/ffi/error_text.ts";
 import { VolumeFile } from "../../lib/status/metering/volume_file.ts";
 import { monthOf, VolumeMeter } from "../../lib/status/metering/volume_meter.ts";
+import type { LocalUsage } from "../store/server_store.ts";
 
 const FILE_NAME = "client-usage.json";
 /** As many as the largest network has addresses for. */
@@ -26,12 +27,13 @@ export function usageFile(directory: string): VolumeFile {
   });
 }
 
-export class ClientUsage implements AsyncDisposable {
+export class ClientUsage implements LocalUsage, AsyncDisposable {
   readonly #options: UsageOptions;
   readonly #file: VolumeFile;
   readonly #meter: VolumeMeter;
   /** Since the server began. */
   readonly #carried = new Map<string, number>();
+  readonly #watchers = new Set<(name: string) => void>();
   readonly #timer: ReturnType<typeof setInterval>;
   #isWritten = true;
   #writing: Promise<void> = Promise.resolve();
@@ -63,6 +65,17 @@ export class ClientUsage implements AsyncDisposable {
     this.#carried.set(name, before + bytes);
     this.#note(name, before + bytes, month);
     this.#isWritten = false;
+    for (const told of this.#watchers) told(name);
+  }
+
+  /** Those that have carried something this month. */
+  *names(): Generator<string> {
+    const month = monthOf(this.#options.now());
+    for (const [name, volume] of this.#meter.volumes) if (volume.month === month) yield name;
+  }
+
+  watch(carried: (name: string) => void): void {
+    this.#watchers.add(carried);
   }
 
   /** In this month. */

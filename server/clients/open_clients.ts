@@ -11,6 +11,7 @@ import { ClientPolicy } from "./client_policy.ts";
 import { ClientUsage } from "./client_usage.ts";
 import { RouteKeeper } from "./route_keeper.ts";
 import { FileSettings } from "./settings_file.ts";
+import type { ServerStore } from "../store/server_store.ts";
 
 const LOOK_MS = 1000;
 const ROUTE_LOOK_MS = 10_000;
@@ -24,6 +25,7 @@ interface ClientParts {
   readonly directory: string;
   readonly engine: Engine;
   readonly registry: SessionRegistry;
+  readonly store: Pick<ServerStore, "shareUsage">;
 }
 
 interface OpenClients extends AsyncDisposable {
@@ -36,7 +38,7 @@ interface OpenClients extends AsyncDisposable {
  * @throws {PkiError} when the settings cannot be read: nobody would be held to them
  */
 export async function openClients(parts: ClientParts): Promise<OpenClients> {
-  const { directory, engine, registry } = parts;
+  const { directory, engine, registry, store } = parts;
   const say = (line: string) => log.info("{line}", { line });
   const warn = (line: string) => log.warn("{line}", { line });
   await using stack = new AsyncDisposableStack();
@@ -44,10 +46,18 @@ export async function openClients(parts: ClientParts): Promise<OpenClients> {
   await settings.read();
   const now = () => new Date();
   const usage = stack.use(await ClientUsage.open({ directory, warn, now }));
+  const elsewhere = store.shareUsage(usage);
+  const onAllServers = {
+    add: (name: string, bytes: number) => usage.add(name, bytes),
+    bytesOf: (name: string) => usage.bytesOf(name) + elsewhere.bytesOf(name),
+  };
   stack.defer(() => lastVolumes(engine));
   const policy = stack.use(
-    new ClientPolicy({ store: settings, usage, engine, registry, now, say, warn }),
+    new ClientPolicy({
+      ...{ store: settings, usage: onAllServers, engine, registry, now, say, warn },
+    }),
   );
+  elsewhere.watch((name) => policy.carriedElsewhere(name));
   registry.policy = policy;
   const look = () => {
     settings.look();

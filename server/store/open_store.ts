@@ -15,9 +15,12 @@ import { messageOf } from "../../lib/ffi/error_text.ts";
 import type { TunnelNetwork } from "../../lib/protocol/wire/tunnel_network.ts";
 import { readLastSeen } from "../sessions/last_seen_file.ts";
 import { LeaseStore } from "../sessions/lease_store.ts";
+import { monthOf } from "../../lib/status/metering/volume_meter.ts";
 import { FileStore } from "./file_store.ts";
 import type { NatsOptions } from "./nats/nats_options.ts";
 import type { ServerStore } from "./server_store.ts";
+import { openUsageCopy, writeUsageCopy } from "./shared/usage_copy.ts";
+import { UsageCounters } from "./shared/usage_counters.ts";
 
 /** Beside the leases: says that they are a copy of what several servers have agreed on. */
 const AGREED_FILE = "leases-agreed";
@@ -41,7 +44,9 @@ export async function openStore(options: StoreOptions): Promise<ServerStore> {
   const agreed = join(options.directory, AGREED_FILE);
   // What this server gives away from now on, nobody else knows of.
   if (await exists(agreed)) await removeFile(agreed);
-  return await FileStore.open(options);
+  const saved = await openUsageCopy(options.directory, options.warn);
+  const usage = saved === null ? null : new UsageCounters(saved, newId());
+  return await FileStore.open({ ...options, usage, month: monthNow });
 }
 
 async function openShared(
@@ -66,12 +71,13 @@ async function openShared(
     const text = "these leases are a copy of what several servers have agreed on\n";
     await writeFilesAtomically([{ path: agreed, text, mode: SECRET_FILE_MODE }]);
   };
-  const id = new Uint8Array(8);
-  crypto.getRandomValues(id);
+  const serverId = newId();
+  const saved = await openUsageCopy(directory, warn) ??
+    { id: newId(), run: serverId, clients: new Map() };
+  const usage = new UsageCounters(saved, serverId);
   const store: ServerStore = new SharedStore({
-    ...{ network, leases, areAgreed, warn },
-    service: new NatsService(nats, id[0]!, warn),
-    serverId: id.toHex(),
+    ...{ network, leases, areAgreed, warn, serverId, usage },
+    service: new NatsService(nats, parseInt(serverId.slice(0, 2), 16), warn),
     serverName: nameOf(instance),
     version: VERSION,
     usedAtMs: (name) => seen.get(name) ?? 0,
@@ -81,6 +87,12 @@ async function openShared(
       copy.save(() => store.addresses.leases);
       if (isAgreed && !isMarked) mark().catch((error) => warn(messageOf(error)));
     },
+    saveUsage: () =>
+      writeUsageCopy(directory, usage.copy).then(() => true, (error) => {
+        warn(messageOf(error));
+        return false;
+      }),
+    month: monthNow,
     nowMs: () => Date.now(),
     pause,
     random: Math.random,
@@ -108,6 +120,15 @@ function withCopy(store: ServerStore, copy: LeaseStore): ServerStore {
       await copy[Symbol.asyncDispose]();
     },
   });
+}
+
+/** Of a server, or a run of one. */
+function newId(): string {
+  return crypto.getRandomValues(new Uint8Array(8)).toHex();
+}
+
+function monthNow(): string {
+  return monthOf(new Date());
 }
 
 /** For people, who have several servers: the machine's. */

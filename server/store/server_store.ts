@@ -82,6 +82,22 @@ export interface SessionHolder {
   endRevoked(): void;
 }
 
+/** What clients have carried this month, as this server has counted it. */
+export interface LocalUsage {
+  bytesOf(name: string): number;
+  /** Clients that have carried something. */
+  names(): Iterable<string>;
+  /** `carried` is told of a client that has carried more. */
+  watch(carried: (name: string) => void): void;
+}
+
+/** The same of all other servers together, as far as is known. */
+export interface UsageElsewhere {
+  bytesOf(name: string): number;
+  /** `changed` is told of a client that has carried more elsewhere. */
+  watch(changed: (name: string) => void): void;
+}
+
 export interface ServerStore extends AsyncDisposable {
   readonly addresses: AddressBook;
   readonly status: StoreStatus;
@@ -103,6 +119,8 @@ export interface ServerStore extends AsyncDisposable {
   revocationsChanged(): void;
   /** What is prescribed for clients is the same on all servers from now on, until disposed of. */
   shareSettings(local: SettingsStore): Disposable;
+  /** What clients have carried is told to all servers from now on. */
+  shareUsage(local: LocalUsage): UsageElsewhere;
   /** Whether this server moves its clients away. */
   setDraining(isDraining: boolean): void;
 }

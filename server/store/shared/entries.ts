@@ -4,6 +4,7 @@
  *   lease.10.8.0.77      {"name":"laptop","server":"9f0c...","at":"2026-11-28T13:05:00.000Z"}
  *   revoked.3A5F         {"serial":"3A5F","commonName":"laptop","revokedAt":"...","notAfter":"..."}
  *   client.bGFwdG9w      {"name":"laptop","at":"...","settings":{"rate":{"down":6250000,"up":1250000}}}
+ *   usage.bGFwdG9w.9f0c...   {"name":"laptop","by":"77e1...","months":{"2026-11":1234567}}
  *   server.9f0c...       {"name":"vpn1","at":"...","sessions":12,"isDraining":false,"version":"..."}
  *
  * Whoever may write to the store may write anything: what is not of these forms is refused, and what
@@ -18,6 +19,8 @@ import {
 } from "../../../lib/pki/revocation_file.ts";
 import type { ClientSettings } from "../../clients/client_settings.ts";
 import { encodeSettings, settingsFrom } from "../../clients/settings_text.ts";
+import type { UsageValue } from "./usage_counters.ts";
+import { Bytes, Month, ServerId } from "./usage_schema.ts";
 
 const KEY_LENGTH_MAX = 512;
 /** The settings of a client with as many prefixes as may be take the most. */
@@ -53,6 +56,13 @@ export type StoreEntry =
   | { readonly kind: "lease"; readonly ipv4: string; readonly value: LeaseValue }
   | { readonly kind: "revoked"; readonly value: Revocation }
   | { readonly kind: "client"; readonly name: string; readonly value: ClientValue }
+  | {
+    readonly kind: "usage";
+    readonly name: string;
+    /** Under which a server counts. */
+    readonly id: string;
+    readonly value: UsageValue;
+  }
   | { readonly kind: "server"; readonly id: string; readonly value: ServerValue };
 
 /** One entry, as it is kept. */
@@ -61,7 +71,6 @@ export interface EncodedEntry {
   readonly value: Uint8Array;
 }
 
-const SERVER_ID = /^[0-9a-f]{16}$/;
 const Instant = v.pipe(
   v.string(),
   v.isoTimestamp(),
@@ -71,7 +80,7 @@ const Instant = v.pipe(
 
 const LeaseSchema = v.strictObject({
   name: v.pipe(v.string(), v.minLength(1), v.maxLength(COMMON_NAME_LENGTH_MAX)),
-  server: v.nullable(v.pipe(v.string(), v.regex(SERVER_ID))),
+  server: v.nullable(ServerId),
   at: Instant,
 });
 
@@ -79,6 +88,17 @@ const ClientSchema = v.strictObject({
   name: v.pipe(v.string(), v.check(isStoredClientName)),
   at: Instant,
   settings: v.unknown(),
+});
+
+/** The month it is, those beside it, and one to spare. */
+const MONTHS_MAX = 4;
+const UsageSchema = v.strictObject({
+  name: v.pipe(v.string(), v.check(isStoredClientName)),
+  by: ServerId,
+  months: v.pipe(
+    v.record(Month, Bytes),
+    v.check((months) => Object.keys(months).length <= MONTHS_MAX),
+  ),
 });
 
 const ServerSchema = v.strictObject({
@@ -91,10 +111,10 @@ const ServerSchema = v.strictObject({
 
 export const leaseKey = (ipv4: string) => `lease.${ipv4}`;
 export const serverKey = (id: string) => `server.${id}`;
-const clientKey = (name: string) => {
-  const bytes = new TextEncoder().encode(name);
-  return `client.${bytes.toBase64({ alphabet: "base64url", omitPadding: true })}`;
-};
+const nameId = (name: string) =>
+  new TextEncoder().encode(name).toBase64({ alphabet: "base64url", omitPadding: true });
+const clientKey = (name: string) => `client.${nameId(name)}`;
+export const usageKey = (name: string, id: string) => `usage.${nameId(name)}.${id}`;
 const revocationKey = (serial: string) => `revoked.${serial}`;
 
 export function encodeLease(ipv4: string, { name, server, atMs }: LeaseValue): EncodedEntry {
@@ -104,6 +124,10 @@ export function encodeLease(ipv4: string, { name, server, atMs }: LeaseValue): E
 export function encodeClient(name: string, { settings, atMs }: ClientValue): EncodedEntry {
   const own = JSON.parse(encodeSettings(settings));
   return encoded(clientKey(name), { name, at: new Date(atMs).toISOString(), settings: own });
+}
+
+export function encodeUsage(name: string, id: string, { by, months }: UsageValue): EncodedEntry {
+  return encoded(usageKey(name, id), { name, by, months: Object.fromEntries(months) });
 }
 
 export function encodeServer(id: string, value: ServerValue): EncodedEntry {
@@ -125,6 +149,11 @@ export function nameOfClient(id: string): string {
   }
 }
 
+/** Of the last part of the key of a volume: under which id it was counted. */
+export function idOfUsage(id: string): string {
+  return id.slice(id.indexOf(".") + 1);
+}
+
 /** What a key stands for, whatever its value; null: none of ours. */
 export function parseKey(
   key: string,
@@ -135,7 +164,8 @@ export function parseKey(
   const id = key.slice(at + 1);
   if (kind === "lease" && v.is(v.pipe(v.string(), v.ipv4()), id)) return { kind, id };
   if (kind === "client" && /^[\w-]+$/.test(id)) return { kind, id };
-  if (kind === "server" && SERVER_ID.test(id)) return { kind, id };
+  if (kind === "usage" && /^[\w-]+\.[0-9a-f]{16}$/.test(id)) return { kind, id };
+  if (kind === "server" && v.is(ServerId, id)) return { kind, id };
   if (kind === "revoked" && /^(0|[1-9A-F][0-9A-F]{0,63})$/.test(id)) return { kind, id };
   return null;
 }
@@ -157,6 +187,12 @@ export function decodeEntry(key: string, bytes: Uint8Array): StoreEntry {
       const { name, at: atMs, settings } = checked(ClientSchema, value);
       if (clientKey(name) !== key) throw new Error("its key has another name");
       return { kind: "client", name, value: { settings: settingsFrom(settings), atMs } };
+    }
+    case "usage": {
+      const { name, by, months } = checked(UsageSchema, value);
+      const id = idOfUsage(parsed.id);
+      if (usageKey(name, id) !== key) throw new Error("its key has another name");
+      return { kind: "usage", name, id, value: { by, months: new Map(Object.entries(months)) } };
     }
     case "server": {
       const { at: atMs, ...rest } = checked(ServerSchema, value);

@@ -5,14 +5,17 @@ import type { Revocation } from "../../../lib/pki/revocation_file.ts";
 import type { ControlRefusal } from "../../../lib/protocol/wire/control_message.ts";
 import type {
   KnownServer,
+  LocalUsage,
   PresentClient,
   ServerStore,
   SessionHolder,
   StoreStatus,
+  UsageElsewhere,
 } from "../server_store.ts";
 import {
   decodeEntry,
   encodeServer,
+  idOfUsage,
   nameOfClient,
   parseKey,
   serverKey,
@@ -25,7 +28,9 @@ import { SharedAddresses, type SharedAddressesParts } from "./shared_addresses.t
 import type { SettingsStore } from "../../clients/settings_store.ts";
 import { SharedSettings } from "./shared_settings.ts";
 import { SharedRevocations } from "./shared_revocations.ts";
+import { SharedUsage, USAGE_REPORT_MS } from "./shared_usage.ts";
 import { StoreLink } from "./store_link.ts";
+import type { UsageCounters } from "./usage_counters.ts";
 
 /** More than anybody runs: others are refused. */
 const SERVERS_MAX = 256;
@@ -50,6 +55,11 @@ type SharedStoreParts =
     readonly warn: (line: string) => void;
     /** Writes the local copy of the addresses soon; `isAgreed`: the store has all of it. */
     readonly saveCopy: (isAgreed: boolean) => void;
+    /** What clients have carried, and what writes it to disk; false: it could not. */
+    readonly usage: UsageCounters;
+    readonly saveUsage: () => Promise<boolean>;
+    /** The month it is, as in `2026-11`. */
+    readonly month: () => string;
     /** Milliseconds since 1970. */
     readonly nowMs: () => number;
     readonly pause: (ms: number, signal: AbortSignal) => Promise<void>;
@@ -60,6 +70,7 @@ export class SharedStore implements ServerStore {
   readonly addresses: SharedAddresses;
   readonly #revocations: SharedRevocations;
   readonly #settings: SharedSettings;
+  readonly #usage: SharedUsage;
   readonly #parts: SharedStoreParts;
   #link: StoreLink | null = null;
   #holder: SessionHolder | null = null;
@@ -68,7 +79,7 @@ export class SharedStore implements ServerStore {
   #lastRefused: string | null = null;
   #saidAtMs = -Infinity;
   #endRevokedSoon = false;
-  #copyTimer: ReturnType<typeof setInterval> | null = null;
+  readonly #timers: ReturnType<typeof setInterval>[] = [];
   #isCopyDue = true;
 
   constructor(parts: SharedStoreParts) {
@@ -92,6 +103,11 @@ export class SharedStore implements ServerStore {
       take: (value) => this.#take(value),
       failed: (error) => this.#link?.suspect(error),
     });
+    this.#usage = new SharedUsage({
+      ...{ counters: parts.usage, save: parts.saveUsage, month: parts.month, nowMs, store },
+      take: (value) => this.#take(value),
+      failed: (error) => this.#link?.suspect(error),
+    });
   }
 
   get status(): StoreStatus {
@@ -108,7 +124,7 @@ export class SharedStore implements ServerStore {
       refusedEntries: this.#refused,
       lastRefused: this.#lastRefused,
       pendingWrites: this.addresses.pendingWrites + this.#revocations.pendingWrites +
-        this.#settings.pendingWrites,
+        this.#settings.pendingWrites + (link?.store == null ? this.#usage.pendingWrites : 0),
     };
   }
 
@@ -144,11 +160,15 @@ export class SharedStore implements ServerStore {
         this.addresses.begin();
         this.#revocations.begin();
         this.#settings.begin();
+        this.#usage.begin();
       },
       changed: (value) => this.#take(value),
       current: () => void this.#publish(),
     });
-    this.#copyTimer = setInterval(() => this.#saveCopy(), COPY_EVERY_MS);
+    this.#timers.push(
+      setInterval(() => this.#saveCopy(), COPY_EVERY_MS),
+      setInterval(() => void this.#usage.publish(), USAGE_REPORT_MS),
+    );
   }
 
   admit(name: string): ControlRefusal | null | Promise<ControlRefusal | null> {
@@ -171,12 +191,16 @@ export class SharedStore implements ServerStore {
     return this.#settings.share(local);
   }
 
+  shareUsage(local: LocalUsage): UsageElsewhere {
+    return this.#usage.share(local);
+  }
+
   setDraining(isDraining: boolean): void {
     this.#isDraining = isDraining;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#copyTimer !== null) clearInterval(this.#copyTimer);
+    for (const timer of this.#timers) clearInterval(timer);
     const link = this.#link;
     if (link === null) return;
     const late = new AbortController();
@@ -185,11 +209,12 @@ export class SharedStore implements ServerStore {
     clearTimeout(timer);
     await link[Symbol.asyncDispose]();
     this.#saveCopy();
+    await this.#usage.save();
   }
 
-  /** Tells who is gone, and that this server is: else its clients' addresses are held for a day more. */
+  /** Tells what clients have carried last, who is gone, and that this server is: else its clients' addresses are held for a day more. */
   async #leave(link: StoreLink): Promise<void> {
-    await this.addresses.flush();
+    await Promise.all([this.addresses.flush(), this.#usage.flush()]);
     const { store } = link;
     if (store === null || this.addresses.pendingWrites > 0) return;
     try {
@@ -205,6 +230,7 @@ export class SharedStore implements ServerStore {
       this.addresses.publish(),
       this.#revocations.publish(),
       this.#settings.current(),
+      this.#usage.current(),
     ]);
     const store = this.#link?.store ?? null;
     if (store === null) return;
@@ -222,7 +248,7 @@ export class SharedStore implements ServerStore {
   }
 
   #take({ key, value, revision }: StoredValue): void {
-    if (value === null) return this.#takeRemoval(key);
+    if (value === null) return this.#takeRemoval(key, revision);
     try {
       this.#takeEntry(decodeEntry(key, value), revision);
     } catch (error) {
@@ -248,6 +274,8 @@ export class SharedStore implements ServerStore {
         if (entry.value.atMs > latestMs) throw new Error("its time has not come yet");
         if (this.#settings.take(entry.name, entry.value, revision)) return;
         throw new Error("there are too many");
+      case "usage":
+        return this.#usage.take(entry.name, entry.id, entry.value, revision);
       case "server": {
         const { table } = this.addresses;
         if (entry.value.atMs > latestMs) throw new Error("its time has not come yet");
@@ -261,11 +289,15 @@ export class SharedStore implements ServerStore {
     }
   }
 
-  #takeRemoval(key: string): void {
+  #takeRemoval(key: string, revision: number): void {
     const parsed = parseKey(key);
     if (parsed === null) return;
     if (parsed.kind === "server") return this.addresses.table.removeServer(parsed.id);
     if (parsed.kind === "client") return this.#settings.takeRemoval(nameOfClient(parsed.id));
+    if (parsed.kind === "usage") {
+      const name = nameOfClient(parsed.id.slice(0, parsed.id.indexOf(".")));
+      return this.#usage.takeRemoval(name, idOfUsage(parsed.id), revision);
+    }
     if (parsed.kind === "revoked") return this.#revocations.takeRemoval(parsed.id);
     const host = this.#hostOf(parsed.id);
     if (host !== null) this.addresses.takeRemoval(host);

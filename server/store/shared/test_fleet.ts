@@ -7,6 +7,7 @@ import type { Revocation } from "../../../lib/pki/revocation_file.ts";
 import { TunnelNetwork } from "../../../lib/protocol/wire/tunnel_network.ts";
 import type { Lease } from "../../sessions/address_pool.ts";
 import { SharedStore } from "./shared_store.ts";
+import { UsageCounters } from "./usage_counters.ts";
 import { TestCluster, TestLine } from "./test_key_value.ts";
 
 /** Addresses for five clients. */
@@ -225,6 +226,9 @@ export class TestServer {
         return Promise.resolve();
       },
       warn: () => {},
+      usage: new UsageCounters({ id: "0".repeat(16), run: "0".repeat(16), clients: new Map() }, ""),
+      saveUsage: () => Promise.resolve(true),
+      month: () => "2026-11",
       saveCopy: (isAgreed) => {
         this.#isAgreed ||= isAgreed;
       },
