@@ -3,9 +3,11 @@
  * a file in the PKI directory and nothing else; a running server follows it by itself.
  */
 import { formatTable } from "../../lib/cli/table.ts";
+import { prefixesOverlap } from "../../lib/host/links/address.ts";
 import type { Overlap } from "../../lib/host/links/network_overlap.ts";
 import { openClientRegistry } from "../../lib/pki/client_registry.ts";
 import { PkiError } from "../../lib/pki/pki_error.ts";
+import type { TunnelNetwork } from "../../lib/protocol/wire/tunnel_network.ts";
 import { monthOf } from "../../lib/status/metering/volume_meter.ts";
 import type { Prescribed } from "../../lib/status/server_status.ts";
 import {
@@ -25,6 +27,7 @@ import {
 } from "./client_settings.ts";
 import { settingRows, settingTexts } from "./client_text.ts";
 import { usageFile } from "./client_usage.ts";
+import { readNetwork } from "../sessions/network_file.ts";
 import { FileSettings, refusal } from "./settings_file.ts";
 import { readUsageCopy } from "../store/shared/usage_copy.ts";
 import { UsageCounters } from "../store/shared/usage_counters.ts";
@@ -52,15 +55,56 @@ export function setClient(options: SetOptions): Promise<CommandOutcome> {
           "networks that nothing else here has",
       );
     }
+    const network = await readNetwork(directory);
+    const notices = network === null
+      ? unknownNetwork(settings)
+      : refuseOutside(network, name, settings);
     const store = await changed(directory, name, (before) => ({ ...before, ...settings }));
     const { expires } = settings;
-    const notices = expires !== undefined && expires !== null && endOf(expires) <= now.getTime()
-      ? [`${expires} is over: ${name} is not let in from now on`]
-      : [];
+    if (expires !== undefined && expires !== null && endOf(expires) <= now.getTime()) {
+      notices.push(`${expires} is over: ${name} is not let in from now on`);
+    }
     const client = await prescribed(options, store, name);
     const text = [...tableOf(name, client), "A running server sees to it within a second or two"];
     return { lines: render(options, { name, ...client }, text), errorLines: notices };
   });
+}
+
+/** @throws PkiError for an address that no client of the server can have, or a route to its clients */
+function refuseOutside(
+  network: TunnelNetwork,
+  name: string,
+  { address, routes = [] }: Partial<ClientSettings>,
+): string[] {
+  const { subnet4, subnet6 } = network;
+  if (address !== undefined && address !== null) {
+    const host = network.numberOf(address);
+    if (host === null) {
+      throw refusal(
+        `${address} is no address of a client in ${subnet4}, the network inside the tunnel: give one ` +
+          `of it that is not the server's; for another network start the server with -network first`,
+      );
+    }
+    if (!network.isUsual(host)) {
+      throw refusal(`not every client takes ${address}: give one that does not end in 0, 1 or 255`);
+    }
+  }
+  for (const prefix of routes) {
+    const inside = [subnet4, subnet6].find((each) => prefixesOverlap(each, prefix));
+    if (inside === undefined) continue;
+    throw refusal(
+      `${prefix} cannot be behind ${name}: it overlaps ${inside}, the network inside the tunnel`,
+    );
+  }
+  return [];
+}
+
+function unknownNetwork({ address }: Partial<ClientSettings>): string[] {
+  if (address === undefined || address === null) return [];
+  return [
+    `no server has started with this folder yet, so it is not known whether ${address} is in its ` +
+    "-network: when it starts, its log says so if not",
+  ];
 }
 
 /** `client unset`: what is named is prescribed no longer. */

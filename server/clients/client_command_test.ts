@@ -3,6 +3,8 @@ import { TemporaryDirectory } from "../../testing/pki/temporary_directory.ts";
 import { initAuthority, newCertificate } from "../certificates/certificate_command.ts";
 import { listClients, setClient, showClient, unsetClient } from "./client_command.ts";
 import { type ClientSettings, SETTING_WORDS } from "./client_settings.ts";
+import { TunnelNetwork } from "../../lib/protocol/wire/tunnel_network.ts";
+import { writeNetwork } from "../sessions/network_file.ts";
 import { ClientUsage } from "./client_usage.ts";
 
 const NOW = new Date(2026, 10, 28, 12);
@@ -90,4 +92,33 @@ Deno.test("programs get all of it as JSON", async () => {
     ...laptop,
     ...{ name: "cam", quotaBytes: null, usedBytes: null },
   });
+});
+
+Deno.test("an address outside the server's network is refused, once a server has told what that is", async () => {
+  await using stack = new AsyncDisposableStack();
+  const { set, path, options } = await tree(stack);
+  const early = await set("laptop", { address: "10.9.0.77" });
+  equal(early.exitCode, 0);
+  match(early.errorLines.join(), /no server has started with this folder yet.* 10\.9\.0\.77/);
+  await writeNetwork(path, new TunnelNetwork("10.8.0.0/24", "fd00:8::/64"));
+  const cases: [Partial<ClientSettings>, RegExp][] = [
+    [
+      { address: "10.9.0.78" },
+      /10\.9\.0\.78 is no address of a client in 10\.8\.0\.0\/24.* -network/,
+    ],
+    [{ address: "10.8.0.1" }, /10\.8\.0\.1 (is no address of a client|.*does not end in)/],
+    [{ address: "10.8.0.255" }, /10\.8\.0\.255/],
+    [{ routes: ["10.0.0.0/8"] }, /cannot be behind laptop: it overlaps 10\.8\.0\.0\/24/],
+    [{ routes: ["fd00:8::/80"] }, /it overlaps fd00:8::\/64/],
+  ];
+  for (const [settings, words] of cases) {
+    const { exitCode, errorLines } = await set("laptop", settings);
+    equal(exitCode, 1);
+    match(errorLines.join(), words);
+  }
+  match((await showClient({ ...options, name: "laptop" })).lines.join(), /10\.9\.0\.77/);
+  const inside = await set("laptop", { address: "10.8.0.77" });
+  deepEqual([inside.exitCode, inside.errorLines], [0, []]);
+  await Deno.writeTextFile(`${path}/network.json`, "{");
+  equal((await set("laptop", { address: "10.8.0.78" })).exitCode, 0);
 });

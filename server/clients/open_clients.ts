@@ -13,7 +13,8 @@ import { RouteKeeper } from "./route_keeper.ts";
 import { FileSettings } from "./settings_file.ts";
 import type { ServerStore } from "../store/server_store.ts";
 
-const LOOK_MS = 1000;
+/** What is set on one server is in force on all that share a store within a second. */
+const LOOK_MS = 250;
 const ROUTE_LOOK_MS = 10_000;
 /** An engine that does not answer by then is not waited for. */
 const LAST_VOLUMES_MS = 1000;

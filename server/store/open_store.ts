@@ -14,6 +14,7 @@ import {
 import { messageOf } from "../../lib/ffi/error_text.ts";
 import type { TunnelNetwork } from "../../lib/protocol/wire/tunnel_network.ts";
 import { readLastSeen } from "../sessions/last_seen_file.ts";
+import { writeNetwork } from "../sessions/network_file.ts";
 import { LeaseStore } from "../sessions/lease_store.ts";
 import { monthOf } from "../../lib/status/metering/volume_meter.ts";
 import { FileStore } from "./file_store.ts";
@@ -40,6 +41,8 @@ interface StoreOptions {
 
 /** @throws PkiError */
 export async function openStore(options: StoreOptions): Promise<ServerStore> {
+  const { directory, network, warn } = options;
+  await writeNetwork(directory, network).catch((error) => warn(messageOf(error)));
   if (options.nats !== null) return await openShared({ ...options, nats: options.nats });
   const agreed = join(options.directory, AGREED_FILE);
   // What this server gives away from now on, nobody else knows of.
