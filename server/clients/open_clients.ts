@@ -74,12 +74,16 @@ interface NetworkParts extends GuardedOptions {
   readonly journal: HostJournal;
   readonly policy: ClientPolicy;
   readonly settings: FileSettings;
+  /** Of TCP and UDP, on which clients talk to this server. */
+  readonly controlPort: number;
+  readonly port: number;
 }
 
 /** Leads to the networks behind clients, as the settings have them. Undone by the journal. */
 export async function leadToNetworks(parts: NetworkParts): Promise<AsyncDisposable> {
-  const { journal, policy, settings, tunName: tun, network } = parts;
-  const routes = new TunnelPrefixes(journal, tun, "what is behind clients");
+  const { journal, policy, settings, tunName: tun, network, controlPort, port } = parts;
+  const ports = { tcp: controlPort, udp: port };
+  const routes = new TunnelPrefixes(journal, tun, "what is behind clients", ports);
   const keeper = new RouteKeeper({
     ...{ store: settings, tun },
     networks: [network.subnet4, network.subnet6],

@@ -14,7 +14,7 @@ import {
 } from "../../scripts/lab/programs.ts";
 import { connect, Namespace } from "../netns/namespace.ts";
 import { topic } from "./scenario.ts";
-import { createSmallLab, type Ending, ending } from "./small_lab.ts";
+import { createSmallLab, type Ending, ending, SERVER_INNER } from "./small_lab.ts";
 
 const STATE_TIMEOUT_MS = 30_000;
 const ROUTES = "192.168.55.0/24,fd55::/64";
@@ -92,12 +92,30 @@ topic("e2e networks routed to a client", async (scenario) => {
       await client.waitForLine(/connected again/, STATE_TIMEOUT_MS, said.client);
       for (const address of OFFICE) equal(await answers(behind, address, "20"), true, address);
       for (const address of BEHIND) equal(await answers(office, address, "1"), false, address);
-      const { stdout } = await lab.server.run("ip", "route", "show", "table", "main");
+      const { stdout } = await lab.server.run("ip", "route", "show", "table", "all");
       equal(stdout.includes("192.168.55"), false, stdout);
     });
     equal(await client.stop("SIGINT"), 0);
     equal(await server.stop("SIGINT"), 0);
   }
+
+  await scenario("a network behind a client may be the one that it connects from", async () => {
+    const server = await startServer(lab);
+    const client = await startClient(lab, bundle);
+    const { exitCode, text } = await settings("set", "laptop", "-routes", "10.71.0.0/16");
+    equal(exitCode, 0, text);
+    await client.waitForLine(/connected again/, STATE_TIMEOUT_MS);
+    equal(await answers(lab.client, SERVER_INNER, "20"), true);
+    // After a start the server has the routes before it knows where anybody connects from.
+    equal(await server.stop("SIGINT"), 0);
+    const from = client.lineCount;
+    const again = await startServer(lab);
+    await client.waitForLine(/connected again/, STATE_TIMEOUT_MS, from);
+    equal(await answers(lab.client, SERVER_INNER, "20"), true);
+    await settings("unset", "laptop", "routes");
+    equal(await client.stop("SIGINT"), 0);
+    equal(await again.stop("SIGINT"), 0);
+  });
 
   await scenario("with -share all leave with the client's address but what is routed", async () => {
     const server = await startServer(lab);

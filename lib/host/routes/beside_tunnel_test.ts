@@ -204,3 +204,38 @@ Deno.test({
     assert.deepEqual(await journal.undoAll(), []);
   },
 });
+
+Deno.test({
+  name:
+    "netns: what leaves from the tunnel's own ports goes beside prefixes that are in the tunnel",
+  ...needs,
+  async fn() {
+    await using machine = await TestMachine.create("own");
+    const before = await machine.snapshot();
+    const journal = await machine.openJournal();
+    const ports = { tcp: 8443, udp: 8000 };
+    const routes = new TunnelPrefixes(journal, "tunnel", "what is behind clients", ports);
+    const prefixes = ["203.0.113.0/24", "2001:db8:99::/48"];
+    for (let turn = 0; turn < 2; turn++) assert.deepEqual(await routes.follow(prefixes), []);
+    const wayFrom = async (address: string, protocol: string, port: number) => {
+      const command = `ip -j route get ${address} ipproto ${protocol} sport ${port} dport 40000`;
+      return JSON.parse(await machine.namespace.sh(command))[0].dev;
+    };
+    for (const address of ["203.0.113.9", "2001:db8:99::1"]) {
+      assert.equal(await wayTo(machine, address), "tunnel");
+      assert.equal(await wayFrom(address, "udp", 8000), "fiber");
+      assert.equal(await wayFrom(address, "tcp", 8443), "fiber");
+      assert.equal(await wayFrom(address, "tcp", 8000), "tunnel");
+    }
+    const rules = await machine.namespace.sh("ip rule show");
+    assert.equal(rules.match(/^3231[01]:/gm)?.length, 3, "each is there once");
+    // What another program takes away is put back.
+    await machine.namespace.sh("ip rule del priority 32310 ipproto udp sport 8000");
+    assert.deepEqual(await routes.follow(prefixes), []);
+    assert.equal(await wayFrom("203.0.113.9", "udp", 8000), "fiber");
+    await routes.follow([]);
+    assert.equal(await wayTo(machine, "203.0.113.9"), "fiber via 192.0.2.1");
+    assert.deepEqual(await journal.undoAll(), []);
+    assert.equal(await machine.snapshot(), before);
+  },
+});

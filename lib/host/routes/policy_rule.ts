@@ -16,18 +16,21 @@ export interface PolicyRule {
   boundTo?: string;
   /** For packets from this address. */
   from?: string;
+  /** For packets of this machine's own that leave from this port. */
+  own?: { protocol: "tcp" | "udp"; port: number };
   /** Passes over routes that are this long or shorter: 0 for default routes. */
   suppressPrefixLength?: number;
 }
 
 /** The `ip` command that adds or deletes exactly this rule. */
 export function ruleCommand(verb: "add" | "del", rule: PolicyRule): string[] {
-  const { family, priority, table, mark, boundTo, from, suppressPrefixLength } = rule;
+  const { family, priority, table, mark, boundTo, from, own, suppressPrefixLength } = rule;
   return [
     ...["ip", `-${family}`, "rule", verb, "priority", String(priority)],
     ...(from === undefined ? [] : ["from", hostPrefix(from)]),
     ...(mark === undefined ? [] : ["fwmark", mark]),
     ...(boundTo === undefined ? [] : ["oif", checkInterfaceName(boundTo)]),
+    ...(own === undefined ? [] : ["iif", "lo", "ipproto", own.protocol, "sport", String(own.port)]),
     ...["table", String(table)],
     ...(suppressPrefixLength === undefined
       ? []

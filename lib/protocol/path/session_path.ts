@@ -55,6 +55,8 @@ export class SessionPath {
   };
   /** When the next heartbeat is to be sent; Infinity on the side that only answers. */
   heartbeatAt = Infinity;
+  /** Heartbeats in a row that it was in doubt at, and nothing else was sent. */
+  doubtBeats = 0;
   /** When the peer is to be told what arrived. */
   feedbackAt = Infinity;
   lastHeardAt = -Infinity;

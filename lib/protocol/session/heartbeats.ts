@@ -15,6 +15,13 @@ export const HEARTBEAT_IDLE_MS = 2000;
 export const HEARTBEAT_ACTIVE_MS = 200;
 /** Packets within this time mean that they flow. */
 const ACTIVITY_MS = 2000;
+/**
+ * While none flow, a path in doubt is asked so many times at that pace, and less and less often from
+ * then on. A server that stands still for a moment puts all paths of all its clients in doubt: ten times
+ * the heartbeats, for as long as they are not answered, would keep a large one from ever answering them.
+ */
+const DOUBT_BEATS = 10;
+const DOUBT_GROWTH = 1.5;
 
 export class Heartbeats {
   readonly #paths: PathTable;
@@ -68,10 +75,18 @@ export class Heartbeats {
     path.counters.heartbeatsSent++;
     path.liveness.sent(now);
     path.quality.heartbeatSent(heartbeatClock(clock) - this.#clockOffsetMs);
-    const isActive = now - this.#lastPacketAt < ACTIVITY_MS || path.eligibility.reason !== null;
+    path.heartbeatAt = now + this.#pauseMs(path, isUp, now);
+  }
+
+  #pauseMs(path: SessionPath, isUp: boolean, now: number): number {
+    const doubts = path.doubtBeats;
+    path.doubtBeats = 0;
     // A link whose volume counts is kept alive with as little as will do.
-    const isSpared = path.isHeldBack && isUp;
-    path.heartbeatAt = now +
-      ((isActive || !isUp) && !isSpared ? HEARTBEAT_ACTIVE_MS : HEARTBEAT_IDLE_MS);
+    if (path.isHeldBack && isUp) return HEARTBEAT_IDLE_MS;
+    if (now - this.#lastPacketAt < ACTIVITY_MS) return HEARTBEAT_ACTIVE_MS;
+    if (isUp && path.eligibility.reason === null) return HEARTBEAT_IDLE_MS;
+    path.doubtBeats = doubts + 1;
+    const growth = DOUBT_GROWTH ** Math.max(0, path.doubtBeats - DOUBT_BEATS);
+    return Math.min(HEARTBEAT_ACTIVE_MS * growth, HEARTBEAT_IDLE_MS);
   }
 }

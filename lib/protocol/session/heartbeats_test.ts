@@ -52,6 +52,30 @@ Deno.test("a path that is avoided is asked every 200 ms, so that it is known whe
   equal(path.heartbeatAt, 1000 + HEARTBEAT_ACTIVE_MS);
 });
 
+Deno.test("while nothing flows a path in doubt is asked less often by and by, and fast with the first packet", () => {
+  const { heartbeats, path } = setUp();
+  path.liveness.linkDown(0);
+  const pauses = [];
+  let now = 10_000;
+  for (let beat = 0; beat < 20; beat++) {
+    heartbeats.send(path, now);
+    pauses.push(path.heartbeatAt - now);
+    now = path.heartbeatAt;
+  }
+  deepEqual(pauses.slice(0, 10), Array(10).fill(HEARTBEAT_ACTIVE_MS));
+  deepEqual(pauses.slice(10, 13), [300, 450, 675]);
+  deepEqual(pauses.slice(16), Array(4).fill(HEARTBEAT_IDLE_MS));
+  heartbeats.notePackets(now);
+  equal(path.heartbeatAt <= now + HEARTBEAT_ACTIVE_MS, true);
+  heartbeats.send(path, now);
+  equal(path.heartbeatAt, now + HEARTBEAT_ACTIVE_MS);
+  path.liveness.linkUp(now);
+  path.liveness.heard(now);
+  heartbeats.send(path, now + 9000);
+  equal(path.heartbeatAt, now + 9000 + HEARTBEAT_IDLE_MS);
+  equal(path.doubtBeats, 0);
+});
+
 Deno.test("the first packet after a rest has every path asked soon, those that follow do not", () => {
   const { heartbeats, path, other } = setUp();
   for (const each of [path, other]) heartbeats.send(each, 1000);
