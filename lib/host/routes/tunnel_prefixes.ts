@@ -22,7 +22,7 @@ const PRIORITY_PREFIXES = 32311;
 const TABLES = [7500, 7599] as const;
 
 /** From which the packets of the tunnel itself leave. */
-export interface OwnPorts {
+interface OwnPorts {
   readonly tcp: number;
   readonly udp: number;
 }
@@ -83,11 +83,13 @@ export class TunnelPrefixes {
         notices.push(`IPv6 is switched off on ${this.#tun}: ${own.join(", ")} does not go there`);
         continue;
       }
-      const routes = await readRoutes(this.#journal.runner, family, ["table", "main"]);
+      // A table that nothing is in yet cannot be asked for by its number.
+      const all = await readRoutes(this.#journal.runner, family);
+      const routes = all.filter((route) => route.table === "main");
       const isOwn = (route: Route) => route.nextHops.some(({ device }) => device === this.#tun);
       const present = table === null
         ? routes.filter(isOwn)
-        : await readRoutes(this.#journal.runner, family, ["table", String(table)]);
+        : all.filter((route) => route.table === String(table));
       if (this.#ports !== null && table !== null) {
         const rules = await readRules(this.#journal.runner, family);
         wanted.push(...wantedRules(family, table, this.#ports, rules));

@@ -18,9 +18,10 @@ const ACTIVITY_MS = 2000;
 /**
  * While none flow, a path in doubt is asked so many times at that pace, and less and less often from
  * then on. A server that stands still for a moment puts all paths of all its clients in doubt: ten times
- * the heartbeats, for as long as they are not answered, would keep a large one from ever answering them.
+ * the heartbeats, for as long as that lasts, would keep a large one from ever answering them in time.
+ * One that works and is avoided harms nobody who sends nothing.
  */
-const DOUBT_BEATS = 10;
+const DOUBT_BEATS = { down: 10, avoided: 3 } as const;
 const DOUBT_GROWTH = 1.5;
 
 export class Heartbeats {
@@ -86,7 +87,8 @@ export class Heartbeats {
     if (now - this.#lastPacketAt < ACTIVITY_MS) return HEARTBEAT_ACTIVE_MS;
     if (isUp && path.eligibility.reason === null) return HEARTBEAT_IDLE_MS;
     path.doubtBeats = doubts + 1;
-    const growth = DOUBT_GROWTH ** Math.max(0, path.doubtBeats - DOUBT_BEATS);
+    const fast = isUp ? DOUBT_BEATS.avoided : DOUBT_BEATS.down;
+    const growth = DOUBT_GROWTH ** Math.max(0, path.doubtBeats - fast);
     return Math.min(HEARTBEAT_ACTIVE_MS * growth, HEARTBEAT_IDLE_MS);
   }
 }

@@ -15,7 +15,7 @@ const SERVERS_PER_CLIENT_MAX = 64;
 const COUNTERS_MAX = 262_144;
 
 /** Of a client and a server: bytes by month, as in `2026-11`. */
-export type MonthlyBytes = ReadonlyMap<string, number>;
+type MonthlyBytes = ReadonlyMap<string, number>;
 
 /** A counter as its writer has told it. */
 export interface UsageValue {
@@ -51,7 +51,7 @@ interface Client {
 }
 
 /** What this server's own file has, and had when this run began. */
-export interface LocalBytes {
+interface LocalBytes {
   readonly now: number;
   readonly atStart: number;
 }
