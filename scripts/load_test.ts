@@ -76,7 +76,10 @@ Deno.test("the document gets the figures between its marks, and keeps the rest",
 });
 
 Deno.test("the picture has a point for each figure", () => {
-  const picture = drawScaling([IDLE, { ...IDLE, sessions: 100 }, REPORT.sessions[1]!]);
+  const picture = drawScaling([IDLE, { ...IDLE, sessions: 100 }, {
+    ...REPORT.sessions[1]!,
+    paths: 1,
+  }]);
   // Processor time and memory of the idle ones, processor time of the busy one.
   equal(picture.match(/<circle /g)?.length, 5);
   ok(!picture.includes("NaN"));

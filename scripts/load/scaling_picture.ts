@@ -16,7 +16,7 @@ interface Scale {
 /** Both axes are logarithmic but that of memory. */
 export function drawScaling(figures: readonly SessionsFigure[]): string {
   const idle = figures.filter(({ kind }) => kind === "idle");
-  const busy = figures.filter(({ kind }) => kind === "busy");
+  const busy = figures.filter(({ kind, paths }) => kind === "busy" && paths === 1);
   const counts = [...idle.map((figure) => figure.sessions), ...busy.map((figure) => figure.busy)];
   const x = logarithmic(
     [Math.min(...counts), Math.max(...counts, 10 * Math.min(...counts))],

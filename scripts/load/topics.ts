@@ -22,9 +22,11 @@ const EXCHANGE_SECONDS = 15;
 const EXCHANGE_CLIENTS = 500;
 const HALF_OPEN_TRIES = 20;
 const IDLE_PATHS = 2;
-/** The clients have one core here, and each path costs them as much as it costs the server. */
+/** The clients have one core here, and each path costs them more than it costs the server. */
 const BUSY_PATHS = 1;
-const FLEET_TIMEOUT_MS = 230_000;
+/** With two paths each, as many as the clients' core carries. */
+const BUSY_TWO_PATHS = [100, 300, 500] as const;
+const FLEET_TIMEOUT_MS = 400_000;
 
 export async function runLoad(
   topics: readonly TopicName[],
@@ -46,6 +48,7 @@ export async function runLoad(
       case "busy":
         sessions.push(
           ...await measureSessions(site, server, BUSY_PATHS, BUSY_OF_1000.map(busy), progress),
+          ...await measureSessions(site, server, IDLE_PATHS, BUSY_TWO_PATHS.map(busy), progress),
         );
         break;
       case "many":

@@ -22,7 +22,8 @@ import { encodeSettings, settingsFrom } from "../../clients/settings_text.ts";
 import type { UsageValue } from "./usage_counters.ts";
 import { Bytes, Month, ServerId } from "./usage_schema.ts";
 
-const KEY_LENGTH_MAX = 512;
+/** A client's name has 200 characters at most, which take 600 bytes. */
+const KEY_LENGTH_MAX = 1024;
 /** The settings of a client with as many prefixes as may be take the most. */
 export const VALUE_BYTES_MAX = 8192;
 

@@ -2,12 +2,15 @@ import { deepEqual, equal, throws } from "node:assert/strict";
 import fc from "fast-check";
 import {
   decodeEntry,
+  encodeClient,
   encodeLease,
   encodeRevocation,
   encodeServer,
+  encodeUsage,
   parseKey,
   VALUE_BYTES_MAX,
 } from "./entries.ts";
+import { NO_SETTINGS } from "../../clients/client_settings.ts";
 
 const ID = "00ff00ff00ff00ff";
 const instants = fc.date({ noInvalidDate: true, min: new Date(0), max: new Date("9999-01-01") });
@@ -64,4 +67,36 @@ Deno.test("entries: hostile keys and values never do more than be refused", () =
       equal((error as Error).name, "Error");
     }
   }));
+});
+
+Deno.test("entries: volumes and settings of clients are read as written, whatever their names", () => {
+  const names = ["laptop", "__proto__", "名".repeat(200), "a b.c"];
+  const months = new Map([["2026-11", 5], ["2026-12", Number.MAX_SAFE_INTEGER]]);
+  for (const name of names) {
+    const usage = encodeUsage(name, ID, { by: ID, months });
+    deepEqual(decodeEntry(usage.key, usage.value), {
+      ...{ kind: "usage", name, id: ID },
+      value: { by: ID, months },
+    });
+    const settings = { ...NO_SETTINGS, quotaBytes: 1e9 };
+    const client = encodeClient(name, { settings, atMs: 5 });
+    deepEqual(decodeEntry(client.key, client.value), {
+      ...{ kind: "client", name },
+      value: { settings, atMs: 5 },
+    });
+  }
+  const { key } = encodeUsage("laptop", ID, { by: ID, months });
+  const refused = (value: unknown, message: RegExp, other = key) =>
+    throws(() => decodeEntry(other, bytes(JSON.stringify(value))), message);
+  const good = { name: "laptop", by: ID, months: { "2026-11": 1 } };
+  refused({ ...good, name: "cam" }, /its key has another name/);
+  refused({ ...good, by: "me" }, /its 'by'/);
+  refused({ ...good, months: { "2026-13": 1 } }, /its 'months/);
+  for (const bytes of [-1, 0.5, 1e300, "1", null]) {
+    refused({ ...good, months: { "2026-11": bytes } }, /its 'months/);
+  }
+  const many = Object.fromEntries([..."123456789"].map((digit) => [`2026-0${digit}`, 1]));
+  refused({ ...good, months: many }, /its 'months'/);
+  refused(good, /its key is none of ours/, "usage.bGFwdG9w");
+  refused(good, /its key is none of ours/, `${key}.${ID}`);
 });

@@ -279,7 +279,7 @@ export class SharedStore implements ServerStore {
       case "server": {
         const { table } = this.addresses;
         if (entry.value.atMs > latestMs) throw new Error("its time has not come yet");
-        if (table.servers.size >= SERVERS_MAX && !table.servers.has(entry.id)) {
+        if (!table.servers.has(entry.id) && !this.#hasRoomForServer()) {
           throw new Error(`there are ${SERVERS_MAX} servers already`);
         }
         return table.setServer(entry.id, entry.value);
@@ -287,6 +287,22 @@ export class SharedStore implements ServerStore {
       default:
         return entry satisfies never;
     }
+  }
+
+  /**
+   * One that crashes and starts again and again leaves an entry each time: the one that has been silent
+   * longest gives way, so that those which work are always known.
+   */
+  #hasRoomForServer(): boolean {
+    const { servers } = this.addresses.table;
+    if (servers.size < SERVERS_MAX) return true;
+    const [id, { atMs }] = [...servers].reduce((one, other) =>
+      other[1].atMs < one[1].atMs ? other : one
+    );
+    if (this.#parts.nowMs() - atMs <= SERVER_SILENT_MS) return false;
+    this.addresses.table.removeServer(id);
+    this.#link?.store?.remove(serverKey(id)).catch(() => {}); // else when all is read anew
+    return true;
   }
 
   #takeRemoval(key: string, revision: number): void {

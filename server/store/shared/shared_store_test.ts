@@ -145,6 +145,32 @@ Deno.test("SharedStore counts and names entries that are not what they should be
   await stop(fleet);
 });
 
+Deno.test("SharedStore knows the servers that work, however many crashes left their entries", async () => {
+  const fleet = await startFleet(1);
+  const [one] = fleet.servers as [TestServer];
+  const beat = (id: number, atMs: number) => {
+    const at = new Date(atMs).toISOString();
+    const value = { name: `vpn${id}`, at, sessions: 0, isDraining: false, version: "test" };
+    const key = `server.${(id + 1000).toString(16).padStart(16, "0")}`;
+    fleet.cluster.writeText(key, JSON.stringify(value));
+  };
+  for (let id = 0; id < 300; id++) beat(id, fleet.nowMs - HOUR_MS + id);
+  beat(301, fleet.nowMs);
+  const { servers } = one.store.addresses.table;
+  const names = () => [...servers.values()].map(({ name }) => name);
+  await fleet.until("the last is known", () => names().includes("vpn301"));
+  equal(servers.size, 256);
+  equal(names().includes("vpn0"), false);
+  // Where all of them work, one more is refused.
+  for (let id = 1000; id < 1300; id++) beat(id, fleet.nowMs);
+  await fleet.until("some are refused", () => {
+    const { status } = one.store;
+    return status.kind === "nats" && /256 servers already/.test(status.lastRefused ?? "");
+  });
+  equal(servers.size, 256);
+  await stop(fleet);
+});
+
 Deno.test("SharedStore makes a spoilt or deleted entry good again", async () => {
   const fleet = await startFleet(2);
   const [one] = fleet.servers as [TestServer];
