@@ -52,9 +52,9 @@ Deno.test("a path that is avoided is asked every 200 ms, so that it is known whe
   equal(path.heartbeatAt, 1000 + HEARTBEAT_ACTIVE_MS);
 });
 
-Deno.test("while nothing flows a path in doubt is asked less often by and by, and fast with the first packet", () => {
-  const { heartbeats, path } = setUp();
-  path.liveness.linkDown(0);
+Deno.test("while nothing flows and no path works, each is asked less often by and by", () => {
+  const { heartbeats, path, other } = setUp();
+  for (const each of [path, other]) each.liveness.linkDown(0);
   const pauses = [];
   let now = 10_000;
   for (let beat = 0; beat < 20; beat++) {
@@ -74,6 +74,18 @@ Deno.test("while nothing flows a path in doubt is asked less often by and by, an
   heartbeats.send(path, now + 9000);
   equal(path.heartbeatAt, now + 9000 + HEARTBEAT_IDLE_MS);
   equal(path.doubtBeats, 0);
+});
+
+Deno.test("a path that is avoided while nothing flows is asked less often soon", () => {
+  const { heartbeats, path } = setUp();
+  path.eligibility.recovered(900);
+  const pauses = [];
+  for (let beat = 0, now = 10_000; beat < 12; beat++, now = path.heartbeatAt) {
+    heartbeats.send(path, now);
+    pauses.push(path.heartbeatAt - now);
+  }
+  deepEqual(pauses.slice(0, 5), [200, 200, 200, 300, 450]);
+  equal(pauses.at(-1), HEARTBEAT_IDLE_MS);
 });
 
 Deno.test("the first packet after a rest has every path asked soon, those that follow do not", () => {
