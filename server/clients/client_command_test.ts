@@ -5,6 +5,7 @@ import { listClients, setClient, showClient, unsetClient } from "./client_comman
 import { type ClientSettings, SETTING_WORDS } from "./client_settings.ts";
 import { TunnelNetwork } from "../../lib/protocol/wire/tunnel_network.ts";
 import { writeNetwork } from "../sessions/network_file.ts";
+import { writeUsageCopy } from "../store/shared/usage_copy.ts";
 import { ClientUsage } from "./client_usage.ts";
 
 const NOW = new Date(2026, 10, 28, 12);
@@ -121,4 +122,20 @@ Deno.test("an address outside the server's network is refused, once a server has
   deepEqual([inside.exitCode, inside.errorLines], [0, []]);
   await Deno.writeTextFile(`${path}/network.json`, "{");
   equal((await set("laptop", { address: "10.8.0.78" })).exitCode, 0);
+});
+
+Deno.test("what is shown of a quota is what all servers have counted this month", async () => {
+  await using stack = new AsyncDisposableStack();
+  const { set, path, options } = await tree(stack);
+  await set("laptop", { quotaBytes: 1e11 });
+  {
+    await using usage = await ClientUsage.open({ directory: path, warn: () => {}, now: () => NOW });
+    usage.add("laptop", 42e9);
+  }
+  const months = new Map([["2026-11", 8e9], ["2026-10", 1e9]]);
+  const others = new Map([["a".repeat(16), { by: "b".repeat(16), months }]]);
+  const clients = new Map([["laptop", { own: new Map(), others }]]);
+  await writeUsageCopy(path, { id: "c".repeat(16), run: "d".repeat(16), clients });
+  const shown = await showClient({ ...options, name: "laptop" });
+  match(shown.lines.join(), /50\.0 GB of 100 GB this month/);
 });

@@ -51,6 +51,7 @@ export class SharedUsage {
   constructor(parts: SharedUsageParts) {
     this.#parts = parts;
     this.#month = parts.month();
+    parts.counters.forgetBefore(monthAfter(this.#month, -1));
   }
 
   /** Clients of which the store does not know all. */

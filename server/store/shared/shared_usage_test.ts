@@ -301,6 +301,22 @@ Deno.test("SharedUsage: one round tells of a hundred clients at most, those that
   equal(one.usage.pendingWrites, 0);
 });
 
+Deno.test("SharedUsage: what a store is filled with takes no more memory than it may", () => {
+  const counters = new UsageCounters({ id: "0".repeat(16), run: "", clients: new Map() }, "1");
+  const value = { by: "f".repeat(16), months: new Map([[MONTH, 1]]) };
+  const local = () => ({ now: 0, atStart: 0 });
+  const take = (name: string, id: string) => counters.take(name, id, value, 1, local);
+  for (let number = 0; number < 64; number++) take("laptop", String(number).padStart(16, "a"));
+  throws(() => take("laptop", "b".repeat(16)), /there are too many/);
+  for (let number = 1; number < 65_536; number++) take(`client${number}`, counters.id);
+  throws(() => take("one more", counters.id), /there are too many/);
+  // Those that carry something here are counted all the same.
+  const due = counters.due("cam", MONTH, 10)!;
+  counters.written("cam", MONTH, due.value, 10, 2);
+  equal(counters.due("cam", MONTH, 10), null);
+  equal(counters.elsewhere("laptop", MONTH, 0), 64);
+});
+
 const server = fc.nat(2);
 const action = fc.oneof(
   {

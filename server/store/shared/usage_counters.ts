@@ -13,6 +13,8 @@
 const SERVERS_PER_CLIENT_MAX = 64;
 /** Of all clients and servers. */
 const COUNTERS_MAX = 262_144;
+/** As many as the largest network has addresses for; those that carry something here come on top. */
+const CLIENTS_MAX = 65_536;
 
 /** Of a client and a server: bytes by month, as in `2026-11`. */
 type MonthlyBytes = ReadonlyMap<string, number>;
@@ -127,6 +129,9 @@ export class UsageCounters {
     revision: number,
     localOf: (month: string) => LocalBytes,
   ): void {
+    if (!this.#clients.has(name) && this.#clients.size >= CLIENTS_MAX) {
+      throw new Error("there are too many");
+    }
     const client = this.#clientOf(name);
     if (id !== this.id) return this.#setOther(client, id, value, revision);
     if (revision < client.revision) return;
