@@ -145,7 +145,7 @@ Deno.test("one lost heartbeat of a quiet path never takes it down", () => {
   ok(upAt - suspectAt <= 30, `in doubt for ${upAt - suspectAt} ms`);
 });
 
-Deno.test("a path that is silent goes suspect, then down, and is asked every 200 ms", () => {
+Deno.test("a path that is silent goes suspect, then down, and is asked every 200 ms, later every 500", () => {
   using network = new VirtualNetwork({ delaysMs: [10, 10] });
   network.run(1000);
   network.links[1]!.cut = new Set(["up", "down"]);
@@ -156,7 +156,7 @@ Deno.test("a path that is silent goes suspect, then down, and is asked every 200
   const downAt = firstChange(client, 1, "down", 0);
   ok(Math.abs(downAt - suspectAt - DOWN_AFTER_SUSPECT_MS) <= 2);
   const asked = client.heartbeats.filter(({ path, at }) => path === 1 && at > downAt).length;
-  ok(asked >= 60 && asked <= 100, `asked ${asked} times`);
+  ok(asked >= 38 && asked <= 50, `asked ${asked} times`);
 });
 
 Deno.test("the server leaves a path that only its own packets cannot pass", () => {

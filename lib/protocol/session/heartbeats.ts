@@ -16,13 +16,15 @@ export const HEARTBEAT_ACTIVE_MS = 200;
 /** Packets within this time mean that they flow. */
 const ACTIVITY_MS = 2000;
 /**
- * While none flow and no path works, each is asked so many times at that pace, and less and less often
- * from then on; so is one that works and is avoided, which harms nobody who sends nothing. A server that
- * stands still for a moment puts all paths of all its clients in doubt: ten times the heartbeats, for as
- * long as that lasts, would keep a large one from ever answering them in time.
+ * While none flow, a path in doubt is asked so many times at that pace, and less and less often from
+ * then on. A server that stands still for a moment puts all paths of all its clients in doubt: ten times
+ * the heartbeats, for as long as that lasts, would keep a large one from ever answering them in time.
+ * One that works and is avoided harms nobody who sends nothing.
  */
 const DOUBT_BEATS = { down: 10, avoided: 3 } as const;
 const DOUBT_GROWTH = 1.5;
+/** Beside a path that works it is more likely the path that is cut, and should be back soon. */
+const DOUBT_BESIDE_MS_MAX = 500;
 
 export class Heartbeats {
   readonly #paths: PathTable;
@@ -91,10 +93,10 @@ export class Heartbeats {
     if (path.isHeldBack && isUp) return HEARTBEAT_IDLE_MS;
     if (now - this.#lastPacketAt < ACTIVITY_MS) return HEARTBEAT_ACTIVE_MS;
     if (isUp && path.eligibility.reason === null) return HEARTBEAT_IDLE_MS;
-    if (!isUp && this.#isAnyUp()) return HEARTBEAT_ACTIVE_MS;
     path.doubtBeats = doubts + 1;
     const fast = isUp ? DOUBT_BEATS.avoided : DOUBT_BEATS.down;
     const growth = DOUBT_GROWTH ** Math.max(0, path.doubtBeats - fast);
-    return Math.min(HEARTBEAT_ACTIVE_MS * growth, HEARTBEAT_IDLE_MS);
+    const mostMs = !isUp && this.#isAnyUp() ? DOUBT_BESIDE_MS_MAX : HEARTBEAT_IDLE_MS;
+    return Math.min(HEARTBEAT_ACTIVE_MS * growth, mostMs);
   }
 }

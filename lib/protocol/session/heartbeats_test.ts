@@ -76,6 +76,16 @@ Deno.test("while nothing flows and no path works, each is asked less often by an
   equal(path.doubtBeats, 0);
 });
 
+Deno.test("beside a path that works, one that does not is asked twice a second at least", () => {
+  const { heartbeats, path } = setUp();
+  path.liveness.linkDown(0);
+  let now = 10_000;
+  for (let beat = 0; beat < 20; beat++, now = path.heartbeatAt) heartbeats.send(path, now);
+  equal(path.heartbeatAt - now, 0);
+  heartbeats.send(path, now);
+  equal(path.heartbeatAt - now, 500);
+});
+
 Deno.test("a path that is avoided while nothing flows is asked less often soon", () => {
   const { heartbeats, path } = setUp();
   path.eligibility.recovered(900);
