@@ -19,7 +19,10 @@ const RAMP_SECONDS = 8;
 const SECONDS = 16;
 
 /** A stream as of a call, and a download by one flow. */
-async function farAndLossy(scheduler: string): Promise<string> {
+async function farAndLossy(
+  scheduler: string,
+  engine: "native" | "portable" = "native",
+): Promise<string> {
   return await withTunnel(FAR, scheduler, async ({ lab }) => {
     const program = [Deno.execPath(), "run", "-A", STREAM];
     const server = lab.internet.spawn([...program, "serve", PORT]);
@@ -41,10 +44,11 @@ async function farAndLossy(scheduler: string): Promise<string> {
         worst99Ms.toFixed(0)
       } ms; ` +
       `one CUBIC flow ${mbit.toFixed(1)} Mbit/s`;
-  });
+  }, { engine });
 }
 
 /** As `SCENARIOS` has them. */
 export const FAR_LINKS: Readonly<Record<string, (scheduler: string) => Promise<string>>> = {
-  "far": farAndLossy,
+  "far": (scheduler) => farAndLossy(scheduler),
+  "far-portable": (scheduler) => farAndLossy(scheduler, "portable"),
 };

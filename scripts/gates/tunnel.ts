@@ -13,21 +13,28 @@ interface Tunnel {
   readonly programs: readonly Child[];
 }
 
+interface TunnelOptions {
+  readonly shaping?: "emulated" | "none";
+  /** Of both ends. */
+  readonly engine?: "native" | "portable";
+  /** Of the client. */
+  readonly args?: readonly string[];
+}
+
 /** Starts both programs over these links, and stops them after `measure`, whose answer it returns. */
 export async function withTunnel(
   links: readonly LabLink[],
   scheduler: string,
   measure: (tunnel: Tunnel) => Promise<string>,
-  options: { readonly shaping?: "emulated" | "none"; readonly args?: readonly string[] } = {},
+  options: TunnelOptions = {},
 ): Promise<string> {
-  const { shaping = "emulated", args = [] } = options;
+  const { shaping = "emulated", engine = "native", args = [] } = options;
   await using lab = await Lab.create({ links, shaping });
   const bundle = await newClientCertificate(lab, "gates");
+  const common = ["-compression", "off", "-engine", engine];
   const programs = [
-    await startServer(lab, { args: ["-compression", "off"] }),
-    await startClient(lab, bundle, {
-      args: ["-compression", "off", "-scheduler", scheduler, ...args],
-    }),
+    await startServer(lab, { args: common }),
+    await startClient(lab, bundle, { args: [...common, "-scheduler", scheduler, ...args] }),
   ];
   const found = await measure({ lab, programs });
   for (const program of programs.toReversed()) await program.stop("SIGTERM");
