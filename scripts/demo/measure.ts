@@ -1,11 +1,11 @@
 /** The demo's measurements, each a download as a person would make it. */
 
-import type { Namespace } from "../../tests/netns/namespace.ts";
+import type { Child, Namespace } from "../../tests/netns/namespace.ts";
 import { INTERNET_ADDRESS, type Lab, SERVER_ADDRESS } from "../lab/lab.ts";
 import type { ReceiveResult, SendResult } from "./stream.ts";
 
 const IPERF_PORT = "5201";
-const STREAM_PORT = "5300";
+const STREAM_PORT = 5300;
 const START_TIMEOUT_MS = 20_000;
 const STREAM_TIMEOUT_MS = 60_000;
 const STREAM_PROGRAM = new URL("stream.ts", import.meta.url).pathname;
@@ -76,16 +76,44 @@ async function download(
   return bitsPerSecond / 1e6;
 }
 
-/** One download from the internet host through the tunnel, in the middle of which `cut` happens. */
-export async function measureGap(lab: Lab, cut: () => Promise<unknown>): Promise<CutResult> {
-  const program = [Deno.execPath(), "run", "-A", STREAM_PROGRAM];
-  const sender = lab.internet.spawn([...program, "send", STREAM_PORT, String(STREAM_SECONDS)]);
-  await sender.waitForLine(/listening/, START_TIMEOUT_MS);
-  const receiver = lab.client.spawn([...program, "receive", INTERNET_ADDRESS, STREAM_PORT]);
-  await receiver.waitForLine(/receiving/, START_TIMEOUT_MS);
+/**
+ * Downloads from the internet host through the tunnel, in the middle of which `cut` happens: the
+ * longest gap of any of them.
+ */
+export async function measureGap(
+  lab: Lab,
+  cut: () => Promise<unknown>,
+  downloads = 1,
+): Promise<CutResult> {
+  const started: Download[] = [];
+  for (let each = 0; each < downloads; each++) {
+    started.push(await startDownload(lab, String(STREAM_PORT + each)));
+  }
   await new Promise((resolve) => setTimeout(resolve, CUT_AFTER_MS));
   await cut();
+  const results = await Promise.all(started.map(finish));
+  return {
+    longestGapMs: Math.max(...results.map(({ longestGapMs }) => longestGapMs)),
+    lossFree: results.every(({ lossFree }) => lossFree),
+    megabytes: results.reduce((sum, { megabytes }) => sum + megabytes, 0),
+  };
+}
 
+interface Download {
+  readonly sender: Child;
+  readonly receiver: Child;
+}
+
+async function startDownload(lab: Lab, port: string): Promise<Download> {
+  const program = [Deno.execPath(), "run", "-A", STREAM_PROGRAM];
+  const sender = lab.internet.spawn([...program, "send", port, String(STREAM_SECONDS)]);
+  await sender.waitForLine(/listening/, START_TIMEOUT_MS);
+  const receiver = lab.client.spawn([...program, "receive", INTERNET_ADDRESS, port]);
+  await receiver.waitForLine(/receiving/, START_TIMEOUT_MS);
+  return { sender, receiver };
+}
+
+async function finish({ sender, receiver }: Download): Promise<CutResult> {
   const received = await result<ReceiveResult>(receiver.waitForLine(/^\{.*\}$/, STREAM_TIMEOUT_MS));
   // A receiver that gave up leaves the sender with nobody to tell it.
   const sent = received.ended

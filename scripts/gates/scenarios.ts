@@ -72,9 +72,13 @@ const WAYS: Readonly<Record<"silent" | "carrier" | "deleted", (lab: Lab) => Prom
   deleted: (lab) => lab.client.run("ip", "link", "delete", "near"),
 };
 
-async function blackout(way: keyof typeof WAYS, scheduler: string): Promise<string> {
+async function blackout(
+  way: keyof typeof WAYS,
+  scheduler: string,
+  downloads = 1,
+): Promise<string> {
   return await withTunnel(CASES.A, scheduler, async ({ lab }) => {
-    const { longestGapMs, lossFree } = await measureGap(lab, () => WAYS[way](lab));
+    const { longestGapMs, lossFree } = await measureGap(lab, () => WAYS[way](lab), downloads);
     return `longest gap ${longestGapMs.toFixed(0)} ms, ${
       lossFree ? "all" : "NOT all"
     } bytes arrived`;
@@ -257,6 +261,7 @@ export const SCENARIOS: Readonly<Record<string, (scheduler: string) => Promise<s
   "ping": (scheduler) => pingUnderLoad(CASES.A, scheduler),
   "requests": requestsBesideBulk,
   "blackout": (scheduler) => blackout("silent", scheduler),
+  "blackout-4": (scheduler) => blackout("silent", scheduler, 4),
   "carrier": (scheduler) => blackout("carrier", scheduler),
   "deleted": (scheduler) => blackout("deleted", scheduler),
   "back": comesBack,

@@ -26,7 +26,7 @@ const FROM = 4000;
 const TO = 14_000;
 /** How long a link is cut, ms, and how much later with each seed. */
 const CUT_MS = 3000;
-const CUT_STEP_MS = 37;
+const CUT_STEP_MS = 613;
 
 export interface Outcome {
   /** Mbit/s of all transfers together. */
@@ -124,17 +124,17 @@ export function blackout(count: number, seed = 1): Blackout {
   return { foundMs: found - cutAt, gapMs, after: sumOf(lab.measure(cutAt + 6000, cutAt + 10_000)) };
 }
 
-/** The fast link of A loses its carrier, and the client knows. The longest gap of one flow, ms. */
-export function carrierLoss(seed = 1): number {
+/** The fast link of A loses its carrier, and the client knows. The longest gap of any flow, ms. */
+export function carrierLoss(count: number, seed = 1): number {
   const lab = new Lab({ links: LINKS.A, seed });
   const lostAt = 8000 + (seed - 1) * CUT_STEP_MS;
-  const flow = lab.addFlow("cubic");
+  for (let each = 0; each < count; each++) lab.addFlow("cubic");
   lab.events.run(lostAt);
   lab.down[0]!.isCut = lab.up[0]!.isCut = true;
-  flow.gapsFrom = lostAt;
+  for (const flow of lab.flows) flow.gapsFrom = lostAt;
   lab.client.linkFailed(0, lostAt);
   lab.events.run(lostAt + CUT_MS);
-  return flow.longestGapMs;
+  return Math.max(...lab.flows.map(({ longestGapMs }) => longestGapMs));
 }
 
 /** One transfer each way over A. Shares down and up. */

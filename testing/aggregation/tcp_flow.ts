@@ -161,6 +161,8 @@ export class TcpFlow {
       bytes: DATA_BYTES,
       hash: this.#hash,
       traffic: isRepeat ? "repeated" : "tcp",
+      payload: PAYLOAD_BYTES,
+      behind: (this.#next - sequence) * PAYLOAD_BYTES,
       deliver: (then) => this.#arrived(sequence, then),
     }, now);
   }

@@ -53,6 +53,10 @@ export interface InnerPacket {
   readonly bytes: number;
   readonly hash: number;
   readonly traffic: Traffic;
+  /** Bytes of payload, of TCP. */
+  readonly payload?: number;
+  /** Of what is repeated: bytes of payload that were sent since its first one. */
+  readonly behind?: number;
   /** Called where the packet leaves the tunnel. */
   readonly deliver: (now: number) => void;
 }
@@ -141,7 +145,10 @@ export class TunnelPeer {
     const slot = this.slots.take();
     if (slot === NO_SLOT) return;
     this.#packets[slot] = packet;
-    this.aggregate.offer(slot, packet.bytes + OVERHEAD, packet.hash, packet.traffic, now);
+    const { bytes, hash, traffic, payload = 0, behind = Infinity } = packet;
+    const isWaiting = behind <= this.aggregate.waitingPayload(hash);
+    const kind = traffic === "repeated" && isWaiting ? "needless" : traffic;
+    this.aggregate.offer(slot, bytes + OVERHEAD, hash, kind, now, payload);
     this.pump(now);
   }
 

@@ -17,6 +17,8 @@ const RING_MASK = RING - 1;
 const PATHS = 16;
 const WAIT_MS_MAX = 100;
 const RECOVERY_MS_MAX = 400;
+/** A sender takes a path for silent so much later than its round trip (`aggregate/recovery.ts`). */
+const SILENCE_MS = 60;
 /** Held packets are looked at so often without an arrival. */
 const LOOK_MS = 2;
 const NONE = -1;
@@ -188,7 +190,9 @@ export class StreamOrder {
     if (now - arrivedAt >= (isRecoverable ? RECOVERY_MS_MAX : WAIT_MS_MAX)) return true;
     // A path that delivers, but is behind, will bring what is missing or prove it lost.
     const lastHopeAt = Math.max(arrivedAt, behindAt, this.#repeatedAt);
-    return now - lastHopeAt >= this.waitMs + recovery;
+    // One that was cut is found first, before what it had is sent again.
+    const findingMs = isRecoverable ? SILENCE_MS : 0;
+    return now - lastHopeAt >= this.waitMs + recovery + findingMs;
   }
 
   /**

@@ -70,6 +70,7 @@ export class AggregateScheduler implements Scheduler {
   readonly #both: SessionPath[] = [];
   readonly #none: readonly SessionPath[] = [];
   #hash = 0;
+  #payloadBytes = 0;
   #traffic: Traffic = "bulk";
   /** Given by `poll`, not written yet. */
   #leaving = NO_SLOT;
@@ -178,6 +179,7 @@ export class AggregateScheduler implements Scheduler {
     this.#through = this.#pathThrough(bytes, now);
     if (this.#through !== null) return true;
     this.#hash = flow.hashA;
+    this.#payloadBytes = 0;
     this.#traffic = this.#trafficOf(flow);
     if (this.#aggregate.hasPath) return true;
     // None works, but one may do so again before it is known.
@@ -198,10 +200,16 @@ export class AggregateScheduler implements Scheduler {
 
   #trafficOf(flow: FlowKey): Traffic {
     if (flow.protocol === PROTOCOL_TCP) {
-      if (this.#tcpProgress.isRepeated(flow)) return "repeated";
+      this.#payloadBytes = flow.payloadBytes;
+      if (this.#tcpProgress.isRepeated(flow)) return this.#repeatedOf(flow);
       return this.#tcpProgress.acknowledgesMore(flow) ? "acknowledgement" : "tcp";
     }
     return isInteractive(flow) ? "interactive" : "bulk";
+  }
+
+  #repeatedOf(flow: FlowKey): Traffic {
+    const waiting = this.#aggregate.waitingPayload(flow.hashA);
+    return this.#tcpProgress.isAmongLast(flow, waiting) ? "needless" : "repeated";
   }
 
   offer(slot: number, bytes: number, now: number): Departure | null {
@@ -211,7 +219,7 @@ export class AggregateScheduler implements Scheduler {
     if (this.#lastResort !== null) return this.#leaveAtOnce(slot, this.#lastResort);
     this.#slots.adopt(slot);
     const length = Math.min(LENGTH_MAX, bytes + OVERHEAD + ORDER_EXTENSION_LENGTH);
-    this.#aggregate.offer(slot, length, this.#hash, this.#traffic, now);
+    this.#aggregate.offer(slot, length, this.#hash, this.#traffic, now, this.#payloadBytes);
     return null;
   }
 

@@ -137,6 +137,22 @@ Deno.test("an acknowledgement that a newer one makes needless beside other packe
   deepEqual([...reasons], [8, 7, 6, 5, 4, 3, 2].map((slot) => [slot, "superseded"]));
 });
 
+Deno.test("what TCP repeats is not sent while it waits here yet", () => {
+  const test = setUpScheduling([20], "aggregate");
+  const { scheduler } = test.scheduling;
+  const offer = (slot: number, sequence: number) => {
+    const segment = Object.assign(flowOf(PROTOCOL_TCP, 5), { sequence, payloadBytes: 1000 });
+    scheduler.begin(segment, 1000, 0);
+    scheduler.offer(slot, 1000, 0);
+  };
+  for (let slot = 0; slot < 100; slot++) offer(slot, 1000 * slot);
+  // The first have a path; the last have none.
+  offer(200, 0);
+  offer(201, 99_000);
+  const gone = drain(test, 0, 1).filter(([, path]) => path === -1).map(([slot]) => slot);
+  deepEqual(gone, [201]);
+});
+
 Deno.test("a path begins with the rate that is remembered of it", () => {
   const leftIn5Ms = (startRate: number | null) => {
     const test = setUpScheduling([20], "aggregate");

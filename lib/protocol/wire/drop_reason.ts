@@ -39,7 +39,8 @@ export const DROP_REASONS = [
   "no live path",
   // held back by a scheduler, and there is no room, or its time is over
   "queue full",
-  // a newer acknowledgement of TCP says all that it would have said: as it should be
+  // a newer acknowledgement of TCP says all that it would have said, or TCP repeats what waits here
+  // yet: as it should be
   "superseded",
   "bad offload request",
   "too big for path",

@@ -17,6 +17,7 @@
 import type { AcknowledgementFault } from "../../path/sent_records.ts";
 import type { Acknowledgement } from "../../wire/acknowledgement.ts";
 import { Bursts } from "./bursts.ts";
+import { CUT_GRACE_MS, CutGrace } from "./cut_grace.ts";
 import { FairQueue } from "./fair_queue.ts";
 import { FlowModes } from "./flow_modes.ts";
 import { InteractiveAllowance } from "./interactive_allowance.ts";
@@ -34,6 +35,7 @@ import { OrderNumbers } from "./order_numbers.ts";
 import { SpreadPlan } from "./spread_plan.ts";
 import { QueueLimit } from "./queue_limit.ts";
 import { TcpAckFilter } from "./tcp_ack_filter.ts";
+import { WaitingRoom } from "./waiting_room.ts";
 import {
   NO_SLOT,
   type PacketSlots,
@@ -52,36 +54,19 @@ const AHEAD_MS = 3;
 const TURN_MS = 0.5;
 /** What waits is looked at so often though nothing leaves. */
 const LOOK_MS = 1.5;
-/**
- * What may wait for a path, beyond what makes up for different delays: much for one flow, so that it
- * fills the paths when it has halved its window; flows together fill each other's gaps.
- */
-const QUEUE_MS = 70;
-const QUEUE_MS_MIN = 25;
-/** More of it would fill the store of packets where paths carry much. */
-const QUEUE_BYTES_MAX = 2_000_000;
-const QUEUE_LAG_SHARE = 0.4;
-/** What may wait for a moment beyond that: acknowledgements come in bursts when a gap is closed. */
-const BURST_MS = 100;
-/**
- * When a path is gone, more may wait than the others need, by this factor: it may be back soon, and a
- * sender that has halved its window takes seconds to find the sum again. What a sender repeats waits
- * behind all of it, so that it is no more.
- */
-const STANDING_FORGET_MS = 10_000;
-const STANDING_RATE_MAX = 1.8;
-const QUEUE_BYTES_MIN = 30_000;
 /** Senders answer a loss within a round trip, of which what waits is a part. */
 const ANSWER_MS_MAX = 1000;
 /** Records of a path overtake each other by less. */
 const TOLERANCE_MS = 2;
 
 /**
- * When a path is gone, what its flows repeat goes first for so long: it would wait behind all that is
- * too much for the others. Not at other times: a sender that sees it overtake the packets before it
- * takes those for lost (RACK, RFC 8985).
+ * When a path is gone, and a packet of a flow was dropped, what it repeats goes first for so long: it
+ * would wait behind all that is too much for the others. A sender that sees it overtake the packets before it takes those for lost
+ * (RACK, RFC 8985), and repeats them: that is dropped, as they wait here yet.
  */
-const REPEATED_FIRST_MS = 4000;
+const REPEATED_FIRST_MS = 2000;
+/** What was dropped so long before a path went may not be repeated yet. */
+const UNREPEATED_MS = 300;
 /** Nothing is withheld of a flow whose packets queued within so much. */
 const UNQUEUED_MS = 100;
 /** What is shorter acknowledges packets of the other direction. */
@@ -89,16 +74,22 @@ const DATA_BYTES_MIN = 600;
 
 /**
  * `repeated` is what its sender, of TCP, sends again; `acknowledgement` says all that the ones before
- * it said (`TcpProgress`); `bulk` is no TCP.
+ * it said (`TcpProgress`); `needless` is repeated, though it waits here yet; `bulk` is no TCP.
  */
-export type Traffic = "interactive" | "repeated" | "acknowledgement" | "tcp" | "bulk";
+export type Traffic =
+  | "interactive"
+  | "repeated"
+  | "needless"
+  | "acknowledgement"
+  | "tcp"
+  | "bulk";
 
 /** Hot path: nothing is allocated for a packet. */
 export class Aggregate {
   readonly lanes: PathLane[] = [];
   /** Acknowledgements that cannot be true. */
   badAcknowledgements = 0;
-  /** Acknowledgements of TCP that a newer one made needless. */
+  /** Acknowledgements of TCP that a newer one made needless, and what was repeated needlessly. */
   superseded = 0;
   /** The lane that the slot given by `poll` leaves on. */
   departing: PathLane | null = null;
@@ -110,9 +101,9 @@ export class Aggregate {
   readonly #bursts: Bursts;
   /** The path of the least delay. */
   #fastest: PathLane | null = null;
-  #standingRate = 0;
-  #limitedAt = 0;
   readonly #queueLimit = new QueueLimit();
+  readonly #grace = new CutGrace();
+  readonly #waiting = new WaitingRoom();
   readonly #allowance = new InteractiveAllowance();
   readonly #acks = new TcpAckFilter();
   readonly #numbers: OrderNumbers;
@@ -204,26 +195,49 @@ export class Aggregate {
   /**
    * Hot. A packet has come; its bytes are in `slot`, which the caller took.
    * @param length bytes on the wire.
+   * @param payload bytes of payload, of TCP.
    */
-  offer(slot: number, length: number, hash: number, traffic: Traffic, now: number): void {
+  offer(
+    slot: number,
+    length: number,
+    hash: number,
+    traffic: Traffic,
+    now: number,
+    payload = 0,
+  ): void {
     const flow = FairQueue.flowOf(hash);
     this.#slots.length[slot] = length;
+    this.#slots.payload[slot] = payload;
     this.#slots.flow[slot] = flow;
     const isAck = traffic === "acknowledgement";
     if (isAck && this.#mayWait(slot, flow, now)) return;
     const held = isAck ? NO_SLOT : this.#acks.flush(flow);
     if (held !== NO_SLOT) this.#enqueue(held, now);
-    if (traffic === "repeated") this.#modes.repeated(flow, now);
+    if (traffic === "repeated" || traffic === "needless") this.#modes.repeated(flow, now);
+    if (traffic === "needless") {
+      this.#queue.spare(flow, now);
+      return this.#supersede(slot);
+    }
     const isFirst = traffic === "interactive" ||
-      (traffic === "repeated" && now - this.#recovery.gaveBackAt < REPEATED_FIRST_MS);
+      (traffic === "repeated" && this.#isWaitedFor(flow, now));
     if (isFirst && this.#allowance.take(flow, length, now)) {
       const lane = fastestPriority(this.lanes, length, now);
       const kept = traffic === "repeated" ? SLOT_RECOVERABLE : 0;
-      if (lane !== null) return this.#pushPriority(lane, slot, SLOT_PRIORITY | kept);
+      if (lane !== null) {
+        this.#slots.flags[slot] = SLOT_PRIORITY | kept;
+        return lane.urgent.push(slot);
+      }
     }
     if (traffic === "repeated") this.#slots.flags[slot] = SLOT_TCP_REPEATED;
     else if (traffic === "tcp") this.#slots.flags[slot] = SLOT_TCP;
     this.#enqueue(slot, now);
+  }
+
+  /** Whether what the flow repeats goes first: of its packets, one was dropped about when a path went, or since. */
+  #isWaitedFor(flow: number, now: number): boolean {
+    const goneMs = now - this.#recovery.gaveBackAt;
+    return goneMs < CUT_GRACE_MS &&
+      this.#modes.wasDropped(flow, Math.min(goneMs + UNREPEATED_MS, REPEATED_FIRST_MS), now);
   }
 
   #enqueue(slot: number, now: number): void {
@@ -237,35 +251,33 @@ export class Aggregate {
     const roundTripMs = this.#fastest?.roundTripMs ?? 0;
     const replaced = this.#acks.take(flow, slot, roundTripMs, this.#queue.packets > 0, now);
     if (replaced === NO_SLOT) return false;
-    if (replaced !== slot) {
-      this.#slots.flags[replaced] = SLOT_SUPERSEDED;
-      this.#slots.release(replaced);
-      this.superseded++;
-    }
+    if (replaced !== slot) this.#supersede(replaced);
     return true;
+  }
+
+  #supersede(slot: number): void {
+    this.#slots.flags[slot] = SLOT_SUPERSEDED;
+    this.#slots.release(slot);
+    this.superseded++;
+  }
+
+  /** Hot. Bytes of payload of a TCP flow that no path was chosen for yet. */
+  waitingPayload(hash: number): number {
+    return this.#queue.payloadOf(FairQueue.flowOf(hash));
   }
 
   #limit(now: number): void {
     this.#queueLimit.note(this.#queue.bytes, now);
     const upRate = openRate(this.lanes, now);
     this.#queue.turnBytes = upRate * TURN_MS;
-    const elapsedMs = now - this.#limitedAt;
-    this.#limitedAt = now;
-    const forgotten = elapsedMs / STANDING_FORGET_MS;
-    this.#standingRate = remembered(this.#standingRate, upRate, forgotten);
-    const rate = Math.min(this.#standingRate, STANDING_RATE_MAX * upRate);
-    const waiting = Math.max(
-      rate * QUEUE_MS_MIN,
-      Math.min(rate * QUEUE_MS / this.#queue.flows, QUEUE_BYTES_MAX),
-    );
-    const lagging = rate * QUEUE_LAG_SHARE * this.spreadMs;
-    const standing = Math.max(QUEUE_BYTES_MIN, waiting + lagging);
-    const burst = standing + this.#standingRate * BURST_MS;
+    const grace = this.#grace.bytes(this.#recovery, this.#queue.bytes, now);
+    this.#waiting.update(upRate, this.#queue.flows, this.spreadMs, grace, now);
+    const { standing, burst } = this.#waiting;
     const fastestMs = this.#fastest?.roundTripMs ?? 0;
     const waitsMs = this.#queue.bytes / upRate + this.spreadMs;
     const answerMs = Math.min(ANSWER_MS_MAX, waitsMs + fastestMs);
     while (this.#queueLimit.mustDrop(this.#queue.bytes, standing, burst, answerMs, now)) {
-      const slot = this.#queue.dropFattest();
+      const slot = this.#queue.dropFattest(this.#queue.bytes <= burst);
       if (slot === NO_SLOT) return;
       this.#modes.dropped(this.#slots.flow[slot]!, now);
       this.#slots.release(slot);
@@ -449,9 +461,4 @@ export class Aggregate {
     if (this.#queue.packets > 0) next = Math.min(next, now + LOOK_MS);
     return next;
   }
-}
-
-/** Hot. The greater of both, the one of before less what was forgotten of it. */
-function remembered(before: number, now: number, forgotten: number): number {
-  return Math.max(now, before * (1 - forgotten));
 }

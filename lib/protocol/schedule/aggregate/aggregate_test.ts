@@ -103,6 +103,32 @@ Deno.test("a path that falls silent gives what it has to the others, once", () =
   ok(again.every(([, slot]) => (bench.slots.flags[slot]! & SLOT_REPEATED) !== 0));
 });
 
+Deno.test("what a lost path gives back leaves in the order in which it came, and pings before it", () => {
+  const bench = new Bench();
+  const lost = bench.aggregate.addPath({ id: 0, rate: 1000 });
+  const other = bench.aggregate.addPath({ id: 1, rate: 100 });
+  for (const [path, delay] of [[0, 10], [1, 40]] as const) {
+    bench.aggregate.sentOther(bench.aggregate.lane(path)!, 0, ++bench.counters[path]!, 1500, 0);
+    bench.acknowledge(path, delay, 30);
+  }
+  for (let now = 40; now < 70; now++) {
+    bench.offer(1, now);
+    bench.run(now, now + 1);
+  }
+  bench.run(70, 118);
+  // The oldest of the silent path were sent on it once more, with numbers behind those of the others.
+  ok(bench.aggregate.recovery.retransmitted > 0);
+  bench.left.length = 0;
+  bench.aggregate.linkFailed(lost, 120);
+  const ping = bench.offer(2, 120, "interactive");
+  bench.run(120, 1000);
+  const order = bench.left.map(([, slot]) => slot).filter((slot) => slot !== ping)
+    .map((slot) => bench.slots.arrivedAt[slot]!);
+  ok(other.reinjected > 20, `${other.reinjected}`);
+  deepEqual(order.slice(0, 30), Array.from({ length: 30 }, (_, index) => 40 + index));
+  ok(bench.left.findIndex(([, slot]) => slot === ping) <= 1);
+});
+
 Deno.test("the last path stays in use, however silent", () => {
   const bench = new Bench();
   const lane = bench.aggregate.addPath({ id: 0 });

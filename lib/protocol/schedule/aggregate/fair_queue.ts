@@ -4,7 +4,7 @@
  * so what is sparse does not wait behind what is bulk. What is too much (`queue_limit.ts`) is taken
  * from the head of the fattest flow, whose sender learns of it soonest so.
  */
-import { NO_SLOT, type PacketSlots, SlotQueue } from "./packet_slots.ts";
+import { NO_SLOT, type PacketSlots, SLOT_TCP_REPEATED, SlotQueue } from "./packet_slots.ts";
 
 export const FLOWS = 512;
 const FLOW_MASK = FLOWS - 1;
@@ -53,6 +53,8 @@ export class FairQueue {
   readonly #row = new Uint8Array(FLOWS);
   readonly #deficit = new Int32Array(FLOWS);
   readonly #next = new Int32Array(FLOWS);
+  readonly #payload = new Float64Array(FLOWS);
+  readonly #sparedUntil = new Float64Array(FLOWS).fill(-Infinity);
   readonly #new = new FlowRow(this.#next);
   readonly #old = new FlowRow(this.#next);
 
@@ -78,6 +80,16 @@ export class FairQueue {
     return this.#queues[flow]!.bytes;
   }
 
+  /** Hot. What waits of a flow is not to be dropped: its sender believes that it repeated it. */
+  spare(flow: number, now: number): void {
+    this.#sparedUntil[flow] = now;
+  }
+
+  /** Hot. Bytes of payload of TCP that wait, without what its sender repeats. */
+  payloadOf(flow: number): number {
+    return this.#payload[flow]!;
+  }
+
   /** Hot. */
   push(slot: number, now: number): void {
     const flow = this.#slots.flow[slot]!;
@@ -86,6 +98,7 @@ export class FairQueue {
     queue.push(slot);
     this.bytes += this.#slots.length[slot]!;
     this.packets++;
+    if (!this.#isRepeated(slot)) this.#payload[flow]! += this.#slots.payload[slot]!;
     if (this.#row[flow] !== IDLE) return;
     this.#row[flow] = NEW;
     this.flows++;
@@ -124,10 +137,15 @@ export class FairQueue {
     return slot;
   }
 
-  /** Takes the head of the flow that has the most bytes waiting; NO_SLOT when nothing waits. */
-  dropFattest(): number {
+  /**
+   * Takes the head of the flow that has the most bytes waiting; NO_SLOT when nothing waits.
+   * @param isGentle takes none that a TCP sender repeats, or believes it did: it would wait for a
+   * timeout.
+   */
+  dropFattest(isGentle = false): number {
     const fattest = this.#fatter(this.#old, this.#fatter(this.#new, NONE));
     if (fattest === NONE) return NO_SLOT;
+    if (isGentle && this.#isSpared(this.#queues[fattest]!.head, fattest)) return NO_SLOT;
     const slot = this.#queues[fattest]!.shift();
     this.#count(slot);
     return slot;
@@ -145,7 +163,18 @@ export class FairQueue {
     return flow;
   }
 
+  #isSpared(slot: number, flow: number): boolean {
+    return this.#isRepeated(slot) || this.#slots.arrivedAt[slot]! <= this.#sparedUntil[flow]!;
+  }
+
+  #isRepeated(slot: number): boolean {
+    return (this.#slots.flags[slot]! & SLOT_TCP_REPEATED) !== 0;
+  }
+
   #count(slot: number): void {
+    if (!this.#isRepeated(slot)) {
+      this.#payload[this.#slots.flow[slot]!]! -= this.#slots.payload[slot]!;
+    }
     this.bytes -= this.#slots.length[slot]!;
     this.packets--;
   }

@@ -1,7 +1,7 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import fc from "fast-check";
 import { FairQueue } from "./fair_queue.ts";
-import { NO_SLOT, PacketSlots } from "./packet_slots.ts";
+import { NO_SLOT, PacketSlots, SLOT_TCP_REPEATED } from "./packet_slots.ts";
 
 function make() {
   const slots = new PacketSlots(256);
@@ -82,4 +82,40 @@ Deno.test("property: every packet comes out once, those of a flow in their order
     while (queue.packets > 0) check(queue.take());
     deepEqual([queue.bytes, expected.flat()], [0, []]);
   }));
+});
+
+Deno.test("the payload of TCP that waits is known, without what is repeated", () => {
+  const { slots, queue } = make();
+  const push = (flags: number): number => {
+    const slot = slots.take();
+    slots.flow[slot] = 7;
+    slots.length[slot] = 1500;
+    slots.payload[slot] = 1400;
+    slots.flags[slot] = flags;
+    queue.push(slot, 0);
+    return slot;
+  };
+  push(0);
+  push(SLOT_TCP_REPEATED);
+  push(0);
+  equal(queue.payloadOf(7), 2800);
+  queue.take();
+  equal(queue.payloadOf(7), 1400);
+  queue.take();
+  equal(queue.payloadOf(7), 1400);
+  queue.dropFattest();
+  equal(queue.payloadOf(7), 0);
+});
+
+Deno.test("what a sender repeats, or believes it did, is dropped last", () => {
+  const { slots, queue, push } = make();
+  const first = push(1, 1500);
+  queue.spare(1, 0);
+  equal(queue.dropFattest(true), NO_SLOT);
+  equal(queue.dropFattest(), first);
+  const second = push(1, 1500);
+  slots.flags[second] = SLOT_TCP_REPEATED;
+  queue.spare(1, -1);
+  equal(queue.dropFattest(true), NO_SLOT);
+  equal(queue.dropFattest(), second);
 });

@@ -65,6 +65,7 @@ export class FlowModes {
   /** Since when nobody told the flow to slow down, and whether anybody ever did. */
   readonly #calmSince = new Float64Array(FLOWS);
   readonly #wasTold = new Uint8Array(FLOWS);
+  readonly #droppedAt = new Float64Array(FLOWS).fill(-Infinity);
   readonly #windowAt = new Float64Array(FLOWS);
   /** Bytes of the present window, and those of packets that found no queue. */
   readonly #bytes = new Float64Array(FLOWS);
@@ -185,8 +186,14 @@ export class FlowModes {
     this.#windows[flow] = 0;
   }
 
+  /** Hot. Whether a packet of the flow was dropped within `withinMs`. */
+  wasDropped(flow: number, withinMs: number, now: number): boolean {
+    return now - this.#droppedAt[flow]! < withinMs;
+  }
+
   /** A packet of the flow was dropped. */
   dropped(flow: number, now: number): void {
+    this.#droppedAt[flow] = now;
     this.repeated(flow, now);
   }
 }

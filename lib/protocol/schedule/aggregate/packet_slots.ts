@@ -16,13 +16,15 @@ export const SLOT_PRIORITY = 8;
 export const SLOT_TCP_REPEATED = 16;
 /** It is of TCP. */
 export const SLOT_TCP = 32;
-/** A newer acknowledgement says all that it would have said. */
+/** A newer acknowledgement says all that it would have said, or what it repeats waits here yet. */
 export const SLOT_SUPERSEDED = 64;
 
 export class PacketSlots {
   readonly capacity: number;
   /** Bytes on the wire. */
   readonly length: Uint16Array;
+  /** Bytes of payload, of TCP. */
+  readonly payload: Uint16Array;
   readonly flow: Uint16Array;
   readonly flags: Uint8Array;
   readonly stream: Uint16Array;
@@ -45,6 +47,7 @@ export class PacketSlots {
     this.#isOwn = numbering === "own";
     this.capacity = this.#freeCount = capacity;
     this.length = new Uint16Array(capacity);
+    this.payload = new Uint16Array(capacity);
     this.flow = new Uint16Array(capacity);
     this.flags = new Uint8Array(capacity);
     this.stream = new Uint16Array(capacity);

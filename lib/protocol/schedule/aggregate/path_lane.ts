@@ -1,7 +1,7 @@
 /**
  * One path as the scheduler sees it: what waits to leave on it, when the next record may, what it
- * carries, how late it delivers, and what it has not acknowledged. Of two queues `priority` leaves first.
- * What is in `bulk` waits for release times, by which paths of different delay deliver together.
+ * carries, how late it delivers, and what it has not acknowledged. Of its queues `urgent` leaves
+ * first, then `priority`. What is in `bulk` waits for release times, by which paths of different delay deliver together.
  */
 import { US_PER_MS } from "../../wire/units.ts";
 import { Capacity } from "../../path/capacity.ts";
@@ -46,6 +46,8 @@ export class PathLane {
   readonly id: number;
   /** Bit of the path in the order extension. */
   readonly bit: number;
+  /** What somebody waits for, and is little. */
+  readonly urgent: SlotQueue;
   readonly priority: SlotQueue;
   readonly bulk: ReleasedQueue;
   readonly pacer = new Pacer();
@@ -89,6 +91,7 @@ export class PathLane {
     this.id = options.id;
     this.bit = 1 << (options.id & 15);
     this.#slots = slots;
+    this.urgent = new SlotQueue(slots);
     this.priority = new SlotQueue(slots);
     this.bulk = new ReleasedQueue(slots);
     this.capacity = new Capacity(options.rate ?? null, options.ceiling);
@@ -102,13 +105,14 @@ export class PathLane {
   /** Hot. When a priority packet that comes now would begin to leave. */
   priorityStartAt(now: number): number {
     if (this.isUnpaced) return now;
-    return now + this.pacer.debt(now) + this.priority.bytes / this.capacity.rate(now);
+    const bytes = this.urgent.bytes + this.priority.bytes;
+    return now + this.pacer.debt(now) + bytes / this.capacity.rate(now);
   }
 
   /** Hot. When a bulk packet that comes now would begin to leave. */
   bulkStartAt(now: number): number {
     if (this.isUnpaced) return now;
-    const bytes = this.priority.bytes + this.bulk.queue.bytes;
+    const bytes = this.waitingBytes;
     const free = now + this.pacer.debt(now) + bytes / this.capacity.rate(now);
     return Math.max(free, this.bulk.finishAt);
   }
@@ -120,21 +124,22 @@ export class PathLane {
   }
 
   get waitingPackets(): number {
-    return this.priority.packets + this.bulk.queue.packets;
+    return this.urgent.packets + this.priority.packets + this.bulk.queue.packets;
   }
 
   get waitingBytes(): number {
-    return this.priority.bytes + this.bulk.queue.bytes;
+    return this.urgent.bytes + this.priority.bytes + this.bulk.queue.bytes;
   }
 
   /** Hot. The slot that may leave now, which is taken out, or NO_SLOT. */
   depart(now: number): number {
     if (this.state === "down" || !(this.isUnpaced || this.pacer.mayDepart(now))) return NO_SLOT;
+    if (this.urgent.head !== NO_SLOT) return this.urgent.shift();
     if (this.priority.head !== NO_SLOT) return this.priority.shift();
     return this.isUnpaced || this.bulk.releaseAt <= now + BATCH_MS ? this.bulk.shift() : NO_SLOT;
   }
 
-  /** Takes out what waits, one after the other, whether it may leave or not. */
+  /** Takes out what waits and is not urgent, one after the other, whether it may leave or not. */
   takeBack(): number {
     const slot = this.priority.shift();
     return slot === NO_SLOT ? this.bulk.shift() : slot;
@@ -144,7 +149,8 @@ export class PathLane {
   nextDepartureAt(): number {
     if (this.state === "down") return Infinity;
     if (this.isUnpaced && this.waitingPackets > 0) return -Infinity;
-    if (this.priority.head !== NO_SLOT) return this.pacer.nextAt;
+    const isHeld = this.urgent.head === NO_SLOT && this.priority.head === NO_SLOT;
+    if (!isHeld) return this.pacer.nextAt;
     return Math.max(this.pacer.nextAt, this.bulk.releaseAt);
   }
 

@@ -27,12 +27,14 @@ const REPEAT_BYTES_MAX = 150_000;
 export class Recovery implements SentRecordsOwner {
   retransmitted = 0;
   reinjected = 0;
-  /** When a path last lost what it had to others. */
+  /** When a path last lost what it had to others, and what all paths had then, in bytes. */
   gaveBackAt = -Infinity;
+  gaveBackBytes = 0;
   readonly #lanes: readonly PathLane[];
   readonly #slots: PacketSlots;
   #credit = REPEAT_BYTES_MAX;
-  #isReinjecting = false;
+  /** What a path gives back, while it does; null at other times. */
+  #returned: number[] | null = null;
   #now = 0;
 
   constructor(lanes: readonly PathLane[], slots: PacketSlots) {
@@ -77,21 +79,23 @@ export class Recovery implements SentRecordsOwner {
   }
 
   lost(slot: number): void {
-    const length = this.#slots.length[slot]!;
-    const isKept = (this.#slots.flags[slot]! & SLOT_RECOVERABLE) !== 0 &&
-      this.#now - this.#slots.arrivedAt[slot]! < AGE_MS_MAX;
-    const mayRepeat = this.#isReinjecting || this.#credit >= length;
-    const lane = isKept && mayRepeat ? fastestPriority(this.#lanes, length, this.#now) : null;
-    if (lane === null) return this.#slots.release(slot);
-    if (this.#isReinjecting) {
-      this.reinjected++;
-      lane.reinjected++;
-    } else {
-      this.#credit -= length;
-      this.retransmitted++;
-      lane.retransmitted++;
+    if (this.#returned !== null) {
+      this.#returned.push(slot);
+      return;
     }
+    const length = this.#slots.length[slot]!;
+    const mayRepeat = this.#isWorthwhile(slot) && this.#credit >= length;
+    const lane = mayRepeat ? fastestPriority(this.#lanes, length, this.#now) : null;
+    if (lane === null) return this.#slots.release(slot);
+    this.#credit -= length;
+    this.retransmitted++;
+    lane.retransmitted++;
     this.#repeat(lane, slot);
+  }
+
+  #isWorthwhile(slot: number): boolean {
+    return (this.#slots.flags[slot]! & SLOT_RECOVERABLE) !== 0 &&
+      this.#now - this.#slots.arrivedAt[slot]! < AGE_MS_MAX;
   }
 
   #repeat(lane: PathLane, slot: number): void {
@@ -106,19 +110,42 @@ export class Recovery implements SentRecordsOwner {
     this.#giveBack(lane, now);
   }
 
-  /** What a path has, sent and unsent, goes to the others, the oldest first. */
+  /**
+   * What a path has, sent and unsent, goes to the others: first what came first, which is not what was
+   * sent first, as the path may have been sent some of it twice. The receiver waits for it.
+   */
   #giveBack(lane: PathLane, now: number): void {
     this.#now = this.gaveBackAt = now;
-    this.#isReinjecting = true;
+    this.gaveBackBytes = heldBytes(this.#lanes);
     openReserve(this.#lanes);
-    lane.records.loseAll(this);
-    for (let slot = lane.takeBack(); slot !== NO_SLOT; slot = lane.takeBack()) {
+    for (let slot = lane.urgent.shift(); slot !== NO_SLOT; slot = lane.urgent.shift()) {
       const other = fastestPriority(this.#lanes, this.#slots.length[slot]!, now);
-      if (other !== null) this.#repeat(other, slot);
-      else this.#slots.release(slot);
+      if (other === null) this.#slots.release(slot);
+      else other.urgent.push(slot);
     }
+    const returned: number[] = this.#returned = [];
+    lane.records.loseAll(this);
+    this.#returned = null;
+    const sent = new Set(returned);
+    takeBack(lane, returned);
+    // What waits on the others would wait behind all of it.
+    if (returned.length > 0) { for (const other of this.#lanes) takeBack(other, returned); }
+    const { arrivedAt } = this.#slots;
+    returned.sort((one, other) => arrivedAt[one]! - arrivedAt[other]!);
+    for (const slot of returned) this.#reinject(slot, sent.has(slot));
     lane.waitingSince = Infinity;
-    this.#isReinjecting = false;
+  }
+
+  #reinject(slot: number, wasSent: boolean): void {
+    const mayGo = !wasSent || this.#isWorthwhile(slot);
+    const length = this.#slots.length[slot]!;
+    const lane = mayGo ? fastestPriority(this.#lanes, length, this.#now) : null;
+    if (lane === null) return this.#slots.release(slot);
+    if (wasSent) {
+      this.reinjected++;
+      lane.reinjected++;
+    }
+    this.#repeat(lane, slot);
   }
 
   /** Something true was heard of `lane`. */
@@ -161,4 +188,16 @@ export class Recovery implements SentRecordsOwner {
     const due = lane.sentAt + lane.roundTripMs + TAIL_JITTERS * lane.jitterMs + TAIL_MS;
     if (now >= due) lane.records.loseAll(this, TAIL_PACKETS);
   }
+}
+
+/** Moves what waits on a lane, whether it may leave or not, to `slots`. */
+function takeBack(lane: PathLane, slots: number[]): void {
+  for (let slot = lane.takeBack(); slot !== NO_SLOT; slot = lane.takeBack()) slots.push(slot);
+}
+
+/** Bytes that wait on all lanes, or were sent and are not acknowledged. */
+function heldBytes(lanes: readonly PathLane[]): number {
+  let bytes = 0;
+  for (const { waitingBytes, records } of lanes) bytes += waitingBytes + records.bytesInFlight;
+  return bytes;
 }

@@ -13,6 +13,8 @@ export class TcpProgress {
   readonly #owner = new Int32Array(FLOWS);
   /** The sequence number behind the last byte that was sent. */
   readonly #next = new Uint32Array(FLOWS);
+  /** Bytes that it sent without a gap, up to that one. */
+  readonly #contiguous = new Float64Array(FLOWS);
   readonly #ackOwner = new Int32Array(FLOWS);
   readonly #acknowledged = new Uint32Array(FLOWS);
 
@@ -23,9 +25,21 @@ export class TcpProgress {
     const end = (sequence + payloadBytes) >>> 0;
     const ahead = (end - this.#next[place]!) | 0;
     if (this.#owner[place] === hashB && ahead <= 0 && ahead > -WINDOW_MAX) return true;
+    const isNext = this.#owner[place] === hashB && this.#next[place] === sequence;
+    this.#contiguous[place] = payloadBytes + (isNext ? this.#contiguous[place]! : 0);
     this.#owner[place] = hashB;
     this.#next[place] = end;
     return false;
+  }
+
+  /**
+   * Hot. Whether all bytes of a repeated packet are among the last `waitingBytes` that its flow sent,
+   * and no others are.
+   */
+  isAmongLast({ hashA, sequence }: FlowKey, waitingBytes: number): boolean {
+    const place = FairQueue.flowOf(hashA);
+    const behind = (this.#next[place]! - sequence) | 0;
+    return behind <= waitingBytes && waitingBytes <= this.#contiguous[place]!;
   }
 
   /** Hot. Takes a packet in; whether the one of its flow before it tells nothing that it does not. */

@@ -16,6 +16,28 @@ Deno.test("what a sender sends again is repeated, and what follows is not", () =
   equal(progress.isRepeated(segment(1250, 100)), false);
 });
 
+Deno.test("what is repeated is among the last bytes of its flow, or is not", () => {
+  const progress = new TcpProgress();
+  for (let sequence = 1000; sequence < 1500; sequence += 100) {
+    progress.isRepeated(segment(sequence, 100));
+  }
+  equal(progress.isAmongLast(segment(1300, 100), 200), true);
+  equal(progress.isAmongLast(segment(1200, 100), 200), false);
+  equal(progress.isAmongLast(segment(1200, 100), 250), false);
+  equal(progress.isAmongLast(segment(1400, 100), 0), false);
+});
+
+Deno.test("where something is missing, or another flow sends, nobody knows which bytes are the last", () => {
+  const progress = new TcpProgress();
+  progress.isRepeated(segment(1000, 100));
+  progress.isRepeated(segment(1200, 100));
+  equal(progress.isAmongLast(segment(1100, 100), 200), false);
+  equal(progress.isAmongLast(segment(1200, 100), 100), true);
+  progress.isRepeated(segment(5000, 100, 1 + 2 ** 25));
+  progress.isRepeated(segment(1300, 100));
+  equal(progress.isAmongLast(segment(1300, 100), 300), false);
+});
+
 Deno.test("an acknowledgement without payload is not repeated", () => {
   const progress = new TcpProgress();
   progress.isRepeated(segment(1000, 100));
