@@ -233,7 +233,7 @@ export class Aggregate {
     this.#enqueue(slot, now);
   }
 
-  /** Whether what the flow repeats goes first: of its packets, one was dropped about when a path went, or since. */
+  /** Whether what the flow repeats goes first: a packet of it was dropped when a path went, or since. */
   #isWaitedFor(flow: number, now: number): boolean {
     const goneMs = now - this.#recovery.gaveBackAt;
     return goneMs < CUT_GRACE_MS &&
