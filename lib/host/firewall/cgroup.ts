@@ -4,6 +4,12 @@ import { join } from "node:path";
 /** Where nft looks for the paths it is given. */
 const NFT_ROOT = "/sys/fs/cgroup";
 
+/** Of a path and of each part of it, as file systems have them. */
+const PATH_LENGTH_MAX = 1024;
+const PART_LENGTH_MAX = 255;
+/** Of what was given, in messages. */
+const SHOWN_LENGTH_MAX = 60;
+
 /** Where the machine has its cgroups. */
 export interface CgroupMount {
   /** The folder of the outermost one. */
@@ -66,11 +72,19 @@ export function readCgroup({ root, prefix }: CgroupMount, path: string): Cgroup 
  */
 export function plainCgroupPath(text: string): string {
   const path = text.trim().replace(/^\/sys\/fs\/cgroup(?=\/|$)/, "").replace(/^\/+|\/+$/g, "");
-  if (path === "") throw new RangeError(`'${text}' is every program of the machine`);
+  const shown = text.length > SHOWN_LENGTH_MAX ? `${text.slice(0, SHOWN_LENGTH_MAX)}...` : text;
+  if (path === "") throw new RangeError(`'${shown}' is every program of the machine`);
   const isPlain = /^[A-Za-z0-9@:._\\+-]+(?:\/[A-Za-z0-9@:._\\+-]+)*$/.test(path);
   if (!isPlain || path.split("/").some((part) => part === "." || part === "..")) {
     throw new RangeError(
-      `'${text}' is no path of a cgroup, such as system.slice/backup.service (systemd-cgls shows them)`,
+      `'${shown}' is no path of a cgroup, such as system.slice/backup.service (systemd-cgls shows them)`,
+    );
+  }
+  const isTooLong = path.split("/").some((part) => part.length > PART_LENGTH_MAX);
+  if (isTooLong || path.length > PATH_LENGTH_MAX) {
+    throw new RangeError(
+      `'${shown}' is longer than a path of a cgroup may be: ${PART_LENGTH_MAX} characters between two ` +
+        `slashes, and ${PATH_LENGTH_MAX} in all`,
     );
   }
   return path;

@@ -40,7 +40,27 @@ Deno.test("a path is taken as people write it, and nothing that would be more th
   for (const text of ["/", "", "/sys/fs/cgroup"]) {
     throws(() => plainCgroupPath(text), /every program/);
   }
-  for (const text of ["a/../b", "a//b", 'a"; drop', "a b", "a\nb", "./a", "*"]) {
+  const parts = (length: number, count: number) => Array(count).fill("a".repeat(length)).join("/");
+  equal(plainCgroupPath(parts(255, 4)), parts(255, 4));
+  for (const text of [parts(256, 1), parts(200, 6), "a".repeat(100_000)]) {
+    throws(() => plainCgroupPath(text), /^RangeError: 'a.{0,70}\.\.\.' is longer than a path/);
+  }
+  for (
+    const text of [
+      "a/../b",
+      "a//b",
+      "ä.slice",
+      "a\u0000b",
+      "$(reboot)",
+      "a;b",
+      `${"b ".repeat(999)}`,
+      'a"; drop',
+      "a b",
+      "a\nb",
+      "./a",
+      "*",
+    ]
+  ) {
     throws(() => plainCgroupPath(text), /no path of a cgroup/, text);
   }
 });

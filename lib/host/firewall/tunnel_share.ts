@@ -4,7 +4,7 @@
  * leave with the client's address. TCP is told to send what fits into the tunnel.
  */
 import { type AddressFamily, FAMILIES, familyOf } from "../links/address.ts";
-import { checkInterfaceName } from "../links/network_interface.ts";
+import { checkInterfaceName, listInterfaces } from "../links/network_interface.ts";
 import type { ChangeId, HostJournal } from "../journal/host_journal.ts";
 import { enableForwarding } from "../sysctl/forwarding.ts";
 import type { Rule } from "./iptables.ts";
@@ -62,7 +62,18 @@ export class TunnelShare {
     this.#isShared = true;
     this.#routed = routed;
     notices.push(...await this.#apply());
+    notices.push(...await this.#absentInterfaces());
     return { isShared: true, notices };
+  }
+
+  /** Names that no interface has now; rules go by name, so one that comes is shared. */
+  async #absentInterfaces(): Promise<string[]> {
+    if (typeof this.#mode === "string") return [];
+    const present = await listInterfaces(this.#journal.runner);
+    return this.#mode.filter((name) => present.every((one) => one.name !== name)).map((name) =>
+      `-share names ${name}, and this machine has no such interface now: what is behind it uses the ` +
+      "tunnel once it is there"
+    );
   }
 
   /** The server routes these prefixes to this machine from now on. Returns notices for people. */

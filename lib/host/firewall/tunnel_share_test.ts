@@ -119,3 +119,26 @@ Deno.test({
     equal(await router.snapshot(), before);
   },
 });
+
+Deno.test({
+  name: "netns: an interface that is not there is said, and shared when it comes",
+  ignore: Deno.uid() !== 0,
+  async fn() {
+    await using crossing = await TestCrossing.create();
+    await using directory = await TestDirectory.create();
+    const { server: router } = crossing;
+    const journal = await HostJournal.open({
+      program: "t",
+      runner: router.namespace,
+      sysctl: new CommandSysctl(router.namespace),
+      directory: directory.path,
+    });
+    const { isShared, notices } = await new TunnelShare(journal, "wan", ["nosuch", "lan"]).start();
+    equal(isShared, true);
+    deepEqual(notices.filter((line) => line.startsWith("-share")), [
+      "-share names nosuch, and this machine has no such interface now: what is behind it uses the " +
+      "tunnel once it is there",
+    ]);
+    deepEqual(await journal.undoAll(), []);
+  },
+});
