@@ -4,6 +4,7 @@
  */
 import { getLogger } from "@logtape/logtape";
 import { LOG_CATEGORY } from "../../lib/cli/log.ts";
+import type { Libc } from "../../lib/ffi/libc/libc.ts";
 import type { LinkTransport } from "../../lib/status/bond_status.ts";
 import type { Engine, EngineEvent } from "../../lib/net/engine.ts";
 import type { HostJournal } from "../../lib/host/journal/host_journal.ts";
@@ -41,6 +42,8 @@ export interface BondedClientParts {
   readonly progress: ConnectProgress;
   /** Whether another client runs on this machine, which may have its traffic. */
   readonly hasCompany: boolean;
+  /** Missing: DNS answers of programs are not looked at. */
+  readonly libc?: Libc;
 }
 
 export class BondedClient {
@@ -74,6 +77,7 @@ export class BondedClient {
       bypassCgroups: options.bypassCgroups,
       lookUp: (name) => answerWithin(resolveHost(name, "the destination"), name, NAME_TIMEOUT_MS),
       letOut: (networks) => parts.protection.letOut(networks),
+      libc: parts.libc ?? null,
       whenTaken: parts.hasCompany ? "go behind" : "refuse",
       share: options.share,
       killSwitch: options.killSwitch,

@@ -219,6 +219,7 @@ export async function bond(
         progress,
       },
       hasCompany: company.length > 0,
+      libc,
     });
     stack.defer(() => bonded.end());
     const controls = controlsOf(live, session, bonded, rules, () => {

@@ -51,6 +51,11 @@ export class DestinationAddresses {
     );
   }
 
+  /** As the user gave them, in lower case. */
+  get names(): readonly string[] {
+    return this.#destinations.names;
+  }
+
   /** In the order of the user, then of the names. */
   get prefixes(): string[] {
     const named = [...this.#names.values()].flatMap(({ found }) => [...found.keys()]);
@@ -72,18 +77,22 @@ export class DestinationAddresses {
     return lines.filter((line) => line !== null);
   }
 
+  /**
+   * Somebody was told that a name has these addresses. Returns those that are new; none of other names.
+   */
+  learned(name: string, addresses: readonly string[], nowMs: number): string[] {
+    const named = this.#names.get(name);
+    if (named === undefined) return [];
+    const news = addresses.filter((address) => !named.found.has(address));
+    note(named, addresses, nowMs);
+    return news.filter((address) => named.found.has(address));
+  }
+
   async #refresh(name: string, named: Named, nowMs: number): Promise<string | null> {
-    const { found } = named;
     try {
-      for (const { address } of await this.#lookUp(name)) {
-        if (NO_DESTINATIONS.some((prefix) => prefixContains(prefix, address))) continue;
-        found.delete(address);
-        found.set(address, nowMs);
-      }
-      for (const [address, atMs] of found) if (nowMs - atMs > KEPT_MS) found.delete(address);
+      const answer = await this.#lookUp(name);
       const wasCrowded = named.isCrowded;
-      named.isCrowded = found.size > ADDRESSES_MAX;
-      for (const address of found.keys()) if (found.size > ADDRESSES_MAX) found.delete(address);
+      note(named, answer.map(({ address }) => address), nowMs);
       named.dueAtMs = nowMs + AGAIN_AFTER_MS;
       named.problem = null;
       return named.isCrowded && !wasCrowded
@@ -96,4 +105,20 @@ export class DestinationAddresses {
       return isNews ? `${named.problem}; what is known of ${name} stays` : null;
     }
   }
+}
+
+/** Whether that is the address of another host, which a name may stand for. */
+export function isDestination(address: string): boolean {
+  return !NO_DESTINATIONS.some((prefix) => prefixContains(prefix, address));
+}
+
+function note(named: Named, addresses: readonly string[], nowMs: number): void {
+  const { found } = named;
+  for (const address of addresses.filter(isDestination)) {
+    found.delete(address);
+    found.set(address, nowMs);
+  }
+  for (const [address, atMs] of found) if (nowMs - atMs > KEPT_MS) found.delete(address);
+  named.isCrowded = found.size > ADDRESSES_MAX;
+  for (const address of found.keys()) if (found.size > ADDRESSES_MAX) found.delete(address);
 }

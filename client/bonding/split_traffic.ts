@@ -10,7 +10,9 @@ import { TunnelPrefixes } from "../../lib/host/routes/tunnel_prefixes.ts";
 import { markText, type TrafficMark } from "../../lib/host/firewall/traffic_mark.ts";
 import { MarkedBypass } from "../../lib/host/routes/marked_bypass.ts";
 import type { Destinations } from "../config/destinations.ts";
+import type { Libc } from "../../lib/ffi/libc/libc.ts";
 import { DestinationAddresses, type LookUp } from "./destination_addresses.ts";
+import { FollowedNames } from "./followed_names.ts";
 
 export interface SplitOptions {
   readonly tun: string;
@@ -22,6 +24,8 @@ export interface SplitOptions {
   /** Asked through the tunnel, so they belong to what goes there. */
   readonly dnsServers: readonly string[];
   readonly lookUp: LookUp;
+  /** Null: DNS answers of programs are not looked at. */
+  readonly libc: Libc | null;
   /** Lets a kill switch know what leaves beside the tunnel. */
   readonly letOut: (networks: readonly LocalNetwork[]) => Promise<void>;
 }
@@ -33,20 +37,25 @@ export class SplitTraffic {
   readonly #beside: BesideTunnel;
   readonly #into: TunnelPrefixes;
   readonly #marked: MarkedBypass | null;
+  readonly #names: FollowedNames | null;
   /** What was said and still holds. */
   #said = new Set<string>();
 
-  constructor(journal: HostJournal, options: SplitOptions) {
-    const { bypass, only, lookUp, tun } = options;
+  /** @param followRoutes has follow() called, and waits for it. */
+  constructor(journal: HostJournal, options: SplitOptions, followRoutes: () => Promise<void>) {
+    const { bypass, only, lookUp, tun, libc } = options;
     this.#options = options;
     this.#bypass = bypass === null ? null : new DestinationAddresses(bypass, lookUp);
     this.#only = only === null ? null : new DestinationAddresses(only, lookUp);
     this.#beside = new BesideTunnel(journal, tun);
     this.#into = new TunnelPrefixes(journal, tun);
     const { bypassMark: mark, bypassCgroups: cgroups } = options;
-    this.#marked = mark === null && cgroups.length === 0
+    const names = { tun, bypass: this.#bypass, only: this.#only, followRoutes };
+    this.#names = libc === null ? null : new FollowedNames(journal, { libc, ...names });
+    const marksNames = libc !== null && (bypass?.names.length ?? 0) > 0;
+    this.#marked = mark === null && cgroups.length === 0 && !marksNames
       ? null
-      : new MarkedBypass(journal, { tun, mark, cgroups });
+      : new MarkedBypass(journal, { tun, mark, cgroups, marksNames });
   }
 
   /** Whether everything goes into the tunnel that does not go beside it. */
@@ -72,6 +81,16 @@ export class SplitTraffic {
       ...bypass === null ? [] : [`packets to ${text(bypass)} go outside the tunnel`],
       ...marked.map((what) => `${what} go outside the tunnel`),
     ];
+  }
+
+  /** Follows names by what programs are told of them. Returns lines for people. @throws JournalError. */
+  async watchNames(): Promise<string[]> {
+    return await this.#names?.begin() ?? [];
+  }
+
+  /** Ends that. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#names?.[Symbol.asyncDispose]();
   }
 
   /** Whether names are to be looked up. */

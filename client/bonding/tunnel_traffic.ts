@@ -52,7 +52,8 @@ export class TunnelTraffic {
     this.#options = options;
     // Rules of the machine are those of the client that has its traffic.
     const isFirst = options.whenTaken === "refuse";
-    this.#split = new SplitTraffic(journal, isFirst ? options : { ...options, ...NOTHING_BESIDE });
+    const split = isFirst ? options : { ...options, ...NOTHING_BESIDE };
+    this.#split = new SplitTraffic(journal, split, () => this.#followNow());
     this.#share = new TunnelShare(journal, options.tun, options.share);
     const bypassed = () => this.#split.bypassed;
     this.#leaks = new TunnelLeaks(journal.runner, { ...options, bypassed });
@@ -77,6 +78,7 @@ export class TunnelTraffic {
     if (this.#isSplit) {
       for (const line of await this.#split.follow()) log.warn("{line}", { line });
       for (const line of this.#split.describe()) log.info("{line}", { line });
+      for (const line of await this.#split.watchNames()) log.warn("{line}", { line });
     }
     const { bypass, bypassMark, bypassCgroups } = this.#options;
     const goesBeside = bypass !== null || bypassMark !== null || bypassCgroups.length > 0;
@@ -178,7 +180,16 @@ export class TunnelTraffic {
 
   /** Resolves when what check() has begun is done. */
   async settled(): Promise<void> {
+    await this.#split[Symbol.asyncDispose]();
     await this.#dnsLook;
+    await this.#routesLook;
+  }
+
+  /** Of one look that is under way it is not known what it has seen. */
+  async #followNow(): Promise<void> {
+    this.#routesMayHaveChanged = true;
+    await this.#routesLook;
+    this.check();
     await this.#routesLook;
   }
 

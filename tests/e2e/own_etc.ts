@@ -65,10 +65,12 @@ export class OwnEtc {
   }
 
   spawnClient(...args: string[]): Child {
-    return this.#lab.client.spawn(
-      this.#command([...program("client"), ...args]),
-      environment(this.#lab, "client"),
-    );
+    return this.spawn(...program("client"), ...args);
+  }
+
+  /** Starts a command of the client's machine. */
+  spawn(...argv: string[]): Child {
+    return this.#lab.client.spawn(this.#command(argv), environment(this.#lab, "client"));
   }
 
   /** Runs a command of the client's machine to its end. */

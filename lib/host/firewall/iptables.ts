@@ -24,7 +24,7 @@ interface MasqueradeOptions extends ForwardOptions {
 
 export interface Rule {
   table: "nat" | "filter" | "mangle" | "raw";
-  chain: "PREROUTING" | "OUTPUT" | "POSTROUTING" | "FORWARD";
+  chain: "PREROUTING" | "INPUT" | "OUTPUT" | "POSTROUTING" | "FORWARD";
   /**
    * "before what drops all" is the last place where a rule that accepts is reached: what an operator
    * has put there to be dropped stays dropped. "last" is where only the match counts.

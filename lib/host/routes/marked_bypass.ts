@@ -17,6 +17,8 @@ interface MarkedBypassOptions {
   readonly mark: TrafficMark | null;
   /** Paths such as system.slice/backup.service. */
   readonly cgroups: readonly string[];
+  /** Whether connections get BESIDE_MARK for what they lead to (NamedTable). */
+  readonly marksNames?: boolean;
 }
 
 export class MarkedBypass {
@@ -30,10 +32,11 @@ export class MarkedBypass {
 
   /** Throws Error that says what to do where cgroups are named and this machine has none. */
   constructor(journal: HostJournal, options: MarkedBypassOptions) {
-    const { tun, mark, cgroups } = options;
+    const { tun, mark, cgroups, marksNames = false } = options;
+    const usesBit = cgroups.length > 0 || marksNames;
     this.#options = options;
     this.#mount = cgroups.length === 0 ? null : cgroupMount();
-    this.#marks = [...mark === null ? [] : [mark], ...cgroups.length === 0 ? [] : [BESIDE_MARK]];
+    this.#marks = [...mark === null ? [] : [mark], ...usesBit ? [BESIDE_MARK] : []];
     this.#traffic = new MarkedTraffic(journal, tun, this.#marks);
     this.#table = new BesideTable(journal, tun);
   }
