@@ -41,7 +41,13 @@ import { LinkDefaults } from "./link_defaults.ts";
 import { LinkSelection } from "./link_selection.ts";
 import { LinkSet } from "./link_set.ts";
 import { readSurroundings } from "./link_state.ts";
-import { frontAddress, linkStreams, openFront, openTransport } from "./client_transport.ts";
+import {
+  behindProxy,
+  frontAddress,
+  linkStreams,
+  openProxy,
+  openTransport,
+} from "./client_transport.ts";
 import type { LinkStreams } from "./link_streams.ts";
 import { LiveSession } from "./live_session.ts";
 import { pause } from "./pause.ts";
@@ -86,7 +92,7 @@ export async function bond(
     new Date(),
   );
   for (const line of credentials.notices) log.warn("{line}", { line });
-  const front = await openFront(options);
+  const proxy = await openProxy(options);
   const progress = new ConnectProgress((steps) => observer?.onConnecting(steps));
   if (!options.killSwitch) {
     for (const line of await restoreStale(runner)) log.warn("{line}", { line });
@@ -117,7 +123,7 @@ export async function bond(
     }),
   );
   // It ends after the engine, whose last words it carries.
-  const transport = openTransport(options, front, libc, credentials);
+  const transport = openTransport(options, proxy, libc, credentials);
   if (transport !== null) stack.use(transport);
   const session = new LiveSession((link) => client?.isUnusable(link) ?? false);
   const { engine, name: engineName, reason } = await startEngine(options.engine, {
@@ -137,7 +143,7 @@ export async function bond(
   stack.use(manager.watch(() => engine.answer()));
   const rules = new LinkRules(options.rates, options.uses);
   const monitor = new BondMonitor(engine, () => ({
-    server: front?.server ?? pool?.name ?? options.server,
+    server: pool?.name ?? options.server,
     servers: pool?.states(performance.now()) ?? [],
     serverAddress: client?.serverAddresses ?? "",
     addresses: client?.addresses ?? "",
@@ -163,7 +169,7 @@ export async function bond(
   const notice = tlsNotice();
   if (notice !== null) log.warn("{notice}", { notice });
   const journal = await HostJournal.open({ program: CLIENT_PROGRAM, runner });
-  const protection = new Protection(journal, { ...options, ...frontAddress(options, front) });
+  const protection = new Protection(journal, { ...options, ...frontAddress(options, proxy) });
   stack.defer(() => protection.end(signal.aborted ? "stopped" : "failed"));
   const company = await runningPrograms(CLIENT_PROGRAM, journal);
   if (company.length > 0 && options.killSwitch) {
@@ -182,16 +188,18 @@ export async function bond(
       changesDns: options.dnsServers.length > 0,
     });
     await lookUp.remember();
-    const servers = front === null ? options.servers : [front.proxy.host];
-    const { serverChoice } = options;
-    const endpoints = pool = new ServerPool(journal, servers, serverChoice, (hosts, until) => {
-      const resolve = () => resolveServers(hosts, (name) => lookUp.find(name, until));
-      return servers.includes(hosts)
-        ? findServer(hosts, journal, until, resolve)
-        : answerWithin(resolve(), hosts, DATA_HOSTS_TIMEOUT_MS, until);
-    });
+    const { servers, serverChoice } = options;
+    const find = async (hosts: string, until: AbortSignal) => {
+      const isServer = servers.includes(hosts);
+      const place = isServer && proxy !== null ? proxy.host : hosts;
+      const resolve = () => resolveServers(place, (name) => lookUp.find(name, until));
+      if (!isServer) return answerWithin(resolve(), hosts, DATA_HOSTS_TIMEOUT_MS, until);
+      const found = await findServer(place, journal, until, resolve);
+      return proxy === null ? found : behindProxy(found, hosts);
+    };
+    const endpoints = pool = new ServerPool(journal, servers, serverChoice, find);
     const learned = stack.use(await LearnedRates.open(options.instance));
-    const streams = linkStreams(options, front, transport, endpoints);
+    const streams = linkStreams(options, proxy, transport, endpoints);
     const links = await makeLinks(options, journal, engine, endpoints, { rules, learned, streams });
     stack.adopt(setInterval(() => learn(monitor, learned), LEARN_MS), clearInterval);
     lookUp.follow(links);
@@ -203,7 +211,7 @@ export async function bond(
       credentials,
       features: [...engine.features, FEATURE_ANY_HOST],
       acceptsV1: options.acceptsV1,
-      behindProxy: front,
+      proxy,
       progress,
     });
     const bonded = client = new BondedClient({

@@ -9,7 +9,7 @@ import type { Libc } from "../../lib/ffi/libc/libc.ts";
 import type { BondOptions } from "../config/options.ts";
 import type { TransportMode } from "../config/transport_options.ts";
 import type { ClientCredentials } from "../control/client_credentials.ts";
-import { plainHost } from "../control/resolve_server.ts";
+import { type NamedAddress, plainHost, type ServerAddress } from "../control/resolve_server.ts";
 import {
   findProxy,
   ProxyError,
@@ -23,16 +23,9 @@ import type { ServerPool } from "./servers/server_pool.ts";
 
 const log = getLogger([LOG_CATEGORY, "client"]);
 
-/** A proxy, and the server behind it. */
-interface Front {
-  readonly proxy: ProxySetting;
-  /** The name or address that is asked for, and that the server's certificate must be for. */
-  readonly server: string;
-}
-
-/** Null: the server is reached itself. @throws Error for what cannot be, ProxyError. */
-export async function openFront(options: BondOptions): Promise<Front | null> {
-  const { proxy: source, transport, server } = options;
+/** Null: servers are reached without a proxy. @throws Error for what cannot be, ProxyError. */
+export async function openProxy(options: BondOptions): Promise<ProxySetting | null> {
+  const { proxy: source, transport } = options;
   const obstacle = source !== null || transport === "tls" ? tlsObstacle() : null;
   if (obstacle !== null) {
     throw new Error(
@@ -56,32 +49,44 @@ export async function openFront(options: BondOptions): Promise<Front | null> {
   log.info("everything goes through the proxy at {place}, inside TLS", {
     place: proxyPlace(proxy),
   });
-  return { proxy, server: plainHost(server.split(",")[0]!) };
+  return proxy;
+}
+
+/**
+ * The addresses of a proxy, as those of the server behind it that goes by the first of `hosts`: the
+ * proxy is asked for that name, and the server's certificate must be for it.
+ */
+export function behindProxy(
+  addresses: readonly ServerAddress[],
+  hosts: string,
+): readonly NamedAddress[] {
+  const host = plainHost(hosts.split(",")[0]!);
+  return addresses.map(({ address, family }) => ({ address, family, host }));
 }
 
 /** Whom the links have to lead to, and at which TCP port it is reached. */
 export function frontAddress(
   { server, controlPort }: BondOptions,
-  front: Front | null,
+  proxy: ProxySetting | null,
 ): Pick<BondOptions, "server" | "controlPort"> {
-  if (front === null) return { server, controlPort };
-  return { server: front.proxy.host, controlPort: front.proxy.port };
+  if (proxy === null) return { server, controlPort };
+  return { server: proxy.host, controlPort: proxy.port };
 }
 
 /** Null: nothing goes inside TLS, as it was asked for, or as this machine cannot. */
 export function openTransport(
   options: Pick<BondOptions, "transport" | "controlPort">,
-  front: Front | null,
+  proxy: ProxySetting | null,
   libc: Libc,
   credentials: ClientCredentials,
 ): TlsTransport | null {
-  const mode = modeOf(options, front);
+  const mode = modeOf(options, proxy);
   if (mode === "udp" || tlsObstacle() !== null) return null;
   return new TlsTransport({
     ...{ libc, credentials },
     workerModule: new URL(Deno.mainModule),
     port: options.controlPort,
-    proxy: front?.proxy ?? null,
+    proxy,
     purpose: mode === "auto" ? "trial" : "only way",
   });
 }
@@ -89,15 +94,18 @@ export function openTransport(
 /** How links use it. */
 export function linkStreams(
   options: Pick<BondOptions, "transport">,
-  front: Front | null,
+  proxy: ProxySetting | null,
   transport: TlsTransport | null,
   endpoints: ServerPool,
 ): LinkStreams | null {
   if (transport === null) return null;
-  const choice = new TransportChoice(modeOf(options, front));
-  return new LinkStreams({ transport, choice, endpoints, server: front?.server ?? null });
+  const choice = new TransportChoice(modeOf(options, proxy));
+  return new LinkStreams({ transport, choice, endpoints, isBehindProxy: proxy !== null });
 }
 
-function modeOf({ transport }: Pick<BondOptions, "transport">, front: Front | null): TransportMode {
-  return front === null ? transport : "tls";
+function modeOf(
+  { transport }: Pick<BondOptions, "transport">,
+  proxy: ProxySetting | null,
+): TransportMode {
+  return proxy === null ? transport : "tls";
 }

@@ -37,11 +37,6 @@ export class FollowedNames implements AsyncDisposable {
     this.#given = new Map(names.map((name) => [domainToASCII(name.replace(/\.$/, "")), name]));
   }
 
-  /** Whether there is a set of addresses that go beside the tunnel. */
-  get hasTable(): boolean {
-    return this.#table !== null;
-  }
-
   /** Begins. Returns what is not possible here, for people. @throws JournalError. */
   async begin(): Promise<string[]> {
     if (this.#given.size === 0) return [];

@@ -18,8 +18,7 @@ interface LinkStreamsParts {
   readonly transport: Pick<TlsTransport, "open">;
   readonly choice: TransportChoice;
   readonly endpoints: Pick<ServerPool, "control">;
-  /** The server behind a proxy, whose certificate counts; null: it is asked itself. */
-  readonly server: string | null;
+  readonly isBehindProxy: boolean;
 }
 
 export class LinkStreams implements Streams {
@@ -48,7 +47,7 @@ export class LinkStreams implements Streams {
   transportOf(link: string): LinkTransport {
     const reason = this.choice.reason(link);
     if (reason === null) return { transport: "udp", reason };
-    return { transport: "tls", reason: this.#parts.server === null ? reason : "through a proxy" };
+    return { transport: "tls", reason: this.#parts.isBehindProxy ? "through a proxy" : reason };
   }
 
   /**
@@ -76,7 +75,7 @@ export class LinkStreams implements Streams {
       this.#addresses.delete(name);
       return null;
     }
-    const { endpoints, server } = this.#parts;
+    const { endpoints } = this.#parts;
     const candidates = routes.flatMap((route) => {
       const endpoint = endpoints.control.find(({ address }) => address === route.server.address);
       return endpoint === undefined ? [] : [{ route, endpoint }];
@@ -91,6 +90,6 @@ export class LinkStreams implements Streams {
     }
     const { address, host } = endpoint;
     this.#addresses.set(name, address);
-    return { tls: { link: name, device, source, address, server: server ?? host }, via: route };
+    return { tls: { link: name, device, source, address, server: host }, via: route };
   }
 }

@@ -37,8 +37,8 @@ interface ControlTarget {
   readonly features: readonly string[];
   /** Whether a server is taken that speaks v1 only. */
   readonly acceptsV1: boolean;
-  /** The proxy in front of the server, whose addresses the routes lead to, and who is behind it. */
-  readonly behindProxy?: { readonly proxy: ProxySetting; readonly server: string } | null;
+  /** The proxy in front of the servers, whose addresses the routes lead to. */
+  readonly proxy?: ProxySetting | null;
   readonly progress?: ConnectProgress;
 }
 
@@ -141,7 +141,6 @@ export class SessionRequests {
   ): Promise<Answer> {
     const { link, nextHop, endpoint } = route;
     const { routes, host } = endpoint;
-    const { behindProxy } = this.#target;
     try {
       if (!route.isInUse) await routes?.ensure(nextHop);
       await routes?.prefer(nextHop.device);
@@ -149,9 +148,7 @@ export class SessionRequests {
       throw cannotPrefer(link, error);
     }
     try {
-      const server = behindProxy?.server ?? host;
-      const proxy = behindProxy?.proxy ?? null;
-      const who = { server, proxy, addresses: [endpoint], clientVersion: VERSION };
+      const who = { server: host, addresses: [endpoint], clientVersion: VERSION };
       return await ask({ ...this.#target, ...who });
     } catch (error) {
       if (!route.isInUse && !route.isKept) {

@@ -27,8 +27,9 @@ export type DiagCommand =
   | { command: "diag"; options: DiagOptions }
   | { command: "netcheck"; options: NetcheckOptions };
 
-/** What both take of the program's own flags. */
+/** What both take of the program's own flags, and what diag takes besides. */
 const SHARED = ["server", "servers", "ctrl", "ifaces", "pki", "cert"];
+const OF_DIAG = [...SHARED, "proxy"];
 
 /** `startOptions` are those of the flags before the command, with the given ones before them. */
 export function addDiagCommands(
@@ -43,7 +44,7 @@ export function addDiagCommands(
     .addOption(
       new Option("--output <file>", "save the report as well").argParser(pathFor("-output")),
     );
-  const diagShared = addShared(program, diag, startOptions);
+  const diagShared = addShared(program, diag, startOptions, OF_DIAG);
   diag.action((raw) =>
     accept({
       command: "diag",
@@ -77,8 +78,9 @@ function addShared(
   program: Command,
   command: Command,
   startOptions: (more: Settings) => StartOptions,
+  flagNames = SHARED,
 ): (raw: { json?: true | undefined }) => SharedOptions {
-  for (const name of SHARED) {
+  for (const name of flagNames) {
     const { flags, description, parseArg } = program.options.find(({ long }) =>
       long === `--${name}`
     )!;
@@ -86,7 +88,7 @@ function addShared(
   }
   const given = recordFlags(command);
   return (raw) => ({
-    ...startOptions(new Map([...given].filter(([key]) => SHARED.includes(key)))),
+    ...startOptions(new Map([...given].filter(([key]) => flagNames.includes(key)))),
     format: raw.json ? "json" : "text",
   });
 }

@@ -28,7 +28,7 @@ Connection:
                                    the only one in -pki)
   --once                           end with an error when the first attempt fails
   --transport <how>                what carries data: udp, tls (TCP, the control port), or auto: tls
-                                   where udp is silent (default: auto)
+                                   where udp fails (default: auto)
   --proxy <url>                    HTTP proxy to reach the server through: http://HOST:PORT,
                                    file:PATH that holds it, or env
 

@@ -318,7 +318,7 @@ function buildClientProgram(accept: Accept<ClientCommand>, home: string, file: S
             bypassCgroups: raw.bypassCgroup ?? [],
             bypassMark: raw.bypassMark ?? null,
           },
-          ...transportOptions({ ...raw, servers }),
+          ...transportOptions(raw),
           ui: raw.ui === true,
           statusEveryMs: raw.statusEvery,
           ...own,

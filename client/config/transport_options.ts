@@ -18,7 +18,7 @@ export type ProxySource =
 export const transportOption = () =>
   new Option(
     "--transport <how>",
-    "what carries data: udp, tls (TCP, the control port), or auto: tls where udp is silent",
+    "what carries data: udp, tls (TCP, the control port), or auto: tls where udp fails",
   )
     .helpGroup(GROUPS.connection)
     .default("auto" as TransportMode, "auto")
@@ -36,7 +36,8 @@ export const proxyOption = () =>
     .helpGroup(GROUPS.connection)
     .argParser(parseProxySource);
 
-function parseProxySource(text: string): ProxySource {
+/** Throws UsageError. */
+export function parseProxySource(text: string): ProxySource {
   if (text === "env") return { from: "environment" };
   if (text.startsWith("file:")) {
     const path = text.slice("file:".length);
@@ -62,17 +63,12 @@ export interface TransportOptions {
 export function transportOptions(raw: {
   readonly transport: TransportMode;
   readonly proxy?: ProxySource;
-  /** Those of -servers, or the one of -server. */
-  readonly servers: readonly string[];
 }): TransportOptions {
   const { transport, proxy = null } = raw;
   if (transport === "udp" && proxy !== null) {
     throw new UsageError(
       "-proxy carries everything inside TLS: give -transport tls or auto with it, or no proxy",
     );
-  }
-  if (proxy !== null && raw.servers.length > 1) {
-    throw new UsageError("-proxy leads to one server: give -server instead of -servers");
   }
   return { transport, proxy };
 }

@@ -31,11 +31,6 @@ Deno.test("what cannot be is refused, and no password is shown", () => {
   match(refusal("-transport", "tcp"), /-transport must be auto, udp or tls, not 'tcp'/);
   match(refusal("-proxy", "file:"), /needs the path of a file/);
   match(refusal("-transport", "udp", "-proxy", "env"), /-proxy carries everything inside TLS/);
-  const several = ["-b", "-servers", "a.example,b.example", "-proxy", "env"];
-  match(
-    (parseClientOptions(several, "/home/mara") as { text: string }).text,
-    /-proxy leads to one server/,
-  );
   const text = refusal("-proxy", "socks5://mara:geheim@10.0.0.1:1080");
   match(text, /only HTTP with CONNECT/);
   ok(!text.includes("geheim"));

@@ -8,11 +8,20 @@ import { expandHome, type InvokingUser } from "../../lib/cli/user_home.ts";
 import { VERSION } from "../../lib/cli/version.ts";
 import { type CommandRunner, SystemRunner } from "../../lib/host/command/runner.ts";
 import { formatDate } from "../../lib/pki/certificate.ts";
+import { parseProxySource } from "../config/transport_options.ts";
 import { UserFolder } from "../config/user_folder.ts";
+import { findProxy, type ProxySetting } from "../transport/proxy_setting.ts";
 import { TUN_NAME } from "../config/bond_options.ts";
 import { MODE_KEY, type Settings } from "../config/settings.ts";
 import { readMachineLinks } from "../screen/form/machine_link.ts";
-import { type Check, checkLines, checksOf, recommendations, summaryLines } from "./check.ts";
+import {
+  type Check,
+  checkLines,
+  checksOf,
+  failedBy,
+  recommendations,
+  summaryLines,
+} from "./check.ts";
 import { earlierRunChecks } from "./earlier_runs.ts";
 import { withLoadLeftOut } from "./load_checks.ts";
 import { isClientRunning, linkChecks, routingChecks } from "./network_checks.ts";
@@ -63,7 +72,25 @@ async function* wayToServer(
     yield noServer(settings);
     return;
   }
-  yield* serverChecks({ servers, ...serverOf(user, settings), ...what });
+  let proxy: ProxySetting | null;
+  try {
+    proxy = await proxyOf(user, settings);
+  } catch (error) {
+    yield failedBy("Proxy", "-proxy", error);
+    return;
+  }
+  yield* serverChecks({ servers, proxy, ...serverOf(user, settings), ...what });
+}
+
+/** @throws UsageError, ProxyError */
+async function proxyOf(user: InvokingUser, settings: Settings): Promise<ProxySetting | null> {
+  const text = textOf(settings, "proxy");
+  if (text === undefined) return null;
+  const { proxy } = await findProxy(parseProxySource(text), {
+    environment: (name) => Deno.env.get(name),
+    home: (path) => expandHome(path, user.home),
+  });
+  return proxy;
 }
 
 /** How the server is reached, and who asks. */

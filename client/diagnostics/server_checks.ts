@@ -11,12 +11,14 @@ import type { ControlGrant } from "../../lib/protocol/wire/control_message.ts";
 import { FEATURE_MAPPING } from "../../lib/protocol/wire/mapping_message.ts";
 import { FEATURE_ANY_HOST } from "../../lib/protocol/wire/tunnel_network.ts";
 import { splitAdvice } from "../control/advice.ts";
+import { behindProxy } from "../bonding/client_transport.ts";
 import { ControlError } from "../control/control_error.ts";
 import { exchange } from "../control/exchange.ts";
 import { type NamedAddress, resolveServers } from "../control/resolve_server.ts";
 import { loadChecks } from "./load_checks.ts";
 import { externalChecks } from "./external_checks.ts";
 import { natKinds } from "./nat_kinds.ts";
+import type { ProxySetting } from "../transport/proxy_setting.ts";
 import type { MachineLink } from "../screen/form/machine_link.ts";
 import { type Check, checksOf, failedBy } from "./check.ts";
 import { DATA_TIMEOUT_MS, DataSession } from "./data_session.ts";
@@ -33,6 +35,8 @@ export interface ServerTarget {
   /** Each is the names and addresses of one. */
   readonly servers: readonly string[];
   readonly controlPort: number;
+  /** What they are reached through; null: nothing. */
+  readonly proxy: ProxySetting | null;
   readonly pkiFolder: string;
   readonly certFile: string | undefined;
   /** Those that can be used. */
@@ -46,9 +50,41 @@ export interface ServerTarget {
 export async function* serverChecks(target: ServerTarget): AsyncGenerator<Check> {
   const credentials = yield* certificateChecks(target);
   const libc = Libc.open();
+  const { proxy, servers } = target;
+  if (proxy !== null) return yield* throughProxy(libc, proxy, target, credentials);
+  for (const server of servers) yield* wayTo(libc, server, target, credentials);
+}
+
+/** What a client with -proxy does: everything inside TLS, through it. */
+async function* throughProxy(
+  libc: Libc,
+  proxy: ProxySetting,
+  target: ServerTarget,
+  credentials: ClientCredentials | null,
+): AsyncGenerator<Check> {
+  const found = yield* nameChecks(proxy.host, "-proxy");
+  if (found.length === 0) return;
+  const way = {
+    ...{ section: "TCP to the proxy", port: proxy.port, links: target.links },
+    advice: "check -proxy, and that this network lets the link reach the proxy",
+  };
+  yield* tcpChecks(libc, way, found);
+  if (credentials === null) return;
   for (const server of target.servers) {
-    yield* wayTo(libc, server, target, credentials);
+    const addresses = behindProxy(found, server);
+    const grant = yield* tlsCheck(target, addresses, credentials);
+    if (grant === null) continue;
+    // It was asked for to see whether there is one; the server lets it fall idle.
+    grant.sessionKey.fill(0);
+    const { controlPort } = target;
+    const obstacle = await tlsDataObstacle(addresses[0]!, controlPort, credentials, proxy);
+    const { ok, failed } = checksOf("TLS and session");
+    yield obstacle === null
+      ? ok("data inside TLS", `${addresses[0]!.host} takes it through the proxy`)
+      : failed("data inside TLS", obstacle, "without it nothing goes through a proxy");
   }
+  const { leftOut } = checksOf("UDP to the data port");
+  yield leftOut("UDP", "with -proxy everything goes inside TLS");
 }
 
 async function* wayTo(
@@ -59,7 +95,12 @@ async function* wayTo(
 ): AsyncGenerator<Check> {
   const addresses = yield* nameChecks(server);
   if (addresses.length === 0) return;
-  yield* tcpChecks(libc, target, addresses);
+  const { controlPort: port, links } = target;
+  const way = {
+    ...{ section: "TCP to the control port", port, links },
+    advice: `open TCP ${port} on the server, and check that fluxify-server runs there`,
+  };
+  yield* tcpChecks(libc, way, addresses);
   if (credentials === null) return;
   const grant = yield* tlsCheck(target, addresses, credentials);
   if (grant === null) return;
@@ -99,6 +140,7 @@ async function* certificateChecks(
 
 async function* nameChecks(
   server: string,
+  flags = "-server or -servers",
 ): AsyncGenerator<Check, readonly NamedAddress[]> {
   const { ok, failed } = checksOf("DNS");
   const startMs = performance.now();
@@ -112,7 +154,7 @@ async function* nameChecks(
     yield failed(
       server,
       message,
-      "check the name given with -server or -servers, and 'getent hosts NAME'",
+      `check the name given with ${flags}, and 'getent hosts NAME'`,
     );
     return [];
   }
@@ -120,10 +162,15 @@ async function* nameChecks(
 
 async function* tcpChecks(
   libc: Libc,
-  { controlPort: port, links }: ServerTarget,
+  { section, port, links, advice }: {
+    readonly section: string;
+    readonly port: number;
+    readonly links: readonly MachineLink[];
+    readonly advice: string;
+  },
   addresses: readonly NamedAddress[],
 ): AsyncGenerator<Check> {
-  const { ok, failed, leftOut } = checksOf("TCP to the control port");
+  const { ok, failed, leftOut } = checksOf(section);
   for (const { name, addresses: own } of links) {
     for (const { address } of addresses) {
       if (!own.some((one) => familyOf(one) === familyOf(address))) {
@@ -131,7 +178,6 @@ async function* tcpChecks(
         continue;
       }
       const what = `${name} to ${address} port ${port}`;
-      const advice = `open TCP ${port} on the server, and check that fluxify-server runs there`;
       try {
         const tookMs = await probeTcp(libc, {
           device: name,
@@ -151,7 +197,7 @@ async function* tcpChecks(
 
 /** The whole of the control plane: TLS in both directions, revocation, and a session. */
 async function* tlsCheck(
-  { controlPort: port, isClientRunning }: ServerTarget,
+  { controlPort: port, isClientRunning, proxy }: ServerTarget,
   addresses: readonly NamedAddress[],
   credentials: ClientCredentials,
 ): AsyncGenerator<Check, ControlGrant | null> {
@@ -167,7 +213,7 @@ async function* tlsCheck(
   try {
     const { host } = addresses[0]!;
     const features = ["x1", FEATURE_MAPPING, FEATURE_ANY_HOST];
-    const options = { port, credentials, features, clientVersion: VERSION, onSecured };
+    const options = { port, proxy, credentials, features, clientVersion: VERSION, onSecured };
     const grant = await exchange({ server: host, addresses, ...options });
     const tookMs = Math.round(performance.now() - startMs);
     yield ok("handshake", `${negotiated}, both certificates accepted (${tookMs} ms)`);

@@ -1,6 +1,6 @@
 /**
  * Daemons of other people that tests run for real: DHCP clients and servers, radvd, systemd-resolved,
- * nats-server.
+ * nats-server, HTTP proxies.
  * Installing them would change the machine (systemd-resolved takes over its DNS, others start), so
  * Debian's packages are only unpacked, into a folder that machines of tests lay over their /usr.
  */
@@ -12,6 +12,8 @@ const PACKAGES = [
   ...["dbus-daemon", "dhcpcd-base", "dnsmasq-base", "isc-dhcp-client"],
   ...["libnss-resolve", "nats-server", "radvd", "systemd-resolved"],
 ];
+/** Apart, so that those above stay as they were unpacked. */
+const PROXIES = ["squid", "tinyproxy"];
 const CACHE = "/var/cache/fluxify-tests";
 const DOWNLOAD_TIMEOUT_MS = 120_000;
 const OVERLAY = ["mount", "-t", "overlay", "overlay", "-o"];
@@ -48,6 +50,30 @@ export async function needsNatsServer(): Promise<{ ignore: boolean }> {
   }
 }
 
+/** As {@link needsDaemons}, for tests with HTTP proxies; CI has to have them. */
+export async function needsProxies(): Promise<{ ignore: boolean }> {
+  if (needsRoot().ignore) return needsRoot();
+  try {
+    await run(
+      "unshare",
+      "--mount",
+      ...OVERLAY,
+      `lowerdir=${await unpackProxies()}/usr:/usr`,
+      "/usr",
+    );
+    return { ignore: false };
+  } catch (error) {
+    if (Deno.env.get("CI") === "true") throw error;
+    console.error(`tests with real proxies are skipped: ${(error as Error).message}`);
+    return { ignore: true };
+  }
+}
+
+/** As {@link unpackDaemons}, of squid and tinyproxy. */
+export function unpackProxies(): Promise<string> {
+  return unpacked("proxies", PROXIES);
+}
+
 /** The path of nats-server: of this machine, else unpacked. @throws Error when it cannot be had */
 export async function natsServer(): Promise<string> {
   const installed = "/usr/sbin/nats-server";
@@ -58,8 +84,12 @@ export async function natsServer(): Promise<string> {
  * The folder that holds their `usr` and `etc`, filled on first use.
  * @throws Error when the packages cannot be had.
  */
-export async function unpackDaemons(): Promise<string> {
-  const folder = join(CACHE, `daemons-${PACKAGES.join("-")}`);
+export function unpackDaemons(): Promise<string> {
+  return unpacked("daemons", PACKAGES);
+}
+
+async function unpacked(kind: string, packages: readonly string[]): Promise<string> {
+  const folder = join(CACHE, `${kind}-${packages.join("-")}`);
   if (await exists(folder)) return folder;
   await Deno.mkdir(CACHE, { recursive: true, mode: 0o755 });
   // Files of tests that run side by side need the same.
@@ -70,11 +100,11 @@ export async function unpackDaemons(): Promise<string> {
   try {
     await removeIfThere(unfinished);
     await Deno.mkdir(unfinished);
-    await unpackInto(unfinished);
+    await unpackInto(unfinished, packages);
     await Deno.rename(unfinished, folder);
   } catch (error) {
     throw new Error(
-      `Cannot get ${PACKAGES.join(", ")} to test with: apt-get must reach a Debian mirror; ` +
+      `Cannot get ${packages.join(", ")} to test with: apt-get must reach a Debian mirror; ` +
         `${(error as Error).message}`,
       { cause: error },
     );
@@ -82,7 +112,7 @@ export async function unpackDaemons(): Promise<string> {
   return folder;
 }
 
-async function unpackInto(folder: string): Promise<void> {
+async function unpackInto(folder: string, packages: readonly string[]): Promise<void> {
   const archives = join(folder, "archives");
   await Deno.mkdir(join(archives, "partial"), { recursive: true });
   const aptGet = [
@@ -94,7 +124,7 @@ async function unpackInto(folder: string): Promise<void> {
   // Those that are installed come too: what they have under /etc may have been changed here.
   const download = [
     ...["install", "--no-install-recommends", "--download-only", "--reinstall"],
-    ...PACKAGES,
+    ...packages,
   ];
   await runLong(...aptGet, ...download).catch(async () => {
     await runLong(...aptGet, "update");

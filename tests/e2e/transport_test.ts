@@ -1,5 +1,5 @@
 /** The data plane inside TLS: where it is asked for, where UDP is blocked, and through a proxy. */
-import { deepEqual, equal, match } from "node:assert/strict";
+import { deepEqual, equal, match, ok } from "node:assert/strict";
 import type { Lab } from "../../scripts/lab/lab.ts";
 import { SERVER_ADDRESS, SERVER_ADDRESS6 } from "../../scripts/lab/lab.ts";
 import {
@@ -62,6 +62,27 @@ topic("e2e transport: inside TLS", async (scenario) => {
     equal(await client.stop("SIGINT"), 0);
     deepEqual(await hostState(lab.client), before);
   });
+
+  await scenario(
+    "a link whose carrier comes and goes loses its connection, and has it again",
+    async () => {
+      const client = await startClient(lab, bundle, { args: ["-transport", "tls"] });
+      for (const link of LINKS) await up(client, `${link} \\(TLS\\)`, 0);
+      for (let turn = 0; turn < 3; turn++) {
+        const from = client.lineCount;
+        await lab.router.run("ip", "link", "set", "one", "down");
+        await client.waitForLine(/link one has no carrier/, STATE_TIMEOUT_MS, from);
+        await pingAll(lab.client, FAR_ADDRESSES);
+        await lab.router.run("ip", "link", "set", "one", "up");
+        await lab.router.run("ip", "address", "replace", "fd71:1::1/64", "dev", "one", "nodad");
+        await up(client, "one \\(TLS\\)", from);
+        await pingAll(lab.client, FAR_ADDRESSES);
+      }
+      ok(!/lost all paths|connected again/.test(client.tail(500)), client.tail(30));
+      equal(await client.stop("SIGINT"), 0);
+      deepEqual(await hostState(lab.client), before);
+    },
+  );
   equal(await server.stop("SIGINT"), 0);
 });
 

@@ -65,6 +65,8 @@ export class MarkedBypass {
     } catch (error) {
       if (!(error instanceof CommandError || error instanceof MissingProgramError)) throw error;
       if (cgroups.length > 0) throw needsNft(error);
+      // Names have routes then.
+      if (this.#options.mark === null) return { networks, notices: [...notices, ...lines] };
       lines.push(
         `without nft, what has got the mark after its route was chosen leaves with the tunnel's ` +
           `address: install nftables (${messageOf(error)})`,
