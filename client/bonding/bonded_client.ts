@@ -56,6 +56,7 @@ export class BondedClient {
   readonly #keeper: SessionKeeper;
   readonly #firstAnswers = new FirstAnswers();
   readonly #v1Watch = new V1SessionWatch();
+  #isReading = false;
 
   constructor(parts: BondedClientParts) {
     const { journal, links, options } = parts;
@@ -76,8 +77,8 @@ export class BondedClient {
       bypassMark: options.bypassMark,
       bypassCgroups: options.bypassCgroups,
       lookUp: (name) => answerWithin(resolveHost(name, "the destination"), name, NAME_TIMEOUT_MS),
-      letOut: (networks) => parts.protection.letOut(networks),
       libc: parts.libc ?? null,
+      letOut: (networks) => parts.protection.letOut(networks),
       whenTaken: parts.hasCompany ? "go behind" : "refuse",
       share: options.share,
       killSwitch: options.killSwitch,
@@ -206,6 +207,7 @@ export class BondedClient {
     this.#opening.check(nowMs);
     this.#tellOfFirstAnswers(nowMs);
     this.#watchV1(nowMs);
+    this.#watchTransport();
     this.#traffic.check();
   }
 
@@ -277,6 +279,20 @@ export class BondedClient {
       log.warn("the v1 server answers, but sends no packets: asking for a new session");
       session.renewNow();
     }).catch((error) => log.debug("{error}", { error }));
+  }
+
+  /** A network may slow UDP down, and let TLS pass. */
+  #watchTransport(): void {
+    const { engine, session, links } = this.#parts;
+    const { id } = session;
+    const isWatched = links.watchesTransport && !this.#opening.isV1;
+    if (!isWatched || !session.isUp || id === null || this.#isReading) return;
+    this.#isReading = true;
+    engine.report().then((reports) => {
+      const paths = reports.find((one) => one.id === id)?.paths;
+      if (paths === undefined || session.id !== id) return;
+      if (links.lookAtPaths(paths, performance.now())) this.#refresh(() => {});
+    }).catch((error) => log.debug("{error}", { error })).finally(() => this.#isReading = false);
   }
 
   #tellOfFirstAnswers(nowMs: number): void {

@@ -40,7 +40,7 @@ interface StreamPath {
 /** The data plane inside TLS, and what decides which links use it. */
 export interface Streams {
   readonly transport: Pick<TlsTransport, "open">;
-  readonly choice: Pick<TransportChoice, "wantsUdp" | "wantsTls">;
+  readonly choice: Pick<TransportChoice, "wantsUdp" | "wantsTls" | "heldBack">;
 }
 
 /** Where a path inside TLS leads, and how the link does there. */
@@ -250,7 +250,10 @@ export class LinkPaths {
   }
 
   #tellRule(session: number, name: string, id: number, path: Path | StreamPath): void {
-    const rule = this.#ruleOf(name, path.place);
+    const prescribed = this.#ruleOf(name, path.place);
+    const isHeldBack =
+      this.#streams?.choice.heldBack(name) === (path.place === null ? "tls" : "udp");
+    const rule: PathRule = isHeldBack ? { ...prescribed, use: "cap reached" } : prescribed;
     const { sendRate, receiveRate, use } = path.rule;
     const isKnown = rule.use === use && rule.sendRate === sendRate &&
       rule.receiveRate === receiveRate;

@@ -1,7 +1,7 @@
 /** Paths inside TLS beside those by UDP, and in their place. */
 import { deepEqual, equal } from "node:assert/strict";
 import type { EnginePath } from "../../lib/net/engine.ts";
-import { NO_RULE } from "../../lib/protocol/wire/path_rule.ts";
+import { NO_RULE, type PathRule } from "../../lib/protocol/wire/path_rule.ts";
 import { networkInterface } from "../../testing/network_interface.ts";
 import { TransportChoice } from "../transport/transport_choice.ts";
 import type { TransportMode } from "../config/transport_options.ts";
@@ -23,7 +23,8 @@ function setUp(mode: TransportMode, isV1 = false) {
   const engine = {
     addPath: (_session: number, { name, id }: EnginePath) => (log.push(`udp ${name} as ${id}`), 1),
     removePath: (_session: number, id: number) => void log.push(`no udp ${id}`),
-    setPathRule: (_session: number, id: number) => void log.push(`rule of ${id}`),
+    setPathRule: (_session: number, id: number, { use }: PathRule) =>
+      void log.push(`rule of ${id}${use === "always" ? "" : `: ${use}`}`),
   };
   const choice = new TransportChoice(mode);
   const transport = {
@@ -130,4 +131,24 @@ Deno.test("what is prescribed for a link holds for both of its paths", () => {
   silence("dsl");
   ensure();
   deepEqual(limit(), ["rule of 0", "rule of 15"]);
+});
+
+Deno.test("while UDP is slowed down its path is held back, and no more when that is over", () => {
+  const { paths, ensure, choice, log } = setUp("auto");
+  ensure();
+  const nothing = { rate: 0, loss: 0, isQueued: false };
+  const downOf = (rate: number, loss: number) => ({
+    up: nothing,
+    down: { rate, loss, isQueued: false },
+  });
+  for (let ms = 0; choice.heldBack("dsl") === null; ms += 1000) {
+    const tls = choice.wantsTls("dsl") ? downOf(0, 0) : null;
+    choice.carried("dsl", downOf(125_000, 0.3), tls, ms);
+  }
+  deepEqual(ensure(), ["tls dsl as 15"]);
+  paths.applyRules();
+  deepEqual(log.splice(0), ["rule of 0: cap reached"]);
+  choice.movedElsewhere("dsl");
+  paths.applyRules();
+  deepEqual(log.splice(0), ["rule of 0"]);
 });

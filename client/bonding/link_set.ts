@@ -7,6 +7,7 @@
 import { FAMILIES } from "../../lib/host/links/address.ts";
 import { getLogger } from "@logtape/logtape";
 import { LOG_CATEGORY } from "../../lib/cli/log.ts";
+import type { PathReport } from "../../lib/net/engine.ts";
 import type { LinkTransport } from "../../lib/status/bond_status.ts";
 import type { AddressFamily } from "../../lib/host/links/address.ts";
 import type { NetworkInterface } from "../../lib/host/links/network_interface.ts";
@@ -187,6 +188,19 @@ export class LinkSet {
       }
     }
     return isDue;
+  }
+
+  /** As LinkStreams.lookAtPaths(), of the session in use: refresh then. */
+  lookAtPaths(paths: readonly PathReport[], nowMs: number): boolean {
+    const streamOf = (name: string) => this.#paths.streamOf(name);
+    const isDue = this.#parts.streams?.lookAtPaths(this.#links, streamOf, paths, nowMs) ?? false;
+    if (isDue) this.#paths.applyRules();
+    return isDue;
+  }
+
+  /** Whether that decides anything. */
+  get watchesTransport(): boolean {
+    return this.#parts.streams?.choice.isAutomatic ?? false;
   }
 
   #isLinkUp(id: number, name: string, isUp: (pathId: number) => boolean): boolean {

@@ -58,6 +58,8 @@ export interface TlsRoute {
   readonly address: string;
   /** The name or address that the server's certificate must be for. */
   readonly server: string;
+  /** Why not by UDP, for people; missing or null: it was asked for. */
+  readonly why?: string | null;
 }
 
 /** A path of a session, as the engine knows it. */
@@ -244,8 +246,8 @@ export class TlsPath {
     this.#openedMs = performance.now();
     const why = proxy !== null
       ? " through the proxy"
-      : purpose === "trial"
-      ? ", as UDP gets no answer"
+      : purpose === "trial" && route.why
+      ? `, as ${route.why}`
       : "";
     log.info("link {link}: data goes inside TLS to {place}{why}", {
       ...{ link: route.link, place: place(this.#target), why },

@@ -1,8 +1,9 @@
 /**
- * Which transport each link uses: UDP where it is answered, else TLS beside it, until UDP is answered
- * again. A decision per link, from what is seen of its path by UDP; has no clock.
+ * Which transport each link uses: UDP where it is answered and not slowed down, else TLS beside it, until
+ * UDP is well again. A decision per link, from what is seen of its paths; has no clock.
  */
 import type { TransportMode } from "../config/transport_options.ts";
+import { type Carried, type ThrottleVerdict, ThrottleWatch } from "./throttled_udp.ts";
 
 /** UDP that is silent for so long, though the server has granted a session, is taken for blocked. */
 const UDP_SILENT_MS = 3000;
@@ -14,7 +15,9 @@ const RELAPSE_WITHIN_MS = 60_000;
 const UDP_TRUSTED_MS_MAX = 64_000;
 
 interface LinkTransport {
+  /** Because UDP is silent. */
   usesTls: boolean;
+  throttle: ThrottleWatch;
   /** Since when UDP is not answered; null: it is, or there is no path. */
   silentSinceMs: number | null;
   answeredSinceMs: number | null;
@@ -31,6 +34,11 @@ export class TransportChoice {
     this.#mode = mode;
   }
 
+  /** Whether it is by what is seen of the paths. */
+  get isAutomatic(): boolean {
+    return this.#mode === "auto";
+  }
+
   /** Whether the link has a path by UDP. */
   wantsUdp(): boolean {
     return this.#mode !== "tls";
@@ -39,13 +47,23 @@ export class TransportChoice {
   /** Whether the link has a path inside TLS. */
   wantsTls(link: string): boolean {
     if (this.#mode !== "auto") return this.#mode === "tls";
-    return this.#links.get(link)?.usesTls ?? false;
+    const state = this.#links.get(link);
+    return state !== undefined && (state.usesTls || state.throttle.wantsTls);
+  }
+
+  /** The path of the link that carries only while nothing else works; null: neither. */
+  heldBack(link: string): "udp" | "tls" | null {
+    const state = this.#links.get(link);
+    return state === undefined || state.usesTls ? null : state.throttle.heldBack;
   }
 
   /** Why the link uses TLS, for people; null: it does not. */
   reason(link: string): string | null {
     if (!this.wantsTls(link)) return null;
-    return this.#mode === "tls" ? "as asked for" : "UDP gets no answer";
+    if (this.#mode === "tls") return "as asked for";
+    const { usesTls, throttle } = this.#links.get(link)!;
+    if (usesTls) return "UDP gets no answer";
+    return throttle.isThrottled ? "UDP is slowed down" : "UDP loses packets";
   }
 
   /** The link has no path by UDP at present: nothing is learned of it. */
@@ -54,22 +72,46 @@ export class TransportChoice {
     if (state !== undefined) state.silentSinceMs = state.answeredSinceMs = null;
   }
 
+  /** The link leads through another network than before: nobody knows what that slows down. */
+  movedElsewhere(link: string): void {
+    const state = this.#links.get(link);
+    if (state !== undefined) state.throttle = new ThrottleWatch();
+  }
+
   /** The link's path by UDP is answered, or is not. Returns whether what it uses changes. */
   look(link: string, isUdpUp: boolean, nowMs: number): "to TLS" | "to UDP" | null {
     if (this.#mode !== "auto") return null;
-    const state = this.#links.getOrInsertComputed(link, (): LinkTransport => ({
-      usesTls: false,
-      silentSinceMs: null,
-      answeredSinceMs: null,
-      returnedMs: -Infinity,
-      trustedMs: UDP_TRUSTED_MS,
-    }));
+    const state = this.#stateOf(link);
     return isUdpUp ? answered(state, nowMs) : silent(state, nowMs);
+  }
+
+  /** What the link's paths have carried since the last look, as ThrottleWatch.look() has it. */
+  carried(
+    link: string,
+    udp: Carried | null,
+    tls: Carried | null,
+    nowMs: number,
+  ): ThrottleVerdict | null {
+    if (this.#mode !== "auto") return null;
+    const { usesTls, throttle } = this.#stateOf(link);
+    // Silence is the other matter, and decided.
+    return usesTls ? null : throttle.look(udp, tls, nowMs);
   }
 
   /** Forgets other links than these. */
   keepOnly(links: readonly string[]): void {
     for (const link of this.#links.keys()) if (!links.includes(link)) this.#links.delete(link);
+  }
+
+  #stateOf(link: string): LinkTransport {
+    return this.#links.getOrInsertComputed(link, () => ({
+      usesTls: false,
+      throttle: new ThrottleWatch(),
+      silentSinceMs: null,
+      answeredSinceMs: null,
+      returnedMs: -Infinity,
+      trustedMs: UDP_TRUSTED_MS,
+    }));
   }
 }
 

@@ -61,3 +61,46 @@ Deno.test("what was prescribed is used, whatever is answered", () => {
   equal(tls.wantsUdp(), false);
   equal(tls.reason("wan"), "as asked for");
 });
+
+const NOTHING = { rate: 0, loss: 0, isQueued: false };
+const downOf = (rate: number, loss = 0) => ({ up: NOTHING, down: { rate, loss, isQueued: false } });
+
+/** Until UDP is found to be slowed down to 1 Mbit/s. */
+function throttle(choice: TransportChoice, fromMs = 0): number {
+  for (let ms = fromMs;; ms += 1000) {
+    const isByTls = choice.heldBack("wan") === "udp";
+    choice.look("wan", true, ms);
+    const udp = isByTls ? downOf(0) : downOf(125_000, 0.3);
+    const tls = choice.wantsTls("wan") ? downOf(isByTls ? 4_000_000 : 0) : null;
+    if (choice.carried("wan", udp, tls, ms)?.kind === "to TLS") return ms;
+  }
+}
+
+Deno.test("UDP that is answered and slowed down is left for TLS, and answers do not bring it back", () => {
+  const choice = new TransportChoice("auto");
+  const ms = throttle(choice);
+  equal(choice.reason("wan"), "UDP is slowed down");
+  for (let later = ms; later < ms + 10_000; later += 1000) choice.look("wan", true, later);
+  deepEqual([choice.wantsTls("wan"), choice.heldBack("wan")], [true, "udp"]);
+});
+
+Deno.test("silence goes before: then neither is held back", () => {
+  const choice = new TransportChoice("auto");
+  const ms = throttle(choice);
+  for (let later = ms; later < ms + 5000; later += 1000) choice.look("wan", false, later);
+  deepEqual([choice.reason("wan"), choice.heldBack("wan")], ["UDP gets no answer", null]);
+});
+
+Deno.test("in another network all begins anew; what was prescribed is not looked at", () => {
+  const choice = new TransportChoice("auto");
+  throttle(choice);
+  choice.movedElsewhere("wan");
+  deepEqual([choice.wantsTls("wan"), choice.heldBack("wan")], [false, null]);
+  for (const mode of ["udp", "tls"] as const) {
+    const fixed = new TransportChoice(mode);
+    for (let ms = 0; ms < 20_000; ms += 1000) {
+      equal(fixed.carried("wan", downOf(125_000, 0.3), null, ms), null);
+    }
+    deepEqual([fixed.isAutomatic, fixed.heldBack("wan")], [false, null]);
+  }
+});

@@ -158,6 +158,16 @@ export const IDLE_REASONS = [
 ] satisfies (Exclude<PathState, "up"> | Exclude<PathUse, "always"> | Reason | "peer" | "standby")[];
 export type IdleReason = (typeof IDLE_REASONS)[number];
 
+/** Counters of records that came over a path, modulo 2^32. */
+export interface Arrived {
+  readonly records: number;
+  /** How many were sent until the last one that came. */
+  readonly expected: number;
+  readonly bytes: number;
+  /** Whether the last ones waited in a queue that is filled. */
+  readonly isQueued: boolean;
+}
+
 export interface PathReport {
   readonly id: number;
   readonly name: string;
@@ -207,6 +217,9 @@ export interface PathReport {
   readonly sentBytes: number;
   readonly receivedPackets: number;
   readonly receivedBytes: number;
+  /** What came of the peer's records; of this side's, as the peer told last: null before, and by v1. */
+  readonly arrived: Arrived;
+  readonly arrivedThere: Arrived | null;
   /** Packets that came with "congestion experienced". */
   readonly congestionMarks: number;
   /** What a client asked on the path whether it works, and how often it was answered. */

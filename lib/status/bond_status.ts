@@ -182,7 +182,8 @@ function withLinks(session: SessionReport | null): SessionReport | null {
   return { ...session, paths: [...paths.values()] };
 }
 
-function isInsideTls({ name }: PathReport): boolean {
+/** Whether the engine's path of that name is inside TLS. */
+export function isInsideTls({ name }: Pick<PathReport, "name">): boolean {
   return name.endsWith(TLS_MARK);
 }
 
@@ -195,8 +196,11 @@ function joined(name: string, one: PathReport, other: PathReport): PathReport {
   // Of two that work, UDP is the one that stays; of two that do not, TLS is the one that is tried last.
   const inside = isInsideTls(other) ? other : one;
   const udp = inside === one ? other : one;
+  // Unless it is held back, as while UDP is slowed down.
+  const isSpared = udp.idleFor === "cap reached" && inside.idleFor !== "cap reached";
+  const isByUdp = isCarrying(udp) && !(isSpared && isCarrying(inside));
   return {
-    ...named(isCarrying(udp) ? udp : inside, name),
+    ...named(isByUdp ? udp : inside, name),
     sentPackets: one.sentPackets + other.sentPackets,
     sentBytes: one.sentBytes + other.sentBytes,
     receivedPackets: one.receivedPackets + other.receivedPackets,

@@ -114,3 +114,18 @@ Deno.test("a link with a path by UDP and one inside TLS is one, by what carries 
     }
   }
 });
+
+Deno.test("while UDP is held back, as it is slowed down, the path inside TLS is shown", async () => {
+  const udp = pathReport(0, "one", { idleFor: "cap reached" });
+  const cases: [Partial<PathReport>, number][] = [
+    [{}, 15],
+    [{ state: "down", idleFor: "down" }, 0],
+    // A volume that is used up holds back both.
+    [{ idleFor: "cap reached" }, 0],
+  ];
+  for (const [changes, shown] of cases) {
+    const tls = pathReport(15, tlsPathName("one"), changes);
+    const { monitor } = setUp(() => [{ ...sessionReport([udp, tls]), id: 7 }]);
+    deepEqual((await monitor.status()).session!.paths.map(({ id }) => id), [shown]);
+  }
+});

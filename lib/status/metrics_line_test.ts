@@ -20,6 +20,8 @@ const PATH: PathReport = {
   deliveryRate: 6_250_000.4,
   mtu: 1400,
   heardMsAgo: 119.6,
+  arrived: { records: 12, expected: 12, bytes: 2200, isQueued: false },
+  arrivedThere: null,
   sentPackets: 10,
   sentBytes: 12_345,
   receivedPackets: 20,

@@ -35,6 +35,8 @@ export function pathReport(
     retransmittedPackets: 0,
     reinjectedPackets: 0,
     repairedPackets: 0,
+    arrived: { records: 12, expected: 12, bytes: 2200, isQueued: false },
+    arrivedThere: null,
     sentPackets: 10,
     sentBytes: 1000,
     receivedPackets: 10,

@@ -40,6 +40,8 @@ export function reportSession<S extends Cipher, O extends Cipher>(
     rateLimit: path.rule.sendRate,
     peerCapacity: path.peerRate,
     sendingRate: path.quality.sentRate,
+    arrived: path.receiveStatistics.arrivedSoFar,
+    arrivedThere: path.quality.arrivedThere,
     ...loadOf(session.scheduling.scheduler.loadOf(path)),
     ...path.counters,
   }));

@@ -11,6 +11,7 @@ import type { PathFeedback } from "../wire/path_feedback.ts";
 import { ArrivalRate } from "./arrival_rate.ts";
 import { areVanishing, isQueueFilled } from "./congestion.ts";
 import { LossWindow } from "./loss_window.ts";
+import type { ReceiveStatistics } from "./receive_statistics.ts";
 import { Rtt } from "./rtt.ts";
 import { WindowedMinimum } from "./windowed_minimum.ts";
 
@@ -237,6 +238,13 @@ export class PathQuality {
   /** What arrived when the path was full, bytes per second; null until it was. */
   get deliveryRate(): number | null {
     return this.#knownRate;
+  }
+
+  /** As ReceiveStatistics.arrivedSoFar of the receiver, as it told last; null before. */
+  get arrivedThere(): ReceiveStatistics["arrivedSoFar"] | null {
+    if (this.#feedback === null) return null;
+    const { received: records, expected, bytes } = this.#feedback;
+    return { records, expected, bytes, isQueued: this.#isQueued };
   }
 
   /** When the receiver was last heard of; -Infinity before. */

@@ -43,6 +43,16 @@ export class ReceiveStatistics {
     return this.#received < 2 ? null : this.#jitterUs / US_PER_MS;
   }
 
+  /** All that has come so far, and what was sent until then; bytes as records. Modulo 2^32. */
+  get arrivedSoFar(): { records: number; expected: number; bytes: number; isQueued: boolean } {
+    return {
+      records: this.#received >>> 0,
+      expected: this.#expected >>> 0,
+      bytes: this.#bytes >>> 0,
+      isQueued: this.#isQueued,
+    };
+  }
+
   /** Whether much of what was sent before the last feedback is gone, though no queue was filled. */
   get isVanishing(): boolean {
     return this.#isVanishing;
