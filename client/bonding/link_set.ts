@@ -4,12 +4,11 @@
  * address, gets a new one. Each link leads to an address of the server that it can reach, so one
  * session has paths of both families where the links differ.
  */
-import { FAMILIES } from "../../lib/host/links/address.ts";
+import { type AddressFamily, FAMILIES } from "../../lib/host/links/address.ts";
 import { getLogger } from "@logtape/logtape";
 import { LOG_CATEGORY } from "../../lib/cli/log.ts";
 import type { PathReport } from "../../lib/net/engine.ts";
 import type { LinkTransport } from "../../lib/status/bond_status.ts";
-import type { AddressFamily } from "../../lib/host/links/address.ts";
 import type { NetworkInterface } from "../../lib/host/links/network_interface.ts";
 import { SerialQueue } from "../../lib/host/serial_queue.ts";
 import { EndpointChoice } from "./endpoint_choice.ts";
@@ -187,6 +186,7 @@ export class LinkSet {
         isDue = true;
       }
     }
+    if (isDue) this.#paths.applyRules();
     return isDue;
   }
 
