@@ -34,6 +34,8 @@ const PAUSE_FIRST_MS = 30_000;
 export const HOLD_FIRST_MS = 20_000;
 /** and both after twice as long each time, up to this. */
 const WAIT_MAX_MS = 30 * 60_000;
+/** A trial of TLS that was due for so long, and not needed, is as the first. */
+const FORGIVEN_AFTER_MS = 60 * 60_000;
 /** UDP that is slowed down again within this time is trusted later. */
 const RELAPSE_WITHIN_MS = 10 * 60_000;
 /** A path that does not work for so many looks in a row loses the trial. */
@@ -148,6 +150,7 @@ export class ThrottleWatch {
     if (nowMs < this.#notBeforeMs) return null;
     const direction = DIRECTIONS.find((one) => this.#doubts[one].isStrong);
     if (direction === undefined) return null;
+    if (nowMs - this.#notBeforeMs >= FORGIVEN_AFTER_MS) this.#pauseMs = PAUSE_FIRST_MS;
     const before = { direction, rate: this.#doubts[direction].rate };
     this.#state = { name: "opening", sinceMs: nowMs, before };
     return { kind: "tries TLS", udpRate: before.rate, tlsRate: 0 };
