@@ -6,7 +6,11 @@ export const PROXY_KINDS = ["squid", "tinyproxy"] as const;
 export type ProxyKind = typeof PROXY_KINDS[number];
 
 export const PROXY_USER = "mara";
-export const PROXY_PASSWORD = "geheim%";
+/** tinyproxy takes no signs but letters and digits. */
+export const PROXY_PASSWORDS: Readonly<Record<ProxyKind, string>> = {
+  squid: "geheim%",
+  tinyproxy: "geheim",
+};
 const START_TIMEOUT_MS = 20_000;
 
 interface ProxyPlace {
@@ -14,7 +18,7 @@ interface ProxyPlace {
   readonly port: number;
   /** Of the server: the only one it connects to. */
   readonly controlPort: number;
-  /** For its configuration; it is its own alone. */
+  /** For its configuration; anybody may read there, as squid gives its rights up. */
   readonly directory: string;
 }
 
@@ -25,8 +29,6 @@ export async function startProxy(
   place: ProxyPlace,
 ): Promise<Child> {
   const { directory } = place;
-  await Deno.mkdir(directory, { recursive: true });
-  // squid gives its rights up.
   await Deno.chmod(directory, 0o777);
   const unpacked = await unpackProxies();
   const mount = `mount -t overlay -o "lowerdir=${unpacked}/usr:/usr" overlay /usr`;
@@ -47,7 +49,7 @@ export async function startProxy(
 async function squid(machine: Namespace, place: ProxyPlace): Promise<string[]> {
   const { address, port, controlPort, directory } = place;
   const { stdout } = await machine.runWith(
-    { input: PROXY_PASSWORD },
+    { input: PROXY_PASSWORDS.squid },
     ...["openssl", "passwd", "-apr1", "-stdin"],
   );
   await Deno.writeTextFile(`${directory}/passwords`, `${PROXY_USER}:${stdout.trim()}\n`);
@@ -82,7 +84,7 @@ async function tinyproxy(place: ProxyPlace): Promise<string[]> {
     "LogLevel Info",
     "Allow 0.0.0.0/0",
     `ConnectPort ${controlPort}`,
-    `BasicAuth ${PROXY_USER} ${PROXY_PASSWORD}`,
+    `BasicAuth ${PROXY_USER} ${PROXY_PASSWORDS.tinyproxy}`,
   ];
   await Deno.writeTextFile(`${directory}/tinyproxy.conf`, lines.join("\n") + "\n");
   return ["tinyproxy", "-d", "-c", `${directory}/tinyproxy.conf`];

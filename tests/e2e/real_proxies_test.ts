@@ -1,6 +1,7 @@
 /** Proxies that people run, with their log-in, and several servers behind one. */
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { SERVER_ADDRESS } from "../../scripts/lab/lab.ts";
+import { TemporaryDirectory } from "../../scripts/lab/temporary_directory.ts";
 import {
   environment,
   newClientCertificate,
@@ -11,7 +12,7 @@ import {
 } from "../../scripts/lab/programs.ts";
 import {
   PROXY_KINDS,
-  PROXY_PASSWORD,
+  PROXY_PASSWORDS,
   PROXY_USER,
   type ProxyKind,
   startProxy,
@@ -59,10 +60,11 @@ topic("e2e transport: proxies that people run", async (scenario) => {
       `add rule inet trial forward iifname { "one", "two" } ${what} drop`,
     );
   }
+  const folder = cleanup.use(await TemporaryDirectory.create("proxy")).path;
   const start = (kind: ProxyKind) =>
     startProxy(lab.router, kind, {
       ...{ address: PROXY_ADDRESS, port: PROXY_PORT, controlPort: 8443 },
-      directory: `${lab.directory}/${kind}`,
+      directory: folder,
     });
   const file = async (password: string) => {
     const path = `${lab.directory}/proxy`;
@@ -79,7 +81,7 @@ topic("e2e transport: proxies that people run", async (scenario) => {
     await scenario(`${kind}: everything, with a user and a password`, async () => {
       const proxy = await start(kind);
       const client = await startClient(lab, bundle, {
-        args: ["-proxy", await file(PROXY_PASSWORD), "-kill-switch"],
+        args: ["-proxy", await file(PROXY_PASSWORDS[kind]), "-kill-switch"],
       });
       for (const link of LINKS) await up(client, link);
       await pingAll(lab.client, FAR_ADDRESSES);
@@ -107,7 +109,7 @@ topic("e2e transport: proxies that people run", async (scenario) => {
         ...[...program("client"), "diag", "-server", SERVER_ADDRESS, "-cert", bundle],
         ...["-ifaces", LINKS.join(","), "-proxy", await file(password)],
       ], environment(lab, "client")));
-    const { text } = await diag(PROXY_PASSWORD);
+    const { text } = await diag(PROXY_PASSWORDS.squid);
     match(text, /TCP to the proxy[^]*one to 203\.0\.113\.1 port 3128/);
     match(text, /ok +session +10\.8\.0\.\d+/);
     match(text, /ok +data inside TLS +203\.0\.113\.10 takes it through the proxy/);
@@ -124,7 +126,7 @@ topic("e2e transport: proxies that people run", async (scenario) => {
     const client = await startClient(lab, bundle, {
       args: [
         ...["-server-choice", "order", "-servers", `${SERVER_ADDRESS},${SECOND_ADDRESS}`],
-        ...["-proxy", await file(PROXY_PASSWORD), "-kill-switch"],
+        ...["-proxy", await file(PROXY_PASSWORDS.squid), "-kill-switch"],
       ],
     });
     await client.waitForLine(new RegExp(`in use: server ${SERVER_ADDRESS}`), STATE_TIMEOUT_MS);
