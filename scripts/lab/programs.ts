@@ -18,6 +18,8 @@ interface ProgramOptions extends Pick<SpawnOptions, "onLine" | "env"> {
 export type ClientSite = Pick<Lab, "client" | "links" | "directory">;
 
 interface ClientOptions extends ProgramOptions {
+  /** Of several servers, in the user's order; the lab's own alone unless given. */
+  servers?: readonly string[];
   /** Names of the interfaces; all links of the site unless given. */
   links?: readonly string[];
 }
@@ -69,10 +71,13 @@ export function spawnClient(
   bundle: string,
   options: ClientOptions = {},
 ): Child {
-  const { args = [], env, onLine, links = site.links.map(({ name }) => name) } = options;
+  const { args = [], env, onLine, servers, links = site.links.map(({ name }) => name) } = options;
+  const server = servers === undefined
+    ? ["-server", SERVER_ADDRESS]
+    : ["-servers", servers.join(",")];
   return site.client.spawn([
     ...program("client"),
-    ...["-b", "-server", SERVER_ADDRESS, "-ifaces", links.join(","), "-cert", bundle],
+    ...["-b", ...server, "-ifaces", links.join(","), "-cert", bundle],
     ...args,
   ], { ...environment(site, "client", env), onLine });
 }

@@ -29,7 +29,8 @@ topic("e2e the nearest of several servers", async (scenario) => {
   const farServer = await far.start();
   // The far one is named first, so that the order does not decide.
   const client = await startClient(lab, bundle, {
-    args: ["-server-choice", "nearest", "-servers", `${far.address},${near.address}`],
+    servers: [far.address, near.address],
+    args: ["-server-choice", "nearest"],
   });
   const servers = async () => {
     const own = environment(lab, "client");

@@ -124,9 +124,10 @@ topic("e2e transport: proxies that people run", async (scenario) => {
     const proxy = await start("squid");
     const other = await second.start();
     const client = await startClient(lab, bundle, {
+      servers: [SERVER_ADDRESS, SECOND_ADDRESS],
       args: [
-        ...["-server-choice", "order", "-servers", `${SERVER_ADDRESS},${SECOND_ADDRESS}`],
-        ...["-proxy", await file(PROXY_PASSWORDS.squid), "-kill-switch"],
+        ...["-server-choice", "order", "-kill-switch"],
+        ...["-proxy", await file(PROXY_PASSWORDS.squid)],
       ],
     });
     await client.waitForLine(new RegExp(`in use: server ${SERVER_ADDRESS}`), STATE_TIMEOUT_MS);
