@@ -42,7 +42,7 @@ interface SetOptions extends NamedOptions {
   readonly overlaps: readonly Overlap[];
 }
 
-/** `client set`: something is prescribed for a client from now on. */
+/** `client set`: settings of a client. */
 export function setClient(options: SetOptions): Promise<CommandOutcome> {
   return outcomeOf(async () => {
     const { directory, folders, now, name, settings, overlaps } = options;
@@ -65,7 +65,7 @@ export function setClient(options: SetOptions): Promise<CommandOutcome> {
       notices.push(`${expires} is over: ${name} is not let in from now on`);
     }
     const client = await prescribed(options, store, name);
-    const text = [...tableOf(name, client), "A running server sees to it within a second or two"];
+    const text = [...tableOf(name, client), "A running server applies it within two seconds"];
     return { lines: render(options, { name, ...client }, text), errorLines: notices };
   });
 }
@@ -107,7 +107,7 @@ function unknownNetwork({ address }: Partial<ClientSettings>): string[] {
   ];
 }
 
-/** `client unset`: what is named is prescribed no longer. */
+/** `client unset`: the settings named are taken back. */
 export function unsetClient(
   options: NamedOptions & { readonly which: readonly SettingWord[] },
 ): Promise<CommandOutcome> {
@@ -119,7 +119,7 @@ export function unsetClient(
     });
     const client = await prescribed(options, store, name);
     const rest = isNothing(store.get(name))
-      ? [`Nothing is prescribed for ${name} any more`]
+      ? [`${name} has no settings any more`]
       : tableOf(name, client);
     return { lines: render(options, { name, ...client }, rest), errorLines: [] };
   });
@@ -135,7 +135,7 @@ export function showClient(options: NamedOptions): Promise<CommandOutcome> {
     if (!isPrescribed) await (await openClientRegistry(directory, folders)).show(name, now);
     const client = await prescribed(options, store, name);
     const text = isPrescribed ? tableOf(name, client) : [
-      `Nothing is prescribed for ${name}: "fluxify-server client set ${name} -rate 50mbit" ` +
+      `${name} has no settings: "fluxify-server client set ${name} -rate 50mbit" ` +
       "prescribes something",
     ];
     return { lines: render(options, { name, ...client }, text), errorLines: [] };
@@ -150,7 +150,7 @@ export function listClients(options: CertificateOptions): Promise<CommandOutcome
     const used = await usedBytes(options);
     const clients = names.map((name) => ({ name, ...withUsage(store.get(name), used, name) }));
     const text = clients.length === 0
-      ? ['Nothing is prescribed for any client: "fluxify-server client set NAME" does that']
+      ? ['No client has settings: "fluxify-server client set NAME" gives it some']
       : formatTable(
         ["NAME", ...SETTING_WORDS.map((word) => word.toUpperCase())],
         clients.map(({ name, ...client }) => {
@@ -232,6 +232,6 @@ function tableOf(name: string, client: Prescribed): string[] {
 
 function nothingFor(name: string): PkiError {
   return refusal(
-    `nothing is prescribed for ${name}; "fluxify-server client list" shows for whom something is`,
+    `${name} has no settings; "fluxify-server client list" shows which clients do`,
   );
 }

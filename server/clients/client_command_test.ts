@@ -24,10 +24,10 @@ async function tree(stack: AsyncDisposableStack, format: "text" | "json" = "text
 Deno.test("settings add up, are shown and listed, and are taken back one by one", async () => {
   await using stack = new AsyncDisposableStack();
   const { options, set, path } = await tree(stack);
-  match((await listClients(options)).lines.join(), /Nothing is prescribed for any client/);
+  match((await listClients(options)).lines.join(), /No client has settings/);
   match(
     (await showClient({ ...options, name: "laptop" })).lines.join(),
-    /Nothing is prescribed for laptop: "fluxify-server client set laptop/,
+    /laptop has no settings: "fluxify-server client set laptop/,
   );
   await set("laptop", { rate: { down: 6_250_000, up: 1_250_000 } });
   const both = await set("laptop", { quotaBytes: 1e11, address: "10.8.0.77" });
@@ -48,10 +48,10 @@ Deno.test("settings add up, are shown and listed, and are taken back one by one"
   const one = await unsetClient({ ...options, name: "laptop", which: ["rate"] });
   deepEqual(one.lines.map((line) => line.split(/\s+/)[0]), ["client", "quota", "address"]);
   const all = await unsetClient({ ...options, name: "laptop", which: SETTING_WORDS });
-  deepEqual(all.lines, ["Nothing is prescribed for laptop any more"]);
+  deepEqual(all.lines, ["laptop has no settings any more"]);
   const again = await unsetClient({ ...options, name: "laptop", which: SETTING_WORDS });
   equal(again.exitCode, 1);
-  match(again.errorLines.join(), /nothing is prescribed for laptop; "fluxify-server client list"/);
+  match(again.errorLines.join(), /laptop has no settings; "fluxify-server client list"/);
 });
 
 Deno.test("who is no client, and what others or the machine have, is refused", async () => {
@@ -64,7 +64,7 @@ Deno.test("who is no client, and what others or the machine have, is refused", a
   await set("cam", { address: "10.8.0.77" });
   const taken = await set("laptop", { address: "10.8.0.77" });
   equal(taken.exitCode, 1);
-  match(taken.errorLines.join(), /10\.8\.0\.77 is prescribed for both cam and laptop; choose/);
+  match(taken.errorLines.join(), /10\.8\.0\.77 is the address of both cam and laptop; choose/);
   const overlaps = [{ device: "eth0", address: "192.168.7.5/24", subnet: "192.168.0.0/16" }];
   const near = await setClient({
     ...options,

@@ -95,10 +95,10 @@ export function addClientCommands(
       const which = words.length === 0 ? SETTING_WORDS : words.map(parseWord);
       accept({ ...given("unset", raw), action: "unset", name, which });
     });
-  command("show", "show what is prescribed for a client")
+  command("show", "show a client's settings: limits, address, networks")
     .argument("<name>", "the client's name", parseName)
     .action((name, raw) => accept({ ...given("show", raw), action: "show", name }));
-  command("list", "list the clients that something is prescribed for")
+  command("list", "list the clients that have settings")
     .action((raw) => accept({ ...given("list", raw), action: "list" }));
 }
 

@@ -14,7 +14,7 @@ export function findConflict(
   for (const [name, { address, routes: own }] of all) {
     if (address !== null) {
       const other = addresses.get(address);
-      if (other !== undefined) return `${address} is prescribed for both ${other} and ${name}`;
+      if (other !== undefined) return `${address} is the address of both ${other} and ${name}`;
       addresses.set(address, name);
     }
     for (const prefix of own) {

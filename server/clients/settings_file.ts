@@ -216,7 +216,7 @@ function damaged(path: string, what: string): PkiError {
   return new PkiError(
     "damaged",
     path,
-    `Cannot tell what is prescribed for clients: ${path} ${what}; mend it, or restore it from a backup`,
+    `Cannot read the settings of clients: ${path} ${what}; mend it, or restore it from a backup`,
   );
 }
 

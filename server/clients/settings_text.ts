@@ -54,11 +54,11 @@ export function encodeSettings(settings: ClientSettings): string {
  * @throws RangeError that says which field cannot be used, as in "expires is no day".
  */
 export function settingsFrom(object: unknown): ClientSettings {
-  if (Array.isArray(object)) throw new RangeError("what is prescribed is not what it should be");
+  if (Array.isArray(object)) throw new RangeError("the settings are no object");
   const parsed = v.safeParse(Settings, object, { abortEarly: true });
   if (parsed.success) return { ...NO_SETTINGS, ...parsed.output };
   const [issue] = parsed.issues;
-  const where = v.getDotPath(issue) ?? "what is prescribed";
+  const where = v.getDotPath(issue) ?? "the settings";
   const isUnknown = issue.type === "strict_object" && issue.expected === "never";
   throw new RangeError(
     isUnknown

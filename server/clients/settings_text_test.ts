@@ -51,8 +51,8 @@ Deno.test("what is none of ours, or wrong, is refused by its field", () => {
     [{ address: "fd00::2" }, /address is no IPv4 address/],
     [{ routes: ["10.0.0.0/8", "10.1.0.0/16"] }, /routes overlap/],
     [{ routes: many(ROUTES_MAX + 1) }, /routes is not/],
-    [[], /what is prescribed is not what it should be/],
-    [null, /what is prescribed/],
+    [[], /the settings are no object/],
+    [null, /the settings/],
   ];
   for (const [object, words] of cases) throws(() => settingsFrom(object), words);
 });

@@ -51,7 +51,7 @@ export function addForward(options: AddOptions): Promise<CommandOutcome> {
       return [...forwards, forward];
     });
     const text = [
-      `${label} goes to ${whereTo(forward)}: a running server sees to it within a second or two`,
+      `${label} goes to ${whereTo(forward)}: a running server applies it within two seconds`,
       `Open ${label} in this machine's firewall and in that of its provider`,
     ];
     return { lines: render(options, forward, text), errorLines: [] };
