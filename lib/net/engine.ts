@@ -140,6 +140,9 @@ export type EngineEvent =
   /** The engine cannot go on. */
   | { readonly kind: "fault"; readonly message: string };
 
+/** Sockets of an engine. A client has one for each link; more than that is a mistake. */
+export const SOCKETS_MAX = 64;
+
 /** A session is removed when nothing was heard from the peer for so long. */
 export const SESSION_IDLE_MS = 120_000;
 /** How long a replaced session goes on receiving, so that packets in flight are not lost. */

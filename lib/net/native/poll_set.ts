@@ -1,7 +1,8 @@
 /** The descriptors that the native engine waits for, and what ppoll(2) says of them. */
 import type { Libc } from "../../ffi/libc/libc.ts";
 import type { Arena } from "../../ffi/memory/arena.ts";
-import { SOCKETS_MAX, type SocketTable } from "./sockets.ts";
+import { SOCKETS_MAX } from "../engine.ts";
+import type { SocketTable } from "./sockets.ts";
 
 /** struct pollfd: int fd, short events, short revents. */
 const POLLFD_LENGTH = 8;

@@ -1,12 +1,10 @@
 /** The UDP sockets of the native engine, numbered so that a path can name one. */
+import { SOCKETS_MAX } from "../engine.ts";
 
 export interface EngineSocket {
   readonly fd: number;
   readonly gso: boolean;
 }
-
-/** A client has one for each link; more than that is a mistake. */
-export const SOCKETS_MAX = 64;
 
 export class SocketTable {
   /** Grows with each change. */

@@ -1,5 +1,6 @@
 import { deepEqual, equal, throws } from "node:assert/strict";
-import { SOCKETS_MAX, SocketTable } from "./sockets.ts";
+import { SOCKETS_MAX } from "../engine.ts";
+import { SocketTable } from "./sockets.ts";
 
 Deno.test("sockets keep their numbers, and a number that is free is given again", () => {
   const table = new SocketTable(true, false);

@@ -9,7 +9,7 @@
 import { equal, match, notEqual, ok } from "node:assert/strict";
 import { connect, Namespace, needsRoot } from "../../../tests/netns/namespace.ts";
 import { PATHS_MAX } from "../../protocol/path/path_table.ts";
-import { SOCKETS_MAX } from "./socket_table.ts";
+import { SOCKETS_MAX } from "../engine.ts";
 import { finish, START_TIMEOUT_MS, startPeer, transfer } from "./test_tunnel.ts";
 
 async function testTunnel(clientEngine: string, serverEngine: string, wire: string) {

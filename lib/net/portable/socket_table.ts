@@ -1,8 +1,6 @@
 /** The sockets of the portable engine, numbered so that a path can name one. */
+import { SOCKETS_MAX } from "../engine.ts";
 import type { DatagramSocket } from "./datagram_socket.ts";
-
-/** A client has one for each link; more than that is a mistake. */
-export const SOCKETS_MAX = 64;
 
 interface NumberedSocket {
   readonly socket: DatagramSocket;
