@@ -131,6 +131,19 @@ export class Fleet implements Disposable {
     this.#poll.watch(this.#sockets);
   }
 
+  get paths(): number {
+    return this.#clients.size * this.#links.length;
+  }
+
+  /** Paths that work. Looks at all of them. */
+  pathsUp(): number {
+    let count = 0;
+    for (const { session } of this.#clients.values()) {
+      for (const { liveness } of session.paths) if (liveness.state === "up") count++;
+    }
+    return count;
+  }
+
   /** How late the last turn was for the client that had waited longest. */
   get lateMs(): number {
     return this.#lateMs;
@@ -174,17 +187,13 @@ export class Fleet implements Disposable {
   takeFigures(): FleetFigures {
     const roundTrips = this.#roundTrips.sort((a, b) => a - b);
     const at = (share: number) => roundTrips[Math.floor((roundTrips.length - 1) * share)]!;
-    let pathsUp = 0;
-    for (const { session } of this.#clients.values()) {
-      for (const { liveness } of session.paths) if (liveness.state === "up") pathsUp++;
-    }
     const figures = {
       sent: this.#sentPings,
       answered: this.#answered,
       unasked: this.#unasked,
       refused: this.#refused,
-      pathsUp,
-      paths: this.#clients.size * this.#links.length,
+      pathsUp: this.pathsUp(),
+      paths: this.paths,
       roundTripMs: roundTrips.length === 0 ? null : { median: at(0.5), p99: at(0.99) },
     };
     this.#roundTrips = [];

@@ -77,6 +77,10 @@ const FLEET_WAIT_MS = 20;
 const LATE_MS_MAX = 30;
 /** While exchanges are under way. */
 const OPENING_WAIT_MS = 1;
+/** As many paths that do not work are those of sessions that have just been opened; more wait. */
+const NOT_UP_MAX = 100;
+const NOT_UP_SHARE_MAX = 0.03;
+const LOOK_MS = 200;
 /** The event loop gets its turn as often. */
 const TURNS_MS = 50;
 
@@ -155,12 +159,21 @@ async function runSessions(
     const startMs = performance.now();
     const exchanges = new Exchanges(place);
     fleet.ping(0, NO_PINGS);
+    let isSettled = true;
+    let lookAt = 0;
     while (fleet.size < clients) {
+      if (performance.now() >= lookAt) {
+        lookAt = performance.now() + LOOK_MS;
+        const notUp = fleet.paths - fleet.pathsUp();
+        isSettled = notUp <= NOT_UP_MAX + NOT_UP_SHARE_MAX * fleet.paths;
+      }
+
       if (asked === clients && exchanges.underWay === 0) {
         throw new Error("Cannot open all sessions: some were refused");
       }
       while (
-        asked < clients && exchanges.underWay < OPENING_MAX && fleet.lateMs < LATE_MS_MAX
+        isSettled && asked < clients && exchanges.underWay < OPENING_MAX &&
+        fleet.lateMs < LATE_MS_MAX
       ) exchanges.start(asked++, (grant) => fleet.admit(grant));
       fleet.turn(exchanges.underWay === 0 ? FLEET_WAIT_MS : OPENING_WAIT_MS);
       await turnOfEventLoop();

@@ -1,5 +1,6 @@
 /** Three servers that share a store of three machines, and what may befall them. */
 import { deepEqual, equal, notEqual, ok } from "node:assert/strict";
+import { join } from "node:path";
 import { needsNatsServer } from "../daemons/packages.ts";
 import { Addresses } from "../stores/addresses.ts";
 import type { Joined } from "../stores/joining_program.ts";
@@ -113,10 +114,29 @@ topic("e2e servers that share a store", async (scenario) => {
     await lab.ask(1, "drain", "--stop");
     equal(await isDraining(), false);
 
+    // It is let in no longer by what is set on a server where it is not, and again.
+    const settings = (...words: string[]) => {
+      const pki = join(lab.servers[2]!.directory, "pki");
+      return lab.ask(3, "client", ...words, "-pki", pki);
+    };
+    const ended = client.child.lineCount;
+    await settings("set", "laptop", "-expires", "2020-01-31");
+    const setMs = performance.now();
+    await client.child.waitForLine(/access of laptop has ended/, STATE_TIMEOUT_MS, ended);
+    measure(
+      "from client set to the end on another server",
+      Math.round(performance.now() - setMs),
+      "ms",
+    );
+    await settings("unset", "laptop");
+    await client.child.waitForLine(/connected again/, STATE_TIMEOUT_MS, ended);
+    const { server } = await client.status();
+    const used = lab.servers.find((_, index) => serverAddress(index + 1) === server)!;
+
     // Its certificate is revoked on a server where it is not.
     const revokedMs = performance.now();
     await lab.revoke(3, "laptop");
-    await lab.servers[1]!.child!.waitForLine(
+    await used.child!.waitForLine(
       /session of laptop ended: its certificate was revoked/,
       STATE_TIMEOUT_MS,
     );
