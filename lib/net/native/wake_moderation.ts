@@ -3,9 +3,9 @@
  * costs more than the packet. So once packets arrive fast and few at a time, each turn is followed by
  * half a millisecond in which they collect, as with interrupt moderation (NAPI), and up to a whole one
  * while others are held back anyway. Single packets, packets after a rest, and turns that are long or
- * bring much do not wait, nor those that leave something behind. Nor does a turn that brings little amid much, such as one of
- * acknowledgements: a fast flow has only a few hundred KiB on their way into the TUN device (TCP small
- * queues of Linux) and stands still while nobody takes them.
+ * bring much, or leave something behind, do not wait. Nor does a turn that brings little amid much, such
+ * as one of acknowledgements: a fast flow has only a few hundred KiB on their way into the TUN device
+ * (TCP small queues of Linux) and stands still while nobody takes them.
  */
 
 /** Between the end of a turn and the next one; a turn that takes as long is not followed by it. */

@@ -92,6 +92,7 @@ export class UsageCounters {
       for (const [month, kept] of own) {
         client.own.set(month, { ...kept, stored: 0, isWritten: false });
       }
+      // What is too much to keep, the store tells again.
       for (const [id, value] of others) this.#setOther(client, id, value, 0);
     }
   }
@@ -133,7 +134,10 @@ export class UsageCounters {
       throw new Error("there are too many");
     }
     const client = this.#clientOf(name);
-    if (id !== this.id) return this.#setOther(client, id, value, revision);
+    if (id !== this.id) {
+      if (!this.#setOther(client, id, value, revision)) throw new Error("there are too many");
+      return;
+    }
     if (revision < client.revision) return;
     client.revision = revision;
     for (const [month, bytes] of value.months) {
@@ -236,12 +240,11 @@ export class UsageCounters {
     );
   }
 
-  #setOther(client: Client, id: string, { by, months }: UsageValue, revision: number): void {
+  /** False: there are too many to keep one more. */
+  #setOther(client: Client, id: string, { by, months }: UsageValue, revision: number): boolean {
     let other = client.others.get(id);
     if (other === undefined) {
-      if (client.others.size >= SERVERS_PER_CLIENT_MAX || this.#size >= COUNTERS_MAX) {
-        throw new Error("there are too many");
-      }
+      if (client.others.size >= SERVERS_PER_CLIENT_MAX || this.#size >= COUNTERS_MAX) return false;
       this.#size++;
       other = { by, revision, months: new Map() };
       client.others.set(id, other);
@@ -251,6 +254,7 @@ export class UsageCounters {
     for (const [month, bytes] of months) {
       other.months.set(month, Math.max(other.months.get(month) ?? 0, bytes));
     }
+    return true;
   }
 }
 
