@@ -138,7 +138,7 @@ export class SharedUsage {
     // Whoever counted under an id and forgot it would count the same again under another.
     if (!this.#isKept && !await this.#parts.save()) return;
     this.#isKept = true;
-    const names = [...this.#due].slice(0, limit);
+    const names = this.#takeDue(limit);
     const lost = this.#lost.splice(0, Math.max(0, limit - names.length));
     const tasks = [
       ...names.map((name) => (store: KeyValue) => this.#put(store, name)),
@@ -156,6 +156,19 @@ export class SharedUsage {
     } catch (error) {
       this.#parts.failed(error);
     }
+  }
+
+  /** The first of those that are due. After a reconnection all may be, and most are found in the store. */
+  #takeDue(limit: number): string[] {
+    const { counters } = this.#parts;
+    const names: string[] = [];
+    for (const name of this.#due) {
+      if (names.length >= limit) break;
+      if (counters.due(name, this.#month, this.#localOf(name, this.#month)) !== null) {
+        names.push(name);
+      } else this.#due.delete(name);
+    }
+    return names;
   }
 
   /** @throws Error when the store does not answer */
