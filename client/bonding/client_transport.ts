@@ -66,7 +66,7 @@ export function behindProxy(
 
 /** Whom the links have to lead to, and at which TCP port it is reached. */
 export function frontAddress(
-  { server, controlPort }: BondOptions,
+  { server, controlPort }: Pick<BondOptions, "server" | "controlPort">,
   proxy: ProxySetting | null,
 ): Pick<BondOptions, "server" | "controlPort"> {
   if (proxy === null) return { server, controlPort };
