@@ -327,8 +327,9 @@ export class Aggregate {
     }
     this.#queue.take();
     this.#number(slot, plan.paths);
-    const isTcp = this.#slots.flags[slot]! & SLOT_TCP;
-    this.#slots.flags[slot] = SLOT_ORDERED | SLOT_RECOVERABLE;
+    const flags = this.#slots.flags[slot]!;
+    const isTcp = flags & SLOT_TCP;
+    this.#slots.flags[slot] = SLOT_ORDERED | SLOT_RECOVERABLE | (flags & SLOT_TCP_REPEATED);
     if (isTcp !== 0 && this.#withhold(slot, now)) return true;
     lane.pushBulk(slot, now + earlyMs, now);
     return true;
@@ -359,7 +360,7 @@ export class Aggregate {
   }
 
   #pushPriority(lane: PathLane, slot: number, flags: number): void {
-    this.#slots.flags[slot] = flags;
+    this.#slots.flags[slot] = flags | (this.#slots.flags[slot]! & SLOT_TCP_REPEATED);
     lane.priority.push(slot);
   }
 

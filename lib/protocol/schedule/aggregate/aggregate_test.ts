@@ -13,7 +13,7 @@ class Bench {
   /** [path, slot] of what left. */
   readonly left: [number, number][] = [];
 
-  offer(hash: number, now: number, traffic: "interactive" | "bulk" = "bulk"): number {
+  offer(hash: number, now: number, traffic: "interactive" | "repeated" | "bulk" = "bulk"): number {
     const slot = this.slots.take();
     if (slot !== NO_SLOT) this.aggregate.offer(slot, 1500, hash, traffic, now);
     return slot;
@@ -127,6 +127,27 @@ Deno.test("what a lost path gives back leaves in the order in which it came, and
   ok(other.reinjected > 20, `${other.reinjected}`);
   deepEqual(order.slice(0, 30), Array.from({ length: 30 }, (_, index) => 40 + index));
   ok(bench.left.findIndex(([, slot]) => slot === ping) <= 1);
+});
+
+Deno.test("of what a lost path gives back, a flow goes first up to what TCP repeats", () => {
+  const bench = new Bench();
+  const lost = bench.aggregate.addPath({ id: 0, rate: 1000 });
+  bench.aggregate.addPath({ id: 1, rate: 100 });
+  for (const [path, delay] of [[0, 10], [1, 40]] as const) {
+    bench.aggregate.sentOther(bench.aggregate.lane(path)!, 0, ++bench.counters[path]!, 1500, 0);
+    bench.acknowledge(path, delay, 30);
+  }
+  const all = Array.from({ length: 12 }, (_, each) => {
+    const slot = bench.offer(1 + each % 2, 40 + each, each === 7 ? "repeated" : "bulk");
+    bench.run(40 + each, 41 + each);
+    return slot;
+  });
+  bench.run(52, 70);
+  bench.left.length = 0;
+  bench.aggregate.linkFailed(lost, 70);
+  bench.run(70, 400);
+  const order = bench.left.map(([, slot]) => all.indexOf(slot)).slice(0, 12);
+  deepEqual(order, [1, 3, 5, 7, 0, 2, 4, 6, 8, 9, 10, 11]);
 });
 
 Deno.test("the last path stays in use, however silent", () => {

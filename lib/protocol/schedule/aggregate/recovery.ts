@@ -7,7 +7,13 @@
 import { NO_PACKET, NOT_KEPT, type SentRecordsOwner } from "../../path/sent_records.ts";
 import { fastestPriority, openReserve } from "./lane_choice.ts";
 import type { PathLane } from "./path_lane.ts";
-import { NO_SLOT, type PacketSlots, SLOT_RECOVERABLE, SLOT_REPEATED } from "./packet_slots.ts";
+import {
+  NO_SLOT,
+  type PacketSlots,
+  SLOT_RECOVERABLE,
+  SLOT_REPEATED,
+  SLOT_TCP_REPEATED,
+} from "./packet_slots.ts";
 
 /** Silence that makes a path suspect, beyond round trip and jitter. */
 const SILENT_MS = 60;
@@ -130,10 +136,22 @@ export class Recovery implements SentRecordsOwner {
     takeBack(lane, returned);
     // What waits on the others would wait behind all of it.
     if (returned.length > 0) { for (const other of this.#lanes) takeBack(other, returned); }
-    const { arrivedAt } = this.#slots;
-    returned.sort((one, other) => arrivedAt[one]! - arrivedAt[other]!);
+    this.#sort(returned);
     for (const slot of returned) this.#reinject(slot, sent.has(slot));
     lane.waitingSince = Infinity;
+  }
+
+  /** By their time of arrival, but first what a flow has up to a packet that TCP repeats. */
+  #sort(slots: number[]): void {
+    const { arrivedAt, flags, flow } = this.#slots;
+    const waitedFor = new Map<number, number>();
+    for (const slot of slots) {
+      if ((flags[slot]! & SLOT_TCP_REPEATED) === 0) continue;
+      const before = waitedFor.get(flow[slot]!) ?? -Infinity;
+      waitedFor.set(flow[slot]!, Math.max(before, arrivedAt[slot]!));
+    }
+    const rank = (slot: number) => arrivedAt[slot]! <= (waitedFor.get(flow[slot]!) ?? -1) ? 0 : 1;
+    slots.sort((one, other) => rank(one) - rank(other) || arrivedAt[one]! - arrivedAt[other]!);
   }
 
   #reinject(slot: number, wasSent: boolean): void {
