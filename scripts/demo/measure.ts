@@ -24,7 +24,9 @@ const STREAM_SECONDS = 8;
 const CUT_AFTER_MS = 3_000;
 
 export interface CutResult {
+  /** From the cut on, and before it: flows that begin have gaps, too. */
   longestGapMs: number;
+  gapBeforeMs: number;
   /** The transfer went on over what was left, and every byte arrived. */
   lossFree: boolean;
   megabytes: number;
@@ -90,10 +92,12 @@ export async function measureGap(
     started.push(await startDownload(lab, String(STREAM_PORT + each)));
   }
   await new Promise((resolve) => setTimeout(resolve, CUT_AFTER_MS));
+  const cutAtMs = Date.now();
   await cut();
-  const results = await Promise.all(started.map(finish));
+  const results = await Promise.all(started.map((each) => finish(each, cutAtMs)));
   return {
     longestGapMs: Math.max(...results.map(({ longestGapMs }) => longestGapMs)),
+    gapBeforeMs: Math.max(...results.map(({ gapBeforeMs }) => gapBeforeMs)),
     lossFree: results.every(({ lossFree }) => lossFree),
     megabytes: results.reduce((sum, { megabytes }) => sum + megabytes, 0),
   };
@@ -113,15 +117,17 @@ async function startDownload(lab: Lab, port: string): Promise<Download> {
   return { sender, receiver };
 }
 
-async function finish({ sender, receiver }: Download): Promise<CutResult> {
+async function finish({ sender, receiver }: Download, cutAtMs: number): Promise<CutResult> {
   const received = await result<ReceiveResult>(receiver.waitForLine(/^\{.*\}$/, STREAM_TIMEOUT_MS));
   // A receiver that gave up leaves the sender with nobody to tell it.
   const sent = received.ended
     ? await result<SendResult>(sender.waitForLine(/^\{.*\}$/, START_TIMEOUT_MS))
     : null;
   await sender.stop("SIGKILL");
+  const longest = (pauses: ReceiveResult["pauses"]) => Math.max(0, ...pauses.map(({ ms }) => ms));
   return {
-    longestGapMs: received.longestGapMs,
+    longestGapMs: longest(received.pauses.filter(({ endedAtMs }) => endedAtMs >= cutAtMs)),
+    gapBeforeMs: longest(received.pauses.filter(({ endedAtMs }) => endedAtMs < cutAtMs)),
     lossFree: sent !== null && sent.bytes === received.bytes && sent.sha256 === received.sha256,
     megabytes: received.bytes / 1e6,
   };

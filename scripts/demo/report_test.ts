@@ -6,7 +6,7 @@ const LINKS = [
   { name: "dsl", rateMbit: 20, rttMs: 40 },
 ];
 const BONDED = { oneFlowMbit: 63.01, bondedMbit: 64.04 };
-const CUT = { longestGapMs: 123.4, lossFree: true, megabytes: 51.6 };
+const CUT = { longestGapMs: 123.4, gapBeforeMs: 20, lossFree: true, megabytes: 51.6 };
 
 Deno.test("the report compares the bond with the best link", () => {
   deepEqual(makeReport(LINKS, [47.94, 19.26], BONDED, CUT), {

@@ -15,6 +15,8 @@ import { SeededRandom } from "../emulator/random.ts";
 
 const BLOCK_LENGTH = 64 * 1024;
 const SILENCE_MAX_MS = 15_000;
+const PAUSE_MS = 30;
+const PAUSES_MAX = 1000;
 const CONNECT_TIMEOUT_MS = 10_000;
 
 export interface SendResult {
@@ -24,6 +26,8 @@ export interface SendResult {
 
 export interface ReceiveResult extends SendResult {
   longestGapMs: number;
+  /** The first thousand times of {@link PAUSE_MS} and more without any, by the clock of the machine. */
+  pauses: { endedAtMs: number; ms: number }[];
   /** Time from the first byte to the last. */
   durationMs: number;
   /** False when the connection broke or fell silent before its end. */
@@ -56,7 +60,12 @@ async function receive(hostname: string, port: number): Promise<ReceiveResult> {
   using connection = await Deno.connect({ hostname, port, signal });
   const hash = createHash("sha256");
   const buffer = new Uint8Array(BLOCK_LENGTH);
-  const result = { bytes: 0, longestGapMs: 0, durationMs: 0, ended: false };
+  const pauses: ReceiveResult["pauses"] = [];
+  const result = { bytes: 0, longestGapMs: 0, pauses, durationMs: 0, ended: false };
+  const paused = (ms: number) => {
+    result.longestGapMs = Math.max(result.longestGapMs, ms);
+    if (ms >= PAUSE_MS && pauses.length < PAUSES_MAX) pauses.push({ endedAtMs: Date.now(), ms });
+  };
   let firstMs = 0;
   let lastMs = 0;
   // One timer for the whole transfer: a timer per read would cost more than the read.
@@ -72,7 +81,7 @@ async function receive(hostname: string, port: number): Promise<ReceiveResult> {
         firstMs = nowMs;
         console.log("receiving");
       } else {
-        result.longestGapMs = Math.max(result.longestGapMs, nowMs - lastMs);
+        paused(nowMs - lastMs);
       }
       lastMs = nowMs;
       result.bytes += length;
@@ -81,7 +90,7 @@ async function receive(hostname: string, port: number): Promise<ReceiveResult> {
     result.ended = true;
   } catch {
     // The connection broke; a gap that never ended counts until now.
-    result.longestGapMs = Math.max(result.longestGapMs, performance.now() - lastMs);
+    paused(performance.now() - lastMs);
   } finally {
     clearInterval(watchdog);
   }

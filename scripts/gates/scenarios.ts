@@ -78,8 +78,12 @@ async function blackout(
   downloads = 1,
 ): Promise<string> {
   return await withTunnel(CASES.A, scheduler, async ({ lab }) => {
-    const { longestGapMs, lossFree } = await measureGap(lab, () => WAYS[way](lab), downloads);
-    return `longest gap ${longestGapMs.toFixed(0)} ms, ${
+    const { longestGapMs, gapBeforeMs, lossFree } = await measureGap(
+      lab,
+      () => WAYS[way](lab),
+      downloads,
+    );
+    return `longest gap ${longestGapMs.toFixed(0)} ms (before the cut ${gapBeforeMs.toFixed(0)}), ${
       lossFree ? "all" : "NOT all"
     } bytes arrived`;
   });
