@@ -6,7 +6,7 @@
 
 /** A caller that wakes every few milliseconds, as on a busy machine, still sends at the full rate. */
 export const BURST_MS = 3;
-/** What is due within so much leaves with the first record. */
+/** What is due within so much leaves with the first record, unless told. */
 export const BATCH_MS = 0.5;
 /** A batch may begin so much early, so that the batches of several paths leave at the same time. */
 const EARLY_MS = 0.25;
@@ -26,9 +26,9 @@ export class Pacer {
     return this.#nextAt;
   }
 
-  /** Hot. */
-  mayDepart(now: number): boolean {
-    return this.#nextAt <= now + (now === this.#leftAt ? BATCH_MS : EARLY_MS);
+  /** Hot. @param batchMs what is due within so much leaves together. */
+  mayDepart(now: number, batchMs = BATCH_MS): boolean {
+    return this.#nextAt <= now + (now === this.#leftAt ? batchMs : EARLY_MS);
   }
 
   /**

@@ -23,6 +23,14 @@ Deno.test("records of half a millisecond leave together, and the next ones as mu
   deepEqual(batches, new Array(8).fill(3));
 });
 
+Deno.test("a batch is as long as the caller wants it", () => {
+  const pacer = new Pacer();
+  pacer.departed(4000 * BURST_MS, 4000, 1000);
+  let records = 0;
+  for (; pacer.mayDepart(1000, 1); records++) pacer.departed(1000, 4000, 1000);
+  equal(records, 5);
+});
+
 Deno.test("property: no span carries more than the rate, a burst, a batch and one record", () => {
   const steps = fc.array(fc.tuple(fc.nat(30), fc.integer({ min: 40, max: 1500 })), {
     minLength: 1,

@@ -15,6 +15,7 @@
  */
 // long: one packet's way in, over and out, and what comes back; its parts are files of their own
 import type { AcknowledgementFault } from "../../path/sent_records.ts";
+import { BATCH_MS } from "../../path/pacer.ts";
 import type { Acknowledgement } from "../../wire/acknowledgement.ts";
 import { Bursts } from "./bursts.ts";
 import { CUT_GRACE_MS, CutGrace } from "./cut_grace.ts";
@@ -69,6 +70,15 @@ const REPEATED_FIRST_MS = 2000;
 const UNREPEATED_MS = 300;
 /** Nothing is withheld of a flow whose packets queued within so much. */
 const UNQUEUED_MS = 100;
+/**
+ * What leaves together while nearly all packets have to wait. Where senders pace themselves, or what
+ * passes is sparse, packets find no queue, and larger batches would delay them.
+ */
+const BATCH_QUEUED_MS = 1;
+/** A packet that waited less found no queue; the share of those is averaged over so many packets. */
+const QUEUED_MS = 1;
+const UNQUEUED_GAIN = 1 / 128;
+const UNQUEUED_SHARE = 0.1;
 /** What is shorter acknowledges packets of the other direction. */
 const DATA_BYTES_MIN = 600;
 
@@ -96,7 +106,8 @@ export class Aggregate {
   readonly #slots: PacketSlots;
   readonly #queue: FairQueue;
   readonly #recovery: Recovery;
-  readonly #modes = new FlowModes();
+  /** Null until a packet of a flow waits: most sessions are idle. */
+  #modesMade: FlowModes | null = null;
   readonly #plan = new SpreadPlan();
   readonly #bursts: Bursts;
   /** The path of the least delay. */
@@ -111,6 +122,12 @@ export class Aggregate {
   readonly #overhead: number;
   #delayOrigin: number | null = null;
   #turn = 0;
+  #unqueuedShare = 1;
+  /** Whether something has left since paths were last chosen for what waits. */
+  #hasLeft = false;
+  /** The packet that no path had room for, and when. */
+  #blocked = NO_SLOT;
+  #blockedAt = -Infinity;
 
   constructor(slots: PacketSlots, overhead: number, numbers = new OrderNumbers()) {
     this.#slots = slots;
@@ -129,6 +146,10 @@ export class Aggregate {
   /** The delay that spread flows see beyond that of the fastest path, in ms. */
   get spreadMs(): number {
     return this.#plan.holdMs;
+  }
+
+  get #modes(): FlowModes {
+    return this.#modesMade ??= new FlowModes();
   }
 
   // Paths
@@ -242,7 +263,9 @@ export class Aggregate {
 
   #enqueue(slot: number, now: number): void {
     this.#queue.push(slot, now);
-    this.#schedule(now);
+    // What was read together finds no more room, one packet after the other.
+    const isBehind = this.#blockedAt === now && this.#queue.peek() === this.#blocked;
+    if (!isBehind) this.#schedule(now);
     this.#limit(now);
   }
 
@@ -296,7 +319,13 @@ export class Aggregate {
       const length = isRepeated ? 0 : this.#slots.length[slot]!;
       const isSpread = this.#modes.mode(flow, waitedMs, now) === "spread";
       const isPlaced = isSpread ? this.#bindSpread(slot, now) : this.#bindSingle(slot, now);
-      if (!isPlaced) return;
+      if (!isPlaced) {
+        this.#blocked = slot;
+        this.#blockedAt = now;
+        return;
+      }
+      const isUnqueued = waitedMs < QUEUED_MS ? 1 : 0;
+      this.#unqueuedShare += UNQUEUED_GAIN * (isUnqueued - this.#unqueuedShare);
       const rate = this.#fastest?.capacity.estimate ?? Infinity;
       this.#modes.placed(flow, length, waitedMs, rate, now);
     }
@@ -371,15 +400,24 @@ export class Aggregate {
    * record and calls `sent` with its counter.
    */
   poll(now: number): number {
+    const slot = this.#depart(now);
+    if (slot !== NO_SLOT || !this.#hasLeft) return slot;
+    this.#hasLeft = false;
+    this.#schedule(now);
+    return this.#depart(now);
+  }
+
+  #depart(now: number): number {
+    const batchMs = this.#unqueuedShare < UNQUEUED_SHARE ? BATCH_QUEUED_MS : BATCH_MS;
     for (let tried = 0; tried < this.lanes.length; tried++) {
       const lane = this.lanes[this.#turn++ % this.lanes.length]!;
-      const slot = lane.depart(now);
-      if (slot !== NO_SLOT) {
-        this.departing = lane;
-        this.#turn--;
-        this.#schedule(now);
-        return slot;
-      }
+      const slot = lane.depart(now, batchMs);
+      if (slot === NO_SLOT) continue;
+      this.departing = lane;
+      // Records of one path leave together.
+      this.#turn--;
+      this.#hasLeft = true;
+      return slot;
     }
     return NO_SLOT;
   }

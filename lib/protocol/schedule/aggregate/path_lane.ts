@@ -131,12 +131,16 @@ export class PathLane {
     return this.urgent.bytes + this.priority.bytes + this.bulk.queue.bytes;
   }
 
-  /** Hot. The slot that may leave now, which is taken out, or NO_SLOT. */
-  depart(now: number): number {
-    if (this.state === "down" || !(this.isUnpaced || this.pacer.mayDepart(now))) return NO_SLOT;
+  /**
+   * Hot. The slot that may leave now, which is taken out, or NO_SLOT.
+   * @param batchMs what is due within so much leaves together.
+   */
+  depart(now: number, batchMs = BATCH_MS): number {
+    if (this.state === "down") return NO_SLOT;
+    if (!this.isUnpaced && !this.pacer.mayDepart(now, batchMs)) return NO_SLOT;
     if (this.urgent.head !== NO_SLOT) return this.urgent.shift();
     if (this.priority.head !== NO_SLOT) return this.priority.shift();
-    return this.isUnpaced || this.bulk.releaseAt <= now + BATCH_MS ? this.bulk.shift() : NO_SLOT;
+    return this.isUnpaced || this.bulk.releaseAt <= now + batchMs ? this.bulk.shift() : NO_SLOT;
   }
 
   /** Takes out what waits and is not urgent, one after the other, whether it may leave or not. */
