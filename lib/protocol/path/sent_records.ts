@@ -7,7 +7,8 @@ import { US_PER_MS } from "../wire/units.ts";
 import type { Acknowledgement } from "../wire/acknowledgement.ts";
 
 export const RECORDS_MAX = 4096;
-const MASK = RECORDS_MAX - 1;
+/** Room at first, a power of two, as are those that follow: many paths never have more on the way. */
+const RECORDS_MIN = 128;
 const KEPT_MS = 300;
 /** A record is lost when so many behind it have arrived. */
 const REORDERING_RECORDS = 3;
@@ -40,10 +41,11 @@ export class SentRecords {
   roundTripMs = Infinity;
   /** When the record with the highest counter that arrived was sent. */
   newestArrivedSentAt = -Infinity;
-  readonly #slot = new Int32Array(RECORDS_MAX).fill(NO_PACKET);
-  readonly #counter = new Float64Array(RECORDS_MAX);
-  readonly #bytes = new Uint32Array(RECORDS_MAX);
-  readonly #sentAt = new Float64Array(RECORDS_MAX);
+  #mask = RECORDS_MIN - 1;
+  #slot = new Int32Array(RECORDS_MIN).fill(NO_PACKET);
+  #counter = new Float64Array(RECORDS_MIN);
+  #bytes = new Uint32Array(RECORDS_MIN);
+  #sentAt = new Float64Array(RECORDS_MIN);
   #epoch = -1;
   /** Below, everything is settled. */
   #oldest = 1;
@@ -86,7 +88,8 @@ export class SentRecords {
     owner: SentRecordsOwner,
   ): void {
     if (epoch !== this.#epoch) this.#turn(epoch, counter, owner);
-    const index = counter & MASK;
+    if (counter - this.#oldest > this.#mask) this.#makeRoomFor(counter);
+    const index = counter & this.#mask;
     if (this.#slot[index] !== NO_PACKET) owner.expired(this.#forget(index));
     const isKept = slot >= 0;
     if (slot === NOT_KEPT) this.#notKept = counter;
@@ -99,6 +102,28 @@ export class SentRecords {
     this.#sentBytes += bytes;
     this.#next = counter + 1;
     if (this.#oldest < this.#next - RECORDS_MAX) this.#oldest = this.#next - RECORDS_MAX;
+  }
+
+  #makeRoomFor(counter: number): void {
+    let room = this.#mask + 1;
+    while (room < RECORDS_MAX && counter - this.#oldest >= room) room *= 2;
+    if (room === this.#mask + 1) return;
+    const slots = new Int32Array(room).fill(NO_PACKET);
+    const counters = new Float64Array(room);
+    const bytes = new Uint32Array(room);
+    const sentAt = new Float64Array(room);
+    for (let index = 0; index <= this.#mask; index++) {
+      const place = this.#counter[index]! & (room - 1);
+      slots[place] = this.#slot[index]!;
+      counters[place] = this.#counter[index]!;
+      bytes[place] = this.#bytes[index]!;
+      sentAt[place] = this.#sentAt[index]!;
+    }
+    this.#mask = room - 1;
+    this.#slot = slots;
+    this.#counter = counters;
+    this.#bytes = bytes;
+    this.#sentAt = sentAt;
   }
 
   #turn(epoch: number, counter: number, owner: SentRecordsOwner): void {
@@ -184,7 +209,7 @@ export class SentRecords {
   }
 
   #settle(message: Acknowledgement, toleranceMs: number, owner: SentRecordsOwner): void {
-    const newest = message.highest & MASK;
+    const newest = message.highest & this.#mask;
     if (this.#counter[newest] === message.highest) {
       this.newestArrivedSentAt = Math.max(this.newestArrivedSentAt, this.#sentAt[newest]!);
     }
@@ -194,7 +219,7 @@ export class SentRecords {
       while (gap < message.gaps && counter >= message.gapStart[gap]! + message.gapLength[gap]!) {
         gap++;
       }
-      const index = counter & MASK;
+      const index = counter & this.#mask;
       if (this.#slot[index] === NO_PACKET || this.#counter[index] !== counter) continue;
       const isMissing = gap < message.gaps && counter >= message.gapStart[gap]!;
       if (counter < message.from) {
@@ -216,7 +241,7 @@ export class SentRecords {
   /** Gives back what was sent too long ago. */
   expire(now: number, owner: SentRecordsOwner): void {
     for (; this.#oldest < this.#next; this.#oldest++) {
-      const index = this.#oldest & MASK;
+      const index = this.#oldest & this.#mask;
       if (this.#slot[index] === NO_PACKET || this.#counter[index] !== this.#oldest) continue;
       if (now - this.#sentAt[index]! < KEPT_MS) return;
       owner.expired(this.#forget(index));
@@ -228,7 +253,7 @@ export class SentRecords {
     let count = 0;
     if (countMax === Infinity) this.#notKept = 0;
     for (; this.#oldest < this.#next && count < countMax; this.#oldest++) {
-      const index = this.#oldest & MASK;
+      const index = this.#oldest & this.#mask;
       if (this.#slot[index] === NO_PACKET || this.#counter[index] !== this.#oldest) continue;
       owner.lost(this.#forget(index));
       count++;
@@ -238,7 +263,7 @@ export class SentRecords {
 
   /** The path is gone. */
   expireAll(owner: SentRecordsOwner): void {
-    for (let index = 0; index < RECORDS_MAX; index++) {
+    for (let index = 0; index <= this.#mask; index++) {
       if (this.#slot[index] !== NO_PACKET) owner.expired(this.#forget(index));
     }
     this.#oldest = this.#next;

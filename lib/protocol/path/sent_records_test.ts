@@ -62,6 +62,19 @@ Deno.test("records are kept for 300 ms, and 4096 of them", () => {
   equal(records.hasOutstanding, false);
 });
 
+Deno.test("many packets on the way are all known, and no counter is mixed up with another", () => {
+  const records = new SentRecords();
+  const owner = new Owner();
+  for (let counter = 1; counter <= 3000; counter++) {
+    records.record(0, counter, counter, 1000, 0, owner);
+  }
+  equal(records.bytesInFlight, 3_000_000);
+  records.acknowledge(message({ highest: 3000, received: 2999 }, [[7, 1]]), 2, 30, owner);
+  equal(owner.got.length, 3000);
+  deepEqual(owner.got.filter((each) => !each.startsWith("arrived")), ["lost 7"]);
+  equal(records.bytesInFlight, 0);
+});
+
 Deno.test("a packet that nobody keeps is waited for, and goes back to nobody", () => {
   const records = new SentRecords();
   const owner = new Owner();

@@ -13,7 +13,8 @@ import {
 import { STREAMS_MAX } from "../wire/header.ts";
 
 const RING = 2048;
-const RING_MASK = RING - 1;
+/** Room of a stream at first, a power of two: few have to wait for so much. */
+const RING_MIN = 256;
 const PATHS = 16;
 const WAIT_MS_MAX = 100;
 const RECOVERY_MS_MAX = 400;
@@ -35,16 +36,41 @@ class Stream {
   held = 0;
   /** When the gap before the first held packet was proved lost; Infinity while it is not. */
   provedAt = Infinity;
-  readonly slot = new Int32Array(RING).fill(NONE);
+  mask = RING_MIN - 1;
+  slot = new Int32Array(RING_MIN).fill(NONE);
   /** The sequence number that was last seen in a place, plus one: 0 for none. */
-  readonly seen = new Float64Array(RING);
-  readonly arrivedAt = new Float64Array(RING);
-  readonly order = new Uint32Array(RING);
-  readonly paths = new Uint16Array(RING);
-  readonly flags = new Uint16Array(RING);
+  seen = new Float64Array(RING_MIN);
+  arrivedAt = new Float64Array(RING_MIN);
+  order = new Uint32Array(RING_MIN);
+  paths = new Uint16Array(RING_MIN);
+  flags = new Uint16Array(RING_MIN);
 
   constructor(next: number) {
     this.next = next;
+  }
+
+  /** Makes room for a packet that is `ahead` of the next one: less than {@link RING}. */
+  growFor(ahead: number): void {
+    const { slot, seen, arrivedAt, order, paths, flags } = this;
+    let room = slot.length;
+    while (room <= ahead) room *= 2;
+    this.mask = room - 1;
+    this.slot = new Int32Array(room).fill(NONE);
+    this.seen = new Float64Array(room);
+    this.arrivedAt = new Float64Array(room);
+    this.order = new Uint32Array(room);
+    this.paths = new Uint16Array(room);
+    this.flags = new Uint16Array(room);
+    for (let place = 0; place < slot.length; place++) {
+      if (seen[place] === 0) continue;
+      const to = (seen[place]! - 1) & this.mask;
+      this.slot[to] = slot[place]!;
+      this.seen[to] = seen[place]!;
+      this.arrivedAt[to] = arrivedAt[place]!;
+      this.order[to] = order[place]!;
+      this.paths[to] = paths[place]!;
+      this.flags[to] = flags[place]!;
+    }
   }
 }
 
@@ -88,7 +114,8 @@ export class StreamOrder {
     if (ahead < 0) return this.#pushLate(stream, sequence, slot);
     if (ahead === 0 && stream.held === 0) return this.#pass(stream, sequence, slot);
     if (ahead >= RING) this.#restart(stream, sequence);
-    const place = sequence & RING_MASK;
+    else if (ahead > stream.mask) stream.growFor(ahead);
+    const place = sequence & stream.mask;
     if (stream.slot[place] !== NONE) return "duplicate";
     stream.slot[place] = slot;
     stream.seen[place] = sequence + 1;
@@ -104,7 +131,7 @@ export class StreamOrder {
 
   /** It is the next one, and none waits for it. */
   #pass(stream: Stream, sequence: number, slot: number): PushResult {
-    stream.seen[sequence & RING_MASK] = sequence + 1;
+    stream.seen[sequence & stream.mask] = sequence + 1;
     stream.next = (sequence + 1) >>> 0;
     stream.provedAt = Infinity;
     this.#sink.deliver(slot);
@@ -119,9 +146,9 @@ export class StreamOrder {
   }
 
   #pushLate(stream: Stream, sequence: number, slot: number): PushResult {
-    const place = sequence & RING_MASK;
+    const place = sequence & stream.mask;
     if (stream.seen[place] === sequence + 1) return "duplicate";
-    if (((stream.next - sequence) | 0) >= RING) return "duplicate";
+    if (((stream.next - sequence) | 0) > stream.mask) return "duplicate";
     stream.seen[place] = sequence + 1;
     this.#sink.deliver(slot);
     return "late";
@@ -130,19 +157,20 @@ export class StreamOrder {
   /** So far ahead that nothing before is worth waiting for. */
   #restart(stream: Stream, sequence: number): void {
     while (stream.held > 0) this.#skipTo(stream, this.#firstHeld(stream));
-    if (((sequence - stream.next) | 0) >= RING) stream.next = (sequence - RING + 1) >>> 0;
+    const room = stream.mask + 1;
+    if (((sequence - stream.next) | 0) >= room) stream.next = (sequence - room + 1) >>> 0;
   }
 
   /** Delivers what is in order, and what waits for something that is given up. */
   #advance(stream: Stream, now: number): void {
     while (stream.held > 0) {
-      const place = stream.next & RING_MASK;
+      const place = stream.next & stream.mask;
       if (stream.slot[place] !== NONE) {
         this.#deliverRun(stream);
         continue;
       }
       const first = this.#firstHeld(stream);
-      if (!this.#isGivenUp(stream, first & RING_MASK, now)) return;
+      if (!this.#isGivenUp(stream, first & stream.mask, now)) return;
       this.skipped += (first - stream.next) | 0;
       this.#skipTo(stream, first);
     }
@@ -161,7 +189,7 @@ export class StreamOrder {
   #deliverRun(stream: Stream): void {
     stream.provedAt = Infinity;
     for (;;) {
-      const place = stream.next & RING_MASK;
+      const place = stream.next & stream.mask;
       const slot = stream.slot[place]!;
       if (slot === NONE) return;
       stream.slot[place] = NONE;
@@ -174,7 +202,7 @@ export class StreamOrder {
 
   #firstHeld(stream: Stream): number {
     let sequence = stream.next;
-    while (stream.slot[sequence & RING_MASK] === NONE) sequence = (sequence + 1) >>> 0;
+    while (stream.slot[sequence & stream.mask] === NONE) sequence = (sequence + 1) >>> 0;
     return sequence;
   }
 

@@ -31,6 +31,17 @@ Deno.test("packets of two paths are delivered in order", () => {
   equal(order.nextTimeout(), Infinity);
 });
 
+Deno.test("a stream keeps as many as come before the one it waits for, up to 2047", () => {
+  const { order, delivered, push } = make();
+  push(0, 0, 0);
+  for (let sequence = 2; sequence <= 2047; sequence++) equal(push(sequence, 0, 1), "held");
+  equal(order.heldPackets, 2046);
+  equal(push(300, 0, 2), "duplicate");
+  equal(push(1, 1, 2), "delivered");
+  deepEqual(delivered, Array.from({ length: 2048 }, (_, sequence) => sequence));
+  equal(push(5, 1, 3), "duplicate");
+});
+
 Deno.test("a gap is skipped at once when every path has delivered something later", () => {
   const { delivered, push } = make();
   push(0, 0, 0);

@@ -49,7 +49,8 @@ export class FairQueue {
   flows = 0;
   #quantum = QUANTUM_MIN;
   readonly #slots: PacketSlots;
-  readonly #queues: SlotQueue[] = [];
+  /** Made when a flow first has something waiting. */
+  readonly #queues: (SlotQueue | null)[] = new Array(FLOWS).fill(null);
   readonly #row = new Uint8Array(FLOWS);
   readonly #deficit = new Int32Array(FLOWS);
   readonly #next = new Int32Array(FLOWS);
@@ -60,7 +61,6 @@ export class FairQueue {
 
   constructor(slots: PacketSlots) {
     this.#slots = slots;
-    for (let flow = 0; flow < FLOWS; flow++) this.#queues.push(new SlotQueue(slots));
   }
 
   static flowOf(hash: number): number {
@@ -77,7 +77,7 @@ export class FairQueue {
 
   /** Bytes of a flow that wait. */
   bytesOf(flow: number): number {
-    return this.#queues[flow]!.bytes;
+    return this.#queues[flow]?.bytes ?? 0;
   }
 
   /** Hot. What waits of a flow is not to be dropped: its sender believes that it repeated it. */
@@ -94,7 +94,7 @@ export class FairQueue {
   push(slot: number, now: number): void {
     const flow = this.#slots.flow[slot]!;
     this.#slots.arrivedAt[slot] = now;
-    const queue = this.#queues[flow]!;
+    const queue = this.#queues[flow] ??= new SlotQueue(this.#slots);
     queue.push(slot);
     this.bytes += this.#slots.length[slot]!;
     this.packets++;

@@ -19,23 +19,26 @@ export const SLOT_TCP = 32;
 /** A newer acknowledgement says all that it would have said, or what it repeats waits here yet. */
 export const SLOT_SUPERSEDED = 64;
 
+/** Room at first where the caller numbers slots, from 0 on: most sessions never have more packets. */
+const ADOPTED_MIN = 128;
+
 export class PacketSlots {
   readonly capacity: number;
   /** Bytes on the wire. */
-  readonly length: Uint16Array;
+  length = new Uint16Array(0);
   /** Bytes of payload, of TCP. */
-  readonly payload: Uint16Array;
-  readonly flow: Uint16Array;
-  readonly flags: Uint8Array;
-  readonly stream: Uint16Array;
-  readonly sequence: Uint32Array;
-  readonly order: Uint32Array;
-  readonly paths: Uint16Array;
+  payload = new Uint16Array(0);
+  flow = new Uint16Array(0);
+  flags = new Uint8Array(0);
+  stream = new Uint16Array(0);
+  sequence = new Uint32Array(0);
+  order = new Uint32Array(0);
+  paths = new Uint16Array(0);
   /** When it came, and from when on it may leave. */
-  readonly arrivedAt: Float64Array;
-  readonly releaseAt: Float64Array;
-  readonly next: Int32Array;
-  readonly #isTaken: Uint8Array;
+  arrivedAt = new Float64Array(0);
+  releaseAt = new Float64Array(0);
+  next = new Int32Array(0);
+  #isTaken = new Uint8Array(0);
   readonly #isOwn: boolean;
   /** Of a caller that numbers slots itself: those that are free again, until it is told. */
   readonly #released: number[] = [];
@@ -46,20 +49,24 @@ export class PacketSlots {
   constructor(capacity: number, numbering: "own" | "numbered by the caller" = "own") {
     this.#isOwn = numbering === "own";
     this.capacity = this.#freeCount = capacity;
-    this.length = new Uint16Array(capacity);
-    this.payload = new Uint16Array(capacity);
-    this.flow = new Uint16Array(capacity);
-    this.flags = new Uint8Array(capacity);
-    this.stream = new Uint16Array(capacity);
-    this.sequence = new Uint32Array(capacity);
-    this.order = new Uint32Array(capacity);
-    this.paths = new Uint16Array(capacity);
-    this.arrivedAt = new Float64Array(capacity);
-    this.releaseAt = new Float64Array(capacity);
-    this.next = new Int32Array(capacity);
-    this.#isTaken = new Uint8Array(capacity);
-    for (let slot = 0; slot < capacity; slot++) this.next[slot] = slot + 1;
-    this.next[capacity - 1] = NO_SLOT;
+    this.#resize(this.#isOwn ? capacity : Math.min(capacity, ADOPTED_MIN));
+    for (let slot = 0; slot < this.next.length; slot++) this.next[slot] = slot + 1;
+    this.next[this.next.length - 1] = NO_SLOT;
+  }
+
+  #resize(room: number): void {
+    this.length = resized(this.length, new Uint16Array(room));
+    this.payload = resized(this.payload, new Uint16Array(room));
+    this.flow = resized(this.flow, new Uint16Array(room));
+    this.flags = resized(this.flags, new Uint8Array(room));
+    this.stream = resized(this.stream, new Uint16Array(room));
+    this.sequence = resized(this.sequence, new Uint32Array(room));
+    this.order = resized(this.order, new Uint32Array(room));
+    this.paths = resized(this.paths, new Uint16Array(room));
+    this.arrivedAt = resized(this.arrivedAt, new Float64Array(room));
+    this.releaseAt = resized(this.releaseAt, new Float64Array(room));
+    this.next = resized(this.next, new Int32Array(room));
+    this.#isTaken = resized(this.#isTaken, new Uint8Array(room));
   }
 
   get freeCount(): number {
@@ -79,10 +86,18 @@ export class PacketSlots {
 
   /** Hot. The caller's packet is in `slot`. */
   adopt(slot: number): void {
+    if (slot >= this.#isTaken.length) this.#makeRoomFor(slot);
     if (this.#isTaken[slot] !== 0) throw new RangeError(`Cannot adopt slot ${slot}: it is in use`);
     this.#isTaken[slot] = 1;
     this.flags[slot] = 0;
     this.#freeCount--;
+  }
+
+  #makeRoomFor(slot: number): void {
+    if (slot >= this.capacity) throw new RangeError(`Cannot adopt slot ${slot}: there is none`);
+    let room = this.#isTaken.length;
+    while (room <= slot) room *= 2;
+    this.#resize(Math.min(room, this.capacity));
   }
 
   get hasReleased(): boolean {
@@ -106,6 +121,12 @@ export class PacketSlots {
     this.next[slot] = this.#free;
     this.#free = slot;
   }
+}
+
+/** `next` with what is in `before`. */
+function resized<T extends { set(from: T): void }>(before: T, next: T): T {
+  next.set(before);
+  return next;
 }
 
 /** A queue of slots, linked through {@link PacketSlots.next}: a slot is in one at a time. */

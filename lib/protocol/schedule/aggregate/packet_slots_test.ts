@@ -25,3 +25,19 @@ Deno.test("a queue of slots keeps its order and counts", () => {
   deepEqual([queue.shift(), queue.shift(), queue.shift(), queue.shift()], [0, 1, 2, NO_SLOT]);
   deepEqual([queue.bytes, queue.packets, queue.head], [0, 0, NO_SLOT]);
 });
+
+Deno.test("where the caller numbers slots, there is room up to the capacity, and what is known stays", () => {
+  const slots = new PacketSlots(1000, "numbered by the caller");
+  for (let slot = 0; slot < 1000; slot++) {
+    slots.adopt(slot);
+    slots.length[slot] = slot;
+    slots.releaseAt[slot] = slot / 2;
+  }
+  equal(slots.freeCount, 0);
+  deepEqual([slots.length[3], slots.releaseAt[3], slots.length[999]], [3, 1.5, 999]);
+  throws(() => slots.adopt(3), RangeError);
+  throws(() => slots.adopt(1000), RangeError);
+  slots.release(999);
+  equal(slots.takeReleased(), 999);
+  slots.adopt(999);
+});
