@@ -4,6 +4,7 @@
  *
  *     sudo deno task load                        everything, in about six minutes
  *     sudo deno task load -- --only idle,busy    some of it
+ *     sudo deno task load -- --scheduler aggregate    with clients that ask for another scheduler
  *     sudo deno task load -- --json              one JSON object on standard output
  *     sudo deno task load -- --write             the table and the picture of docs/scaling.md, too
  *
@@ -11,25 +12,29 @@
  */
 import { parseArgs } from "node:util";
 import { integerIn } from "../lib/cli/integer.ts";
+import { type SchedulerName, SCHEDULERS } from "../lib/protocol/wire/scheduler_name.ts";
 import { describe, type LoadReport, shortfalls } from "./load/report.ts";
 import { runLoad, type TopicName, TOPICS } from "./load/topics.ts";
 import { writeScaling } from "./load/scaling_document.ts";
 import { type LabOptions, runLabCommand } from "./setup/lab_command.ts";
 
-const USAGE = `Usage: sudo deno task load [-- [--only LIST] [--threads N] [--json] [--write]]
+const USAGE =
+  `Usage: sudo deno task load [-- [--only LIST] [--threads N] [--scheduler NAME] [--json] [--write]]
 
-  --only LIST   some of: ${TOPICS.join(",")}
-  --threads N   engine threads of the server, each with a processor of its own (default 1)
-  --json        print only one JSON object on standard output
-  --write       put the figures into docs/scaling.md and its picture
-  --no-install  install nothing: print the command for what is missing
-  --help        this text`;
+  --only LIST       some of: ${TOPICS.join(",")}
+  --threads N       engine threads of the server, each with a processor of its own (default 1)
+  --scheduler NAME  of the clients, ${SCHEDULERS.join(", ")} (default flow)
+  --json            print only one JSON object on standard output
+  --write           put the figures into docs/scaling.md and its picture
+  --no-install      install nothing: print the command for what is missing
+  --help            this text`;
 
 const THREADS_MAX = 8;
 
 interface LoadOptions extends LabOptions {
   readonly topics: readonly TopicName[];
   readonly threads: number;
+  readonly scheduler: SchedulerName;
   readonly json: boolean;
   readonly write: boolean;
 }
@@ -41,6 +46,7 @@ export function parseOptions(args: readonly string[]): LoadOptions | "help" {
     options: {
       only: { type: "string" },
       threads: { type: "string", default: "1" },
+      scheduler: { type: "string", default: "flow" },
       json: { type: "boolean", default: false },
       write: { type: "boolean", default: false },
       "no-install": { type: "boolean", default: false },
@@ -53,17 +59,23 @@ export function parseOptions(args: readonly string[]): LoadOptions | "help" {
   if (unknown !== undefined) {
     throw new Error(`--only knows ${TOPICS.join(", ")}, and not '${unknown}'`);
   }
+  const scheduler = SCHEDULERS.find((known) => known === values.scheduler);
+  if (scheduler === undefined) {
+    throw new Error(`--scheduler knows ${SCHEDULERS.join(", ")}, and not '${values.scheduler}'`);
+  }
   return {
     topics: TOPICS.filter((topic) => topics.includes(topic)),
     threads: integerIn("--threads", 1, THREADS_MAX)(values.threads),
+    scheduler,
     json: values.json,
     write: values.write,
     install: values["no-install"] ? "print only" : "install",
   };
 }
 
-async function run({ topics, threads, json, write }: LoadOptions): Promise<boolean> {
-  const report: LoadReport = await runLoad(topics, threads, (line) => console.error(`· ${line}`));
+async function run({ topics, threads, scheduler, json, write }: LoadOptions): Promise<boolean> {
+  const progress = (line: string) => console.error(`· ${line}`);
+  const report: LoadReport = await runLoad(topics, threads, scheduler, progress);
   if (json) console.log(JSON.stringify(report));
   else for (const line of describe(report)) console.log(line);
   if (write) await writeScaling(report);

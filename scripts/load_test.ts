@@ -35,6 +35,10 @@ Deno.test("topics and threads are understood, and what is unknown is refused", (
   deepEqual(options.topics, ["idle", "busy"]);
   equal(options.threads, 2);
   equal(options.json, true);
+  equal(options.scheduler, "flow");
+  const other = parseOptions(["--scheduler", "aggregate"]);
+  equal(other !== "help" && other.scheduler, "aggregate");
+  throws(() => parseOptions(["--scheduler", "fast"]), /--scheduler knows .*, and not 'fast'/);
   equal(parseOptions(["--help"]), "help");
   throws(() => parseOptions(["--only", "idle,all"]), /--only knows .*, and not 'all'/);
   throws(() => parseOptions(["--threads", "9"]), /--threads must be 1 to 8, not '9'/);
@@ -89,18 +93,19 @@ Deno.test({
   name: "netns: simulated clients get sessions, and their pings through the tunnel are answered",
   ...needsRoot(),
   async fn() {
-    const notices: FleetNotice[] = [];
     await using site = await Site.create(1, { revoked: 1 });
     const server = await site.startServer(["-threads", "2"]);
     const step = { clients: 5, pinging: 5, bytes: 500, everyMs: 50, restSeconds: 1, seconds: 1 };
-    await site.runFleet({ kind: "sessions", paths: 2, steps: [step] }, 5, 30_000, (notice) => {
-      notices.push(notice);
-    });
+    for (const scheduler of ["flow", "aggregate"] as const) {
+      const notices: FleetNotice[] = [];
+      const work = { kind: "sessions", paths: 2, scheduler, steps: [step] } as const;
+      await site.runFleet(work, 5, 30_000, (notice) => notices.push(notice));
+      deepEqual(notices.map(({ event }) => event), ["opened", "begin", "measured", "end", "done"]);
+      const end = notices.find((notice) => notice.event === "end")!;
+      const { sent, answered, refused, pathsUp, paths } = end.figures;
+      ok(sent >= 50 && answered >= sent, `${answered} of ${sent} with ${scheduler}`);
+      deepEqual({ refused, pathsUp, paths }, { refused: 0, pathsUp: 10, paths: 10 });
+    }
     equal(await server.stop("SIGTERM"), 0);
-    deepEqual(notices.map(({ event }) => event), ["opened", "begin", "measured", "end", "done"]);
-    const end = notices.find((notice) => notice.event === "end")!;
-    const { sent, answered, refused, pathsUp, paths } = end.figures;
-    ok(sent >= 50 && answered >= sent, `${answered} of ${sent}`);
-    deepEqual({ refused, pathsUp, paths }, { refused: 0, pathsUp: 10, paths: 10 });
   },
 });

@@ -16,6 +16,7 @@ import { SocketTable } from "../../lib/net/native/sockets.ts";
 import { OutgoingRecord } from "../../lib/protocol/crypto/outgoing_record.ts";
 import { FlowKey, readFlowKey } from "../../lib/protocol/packet/flow_key.ts";
 import type { SessionPath } from "../../lib/protocol/path/session_path.ts";
+import type { Departure } from "../../lib/protocol/schedule/scheduler.ts";
 import { FlowTable } from "../../lib/protocol/schedule/flow_table.ts";
 import {
   decodeHeader,
@@ -26,6 +27,7 @@ import {
   TYPE_PACKET,
 } from "../../lib/protocol/wire/header.ts";
 import { US_PER_MS } from "../../lib/protocol/wire/units.ts";
+import type { SchedulerName } from "../../lib/protocol/wire/scheduler_name.ts";
 import type { ControlGrant } from "../../lib/protocol/wire/control_message.ts";
 import { readEchoReply, writeEchoRequest } from "./echo_packet.ts";
 import { SimulatedClient } from "./simulated_client.ts";
@@ -102,6 +104,7 @@ export class Fleet implements Disposable {
   readonly #outgoing = new OutgoingRecord();
   readonly #lengths: bigint[] = [];
   readonly #serverAddress: string;
+  readonly #scheduler: SchedulerName;
   #roundTrips: number[] = [];
   #sentPings = 0;
   #answered = 0;
@@ -115,10 +118,17 @@ export class Fleet implements Disposable {
   #pingsTogether = 1;
 
   /** @throws SyscallError when a link cannot be used. */
-  constructor(libc: Libc, links: readonly FleetLink[], port: number, serverAddress: string) {
+  constructor(
+    libc: Libc,
+    links: readonly FleetLink[],
+    port: number,
+    serverAddress: string,
+    scheduler: SchedulerName,
+  ) {
     this.#libc = libc;
     this.#links = links;
     this.#serverAddress = serverAddress;
+    this.#scheduler = scheduler;
     this.#byLink = links.map(({ device, server }) =>
       Array.from({ length: SOCKETS_PER_LINK }, () => {
         const { fd, gso } = openPathSocket(libc, { device, server, port });
@@ -156,7 +166,7 @@ export class Fleet implements Disposable {
   /** Opens the session that a client was granted, with a path on each link. */
   admit(grant: ControlGrant): void {
     const now = performance.now();
-    const client = new SimulatedClient(grant, this.#suite, this.#flows, now);
+    const client = new SimulatedClient(grant, this.#suite, this.#flows, this.#scheduler, now);
     for (const [id, { device }] of this.#links.entries()) {
       const sockets = this.#byLink[id]!;
       const socket = sockets[this.#clients.size % sockets.length]!;
@@ -313,12 +323,19 @@ export class Fleet implements Disposable {
       this.#send(client, next.path, next.payload.length, now);
     }
     while (session.pollEvent() !== null);
+    const { scheduler } = session.scheduling;
+    for (let next = scheduler.poll(now); next !== null; next = scheduler.poll(now)) {
+      this.#depart(client, next, now);
+    }
     this.#schedule(client, now);
   }
 
   #schedule(client: SimulatedClient, now: number): void {
-    client.timeoutAt = client.session.nextTimeout();
-    this.#timers.schedule(client, Math.max(now + 1, Math.min(client.timeoutAt, client.pingAt)));
+    const { session, pingAt } = client;
+    client.timeoutAt = session.nextTimeout();
+    const departsAt = session.scheduling.scheduler.nextDeparture(now);
+    const next = Math.min(client.timeoutAt, departsAt, pingAt);
+    this.#timers.schedule(client, Math.max(now + 1, next));
   }
 
   #sendPings(client: SimulatedClient, now: number): void {
@@ -327,27 +344,42 @@ export class Fleet implements Disposable {
   }
 
   #sendPing(client: SimulatedClient, now: number): void {
+    const { view } = this.#arena;
+    const length = this.#pingBytes;
+    writeEchoRequest(view, this.#packet, length, client.ipv4, this.#serverAddress, 0, now);
+    readFlowKey(view, this.#packet, length, this.#flow);
+    const { scheduler } = client.session.scheduling;
+    const slot = client.takeSlot();
+    if (slot === -1) return;
+    const mayLeave = scheduler.begin(this.#flow, length, now);
+    const departure = mayLeave ? scheduler.offer(slot, length, now) : null;
+    if (departure !== null) this.#depart(client, departure, now);
+    // What is not kept has left, or never will.
+    if (!mayLeave || !scheduler.holdsPackets) client.releaseSlot(slot);
+  }
+
+  /** Sends a ping that the scheduler lets go, as of now. */
+  #depart(client: SimulatedClient, departure: Departure, now: number): void {
     const { session } = client;
     const { bytes, view } = this.#arena;
     const packet = this.#packet;
     const length = this.#pingBytes;
-    const sequence = client.pings++;
-    writeEchoRequest(view, packet, length, client.ipv4, this.#serverAddress, sequence, now);
-    readFlowKey(view, packet, length, this.#flow);
-    const { scheduler } = session.scheduling;
-    if (!scheduler.begin(this.#flow, length, now)) return;
-    const departure = scheduler.offer(0, length, now);
-    const path = departure?.paths[0];
-    if (departure === null || path === undefined) return;
-    session.notePacketSent(path, now);
-    const outgoing = this.#outgoing;
-    outgoing.type = TYPE_PACKET;
-    outgoing.flags = departure.flags;
-    outgoing.sequence = session.nextSequence(departure.stream);
-    bytes.copyWithin(this.#sent + PAYLOAD_OFFSET, packet, packet + length);
-    this.#send(client, path, length, now);
-    outgoing.flags = 0;
-    this.#sentPings++;
+    const path = departure.paths[0];
+    if (path !== undefined && length > 0) {
+      const sequence = client.pings++;
+      writeEchoRequest(view, packet, length, client.ipv4, this.#serverAddress, sequence, now);
+      session.notePacketSent(path, now);
+      const outgoing = this.#outgoing;
+      outgoing.type = TYPE_PACKET;
+      outgoing.flags = departure.flags;
+      outgoing.sequence = session.nextSequence(departure.stream);
+      bytes.copyWithin(this.#sent + PAYLOAD_OFFSET, packet, packet + length);
+      this.#send(client, path, length, now);
+      outgoing.flags = 0;
+      this.#sentPings++;
+    }
+    const isHeld = session.scheduling.scheduler.holdsPackets;
+    if (isHeld && !departure.isKept) client.releaseSlot(departure.slot);
   }
 
   #send(client: SimulatedClient, path: SessionPath, length: number, now: number): void {

@@ -4,6 +4,7 @@
  */
 import { ask } from "../../client/control/connection.ts";
 import { Libc } from "../../lib/ffi/libc/libc.ts";
+import type { SchedulerName } from "../../lib/protocol/wire/scheduler_name.ts";
 import { FEATURE_ORDER, FEATURE_X1 } from "../../lib/net/driver/features.ts";
 import { type ControlGrant, encodeRequest } from "../../lib/protocol/wire/control_message.ts";
 import { ANSWERS_MS, Fleet, type FleetFigures, type FleetLink, type Pings } from "./fleet.ts";
@@ -24,6 +25,15 @@ export interface SessionStep extends Pings {
   readonly restSeconds: number;
 }
 
+export interface SessionsWork {
+  readonly kind: "sessions";
+  /** Of each session. */
+  readonly paths: number;
+  /** Of the clients, which the server follows. */
+  readonly scheduler: SchedulerName;
+  readonly steps: readonly SessionStep[];
+}
+
 interface FleetPlace {
   readonly links: readonly FleetLink[];
   readonly controlPort: number;
@@ -37,12 +47,7 @@ interface FleetPlace {
 export type FleetTask =
   & FleetPlace
   & (
-    | {
-      readonly kind: "sessions";
-      /** Of each session. */
-      readonly paths: number;
-      readonly steps: readonly SessionStep[];
-    }
+    | SessionsWork
     | { readonly kind: "exchanges"; readonly perSecond: number; readonly seconds: number }
     | { readonly kind: "half open"; readonly connections: number; readonly exchanges: number }
   );
@@ -147,12 +152,11 @@ const NO_PINGS: Pings = { bytes: 0, everyMs: Infinity };
 
 async function runSessions(
   place: FleetPlace,
-  paths: number,
-  steps: readonly SessionStep[],
+  { paths, scheduler, steps }: SessionsWork,
 ): Promise<void> {
   const { dataPort, serverAddress } = place;
   const links = place.links.slice(0, paths);
-  using fleet = new Fleet(Libc.open(), links, dataPort, serverAddress);
+  using fleet = new Fleet(Libc.open(), links, dataPort, serverAddress, scheduler);
   let asked = 0;
   for (const step of steps) {
     const { clients, pinging, seconds, restSeconds } = step;
@@ -254,7 +258,7 @@ function tell(notice: FleetNotice): void {
 
 if (import.meta.main) {
   const task = JSON.parse(await new Response(Deno.stdin.readable).text()) as FleetTask;
-  if (task.kind === "sessions") await runSessions(task, task.paths, task.steps);
+  if (task.kind === "sessions") await runSessions(task, task);
   else if (task.kind === "exchanges") await runExchanges(task, task.perSecond, task.seconds);
   else await runHalfOpen(task, task.connections, task.exchanges);
   tell({ event: "done" });

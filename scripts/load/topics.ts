@@ -1,7 +1,8 @@
 /** What is measured, topic by topic, each with a server of its own. */
 import type { Child } from "../../tests/netns/namespace.ts";
 import { cpuSeconds, residentMib } from "../bench/process_usage.ts";
-import type { ExchangeFigures, FleetNotice, SessionStep } from "./fleet_program.ts";
+import type { SchedulerName } from "../../lib/protocol/wire/scheduler_name.ts";
+import type { ExchangeFigures, FleetNotice, SessionStep, SessionsWork } from "./fleet_program.ts";
 import { EXCHANGES_PER_SECOND, HALF_OPEN, type LoadReport, type SessionsFigure } from "./report.ts";
 import { Site } from "./site.ts";
 
@@ -31,6 +32,7 @@ const FLEET_TIMEOUT_MS = 400_000;
 export async function runLoad(
   topics: readonly TopicName[],
   threads: number,
+  scheduler: SchedulerName,
   progress: (line: string) => void,
 ): Promise<LoadReport> {
   await using site = await Site.create(threads);
@@ -41,18 +43,20 @@ export async function runLoad(
   for (const topic of topics) {
     progress(topic);
     const server = await site.startServer(args);
+    const measure = async (paths: number, steps: readonly SessionStep[]) => {
+      const work = { kind: "sessions", paths, scheduler, steps } as const;
+      sessions.push(...await measureSessions(site, server, work, progress));
+    };
     switch (topic) {
       case "idle":
-        sessions.push(...await measureSessions(site, server, IDLE_PATHS, IDLE.map(idle), progress));
+        await measure(IDLE_PATHS, IDLE.map(idle));
         break;
       case "busy":
-        sessions.push(
-          ...await measureSessions(site, server, BUSY_PATHS, BUSY_OF_1000.map(busy), progress),
-          ...await measureSessions(site, server, IDLE_PATHS, BUSY_TWO_PATHS.map(busy), progress),
-        );
+        await measure(BUSY_PATHS, BUSY_OF_1000.map(busy));
+        await measure(IDLE_PATHS, BUSY_TWO_PATHS.map(busy));
         break;
       case "many":
-        sessions.push(...await measureSessions(site, server, IDLE_PATHS, MANY.map(idle), progress));
+        await measure(IDLE_PATHS, MANY.map(idle));
         break;
       case "exchanges":
         exchanges = await measureExchanges(site, server);
@@ -86,17 +90,17 @@ function busy(pinging: number): SessionStep {
 async function measureSessions(
   site: Site,
   server: Child,
-  paths: number,
-  steps: readonly SessionStep[],
+  work: SessionsWork,
   progress: (line: string) => void,
 ): Promise<SessionsFigure[]> {
+  const { paths, steps } = work;
   const figures: SessionsFigure[] = [];
   const clients = Math.max(...steps.map((step) => step.clients));
   const usage = new Usage(server);
   let before = 0;
   let openedPerSecond: number | null = null;
   let used = { percent: 0, mib: 0 };
-  await site.runFleet({ kind: "sessions", paths, steps }, clients, FLEET_TIMEOUT_MS, (notice) => {
+  await site.runFleet(work, clients, FLEET_TIMEOUT_MS, (notice) => {
     if (notice.event === "opened") {
       const { clients, seconds } = notice;
       openedPerSecond = clients > before ? (clients - before) / seconds : null;
