@@ -22,6 +22,8 @@ const URGENT_MS = 100;
 export class ReceivedRecords {
   /** When an acknowledgement is due; Infinity when nothing new has come. */
   dueAt = Infinity;
+  /** Whether a packet has arrived that no acknowledgement has told of. */
+  hasNewPackets = false;
   readonly #arrived = new Uint8Array(WINDOW);
   #epoch = -1;
   #highest = 0;
@@ -90,11 +92,17 @@ export class ReceivedRecords {
     this.#marked = this.#markedBefore = 0;
   }
 
-  /** Hot. A packet or heartbeat arrived, which is to be acknowledged. */
+  /** Something arrived that is acknowledged at `time` at the latest. */
+  acknowledgeAt(time: number): void {
+    this.dueAt = Math.min(this.dueAt, time);
+  }
+
+  /** Hot. A packet arrived, which is to be acknowledged. */
   expectAcknowledgement(now: number): void {
+    this.hasNewPackets = true;
     const isMuch = this.#received - this.#acknowledged >= ACKNOWLEDGE_RECORDS;
     const delay = isMuch ? 0 : this.#hasNewGap ? GAP_BATCH_MS : ACKNOWLEDGE_MS;
-    this.dueAt = Math.min(this.dueAt, now + delay);
+    this.acknowledgeAt(now + delay);
   }
 
   /** Whether a gap opened lately, so that the acknowledgement takes the fastest path. */
@@ -143,7 +151,7 @@ export class ReceivedRecords {
   /** Writes what there is to tell. False when nothing has arrived yet. */
   acknowledge(message: Acknowledgement, now: number): boolean {
     this.dueAt = Infinity;
-    this.#hasNewGap = false;
+    this.#hasNewGap = this.hasNewPackets = false;
     this.#acknowledged = this.#received;
     if (this.#arrivedAt === -Infinity) return false;
     this.#settle(now);

@@ -74,20 +74,23 @@ export class Acknowledgements {
     if (now >= records.dueAt) this.#tell(path, records, now);
   }
 
+  /** It is acknowledged at once, with what answers it anyway: an idle session needs no turn for it. */
   heartbeatArrived(path: SessionPath, now: number): void {
-    path.receivedRecords?.expectAcknowledgement(now);
+    path.receivedRecords?.acknowledgeAt(now);
   }
 
   #tell(path: SessionPath, records: ReceivedRecords, now: number): void {
     const isQuiet = now - records.arrivedAt >= QUIET_MS;
-    this.#lastWordAt[path.id] = isQuiet ? Infinity : records.arrivedAt + QUIET_MS;
+    const tellsOfPackets = records.hasNewPackets || this.#lastWordAt[path.id]! < Infinity;
+    const isRetold = !isQuiet && tellsOfPackets;
+    this.#lastWordAt[path.id] = isRetold ? records.arrivedAt + QUIET_MS : Infinity;
     const isUrgent = isQuiet || records.isUrgent(now);
     this.#message.pathId = path.id;
     if (!records.acknowledge(this.#message, now)) return;
     const payload = encodeAcknowledgement(this.#message);
     this.#outbox.transmit({ type: TYPE_ACKNOWLEDGEMENT, path, payload });
     const fastest = this.#fastest(path, isQuiet, now);
-    const isSlow = delayOf(path, now) > delayOf(fastest, now) + SLOW_MS;
+    const isSlow = tellsOfPackets && delayOf(path, now) > delayOf(fastest, now) + SLOW_MS;
     if (fastest === path || !isUrgent && !isSlow) return;
     this.#outbox.transmit({ type: TYPE_ACKNOWLEDGEMENT, path: fastest, payload });
   }

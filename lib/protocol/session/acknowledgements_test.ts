@@ -30,7 +30,14 @@ function setUp() {
     }
     return ids;
   };
-  return { acknowledgements, scheduling, table: paths, paths: added, arrive, told };
+  const beat = (path: SessionPath, now: number) => {
+    const counter = (counters.get(path.id) ?? 0) + 1;
+    counters.set(path.id, counter);
+    path.lastHeardAt = now;
+    acknowledgements.recordArrived(path, new RecordHeader(), counter, now);
+    acknowledgements.heartbeatArrived(path, now);
+  };
+  return { acknowledgements, scheduling, table: paths, paths: added, arrive, beat, told };
 }
 
 Deno.test("what arrives on the fastest path is told there, and of a slow path there as well", () => {
@@ -64,6 +71,20 @@ Deno.test("what was told on a path just before it fell silent is told again on a
   equal(acknowledgements.nextDeadline(), 27);
   deepEqual(told(27).sort(), [0, 1]);
   equal(acknowledgements.nextDeadline(), 38, "that of the slow one");
+});
+
+Deno.test("heartbeats alone are acknowledged at once, and not again", () => {
+  const { acknowledgements, paths: [fast, slow], arrive, beat, told } = setUp();
+  beat(fast!, 0);
+  beat(slow!, 0);
+  deepEqual(told(0), [0, 1]);
+  equal(acknowledgements.nextDeadline(), Infinity);
+  arrive(fast!, 200);
+  arrive(fast!, 219);
+  deepEqual(told(220), [0]);
+  beat(fast!, 221);
+  deepEqual(told(221), [0]);
+  equal(acknowledgements.nextDeadline(), 229, "the packets are told of again");
 });
 
 Deno.test("what came last on a path that ends is told on another one", () => {
