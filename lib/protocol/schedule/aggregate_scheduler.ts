@@ -50,7 +50,8 @@ const PORT_DNS = 53;
 const COPIED_LOSS = 0.003;
 const COPIED_LOST_MIN = 3;
 const COPIED_ROUND_TRIP_MS = 150;
-const TIMEOUT_MS = 1;
+/** Silence is looked for so often. */
+const TIMEOUT_MS = 5;
 /** So often a packet is numbered: the peer acknowledges for thirty seconds after one. */
 const NUMBERED_EVERY_MS = 10_000;
 
@@ -226,7 +227,7 @@ export class AggregateScheduler implements Scheduler {
   poll(now: number): Departure | null {
     this.#now = now;
     if (this.#leaving !== NO_SLOT) this.#notWritten();
-    if (now - this.#handledAt >= TIMEOUT_MS) {
+    if (now - this.#handledAt >= TIMEOUT_MS || this.#aggregate.mustRelease(now)) {
       this.#handledAt = now;
       this.#aggregate.handleTimeout(now);
     }

@@ -52,7 +52,7 @@ import { STREAMS_MAX } from "../../wire/header.ts";
 /** Paths are given so much work ahead. */
 const AHEAD_MS = 3;
 /** What a flow sends before the next has its turn, in ms of all paths. */
-const TURN_MS = 0.5;
+const TURN_MS = 2;
 /** What waits is looked at so often though nothing leaves. */
 const LOOK_MS = 1.5;
 /** Senders answer a loss within a round trip, of which what waits is a part. */
@@ -401,7 +401,8 @@ export class Aggregate {
    */
   poll(now: number): number {
     const slot = this.#depart(now);
-    if (slot !== NO_SLOT || !this.#hasLeft) return slot;
+    if (slot !== NO_SLOT || this.#queue.packets === 0) return slot;
+    if (!this.#hasLeft && this.#blockedAt === now) return NO_SLOT;
     this.#hasLeft = false;
     this.#schedule(now);
     return this.#depart(now);
@@ -469,6 +470,12 @@ export class Aggregate {
   }
 
   // Time
+
+  /** Hot. Whether `handleTimeout` has something to release or to give up now. */
+  mustRelease(now: number): boolean {
+    if (this.#bursts.releaseAt <= now || this.#acks.releaseAt <= now) return true;
+    return this.#queue.packets > 0 && !this.hasPath;
+  }
 
   /** Does what is due. */
   handleTimeout(now: number): void {
