@@ -22,6 +22,8 @@ const URGENT_MS = 100;
 export class ReceivedRecords {
   /** When an acknowledgement is due; Infinity when nothing new has come. */
   dueAt = Infinity;
+  /** When an acknowledgement was last written. */
+  toldAt = -Infinity;
   /** Whether a packet has arrived that no acknowledgement has told of. */
   hasNewPackets = false;
   readonly #arrived = new Uint8Array(WINDOW);
@@ -153,6 +155,7 @@ export class ReceivedRecords {
     this.dueAt = Infinity;
     this.#hasNewGap = this.hasNewPackets = false;
     this.#acknowledged = this.#received;
+    this.toldAt = now;
     if (this.#arrivedAt === -Infinity) return false;
     this.#settle(now);
     message.epoch = this.#epoch;

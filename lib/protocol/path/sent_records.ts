@@ -8,7 +8,7 @@ import type { Acknowledgement } from "../wire/acknowledgement.ts";
 
 export const RECORDS_MAX = 4096;
 /** Room at first, a power of two, as are those that follow: many paths never have more on the way. */
-const RECORDS_MIN = 128;
+const RECORDS_MIN = 64;
 const KEPT_MS = 300;
 /** A record is lost when so many behind it have arrived. */
 const REORDERING_RECORDS = 3;

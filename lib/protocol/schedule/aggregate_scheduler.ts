@@ -64,7 +64,8 @@ export class AggregateScheduler implements Scheduler {
   readonly #slots = new PacketSlots(SLOTS, "numbered by the caller");
   readonly #aggregate: Aggregate;
   readonly #cutThrough: CutThrough;
-  readonly #tcpProgress = new TcpProgress();
+  /** Null until there is a packet of TCP. */
+  #tcpProgress: TcpProgress | null = null;
   readonly #departure = new Departure();
   readonly #extension = new OrderExtension();
   readonly #single: SessionPath[] = [];
@@ -202,8 +203,9 @@ export class AggregateScheduler implements Scheduler {
   #trafficOf(flow: FlowKey): Traffic {
     if (flow.protocol === PROTOCOL_TCP) {
       this.#payloadBytes = flow.payloadBytes;
-      if (this.#tcpProgress.isRepeated(flow)) return this.#repeatedOf(flow);
-      return this.#tcpProgress.acknowledgesMore(flow) ? "acknowledgement" : "tcp";
+      const progress = this.#tcpProgress ??= new TcpProgress();
+      if (progress.isRepeated(flow)) return this.#repeatedOf(flow);
+      return progress.acknowledgesMore(flow) ? "acknowledgement" : "tcp";
     }
     return isInteractive(flow) ? "interactive" : "bulk";
   }

@@ -28,6 +28,10 @@ const HEARD_MS = 50;
 /** and is slow when it is later by so much. */
 const SLOW_MS = 15;
 const ROUND_TRIP_UNKNOWN_MS = 100;
+/** For so long after a packet each heartbeat is acknowledged, */
+const BUSY_MS = 1000;
+/** and then one in so long: the peer keeps what it knows of the paths. */
+const IDLE_TOLD_MS = 5000;
 const WAIT_MS_MAX = 100;
 const RECOVERY_MS_MAX = 200;
 
@@ -42,6 +46,8 @@ export class Acknowledgements {
    */
   readonly #lastWordAt = new Float64Array(PATH_IDS).fill(Infinity);
   #askedAt = -Infinity;
+  /** When a packet last came, on whichever path. */
+  #packetAt = -Infinity;
 
   constructor(paths: PathTable, outbox: Outbox, scheduling: Scheduling) {
     this.#paths = paths;
@@ -70,13 +76,20 @@ export class Acknowledgements {
   packetArrived(path: SessionPath, now: number): void {
     const records = path.receivedRecords;
     if (records === null) return;
+    this.#packetAt = now;
     records.expectAcknowledgement(now);
     if (now >= records.dueAt) this.#tell(path, records, now);
   }
 
-  /** It is acknowledged at once, with what answers it anyway: an idle session needs no turn for it. */
+  /**
+   * It is acknowledged at once, with what answers it anyway: an idle session needs no turn for it.
+   * Without packets it is news of the path's delay alone, unless it shows a gap.
+   */
   heartbeatArrived(path: SessionPath, now: number): void {
-    path.receivedRecords?.acknowledgeAt(now);
+    const { receivedRecords: records } = path;
+    if (records === null) return;
+    const isNews = now - this.#packetAt < BUSY_MS || records.isUrgent(now);
+    if (isNews || now - records.toldAt >= IDLE_TOLD_MS) records.acknowledgeAt(now);
   }
 
   #tell(path: SessionPath, records: ReceivedRecords, now: number): void {

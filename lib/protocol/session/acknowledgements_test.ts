@@ -87,6 +87,22 @@ Deno.test("heartbeats alone are acknowledged at once, and not again", () => {
   equal(acknowledgements.nextDeadline(), 229, "the packets are told of again");
 });
 
+Deno.test("of the heartbeats of an idle session one in five seconds is acknowledged, or what shows a gap", () => {
+  const { acknowledgements, paths: [fast], arrive, beat, told } = setUp();
+  arrive(fast!, 0);
+  arrive(fast!, 19);
+  deepEqual(told(20), [0]);
+  const acknowledged: number[] = [];
+  for (let now = 500; now <= 12_500; now += 2000) {
+    beat(fast!, now);
+    if (told(now).length > 0) acknowledged.push(now);
+  }
+  deepEqual(acknowledged, [500, 6500, 12_500]);
+  acknowledgements.recordArrived(fast!, new RecordHeader(), 100, 13_000);
+  beat(fast!, 13_000);
+  deepEqual(told(13_000), [0]);
+});
+
 Deno.test("what came last on a path that ends is told on another one", () => {
   const { acknowledgements, paths: [fast, slow], arrive, told } = setUp();
   arrive(slow!, 0);

@@ -115,7 +115,7 @@ export class Aggregate {
   readonly #queueLimit = new QueueLimit();
   readonly #grace = new CutGrace();
   readonly #waiting = new WaitingRoom();
-  readonly #allowance = new InteractiveAllowance();
+  #allowance: InteractiveAllowance | null = null;
   readonly #acks = new TcpAckFilter();
   readonly #numbers: OrderNumbers;
   /** Bytes on the wire besides the payload that acknowledgements count. */
@@ -241,7 +241,8 @@ export class Aggregate {
     }
     const isFirst = traffic === "interactive" ||
       (traffic === "repeated" && this.#isWaitedFor(flow, now));
-    if (isFirst && this.#allowance.take(flow, length, now)) {
+    const allowance = isFirst ? this.#allowance ??= new InteractiveAllowance() : null;
+    if (allowance?.take(flow, length, now) === true) {
       const lane = fastestPriority(this.lanes, length, now);
       const kept = traffic === "repeated" ? SLOT_RECOVERABLE : 0;
       if (lane !== null) {

@@ -20,7 +20,7 @@ export const SLOT_TCP = 32;
 export const SLOT_SUPERSEDED = 64;
 
 /** Room at first where the caller numbers slots, from 0 on: most sessions never have more packets. */
-const ADOPTED_MIN = 128;
+const ADOPTED_MIN = 32;
 
 export class PacketSlots {
   readonly capacity: number;
