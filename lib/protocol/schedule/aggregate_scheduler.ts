@@ -212,7 +212,7 @@ export class AggregateScheduler implements Scheduler {
 
   #repeatedOf(flow: FlowKey): Traffic {
     const waiting = this.#aggregate.waitingPayload(flow.hashA);
-    return this.#tcpProgress.isAmongLast(flow, waiting) ? "needless" : "repeated";
+    return this.#tcpProgress!.isAmongLast(flow, waiting) ? "needless" : "repeated";
   }
 
   offer(slot: number, bytes: number, now: number): Departure | null {
