@@ -30,6 +30,7 @@ import { US_PER_MS } from "../../lib/protocol/wire/units.ts";
 import type { SchedulerName } from "../../lib/protocol/wire/scheduler_name.ts";
 import type { ControlGrant } from "../../lib/protocol/wire/control_message.ts";
 import { readEchoReply, writeEchoRequest } from "./echo_packet.ts";
+import type { FleetFigures, FleetLink, Pings } from "./fleet_figures.ts";
 import { SimulatedClient } from "./simulated_client.ts";
 
 /** Each wait of the kernel's looks at every socket. */
@@ -46,41 +47,8 @@ const RECEIVES_PER_TURN = 4096;
 const RECORD_BYTES_MAX = 2048;
 const RECORD_LENGTH = BigInt(RECORD_BYTES_MAX);
 const CONTROL_BYTES = 8192;
-/** How long answers are waited for when nothing is sent any more. */
-export const ANSWERS_MS = 500;
 const ROUND_TRIPS_MAX = 200_000;
 const NO_FD = -1;
-
-/** A way to the server. */
-export interface FleetLink {
-  readonly device: string;
-  /** The server's address there. */
-  readonly server: string;
-}
-
-/** What a client sends. */
-export interface Pings {
-  /** Of each, in bytes. */
-  readonly bytes: number;
-  readonly everyMs: number;
-  /** So many at a time; 1 unless told. */
-  readonly pings?: number;
-}
-
-/** What came of a while. */
-export interface FleetFigures {
-  readonly sent: number;
-  readonly answered: number;
-  /** Packets besides. */
-  readonly unasked: number;
-  /** Records of the server's that could not be used. */
-  readonly refused: number;
-  /** Paths that work, of those there are. */
-  readonly pathsUp: number;
-  readonly paths: number;
-  /** Of pings, in milliseconds; null without any. */
-  readonly roundTripMs: { readonly median: number; readonly p99: number } | null;
-}
 
 export class Fleet implements Disposable {
   readonly #libc: Libc;

@@ -7,7 +7,8 @@ import { Libc } from "../../lib/ffi/libc/libc.ts";
 import type { SchedulerName } from "../../lib/protocol/wire/scheduler_name.ts";
 import { FEATURE_ORDER, FEATURE_X1 } from "../../lib/net/driver/features.ts";
 import { type ControlGrant, encodeRequest } from "../../lib/protocol/wire/control_message.ts";
-import { ANSWERS_MS, Fleet, type FleetFigures, type FleetLink, type Pings } from "./fleet.ts";
+import { Fleet } from "./fleet.ts";
+import { ANSWERS_MS, type FleetFigures, type FleetLink, type Pings } from "./fleet_figures.ts";
 
 /** Keys of a client, in PEM. */
 export interface FleetCredentials {
