@@ -126,9 +126,9 @@ export class BondedClient {
     return this.#traffic.useDns(servers);
   }
 
-  /** Whether it was told that the link of that name cannot be used. */
-  isUnusable(link: string): boolean {
-    return this.#parts.links.problems.has(link);
+  /** As LinkSet.isExpectedDown(). */
+  isExpectedDown(path: string): boolean {
+    return this.#parts.links.isExpectedDown(path);
   }
 
   /**
@@ -191,6 +191,7 @@ export class BondedClient {
     const isNews = path === event.path || event.state === "up";
     if (event.session === session.latestId && isNews) this.#mtu.notePath({ ...event, path });
     if (event.session === session.id && event.state === "down") this.#pathWentDown(event.name);
+    if (event.session === session.latestId && event.state === "up") this.#lookAtPaths();
   }
 
   /**
@@ -198,11 +199,8 @@ export class BondedClient {
    * have taken away of our routes and DNS servers is put back.
    */
   check(): void {
-    const { session, links } = this.#parts;
     const nowMs = performance.now();
-    const isUp = (path: number) => session.isPathUp(path);
-    // A server that is slow to answer goes on being asked meanwhile.
-    if (links.isRefreshDue(nowMs, isUp)) this.#refresh(() => {});
+    this.#lookAtPaths();
     this.#servers.check(nowMs);
     this.#opening.check(nowMs);
     this.#tellOfFirstAnswers(nowMs);
@@ -218,6 +216,13 @@ export class BondedClient {
     await this.#traffic.settled();
     await this.#parts.links.settled();
     await this.#mtu.settled();
+  }
+
+  #lookAtPaths(): void {
+    const { session, links } = this.#parts;
+    const isUp = session.isHeld ? (path: number) => session.isPathUp(path) : null;
+    // A server that is slow to answer goes on being asked meanwhile.
+    if (links.isRefreshDue(performance.now(), isUp)) this.#refresh(() => {});
   }
 
   /** Looks at the links, and calls `onChange` when one came, went or leads elsewhere. */

@@ -125,7 +125,7 @@ export async function bond(
   // It ends after the engine, whose last words it carries.
   const transport = openTransport(options, proxy, libc, credentials);
   if (transport !== null) stack.use(transport);
-  const session = new LiveSession((link) => client?.isUnusable(link) ?? false);
+  const session = new LiveSession((path) => client?.isExpectedDown(path) ?? false);
   const { engine, name: engineName, reason } = await startEngine(options.engine, {
     libc,
     tunName: options.tunName,

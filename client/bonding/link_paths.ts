@@ -29,7 +29,7 @@ interface Path {
 
 /** A path of a link that is inside TLS. */
 interface StreamPath {
-  readonly path: Pick<TlsPath, "id" | "close" | "closeLater">;
+  readonly path: Pick<TlsPath, "id" | "answered" | "close" | "closeLater">;
   readonly identity: string;
   rule: PathRule;
   isBegun: boolean;
@@ -122,6 +122,16 @@ export class LinkPaths {
   /** The id of a link's path inside TLS, in the session begun last; null: there is none. */
   streamOf(name: string): number | null {
     return [...this.#sessions.values()].at(-1)?.streams.get(name)?.path.id ?? null;
+  }
+
+  /** The server answers on the link's path inside TLS, in the session begun last. */
+  streamAnswered(name: string): void {
+    [...this.#sessions.values()].at(-1)?.streams.get(name)?.path.answered();
+  }
+
+  /** The link needs no path inside TLS. */
+  endStreams(link: Link): void {
+    for (const its of this.#sessions.values()) this.#removeStream(its, link);
   }
 
   /** The link whose path inside TLS has that id; null: it is none's, or has the link's own id. */
@@ -267,10 +277,8 @@ export class LinkPaths {
 
   /** The link is gone: no session has a path over it. */
   drop(link: Link): void {
-    for (const [session, its] of this.#sessions) {
-      this.#removeUdp(session, its.paths, link);
-      this.#removeStream(its, link);
-    }
+    for (const [session, its] of this.#sessions) this.#removeUdp(session, its.paths, link);
+    this.endStreams(link);
   }
 
   #removeUdp(session: number, paths: Map<string, Path>, { id, name }: Link): void {

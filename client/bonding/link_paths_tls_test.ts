@@ -32,6 +32,7 @@ function setUp(mode: TransportMode, isV1 = false) {
       log.push(`tls ${link} as ${id}`);
       return {
         id,
+        answered: () => void log.push(`tls ${id} is answered`),
         close: () => void log.push(`no tls ${id}`),
         closeLater: () => void log.push(`no tls ${id} later`),
       };
@@ -73,8 +74,8 @@ Deno.test("auto has a path by UDP, and one inside TLS beside it while UDP is sil
   equal(paths.streamOf("dsl"), 15);
   equal(paths.linkOfStream(15), "dsl");
   deepEqual(ensure(LTE), ["udp lte as 1"]);
-  choice.look("dsl", true, 6000);
-  choice.look("dsl", true, 9000);
+  choice.look("dsl", true, 6000, true);
+  choice.look("dsl", true, 9000, true);
   deepEqual(ensure(), ["no tls 15"]);
 });
 
@@ -151,4 +152,14 @@ Deno.test("while UDP is slowed down its path is held back, and no more when that
   choice.movedElsewhere("dsl");
   paths.applyRules();
   deepEqual(log.splice(0), ["rule of 0"]);
+});
+
+Deno.test("a path inside TLS that is not needed ends at once, in every session", () => {
+  const { paths, ensure, silence, log } = setUp("auto");
+  ensure();
+  silence("dsl");
+  ensure();
+  paths.endStreams(DSL);
+  deepEqual(log.splice(0), ["no tls 15"]);
+  equal(paths.streamOf("dsl"), null);
 });

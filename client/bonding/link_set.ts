@@ -8,7 +8,7 @@ import { type AddressFamily, FAMILIES } from "../../lib/host/links/address.ts";
 import { getLogger } from "@logtape/logtape";
 import { LOG_CATEGORY } from "../../lib/cli/log.ts";
 import type { PathReport } from "../../lib/net/engine.ts";
-import type { LinkTransport } from "../../lib/status/bond_status.ts";
+import { linkOfPath, type LinkTransport } from "../../lib/status/bond_status.ts";
 import type { NetworkInterface } from "../../lib/host/links/network_interface.ts";
 import { SerialQueue } from "../../lib/host/serial_queue.ts";
 import { EndpointChoice } from "./endpoint_choice.ts";
@@ -163,21 +163,23 @@ export class LinkSet {
   /**
    * Gives up addresses of the server over which links have been silent for too long, where there are
    * others to try. Returns whether there are, or something refused is due again: refresh then. `isUp`
-   * says whether the path of that id works. To be called regularly.
+   * says whether the path of that id works; null: the server holds no session, so silence says nothing
+   * of the paths. To be called regularly, and at once when a path works.
    */
-  isRefreshDue(nowMs: number, isUp: (pathId: number) => boolean): boolean {
+  isRefreshDue(nowMs: number, isUp: ((pathId: number) => boolean) | null): boolean {
     const { streams } = this.#parts;
     let isDue = this.#isIncomplete && nowMs - this.#triedMs >= RETRY_AFTER_MS;
     if (isDue || !this.#isIncomplete) this.#triedMs = nowMs;
-    for (const { id, name } of this.#links) {
+    for (const link of this.#links) {
+      const { id, name } = link;
       const use = this.#uses.get(name);
-      if (use === undefined || !this.#paths.has(name)) {
+      if (isUp === null || use === undefined || !this.#paths.has(name)) {
         this.#choice.hasNoPath(name);
         streams?.choice.hasNoPath(name);
         continue;
       }
       const { address } = use.endpoint;
-      if (streams?.look(name, isUp(id), nowMs) === true) isDue = true;
+      if (this.#hasNewTransport(link, nowMs, isUp)) isDue = true;
       if (isUp(id)) this.#choice.answers(name, address);
       else if (this.#isLinkUp(id, name, isUp) && !streams!.mayTryOthers(name, nowMs)) continue;
       else if (
@@ -203,6 +205,19 @@ export class LinkSet {
     return this.#parts.streams?.choice.isAutomatic ?? false;
   }
 
+  #hasNewTransport(link: Link, nowMs: number, isUp: (pathId: number) => boolean): boolean {
+    const { streams } = this.#parts;
+    if (streams === null || streams === undefined) return false;
+    const { id, name } = link;
+    const stream = this.#paths.streamOf(name);
+    const isTlsUp = stream !== null && isUp(stream);
+    if (isTlsUp) this.#paths.streamAnswered(name);
+    const isNew = streams.look(name, isUp(id), nowMs, isTlsUp);
+    // Reading the links takes a while, in which a path that nobody needs would be used.
+    if (!streams.choice.wantsTls(name)) this.#paths.endStreams(link);
+    return isNew;
+  }
+
   #isLinkUp(id: number, name: string, isUp: (pathId: number) => boolean): boolean {
     const stream = this.#paths.streamOf(name);
     return isUp(id) || (stream !== null && isUp(stream));
@@ -212,6 +227,16 @@ export class LinkSet {
   answering(isUp: (pathId: number) => boolean): Set<string> {
     const up = this.usable().filter(({ id, name }) => this.#isLinkUp(id, name, isUp));
     return new Set(up.map(({ name }) => name));
+  }
+
+  /**
+   * Whether nothing is amiss when the path of that name goes down: why was told of its link, it is none
+   * any more, or the path stood in for another one and is not needed.
+   */
+  isExpectedDown(path: string): boolean {
+    const link = linkOfPath(path);
+    if (this.#unusable.has(link) || !this.names.includes(link)) return true;
+    return link !== path && this.#paths.streamOf(link) === null;
   }
 
   /** The id by which everybody knows the link of a path, whatever its transport. */

@@ -307,3 +307,26 @@ Deno.test("LinkSet without names uses an interface that comes later", async () =
   deepEqual(await refresh(7), ["prepare b", "add b to 7"]);
   deepEqual(usable(), ["a", "b"]);
 });
+
+Deno.test("LinkSet learns nothing of paths while the server holds no session", async () => {
+  const { set, refresh, machine } = makeMachine([SERVER, SERVER6]);
+  machine.a.addresses.push("2001:db8:1::2");
+  machine.a.gateways.push("2001:db8:1::1");
+  await refresh(7);
+  for (const nowMs of [0, 10_000, 20_000]) equal(set.isRefreshDue(nowMs, null), false);
+  const isDue = (nowMs: number) => set.isRefreshDue(nowMs, (id) => id === 1);
+  equal(isDue(30_000), false, "only now it begins to wait");
+  equal(isDue(30_000 + FIRST_ANSWER_AFTER_MS), true);
+});
+
+Deno.test("LinkSet expects a path to go down whose link is unusable, or none any more", async () => {
+  const { set, refresh, machine } = makeMachine();
+  await refresh(7);
+  equal(set.isExpectedDown("a"), false);
+  equal(set.isExpectedDown("a (TLS)"), true, "nobody wants one");
+  machine.a.hasCarrier = false;
+  await refresh(7);
+  deepEqual(["a", "a (TLS)", "b"].map((path) => set.isExpectedDown(path)), [true, true, false]);
+  set.choose(["a", "c"]);
+  equal(set.isExpectedDown("b"), true);
+});

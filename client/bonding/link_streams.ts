@@ -44,8 +44,8 @@ export class LinkStreams implements Streams {
   }
 
   /** As TransportChoice.look(), and says what changes. Returns whether something does. */
-  look(link: string, isUdpUp: boolean, nowMs: number): boolean {
-    const change = this.choice.look(link, isUdpUp, nowMs);
+  look(link: string, isUdpUp: boolean, nowMs: number, isTlsUp: boolean): boolean {
+    const change = this.choice.look(link, isUdpUp, nowMs, isTlsUp);
     if (change === "to TLS") log.debug("link {link}: UDP gets no answer: trying TLS", { link });
     if (change === "to UDP") log.info("link {link}: UDP is answered again", { link });
     return change !== null;

@@ -6,6 +6,7 @@ import { getLogger } from "@logtape/logtape";
 import { LOG_CATEGORY } from "../../lib/cli/log.ts";
 import type { EngineEvent } from "../../lib/net/engine.ts";
 import type { PathState } from "../../lib/protocol/path/liveness.ts";
+import { isInsideTls } from "../../lib/status/bond_status.ts";
 import { pause } from "./pause.ts";
 
 /** The server is silent on every path for so long: the session is taken for lost. */
@@ -32,7 +33,7 @@ class PathStates {
 }
 
 export class LiveSession {
-  readonly #isUnusable: (link: string) => boolean;
+  readonly #isExpectedDown: (path: string) => boolean;
   #current: PathStates | null = null;
   /** One that has been opened, and of which no path has answered yet. */
   #candidate: PathStates | null = null;
@@ -40,9 +41,9 @@ export class LiveSession {
   #changed = Promise.withResolvers<void>();
   #interruption: AbortController | null = null;
 
-  /** `isUnusable`: whether it was told that the link of that name cannot be used, and why. */
-  constructor(isUnusable: (link: string) => boolean = () => false) {
-    this.#isUnusable = isUnusable;
+  /** `isExpectedDown`: whether the path of that name ends for a reason that was told, or that is good. */
+  constructor(isExpectedDown: (path: string) => boolean = () => false) {
+    this.#isExpectedDown = isExpectedDown;
   }
 
   get id(): number | null {
@@ -62,6 +63,15 @@ export class LiveSession {
   /** Whether the server has ended it, or it fell silent altogether: it does not come back. */
   get isOver(): boolean {
     return this.#current?.isOver ?? false;
+  }
+
+  /**
+   * Whether there is a session, in use or to come, that the server has not ended as far as is known:
+   * where it has, no path is answered, and that says nothing of the paths.
+   */
+  get isHeld(): boolean {
+    const session = this.#candidate ?? this.#current;
+    return session !== null && !session.isOver;
   }
 
   /** Whether the path of that id works, in the session that paths are made for. */
@@ -111,8 +121,11 @@ export class LiveSession {
     const session = [this.#current, this.#candidate].find((one) => one?.id === event.session);
     if (session === undefined || session === null || session.isOver) return;
     if (event.kind === "path changed") {
-      const isTold = event.state === "down" && this.#isUnusable(event.name);
       const before = session.states.get(event.path);
+      const wasNeverUp = before === undefined || before === "down";
+      // One inside TLS stands in for a path by UDP, and that this one is down has been told.
+      const isTold = event.state === "down" &&
+        (this.#isExpectedDown(event.name) || (isInsideTls(event) && wasNeverUp));
       // What goes on as before, in the session to come, is no news.
       const isSame = session !== this.#current &&
         this.#current?.states.get(event.path) === event.state;

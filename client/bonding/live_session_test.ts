@@ -1,6 +1,7 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { setUpLogging } from "../../lib/cli/log.ts";
 import type { PathState } from "../../lib/protocol/path/liveness.ts";
+import { tlsPathName } from "../../lib/status/bond_status.ts";
 import { LiveSession } from "./live_session.ts";
 
 const SESSION = 7;
@@ -9,19 +10,20 @@ const SESSION = 7;
 function linesOf(
   level: "debug" | "info",
   states: readonly PathState[],
-  isUnusable?: (link: string) => boolean,
+  isExpectedDown?: (path: string) => boolean,
+  name = "dsl",
 ): string[] {
   const lines: string[] = [];
   const write = (line: string) => void lines.push(line.trimEnd().slice(25));
   setUpLogging({ level, format: "text", write });
-  const session = new LiveSession(isUnusable);
+  const session = new LiveSession(isExpectedDown);
   session.expect(SESSION);
   for (const state of states) {
     session.note({
       kind: "path changed",
       session: SESSION,
       path: 0,
-      name: "dsl",
+      name,
       state,
       peer: "203.0.113.10:8000",
     });
@@ -54,6 +56,31 @@ Deno.test("a path that is down because its link was told to be is for -v only", 
     "info    link dsl: path is up",
     "info    link dsl: path is up",
   ]);
+});
+
+Deno.test("a path inside TLS that was never answered is not lost, and one that was is", () => {
+  const name = tlsPathName("dsl");
+  deepEqual(linesOf("info", ["down", "down"], undefined, name), []);
+  deepEqual(linesOf("info", ["up", "down", "down"], undefined, name), [
+    "info    link dsl (TLS): path is up",
+    "warning link dsl (TLS): path is down",
+  ]);
+  deepEqual(linesOf("info", ["down"]), ["warning link dsl: path is down"]);
+});
+
+Deno.test("LiveSession: silence counts while there is a session that the server has not ended", async () => {
+  const session = new LiveSession();
+  equal(session.isHeld, false);
+  session.expect(7);
+  equal(session.isHeld, true);
+  session.note(changed(7, "up"));
+  await session.provenWithin(60_000, RUNNING);
+  session.note(changed(7, "down"));
+  equal(session.isHeld, true);
+  session.note({ kind: "bye", session: 7 });
+  equal(session.isHeld, false);
+  session.expect(8);
+  equal(session.isHeld, true);
 });
 
 const changed = (session: number, state: PathState, path = 0) => ({

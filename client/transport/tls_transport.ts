@@ -139,6 +139,7 @@ export class TlsPath {
   /** The connection that stands or is being made; null between two of them. */
   #stream: number | null = null;
   #openedMs: number | null = null;
+  #isTold = false;
   #failures = 0;
   #said = "";
   #retry: ReturnType<typeof setTimeout> | undefined;
@@ -167,6 +168,11 @@ export class TlsPath {
       throw error;
     }
     this.#dial();
+  }
+
+  /** The server answers on the path: what a trial was for is known only now. */
+  answered(): void {
+    if (this.#openedMs !== null && !this.#isTold) this.#tell();
   }
 
   /** Its session was replaced: what is in flight still comes. */
@@ -242,8 +248,15 @@ export class TlsPath {
   }
 
   #opened(): void {
-    const { route, proxy, purpose } = this.#parts;
     this.#openedMs = performance.now();
+    this.#isTold = false;
+    if (this.#parts.purpose === "only way") this.#tell();
+    this.#said = "";
+  }
+
+  #tell(): void {
+    const { route, proxy, purpose } = this.#parts;
+    this.#isTold = true;
     const why = proxy !== null
       ? " through the proxy"
       : purpose === "trial" && route.why
@@ -252,7 +265,6 @@ export class TlsPath {
     log.info("link {link}: data goes inside TLS to {place}{why}", {
       ...{ link: route.link, place: place(this.#target), why },
     });
-    this.#said = "";
   }
 
   #ended(end: StreamEnd, stage: StreamStage): void {

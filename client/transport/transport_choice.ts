@@ -14,10 +14,14 @@ const RELAPSE_WITHIN_MS = 60_000;
 /** and at the most so long. */
 const UDP_TRUSTED_MS_MAX = 64_000;
 
+type TransportChange = "to TLS" | "to UDP" | "TLS not needed";
+
 interface LinkTransport {
   /** Because UDP is silent. */
   usesTls: boolean;
   throttle: ThrottleWatch;
+  /** Whether the path inside TLS has been answered since it is wanted. */
+  isTlsProven: boolean;
   /** Since when UDP is not answered; null: it is, or there is no path. */
   silentSinceMs: number | null;
   answeredSinceMs: number | null;
@@ -78,10 +82,14 @@ export class TransportChoice {
     if (state !== undefined) state.throttle = new ThrottleWatch();
   }
 
-  /** The link's path by UDP is answered, or is not. Returns whether what it uses changes. */
-  look(link: string, isUdpUp: boolean, nowMs: number): "to TLS" | "to UDP" | null {
+  /**
+   * The link's path by UDP is answered, or is not, and so the one inside TLS if there is one. Returns what
+   * it is to use from now on, if that changes; "TLS not needed": UDP is answered before TLS ever was.
+   */
+  look(link: string, isUdpUp: boolean, nowMs: number, isTlsUp = false): TransportChange | null {
     if (this.#mode !== "auto") return null;
     const state = this.#stateOf(link);
+    if (isTlsUp) state.isTlsProven = true;
     return isUdpUp ? answered(state, nowMs) : silent(state, nowMs);
   }
 
@@ -106,6 +114,7 @@ export class TransportChoice {
   #stateOf(link: string): LinkTransport {
     return this.#links.getOrInsertComputed(link, () => ({
       usesTls: false,
+      isTlsProven: false,
       throttle: new ThrottleWatch(),
       silentSinceMs: null,
       answeredSinceMs: null,
@@ -115,20 +124,25 @@ export class TransportChoice {
   }
 }
 
-function answered(state: LinkTransport, nowMs: number): "to UDP" | null {
+function answered(state: LinkTransport, nowMs: number): TransportChange | null {
   state.silentSinceMs = null;
   state.answeredSinceMs ??= nowMs;
+  if (state.usesTls && !state.isTlsProven) {
+    state.usesTls = false;
+    return "TLS not needed";
+  }
   if (!state.usesTls || nowMs - state.answeredSinceMs < state.trustedMs) return null;
   state.usesTls = false;
   state.returnedMs = nowMs;
   return "to UDP";
 }
 
-function silent(state: LinkTransport, nowMs: number): "to TLS" | null {
+function silent(state: LinkTransport, nowMs: number): TransportChange | null {
   state.answeredSinceMs = null;
   state.silentSinceMs ??= nowMs;
   if (state.usesTls || nowMs - state.silentSinceMs < UDP_SILENT_MS) return null;
   state.usesTls = true;
+  state.isTlsProven = false;
   const isRelapse = nowMs - state.returnedMs < RELAPSE_WITHIN_MS;
   state.trustedMs = isRelapse ? Math.min(UDP_TRUSTED_MS_MAX, 2 * state.trustedMs) : UDP_TRUSTED_MS;
   return "to TLS";

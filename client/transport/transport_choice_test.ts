@@ -1,11 +1,14 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { TransportChoice } from "./transport_choice.ts";
 
-/** What a link uses, second by second, while UDP is answered where the text has a dot. */
-function follow(choice: TransportChoice, answers: string): string {
+/**
+ * What a link uses, second by second, while UDP is answered where the text has a dot. TLS is answered as
+ * soon as it is there, unless told.
+ */
+function follow(choice: TransportChoice, answers: string, isTlsUp = true): string {
   let uses = "";
   for (const [second, sign] of [...answers].entries()) {
-    choice.look("wan", sign === ".", second * 1000);
+    choice.look("wan", sign === ".", second * 1000, isTlsUp && choice.wantsTls("wan"));
     uses += choice.wantsTls("wan") ? "T" : "U";
   }
   return uses;
@@ -24,6 +27,16 @@ Deno.test("UDP that falls silent again soon is trusted later each time", () => {
   const choice = new TransportChoice("auto");
   //                 silent, back    silent, back
   equal(follow(choice, "xxxx....xxxx........"), "UUUTTTUUUUUTTTTTUUUU");
+});
+
+Deno.test("a path inside TLS that was not answered ends as soon as UDP is answered", () => {
+  const choice = new TransportChoice("auto");
+  equal(follow(choice, "xxxxx.....", false), "UUUTTUUUUU");
+  equal(choice.look("wan", false, 20_000), null);
+  equal(choice.look("wan", false, 23_000), "to TLS");
+  equal(choice.look("wan", true, 24_000, false), "TLS not needed");
+  // It has not stood in for UDP, so UDP is trusted as before.
+  equal(follow(new TransportChoice("auto"), "xxxx...."), "UUUTTTUU");
 });
 
 Deno.test("a moment of silence changes nothing", () => {

@@ -170,12 +170,17 @@ export function tlsPathName(link: string): string {
 
 const TLS_MARK = " (TLS)";
 
+/** The link that the engine's path of that name is of. */
+export function linkOfPath(name: string): string {
+  return isInsideTls({ name }) ? name.slice(0, -TLS_MARK.length) : name;
+}
+
 /** One path for each link, by the link's name: the one that works, with what both have carried. */
 function withLinks(session: SessionReport | null): SessionReport | null {
   if (session === null || !session.paths.some(isInsideTls)) return session;
   const paths = new Map<string, PathReport>();
   for (const path of session.paths) {
-    const name = isInsideTls(path) ? path.name.slice(0, -TLS_MARK.length) : path.name;
+    const name = linkOfPath(path.name);
     const other = paths.get(name);
     paths.set(name, other === undefined ? named(path, name) : joined(name, other, path));
   }
@@ -193,14 +198,15 @@ function named(path: PathReport, name: string): PathReport {
 }
 
 function joined(name: string, one: PathReport, other: PathReport): PathReport {
-  // Of two that work, UDP is the one that stays; of two that do not, TLS is the one that is tried last.
+  // Of two that work, UDP is the one that stays; of two that do not, it says whether the link is dead: a
+  // stand-in that was never answered would look as if it were about to work.
   const inside = isInsideTls(other) ? other : one;
   const udp = inside === one ? other : one;
   // Unless it is held back, as while UDP is slowed down.
   const isSpared = udp.idleFor === "cap reached" && inside.idleFor !== "cap reached";
   const isByUdp = isCarrying(udp) && !(isSpared && isCarrying(inside));
   return {
-    ...named(isByUdp ? udp : inside, name),
+    ...named(isByUdp || !isCarrying(inside) ? udp : inside, name),
     sentPackets: one.sentPackets + other.sentPackets,
     sentBytes: one.sentBytes + other.sentBytes,
     receivedPackets: one.receivedPackets + other.receivedPackets,

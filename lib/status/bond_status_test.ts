@@ -101,7 +101,11 @@ Deno.test("a link with a path by UDP and one inside TLS is one, by what carries 
     ["up", "up", 0],
     ["suspect", "up", 0],
     ["down", "up", 15],
-    ["probing", "down", 15],
+    ["down", "suspect", 15],
+    // One that was never answered does not make a link look better than it is.
+    ["down", "probing", 0],
+    ["down", "down", 0],
+    ["probing", "down", 0],
   ];
   for (const [byUdp, insideTls, shown] of cases) {
     for (const paths of [[udp(byUdp), tls(insideTls)], [tls(insideTls), udp(byUdp)]]) {

@@ -48,6 +48,11 @@ function bonded({ name, problem, traffic, rule, transport, transportReason }, pa
   return { ...all, level: "doubt", state: "avoided", why };
 }
 
+/** Whether a link carries what it is given, be it a bad one. */
+export function isUp({ state }) {
+  return state === "up" || state === "avoided" || state === "healthy";
+}
+
 /** How much longer than the least the round trip is: what waits on the way. */
 function queueOf(path) {
   if (path?.rttMs == null || path.rttMinMs == null) return undefined;

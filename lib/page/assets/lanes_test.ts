@@ -1,5 +1,5 @@
 import { deepEqual, equal } from "node:assert/strict";
-import { linksOf, volumeText } from "./lanes.js";
+import { isUp, linksOf, volumeText } from "./lanes.js";
 
 const COUNTERS = {
   ...{ receivedBytes: 5, sentBytes: 6, receivedBytesPerSecond: 1, sentBytesPerSecond: 2 },
@@ -59,4 +59,19 @@ Deno.test("a link whose data goes inside TLS says why", () => {
   const session = { paths: [{ name: "lte", state: "up", isGood: true }] };
   const [lane] = linksOf({ mode: "bonding", bond: { links: [link], session } });
   deepEqual([lane.state, lane.why], ["up", "inside TLS: UDP gets no answer"]);
+});
+
+Deno.test("only a link that carries counts as up", () => {
+  const link = {
+    ...{ name: "lte", problem: null, traffic: COUNTERS, rule: { use: "always", volume: null } },
+    ...{ transport: "udp", transportReason: null },
+  };
+  const isCounted = (path: unknown) => {
+    const session = { paths: path === null ? [] : [{ name: "lte", ...path }] };
+    return isUp(linksOf({ mode: "bonding", bond: { links: [link], session } })[0]);
+  };
+  equal(isCounted({ state: "up", isGood: true }), true);
+  equal(isCounted({ state: "up", isGood: false, isBadFor: "loss" }), true);
+  for (const state of ["probing", "suspect", "down"]) equal(isCounted({ state }), false, state);
+  equal(isCounted(null), false);
 });

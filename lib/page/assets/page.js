@@ -2,7 +2,7 @@
 import { followActions, report, showActions } from "./actions.js";
 import { act, ask, byId, bytes, duration, element, rate } from "./figures.js";
 import { startHistory, volumesOfMonth } from "./history.js";
-import { linksOf, showLanes } from "./lanes.js";
+import { isUp, linksOf, showLanes } from "./lanes.js";
 import { listenForNewClients, showClients, showSessions } from "./sessions.js";
 
 const EVENTS_EVERY_MS = 3000;
@@ -124,7 +124,7 @@ function serversText(servers) {
 function takeClient(status) {
   const links = linksOf(status);
   caps = new Map(links.map(({ name, cap }) => [name, cap]));
-  const up = links.filter(({ level }) => level !== "bad").length;
+  const up = links.filter(isUp).length;
   const level = up === links.length ? "good" : up > 0 ? "doubt" : "bad";
   setState(level, `${up} of ${links.length} links up`);
   const sum = (key) => links.reduce((all, { traffic }) => all + traffic[key], 0);
