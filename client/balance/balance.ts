@@ -28,6 +28,7 @@ import { openClientSocket, refusedCommands, whileRunning } from "../local_socket
 import { orRefuse } from "../local_socket/or_refuse.ts";
 import { textOf, wordOf } from "../../lib/status/local_socket/program_socket.ts";
 import { linksCommand, type RunningLinks } from "../local_socket/links_command.ts";
+import { UnmatchedNames } from "../config/unmatched_names.ts";
 import { LinkRules } from "../metering/link_rules.ts";
 import { VolumeWatch } from "../metering/volume_watch.ts";
 import { undoChanges } from "../undo_changes.ts";
@@ -82,12 +83,18 @@ export async function balance(
   let balancer: Balancer | undefined;
   let controls: BalanceControls | null = null;
   let ready = false;
+  const rules = new LinkRules(new Map(), options.uses);
+  const weighed = [...options.weights?.keys() ?? []];
+  const unmatched = new UnmatchedNames(() => ({
+    "-link": rules.names["-link"],
+    "-weights": weighed,
+  }));
   const asked = new AbortController();
   const signal = AbortSignal.any([stopped, asked.signal]);
   const readStatus = async () => {
     if (balancer === undefined) throw new Refusal("not possible", "the client is starting");
     await balancer.sample(monotonicMs);
-    return balancer.status();
+    return { ...balancer.status(), unmatched: unmatched.of(balancer.names) };
   };
   stack.use(
     await openClientSocket({
@@ -130,7 +137,6 @@ export async function balance(
   };
   const subjectsOf = (names: readonly string[]) =>
     FAMILIES.flatMap((family) => names.map((device): Subject => ({ family, device })));
-  const rules = new LinkRules(new Map(), options.uses);
   const running = balancer = new Balancer(journal, options.interfaces, strategyOf(options), {
     onJoined: (names) => probing?.add(subjectsOf(names)),
     onBalanced: () => balances(),
@@ -149,6 +155,7 @@ export async function balance(
   const overrides = new UplinkOverrides(runner);
   const looks = new SerialQueue();
   const look = looks.shared(async () => {
+    for (const line of unmatched.look(running.names)) log.warn("{line}", { line });
     const lines = await overrides.look(running.balanced(), running.names);
     for (const line of lines) log.warn("{line}", { line });
   });
@@ -188,6 +195,7 @@ export async function balance(
   // All that this mode does is done on this thread.
   stack.use(manager.watch(() => Promise.resolve()));
   balances();
+  look().then(said.done, said.failed);
   manager.ready(`balances over ${running.names.join(", ")}`);
   controls = {
     useUses(uses) {

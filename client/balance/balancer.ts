@@ -196,7 +196,7 @@ export class Balancer {
   }
 
   /** As of the last sample. */
-  status(): BalanceStatus {
+  status(): Omit<BalanceStatus, "unmatched"> {
     return summarize(
       this.#kind,
       this.names.map((name) => {

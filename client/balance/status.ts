@@ -37,6 +37,8 @@ export interface BalanceStatus extends Bytes, Rates {
   kind: "spread" | "best";
   /** In the user's order. */
   uplinks: UplinkStatus[];
+  /** Names that something is prescribed for, such as a weight, and that no uplink has at present. */
+  unmatched: string[];
   /** Who has carried most bytes; null before anything has been carried. */
   largest: { name: string; share: number } | null;
 }
@@ -51,7 +53,7 @@ export interface UplinkFigures extends Traffic {
 export function summarize(
   kind: BalanceStatus["kind"],
   figures: readonly UplinkFigures[],
-): BalanceStatus {
+): Omit<BalanceStatus, "unmatched"> {
   const bytesOf = (one: Bytes) => one.receivedBytes + one.sentBytes;
   const totalBytes = sum(figures.map(bytesOf));
   const weightOf = (one: UplinkFigures, family: AddressFamily) => one.families[family]?.weight ?? 0;

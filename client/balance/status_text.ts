@@ -4,7 +4,7 @@ import type { BalanceStatus, UplinkFamilyStatus } from "./status.ts";
 import type { Rates } from "../../lib/status/traffic_history.ts";
 
 /** A line for each uplink and one for all. */
-export function formatStatus(status: BalanceStatus): string[] {
+export function formatStatus(status: Omit<BalanceStatus, "unmatched">): string[] {
   const lines = status.uplinks.map((uplink) => {
     const families = FAMILIES.flatMap((family) => {
       const report = uplink.families[family];

@@ -48,6 +48,8 @@ interface TestClient {
   isDnsSilent: boolean;
   /** What DNS finds next. */
   found: ServerEndpoint[];
+  /** Names of links that lead to the server. */
+  readonly usable: string[];
 }
 
 /** A client whose server is on this machine: no routes, and no links. */
@@ -80,6 +82,7 @@ async function makeClient(
     clientIp: "10.8.0.2",
     prefix4: 24,
     server: undefined as EngineSession["server"],
+    usable: [] as string[],
     lookUps: 0,
     isDnsSilent: false,
   };
@@ -94,7 +97,8 @@ async function makeClient(
     closeSession: (id: number) => void log.push(`close ${id}`),
   };
   const links = {
-    ...{ names: [], devices: [], problems: new Map(), usable: () => [], outerMtus: () => [] },
+    ...{ names: [], devices: [], problems: new Map(), outerMtus: () => [] },
+    usable: () => made.usable.map((name, id) => ({ id, name, endpoint: END })),
     serverAddresses: "127.0.0.1",
     ...{ begin: () => {}, forget: () => {}, controlRoutes: () => [{}] },
     ...{ refresh: () => Promise.resolve(false), settled: () => Promise.resolve() },
@@ -205,6 +209,31 @@ Deno.test("BondedClient.start() tries again until there is a session, and says e
   equal(made.session.id, 1);
   deepEqual(failures(lines).map((line) => /warning|debug/.exec(line)?.[0]), ["warning", "debug"]);
   match(lines.at(-1)!, /fluxify-client is up: 10\.8\.0\.2 and fd00:8::2 over /);
+});
+
+Deno.test("BondedClient.start() says at once whom it asks over which links, and only once", async () => {
+  await using directory = await TestDirectory.create();
+  for (
+    const [server, places] of [
+      ["203.0.113.99", "203.0.113.99:8443"],
+      ["[2001:db8::9],vpn.example.com", "[2001:db8::9]:8443, vpn.example.com:8443"],
+    ] as const
+  ) {
+    const made = await makeClient(directory, { server, servers: [server] });
+    made.usable.push("fiber", "dsl");
+    made.refusals.push(UNREACHABLE);
+    const lines = await linesOf(async (lines) => {
+      const started = made.client.start(new AbortController().signal);
+      await until("it has failed", () => lines.some((line) => /cannot connect/.test(line)));
+      made.session.nudge();
+      await started;
+    });
+    const told = lines.map((line) => line.trimEnd().slice(33));
+    deepEqual(
+      told.filter((line) => /connecting to/.test(line)),
+      [`connecting to ${places} over fiber, dsl`],
+    );
+  }
 });
 
 Deno.test("BondedClient tells the engine where the server is inside the tunnel", async () => {

@@ -37,6 +37,7 @@ import { type BondCommandParts, bondCommands } from "./bond_commands.ts";
 import { ConnectProgress } from "./connect_progress.ts";
 import { DefaultKeeper } from "../default_keeper.ts";
 import { BondedClient } from "./bonded_client.ts";
+import { UnmatchedNames } from "../config/unmatched_names.ts";
 import { LinkDefaults } from "./link_defaults.ts";
 import { LinkSelection } from "./link_selection.ts";
 import { LinkSet } from "./link_set.ts";
@@ -142,6 +143,7 @@ export async function bond(
   stack.use(engine);
   stack.use(manager.watch(() => engine.answer()));
   const rules = new LinkRules(options.rates, options.uses);
+  const unmatched = new UnmatchedNames(() => rules.names);
   const monitor = new BondMonitor(engine, () => ({
     server: pool?.name ?? options.server,
     servers: pool?.states(performance.now()) ?? [],
@@ -151,6 +153,7 @@ export async function bond(
     links: client?.links ?? options.links.map(({ interfaceName }) => interfaceName),
     problems: client?.problems ?? new Map(),
     ruleOf: (link) => rules.statusOf(link),
+    unmatchedOf: (names) => unmatched.of(names),
     droppedInsideTls: () => transport?.dropped() ?? Promise.resolve(0),
     transportOf: (link) => client?.transportOf(link) ?? { transport: "udp", reason: null },
     sessionId: session.id,
@@ -247,7 +250,11 @@ export async function bond(
       defaults.changed(wentDown).catch((error) => log.debug("{error}", { error }));
     };
     stack.use(watchLinks(follow, { settleMs: LINKS_SETTLE_MS }));
-    stack.adopt(setInterval(() => bonded.check(), CHECK_MS), clearInterval);
+    const check = () => {
+      bonded.check();
+      for (const line of unmatched.look(bonded.links)) log.warn("{line}", { line });
+    };
+    stack.adopt(setInterval(check, CHECK_MS), clearInterval);
     stack.use(watchRules(journal, (line) => log.warn("{line}", { line })));
     stack.adopt(setInterval(() => protection.follow(), KILL_SWITCH_CHECK_MS), clearInterval);
     protection.inForce.then(() => isUp || manager.ready(`connecting to ${options.server}`));

@@ -41,6 +41,8 @@ interface StreamPath {
 export interface Streams {
   readonly transport: Pick<TlsTransport, "open">;
   readonly choice: Pick<TransportChoice, "wantsUdp" | "wantsTls" | "heldBack">;
+  /** As LinkStreams.look(). */
+  look(link: string, isUdpUp: boolean, nowMs: number, isTlsUp: boolean): boolean;
 }
 
 /** Where a path inside TLS leads, and how the link does there. */
@@ -124,13 +126,24 @@ export class LinkPaths {
     return [...this.#sessions.values()].at(-1)?.streams.get(name)?.path.id ?? null;
   }
 
-  /** The server answers on the link's path inside TLS, in the session begun last. */
-  streamAnswered(name: string): void {
-    [...this.#sessions.values()].at(-1)?.streams.get(name)?.path.answered();
+  /**
+   * Looks at the link's paths in the session begun last; `isUp` says whether the path of that id works.
+   * Returns whether the link is to have others: ensure() makes them.
+   */
+  followTransport(link: Link, nowMs: number, isUp: (pathId: number) => boolean): boolean {
+    const streams = this.#streams;
+    if (streams === null) return false;
+    const { id, name } = link;
+    const path = [...this.#sessions.values()].at(-1)?.streams.get(name)?.path;
+    const isTlsUp = path !== undefined && isUp(path.id);
+    if (isTlsUp) path.answered();
+    const isNew = streams.look(name, isUp(id), nowMs, isTlsUp);
+    // To read the links takes a while, in which a path that nobody needs would be used.
+    if (!streams.choice.wantsTls(name)) this.#endStreams(link);
+    return isNew;
   }
 
-  /** The link needs no path inside TLS. */
-  endStreams(link: Link): void {
+  #endStreams(link: Link): void {
     for (const its of this.#sessions.values()) this.#removeStream(its, link);
   }
 
@@ -278,7 +291,7 @@ export class LinkPaths {
   /** The link is gone: no session has a path over it. */
   drop(link: Link): void {
     for (const [session, its] of this.#sessions) this.#removeUdp(session, its.paths, link);
-    this.endStreams(link);
+    this.#endStreams(link);
   }
 
   #removeUdp(session: number, paths: Map<string, Path>, { id, name }: Link): void {

@@ -41,7 +41,10 @@ function setUp(mode: TransportMode, isV1 = false) {
   let rate: number | null = null;
   const ruleOf = () => rate === null ? NO_RULE : { ...NO_RULE, sendRate: rate };
   // deno-lint-ignore no-explicit-any
-  const paths = new LinkPaths(engine, false, ruleOf, { transport: transport as any, choice });
+  const paths = new LinkPaths(engine, false, ruleOf, {
+    ...{ transport: transport as any, choice },
+    look: (link, isUdpUp, nowMs, isTlsUp) => choice.look(link, isUdpUp, nowMs, isTlsUp) !== null,
+  });
   paths.begin(7, 8000, isV1);
   const ensure = (link = DSL, tls: ReturnType<typeof tlsOf> | null = tlsOf(link.name)) => {
     const via = {
@@ -154,12 +157,25 @@ Deno.test("while UDP is slowed down its path is held back, and no more when that
   deepEqual(log.splice(0), ["rule of 0"]);
 });
 
-Deno.test("a path inside TLS that is not needed ends at once, in every session", () => {
+Deno.test("a path inside TLS ends at once when UDP is answered before it ever was", () => {
   const { paths, ensure, silence, log } = setUp("auto");
   ensure();
   silence("dsl");
   ensure();
-  paths.endStreams(DSL);
+  equal(paths.followTransport(DSL, 6000, () => false), false);
+  equal(paths.followTransport(DSL, 7000, (id) => id === 0), true);
   deepEqual(log.splice(0), ["no tls 15"]);
   equal(paths.streamOf("dsl"), null);
+});
+
+Deno.test("a path inside TLS that is answered is told so, and stays until UDP is trusted", () => {
+  const { paths, ensure, silence, log } = setUp("auto");
+  ensure();
+  silence("dsl");
+  ensure();
+  equal(paths.followTransport(DSL, 6000, (id) => id === 15), false);
+  deepEqual(log.splice(0), ["tls 15 is answered"]);
+  equal(paths.followTransport(DSL, 7000, () => true), false);
+  equal(paths.followTransport(DSL, 9000, () => true), true);
+  deepEqual(log.splice(0), ["tls 15 is answered", "tls 15 is answered", "no tls 15"]);
 });

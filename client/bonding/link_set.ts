@@ -179,7 +179,7 @@ export class LinkSet {
         continue;
       }
       const { address } = use.endpoint;
-      if (this.#hasNewTransport(link, nowMs, isUp)) isDue = true;
+      if (this.#paths.followTransport(link, nowMs, isUp)) isDue = true;
       if (isUp(id)) this.#choice.answers(name, address);
       else if (this.#isLinkUp(id, name, isUp) && !streams!.mayTryOthers(name, nowMs)) continue;
       else if (
@@ -203,19 +203,6 @@ export class LinkSet {
   /** Whether that decides anything. */
   get watchesTransport(): boolean {
     return this.#parts.streams?.choice.isAutomatic ?? false;
-  }
-
-  #hasNewTransport(link: Link, nowMs: number, isUp: (pathId: number) => boolean): boolean {
-    const { streams } = this.#parts;
-    if (streams === null || streams === undefined) return false;
-    const { id, name } = link;
-    const stream = this.#paths.streamOf(name);
-    const isTlsUp = stream !== null && isUp(stream);
-    if (isTlsUp) this.#paths.streamAnswered(name);
-    const isNew = streams.look(name, isUp(id), nowMs, isTlsUp);
-    // Reading the links takes a while, in which a path that nobody needs would be used.
-    if (!streams.choice.wantsTls(name)) this.#paths.endStreams(link);
-    return isNew;
   }
 
   #isLinkUp(id: number, name: string, isUp: (pathId: number) => boolean): boolean {

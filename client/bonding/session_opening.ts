@@ -1,4 +1,5 @@
 /** How one session is had: asked for over the links, opened, and in use once a path of it answers. */
+import { isIP } from "node:net";
 import { getLogger } from "@logtape/logtape";
 import { LOG_CATEGORY } from "../../lib/cli/log.ts";
 import { guardTunnel } from "../../lib/host/firewall/tunnel_guard.ts";
@@ -7,7 +8,9 @@ import type { HostJournal } from "../../lib/host/journal/host_journal.ts";
 import type { Engine } from "../../lib/net/engine.ts";
 import { sessionFeatures } from "../../lib/net/driver/features.ts";
 import type { ControlGrant } from "../../lib/protocol/wire/control_message.ts";
+import { hostAndPort } from "../control/connection_failure.ts";
 import { ControlError } from "../control/control_error.ts";
+import { plainHost } from "../control/resolve_server.ts";
 import type { BondOptions } from "../config/options.ts";
 import type { ConnectProgress } from "./connect_progress.ts";
 import type { LinkSet } from "./link_set.ts";
@@ -57,6 +60,7 @@ export class SessionOpening {
   /** When the last one began that was not the first. */
   #lookedUpMs = -Infinity;
   #isVersionTold = false;
+  #isStartTold = false;
   #isV1 = false;
   /** The addresses inside the tunnel that nobody on the links reaches. */
   #guarded = "";
@@ -93,12 +97,29 @@ export class SessionOpening {
     // It may have moved, and somebody else answer where it was.
     else if (!session.isUp) this.#lookUpAgain(signal);
     await links.refresh(session.id);
+    this.#tellStart();
     // Before the first packet to the server.
     await this.#parts.protection.enable(this.#parts.tun, links.devices, this.#serverAddresses());
     await this.cover();
     if (links.controlRoutes().length === 0) throw noLink(links);
     if (what === "first") await measureServers?.();
     return await this.#requestFrom(endpoints.plan(what, performance.now()), signal);
+  }
+
+  /** Once, as an answer may take its time. */
+  #tellStart(): void {
+    const { links, options: { servers, controlPort, proxy } } = this.#parts;
+    const names = links.usable().map(({ name }) => name);
+    if (this.#isStartTold || names.length === 0) return;
+    this.#isStartTold = true;
+    const places = servers.flatMap((hosts) => hosts.split(",")).map((host) =>
+      hostAndPort(plainHost(host), controlPort)
+    );
+    log.info("connecting to {places}{way} over {links}", {
+      places: places.join(", "),
+      way: proxy === null ? "" : " through the proxy",
+      links: names.join(", "),
+    });
   }
 
   async #requestFrom(servers: readonly number[], signal: AbortSignal): Promise<Granted> {
@@ -130,6 +151,8 @@ export class SessionOpening {
   async #lookUpFirst(signal: AbortSignal): Promise<void> {
     const { endpoints, progress, options } = this.#parts;
     progress.begin("resolve", options.server);
+    const names = options.server.split(",").filter((host) => isIP(plainHost(host)) === 0);
+    if (names.length > 0) log.info("looking up {names}", { names: names.join(", ") });
     await endpoints.lookUp(signal);
     progress.tell("resolve", endpoints.all.map(({ address }) => address).join(", "));
   }

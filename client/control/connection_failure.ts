@@ -136,8 +136,13 @@ export function wrongServerName(target: Target, names: string): ControlError {
 
 /** The address and port, with the name in front when there is one. */
 export function place({ server, address, port }: Target): string {
-  const plain = isIP(address) === 6 ? `[${address}]:${port}` : `${address}:${port}`;
+  const plain = hostAndPort(address, port);
   return server === address ? plain : `${server} (${plain})`;
+}
+
+/** As in `203.0.113.10:8443`, `[2001:db8::10]:8443` or `vpn.example.com:8443`. */
+export function hostAndPort(host: string, port: number): string {
+  return isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 function clientRefused(target: Target, alert: string | null): ControlError {

@@ -99,9 +99,12 @@ Deno.test("the status as text has limit and volume of each link that something i
   const counted: ClientStatus = {
     ...own,
     mode: "load-balance",
-    balance: summarize("spread", [
-      { ...NO_TRAFFIC, ...carried, name: "wan1", families: { 4: null, 6: null } },
-    ]),
+    balance: {
+      unmatched: ["wan9"],
+      ...summarize("spread", [
+        { ...NO_TRAFFIC, ...carried, name: "wan1", families: { 4: null, 6: null } },
+      ]),
+    },
   };
   deepEqual(rules(counted), ["wan1: in 2026-11 1.2 GB"]);
 });

@@ -6,7 +6,7 @@ import { InterfaceError, listInterfaces } from "../../lib/host/links/network_int
 import type { SocketCommand } from "../../lib/status/local_socket/listener.ts";
 import { Refusal } from "../../lib/status/local_socket/message.ts";
 import { textOf, wordOf } from "../../lib/status/local_socket/program_socket.ts";
-import { deviceOf } from "../metering/link_rules.ts";
+import { deviceOf } from "../config/unmatched_names.ts";
 import { LINK_NAME_MAX } from "../config/link_rules.ts";
 
 const log = getLogger([LOG_CATEGORY, "client"]);

@@ -6,6 +6,7 @@ import { NO_RULE, type PathRule, type PathUse } from "../../lib/protocol/wire/pa
 import { formatBytes, formatRate } from "../../lib/cli/screen/figures.ts";
 import type { LinkRuleStatus } from "../../lib/status/bond_status.ts";
 import type { LinkRate, LinkRates, LinkUse, LinkUses } from "../config/link_rules.ts";
+import { deviceOf } from "../config/unmatched_names.ts";
 
 /** Part of a cap at which it is told that it will be reached. */
 const CAP_NEAR = 0.8;
@@ -35,6 +36,14 @@ export class LinkRules {
 
   useUses(uses: LinkUses): void {
     for (const [name, use] of uses) this.#uses.set(name, use);
+  }
+
+  /** By flag, the names that something is prescribed for. */
+  get names(): { "-rate": string[]; "-link": string[] } {
+    return {
+      "-rate": [...this.#rates].flatMap(([name, rate]) => rate === null ? [] : name),
+      "-link": [...this.#uses].flatMap(([name, { kind }]) => kind === "always" ? [] : name),
+    };
   }
 
   /** The interfaces of links whose volume is counted. */
@@ -136,9 +145,4 @@ export class LinkRules {
     if (rate === null && use === "always") return NO_RULE;
     return { sendRate: rate?.up ?? null, receiveRate: rate?.down ?? null, use };
   }
-}
-
-/** Links that share an interface are told apart by a source address behind its name. */
-export function deviceOf(name: string): string {
-  return name.split(" (", 1)[0]!;
 }

@@ -53,4 +53,5 @@ Deno.test("what is prescribed is told in a line for each link", () => {
     "link lte: metered: for when others are full or down, 20.0 GB a month at most",
     "link sat: backup: for when others are full or down",
   ]);
+  deepEqual(rules.names, { "-rate": ["fiber"], "-link": ["lte", "sat"] });
 });

@@ -13,6 +13,7 @@ import type { Cell, Column, ReadModel, StatusModel, StatusRow } from "./status_m
 import { span, type Tone } from "../../lib/cli/screen/styled_line.ts";
 import { trafficCells } from "./traffic_cells.ts";
 import { LAST_MINUTE } from "./table.ts";
+import { unmatchedLine } from "./unmatched_line.ts";
 import { volumeDetails } from "./rule_details.ts";
 
 const COLUMNS: readonly Column[] = [
@@ -68,7 +69,7 @@ export function balanceModel(status: BalanceStatus, uptimeMs: number): StatusMod
       `received ${formatBytes(status.receivedBytes)}`,
       `sent ${formatBytes(status.sentBytes)}`,
     ],
-    more: [],
+    more: unmatchedLine(status.unmatched, status.uplinks),
     uptimeMs,
     columns: COLUMNS,
     keys: ["l links"],

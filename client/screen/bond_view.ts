@@ -17,6 +17,7 @@ import type { Cell, Column, ReadModel, StatusModel, StatusRow } from "./status_m
 import { span, type Tone } from "../../lib/cli/screen/styled_line.ts";
 import { trafficCells } from "./traffic_cells.ts";
 import { LAST_MINUTE } from "./table.ts";
+import { unmatchedLine } from "./unmatched_line.ts";
 import { limitDetails, volumeDetails } from "./rule_details.ts";
 
 const COLUMNS: readonly Column[] = [
@@ -73,10 +74,12 @@ export function bondModel(status: BondStatus, uptimeMs: number): StatusModel {
       `received ${formatBytes(total("receivedBytes"))}`,
       `sent ${formatBytes(total("sentBytes"))}`,
     ],
-    more: session === null ? serversLine(status) : [
+    more: [
       ...serversLine(status),
-      linksLine(status, session),
-      ...sessionLines(session, status.gainOverBest),
+      ...unmatchedLine(status.unmatched, status.links),
+      ...session === null
+        ? []
+        : [linksLine(status, session), ...sessionLines(session, status.gainOverBest)],
     ],
     uptimeMs,
     columns: COLUMNS,

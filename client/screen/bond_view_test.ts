@@ -112,3 +112,10 @@ Deno.test("what was measured of a path that is down is dim, and what is bad is m
     ["warn", "plain", "plain"],
   ]);
 });
+
+Deno.test("bondModel() says which names in flags are those of no link", () => {
+  const line = ["no link now, though named: nolink", "there are: one, two"];
+  const status = { ...bondStatus(["one", "two"]), unmatched: ["nolink"] };
+  deepEqual(bondModel(status, 0).more[0], line);
+  deepEqual(bondModel({ ...status, session: null }, 0).more, [line]);
+});

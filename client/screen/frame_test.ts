@@ -45,13 +45,11 @@ const FAMILY = {
   probes: 20,
 } as const;
 
-const BALANCED = balanceModel(
-  summarize("spread", [
-    uplink("wan1", 1_200_000_000, FAMILY, { ...FAMILY, state: "unanswered", weight: 0, loss: 1 }),
-    uplink("wan2", 400_000_000, { ...FAMILY, problem: "has no carrier", weight: 0 }, null),
-  ]),
-  61_000,
-);
+const UPLINKS = summarize("spread", [
+  uplink("wan1", 1_200_000_000, FAMILY, { ...FAMILY, state: "unanswered", weight: 0, loss: 1 }),
+  uplink("wan2", 400_000_000, { ...FAMILY, problem: "has no carrier", weight: 0 }, null),
+]);
+const BALANCED = balanceModel({ ...UPLINKS, unmatched: [] }, 61_000);
 
 function logLine(level: LogLine["level"], text: string): LogLine {
   return { time: "08:00:01", level, text, whole: `${text}\n` };

@@ -25,6 +25,7 @@ export function bondStatus(
       transport: "udp" as const,
       transportReason: null,
     })),
+    unmatched: [],
     gainOverBest: gainOverBest(links.map(trafficOf)),
     drops: {},
     session: sessionReport(paths),

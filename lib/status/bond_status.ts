@@ -63,6 +63,8 @@ export interface BondStatus {
   readonly engine: EngineName;
   /** In the user's order, also those that have no path at the moment. */
   readonly links: readonly LinkStatus[];
+  /** Names that something is prescribed for, such as a rate, and that no link has at present. */
+  readonly unmatched: readonly string[];
   /** All links by the best of them, as in 1.8, in the busier direction; null: too little flows. */
   readonly gainOverBest: number | null;
   /** Null while there is none. */
@@ -79,6 +81,7 @@ export interface BondFacts
   /** By name, why a link cannot be used; the others do not occur. */
   readonly problems: ReadonlyMap<string, string>;
   readonly ruleOf: (link: string) => LinkRuleStatus;
+  readonly unmatchedOf: (links: readonly string[]) => readonly string[];
   readonly transportOf: (link: string) => LinkTransport;
   /** Records that waited too long to go inside TLS. */
   readonly droppedInsideTls: () => Promise<number>;
@@ -130,8 +133,8 @@ export class BondMonitor {
 
   async #read(nowMs: number): Promise<BondStatus> {
     const reports = await this.#engine.report();
-    const { sessionId, links, problems, ruleOf, transportOf, droppedInsideTls, ...facts } = this
-      .#facts();
+    const { sessionId, links, problems, ruleOf, unmatchedOf, transportOf, ...rest } = this.#facts();
+    const { droppedInsideTls, ...facts } = rest;
     const late = await droppedInsideTls();
     const session = withLinks(reports.find(({ id }) => id === sessionId) ?? null);
     this.#history.keepOnly(links);
@@ -156,6 +159,7 @@ export class BondMonitor {
     return {
       ...facts,
       links: statuses,
+      unmatched: unmatchedOf(links),
       gainOverBest: gainOverBest(statuses.map(({ traffic }) => traffic)),
       session,
       drops: { ...dropCounts(this.#engine), ...(late === 0 ? {} : { "late for TLS": late }) },

@@ -23,6 +23,7 @@ function setUp(reports: () => SessionReport[], facts: Partial<BondFacts> = {}) {
     links: ["one", "two"],
     problems: new Map([["two", "has no carrier"]]),
     ruleOf: () => ({ use: "always", downRate: null, upRate: null, volume: null }),
+    unmatchedOf: () => [],
     transportOf: () => ({ transport: "udp", reason: null }),
     droppedInsideTls: () => Promise.resolve(0),
     sessionId: 7,
@@ -37,7 +38,8 @@ Deno.test("BondMonitor joins the engine's report with what is known of the links
     { ...sessionReport([]), id: 3 },
     { ...sessionReport([pathReport(0, "one", { receivedBytes, sentBytes: 0 })]), id: 7 },
   ];
-  const { clock, drops, monitor } = setUp(report);
+  const unmatchedOf = (links: readonly string[]) => [`none of ${links.join()}`];
+  const { clock, drops, monitor } = setUp(report, { unmatchedOf });
   equal((await monitor.status()).session?.id, 7);
   receivedBytes = 250_000;
   clock.nowMs = 2_000;
@@ -51,6 +53,7 @@ Deno.test("BondMonitor joins the engine's report with what is known of the links
   equal(status.gainOverBest, 1);
   deepEqual(dropped, { replayed: 3 });
   equal(status.addresses, "10.8.0.2");
+  deepEqual(status.unmatched, ["none of one,two"]);
 });
 
 Deno.test("BondMonitor tells for how long a link has been up or down", async () => {

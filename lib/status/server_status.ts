@@ -1,5 +1,5 @@
 /** What a server is doing, as values: what its log and its socket show. */
-import type { Engine, SessionReport } from "../net/engine.ts";
+import type { Engine, PathReport, SessionReport } from "../net/engine.ts";
 import type { InnerAddresses } from "../protocol/wire/tunnel_network.ts";
 import { dropCounts } from "./bond_status.ts";
 import { type Bytes, type Rates, TrafficHistory } from "./traffic_history.ts";
@@ -48,6 +48,9 @@ export interface SessionStatus extends Carried {
   /** Null: the engine has none of it (any more). */
   readonly session: SessionReport | null;
 }
+
+/** Behind the address of a path that is inside TLS. */
+export const TLS_PEER_MARK = " (TLS)";
 
 /** As the registry of sessions knows it. */
 interface KnownSession extends Pick<SessionStatus, "name" | "addresses" | "isHeard"> {
@@ -108,12 +111,13 @@ export class ServerMonitor {
     facts: Pick<ServerStatus, "udpPort" | "controlPort" | "tun" | "address4" | "address6">,
   ): Promise<ServerStatus> {
     const sessions = await this.sessions();
-    const paths = sessions.flatMap(({ session }) => session?.paths ?? []);
+    const paths = sessions.map(({ session }) => countPaths(session?.paths ?? []));
+    const sum = (of: keyof PathCount) => paths.reduce((all, one) => all + one[of], 0);
     return {
       ...facts,
       sessions: sessions.length,
-      paths: paths.length,
-      pathsUp: paths.filter(({ state }) => state === "up").length,
+      paths: sum("all"),
+      pathsUp: sum("up"),
       ...sumOf(sessions),
       drops: dropCounts(this.#parts.engine),
     };
@@ -156,4 +160,16 @@ function sumOf(parts: readonly Carried[]): Carried {
     receivedBytesPerSecond: sum("receivedBytesPerSecond"),
     sentBytesPerSecond: sum("sentBytesPerSecond"),
   };
+}
+
+interface PathCount {
+  readonly all: number;
+  readonly up: number;
+}
+
+/** One inside TLS stands in for a path by UDP that is down, unless the client has no others. */
+function countPaths(paths: readonly Pick<PathReport, "peer" | "state">[]): PathCount {
+  const inside = paths.filter(({ peer }) => peer.endsWith(TLS_PEER_MARK)).length;
+  const all = Math.max(inside, paths.length - inside);
+  return { all, up: Math.min(all, paths.filter(({ state }) => state === "up").length) };
 }

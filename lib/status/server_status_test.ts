@@ -1,6 +1,6 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { DropCounters } from "../protocol/wire/drop_reason.ts";
-import { ServerMonitor } from "./server_status.ts";
+import { ServerMonitor, TLS_PEER_MARK } from "./server_status.ts";
 import { pathReport, sessionReport } from "./test_session_report.ts";
 
 const ADDRESSES = { ipv4: "10.8.0.2", ipv6: "fd00:8::2" };
@@ -11,7 +11,13 @@ const PRESCRIBED = {
 };
 
 function setUp() {
-  const state = { nowMs: 0, reports: 0, receivedBytes: [0, 0], isPathThere: true };
+  const state = {
+    nowMs: 0,
+    reports: 0,
+    receivedBytes: [0, 0],
+    isPathThere: true,
+    insideTls: [] as number[],
+  };
   const engine = {
     drops: new DropCounters(),
     report: () => {
@@ -20,6 +26,11 @@ function setUp() {
       const paths = [
         pathReport(0, "one", { receivedBytes: first!, sentBytes: 0 }),
         pathReport(1, "two", { receivedBytes: second!, sentBytes: 0, state: "down" }),
+        ...state.insideTls.map((id) =>
+          pathReport(id, `path ${id}`, {
+            ...{ peer: `203.0.113.7:4711${TLS_PEER_MARK}`, receivedBytes: 0, sentBytes: 0 },
+          })
+        ),
       ];
       const there = state.isPathThere ? paths : paths.slice(1);
       return Promise.resolve([{ ...sessionReport(there), id: 7 }]);
@@ -77,6 +88,25 @@ Deno.test("ServerMonitor: a path that goes is no traffic", async () => {
   state.isPathThere = false;
   const [laptop] = await monitor.sessions();
   deepEqual([laptop!.receivedBytes, laptop!.receivedBytesPerSecond], [0, 0]);
+});
+
+Deno.test("ServerMonitor: a path inside TLS stands in for one by UDP, and is no further one", async () => {
+  const { state, monitor } = setUp();
+  const facts = {
+    ...{ udpPort: 8000, controlPort: 8443, tun: "fluxify-srv" },
+    ...{ address4: "10.8.0.1", address6: "fd00:8::1" },
+  };
+  const counted = async (insideTls: number[]) => {
+    state.nowMs += 1000;
+    state.insideTls = insideTls;
+    const { paths, pathsUp } = await monitor.status(facts);
+    return [pathsUp, paths];
+  };
+  deepEqual(await counted([]), [1, 2]);
+  deepEqual(await counted([15]), [2, 2]);
+  deepEqual(await counted([15, 14]), [2, 2]);
+  state.isPathThere = false; // one by UDP is left
+  deepEqual(await counted([15, 14]), [2, 2], "a client that goes inside TLS alone has these");
 });
 
 Deno.test("ServerMonitor: the status is the sum, with what was dropped", async () => {

@@ -4,6 +4,7 @@ import { LOG_CATEGORY } from "../../lib/cli/log.ts";
 import type { Libc } from "../../lib/ffi/libc/libc.ts";
 import type { Engine, EngineEvent } from "../../lib/net/engine.ts";
 import { Relay } from "../../lib/net/relay/relay.ts";
+import { TLS_PEER_MARK } from "../../lib/status/server_status.ts";
 import type { ServeOptions } from "../options.ts";
 import { DataStreams } from "./data_streams.ts";
 
@@ -37,7 +38,7 @@ export function nameOfPeer(event: EngineEvent, streams: Peers): EngineEvent {
 export function withPeers(engine: Engine, streams: Peers): Pick<Engine, "report" | "drops"> {
   const nameOf = (peer: string) => {
     const behind = streams.peerOf(peer);
-    return behind === null ? peer : `${behind} (TLS)`;
+    return behind === null ? peer : `${behind}${TLS_PEER_MARK}`;
   };
   return {
     drops: engine.drops,

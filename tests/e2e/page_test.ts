@@ -110,6 +110,14 @@ if (!hasChromium()) {
       await until(page, "two", "good");
     });
 
+    await scenario("the controls of the actions stand in one line", async () => {
+      const bottoms = await Promise.all(["#stop", "#scheduler", "#link"].map(async (id) => {
+        const box = await page.locator(id).boundingBox();
+        return Math.round(box!.y + box!.height);
+      }));
+      deepEqual([...new Set(bottoms)].length, 1, bottoms.join());
+    });
+
     await scenario("scheduler and links change by keyboard and mouse", async () => {
       await page.locator("#scheduler").selectOption("stripe");
       await page.locator("#outcome", { hasText: "scheduler stripe is asked for" }).waitFor();
@@ -155,6 +163,13 @@ if (!hasChromium()) {
       page.on("dialog", (dialog) => void dialog.accept());
       await page.locator("#sessions td", { hasText: "laptop" }).first().waitFor();
       equal(await page.locator("#actions-title").isVisible(), false, "there is nothing below it");
+      const phone = await own.open(await linkOf(lab, "server"), { width: "phone" });
+      for (const words of ["Kick laptop", "Revoke laptop"]) {
+        const box = await phone.locator("button", { hasText: words }).boundingBox();
+        ok(box !== null && box.x >= 0 && box.x + box.width <= 360, `${words} is out of sight`);
+      }
+      await phone.context().close();
+      match(await page.locator("#rate-caption").innerText(), /from clients and .* to clients/);
       await page.locator("#issue-name").fill("phone");
       await page.keyboard.press("Enter");
       const download = page.waitForEvent("download");

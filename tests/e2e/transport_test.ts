@@ -11,10 +11,13 @@ import {
 } from "../../scripts/lab/programs.ts";
 import type { Child } from "../netns/namespace.ts";
 import { hostState } from "./host_state.ts";
+import { cutLink, restoreLink } from "./router_filter.ts";
 import { topic } from "./scenario.ts";
 import { createSmallLab, FAR_ADDRESSES, LINKS, pingAll, SERVER_INNER } from "./small_lab.ts";
 
 const STATE_TIMEOUT_MS = 20_000;
+/** Each takes a program's start, more than half a second: a path is given up after 1.4 s. */
+const LOOKS_AFTER_TLS = 4;
 const IPERF_SECONDS = 3;
 /** Of the router, as the server's network knows it: every link leads there. */
 const PROXY_ADDRESS = "203.0.113.1";
@@ -112,6 +115,32 @@ topic("e2e transport: UDP that is blocked", async (scenario) => {
     deepEqual(await hostState(lab.client), before);
   });
 
+  await scenario("a link that is cut is down, and nothing is said of TLS", async () => {
+    const client = await startClient(lab, bundle);
+    for (const link of LINKS) await up(client, link, 0);
+    const from = client.lineCount;
+    await cutLink(lab.router, "two");
+    await client.waitForLine(/link two: path is down/, STATE_TIMEOUT_MS, from);
+    const states = new Set<string>();
+    // TLS is tried, and so is what becomes of a path that was never answered.
+    for (let looks = 0; looks < LOOKS_AFTER_TLS;) {
+      const { bond } = JSON.parse(await status(lab, "-json"));
+      const link = bond.links.find(({ name }: { name: string }) => name === "two");
+      const path = bond.session.paths.find(({ name }: { name: string }) => name === "two");
+      states.add(path.state);
+      if (link.transport === "tls") looks++;
+    }
+    deepEqual([...states], ["down"]);
+    await restoreLink(lab.router, "two");
+    await up(client, "two", from);
+    await pingAll(lab.client, FAR_ADDRESSES);
+    match(await status(lab), /2 of 2 links up, on average/);
+    equal(await client.stop("SIGINT"), 0);
+    const lines = client.output("stderr").split("\n");
+    deepEqual(lines.filter((line) => /TLS to|\(TLS\)/.test(line)), []);
+    deepEqual(await hostState(lab.client), before);
+  });
+
   await scenario("while it runs: on one link, then on both, then on none", async (measure) => {
     const client = await startClient(lab, bundle);
     for (const link of LINKS) await up(client, link, 0);
@@ -197,9 +226,9 @@ async function unblock(lab: Lab): Promise<void> {
   await lab.router.run("nft", "delete", "table", "inet", "trial");
 }
 
-async function status(lab: Lab): Promise<string> {
+async function status(lab: Lab, ...options: string[]): Promise<string> {
   const own = environment(lab, "client");
-  return (await lab.client.runWith(own, ...program("client"), "status")).stdout;
+  return (await lab.client.runWith(own, ...program("client"), "status", ...options)).stdout;
 }
 
 /** What one connection through the tunnel carries, in Mbit/s. */

@@ -52,9 +52,18 @@ export function table(headings, rows, caption) {
     element(
       "tbody",
       {},
-      ...rows.map((cells) => element("tr", {}, ...cells.map((cell) => element("td", {}, cell)))),
+      ...rows.map((cells) =>
+        element("tr", {}, ...cells.map((cell, index) => labelled(headings[index], cell)))
+      ),
     ),
   );
+}
+
+/** Where there is no room for columns, the heading stands before each cell. */
+function labelled(heading, content) {
+  const cell = element("td", {}, content);
+  cell.dataset.heading = heading;
+  return cell;
 }
 
 export const byId = (id) => document.getElementById(id);

@@ -6,8 +6,15 @@ const EVERY_MS = 10_000;
 const STEPS = { hour: 10, day: 120, month: 3600 };
 const plots = new Map();
 let timer;
+/** What is received and sent is called. */
+let ways = ["down", "up"];
+/** By link, what counts against its cap at the moment. */
+let counts = () => new Map();
+let volumes = [];
+let shownVolumes = "";
 
-export function startHistory(caps) {
+export function startHistory(countsNow, names) {
+  [counts, ways] = [countsNow, names];
   for (const input of document.querySelectorAll("input[name=range]")) input.onchange = refresh;
   byId("series").onchange = refresh;
   addEventListener("resize", () => {
@@ -24,7 +31,7 @@ export function startHistory(caps) {
     clearTimeout(timer);
     try {
       await show();
-      await showVolumes(caps);
+      await readVolumes();
     } catch {
       // The next time.
     }
@@ -45,7 +52,9 @@ async function show() {
   const peakUp = Math.max(0, ...points.map((point) => point.sentBytesPerSecond));
   byId("rate-caption").textContent = points.length === 0
     ? "Nothing is recorded yet: the first step comes within half a minute."
-    : `Rate of ${of} in the last ${range}: at most ${rate(peak)} down and ${rate(peakUp)} up.`;
+    : `Rate of ${of} in the last ${range}: at most ${rate(peak)} ${ways[0]} and ${rate(peakUp)} ${
+      ways[1]
+    }.`;
   const times = points.map(({ at }) => at);
   draw(
     "rate-chart",
@@ -53,7 +62,7 @@ async function show() {
       inBits("receivedBytesPerSecond"),
       inBits("sentBytesPerSecond"),
     ]),
-    [["down", "--in"], ["up", "--out"]],
+    [[ways[0], "--in"], [ways[1], "--out"]],
     (bits) => rate(bits / 8),
   );
   const rtts = points.map(({ rttMs }) => rttMs);
@@ -135,28 +144,50 @@ function offer(names, chosen) {
 /** By link, what this month has carried. */
 export const volumesOfMonth = new Map();
 
-async function showVolumes(caps) {
-  const volumes = await ask("/api/volumes");
+async function readVolumes() {
+  volumes = await ask("/api/volumes");
   const now = volumes[0]?.month;
   volumesOfMonth.clear();
   for (const { month, name, receivedBytes, sentBytes } of volumes) {
     if (month === now) volumesOfMonth.set(name, receivedBytes + sentBytes);
   }
-  const rows = volumes.map(({ month, name, receivedBytes, sentBytes }) => {
-    const cap = caps().get(name);
-    const all = receivedBytes + sentBytes;
-    const isOver = typeof cap === "number" && all > cap;
-    return [
-      month,
-      name,
-      bytes(receivedBytes),
-      bytes(sentBytes),
-      element("span", { className: isOver ? "bad" : "" }, bytes(all)),
-      typeof cap === "number" ? bytes(cap) : "–",
-    ];
-  });
-  const headings = ["month", "of", "down", "up", "together", "cap"];
+  drawVolumes();
+}
+
+/** With what counts against caps as the lanes show it. */
+export function drawVolumes() {
+  const rows = volumeRows(volumes, counts());
+  const shown = JSON.stringify(rows);
+  if (shown === shownVolumes) return;
+  shownVolumes = shown;
+  const cells = rows.map(({ isOver, together, ...row }) => [
+    ...[row.month, row.name, row.received, row.sent],
+    element("span", { className: isOver ? "bad" : "" }, together),
+    row.cap,
+  ]);
+  const headings = ["month", "of", ...ways, "together", "cap"];
   byId("volumes").replaceChildren(
-    rows.length === 0 ? "nothing yet" : table(headings, rows, "Volume by month"),
+    cells.length === 0 ? "nothing yet" : table(headings, cells, "Volume by month"),
   );
+}
+
+/**
+ * What the table of volumes says. Of a metered link the client counts this month itself, both ways
+ * together, and with what others send over it: that one figure is shown here and in its lane.
+ */
+export function volumeRows(volumes, counts) {
+  const now = volumes[0]?.month;
+  return volumes.map(({ month, name, receivedBytes, sentBytes }) => {
+    const { cap, counted } = counts.get(name) ?? {};
+    const isCounted = month === now && counted !== undefined;
+    const all = isCounted ? counted : receivedBytes + sentBytes;
+    return {
+      ...{ month, name },
+      received: isCounted ? "–" : bytes(receivedBytes),
+      sent: isCounted ? "–" : bytes(sentBytes),
+      together: bytes(all),
+      cap: typeof cap === "number" ? bytes(cap) : "–",
+      isOver: typeof cap === "number" && all > cap,
+    };
+  });
 }

@@ -27,7 +27,7 @@ function bonded({ name, problem, traffic, rule, transport, transportReason }, pa
     jitterMs: path?.jitterMs,
     loss: path?.loss,
     queueMs: queueOf(path),
-    capacity: path?.deliveryRate,
+    full: fullOf(path, traffic),
   };
   const all = { ...common, ...figures };
   if (problem !== null) return { ...all, level: "bad", state: "down", why: problem };
@@ -51,6 +51,24 @@ function bonded({ name, problem, traffic, rule, transport, transportReason }, pa
 /** Whether a link carries what it is given, be it a bad one. */
 export function isUp({ state }) {
   return state === "up" || state === "avoided" || state === "healthy";
+}
+
+/**
+ * What the link takes when it is full, each way, as far as that is known. A link carries at least what it
+ * carries at this moment, whatever was measured when it was full last.
+ */
+function fullOf(path, traffic) {
+  const atLeast = (known, carried) => known == null ? null : Math.max(known, carried);
+  return {
+    down: atLeast(path?.peerCapacity, traffic.receivedBytesPerSecond),
+    up: atLeast(path?.capacity ?? path?.deliveryRate, traffic.sentBytesPerSecond),
+  };
+}
+
+/** As in `46 Mbit/s down, 9.6 Mbit/s up`. */
+export function fullText(full) {
+  const known = ["down", "up"].filter((way) => full?.[way] != null);
+  return known.length === 0 ? "–" : known.map((way) => `${rate(full[way])} ${way}`).join(", ");
 }
 
 /** How much longer than the least the round trip is: what waits on the way. */
@@ -142,7 +160,7 @@ function fill({ root, state, why, meters, quality }, link, busiest, volume) {
     ["queue", ms(link.queueMs)],
     ["jitter", ms(link.jitterMs)],
     ["loss", part(link.loss)],
-    ["when full", link.capacity == null ? "–" : rate(link.capacity)],
+    ["when full", fullText(link.full)],
     ["this month", volumeText(volume, link)],
   ];
   quality.replaceChildren(

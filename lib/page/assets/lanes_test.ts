@@ -1,5 +1,5 @@
 import { deepEqual, equal } from "node:assert/strict";
-import { isUp, linksOf, volumeText } from "./lanes.js";
+import { fullText, isUp, linksOf, volumeText } from "./lanes.js";
 
 const COUNTERS = {
   ...{ receivedBytes: 5, sentBytes: 6, receivedBytesPerSecond: 1, sentBytesPerSecond: 2 },
@@ -74,4 +74,22 @@ Deno.test("only a link that carries counts as up", () => {
   equal(isCounted({ state: "up", isGood: false, isBadFor: "loss" }), true);
   for (const state of ["probing", "suspect", "down"]) equal(isCounted({ state }), false, state);
   equal(isCounted(null), false);
+});
+
+Deno.test("what a link takes when full is never less than what it carries, and of each way", () => {
+  const fullOf = (path: unknown, traffic = {}) => {
+    const link = {
+      ...{ name: "dsl", problem: null, traffic: { ...COUNTERS, ...traffic } },
+      ...{ rule: { use: "always", volume: null }, transport: "udp", transportReason: null },
+    };
+    const session = { paths: [{ name: "dsl", state: "up", isGood: true, ...path as object }] };
+    return fullText(linksOf({ mode: "bonding", bond: { links: [link], session } })[0].full);
+  };
+  const known = { peerCapacity: 6_250_000, capacity: 1_250_000, deliveryRate: 125_000 };
+  equal(fullOf(known), "50 Mbit/s down, 10 Mbit/s up");
+  const traffic = { receivedBytesPerSecond: 7_500_000, sentBytesPerSecond: 2_500_000 };
+  equal(fullOf(known, traffic), "60 Mbit/s down, 20 Mbit/s up");
+  const upAlone = { peerCapacity: null, capacity: null, deliveryRate: 125_000 };
+  equal(fullOf(upAlone, { receivedBytesPerSecond: 5_750_000 }), "1.0 Mbit/s up");
+  equal(fullOf({ peerCapacity: null, capacity: null, deliveryRate: null }, traffic), "–");
 });

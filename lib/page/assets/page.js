@@ -1,13 +1,17 @@
 /** The page: logs in, follows what goes on, and hands it to the parts that show it. */
 import { followActions, report, showActions } from "./actions.js";
 import { act, ask, byId, bytes, duration, element, rate } from "./figures.js";
-import { startHistory, volumesOfMonth } from "./history.js";
+import { drawVolumes, startHistory, volumesOfMonth } from "./history.js";
 import { isUp, linksOf, showLanes } from "./lanes.js";
 import { listenForNewClients, showClients, showSessions } from "./sessions.js";
 
+/** What is received, and what is sent. */
+const DOWN_AND_UP = ["down", "up"];
+const FROM_AND_TO = ["from clients", "to clients"];
 const EVENTS_EVERY_MS = 3000;
 const AGAIN_MS = 1000;
-let caps = new Map();
+/** By link, what counts against its cap: of metered ones. */
+let counts = new Map();
 let isServer = false;
 
 async function begin() {
@@ -57,7 +61,7 @@ async function show() {
   }
   if (about.hasHistory) {
     byId("history-section").hidden = false;
-    startHistory(() => caps);
+    startHistory(() => counts, isServer ? FROM_AND_TO : DOWN_AND_UP);
   }
   follow();
   followEvents();
@@ -123,7 +127,7 @@ function serversText(servers) {
 
 function takeClient(status) {
   const links = linksOf(status);
-  caps = new Map(links.map(({ name, cap }) => [name, cap]));
+  counts = new Map(links.map(({ name, cap, counted }) => [name, { cap, counted }]));
   const up = links.filter(isUp).length;
   const level = up === links.length ? "good" : up > 0 ? "doubt" : "bad";
   setState(level, `${up} of ${links.length} links up`);
@@ -139,6 +143,7 @@ function takeClient(status) {
   const remove = (link) =>
     report(`${link} is no link any more`, act("links", { action: "remove", link }));
   showLanes(links, volumesOfMonth, remove);
+  drawVolumes();
 }
 
 function totals(figures) {

@@ -1,6 +1,8 @@
 /** The clients of a server: who is connected, and who has a certificate. */
 import { act, ask, byId, bytes, element, ms, rate, table } from "./figures.js";
 
+/** Behind the address of a path that is inside TLS. */
+const TLS_MARK = " (TLS)";
 const LEVELS = { up: "good", suspect: "bad", down: "bad" };
 
 export function showSessions(sessions, report) {
@@ -49,10 +51,12 @@ function limits(prescribed) {
 }
 
 function paths(all) {
-  const parts = all.map(({ name, state, rttMs }) =>
-    element("span", { className: LEVELS[state] ?? "doubt" }, `${name} ${state} ${ms(rttMs)}  `)
-  );
-  return element("span", {}, ...parts);
+  const parts = all.map(({ name, peer, state, rttMs }) => {
+    const inside = peer.endsWith(TLS_MARK) ? " inside TLS" : "";
+    const className = `path ${LEVELS[state] ?? "doubt"}`;
+    return element("span", { className }, `${name}${inside} ${state} ${ms(rttMs)}`);
+  });
+  return element("span", { className: "paths" }, ...parts);
 }
 
 export async function showClients(report) {
