@@ -22,7 +22,10 @@ import { limitDetails, volumeDetails } from "./rule_details.ts";
 
 const COLUMNS: readonly Column[] = [
   { key: "link", heading: "LINK", width: 8, align: "left", rank: 1, grows: "to its longest text" },
-  { key: "state", heading: "STATE", width: 7, align: "left", rank: 2 },
+  {
+    ...{ key: "state", heading: "STATE", width: 7, align: "left", rank: 2 },
+    alone: { without: "quality", cell: "state alone" },
+  },
   { key: "quality", heading: "QUALITY", width: 15, align: "left", rank: 6 },
   { key: "rtt", heading: "RTT", width: 7, align: "right", rank: 5 },
   { key: "rttMin", heading: "MIN", width: 7, align: "right", rank: 13 },
@@ -201,6 +204,7 @@ function linkRow(
     cells: {
       ...rates,
       state: span(path.state, STATE_TONE[path.state]),
+      ...aloneOf(path),
       quality: qualityOf(path),
       rtt: measured(formatMs(path.rttMs), "rtt"),
       rttMin: measured(formatMs(path.rttMinMs)),
@@ -276,6 +280,14 @@ const STATE_TONE: Record<PathReport["state"], Tone> = {
   suspect: "warn",
   down: "bad",
 };
+
+/** What the state has to say where nothing says why a link that is up is spared. */
+function aloneOf({ state, idleFor, isGood }: PathReport): Record<string, Cell> {
+  if (state !== "up") return {};
+  if (idleFor === "backup") return { "state alone": span("backup", "warn") };
+  if (idleFor === "cap reached") return { "state alone": span("at cap", "warn") };
+  return isGood ? {} : { "state alone": span("avoided", "warn") };
+}
 
 function qualityOf({ state, isGood, isBadFor, idleFor }: PathReport): Cell {
   if (state !== "up") return span("-", "dim");

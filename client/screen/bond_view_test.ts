@@ -1,6 +1,8 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { bondModel } from "./bond_view.ts";
 import { pathReport } from "../../lib/status/test_session_report.ts";
+import { plainText } from "../../lib/cli/screen/styled_line.ts";
+import { layOut, rowLine } from "./table.ts";
 import { bondStatus } from "./test_bond_status.ts";
 
 Deno.test("bondModel() shows what each link carries, and the sum", () => {
@@ -118,4 +120,20 @@ Deno.test("bondModel() says which names in flags are those of no link", () => {
   const status = { ...bondStatus(["one", "two"]), unmatched: ["nolink"] };
   deepEqual(bondModel(status, 0).more[0], line);
   deepEqual(bondModel({ ...status, session: null }, 0).more, [line]);
+});
+
+Deno.test("where there is no room for the quality, the state says why a link is spared", () => {
+  const paths = [
+    pathReport(0, "one"),
+    pathReport(1, "two", { idleFor: "cap reached" }),
+    pathReport(2, "three", { idleFor: "backup" }),
+    pathReport(3, "four", { isGood: false, isBadFor: "loss" }),
+  ];
+  const { columns, rows } = bondModel(bondStatus(["one", "two", "three", "four"], paths), 0);
+  const statesOn = (width: number) => {
+    const layout = layOut(columns, rows, width);
+    return rows.map((row) => plainText(rowLine(row, layout, "not selected")).slice(11, 18).trim());
+  };
+  deepEqual(statesOn(40), ["up", "at cap", "backup", "avoided"]);
+  deepEqual(statesOn(80), ["up", "up", "up", "up"]);
 });

@@ -14,6 +14,7 @@ import {
   wrap,
 } from "../../lib/cli/screen/styled_line.ts";
 import { visibleWidth } from "@earendil-works/pi-tui";
+import { drawHelp, type HelpEntry } from "../../lib/cli/screen/help_view.ts";
 import { drawTooSmall, isTooSmall } from "../../lib/cli/screen/too_small.ts";
 import { drawLog } from "../../lib/cli/screen/log_view.ts";
 import { headingLine, layOut, rowLine } from "./table.ts";
@@ -31,15 +32,21 @@ const STEP_WIDTH = 9;
 /** Of why a step failed. */
 const STEP_LINES_MAX = 4;
 
-const HELP = [
-  "q, Ctrl-C, [Stop]   end the client; asks first",
-  "up, down, k, j      select a link; Esc for none",
-  "click on a link     select it, or not any more",
-  "wheel, PgUp, PgDn   older and newer lines of the log",
-  "Home, End           the oldest and the newest line",
-  "F2                  leave the mouse to the terminal to mark text, or hold Shift",
-  "?                   this help; again, Esc or Enter to leave it",
+const HELP: readonly HelpEntry[] = [
+  ["q, Ctrl-C, [Stop]", "end the client; asks first"],
+  ["up, down, k, j", "select a link; Esc for none"],
+  ["click on a link", "select it, or not any more"],
+  ["wheel, PgUp, PgDn", "older and newer lines of the log"],
+  ["Home, End", "the oldest and the newest line"],
+  ["F2", "leave the mouse to the terminal to mark text, or hold Shift"],
+  ["?", "this help; again, Esc or Enter to leave it"],
 ];
+
+/** Of keys of one mode, which the footer names in a word. */
+const OWN_HELP: Readonly<Record<string, string>> = {
+  "s scheduler": "the schedulers, to choose another one",
+  "l links": "the links, to tick others",
+};
 
 export function drawFrame(
   model: StatusModel,
@@ -53,7 +60,7 @@ export function drawFrame(
   if (isTooSmall(size, STATUS_LEAST)) drawTooSmall(canvas, STATUS_LEAST);
   else {
     drawHead(canvas, model);
-    if (state.view === "help") drawHelp(canvas, model.keys ?? []);
+    if (state.view === "help") drawHelp(canvas, helpOf(model.keys ?? []));
     else drawStatus(canvas, model, state, log);
     canvas.fillTo(height - 1);
   }
@@ -120,9 +127,12 @@ function drawSteps(canvas: Canvas<ScreenTarget>, steps: readonly StepStatus[]): 
   }
 }
 
-function drawHelp(canvas: Canvas<ScreenTarget>, keys: readonly string[]): void {
-  const own = keys.map((text) => text.replace(/^(\S+) /, (_, key: string) => key.padEnd(20)));
-  for (const line of [...HELP, ...own]) canvas.add([span(` ${line}`)]);
+function helpOf(keys: readonly string[]): HelpEntry[] {
+  const own = keys.map((text): HelpEntry => {
+    const [key = "", ...words] = text.split(" ");
+    return [key, OWN_HELP[text] ?? words.join(" ")];
+  });
+  return [...HELP, ...own];
 }
 
 /** Only if the log keeps its lines. */

@@ -182,7 +182,7 @@ Deno.test("drawFrame() shows bonding on 40 columns and 10 rows, with the selecte
     " Fluxify bonding to vpn.exa… up 1:02:03",
     " down 37.2 Mbit/s   up 288 bit/s",
     "  LINK       STATE       RTT        DOWN",
-    "  wlp0s20f3… up      20.1 ms 12.4 Mbit/s",
+    "  wlp0s20f3… avoided 20.1 ms 12.4 Mbit/s",
     "  日本語回…  suspect  812 ms 12.4 Mbit/s",
     "> lte        down                0 bit/s",
     "─ log ──────────────────────────────────",
@@ -257,7 +257,7 @@ Deno.test("drawFrame() shows the help on 80 columns and 12 rows", () => {
     " Home, End           the oldest and the newest line",
     " F2                  leave the mouse to the terminal to mark text, or hold Shift",
     " ?                   this help; again, Esc or Enter to leave it",
-    " l                   links",
+    " l                   the links, to tick others",
     "",
     " [Stop]  [Help]  q stop  ? help  up/down select  wheel log  l links",
   ]);

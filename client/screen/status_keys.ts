@@ -2,12 +2,12 @@
 import { SystemRunner } from "../../lib/host/command/runner.ts";
 import type { ScreenHost } from "../../lib/cli/screen/screen_host.ts";
 import type { BondStatus } from "../../lib/status/bond_status.ts";
-import { type SchedulerName, SCHEDULERS } from "../../lib/protocol/wire/scheduler_name.ts";
 import type { BalanceControls } from "../balance/balance.ts";
 import type { BalanceStatus } from "../balance/status.ts";
 import type { BondControls } from "../bonding/bond_observer.ts";
 import { readMachineLinks } from "./form/machine_link.ts";
 import { LinksPage } from "./links_page.ts";
+import { SchedulerPage } from "./scheduler_page.ts";
 import type { StatusPage } from "./status_page.ts";
 
 interface KeyedScreen {
@@ -21,22 +21,16 @@ interface KeyedScreen {
 
 type OnKey = (key: string) => boolean;
 
-/** `s` takes the next scheduler, whose name is among the facts once it is in use; `l` other links. */
+/** `s` takes another scheduler, whose name is among the facts once it is in use; `l` other links. */
 export function bondKeys(
   readStatus: () => Promise<BondStatus>,
   controls: BondControls,
   screen: KeyedScreen,
 ): OnKey {
-  let wanted: SchedulerName | null = null;
-  const nextScheduler = async () => {
-    const { session } = await readStatus();
-    const at = SCHEDULERS.indexOf(wanted ?? session?.scheduler ?? "flow");
-    wanted = SCHEDULERS[(at + 1) % SCHEDULERS.length]!;
-    controls.useScheduler(wanted);
-  };
   return (key) => {
-    if (key === "s") nextScheduler().catch(ended);
-    else if (key === "l") {
+    if (key === "s") {
+      readStatus().then(({ session }) => chooseScheduler(session, controls, screen)).catch(ended);
+    } else if (key === "l") {
       readStatus().then(({ links }) => chooseLinks(links.map(({ name }) => name), controls, screen))
         .catch(ended);
     } else return false;
@@ -61,6 +55,20 @@ export function balanceKeys(
 
 /** What runs has just ended, and has nothing to be changed. */
 function ended(): void {}
+
+async function chooseScheduler(
+  session: BondStatus["session"],
+  controls: Pick<BondControls, "useScheduler">,
+  { host, page }: KeyedScreen,
+): Promise<void> {
+  const chooser = new SchedulerPage(
+    session?.scheduler ?? "flow",
+    (name) => controls.useScheduler(name),
+  );
+  host.show(chooser);
+  await chooser.left;
+  host.show(page);
+}
 
 async function chooseLinks(
   inUse: readonly string[],

@@ -24,6 +24,8 @@ export interface Column {
   readonly rank: number;
   /** Takes of the room that is left, the first before others. See SPARKLINE in table.ts. */
   readonly grows?: "to its longest text" | "as a sparkline";
+  /** Where there is no room for that column, rows show another cell of theirs here, if they have it. */
+  readonly alone?: { readonly without: string; readonly cell: string };
 }
 
 export interface StatusRow {

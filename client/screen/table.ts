@@ -95,7 +95,10 @@ export function rowLine(
 ): Line {
   const isSelected = selection === "selected";
   const cells = columns.flatMap(({ column, width }, index) => {
-    const own = row.cells[column.key] ?? span("");
+    const { alone } = column;
+    const isAlone = alone !== undefined &&
+      !columns.some(({ column: { key } }) => key === alone.without);
+    const own = (isAlone ? row.cells[alone.cell] : undefined) ?? row.cells[column.key] ?? span("");
     const isSparkline = column.grows === "as a sparkline" && own.text === SPARKLINE;
     const cell = isSparkline ? span(sparkline(row.lastMinute, width), own.tone) : own;
     const text = span(fit(cell.text, width, column.align), cell.tone);

@@ -12,7 +12,8 @@ import {
   type Tone,
   wrap,
 } from "../../lib/cli/screen/styled_line.ts";
-import { drawTooSmall, isTooSmall } from "../../lib/cli/screen/too_small.ts";
+import { drawHelp, type HelpEntry } from "../../lib/cli/screen/help_view.ts";
+import { drawTooSmall, isTooSmall, TOO_SMALL_FOOTER } from "../../lib/cli/screen/too_small.ts";
 import { formatDate } from "../../lib/pki/certificate.ts";
 import type { ClientDetails, ClientSummary } from "../../lib/pki/client_registry.ts";
 import type { Prescribed } from "../../lib/status/server_status.ts";
@@ -45,17 +46,17 @@ const BUTTONS: readonly (readonly [ManagerButton, string])[] = [
   ["quit", "[Quit]"],
 ];
 
-const HELP = [
-  "up, down, a click   select a client; Home, End, PgUp, PgDn, wheel as well",
-  "n                   a certificate for a new client",
-  "Enter, s            show a client; there c shows its bundle as a QR code",
-  "r                   revoke: a running server refuses it within a second or two",
-  "w                   renew: revoke unless that is done, and make a new certificate",
-  "d, Delete           remove a client's files; one that is in use is revoked first",
-  "g                   a new authority: every client needs a new certificate",
-  "F5                  read the files again; they are read every two seconds anyway",
-  "F2                  leave the mouse to the terminal, to mark text",
-  "q, Esc, Ctrl-C      quit; asks first; a server that runs is not touched",
+const HELP: readonly HelpEntry[] = [
+  ["up, down, a click", "select a client; Home, End, PgUp, PgDn, wheel as well"],
+  ["n", "a certificate for a new client"],
+  ["Enter, s", "show a client; there c shows its bundle as a QR code"],
+  ["r", "revoke: a running server refuses it within a second or two"],
+  ["w", "renew: revoke unless that is done, and make a new certificate"],
+  ["d, Delete", "remove a client's files; one that is in use is revoked first"],
+  ["g", "a new authority: every client needs a new certificate"],
+  ["F5", "read the files again; they are read every two seconds anyway"],
+  ["F2", "leave the mouse to the terminal, to mark text"],
+  ["q, Esc, Ctrl-C", "quit; asks first; a server that runs is not touched"],
 ];
 
 const STATUS_TONE: Record<ClientSummary["status"], Tone> = {
@@ -75,14 +76,14 @@ export function drawManager(
   const canvas = new Canvas<ManagerTarget>(Math.max(1, size.columns), Math.max(1, size.rows));
   if (isTooSmall(size, MANAGER_LEAST)) {
     drawTooSmall(canvas, MANAGER_LEAST);
-    drawFooter(canvas, state);
+    drawFooter(canvas, state, TOO_SMALL_FOOTER);
     return canvas;
   }
   const { length } = facts.clients;
   const count = `${length} ${length === 1 ? "client" : "clients"} `;
   canvas.add([span(spread(" Fluxify certificates", count, canvas.width), "bar")]);
   const { view } = state;
-  if (view.name === "help") { for (const line of HELP) canvas.add([span(` ${line}`)]); }
+  if (view.name === "help") drawHelp(canvas, HELP);
   else if (view.name === "show") drawClient(canvas, view, facts);
   else {
     const authority = canvas.height >= AUTHORITY_FROM_ROWS ? AUTHORITY_LINES : 0;
@@ -314,7 +315,12 @@ const QUESTIONS = {
   "revoke and delete": "Revoke and delete",
 } as const;
 
-function drawFooter(canvas: Canvas<ManagerTarget>, { view }: ManagerState): void {
+/** `instead`: of what can be done in the view, which is not shown. */
+function drawFooter(
+  canvas: Canvas<ManagerTarget>,
+  { view }: ManagerState,
+  instead?: readonly string[],
+): void {
   if (view.name === "asking" || view.name === "asking to quit") {
     const question = view.name === "asking to quit"
       ? "Quit"
@@ -323,23 +329,24 @@ function drawFooter(canvas: Canvas<ManagerTarget>, { view }: ManagerState): void
       }`;
     return drawQuestion<ManagerTarget>(canvas, question, (answer) => ({ kind: "answer", answer }));
   }
-  const parts = view.name === "show"
-    ? ["Esc back", "c QR code of the bundle, which holds the key", "up/down"]
-    : view.name === "list"
-    ? [
-      "up/down select",
-      "n new",
-      "Enter show",
-      "r revoke",
-      "w renew",
-      "d delete",
-      "? help",
-      "q quit",
-    ]
-    : view.name === "help"
-    ? ["any key goes back"]
-    : view.state === "open"
-    ? ["Enter do it", "Esc back"]
-    : ["at work ..."];
+  const parts = instead ??
+    (view.name === "show"
+      ? ["Esc back", "c QR code of the bundle, which holds the key", "up/down"]
+      : view.name === "list"
+      ? [
+        "up/down select",
+        "n new",
+        "Enter show",
+        "r revoke",
+        "w renew",
+        "d delete",
+        "? help",
+        "q quit",
+      ]
+      : view.name === "help"
+      ? ["any key goes back"]
+      : view.state === "open"
+      ? ["Enter do it", "Esc back"]
+      : ["at work ..."]);
   canvas.add([span(` ${joinFitting(parts, canvas.width - 1, "  ")}`, "dim")]);
 }

@@ -126,3 +126,12 @@ Deno.test("a QR code that does not fit says how large the terminal would have to
   ok(textOf(state, managerFacts({ details, qrCode }), 80, 24).includes("it takes 120x62"));
   ok(textOf(state, managerFacts({ details, qrCode }), 130, 70).includes("█".repeat(120)));
 });
+
+Deno.test("the help says whole sentences where there is room, and a small screen how it is left", () => {
+  const help = { ...INITIAL_MANAGER, view: { name: "help" as const } };
+  const text = textOf(help, managerFacts(), 80, 24);
+  equal(text.includes("…"), false, text);
+  ok(text.replaceAll(/\s+/g, " ").includes("and make a new certificate"), text);
+  const small = textOf(help, managerFacts(), 40, 10);
+  ok(/q quits/.test(small.replaceAll("\n", " ")) && / q quit$/.test(small), small);
+});

@@ -1,6 +1,7 @@
 /** The page on which mode, server, certificate and links are chosen; it follows the machine. */
 import { messageOf } from "../../../lib/ffi/error_text.ts";
 import { basename, join } from "node:path";
+import { inPanelOrder } from "./settings_view.ts";
 import { type OptionRow, optionTable } from "../../../lib/cli/option_table.ts";
 import { expandHome, type InvokingUser } from "../../../lib/cli/user_home.ts";
 import type { CommandRunner } from "../../../lib/host/command/runner.ts";
@@ -183,8 +184,10 @@ export class FormPage implements Page<FormTarget>, AsyncDisposable {
 
   #panelOptions(): OptionRow[] {
     const otherMode = isBalancing(this.#state.settings) ? BOND_FLAGS : BALANCE_FLAGS;
-    return optionTable(this.#program).filter(({ name }) =>
-      !NOT_IN_PANEL.includes(name) && !otherMode.includes(`-${name}`)
+    return inPanelOrder(
+      optionTable(this.#program).filter(({ name }) =>
+        !NOT_IN_PANEL.includes(name) && !otherMode.includes(`-${name}`)
+      ),
     );
   }
 

@@ -43,9 +43,12 @@ function reaction(state: FormState, input: FormInput, facts: FormFacts): FormSte
         ? { state: { ...state, view: "form" } }
         : { state };
     case "help":
+    case "help of settings": {
+      const view = state.view === "help" ? "form" : "settings";
       return ["?", "escape", "enter", "q", "f1"].includes(input.key)
-        ? { state: { ...state, view: "form" } }
+        ? { state: { ...state, view } }
         : { state };
+    }
     case "settings":
       return { state: inSettings(state, input, facts) };
     case "form":
@@ -209,6 +212,9 @@ function inSettings(
       return { ...calm, view: "form", focus: "settings", row: 0 };
     case "ctrl+c":
       return { ...calm, view: "asking to quit" };
+    case "?":
+    case "f1":
+      return { ...calm, view: "help of settings" };
     case "backspace":
     case "delete":
       return option === undefined ? calm : withText(calm, option.name, "");

@@ -252,3 +252,12 @@ Deno.test("what the server said stays until the server or the certificate is ano
   const other: FormState = { ...refused, message: { kind: "error", text: "no such link" } };
   equal(press(other, ["tab"]).message, null);
 });
+
+Deno.test("the settings have a help of their own, which leads back to them", () => {
+  const open = press(initialForm(chosen()), ["s", "down", "?"]);
+  equal(open.view, "help of settings");
+  for (const key of ["?", "escape", "enter", "q", "f1"]) {
+    const { view, row } = press(open, [key]);
+    deepEqual([view, row], ["settings", 1], key);
+  }
+});

@@ -60,7 +60,7 @@ export interface FormState {
   /** The link or setting the cursor is on. */
   readonly row: number;
   readonly shows: "likely links" | "all links";
-  readonly view: "form" | "settings" | "help" | "asking to quit";
+  readonly view: "form" | "settings" | "help" | "help of settings" | "asking to quit";
   /** What has been typed of the server or of a setting and is not taken yet; null for nothing. */
   readonly edited: string | null;
   /** What went wrong, or what was done; null for nothing. */

@@ -4,7 +4,8 @@ import { Canvas, type Frame, rule, type Size } from "../../../lib/cli/screen/can
 import { sameUpstreamWarning } from "../../balance/external_address.ts";
 import type { LogLine } from "../../../lib/cli/log_lines.ts";
 import { drawLog } from "../../../lib/cli/screen/log_view.ts";
-import { drawTooSmall, isTooSmall } from "../../../lib/cli/screen/too_small.ts";
+import { drawHelp, type HelpEntry } from "../../../lib/cli/screen/help_view.ts";
+import { drawTooSmall, isTooSmall, TOO_SMALL_FOOTER } from "../../../lib/cli/screen/too_small.ts";
 import {
   cut,
   fit,
@@ -36,16 +37,25 @@ const LABEL_WIDTH = 13;
 const LOG_LINES_MIN = 3;
 const WHY_LINES_MAX = 3;
 
-const HELP = [
-  "Tab, Shift-Tab      from one field to the next",
-  "up, down            along links and settings; Home, End, PgUp, PgDn, wheel",
-  "Space, Enter        select a link, press a button, change a setting",
-  "left, right         the mode, and which certificate",
-  "a                   show all interfaces, or those that are likely",
-  "s, d, F5            settings, diagnosis, start",
-  "F2                  leave the mouse to the terminal, to mark text",
-  "q, Esc, Ctrl-C      quit; asks first",
-  "F1, ?               this help; again to leave it",
+const HELP: readonly HelpEntry[] = [
+  ["Tab, Shift-Tab", "from one field to the next"],
+  ["up, down", "along links and settings; Home, End, PgUp, PgDn, wheel"],
+  ["Space, Enter", "select a link, press a button, change a setting"],
+  ["left, right", "the mode, and which certificate"],
+  ["a", "show all interfaces, or those that are likely"],
+  ["s, d, F5", "settings, diagnosis, start"],
+  ["F2", "leave the mouse to the terminal, to mark text"],
+  ["q, Esc, Ctrl-C", "quit; asks first"],
+  ["F1, ?", "this help; again to leave it"],
+];
+
+const HELP_OF_SETTINGS: readonly HelpEntry[] = [
+  ["up, down", "from one setting to the next; Home, End, PgUp, PgDn, wheel"],
+  ["Enter, Space, right", "turn a switch, take the next word, or type a value; Enter takes it"],
+  ["Del, Backspace", "what is built in"],
+  ["F2", "leave the mouse to the terminal, to mark text"],
+  ["Esc, q, s", "back to the form; what was changed is saved"],
+  ["F1, ?", "this help; again to leave it"],
 ];
 
 export function drawForm(
@@ -57,13 +67,13 @@ export function drawForm(
   const canvas = new Canvas<FormTarget>(Math.max(1, size.columns), Math.max(1, size.rows));
   if (isTooSmall(size, FORM_LEAST)) {
     drawTooSmall(canvas, FORM_LEAST);
-    drawFooter(canvas, state);
+    drawFooter(canvas, state, TOO_SMALL_FOOTER);
     return canvas;
   }
   canvas.add([span(spread(" Fluxify client", "not running ", canvas.width), "bar")]);
-  if (state.view === "help") {
-    for (const line of HELP) canvas.add([span(` ${line}`)]);
-  } else if (state.view === "settings") {
+  if (state.view === "help") drawHelp(canvas, HELP);
+  else if (state.view === "help of settings") drawHelp(canvas, HELP_OF_SETTINGS);
+  else if (state.view === "settings") {
     drawSettings(canvas, state, facts);
   } else {
     drawChoices(canvas, state, facts);
@@ -203,31 +213,37 @@ function drawButtons(canvas: Canvas<FormTarget>, state: FormState, facts: FormFa
   if (message !== null) { for (const line of messageLines(canvas, message)) canvas.add(line); }
 }
 
-function drawFooter(canvas: Canvas<FormTarget>, state: FormState): void {
+/** `instead`: of what can be done in the view, which is not shown. */
+function drawFooter(
+  canvas: Canvas<FormTarget>,
+  state: FormState,
+  instead?: readonly string[],
+): void {
   if (state.view === "asking to quit") {
     return drawQuestion<FormTarget>(canvas, "Quit", (answer) => ({ kind: "quit", answer }));
   }
-  if (state.view === "settings") canvas.target(1, 7, { kind: "back" });
-  const parts = state.view === "settings"
-    ? state.edited === null
-      ? ["[Back]", "up/down, Home, End", "Enter change", "Del built in", "Esc back"]
-      : ["[Back]", "Enter takes it", "Esc leaves it as it was"]
-    : state.view === "help"
-    ? ["Esc back"]
-    : state.edited !== null
-    ? ["Enter takes it", "Esc leaves it as it was", "F5 start"]
-    : isTypingServer(state)
-    ? ["type the server's name or address", "Enter takes it", "F5 start", "Esc quit"]
-    // The last are the first to be left out; diagnosis has a button.
-    : [
-      "Tab next",
-      "Space select",
-      state.shows === "all links" ? "a fewer links" : "a show all links",
-      "s settings",
-      "F5 start",
-      "? help",
-      "q quit",
-      "d diagnose",
-    ];
+  if (state.view === "settings" && instead === undefined) canvas.target(1, 7, { kind: "back" });
+  const parts = instead ??
+    (state.view === "settings"
+      ? state.edited === null
+        ? ["[Back]", "up/down, Home, End", "Enter change", "Del built in", "? help", "Esc back"]
+        : ["[Back]", "Enter takes it", "Esc leaves it as it was"]
+      : state.view === "help" || state.view === "help of settings"
+      ? ["Esc back"]
+      : state.edited !== null
+      ? ["Enter takes it", "Esc leaves it as it was", "F5 start"]
+      : isTypingServer(state)
+      ? ["type the server's name or address", "Enter takes it", "F5 start", "Esc quit"]
+      // The last are the first to be left out; diagnosis has a button.
+      : [
+        "Tab next",
+        "Space select",
+        state.shows === "all links" ? "a fewer links" : "a show all links",
+        "s settings",
+        "F5 start",
+        "? help",
+        "q quit",
+        "d diagnose",
+      ]);
   canvas.add([span(` ${joinFitting(parts, canvas.width - 1, "  ")}`, "dim")]);
 }

@@ -1,8 +1,9 @@
-import { equal, ok } from "node:assert/strict";
+import { deepEqual, equal, ok } from "node:assert/strict";
 import { visibleWidth } from "@earendil-works/pi-tui";
 import { plainText } from "../../../lib/cli/screen/styled_line.ts";
 import { type FormFacts, type FormState, initialForm } from "./form_state.ts";
 import { drawForm } from "./form_view.ts";
+import { inPanelOrder } from "./settings_view.ts";
 import { formFacts, machineLink } from "./test_form.ts";
 
 const CHOSEN = new Map([
@@ -98,7 +99,8 @@ Deno.test("every size has exactly its lines, and the cursor is in sight", () => 
   const links = Array.from({ length: 40 }, (_, index) => machineLink(`eth${index}`));
   const state: FormState = { ...initialForm(CHOSEN), focus: "links", row: 39 };
   for (const [columns, rows] of [[1, 1], [39, 11], [40, 12], [80, 24], [120, 40], [200, 60]]) {
-    for (const view of ["form", "settings", "help", "asking to quit"] as const) {
+    const views = ["form", "settings", "help", "help of settings", "asking to quit"] as const;
+    for (const view of views) {
       const text = textOf(
         { ...state, view, row: view === "form" ? 39 : 0 },
         formFacts({ links }),
@@ -107,5 +109,23 @@ Deno.test("every size has exactly its lines, and the cursor is in sight", () => 
       );
       if (view === "form" && columns! >= 40) ok(/^> \[ \] eth39/m.test(text), text);
     }
+  }
+});
+
+Deno.test("the settings begin with what is changed most", () => {
+  const [option] = formFacts().options;
+  const named = ["server-choice", "mtu", "kill-switch", "dns", "ctrl", "scheduler", "transport"]
+    .map((name) => ({ ...option!, name }));
+  deepEqual(inPanelOrder(named).map(({ name }) => name), [
+    ...["scheduler", "transport", "dns", "kill-switch"],
+    ...["server-choice", "mtu", "ctrl"],
+  ]);
+});
+
+Deno.test("a screen that is too small says in both places how it is left", () => {
+  for (const view of ["form", "settings", "help"] as const) {
+    const text = textOf({ ...initialForm(CHOSEN), view }, formFacts(), 40, 10);
+    ok(/q quits/.test(text.replaceAll("\n", " ")) && / q quit *$/.test(text), text);
+    equal(/Esc back/.test(text), false);
   }
 });

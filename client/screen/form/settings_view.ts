@@ -9,6 +9,17 @@ const MESSAGE_LINES_MAX = 3;
 /** Of what a setting is for, below the list. */
 const EXPLANATION_LINES = 3;
 
+/** What is changed most; the rest is in the order of the help. */
+const FIRST_IN_PANEL = ["scheduler", "transport", "dns", "kill-switch"];
+
+export function inPanelOrder(options: readonly OptionRow[]): OptionRow[] {
+  const rank = ({ name }: OptionRow) => {
+    const at = FIRST_IN_PANEL.indexOf(name);
+    return at < 0 ? FIRST_IN_PANEL.length : at;
+  };
+  return options.toSorted((one, other) => rank(one) - rank(other));
+}
+
 export function drawSettings(
   canvas: Canvas<FormTarget>,
   state: FormState,

@@ -6,6 +6,9 @@ export function isTooSmall(size: Size, least: Size): boolean {
   return size.columns < least.columns || size.rows < least.rows;
 }
 
+/** All that can be done there. */
+export const TOO_SMALL_FOOTER = ["q quit"];
+
 /** Fills all lines but the last, which is the footer's. */
 export function drawTooSmall(canvas: Canvas<unknown>, least: Size): void {
   const text = `this screen takes ${least.columns}x${least.rows}, and the terminal has ` +
