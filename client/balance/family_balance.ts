@@ -264,7 +264,7 @@ export class FamilyBalance {
     this.#state = "balanced";
     if (plan.shared === "keep") return applied;
     this.#carrying = new Set(plan.shared.map(({ nextHop }) => nextHop.device));
-    const shown = plan.shared.map(({ nextHop, weight }) => `${nextHop.device} (${weight})`)
+    const shown = plan.shared.map(({ nextHop, weight }) => `${nextHop.device} (weight ${weight})`)
       .join(", ");
     if (shown !== this.#shown) log.info(`IPv${this.family} goes over ${shown}`);
     this.#shown = shown;

@@ -54,7 +54,10 @@ export const BOND_FLAGS = [
 ];
 
 export const serverOption = () =>
-  new Option("--server <host>", "name or address of the server, or up to eight, as in v4,v6")
+  new Option(
+    "--server <host>",
+    "name, address or HOST:PORT of the server; up to 8, as in v4,v6",
+  )
     .helpGroup(GROUPS.connection)
     .argParser(parseServers);
 

@@ -16,7 +16,7 @@ Options:
 Connection:
   -b, --bond                       bonding mode: one tunnel over all links
   -l, --load-balance               load-balance mode: no server, no tunnel
-  --server <host>                  name or address of the server, or up to eight, as in v4,v6
+  --server <host>                  name, address or HOST:PORT of the server; up to 8, as in v4,v6
   --servers <list>                 up to eight servers of one authority, as in a.example,b.example:
                                    one is in use, the others are spares
   --server-choice <how>            with -servers: nearest (by round trip and load) or order (the

@@ -34,15 +34,15 @@ const COLUMNS: readonly Column[] = [
     rank: 3,
     grows: "to its longest text",
   },
-  { key: "share", heading: "SHARE", width: 5, align: "right", rank: 4 },
+  { key: "share", heading: "BYTES", width: 5, align: "right", rank: 4 },
   { key: "down", heading: "DOWN", width: 11, align: "right", rank: 5 },
   { key: "up", heading: "UP", width: 11, align: "right", rank: 6 },
   { key: "rtt", heading: "RTT", width: 7, align: "right", rank: 7 },
   { key: "jitter", heading: "JITTER", width: 7, align: "right", rank: 9 },
   { key: "loss", heading: "LOSS", width: 5, align: "right", rank: 8 },
   { key: "score", heading: "SCORE", width: 5, align: "right", rank: 10 },
-  { key: "given", heading: "GIVEN", width: 5, align: "right", rank: 12 },
-  { key: "bytes", heading: "BYTES", width: 7, align: "right", rank: 13 },
+  { key: "given", heading: "CONNS", width: 5, align: "right", rank: 12 },
+  { key: "bytes", heading: "TOTAL", width: 7, align: "right", rank: 13 },
   LAST_MINUTE,
 ];
 

@@ -143,7 +143,23 @@ function printFor(
     argv,
     successors,
   );
-  return usagePrint(program, nearOnly(message + suggestionFor(program, error.code, message)));
+  const told = nearOnly(message + suggestionFor(program, error.code, message));
+  const isLost = error.code === "commander.unknownCommand" && !told.includes("Did you mean");
+  const words = commandWords(program, argv).join(" ");
+  return usagePrint(program, isLost ? `${told}, see '${words} --help'` : told);
+}
+
+/** Those that lead to a command, as in `fly cert`. */
+function commandWords(program: CommandUnknownOpts, argv: readonly string[]): string[] {
+  const words = [program.name()];
+  let command = program;
+  for (const word of argv) {
+    const next = command.commands.find((one) => one.name() === word);
+    if (next === undefined) continue;
+    words.push(word);
+    command = next;
+  }
+  return words;
 }
 
 function usagePrint(program: CommandUnknownOpts, message: string): Print {
@@ -165,14 +181,7 @@ function missingArgument(
   message: string,
 ): string {
   const name = /'([^']+)'/.exec(message)?.[1] ?? "argument";
-  const words = [program.name()];
-  let command = program;
-  for (const word of argv) {
-    const next = command.commands.find((one) => one.name() === word);
-    if (next === undefined) continue;
-    words.push(word);
-    command = next;
-  }
+  const words = commandWords(program, argv);
   const example = EXAMPLES[name];
   return example === undefined
     ? `the ${name} is missing, see '${words.join(" ")} --help'`

@@ -92,7 +92,7 @@ Deno.test("parseProgram() suggests for one dash as for two", () => {
   // commander would offer port for each.
   deepEqual(parse("-cert"), usage("unknown option '-cert'"));
   deepEqual(parse("--cert"), usage("unknown option '--cert'"));
-  deepEqual(parse("cert", "now-x"), usage("unknown command 'now-x'"));
+  deepEqual(parse("cert", "now-x"), usage("unknown command 'now-x', see 'fly cert --help'"));
 });
 
 Deno.test("parseProgram() lets a defect of its own through", () => {

@@ -330,9 +330,9 @@ export class ClientRegistry {
         path,
         `Cannot issue a certificate for ${name}: ${path} exists${
           path === cert
-            ? ""
-            : " and has this name, and two machines of one name take each other's session"
-        }; "fluxify-server cert revoke ${name}" first, or choose another name`,
+            ? `; "fluxify-server cert renew ${name}" makes a new one in its place. Else `
+            : " and has this name, and two machines of one name take each other's session; "
+        }"fluxify-server cert revoke ${name}" first, or choose another name`,
       );
     }
     if (await exists(cert)) return;

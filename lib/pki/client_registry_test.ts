@@ -105,7 +105,7 @@ Deno.test("names are refused when bad, and when taken", async () => {
     () => pki.issueClient("alice", NOW),
     "name taken",
     certPath,
-    /"fluxify-server cert revoke alice" first/,
+    /"fluxify-server cert renew alice" makes a new one.*"fluxify-server cert revoke alice" first/,
   );
   const stray = join(directory.path, "clients", "carol.bundle");
   await Deno.writeTextFile(stray, "");

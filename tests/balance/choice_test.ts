@@ -36,7 +36,7 @@ Deno.test({
     await lab.machine.run(
       ..."ip -6 route add default via fd02::1 dev wan2 metric 200".split(" "),
     );
-    await client.waitForLine(/IPv6 goes over wan1 \(\d+\), wan2/, LIMIT_MS);
+    await client.waitForLine(/IPv6 goes over wan1 \(weight \d+\), wan2/, LIMIT_MS);
     await lab.machine.run(..."ip -6 route del default dev wan2 metric 200".split(" "));
     await client.waitForLine(/wan2 is out for IPv6: has no IPv6 gateway/, LIMIT_MS);
     equal(await client.stop("SIGTERM", STOP_TIMEOUT_MS), 0);
@@ -63,7 +63,7 @@ Deno.test({
     await lab.connections(lab.machine, 4, 10);
     await untilSeen(() => route(7701), /10\.1\.0\.3/);
     match(await route("main"), /10\.1\.0\.3 dev wan1/);
-    await change("del default via 10.1.0.3", /IPv4 goes over wan2 \(1\)$/);
+    await change("del default via 10.1.0.3", /IPv4 goes over wan2 \(weight 1\)$/);
     await client.waitForLine(/wan1 is out for IPv4: has no IPv4 gateway/, LIMIT_MS);
     deepEqual(await lab.connections(lab.machine, 4, 10), { wan1: 0, wan2: 10 });
     await change("add default via 10.1.0.1", /wan1 is back for IPv4/);
@@ -184,7 +184,7 @@ Deno.test({
     const from = client.lineCount;
     await lab.silence(best);
     const limitMs = 3 * INTERVAL_MS + 2_000;
-    await client.waitForLine(new RegExp(`IPv4 goes over ${other} \\(1\\)$`), limitMs, from);
+    await client.waitForLine(new RegExp(`IPv4 goes over ${other} \\(weight 1\\)$`), limitMs, from);
     equal((await lab.connections(lab.machine, 4, 20))[other], 20);
     equal(await client.stop("SIGTERM", STOP_TIMEOUT_MS), 0);
   },

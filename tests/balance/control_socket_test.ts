@@ -33,13 +33,17 @@ Deno.test({
     };
     match((await answer("set", "link", "wan7=backup")).text, /'wan7', which is no link/);
     equal((await answer("set", "link", "wan2=metered,cap=1GB")).exitCode, 0);
-    await client.waitForLine(/IPv4 goes over wan1 \(1\)$/, 15_000);
+    await client.waitForLine(/IPv4 goes over wan1 \(weight 1\)$/, 15_000);
     const { families, volume } = await uplinkOf("wan2");
     deepEqual([families[4].idleFor, families[4].weight, volume.capBytes], ["backup", 0, 1e9]);
     match((await answer("status")).text, /^ *wan2 +IPv4 +backup/m);
     const from = client.lineCount;
     equal((await answer("set", "link", "wan2=always")).exitCode, 0);
-    await client.waitForLine(/IPv4 goes over wan1 \(\d+\), wan2 \(\d+\)$/, 15_000, from);
+    await client.waitForLine(
+      /IPv4 goes over wan1 \(weight \d+\), wan2 \(weight \d+\)$/,
+      15_000,
+      from,
+    );
     match((await answer("links", "remove", "wan2")).text, /two links at least/);
     equal(
       (await answer("links", "add", "wan9")).text.trim(),

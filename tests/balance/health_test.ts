@@ -24,8 +24,9 @@ async function untilBoth(
   console.log(`${what}: ${((performance.now() - begin) / 1000).toFixed(2)} s`);
 }
 
-const isOut = (family: number) => new RegExp(`IPv${family} goes over wan2 \\(1\\)$`);
-const isBack = (family: number) => new RegExp(`IPv${family} goes over wan1 \\(1\\), wan2 \\(1\\)`);
+const isOut = (family: number) => new RegExp(`IPv${family} goes over wan2 \\(weight 1\\)$`);
+const isBack = (family: number) =>
+  new RegExp(`IPv${family} goes over wan1 \\(weight 1\\), wan2 \\(weight 1\\)`);
 
 Deno.test({
   name: "netns: a silent gateway and a link that goes down leave downloads elsewhere alone",

@@ -45,7 +45,10 @@ for (const firewall of ["iptables", "nft"] as const) {
       equal((await lab.connections(lab.machine, 4, 3)).wan1, 3);
       await plugIn(lab, "wan2");
       await client.waitForLine(/fluxify-client balances IPv4/, STATE_TIMEOUT_MS);
-      await client.waitForLine(/IPv6 goes over wan1 \(\d+\), wan2 \(\d+\)$/, STATE_TIMEOUT_MS);
+      await client.waitForLine(
+        /IPv6 goes over wan1 \(weight \d+\), wan2 \(weight \d+\)$/,
+        STATE_TIMEOUT_MS,
+      );
       await sharesConnections(lab);
       await unplug(lab);
       await client.waitForLine(/wan2 is out for IPv4: is not there/, STATE_TIMEOUT_MS);
@@ -64,10 +67,12 @@ for (const firewall of ["iptables", "nft"] as const) {
       await client.waitForLine(/balances IPv4 and IPv6 over wan1, wan2$/, 20_000);
       await unplug(lab);
       const from = client.lineCount;
-      await client.waitForLine(/IPv6 goes over wan1 \(\d+\)$/, STATE_TIMEOUT_MS);
+      await client.waitForLine(/IPv6 goes over wan1 \(weight \d+\)$/, STATE_TIMEOUT_MS);
       await plugIn(lab, "modem");
       for (const family of [4, 6]) {
-        const shared = new RegExp(`IPv${family} goes over wan1 \\(\\d+\\), modem \\(\\d+\\)$`);
+        const shared = new RegExp(
+          `IPv${family} goes over wan1 \\(weight \\d+\\), modem \\(weight \\d+\\)$`,
+        );
         await client.waitForLine(shared, STATE_TIMEOUT_MS, from);
       }
       await sharesConnections(lab);

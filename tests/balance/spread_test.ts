@@ -152,7 +152,7 @@ Deno.test({
     }
     const from = client.lineCount;
     await lab.machine.run(..."ip link set wan2 down".split(" "));
-    await client.waitForLine(/IPv4 goes over wan1 \(1\)$/, 5_000, from);
+    await client.waitForLine(/IPv4 goes over wan1 \(weight 1\)$/, 5_000, from);
     equal((await lab.connections(lab.lan, 4, 10)).wan1, 10);
     await downloads.closeStdin();
     match((await downloads.waitForLine(/^\{.*\}$/, 5_000))[0], /"failed":0/);

@@ -11,7 +11,7 @@ const LINES_MAX = 6;
 
 /** Whole sentences where there is room for all of them, else the beginning of each. */
 export function drawHelp(canvas: Canvas<unknown>, entries: readonly HelpEntry[]): void {
-  const width = Math.max(1, canvas.width - KEYS_WIDTH - 2);
+  const width = Math.max(1, canvas.width - KEYS_WIDTH - 1);
   const wrapped = entries.map(([keys, text]) => ({ keys, lines: wrap(text, width, LINES_MAX) }));
   const isRoom = wrapped.reduce((sum, { lines }) => sum + lines.length, 0) <= canvas.room;
   if (!isRoom) {
