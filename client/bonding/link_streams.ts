@@ -47,6 +47,7 @@ export class LinkStreams implements Streams {
   look(link: string, isUdpUp: boolean, nowMs: number, isTlsUp: boolean): boolean {
     const change = this.choice.look(link, isUdpUp, nowMs, isTlsUp);
     if (change === "to TLS") log.debug("link {link}: UDP gets no answer: trying TLS", { link });
+    if (change === "TLS not needed") log.debug("link {link}: UDP is answered", { link });
     if (change === "to UDP") log.info("link {link}: UDP is answered again", { link });
     return change !== null;
   }

@@ -105,7 +105,8 @@ async function fromRunning({ instance, rate }: NetcheckOptions): Promise<LinkChe
   const links = await readMachineLinks(new SystemRunner(), TUN_NAME).catch(() => []);
   return status.bond.links.map(({ name, problem, transport, transportReason }) => {
     const path = status.bond.session?.paths.find((one) => one.name === name);
-    if (transport === "tls") {
+    const isUp = path?.state === "up" || path?.state === "suspect";
+    if (transport === "tls" && isUp) {
       return linkCheck(name, [], null, problem ?? `data goes inside TLS: ${transportReason}`);
     }
     const own = links.find((link) => link.name === name)?.addresses ?? [];

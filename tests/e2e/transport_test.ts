@@ -5,6 +5,7 @@ import { SERVER_ADDRESS, SERVER_ADDRESS6 } from "../../scripts/lab/lab.ts";
 import {
   environment,
   newClientCertificate,
+  pkiDirectory,
   program,
   startClient,
   startServer,
@@ -18,6 +19,8 @@ import { createSmallLab, FAR_ADDRESSES, LINKS, pingAll, SERVER_INNER } from "./s
 const STATE_TIMEOUT_MS = 20_000;
 /** Each takes a program's start, more than half a second: a path is given up after 1.4 s. */
 const LOOKS_AFTER_TLS = 4;
+/** One and a half seconds each, or more. */
+const REFUSED_ATTEMPTS = 4;
 const IPERF_SECONDS = 3;
 /** Of the router, as the server's network knows it: every link leads there. */
 const PROXY_ADDRESS = "203.0.113.1";
@@ -141,6 +144,25 @@ topic("e2e transport: UDP that is blocked", async (scenario) => {
     deepEqual(await hostState(lab.client), before);
   });
 
+  await scenario("a session that the server refuses says nothing of UDP", async () => {
+    const client = await startClient(lab, bundle, { args: ["-v"] });
+    for (const link of LINKS) await up(client, link, 0);
+    const from = client.lineCount;
+    await clientSettings(lab, "set", "laptop", "-expires", "2020-01-01");
+    // Each attempt is later than the one before: together longer than UDP may be silent.
+    for (let attempts = 0; attempts < REFUSED_ATTEMPTS; attempts++) {
+      const { lineCount } = client;
+      await client.waitForLine(/cannot connect yet, trying again/, STATE_TIMEOUT_MS, lineCount);
+    }
+    await clientSettings(lab, "unset", "laptop", "expires");
+    await client.waitForLine(/connected again/, STATE_TIMEOUT_MS, from);
+    await pingAll(lab.client, FAR_ADDRESSES);
+    for (const link of LINKS) await up(client, link, from);
+    equal(await client.stop("SIGINT"), 0);
+    equal(/TLS to|\(TLS\)|trying TLS/.test(client.output("stderr")), false);
+    deepEqual(await hostState(lab.client), before);
+  });
+
   await scenario("while it runs: on one link, then on both, then on none", async (measure) => {
     const client = await startClient(lab, bundle);
     for (const link of LINKS) await up(client, link, 0);
@@ -229,6 +251,12 @@ async function unblock(lab: Lab): Promise<void> {
 async function status(lab: Lab, ...options: string[]): Promise<string> {
   const own = environment(lab, "client");
   return (await lab.client.runWith(own, ...program("client"), "status", ...options)).stdout;
+}
+
+/** Runs `fluxify-server client ...` to its end. */
+async function clientSettings(lab: Lab, ...args: string[]): Promise<void> {
+  const command = [...program("server"), "client", ...args, "-pki", pkiDirectory(lab)];
+  await lab.server.runWith(environment(lab, "server"), ...command);
 }
 
 /** What one connection through the tunnel carries, in Mbit/s. */
