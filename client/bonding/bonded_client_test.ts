@@ -195,6 +195,7 @@ Deno.test("BondedClient.start() ends at once when it is stopped before a path an
 Deno.test("BondedClient.start() tries again until there is a session, and says each reason once", async () => {
   await using directory = await TestDirectory.create();
   const made = await makeClient(directory);
+  made.usable.push("fiber", "dsl");
   made.refusals.push(UNREACHABLE, UNREACHABLE);
   const failures = (lines: readonly string[]) =>
     lines.filter((line) => /cannot connect yet, trying again: .*Cannot reach it/.test(line));
@@ -207,33 +208,11 @@ Deno.test("BondedClient.start() tries again until there is a session, and says e
     await started;
   }, "debug");
   equal(made.session.id, 1);
+  const [first] = lines.filter((line) => /connecting to/.test(line));
+  match(first!, /connecting to localhost:8443 over fiber, dsl$/m);
+  equal(lines.filter((line) => /connecting to/.test(line)).length, 1);
   deepEqual(failures(lines).map((line) => /warning|debug/.exec(line)?.[0]), ["warning", "debug"]);
   match(lines.at(-1)!, /fluxify-client is up: 10\.8\.0\.2 and fd00:8::2 over /);
-});
-
-Deno.test("BondedClient.start() says at once whom it asks over which links, and only once", async () => {
-  await using directory = await TestDirectory.create();
-  for (
-    const [server, places] of [
-      ["203.0.113.99", "203.0.113.99:8443"],
-      ["[2001:db8::9],vpn.example.com", "[2001:db8::9]:8443, vpn.example.com:8443"],
-    ] as const
-  ) {
-    const made = await makeClient(directory, { server, servers: [server] });
-    made.usable.push("fiber", "dsl");
-    made.refusals.push(UNREACHABLE);
-    const lines = await linesOf(async (lines) => {
-      const started = made.client.start(new AbortController().signal);
-      await until("it has failed", () => lines.some((line) => /cannot connect/.test(line)));
-      made.session.nudge();
-      await started;
-    });
-    const told = lines.map((line) => line.trimEnd().slice(33));
-    deepEqual(
-      told.filter((line) => /connecting to/.test(line)),
-      [`connecting to ${places} over fiber, dsl`],
-    );
-  }
 });
 
 Deno.test("BondedClient tells the engine where the server is inside the tunnel", async () => {

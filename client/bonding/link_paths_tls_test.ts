@@ -40,8 +40,8 @@ function setUp(mode: TransportMode, isV1 = false) {
   };
   let rate: number | null = null;
   const ruleOf = () => rate === null ? NO_RULE : { ...NO_RULE, sendRate: rate };
-  // deno-lint-ignore no-explicit-any
   const paths = new LinkPaths(engine, false, ruleOf, {
+    // deno-lint-ignore no-explicit-any
     ...{ transport: transport as any, choice },
     look: (link, isUdpUp, nowMs, isTlsUp) => choice.look(link, isUdpUp, nowMs, isTlsUp) !== null,
   });
