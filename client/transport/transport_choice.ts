@@ -90,7 +90,7 @@ export class TransportChoice {
     if (this.#mode !== "auto") return null;
     const state = this.#stateOf(link);
     if (isTlsUp) state.isTlsProven = true;
-    return isUdpUp ? answered(state, nowMs) : silent(state, nowMs);
+    return isUdpUp ? answered(state, nowMs, isTlsUp) : silent(state, nowMs);
   }
 
   /** What the link's paths have carried since the last look, as ThrottleWatch.look() has it. */
@@ -124,14 +124,16 @@ export class TransportChoice {
   }
 }
 
-function answered(state: LinkTransport, nowMs: number): TransportChange | null {
+function answered(state: LinkTransport, nowMs: number, isTlsUp: boolean): TransportChange | null {
   state.silentSinceMs = null;
   state.answeredSinceMs ??= nowMs;
-  if (state.usesTls && !state.isTlsProven) {
+  if (!state.usesTls) return null;
+  if (!state.isTlsProven) {
     state.usesTls = false;
     return "TLS not needed";
   }
-  if (!state.usesTls || nowMs - state.answeredSinceMs < state.trustedMs) return null;
+  // There is nothing to wait for where TLS does not work, as after a link was cut.
+  if (isTlsUp && nowMs - state.answeredSinceMs < state.trustedMs) return null;
   state.usesTls = false;
   state.returnedMs = nowMs;
   return "to UDP";

@@ -35,6 +35,9 @@ Deno.test("a path inside TLS that was not answered ends as soon as UDP is answer
   equal(choice.look("wan", false, 20_000), null);
   equal(choice.look("wan", false, 23_000), "to TLS");
   equal(choice.look("wan", true, 24_000, false), "TLS not needed");
+  const lost = new TransportChoice("auto");
+  follow(lost, "xxxxx");
+  equal(lost.look("wan", true, 6000, false), "to UDP", "TLS works no more");
   // It has not stood in for UDP, so UDP is trusted as before.
   equal(follow(new TransportChoice("auto"), "xxxx...."), "UUUTTTUU");
 });
