@@ -5,7 +5,7 @@
 import { getLogger } from "@logtape/logtape";
 import { LOG_CATEGORY } from "../../lib/cli/log.ts";
 import type { Libc } from "../../lib/ffi/libc/libc.ts";
-import type { LinkTransport } from "../../lib/status/bond_status.ts";
+import { linkOfPath, type LinkTransport } from "../../lib/status/bond_status.ts";
 import type { Engine, EngineEvent } from "../../lib/net/engine.ts";
 import type { HostJournal } from "../../lib/host/journal/host_journal.ts";
 import type { BondOptions } from "../config/options.ts";
@@ -126,9 +126,9 @@ export class BondedClient {
     return this.#traffic.useDns(servers);
   }
 
-  /** As LinkSet.isExpectedDown(). */
+  /** As isExpectedDown(), of the links in use. */
   isExpectedDown(path: string): boolean {
-    return this.#parts.links.isExpectedDown(path);
+    return isExpectedDown(path, this.#parts.links);
   }
 
   /**
@@ -315,4 +315,17 @@ export class BondedClient {
       );
     }
   }
+}
+
+/**
+ * Whether nothing is amiss when the path of that name goes down: why was told of its link, it is none any
+ * more, or the path stood in for another one and is not needed.
+ */
+export function isExpectedDown(
+  path: string,
+  links: Pick<LinkSet, "names" | "problems" | "hasStream">,
+): boolean {
+  const link = linkOfPath(path);
+  if (links.problems.has(link) || !links.names.includes(link)) return true;
+  return link !== path && !links.hasStream(link);
 }

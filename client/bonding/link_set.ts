@@ -8,7 +8,7 @@ import { type AddressFamily, FAMILIES } from "../../lib/host/links/address.ts";
 import { getLogger } from "@logtape/logtape";
 import { LOG_CATEGORY } from "../../lib/cli/log.ts";
 import type { PathReport } from "../../lib/net/engine.ts";
-import { linkOfPath, type LinkTransport } from "../../lib/status/bond_status.ts";
+import type { LinkTransport } from "../../lib/status/bond_status.ts";
 import type { NetworkInterface } from "../../lib/host/links/network_interface.ts";
 import { SerialQueue } from "../../lib/host/serial_queue.ts";
 import { EndpointChoice } from "./endpoint_choice.ts";
@@ -179,14 +179,11 @@ export class LinkSet {
         continue;
       }
       const { address } = use.endpoint;
+      const hasOthers = this.#forData(use.routes).length > 1;
       if (this.#paths.followTransport(link, nowMs, isUp)) isDue = true;
       if (isUp(id)) this.#choice.answers(name, address);
       else if (this.#isLinkUp(id, name, isUp) && !streams!.mayTryOthers(name, nowMs)) continue;
-      else if (
-        this.#forData(use.routes).length > 1 && this.#choice.isSilent(name, address, nowMs)
-      ) {
-        isDue = true;
-      }
+      else if (hasOthers && this.#choice.isSilent(name, address, nowMs)) isDue = true;
     }
     if (isDue) this.#paths.applyRules();
     return isDue;
@@ -216,14 +213,9 @@ export class LinkSet {
     return new Set(up.map(({ name }) => name));
   }
 
-  /**
-   * Whether nothing is amiss when the path of that name goes down: why was told of its link, it is none
-   * any more, or the path stood in for another one and is not needed.
-   */
-  isExpectedDown(path: string): boolean {
-    const link = linkOfPath(path);
-    if (this.#unusable.has(link) || !this.names.includes(link)) return true;
-    return link !== path && this.#paths.streamOf(link) === null;
+  /** Whether the link has a path inside TLS, in the session begun last. */
+  hasStream(name: string): boolean {
+    return this.#paths.streamOf(name) !== null;
   }
 
   /** The id by which everybody knows the link of a path, whatever its transport. */

@@ -3,6 +3,7 @@ import { FakeRunner } from "../../testing/fake_runner.ts";
 import { HostJournal } from "../../lib/host/journal/host_journal.ts";
 import { TestDirectory } from "../../lib/host/journal/test_directory.ts";
 import { ServerRoutes } from "../../lib/host/routes/server_routes.ts";
+import { isExpectedDown } from "./bonded_client.ts";
 import { FIRST_ANSWER_AFTER_MS } from "./endpoint_choice.ts";
 import type { ServerEndpoint } from "./server_endpoints.ts";
 import { BEGUN, makeMachine, SERVER, SERVER6 } from "./test_link_machine.ts";
@@ -319,14 +320,14 @@ Deno.test("LinkSet learns nothing of paths while the server holds no session", a
   equal(isDue(30_000 + FIRST_ANSWER_AFTER_MS), true);
 });
 
-Deno.test("LinkSet expects a path to go down whose link is unusable, or none any more", async () => {
+Deno.test("a path is expected to go down whose link is unusable, or none any more", async () => {
   const { set, refresh, machine } = makeMachine();
   await refresh(7);
-  equal(set.isExpectedDown("a"), false);
-  equal(set.isExpectedDown("a (TLS)"), true, "nobody wants one");
+  equal(isExpectedDown("a", set), false);
+  equal(isExpectedDown("a (TLS)", set), true, "nobody wants one");
   machine.a.hasCarrier = false;
   await refresh(7);
-  deepEqual(["a", "a (TLS)", "b"].map((path) => set.isExpectedDown(path)), [true, true, false]);
+  deepEqual(["a", "a (TLS)", "b"].map((path) => isExpectedDown(path, set)), [true, true, false]);
   set.choose(["a", "c"]);
-  equal(set.isExpectedDown("b"), true);
+  equal(isExpectedDown("b", set), true);
 });
