@@ -106,11 +106,9 @@ export class LinkSet {
 
   /** What the usable links carry in bytes, and by which IP version each leads to the server. */
   outerMtus(): { id: number; link: string; interfaceMtu: number; family: AddressFamily }[] {
-    return this.#links.flatMap(({ id, name }) => {
-      const use = this.#uses.get(name);
-      if (use === undefined) return [];
-      return [{ id, link: name, interfaceMtu: use.interface.mtu, family: use.endpoint.family }];
-    });
+    return this.usable().map(({ id, name: link, endpoint: { family } }) => (
+      { id, link, interfaceMtu: this.#uses.get(link)!.interface.mtu, family }
+    ));
   }
 
   /** By name, why the links that are not in use are not. */
@@ -145,8 +143,7 @@ export class LinkSet {
   /**
    * Reads the links again and follows what has changed, with paths for `session` if there is one.
    * `wentDown` are interfaces that were seen away in the meantime: their paths end before that, since
-   * reading takes several commands. Returns whether a link came, went or
-   * leads elsewhere.
+   * reading takes several commands. Returns whether a link came, went or leads elsewhere.
    */
   refresh(session: number | null, wentDown: ReadonlySet<string> = new Set()): Promise<boolean> {
     this.#wantedSession = session ?? this.#wantedSession;
@@ -162,9 +159,9 @@ export class LinkSet {
 
   /**
    * Gives up addresses of the server over which links have been silent for too long, where there are
-   * others to try. Returns whether there are, or something refused is due again: refresh then. `isUp`
-   * says whether the path of that id works; null: the server holds no session, so silence says nothing
-   * of the paths. To be called regularly, and at once when a path works.
+   * others to try. Returns whether there are, or something refused is due again: refresh then. `isUp`:
+   * whether the path of that id works; null: the server holds no session, so silence says nothing of
+   * paths. To be called regularly, and at once when one works.
    */
   isRefreshDue(nowMs: number, isUp: ((pathId: number) => boolean) | null): boolean {
     const { streams } = this.#parts;
@@ -178,8 +175,8 @@ export class LinkSet {
         streams?.choice.hasNoPath(name);
         continue;
       }
-      const { address } = use.endpoint;
-      const hasOthers = this.#forData(use.routes).length > 1;
+      const { endpoint: { address }, routes } = use;
+      const hasOthers = this.#forData(routes).length > 1;
       if (this.#paths.followTransport(link, nowMs, isUp)) isDue = true;
       if (isUp(id)) this.#choice.answers(name, address);
       else if (this.#isLinkUp(id, name, isUp) && !streams!.mayTryOthers(name, nowMs)) continue;
@@ -203,19 +200,13 @@ export class LinkSet {
   }
 
   #isLinkUp(id: number, name: string, isUp: (pathId: number) => boolean): boolean {
-    const stream = this.#paths.streamOf(name);
-    return isUp(id) || (stream !== null && isUp(stream));
+    return [id, this.#paths.streamOf(name)].some((one) => one !== null && isUp(one));
   }
 
   /** Names of the links that lead to the server, of which one path or another works. */
   answering(isUp: (pathId: number) => boolean): Set<string> {
     const up = this.usable().filter(({ id, name }) => this.#isLinkUp(id, name, isUp));
     return new Set(up.map(({ name }) => name));
-  }
-
-  /** Whether the link has a path inside TLS, in the session begun last. */
-  hasStream(name: string): boolean {
-    return this.#paths.streamOf(name) !== null;
   }
 
   /** The id by which everybody knows the link of a path, whatever its transport. */
@@ -232,6 +223,11 @@ export class LinkSet {
   /** Whether a link has a path at present. */
   hasPath(name: string): boolean {
     return this.#paths.has(name);
+  }
+
+  /** Whether it has one inside TLS. */
+  hasStream(name: string): boolean {
+    return this.#paths.streamOf(name) !== null;
   }
 
   get #links(): readonly Link[] {
