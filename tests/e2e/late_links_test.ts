@@ -145,7 +145,7 @@ topic("e2e links that come late", async (scenario) => {
       equal(once.exitCode, 1);
       match(once.text, /nothing listens there; check that the server runs/);
       const client = spawnClient(lab, bundle);
-      await client.waitForLine(/trying on: .*nothing listens there/, STATE_TIMEOUT_MS);
+      await client.waitForLine(/trying again: .*nothing listens there/, STATE_TIMEOUT_MS);
       server = await startServer(lab, { args: ["-hosts", `${NAME},${SERVER_ADDRESS}`] });
       const readyMs = performance.now();
       await client.waitForLine(UP, STATE_TIMEOUT_MS);
@@ -158,7 +158,7 @@ topic("e2e links that come late", async (scenario) => {
     const etc = await OwnEtc.create(lab, "file", "nameserver 198.51.100.77\noptions timeout:1\n");
     const hosts = await Deno.readTextFile(etc.path("hosts"));
     const client = etc.spawnClient("-b", "-ifaces", "one,two", "-cert", bundle, "-server", NAME);
-    await client.waitForLine(/trying on: .*Cannot find the server/, STATE_TIMEOUT_MS);
+    await client.waitForLine(/trying again: .*Cannot find the server/, STATE_TIMEOUT_MS);
     await Deno.writeTextFile(etc.path("hosts"), `${hosts}\n${SERVER_ADDRESS} ${NAME}\n`);
     await client.waitForLine(UP, STATE_TIMEOUT_MS);
     await pingAll(lab.client, FAR_ADDRESSES);
