@@ -89,7 +89,9 @@ screenTest("the form by keys: typed, saved at once, refused, and left", async (h
   await terminal.waitFor(/needs a client certificate, two selected links/);
   await terminal.press("Tab", "s");
   await terminal.waitFor(/settings: Enter changes/);
-  await terminal.press("Down", "Down", "Down", "Down", "Enter");
+  await terminal.press("?");
+  await terminal.waitFor(/back to the form; what was changed is saved/);
+  await terminal.press("?", ...Array(8).fill("Down"), "Enter");
   await terminal.waitFor(/MTU of the tunnel, 576 to 9000; 0 is 1400, less when a link is smaller/);
   await terminal.type("12");
   await terminal.press("Enter");
@@ -184,10 +186,10 @@ screenTest("Home, End and the wheel move in the settings, and each is explained"
   const explained = (screen: string) => /^─ (\S+) ─+\n(?: {2}\S.*\n)+/m.exec(screen)?.[1];
   ok(explained(first) !== undefined, first);
   await terminal.press("End");
-  const last = explained(await terminal.waitFor(/^> (?!server-choice)/m));
+  const last = explained(await terminal.waitFor(/^> (?!scheduler)/m));
   ok(last !== explained(first));
   await terminal.type("\x1b[<64;10;10M");
-  await terminal.waitFor(new RegExp(`^> (?!${last}|server-choice)`, "m"));
+  await terminal.waitFor(new RegExp(`^> (?!${last}|scheduler)`, "m"));
   await terminal.press("Home");
   await terminal.waitFor(new RegExp(`^> ${explained(first)} `, "m"));
   await terminal.type("\x1b[<65;10;10M");
