@@ -4,7 +4,7 @@ import { seconds } from "../../lib/status/metrics/common_metrics.ts";
 import type { MetricsPage } from "../../lib/status/metrics/metrics_page.ts";
 import type { BalanceStatus } from "../balance/status.ts";
 
-export function addBalance(page: MetricsPage, { uplinks }: BalanceStatus): void {
+export function addBalance(page: MetricsPage, { uplinks }: Pick<BalanceStatus, "uplinks">): void {
   for (const { name: uplink, families, receivedBytes, sentBytes, volume } of uplinks) {
     for (const family of FAMILIES) {
       const report = families[family];
