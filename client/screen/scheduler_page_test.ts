@@ -23,11 +23,11 @@ Deno.test("the list of schedulers on 80 columns marks the one in use", () => {
     `
  Scheduler                                                     stripe is in use
 ─ Enter takes it, Esc leaves all as it is ──────────────────────────────────────
+  ( ) aggregate  one download over all links together
   ( ) flow       each connection over one link
 > (*) stripe     packets of each over all good links
   ( ) redundant  each packet over every link: calls and games
   ( ) failover   one link at a time, the others are spares
-  ( ) aggregate  one download over all links together
 
  [Back]  up/down  Enter take it  Esc back`.slice(1),
   );

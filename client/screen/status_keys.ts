@@ -2,6 +2,7 @@
 import { SystemRunner } from "../../lib/host/command/runner.ts";
 import type { ScreenHost } from "../../lib/cli/screen/screen_host.ts";
 import type { BondStatus } from "../../lib/status/bond_status.ts";
+import { SCHEDULERS } from "../../lib/protocol/wire/scheduler_name.ts";
 import type { BalanceControls } from "../balance/balance.ts";
 import type { BalanceStatus } from "../balance/status.ts";
 import type { BondControls } from "../bonding/bond_observer.ts";
@@ -62,7 +63,7 @@ async function chooseScheduler(
   { host, page }: KeyedScreen,
 ): Promise<void> {
   const chooser = new SchedulerPage(
-    session?.scheduler ?? "flow",
+    session?.scheduler ?? SCHEDULERS[0],
     (name) => controls.useScheduler(name),
   );
   host.show(chooser);

@@ -1,7 +1,7 @@
 /** What can be done: each action, and what came of it. */
 import { act, byId, element } from "./figures.js";
 
-const SCHEDULERS = ["flow", "stripe", "redundant", "failover", "aggregate"];
+const SCHEDULERS = ["aggregate", "flow", "stripe", "redundant", "failover"];
 
 /** Waits for an action, and tells what came of it. Null: it failed. */
 export async function report(done, promise) {
