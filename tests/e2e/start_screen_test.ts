@@ -69,8 +69,8 @@ Deno.test({
 
     // Another scheduler, with the session going on.
     await terminal.press("s");
-    await terminal.waitFor(/> \(\*\) aggregate[^]*\( \) stripe/);
-    await terminal.press("Down", "Down", "Enter");
+    await terminal.waitFor(/> \(\*\) flow[^]*\( \) stripe/);
+    await terminal.press("Down", "Enter");
     await terminal.waitFor(/scheduler stripe[^]*session renewed/);
     await ping(lab.client, INTERNET_ADDRESS);
 
