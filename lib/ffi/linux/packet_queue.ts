@@ -9,13 +9,16 @@
  *   | length | type | flags | seq  | port | family | version | queue (BE) | attributes ...
  */
 import { pinnedBytes } from "../memory/arena.ts";
-import { EAGAIN, ENOBUFS, SyscallError } from "../libc/errno.ts";
+import { EAGAIN, SyscallError } from "../libc/errno.ts";
 import type { Libc } from "../libc/libc.ts";
 
 const AF_NETLINK = 16;
 const NETLINK_NETFILTER = 12;
 const SOCK_RAW_NONBLOCK_CLOEXEC = 3 | 0o4000 | 0o2000000;
 const SOCKADDR_NL_LENGTH = 12;
+const SOL_NETLINK = 270;
+/** Packets that were not told of pass: that is no error of the descriptor, which poll would end with. */
+const NETLINK_NO_ENOBUFS = 5;
 const NLMSG_ERROR = 2;
 const NLM_F_REQUEST = 1;
 const NLM_F_ACK = 4;
@@ -70,6 +73,10 @@ export class PacketQueue {
       const address = new Uint8Array(SOCKADDR_NL_LENGTH);
       new DataView(address.buffer).setUint16(0, AF_NETLINK, true);
       libc.bind(this.descriptor, address, "open a queue of packets");
+      libc.setOption(
+        ...[this.descriptor, SOL_NETLINK, NETLINK_NO_ENOBUFS, 1] as const,
+        "open a queue of packets",
+      );
       this.#configure(CONFIG_COMMAND, [COMMAND_BIND, 0, 0, 0]);
       this.#configure(CONFIG_PARAMETERS, [...bigEndian(PACKET_BYTES_MAX), COPY_PACKET]);
       this.#configure(CONFIG_LENGTH_MAX, bigEndian(LENGTH_MAX));
@@ -88,8 +95,6 @@ export class PacketQueue {
     for (;;) {
       const { bytes, address } = this.#received;
       const length = this.#libc.read(this.descriptor, address, BigInt(bytes.length));
-      // Some were not told of, and have passed.
-      if (length === -ENOBUFS) continue;
       if (length <= 0) return null;
       const packet = readPacket(bytes.subarray(0, length));
       if (packet !== null) return packet;

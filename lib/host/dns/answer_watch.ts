@@ -17,6 +17,8 @@ import { type NamedAnswer, readNamedAnswer } from "./dns_answer.ts";
 const QUEUES = [7700, 7701, 7702, 7703] as const;
 /** No answer waits for longer: programs ask again after five seconds. */
 const HELD_MS_MAX = 2000;
+/** Read in one go: whoever sends many must not keep the client from its other work. */
+const BATCH_MAX = 64;
 const HOOKS = ["input", "forward"] as const;
 const PRIORITY = -145;
 
@@ -35,7 +37,9 @@ export class AnswerWatch implements AsyncDisposable {
   readonly #queue: PacketQueue;
   readonly #poll: AsyncPoll;
   readonly #ended: Promise<void>;
+  /** Whether the queue is open. */
   #isOpen = true;
+  #isDisposed = false;
 
   private constructor(parts: AnswerWatchParts, queue: PacketQueue) {
     this.#parts = parts;
@@ -80,27 +84,35 @@ export class AnswerWatch implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (!this.#isOpen) return;
-    this.#isOpen = false;
+    if (this.#isDisposed) return;
+    this.#isDisposed = true;
     this.#poll.wake();
     await this.#ended;
     this.#poll.close();
-    this.#queue.close();
   }
 
   /** Never rejects. */
   async #run(): Promise<void> {
     try {
-      while (await this.#poll.wait() === "readable" && this.#isOpen) {
-        for (let packet = this.#queue.receive(); packet !== null; packet = this.#queue.receive()) {
-          const { id, bytes } = packet;
-          const answer = readNamedAnswer(bytes, this.#parts.names);
-          if (answer === null) this.#queue.accept(id);
-          else this.#hold(id, answer);
-        }
+      while (await this.#poll.wait() === "readable" && !this.#isDisposed) {
+        this.#readBatch();
       }
     } catch {
-      // The kernel lets all pass.
+      // As below.
+    }
+    // Without a reader nothing may wait: the kernel lets all pass once the queue is closed.
+    this.#isOpen = false;
+    this.#queue.close();
+  }
+
+  #readBatch(): void {
+    for (let read = 0; read < BATCH_MAX; read++) {
+      const packet = this.#queue.receive();
+      if (packet === null) return;
+      const { id, bytes } = packet;
+      const answer = readNamedAnswer(bytes, this.#parts.names);
+      if (answer === null) this.#queue.accept(id);
+      else this.#hold(id, answer);
     }
   }
 

@@ -1,7 +1,7 @@
 /** What a DNS answer that passes says of names. */
 import { Buffer } from "node:buffer";
 import { isIP } from "node:net";
-import { decode } from "dns-packet";
+import { decode, question } from "dns-packet";
 import * as v from "valibot";
 import { canonicalAddress } from "../links/address.ts";
 import { DNS_PORT } from "./lookup_mark.ts";
@@ -12,6 +12,9 @@ const IPV6_HEADER_LENGTH = 40;
 const IPV4_HEADER_LENGTH_MIN = 20;
 /** Of one answer; no honest one has as many. */
 const ADDRESSES_MAX = 64;
+/** Resolvers let servers send no more by UDP; to read a datagram full of records takes 100 ms. */
+const MESSAGE_BYTES_MAX = 4096;
+const DNS_HEADER_LENGTH = 12;
 
 const ANSWER = v.object({
   type: v.literal("response"),
@@ -34,11 +37,13 @@ export function readNamedAnswer(
   names: ReadonlySet<string>,
 ): NamedAnswer | null {
   const message = udpPayload(packet);
-  if (message === null) return null;
+  if (message === null || message.length > MESSAGE_BYTES_MAX) return null;
+  const bytes = Buffer.from(message);
   try {
-    const { questions, answers } = v.parse(ANSWER, decode(Buffer.from(message)));
+    // Nearly all are of other names: that takes no more than the question.
+    if (!names.has(question.decode(bytes, DNS_HEADER_LENGTH).name.toLowerCase())) return null;
+    const { questions, answers } = v.parse(ANSWER, decode(bytes));
     const name = questions[0]!.name.toLowerCase();
-    if (!names.has(name)) return null;
     // What has another name is there for the aliases of this one.
     const addresses = answers.flatMap(({ type, data }) =>
       (type === "A" || type === "AAAA") && typeof data === "string" && isIP(data) !== 0

@@ -1,4 +1,4 @@
-import { deepEqual, equal } from "node:assert/strict";
+import { deepEqual, equal, ok } from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { type Answer, encode } from "dns-packet";
 import fc from "fast-check";
@@ -57,6 +57,17 @@ Deno.test("what is no answer, for another name, or without addresses says nothin
     new Uint8Array(0),
   ];
   for (const packet of packets) equal(readNamedAnswer(packet, NAMES), null);
+});
+
+Deno.test("an answer of more than 4096 bytes is not read: it would take 100 ms", () => {
+  const size = message("video.example.com", [A, A]).length -
+    message("video.example.com", [A]).length;
+  const records = (bytes: number) => new Array(Math.floor((bytes - 40) / size)).fill(A);
+  for (const [bytes, isRead] of [[4000, true], [4200, false]] as const) {
+    const packet = packetOf(message("video.example.com", records(bytes)));
+    ok(Math.abs(packet.length - 28 - bytes) < 40, `${packet.length}`);
+    equal(readNamedAnswer(packet, NAMES) !== null, isRead, `${bytes} bytes`);
+  }
 });
 
 Deno.test("hostile bytes never throw", () => {
