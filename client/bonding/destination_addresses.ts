@@ -3,7 +3,7 @@
  * is looked up again and again; what it meant lately still counts, as connections and caches know it.
  */
 import { messageOf } from "../../lib/ffi/error_text.ts";
-import { hostPrefix, prefixContains } from "../../lib/host/links/address.ts";
+import { canonicalAddress, hostPrefix, prefixContains } from "../../lib/host/links/address.ts";
 import type { Destinations } from "../config/destinations.ts";
 
 /** What a name means now. */
@@ -40,8 +40,11 @@ export class DestinationAddresses {
   readonly #destinations: Destinations;
   readonly #lookUp: LookUp;
   readonly #names: ReadonlyMap<string, Named>;
+  readonly #reserved: ReadonlySet<string>;
 
-  constructor(destinations: Destinations, lookUp: LookUp) {
+  /** @param reserved addresses that no name stands for, whoever says so. */
+  constructor(destinations: Destinations, lookUp: LookUp, reserved: readonly string[] = []) {
+    this.#reserved = new Set(reserved.map(canonicalAddress));
     this.#destinations = destinations;
     this.#lookUp = lookUp;
     this.#names = new Map(
@@ -84,15 +87,21 @@ export class DestinationAddresses {
     const named = this.#names.get(name);
     if (named === undefined) return [];
     const news = addresses.filter((address) => !named.found.has(address));
-    note(named, addresses, nowMs);
+    note(named, this.meant(addresses), nowMs);
     return news.filter((address) => named.found.has(address));
+  }
+
+  /** Those of `addresses` that a name may stand for: of other hosts, and not reserved. */
+  meant(addresses: readonly string[]): string[] {
+    return addresses.map(canonicalAddress)
+      .filter((address) => isDestination(address) && !this.#reserved.has(address));
   }
 
   async #refresh(name: string, named: Named, nowMs: number): Promise<string | null> {
     try {
       const answer = await this.#lookUp(name);
       const wasCrowded = named.isCrowded;
-      note(named, answer.map(({ address }) => address), nowMs);
+      note(named, this.meant(answer.map(({ address }) => address)), nowMs);
       named.dueAtMs = nowMs + AGAIN_AFTER_MS;
       named.problem = null;
       return named.isCrowded && !wasCrowded
@@ -108,13 +117,13 @@ export class DestinationAddresses {
 }
 
 /** Whether that is the address of another host, which a name may stand for. */
-export function isDestination(address: string): boolean {
+function isDestination(address: string): boolean {
   return !NO_DESTINATIONS.some((prefix) => prefixContains(prefix, address));
 }
 
 function note(named: Named, addresses: readonly string[], nowMs: number): void {
   const { found } = named;
-  for (const address of addresses.filter(isDestination)) {
+  for (const address of addresses) {
     found.delete(address);
     found.set(address, nowMs);
   }

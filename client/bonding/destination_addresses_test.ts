@@ -85,3 +85,19 @@ Deno.test("what a name server says of this machine itself, or of no host, is pas
   await addresses.refresh(0);
   deepEqual(addresses.prefixes, ["203.0.113.1/32", "2001:db8::1/128"]);
 });
+
+Deno.test("no name stands for an address that is reserved, however it is written", async () => {
+  const answer = [{ address: "192.0.2.53" }, { address: "2001:DB8:0::53" }, {
+    address: "192.0.2.1",
+  }];
+  const addresses = new DestinationAddresses(
+    { prefixes: [], names: ["example.com"] },
+    () => Promise.resolve(answer),
+    ["192.0.2.53", "2001:db8::53"],
+  );
+  await addresses.refresh(0);
+  const told = ["192.0.2.53", "2001:db8::53", "192.0.2.2"];
+  deepEqual(addresses.learned("example.com", told, 1), ["192.0.2.2"]);
+  deepEqual(addresses.prefixes, ["192.0.2.1/32", "192.0.2.2/32"]);
+  deepEqual(addresses.meant(told), ["192.0.2.2"]);
+});

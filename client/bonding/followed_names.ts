@@ -10,7 +10,7 @@ import { AnswerWatch } from "../../lib/host/dns/answer_watch.ts";
 import type { NamedAnswer } from "../../lib/host/dns/dns_answer.ts";
 import { NamedTable } from "../../lib/host/firewall/named_table.ts";
 import type { HostJournal } from "../../lib/host/journal/host_journal.ts";
-import { type DestinationAddresses, isDestination } from "./destination_addresses.ts";
+import type { DestinationAddresses } from "./destination_addresses.ts";
 
 interface FollowedNamesParts {
   readonly libc: Libc;
@@ -81,7 +81,7 @@ export class FollowedNames implements AsyncDisposable {
     let news = only?.learned(name, addresses, nowMs) ?? [];
     if (bypass?.names.includes(name)) {
       if (this.#table === null) news = [...news, ...bypass.learned(name, addresses, nowMs)];
-      else await this.#table.add(addresses.filter(isDestination), nowMs);
+      else await this.#table.add(bypass.meant(addresses), nowMs);
     }
     if (news.length > 0) await followRoutes();
   }

@@ -43,9 +43,10 @@ export class SplitTraffic {
 
   /** @param followRoutes has follow() called, and waits for it. */
   constructor(journal: HostJournal, options: SplitOptions, followRoutes: () => Promise<void>) {
-    const { bypass, only, lookUp, tun, libc } = options;
+    const { bypass, only, lookUp, tun, libc, dnsServers } = options;
     this.#options = options;
-    this.#bypass = bypass === null ? null : new DestinationAddresses(bypass, lookUp);
+    // Else whoever answers for a name could have all DNS questions asked in clear.
+    this.#bypass = bypass === null ? null : new DestinationAddresses(bypass, lookUp, dnsServers);
     this.#only = only === null ? null : new DestinationAddresses(only, lookUp);
     this.#beside = new BesideTunnel(journal, tun);
     this.#into = new TunnelPrefixes(journal, tun);
