@@ -106,8 +106,13 @@ export class PacketQueue {
     this.#send(MSG_VERDICT, 0, [[VERDICT_HEADER, [...bigEndian(NF_ACCEPT), ...bigEndian(id)]]]);
   }
 
-  /** What waits passes. */
+  /** Lets pass what waits unread. What was received and not let go is lost: the kernel drops it. */
   close(): void {
+    for (let read = 0; read < LENGTH_MAX; read++) {
+      const packet = this.receive();
+      if (packet === null) break;
+      this.accept(packet.id);
+    }
     this.#libc.closeFile(this.descriptor);
   }
 

@@ -37,8 +37,8 @@ export class AnswerWatch implements AsyncDisposable {
   readonly #queue: PacketQueue;
   readonly #poll: AsyncPoll;
   readonly #ended: Promise<void>;
-  /** Whether the queue is open. */
-  #isOpen = true;
+  /** Numbers of the packets that wait to be seen to. */
+  readonly #held = new Set<number>();
   #isDisposed = false;
 
   private constructor(parts: AnswerWatchParts, queue: PacketQueue) {
@@ -100,8 +100,9 @@ export class AnswerWatch implements AsyncDisposable {
     } catch {
       // As below.
     }
-    // Without a reader nothing may wait: the kernel lets all pass once the queue is closed.
-    this.#isOpen = false;
+    // Without a reader nothing may wait: what waits now goes on, then the kernel lets all pass.
+    for (const id of this.#held) this.#queue.accept(id);
+    this.#held.clear();
     this.#queue.close();
   }
 
@@ -117,11 +118,10 @@ export class AnswerWatch implements AsyncDisposable {
   }
 
   #hold(id: number, answer: NamedAnswer): void {
-    let isHeld = true;
+    this.#held.add(id);
     const release = () => {
       clearTimeout(timer);
-      if (isHeld && this.#isOpen) this.#queue.accept(id);
-      isHeld = false;
+      if (this.#held.delete(id)) this.#queue.accept(id);
     };
     const timer = setTimeout(release, HELD_MS_MAX);
     this.#parts.learned(answer).catch(() => {}).finally(release);

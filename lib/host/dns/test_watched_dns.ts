@@ -1,10 +1,11 @@
 /**
  * For tests, in a namespace of theirs: the client's watch over DNS answers, and a machine that asks.
  *
- *     test_watched_dns.ts watch NAME
+ *     test_watched_dns.ts watch NAME [never]
  *     test_watched_dns.ts ask NAME COUNT ADDRESS WITHIN_MS
  *
- * The one that watches prints each address that it learns. The other asks a server of its own COUNT times
+ * The one that watches prints each address that it learns, and with `never` is never done with it. The
+ * other asks a server of its own COUNT times
  * at once, is answered ADDRESS each time, and prints how many answers came in time, at most WITHIN_MS.
  */
 import { encode } from "dns-packet";
@@ -20,11 +21,14 @@ const READ_MS = 5;
 /** An answer of 2 KB: the kernel has memory for fewer of these than may wait. */
 const PADDING = { type: "TXT", name: ".", data: ["x".repeat(250)] };
 
-async function watch(name: string): Promise<void> {
+async function watch(name: string, isEverDone: boolean): Promise<void> {
   await withJournal(new SystemRunner(), async (journal) => {
     const begun = await AnswerWatch.begin({
       ...{ libc: Libc.open(), journal, tun: "tunnel", names: new Set([name]) },
-      learned: ({ addresses }) => Promise.resolve(console.log("learned", ...addresses)),
+      learned: ({ addresses }) => {
+        console.log("learned", ...addresses);
+        return isEverDone ? Promise.resolve() : new Promise(() => {});
+      },
     });
     if (typeof begun === "string") throw new Error(begun);
     await using _begun = begun;
@@ -68,6 +72,6 @@ async function ask(name: string, count: number, address: string, withinMs: numbe
 
 if (import.meta.main) {
   const [role, name = "", count, address = "", withinMs] = Deno.args;
-  if (role === "watch") await watch(name);
+  if (role === "watch") await watch(name, count !== "never");
   else await ask(name, Number(count), address, Number(withinMs));
 }
