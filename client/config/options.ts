@@ -99,6 +99,7 @@ import {
   settingsSchema,
 } from "./settings.ts";
 import { proxyOption, transportOption, transportOptions } from "./transport_options.ts";
+import type { SchedulerName } from "../../lib/protocol/wire/scheduler_name.ts";
 
 export const CLIENT_PROGRAM = "fluxify-client";
 
@@ -131,6 +132,9 @@ export type ClientCommand =
   | RestoreCommand
   | CompletionCommand
   | Print;
+
+/** What a client spreads packets by; a server without a wish of its own does as its clients. */
+const DEFAULT_SCHEDULER: SchedulerName = "aggregate";
 
 /** Flags of earlier programs, and what they are called here. */
 const SUCCESSORS = {
@@ -215,7 +219,7 @@ function buildClientProgram(accept: Accept<ClientCommand>, home: string, file: S
     .addOption(reorderBufferSizeOption())
     .addOption(reorderFlushTimeoutOption())
     .addOption(engineOption())
-    .addOption(schedulerOption("aggregate"))
+    .addOption(schedulerOption(DEFAULT_SCHEDULER))
     .addOption(compressionOption())
     .addOption(compressionSampleSizeOption())
     .addOption(dscpOption())
@@ -322,7 +326,7 @@ function buildClientProgram(accept: Accept<ClientCommand>, home: string, file: S
           ui: raw.ui === true,
           statusEveryMs: raw.statusEvery,
           ...own,
-          ...tunnelOptions(raw),
+          ...tunnelOptions({ ...raw, scheduler: raw.scheduler ?? DEFAULT_SCHEDULER }),
         },
       });
     });

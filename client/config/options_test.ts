@@ -28,7 +28,7 @@ const DEFAULTS: BondOptions = {
   controlPort: 8443,
   reorderBufferSize: 2048,
   reorderFlushTimeoutMs: 50,
-  tuning: DEFAULT_TUNING,
+  tuning: { ...DEFAULT_TUNING, scheduler: "aggregate" },
   acceptsV1: false,
   engine: "auto",
   logLevel: "info",
