@@ -95,10 +95,9 @@ async function receivedBytes(lab: Lab, link: string): Promise<number> {
   return JSON.parse(stdout)[0].stats64.rx.bytes;
 }
 
-/** After how long a link that is restored carries four fifths of its rate again, in ms. */
-async function returnMs(lab: Lab, link: string): Promise<number> {
+/** After how long a link carries four fifths of its rate, in ms. */
+async function carriedAfterMs(lab: Lab, link: string): Promise<number> {
   const share = 0.8 * lab.link(link).rateMbit;
-  await lab.restore(link);
   const from = performance.now();
   let [bytes, at] = [await receivedBytes(lab, link), from];
   while (performance.now() - from < BACK_WITHIN_MS) {
@@ -120,12 +119,15 @@ async function comesBack(scheduler: string): Promise<string> {
       "--forceflush",
     ]);
     await client.waitForLine(/ 4\.0.*bits\/sec/, 20_000);
+    // A flow that has not found both links yet would not fill one that is back either.
+    await Promise.all(["near", "far"].map((link) => carriedAfterMs(lab, link)));
     const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
     const times: number[] = [];
     for (let cut = 0; cut < 5; cut++) {
       await lab.cut("near");
       await wait(3000);
-      times.push(await returnMs(lab, "near"));
+      await lab.restore("near");
+      times.push(await carriedAfterMs(lab, "near"));
       await wait(Math.max(0, 5000 - times.at(-1)!));
     }
     await client.stop("SIGKILL");
