@@ -2,8 +2,10 @@
 import { IPV6_MTU_MIN } from "../../lib/protocol/packet/ip.ts";
 import { tunnelOverheadBytes } from "../../lib/protocol/packet/tunnel_overhead.ts";
 import { TUN_MTU_MIN } from "../../lib/protocol/wire/control_message.ts";
+import { ORDER_EXTENSION_LENGTH } from "../../lib/protocol/wire/order_extension.ts";
 
 export const TUN_MTU_DEFAULT = 1400;
+const ORDINARY_LINK_MTU = 1500;
 
 /** A link that leads to the server. */
 export interface PathMtu {
@@ -53,15 +55,19 @@ export function decideTunMtu(facts: TunMtuFacts, before: TunMtuDecision | null):
   const { mtu, reason, about } = decided;
   if (reason !== null) {
     const isNew = before === null || about !== before.about || mtu !== before.mtu;
-    return { ...decided, notice: isNew ? reason : null, isWarning: isNew };
+    const { isOrdinary, ...rest } = decided;
+    return { ...rest, notice: isNew ? reason : null, isWarning: isNew && !isOrdinary };
   }
   const notice = before !== null && before.reason !== null && mtu > before.mtu
     ? `every link carries packets of ${mtu} bytes: the tunnel's MTU is ${mtu} again`
     : null;
-  return { ...decided, notice, isWarning: false };
+  return { mtu, reason, about, notice, isWarning: false };
 }
 
-type Decided = Pick<TunMtuDecision, "mtu" | "reason" | "about">;
+interface Decided extends Pick<TunMtuDecision, "mtu" | "reason" | "about"> {
+  /** Whether the reason is nothing to worry about: IPv6 outside takes more of ordinary links. */
+  readonly isOrdinary: boolean;
+}
 
 /** A path that is too narrow for IPv6 carries nothing while there are others. */
 function decide(facts: TunMtuFacts): Decided {
@@ -77,6 +83,7 @@ function decide(facts: TunMtuFacts): Decided {
     mtu,
     reason: reason === null ? left : `${left}; ${reason}`,
     about: `${nameOf(narrow)} is left out; ${about}`,
+    isOrdinary: false,
   };
 }
 
@@ -107,11 +114,12 @@ function decidePrescribed(prescribed: number, facts: TunMtuFacts): Decided {
     reason: `-mtu ${prescribed} makes datagrams larger than the ${narrowest.interfaceMtu} bytes ` +
       `of ${nameOf(narrowest)}: they are sent in fragments; ${fitting(narrowest)} would fit`,
     about: `${nameOf(narrowest)} fragments`,
+    isOrdinary: false,
   };
 }
 
 function asWanted(mtu: number): Decided {
-  return { mtu, reason: null, about: null };
+  return { mtu, reason: null, about: null, isOrdinary: true };
 }
 
 /** The tunnel gets what fits a path, if it can have so little. */
@@ -127,13 +135,15 @@ function lowered(
   const limit = describeLimit(path, fits);
   const now = `the tunnel's MTU is ${mtu} now${aside}`;
   const about = `${nameOf(path)} is narrow`;
-  if (mtu === fits) return { mtu, reason: `${limit}: ${now}`, about };
+  const isOrdinary = path.interfaceMtu >= ORDINARY_LINK_MTU && fits === withinInterface(path);
+  if (mtu === fits) return { mtu, reason: `${limit}: ${now}`, about, isOrdinary };
   const floor = facts.ipv6Inside ? "IPv6 needs" : "a tunnel needs";
   const fate = facts.forbidsFragments
     ? "IPv6 packets that the link does not carry do not pass; -probe-pmtud off has " +
       "them sent in fragments"
     : "what the link does not carry is sent over it in fragments, if at all; leave the link out";
-  return { mtu, reason: `${limit}, and ${floor} ${least}: ${now}, and ${fate}`, about };
+  const reason = `${limit}, and ${floor} ${least}: ${now}, and ${fate}`;
+  return { mtu, reason, about, isOrdinary: false };
 }
 
 function leastMtu({ ipv6Inside }: TunMtuFacts, wanted: number): number {
@@ -146,8 +156,13 @@ function certainLimit(path: PathMtu, { forbidsFragments }: TunMtuFacts): number 
 }
 
 /** The largest packet of the tunnel that goes over the path in one piece, as far as is known. */
-function fitting({ interfaceMtu, family, found }: PathMtu): number {
-  return Math.min(interfaceMtu - tunnelOverheadBytes(family), found ?? Infinity);
+function fitting(path: PathMtu): number {
+  return Math.min(withinInterface(path), path.found ?? Infinity);
+}
+
+/** Whatever the scheduler is now: a packet may have its place in the order of a flow behind it. */
+function withinInterface({ interfaceMtu, family }: PathMtu): number {
+  return interfaceMtu - tunnelOverheadBytes(family) - ORDER_EXTENSION_LENGTH;
 }
 
 function smallest(paths: readonly PathMtu[], size: (path: PathMtu) => number): PathMtu | null {

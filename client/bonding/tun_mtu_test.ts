@@ -17,9 +17,15 @@ Deno.test("1400 is taken where it fits, over IPv4 and IPv6, and nothing is said"
   const expected = { mtu: 1400, reason: null, about: null, notice: null, isWarning: false };
   deepEqual(decideTunMtu(FACTS, null), expected);
   deepEqual(decideTunMtu({ ...FACTS, server: null }, null), expected);
-  deepEqual(decideTunMtu({ ...FACTS, paths: [FIBER, { ...LTE, family: 6, found: 1400 }] }, null), {
-    ...expected,
-  });
+  deepEqual(
+    decideTunMtu({
+      ...FACTS,
+      paths: [FIBER, { ...LTE, family: 6, interfaceMtu: 1506, found: 1400 }],
+    }, null),
+    {
+      ...expected,
+    },
+  );
   deepEqual(decideTunMtu({ ...FACTS, paths: [] }, null), expected);
 });
 
@@ -41,10 +47,21 @@ Deno.test("the smallest path decides, and one line says which and how much", () 
 Deno.test("the MTU of an interface decides as long as nothing else is known", () => {
   const dsl: PathMtu = { link: "dsl", interfaceMtu: 1400, family: 4, found: null };
   const { mtu, notice } = decideTunMtu({ ...FACTS, paths: [FIBER, dsl] }, null);
-  equal(mtu, 1322);
-  match(notice ?? "", /^link dsl carries packets of at most 1322 bytes, .* 1400 bytes: /);
-  equal(decideTunMtu({ ...FACTS, paths: [FIBER, { ...dsl, family: 6 }] }, null).mtu, 1302);
+  equal(mtu, 1314);
+  match(notice ?? "", /^link dsl carries packets of at most 1314 bytes, .* 1400 bytes: /);
+  equal(decideTunMtu({ ...FACTS, paths: [FIBER, { ...dsl, family: 6 }] }, null).mtu, 1294);
   equal(decideTunMtu({ ...FACTS, paths: [FIBER, { ...dsl, found: 1290 }] }, null).mtu, 1290);
+});
+
+Deno.test("that IPv6 outside takes more of an ordinary link is said, and is no warning", () => {
+  const dsl: PathMtu = { link: "dsl", interfaceMtu: 1500, family: 6, found: null };
+  const first = decideTunMtu({ ...FACTS, paths: [FIBER, dsl] }, null);
+  deepEqual([first.mtu, first.isWarning], [1394, false]);
+  match(first.notice ?? "", /^link dsl carries packets of at most 1394 bytes, .* 1500 bytes: /);
+  const probed = decideTunMtu({ ...FACTS, paths: [FIBER, { ...dsl, found: 1394 }] }, first);
+  deepEqual([probed.mtu, probed.notice], [1394, null]);
+  const narrow = decideTunMtu({ ...FACTS, paths: [FIBER, { ...dsl, found: 1390 }] }, probed);
+  equal(narrow.isWarning, true);
 });
 
 Deno.test("the server's MTU is followed without a word", () => {
@@ -79,7 +96,7 @@ Deno.test("what the user prescribes stays, but for what a path was found not to 
     null,
   );
   equal(large.mtu, 1450);
-  match(large.notice ?? "", /-mtu 1450 .* 1500 bytes of link lte: .*; 1422 would fit/);
+  match(large.notice ?? "", /-mtu 1450 .* 1500 bytes of link lte: .*; 1414 would fit/);
   const found = decideTunMtu({ ...NARROW, prescribed: 1350 }, null);
   equal(found.mtu, 1320);
   match(found.notice ?? "", /^link lte .* 1320 bytes: .* is 1320 now, not the 1350 of -mtu$/);
@@ -91,13 +108,13 @@ Deno.test("what the user prescribes stays, but for what a path was found not to 
 
 Deno.test("without fragments what an interface leaves is a limit, and said once", () => {
   const facts = { ...FACTS, forbidsFragments: true };
-  for (const [interfaceMtu, found] of [[1280, 1202], [1290, 1206]] as const) {
+  for (const [interfaceMtu, found] of [[1280, 1194], [1290, 1198]] as const) {
     const dsl: PathMtu = { link: "dsl", interfaceMtu, family: 4, found: null };
     const first = decideTunMtu({ ...facts, paths: [FIBER, dsl] }, null);
     equal(first.mtu, 1400);
     equal(
       first.notice,
-      `link dsl carries packets of at most ${interfaceMtu - 78} bytes, because its own MTU is ` +
+      `link dsl carries packets of at most ${interfaceMtu - 86} bytes, because its own MTU is ` +
         `${interfaceMtu} bytes, and IPv6 needs 1280: it is used only while no other link works`,
     );
     const then = decideTunMtu({ ...facts, paths: [FIBER, { ...dsl, found }] }, first);
@@ -115,11 +132,11 @@ Deno.test("without fragments -mtu is bounded by the interfaces", () => {
   equal(first.mtu, 1400);
   const unknown = [FIBER, LTE].map((path) => ({ ...path, found: null }));
   const bounded = decideTunMtu({ ...facts, paths: unknown }, null);
-  equal(bounded.mtu, 1422);
+  equal(bounded.mtu, 1414);
   equal(
     bounded.notice,
-    "link fiber carries packets of at most 1422 bytes, because its own MTU is 1500 bytes: the " +
-      "tunnel's MTU is 1422 now, not the 9000 of -mtu",
+    "link fiber carries packets of at most 1414 bytes, because its own MTU is 1500 bytes: the " +
+      "tunnel's MTU is 1414 now, not the 9000 of -mtu",
   );
 });
 
@@ -157,5 +174,5 @@ Deno.test("a decision never exceeds what is wanted or found, unless it is the le
 
 function fits(mtu: number) {
   return ({ interfaceMtu, family, found }: PathMtu) =>
-    mtu + (family === 4 ? 78 : 98) <= interfaceMtu && (found === null || found >= mtu);
+    mtu + (family === 4 ? 86 : 106) <= interfaceMtu && (found === null || found >= mtu);
 }

@@ -91,7 +91,7 @@ topic("e2e commands at the socket", async (scenario) => {
     const text = await answer(lab, "server", "status");
     match(text, /^sessions +1, with 2 of 2 paths up$/m);
     match(text, /^ports +UDP 8000, TCP 8443$/m);
-    match(await answer(lab, "server", "sessions"), /^laptop +10\.8\.0\.2 +x1 +flow +2 of 2 /m);
+    match(await answer(lab, "server", "sessions"), /^laptop +10\.8\.0\.2 +x1 +aggregate +2 of 2 /m);
     const sessions: SessionStatus[] = await jsonOf(lab, "server", "sessions");
     deepEqual(sessions.map(({ name, isHeard }) => [name, isHeard]), [["laptop", true]]);
     ok(sessions[0]!.receivedBytes > 0);

@@ -64,6 +64,18 @@ for (const mtu of [1500, 1492, 1420, 1337, 1280, 1100, 700]) {
   });
 }
 
+Deno.test("what is told of a path's size leaves room for the order of flows over several paths", () => {
+  const mtuCeiling = TUNNEL_MTU;
+  using network = new VirtualNetwork({ delaysMs: [20], mtuCeiling, scheduler: "aggregate" });
+  network.links[0]!.mtu = 1400;
+  network.run(LIMIT_MS + TOLD_MS);
+  const largest = pathOf(network.client, 0).mtu! - ORDER_EXTENSION_LENGTH;
+  deepEqual(findings(network), [{ path: 0, mtu: largest, wasBlackhole: true }]);
+  for (const { session } of [network.client, network.server]) {
+    equal(session.packetBytesMax, largest);
+  }
+});
+
 Deno.test("the server is told of the smallest of the paths that work", () => {
   using network = new VirtualNetwork({ delaysMs: [20, 30], mtuCeiling: TUNNEL_MTU });
   network.links[1]!.mtu = 1380;

@@ -23,7 +23,8 @@ export function emitSessionEvents<S extends Cipher, O extends Cipher>(
         break;
       }
       case "path MTU": {
-        const { path: { id, name }, mtu, wasBlackhole } = event;
+        const { path: { id, name }, wasBlackhole } = event;
+        const mtu = session.packetBytesOf(event.mtu);
         emit({ kind: "path MTU", session: session.id, path: id, name, mtu, wasBlackhole });
         break;
       }

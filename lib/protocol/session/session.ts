@@ -281,8 +281,12 @@ export class Session<S extends Cipher, O extends Cipher> {
 
   /** Hot. The largest packet that all paths in use carry, in bytes; Infinity where that is not known. */
   get packetBytesMax(): number {
-    const extension = this.scheduling.scheduler.spreadsFlows ? ORDER_EXTENSION_LENGTH : 0;
-    return this.wire.packetBytesMax - extension;
+    return this.packetBytesOf(this.wire.packetBytesMax);
+  }
+
+  /** Hot. The largest packet where the payload of a record may have `payload` bytes. */
+  packetBytesOf(payload: number): number {
+    return payload - (this.scheduling.scheduler.spreadsFlows ? ORDER_EXTENSION_LENGTH : 0);
   }
 
   /** Whether packets can be sent to the peer: some path works, and its address is validated. */
