@@ -91,7 +91,7 @@ topic("e2e programs beside the tunnel", async (scenario) => {
         await listener.stop("SIGKILL");
         // Made anew, as systemd does when it starts a service again.
         await remove();
-        await client.waitForLine(/cgroup .* is not there/, STATE_TIMEOUT_MS);
+        await client.waitForLine(/no cgroup .* yet/, STATE_TIMEOUT_MS);
         await make();
         await until(
           "it is followed",

@@ -1,6 +1,6 @@
 /**
  * Eight transfers each way over links at different distances: the far one takes what the near one has
- * no room for.
+ * no room for, with `flow`.
  *
  *   internet --- router --- server === near, 50 Mbit/s at 20 ms ===== client
  *                                  === far, 20 Mbit/s at 80 ms ======
@@ -26,7 +26,7 @@ topic("e2e spill: a far link beside a near one", async (scenario) => {
   await serveTransfers(lab.server);
   const bundle = await newClientCertificate(lab, "laptop");
   await startServer(lab);
-  const client = await startClient(lab, bundle);
+  const client = await startClient(lab, bundle, { args: ["-scheduler", "flow"] });
   for (const link of ["near", "far"]) {
     await client.waitForLine(new RegExp(`link ${link}: path is up`), STATE_TIMEOUT_MS);
   }
