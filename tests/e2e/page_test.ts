@@ -10,6 +10,7 @@ import {
   startClient,
   startServer,
 } from "../../scripts/lab/programs.ts";
+import { until as eventually } from "../../testing/until.ts";
 import { hasChromium, seriousFaults, TestBrowser } from "../page/browser.ts";
 import { cutLink, restoreLink } from "./router_filter.ts";
 import { topic } from "./scenario.ts";
@@ -165,8 +166,11 @@ if (!hasChromium()) {
       equal(await page.locator("#actions-title").isVisible(), false, "there is nothing below it");
       const phone = await own.open(await linkOf(lab, "server"), { width: "phone" });
       for (const words of ["Kick laptop", "Revoke laptop"]) {
-        const box = await phone.locator("button", { hasText: words }).boundingBox();
-        ok(box !== null && box.x >= 0 && box.x + box.width <= 360, `${words} is out of sight`);
+        // Rows are drawn anew with each report: one may be gone when it is measured.
+        await eventually(`${words} is in sight`, async () => {
+          const box = await phone.locator("button", { hasText: words }).boundingBox();
+          return box !== null && box.x >= 0 && box.x + box.width <= 360;
+        });
       }
       const wide = await phone.evaluate("document.documentElement.scrollWidth > innerWidth");
       equal(wide, false, "the server's page is wider than a phone");
