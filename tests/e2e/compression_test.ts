@@ -36,7 +36,8 @@ topic("e2e compression", async (scenario) => {
   for (const machine of [lab.internet, lab.client]) await serveIperf(machine);
   const bundle = await newClientCertificate(lab, "laptop");
   await startServer(lab);
-  const start = (...args: string[]) => startClient(lab, bundle, { args });
+  const start = (...args: string[]) =>
+    startClient(lab, bundle, { args: ["-scheduler", "flow", ...args] });
   const up = (file: string) => mbitOf(lab.client, INTERNET_ADDRESS, file);
   const plain = { text: NaN, random: NaN };
 

@@ -69,9 +69,9 @@ Deno.test({
 
     // Another scheduler, with the session going on.
     await terminal.press("s");
-    await terminal.waitFor(/> \(\*\) flow[^]*\( \) stripe/);
+    await terminal.waitFor(/> \(\*\) aggregate[^]*\( \) flow/);
     await terminal.press("Down", "Enter");
-    await terminal.waitFor(/scheduler stripe[^]*session renewed/);
+    await terminal.waitFor(/scheduler flow[^]*session renewed/);
     await ping(lab.client, INTERNET_ADDRESS);
 
     await terminal.click("[Stop]");
