@@ -329,6 +329,8 @@ export class AggregateScheduler implements Scheduler {
     if (kind === "packet" && this.#leaving !== NO_SLOT) {
       const slot = this.#leaving;
       this.#leaving = NO_SLOT;
+      // Compressed it is shorter than what was offered.
+      this.#slots.length[slot] = Math.min(LENGTH_MAX, bytes + OVERHEAD);
       this.#aggregate.sent(slot, epoch, counter, this.#now);
       return;
     }

@@ -48,6 +48,21 @@ Deno.test("a packet is held, leaves numbered, and its slot is free when it was a
   equal(scheduler.acknowledged(Object.assign(message, { highest: 9, received: 3 }), 22), false);
 });
 
+Deno.test("a packet takes of its path what it takes on the wire, however long it was before", () => {
+  const nextAt = (written: number) => {
+    const { scheduler } = setUpScheduling([20], "aggregate").scheduling;
+    scheduler.begin(flowOf(PROTOCOL_TCP, 5), 1000, 0);
+    for (let slot = 0; slot < 90; slot++) scheduler.offer(slot, 1000, 0);
+    let counter = 0;
+    for (let next = scheduler.poll(0); next; next = scheduler.poll(0)) {
+      scheduler.recordWritten(next.paths[0]!, "packet", 0, ++counter, written);
+    }
+    return counter;
+  };
+  const [plain, compressed] = [nextAt(1000), nextAt(200)];
+  ok(compressed >= 3 * plain && compressed < 90, `${compressed} compressed, ${plain} plain`);
+});
+
 Deno.test("what is interactive leaves unnumbered", () => {
   const { scheduler } = setUpScheduling([20], "aggregate").scheduling;
   scheduler.begin(flowOf(PROTOCOL_ICMP, 5), 84, 0);
