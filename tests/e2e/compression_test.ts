@@ -1,7 +1,7 @@
 /**
  * What compression is for, and what it must not cost, over links of 10 Mbit/s with iperf3 as the
- * judge, one flow at a time and so one link: logs and English are carried at twice the link's rate
- * and more, and what does not get smaller as fast as without compression.
+ * judge, one flow at a time: logs and English are carried at twice the links' rate and more, and what
+ * does not get smaller as fast as without compression.
  */
 import { ok } from "node:assert/strict";
 import { randomBytes } from "node:crypto";
@@ -36,8 +36,7 @@ topic("e2e compression", async (scenario) => {
   for (const machine of [lab.internet, lab.client]) await serveIperf(machine);
   const bundle = await newClientCertificate(lab, "laptop");
   await startServer(lab);
-  const start = (...args: string[]) =>
-    startClient(lab, bundle, { args: ["-scheduler", "flow", ...args] });
+  const start = (...args: string[]) => startClient(lab, bundle, { args });
   const up = (file: string) => mbitOf(lab.client, INTERNET_ADDRESS, file);
   const plain = { text: NaN, random: NaN };
 
