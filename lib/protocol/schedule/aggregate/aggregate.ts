@@ -15,8 +15,8 @@
  */
 // long: one packet's way in, over and out, and what comes back; its parts are files of their own
 import type { AcknowledgementFault } from "../../path/sent_records.ts";
-import { BATCH_MS } from "../../path/pacer.ts";
 import type { Acknowledgement } from "../../wire/acknowledgement.ts";
+import { BatchWidth } from "./batch_width.ts";
 import { Bursts } from "./bursts.ts";
 import { CUT_GRACE_MS, CutGrace } from "./cut_grace.ts";
 import { FairQueue } from "./fair_queue.ts";
@@ -62,23 +62,15 @@ const TOLERANCE_MS = 2;
 
 /**
  * When a path is gone, and a packet of a flow was dropped, what it repeats goes first for so long: it
- * would wait behind all that is too much for the others. A sender that sees it overtake the packets before it takes those for lost
- * (RACK, RFC 8985), and repeats them: that is dropped, as they wait here yet.
+ * would wait behind all that is too much for the others. A sender that sees it overtake the packets
+ * before it takes those for lost (RACK, RFC 8985), and repeats them: that is dropped, as they wait here
+ * yet.
  */
 const REPEATED_FIRST_MS = 2000;
 /** What was dropped so long before a path went may not be repeated yet. */
 const UNREPEATED_MS = 300;
 /** Nothing is withheld of a flow whose packets queued within so much. */
 const UNQUEUED_MS = 100;
-/**
- * What leaves together while nearly all packets have to wait. Where senders pace themselves, or what
- * passes is sparse, packets find no queue, and larger batches would delay them.
- */
-const BATCH_QUEUED_MS = 1;
-/** A packet that waited less found no queue; the share of those is averaged over so many packets. */
-const QUEUED_MS = 1;
-const UNQUEUED_GAIN = 1 / 128;
-const UNQUEUED_SHARE = 0.1;
 /** What is shorter acknowledges packets of the other direction. */
 const DATA_BYTES_MIN = 600;
 
@@ -122,7 +114,7 @@ export class Aggregate {
   readonly #overhead: number;
   #delayOrigin: number | null = null;
   #turn = 0;
-  #unqueuedShare = 1;
+  readonly #batch = new BatchWidth();
   /** Whether something has left since paths were last chosen for what waits. */
   #hasLeft = false;
   /** The packet that no path had room for, and when. */
@@ -325,8 +317,7 @@ export class Aggregate {
         this.#blockedAt = now;
         return;
       }
-      const isUnqueued = waitedMs < QUEUED_MS ? 1 : 0;
-      this.#unqueuedShare += UNQUEUED_GAIN * (isUnqueued - this.#unqueuedShare);
+      this.#batch.placed(waitedMs);
       const rate = this.#fastest?.capacity.estimate ?? Infinity;
       this.#modes.placed(flow, length, waitedMs, rate, now);
     }
@@ -410,7 +401,7 @@ export class Aggregate {
   }
 
   #depart(now: number): number {
-    const batchMs = this.#unqueuedShare < UNQUEUED_SHARE ? BATCH_QUEUED_MS : BATCH_MS;
+    const batchMs = this.#batch.ms;
     for (let tried = 0; tried < this.lanes.length; tried++) {
       const lane = this.lanes[this.#turn++ % this.lanes.length]!;
       const slot = lane.depart(now, batchMs);
